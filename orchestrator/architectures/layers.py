@@ -1,0 +1,45 @@
+"""Choices that the architectures share: activations and normalisation layers, by name."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from orchestrator.errors import ArchitectureError
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+NORMALIZATIONS: dict[str, type[nn.Module] | None] = {"none": None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+
+
+def activation(name: str) -> nn.Module:
+    """A new activation layer.
+
+    Raises:
+        ArchitectureError: unknown name.
+    """
+    if name not in ACTIVATIONS:
+        raise ArchitectureError(f"activation '{name}' is not known (known: {', '.join(ACTIVATIONS)})")
+    return ACTIVATIONS[name]()
+
+
+def normalization(name: str, width: int) -> list[nn.Module]:
+    """A new normalisation layer for `width` features, in a list that is empty for `none`.
+
+    Raises:
+        ArchitectureError: unknown name.
+    """
+    if name not in NORMALIZATIONS:
+        raise ArchitectureError(f"normalization '{name}' is not known (known: {', '.join(NORMALIZATIONS)})")
+    layer = NORMALIZATIONS[name]
+    return [] if layer is None else [layer(width)]
+
+
+def check_range(setting: str, value: float, low: float, high: float) -> None:
+    """Raises ArchitectureError unless low <= value <= high."""
+    if not low <= value <= high:
+        raise ArchitectureError(f"{setting} is {value:g}, but must be from {low:g} to {high:g}")

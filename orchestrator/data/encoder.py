@@ -1,0 +1,211 @@
+"""Rows into numbers: what is fitted on training rows, kept as JSON, and applied unchanged ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.data.schema import Column, ColumnKind, Schema, Task
+from orchestrator.data.values import category_key, category_keys, to_numbers, to_timestamps
+from orchestrator.errors import InvalidValueError
+
+UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
+DATETIME_PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
+
+
+@dataclass(frozen=True)
+class NumericFeature:
+    """One standardised input: `(value or median - mean) / std`.
+
+    Attributes:
+        column: where the value comes from.
+        part: for a datetime column which part of the date, else None.
+        median: replaces a missing value.
+        mean, std: of the training rows after that replacement (population standard deviation).
+        indicator: whether a second input says that the value was missing.
+    """
+
+    column: str
+    part: str | None
+    median: float
+    mean: float
+    std: float
+    indicator: bool
+
+
+@dataclass(frozen=True)
+class CategoricalFeature:
+    """One embedded input: code 0 for a category that training did not see, 1 for missing, 2.. in table order."""
+
+    column: str
+    categories: tuple[str, ...]
+
+    @property
+    def cardinality(self) -> int:
+        """Number of codes."""
+        return len(self.categories) + FIRST_CATEGORY
+
+
+@dataclass(frozen=True)
+class FeatureEncoder:
+    """Turns a data frame with the schema's columns into the network's two inputs."""
+
+    numeric: tuple[NumericFeature, ...]
+    categorical: tuple[CategoricalFeature, ...]
+
+    @property
+    def numeric_width(self) -> int:
+        """Columns of the float input, missing-value indicators included."""
+        return sum(2 if feature.indicator else 1 for feature in self.numeric)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Number of codes of each categorical input."""
+        return tuple(feature.cardinality for feature in self.categorical)
+
+    def transform(self, schema: Schema, frame: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Encodes rows; columns may come in any order and there may be more of them.
+
+        Returns:
+            float32 [rows, numeric_width] and int64 [rows, categorical features].
+
+        Raises:
+            InvalidValueError: a required column is missing or a value does not fit its column.
+        """
+        check_columns(schema, frame.columns)
+        kinds = {column.name: column for column in schema.columns}
+        numbers = np.empty((len(frame), self.numeric_width), dtype=np.float32)
+        position = 0
+        raw: dict[str, dict[str | None, NDArray[np.float64]]] = {}
+        for feature in self.numeric:
+            if feature.column not in raw:
+                raw[feature.column] = numeric_values(kinds[feature.column], frame[feature.column])
+            values = raw[feature.column][feature.part]
+            missing = np.isnan(values)
+            numbers[:, position] = (np.where(missing, feature.median, values) - feature.mean) / feature.std
+            position += 1
+            if feature.indicator:
+                numbers[:, position] = missing
+                position += 1
+        codes = np.empty((len(frame), len(self.categorical)), dtype=np.int64)
+        for index, category in enumerate(self.categorical):
+            codes[:, index] = _category_codes(frame[category.column], category.categories)
+        return numbers, codes
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, the inverse of `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> FeatureEncoder:
+        """Rebuilds an encoder.
+
+        Raises:
+            KeyError, TypeError, ValueError: the content was not written by `to_json`.
+        """
+        return cls(
+            tuple(NumericFeature(**feature) for feature in content["numeric"]),
+            tuple(CategoricalFeature(item["column"], tuple(item["categories"])) for item in content["categorical"]),
+        )
+
+
+@dataclass(frozen=True)
+class TargetEncoder:
+    """Labels to class numbers, or a number to a standardised one (`mean`, `std` of the training rows)."""
+
+    mean: float = 0.0
+    std: float = 1.0
+
+
+def check_columns(schema: Schema, names: Sequence[str] | pd.Index) -> None:
+    """Raises InvalidValueError when a feature column is missing; other columns do not matter."""
+    present = set(names)
+    absent = [column.name for column in schema.columns if column.name not in present]
+    if absent:
+        which = f"column '{absent[0]}' is" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))} are"
+        raise InvalidValueError(f"the {which} missing; needed: {', '.join(c.name for c in schema.columns)}", absent[0])
+
+
+def numeric_values(column: Column, series: pd.Series[Any]) -> dict[str | None, NDArray[np.float64]]:
+    """The numbers that a column gives, by part: float64 [rows], NaN where missing."""
+    if column.kind is not ColumnKind.DATETIME:
+        return {None: to_numbers(series, column.name)}
+    stamps = to_timestamps(series, column.name, column.datetime_format or "ISO8601")
+    days = (stamps - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)
+    parts: dict[str | None, NDArray[np.float64]] = {"days": np.asarray(days, dtype=np.float64)}
+    for part in DATETIME_PARTS[1:]:
+        parts[part] = np.asarray(getattr(stamps, part), dtype=np.float64)
+    return parts
+
+
+def fit_features(schema: Schema, frame: pd.DataFrame) -> FeatureEncoder:
+    """Fits medians, means, deviations and category tables on the rows given, which must be training rows only."""
+    numeric: list[NumericFeature] = []
+    categorical: list[CategoricalFeature] = []
+    for column in schema.columns:
+        series = frame[column.name]
+        if column.kind is ColumnKind.CATEGORICAL:
+            _, keys = category_keys(series)
+            table = tuple(sorted(key for key in keys if key is not None))
+            categorical.append(CategoricalFeature(column.name, table))
+            continue
+        indicator_used = False
+        for part, values in numeric_values(column, series).items():
+            feature = _fit_numeric(column.name, part, values, indicator=not indicator_used)
+            if feature is not None:
+                numeric.append(feature)
+                indicator_used |= feature.indicator
+    return FeatureEncoder(tuple(numeric), tuple(categorical))
+
+
+def _fit_numeric(
+    column: str, part: str | None, values: NDArray[np.float64], *, indicator: bool
+) -> NumericFeature | None:
+    missing = np.isnan(values)
+    if missing.all():
+        # only rows outside of the training part have values; the input is then constant
+        return NumericFeature(column, part, 0.0, 0.0, 1.0, indicator=False) if part is None else None
+    median = float(np.median(values[~missing]))
+    filled = np.where(missing, median, values)
+    # the scale first: the square of 1e200 would overflow
+    scale = float(np.abs(filled).max()) or 1.0
+    std = float((filled / scale).std()) * scale
+    has_missing = bool(missing.any()) and indicator
+    if part is not None and std == 0.0 and not has_missing:
+        return None
+    return NumericFeature(
+        column, part, median, float((filled / scale).mean()) * scale, std if std > 0 else 1.0, has_missing
+    )
+
+
+def _category_codes(series: pd.Series[Any], categories: tuple[str, ...]) -> NDArray[np.int64]:
+    codes, keys = category_keys(series)
+    table = {key: code for code, key in enumerate(categories, start=FIRST_CATEGORY)}
+    translation = np.array([MISSING if key is None else table.get(key, UNKNOWN) for key in keys], dtype=np.int64)
+    return translation[codes] if keys else codes
+
+
+def fit_target(schema: Schema, series: pd.Series[Any]) -> TargetEncoder:
+    """Mean and deviation of a regression target over training rows; nothing to fit for classes."""
+    if schema.target.task.is_classification:
+        return TargetEncoder()
+    values = to_numbers(series, schema.target.name)
+    std = float(values.std())
+    return TargetEncoder(float(values.mean()), std if std > 0 else 1.0)
+
+
+def encode_target(
+    schema: Schema, encoder: TargetEncoder, series: pd.Series[Any]
+) -> NDArray[np.float32] | NDArray[np.int64]:
+    """Class numbers as int64 [rows], or the standardised target as float32 [rows]."""
+    if schema.target.task is Task.REGRESSION:
+        values = to_numbers(series, schema.target.name)
+        return ((values - encoder.mean) / encoder.std).astype(np.float32)
+    codes, keys = category_keys(series)
+    table = {category_key(label): code for code, label in enumerate(schema.target.classes)}
+    return np.array([table[key] for key in keys], dtype=np.int64)[codes]

@@ -1,0 +1,276 @@
+"""Guesses what the columns are and what is predicted; each guess can be overridden by the user."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.data.schema import Column, ColumnKind, Label, Schema, Target, Task
+from orchestrator.data.sources import Table
+from orchestrator.data.values import (
+    DATETIME_FORMATS,
+    FALSE_STRINGS,
+    TRUE_STRINGS,
+    Series,
+    category_keys,
+    to_numbers,
+    to_timestamps,
+)
+from orchestrator.errors import DataError, InvalidValueError, UsageError
+
+MAX_INTEGER_CLASSES = 20
+MAX_CLASSES = 1000
+DATE_LIKE = re.compile(r"^\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})")
+IDENTIFIER_SHARE = 0.95
+IDENTIFIER_ROWS = 20
+TEXT_WORDS = 4
+TEXT_DISTINCT_SHARE = 0.2
+
+
+@dataclass
+class Guess:
+    """The inferred schema, and what was noticed on the way: sentences that the user should read."""
+
+    columns: list[Column] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_target(table: Table, target: str | None) -> str:
+    """The target's name as it is in the table.
+
+    Raises:
+        UsageError: no target given, or no such column (the nearest name is suggested).
+    """
+    names = list(table.frame.columns)
+    name = target or table.default_target
+    if name is None:
+        raise UsageError(f"{table.origin}: say which column to predict with --target (columns: {_listed(names)})")
+    if name not in names:
+        raise UsageError(f"{table.origin}: there is no target column '{name}'{_suggestion(name, names)}")
+    return name
+
+
+def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore: Sequence[str]) -> Guess:
+    """Kinds of all feature columns. Constant, empty and identifier columns are left out, with a note.
+
+    Raises:
+        UsageError: `categorical` or `ignore` names a column that does not exist.
+        DataError: free text, or no column left to learn from.
+    """
+    names = [str(name) for name in table.frame.columns]
+    for option, wanted in (("--categorical", categorical), ("--ignore", ignore)):
+        for name in wanted:
+            if name not in names:
+                raise UsageError(f"{table.origin}: {option} {name}: there is no such column{_suggestion(name, names)}")
+            if name == target and option == "--ignore":
+                raise UsageError(f"{table.origin}: --ignore {name}: that is the target column")
+    guess = Guess()
+    for name in names:
+        if name == target or name in ignore:
+            continue
+        series = table.frame[name]
+        if name in categorical:
+            column: Column | None = Column(name, ColumnKind.CATEGORICAL)
+            codes, keys = category_keys(series)
+            if len(set(codes.tolist())) < 2:  # noqa: PLR2004
+                guess.notes.append(f"column '{name}' has the same value in every row: left out")
+                column = None
+            del keys
+        else:
+            column = _infer_column(table, name, series, guess.notes)
+        if column is not None:
+            guess.columns.append(column)
+    if not guess.columns:
+        raise DataError(f"{table.origin}: no usable feature column is left ({'; '.join(guess.notes) or 'only the target'})")
+    return guess
+
+
+def _infer_column(table: Table, name: str, series: Series[object], notes: list[str]) -> Column | None:
+    codes, keys = category_keys(series)
+    counts = np.bincount(codes, minlength=len(keys))
+    present = {key: int(count) for key, count in zip(keys, counts, strict=True) if key is not None}
+    rows = sum(present.values())
+    if not present:
+        notes.append(f"column '{name}' is empty: left out")
+        return None
+    if len(present) == 1 and None not in keys:
+        notes.append(f"column '{name}' has the same value in every row: left out")
+        return None
+    if _is_boolean(series, present):
+        return Column(name, ColumnKind.BOOLEAN)
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return Column(name, ColumnKind.DATETIME, "ISO8601")
+    number_error = _number_error(series, name)
+    if number_error is None:
+        return Column(name, ColumnKind.NUMERIC)
+    if "infinite" in str(number_error):
+        raise DataError(f"{table.origin}: {number_error}")
+    datetime_format = _datetime_format(series, name, present)
+    if datetime_format is not None:
+        return Column(name, ColumnKind.DATETIME, datetime_format)
+    words = sum(len(key.split()) * count for key, count in present.items()) / rows
+    distinct = len(present) / rows
+    if words >= TEXT_WORDS and distinct > TEXT_DISTINCT_SHARE and len(present) > IDENTIFIER_ROWS:
+        raise DataError(
+            f"{table.origin}: column '{name}' holds free text ({words:.0f} words on average), which cannot be used yet; "
+            f"leave it out with --ignore '{name}', or treat each text as a category with --categorical '{name}'"
+        )
+    if distinct > IDENTIFIER_SHARE and rows >= IDENTIFIER_ROWS:
+        notes.append(
+            f"column '{name}' is different in almost every row, so it looks like an identifier: left out "
+            f"(--categorical '{name}' keeps it)"
+        )
+        return None
+    _note_stray_text(name, present, rows, number_error, notes)
+    return Column(name, ColumnKind.CATEGORICAL)
+
+
+def _note_stray_text(
+    name: str, present: dict[str, int], rows: int, number_error: InvalidValueError, notes: list[str]
+) -> None:
+    numeric = sum(count for key, count in present.items() if _looks_numeric(key))
+    if numeric >= 0.9 * rows:
+        notes.append(
+            f"column '{name}' is read as categories although {100 * numeric / rows:.0f} % of it are numbers: {number_error}"
+        )
+
+
+def _looks_numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_boolean(series: Series[object], present: dict[str, int]) -> bool:
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return True
+    return {key.lower() for key in present} <= TRUE_STRINGS | FALSE_STRINGS and not pd.api.types.is_numeric_dtype(
+        series.dtype
+    )
+
+
+def _number_error(series: Series[object], name: str) -> InvalidValueError | None:
+    try:
+        to_numbers(series, name)
+    except InvalidValueError as error:
+        return error
+    return None
+
+
+def _datetime_format(series: Series[object], name: str, present: dict[str, int]) -> str | None:
+    if not all(DATE_LIKE.match(key) for key in present):
+        return None
+    for candidate in DATETIME_FORMATS:
+        try:
+            to_timestamps(series, name, candidate)
+        except InvalidValueError:
+            continue
+        return candidate
+    return None
+
+
+def infer_target(table: Table, target: str, task: Task | None) -> tuple[Target, NDArray[np.bool_]]:
+    """The target's task and classes.
+
+    Returns:
+        The target, and bool [rows]: which rows have a value for it.
+
+    Raises:
+        DataError: no value at all, one class only, too many classes, or text where numbers are needed.
+    """
+    series = table.frame[target]
+    codes, keys = category_keys(series)
+    known = np.array([key is not None for key in keys], dtype=bool)[codes]
+    present = [key for key in keys if key is not None]
+    if not present:
+        raise DataError(f"{table.origin}: the target column '{target}' is empty")
+    number_error = _number_error(series, target)
+    if number_error is not None and "infinite" in str(number_error):
+        raise DataError(f"{table.origin}: {number_error}")
+    if task is None:
+        task = _infer_task(series, present, int(known.sum()), numeric=number_error is None)
+    if task is Task.REGRESSION:
+        if number_error is not None:
+            raise DataError(f"{table.origin}: a regression target needs numbers: {number_error}")
+        if len(present) == 1:
+            raise DataError(f"{table.origin}: the target column '{target}' has the same value in every row")
+        return Target(target, task), known
+    _check_classes(table, target, task, present, int(known.sum()))
+    return Target(target, task, _sorted_labels(present, series)), known
+
+
+def _infer_task(series: Series[object], present: list[str], rows: int, *, numeric: bool) -> Task:
+    if len(present) <= 2:  # noqa: PLR2004
+        return Task.BINARY
+    if not numeric or pd.api.types.is_bool_dtype(series.dtype):
+        return Task.MULTICLASS
+    integers = all(key.lstrip("+-").isdigit() for key in present)
+    few = len(present) <= MAX_INTEGER_CLASSES and rows >= 5 * len(present)
+    return Task.MULTICLASS if integers and few else Task.REGRESSION
+
+
+def _check_classes(table: Table, target: str, task: Task, present: list[str], rows: int) -> None:
+    if len(present) == 1:
+        raise DataError(
+            f"{table.origin}: the target column '{target}' has only one class ({present[0]}); there is nothing to learn"
+        )
+    if task is Task.BINARY and len(present) > 2:  # noqa: PLR2004
+        raise UsageError(
+            f"{table.origin}: --task binary, but the target column '{target}' has {len(present)} classes; use multiclass"
+        )
+    if len(present) > MAX_CLASSES or (len(present) > IDENTIFIER_ROWS and len(present) > rows / 2):
+        raise DataError(
+            f"{table.origin}: the target column '{target}' has {len(present)} different values in {rows} rows, "
+            "too many to be classes; is it the right column?"
+        )
+
+
+def _sorted_labels(present: list[str], series: Series[object]) -> tuple[Label, ...]:
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return (False, True)
+    # a code such as 007 is a name: only what survives the round trip is a number
+    if all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", key) for key in present):
+        return tuple(sorted(int(key) for key in present))
+    return tuple(sorted(present))
+
+
+def infer_schema(
+    table: Table,
+    target: str | None = None,
+    *,
+    task: Task | None = None,
+    categorical: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> tuple[Schema, NDArray[np.bool_], tuple[str, ...]]:
+    """The schema of a table, which rows have a target (bool [rows]), and notes for the user.
+
+    Raises:
+        UsageError, DataError: see `find_target`, `infer_target` and `infer_columns`.
+    """
+    name = find_target(table, target)
+    found, known = infer_target(table, name, task)
+    guess = infer_columns(table, name, categorical, ignore)
+    notes = list(guess.notes)
+    dropped = int((~known).sum())
+    if dropped:
+        rows = "1 row has" if dropped == 1 else f"{dropped} rows have"
+        notes.append(f"{rows} no value for the target '{name}': left out")
+    return Schema(tuple(guess.columns), found), known, tuple(notes)
+
+
+def _suggestion(name: str, names: list[str]) -> str:
+    lowered = {other.lower(): other for other in names}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return f"; did you mean '{lowered[near[0]]}'?" if near else f" (columns: {_listed(names)})"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")  # noqa: PLR2004

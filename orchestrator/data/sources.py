@@ -1,0 +1,103 @@
+"""Where rows come from: `sklearn:NAME`, CSV and Parquet files, pandas data frames."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from orchestrator.data.csv import read_csv
+from orchestrator.errors import DataError, UsageError
+
+SKLEARN_PREFIX = "sklearn:"
+SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
+CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw rows with names.
+
+    Attributes:
+        frame: the rows; column names are distinct strings.
+        name: short name, from which sweeps and models get theirs.
+        origin: what messages call it: the file's path or `sklearn:iris`.
+        default_target: the target if the source itself knows it (scikit-learn's data sets), else None.
+    """
+
+    frame: pd.DataFrame
+    name: str
+    origin: str
+    default_target: str | None = None
+
+
+def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Table:
+    """Reads a data set.
+
+    Args:
+        source: `sklearn:iris|wine|breast_cancer|digits|diabetes`, the path of a CSV (`.gz` too) or Parquet file,
+            or a data frame.
+        name: a name instead of the one made from the source.
+
+    Raises:
+        UsageError: unknown data set name, missing file, unknown file type.
+        DataError: the content cannot be used.
+    """
+    if isinstance(source, pd.DataFrame):
+        return _from_frame(source, name or "data", "the data frame")
+    text = str(source)
+    if text.startswith(SKLEARN_PREFIX):
+        return _from_sklearn(text.removeprefix(SKLEARN_PREFIX), name)
+    path = Path(source)
+    lowered = path.name.lower()
+    if lowered.endswith(PARQUET_SUFFIXES):
+        frame = _read_parquet(path)
+    elif lowered.endswith(CSV_SUFFIXES):
+        frame = read_csv(path)
+    elif not path.exists():
+        raise UsageError(f"{path}: no such file")
+    else:
+        raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz or .parquet file")
+    return _from_frame(frame, name or path.name.split(".")[0], str(path))
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, not a file")
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+
+
+def _from_frame(frame: pd.DataFrame, name: str, origin: str) -> Table:
+    names = [str(column) for column in frame.columns]
+    repeated = [column for column, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(f"{origin}: the column name '{repeated[0]}' occurs {names.count(repeated[0])} times; rename one")
+    if frame.empty:
+        raise DataError(f"{origin}: there are no rows")
+    return Table(frame.set_axis(names, axis=1).reset_index(drop=True), name, origin)
+
+
+def _from_sklearn(dataset: str, name: str | None) -> Table:
+    if dataset not in SKLEARN_NAMES:
+        near = difflib.get_close_matches(dataset, SKLEARN_NAMES, n=1)
+        hint = f"; did you mean {SKLEARN_PREFIX}{near[0]}?" if near else ""
+        raise UsageError(f"{SKLEARN_PREFIX}{dataset} is not known (known: {', '.join(SKLEARN_NAMES)}){hint}")
+    from sklearn import datasets
+
+    loaded = getattr(datasets, f"load_{dataset}")(as_frame=True)
+    frame: pd.DataFrame = loaded.frame.rename(columns=lambda column: str(column).removesuffix(" (cm)").replace(" ", "_"))
+    if dataset in ("iris", "wine", "breast_cancer"):
+        names = [str(label) for label in loaded.target_names]
+        frame["target"] = [names[code] for code in frame["target"]]
+    return Table(frame, name or dataset, f"{SKLEARN_PREFIX}{dataset}", default_target="target")

@@ -1,0 +1,60 @@
+"""Which rows are trained on, validated on and tested on; fixed before anything is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+TEST_SHARE = 0.2
+VALIDATION_SHARE = 0.2
+SPLIT_SEED = 42
+MIN_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row positions (int64) of the three parts; every row is in exactly one of them."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def split_rows(rows: int, classes: NDArray[np.int64] | None, seed: int = SPLIT_SEED) -> Split:
+    """20 % test, then 20 % of the rest for validation; stratified by class when classes are given.
+
+    The test part is the one of `sklearn.model_selection.train_test_split(..., test_size=0.2, random_state=42,
+    stratify=y)`, so that figures can be compared with what users measured elsewhere. Classes with fewer than three
+    rows cannot be in all parts and stay in the training part.
+
+    Args:
+        rows: number of rows, at least `MIN_ROWS`.
+        classes: int64 [rows], or None for regression.
+        seed: of both draws.
+    """
+    everything = np.arange(rows, dtype=np.int64)
+    rare = np.zeros(rows, dtype=bool) if classes is None else np.bincount(classes)[classes] < 3  # noqa: PLR2004
+    if rare.all():
+        rare = np.zeros(rows, dtype=bool)
+    common = everything[~rare]
+    rest, test = _draw(common, classes, TEST_SHARE, seed)
+    train, validation = _draw(rest, classes, VALIDATION_SHARE, seed)
+    return Split(np.sort(np.concatenate([train, everything[rare]])), np.sort(validation), np.sort(test))
+
+
+def _draw(
+    positions: NDArray[np.int64], classes: NDArray[np.int64] | None, share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    labels = None
+    if classes is not None:
+        labels = classes[positions]
+        counts = np.bincount(labels)
+        counts = counts[counts > 0]
+        # too few rows to have every class on both sides: chance decides instead of an error
+        if counts.min() < 2 or round(share * len(positions)) < len(counts):  # noqa: PLR2004
+            labels = None
+    kept, drawn = train_test_split(positions, test_size=share, random_state=seed, stratify=labels)
+    return kept, drawn

@@ -1,0 +1,185 @@
+"""Turns one raw column into numbers, category keys or time stamps, the same way in training and at prediction time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchestrator.errors import InvalidValueError
+
+Series = pd.Series  # the stubs make it generic in a way that says nothing here
+
+MISSING_STRINGS = frozenset(
+    {"", "#n/a", "#n/a n/a", "#na", "-nan", "<na>", "?", "n/a", "na", "nan", "null", "none", "nat", "-1.#ind", "1.#qnan"}
+)
+TRUE_STRINGS = frozenset({"true", "t"})
+FALSE_STRINGS = frozenset({"false", "f"})
+
+DATETIME_FORMATS = (
+    "ISO8601",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%Y/%m/%d",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%Y/%m/%d %H:%M",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S",
+    "%d.%m.%Y",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+)
+
+
+def is_missing(value: object) -> bool:
+    """Whether a single value stands for "not known": None, NaN, NaT, or a string such as "NA" or "?"."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return True
+    if isinstance(value, float | np.floating):
+        return math.isnan(value)
+    return isinstance(value, str) and value.strip().lower() in MISSING_STRINGS
+
+
+def category_key(value: object) -> str | None:
+    """The text under which a value is looked up in a category table; None for a missing value.
+
+    3, 3.0 and "3" have the same key, so that a column of codes survives a round trip through CSV, JSON or
+    a missing value (which turns integers into floats in pandas).
+    """
+    if is_missing(value):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def category_keys(series: Series[object]) -> tuple[NDArray[np.int64], list[str | None]]:
+    """Factorises a column by `category_key`.
+
+    Returns:
+        codes: int64 [rows], position in `keys`.
+        keys: the distinct keys, None standing for missing.
+    """
+    if isinstance(series.dtype, pd.StringDtype):
+        codes, index = pd.factorize(series, use_na_sentinel=False)
+        uniques: list[object] = list(index)
+    else:
+        codes, uniques = _factorize(series.to_numpy(dtype=object))
+    keys = [category_key(value) for value in uniques]
+    distinct = list(dict.fromkeys(keys))
+    position = {key: index for index, key in enumerate(distinct)}
+    translation = np.array([position[key] for key in keys], dtype=np.int64)
+    return translation[codes] if len(keys) else codes, distinct
+
+
+def _factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[object]]:
+    # pd.factorize would merge True with 1 and fail on unhashable values such as JSON lists
+    seen: dict[Hashable, int] = {}
+    uniques: list[object] = []
+    codes = np.empty(len(values), dtype=np.int64)
+    for row, value in enumerate(values):
+        key: Hashable = (type(value), value) if isinstance(value, Hashable) else repr(value)
+        code = seen.setdefault(key, len(uniques))
+        if code == len(uniques):
+            uniques.append(value)
+        codes[row] = code
+    return codes, uniques
+
+
+def to_numbers(series: Series[object], column: str) -> NDArray[np.float64]:
+    """float64 [rows], NaN where missing.
+
+    Raises:
+        InvalidValueError: for text that is not a number, and for infinities.
+    """
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype):
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif pd.api.types.is_datetime64_any_dtype(series.dtype):
+        raise InvalidValueError(f"column '{column}' must hold numbers, but holds dates", column)
+    elif (fast := _text_to_numbers(series)) is not None:
+        numbers = fast
+    else:
+        codes, uniques = _factorize(series.to_numpy(dtype=object))
+        parsed = np.array([_parse_number(value) for value in uniques], dtype=object)
+        bad = [position for position, value in enumerate(parsed) if value is None]
+        if bad:
+            row = int(np.flatnonzero(np.isin(codes, bad))[0])
+            value = _shorten(uniques[codes[row]])
+            raise InvalidValueError(f"row {row + 1}, column '{column}': {value} is not a number", column, row)
+        numbers = parsed.astype(np.float64)[codes] if len(uniques) else np.empty(0)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        row = int(np.flatnonzero(infinite)[0])
+        raise InvalidValueError(
+            f"row {row + 1}, column '{column}': the value is infinite; leave it empty if it is not known", column, row
+        )
+    return numbers
+
+
+def _text_to_numbers(series: Series[object]) -> NDArray[np.float64] | None:
+    """The same as `_parse_number` on each row of a text column, or None when that has to decide."""
+    if not isinstance(series.dtype, pd.StringDtype):
+        return None
+    text = pc.utf8_trim_whitespace(pa.array(series, from_pandas=True).cast(pa.string()))
+    missing = pc.is_in(pc.utf8_lower(text), value_set=pa.array(sorted(MISSING_STRINGS)))
+    try:
+        numbers = pc.if_else(missing, None, text).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _parse_number(value: object) -> float | None:
+    """A float, NaN for missing, or None when the value is not a number."""
+    if is_missing(value):
+        return math.nan
+    if isinstance(value, bool | np.bool_ | int | float | np.number):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    if isinstance(value, str):
+        text = value.strip()
+        # float() also takes "1_000", which no spreadsheet means
+        if "_" in text:
+            return None
+        try:
+            return float(text)
+        except ValueError:
+            lowered = text.lower()
+            return 1.0 if lowered in TRUE_STRINGS else 0.0 if lowered in FALSE_STRINGS else None
+    return None
+
+
+def to_timestamps(series: Series[object], column: str, datetime_format: str) -> pd.DatetimeIndex:
+    """UTC time stamps [rows], NaT where missing.
+
+    Raises:
+        InvalidValueError: for a value that does not have the column's format.
+    """
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return pd.DatetimeIndex(pd.to_datetime(series, utc=True))
+    missing = np.array([is_missing(value) for value in series.to_numpy(dtype=object)], dtype=bool)
+    text = series.astype(object).where(~missing, None)
+    stamps = pd.DatetimeIndex(pd.to_datetime(text, format=datetime_format, utc=True, errors="coerce"))
+    bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
+    if len(bad):
+        row = int(bad[0])
+        wanted = "a date such as 2024-01-31 or 2024-01-31T12:00:00" if datetime_format == "ISO8601" else datetime_format
+        value = _shorten(series.iloc[row])
+        raise InvalidValueError(f"row {row + 1}, column '{column}': {value} is not {wanted}", column, row)
+    return stamps
+
+
+def _shorten(value: object) -> str:
+    text = repr(str(value)) if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004

@@ -1,0 +1,66 @@
+"""The exceptions that users of this package see: one base class, one sentence each."""
+
+
+class OrchestratorError(Exception):
+    """Base of all errors raised on purpose. The message is one sentence that says what is wrong and how to fix it."""
+
+    exit_code = 1
+
+
+class UsageError(OrchestratorError):
+    """An option, a name or a path that cannot be what the user meant."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration (option, YAML file, Python argument) that is not valid."""
+
+
+class SearchSpaceError(UsageError):
+    """A search space file that cannot be read; the message names file, line and key."""
+
+
+class ArchitectureError(UsageError):
+    """A network that cannot be built from its settings."""
+
+
+class DataError(OrchestratorError):
+    """A data set that cannot be used; the message names file, column and row where there is one."""
+
+
+class InvalidValueError(DataError):
+    """One value that does not fit its column.
+
+    Attributes:
+        column: name of the column.
+        row: zero-based position among the rows given, or None when the whole column is concerned.
+    """
+
+    def __init__(self, message: str, column: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.column = column
+        self.row = row
+
+    def __reduce__(self) -> tuple[type["InvalidValueError"], tuple[str, str, int | None]]:
+        return type(self), (str(self), self.column, self.row)
+
+
+class TrainingDivergedError(OrchestratorError):
+    """The loss became infinite or not a number."""
+
+
+class TrackingError(OrchestratorError):
+    """The MLflow store cannot be used, or what was asked for is not in it."""
+
+
+class BundleError(OrchestratorError):
+    """A model bundle that is incomplete, damaged or not safe to load."""
+
+
+class ExecutionError(OrchestratorError):
+    """Ray could not be started or a sweep could not be run."""
+
+
+class ServingError(OrchestratorError):
+    """A model could not be deployed, or a deployment could not be found."""

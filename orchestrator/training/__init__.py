@@ -1,0 +1,28 @@
+"""Training one network: `train_trial` and what goes in and out. Knows nothing of Ray or MLflow."""
+
+from orchestrator.training.checkpoints import BestWeights, load_weights, save_weights
+from orchestrator.training.loop import Batches, feature_shape, network_outputs, train_trial
+from orchestrator.training.metrics import Metric, find_metric, metrics_of
+from orchestrator.training.outputs import evaluate, probabilities, values
+from orchestrator.training.report import EpochReport
+from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
+
+__all__ = [
+    "SHARED_PARAMETERS",
+    "Batches",
+    "BestWeights",
+    "EpochReport",
+    "Metric",
+    "TrialSpec",
+    "evaluate",
+    "feature_shape",
+    "find_metric",
+    "load_weights",
+    "metrics_of",
+    "network_outputs",
+    "probabilities",
+    "save_weights",
+    "spec_from_parameters",
+    "train_trial",
+    "values",
+]

@@ -1,0 +1,112 @@
+"""What a trial is: plain JSON, enough to run it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.errors import ConfigError
+
+OPTIMIZERS = ("sgd", "sgd_momentum", "adam", "adamw")
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """Everything that decides the outcome of a trial, besides the data.
+
+    Attributes:
+        architecture: name of a network family, or `package.module:Class`.
+        settings: of the architecture.
+        metric: validation metric by which the best epoch is chosen.
+        optimizer: sgd, sgd_momentum, adam or adamw.
+        learning_rate: highest learning rate.
+        weight_decay: as the optimizer defines it (L2 for sgd and adam, decoupled for adamw).
+        momentum: of sgd_momentum.
+        batch_size: rows per step.
+        epochs: at most this many passes over the training rows.
+        patience: epochs without improvement after which training stops; 0 for never.
+        warmup_epochs: epochs (fractions too) of linear warm-up.
+        schedule: constant or cosine (to zero at the last epoch), after the warm-up.
+        gradient_clip: largest norm of the gradient; 0 for no clipping.
+        seed: of the initial weights, the order of rows and dropout.
+    """
+
+    architecture: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = "log_loss"
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    batch_size: int = 256
+    epochs: int = 30
+    patience: int = 0
+    warmup_epochs: float = 0.0
+    schedule: str = "constant"
+    gradient_clip: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("schedule", self.schedule, SCHEDULES)
+        for name, low in (("batch_size", 1), ("epochs", 1), ("patience", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise ConfigError(f"{name} must be a whole number of at least {low}, but is {value!r}")
+        for name in ("learning_rate", "weight_decay", "momentum", "warmup_epochs", "gradient_clip"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+                raise ConfigError(f"{name} must be a number of at least 0, but is {value!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, the inverse of `from_json`."""
+        return dataclasses.asdict(self) | {"settings": dict(self.settings)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> TrialSpec:
+        """Rebuilds a spec.
+
+        Raises:
+            ConfigError: unknown or invalid entries.
+        """
+        known = {item.name for item in dataclasses.fields(cls)}
+        for name in content:
+            if name not in known:
+                raise ConfigError(f"a trial has no entry '{name}'")
+        return cls(**content)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All entries flat, the architecture's settings among them, as they are logged and shown."""
+        flat = self.to_json()
+        settings = flat.pop("settings")
+        return flat | {name if name not in flat else f"settings.{name}": value for name, value in settings.items()}
+
+
+SHARED_PARAMETERS = frozenset(
+    item.name for item in dataclasses.fields(TrialSpec) if item.name not in ("architecture", "settings", "metric", "seed")
+)
+
+
+def spec_from_parameters(parameters: Mapping[str, Any], metric: str, seed: int) -> TrialSpec:
+    """A spec from flat parameters; those that are not a trial's own go to the architecture as settings.
+
+    Raises:
+        ConfigError: an invalid value, or no architecture.
+    """
+    own = {name: value for name, value in parameters.items() if name in SHARED_PARAMETERS}
+    settings = {
+        name: value for name, value in parameters.items() if name not in SHARED_PARAMETERS and name != "architecture"
+    }
+    return TrialSpec(architecture=parameters["architecture"], settings=settings, metric=metric, seed=seed, **own)
+
+
+def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"{name} '{value}' is not known (known: {', '.join(known)}){hint}")
