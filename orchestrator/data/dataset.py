@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 
 from orchestrator.data.encoder import FeatureEncoder, TargetEncoder, encode_target, fit_features, fit_target
 from orchestrator.data.inference import infer_schema
-from orchestrator.data.schema import Schema, Task
+from orchestrator.data.schema import Column, ColumnKind, Schema, Task
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, SPLIT_SEED, split_rows
-from orchestrator.data.values import category_key, category_keys
+from orchestrator.data.values import category_key, category_keys, to_numbers, to_timestamps
 from orchestrator.errors import DataError
+
+JsonValue = str | int | float | bool | None
+EXAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Dataset:
         digest: SHA-256 over the raw rows, the target and the split: two results can be compared if it is equal.
         schema, encoder, target_encoder: see there; fitted on the training part only.
         train, validation, test: encoded parts. `test` is empty where it must not be looked at (`without_test`).
-        example: a few raw training rows, as an input example.
+        example: a few raw training rows as JSON objects, as an input example.
         notes: what the user should know about the data.
     """
 
@@ -60,7 +64,7 @@ class Dataset:
     train: Examples
     validation: Examples
     test: Examples
-    example: pd.DataFrame
+    example: tuple[dict[str, JsonValue], ...]
     notes: tuple[str, ...] = ()
 
     def without_test(self) -> Dataset:
@@ -118,9 +122,29 @@ def prepare_dataset(
         encode(split.train),
         encode(split.validation),
         encode(split.test),
-        training_rows[[column.name for column in schema.columns]].head(5).reset_index(drop=True),
+        json_rows(schema, training_rows.head(EXAMPLE_ROWS)),
         notes,
     )
+
+
+def json_rows(schema: Schema, frame: pd.DataFrame) -> tuple[dict[str, JsonValue], ...]:
+    """The feature columns of some rows as JSON objects: numbers, texts, true or false, ISO 8601 dates, null."""
+    columns = {column.name: _json_values(column, frame[column.name]) for column in schema.columns}
+    return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
+def _json_values(column: Column, series: pd.Series[Any]) -> list[JsonValue]:
+    if column.kind is ColumnKind.CATEGORICAL:
+        return [category_key(value) for value in series]
+    if column.kind is ColumnKind.DATETIME:
+        stamps = to_timestamps(series, column.name, column.datetime_format or "ISO8601")
+        # in the format of the column, so that it can be given back
+        written = None if column.datetime_format in (None, "ISO8601") else column.datetime_format
+        return [None if stamp is pd.NaT else stamp.strftime(written) if written else stamp.isoformat() for stamp in stamps]
+    numbers = to_numbers(series, column.name)
+    if column.kind is ColumnKind.BOOLEAN:
+        return [None if np.isnan(number) else bool(number) for number in numbers]
+    return [None if np.isnan(number) else int(number) if number.is_integer() else number for number in numbers.tolist()]
 
 
 def _class_numbers(schema: Schema, rows: pd.DataFrame) -> NDArray[np.int64] | None:

@@ -1,0 +1,132 @@
+"""What all commands share: one-sentence errors with exit codes, `--debug`, JSON output. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from orchestrator.errors import OrchestratorError
+
+# Ray's and MLflow's usage statistics stay off unless the user turns them on
+QUIET_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class Command(click.Command):
+    """A command whose errors are one sentence: exit code 2 for usage, 1 for failure; `--debug` shows the traceback."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(["--debug"], is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks.")
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Runs the command."""
+        for name, value in QUIET_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        try:
+            return super().invoke(ctx)
+        except OrchestratorError as error:
+            if debugging():
+                raise
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            # the reader of our output (head, less) has gone
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+            ctx.exit(1)
+        except click.ClickException:
+            raise
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if debugging():
+                raise
+            reason = " ".join(str(error).split())
+            click.echo(
+                f"Error: {type(error).__name__}: {reason[:500]} (this looks like a bug; --debug shows the traceback)",
+                err=True,
+            )
+            ctx.exit(1)
+
+
+def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -> bool:  # noqa: FBT001
+    if value:
+        os.environ["ORCHESTRATOR_DEBUG"] = "1"
+    return value
+
+
+def debugging() -> bool:
+    """Whether tracebacks and the libraries' own messages are wanted (`--debug` or ORCHESTRATOR_DEBUG=1)."""
+    return os.environ.get("ORCHESTRATOR_DEBUG", "") not in ("", "0")
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+tracking_option = click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    metavar="URI",
+    help="MLflow store or server. Default: MLflow's own, the file mlflow.db in the current folder.",
+)
+
+
+def print_json(content: object) -> None:
+    """Prints JSON to stdout."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> None:
+    """Prints an aligned table to stdout, wide cells unbroken when the output is not a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    if not console.is_terminal:
+        console.width = max(console.width, console.measure(table).maximum)
+    console.print(table)
+
+
+def show_number(value: object) -> str:
+    """A figure with four significant digits, or an empty text for None."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def parse_assignments(pairs: Sequence[str], option: str) -> dict[str, Any]:
+    """`("depth=2", "activation=relu")` -> {"depth": 2, "activation": "relu"}.
+
+    Raises:
+        click.BadParameter: an entry without `=`.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not separator or not name.strip():
+            raise click.BadParameter(f"'{pair}' must have the form NAME=VALUE", param_hint=option)
+        values[name.strip()] = _parse_value(text.strip())
+    return values
+
+
+def _parse_value(text: str) -> object:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, Mapping | list) else value

@@ -1,0 +1,188 @@
+"""What a user can ask for, validated; loaded from and saved as YAML."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from orchestrator.errors import ConfigError
+
+DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+DEFAULT_TRIALS = 20
+
+
+def parse_duration(value: object) -> timedelta:
+    """`90s`, `10m`, `2h`, `1h30m`, or a number of seconds.
+
+    Raises:
+        ValueError: anything else, or zero.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return timedelta(seconds=value)
+    text = str(value).strip().lower()
+    match = DURATION.fullmatch(f"{text}s" if text.isdigit() else text)
+    if not text or match is None or not any(match.groups(default="")):
+        raise ValueError(f"'{value}' is not a duration; write 90s, 10m, 2h or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if not duration:
+        raise ValueError("a duration must be longer than zero")
+    return duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """The inverse of `parse_duration`, to the second."""
+    minutes, seconds = divmod(round(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count]
+    return "".join(parts) or "0s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+TaskName = Literal["binary", "multiclass", "regression"]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def create(cls, **values: object) -> Self:
+        """A validated configuration; values that are None count as not given.
+
+        Raises:
+            ConfigError: the first thing that is wrong, by name.
+        """
+        try:
+            return cls(**{name: value for name, value in values.items() if value is not None})
+        except ValidationError as error:
+            raise ConfigError(first_problem(error)) from None
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads YAML.
+
+        Raises:
+            ConfigError: the file is missing, not YAML, or has an invalid entry.
+        """
+        return cls.create(**read_yaml(path))
+
+    def save(self, path: Path) -> None:
+        """Writes YAML that `load` reads."""
+        path.write_text(yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file with a mapping at its top.
+
+    Raises:
+        ConfigError: the file is missing, not YAML or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: must hold names and values, one per line")
+    return {str(name): value for name, value in content.items()}
+
+
+def first_problem(error: ValidationError) -> str:
+    """One sentence about the first entry that pydantic refused."""
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"]) or "the configuration"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: there is no such entry"
+    return f"{place}: {message[0].lower()}{message[1:]}"
+
+
+class ResourceConfig(_Config):
+    """What one trial needs.
+
+    Attributes:
+        cpus_per_worker: CPU cores; training uses as many threads, or more when cores would be idle.
+        gpus_per_worker: GPUs, or a part of one; 0 trains on the CPU.
+    """
+
+    cpus_per_worker: int = Field(default=1, ge=1)
+    gpus_per_worker: float = Field(default=0.0, ge=0.0)
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> Self:
+        if self.gpus_per_worker > 1 and not self.gpus_per_worker.is_integer():
+            raise ValueError("gpus_per_worker must be a whole number when it is above 1")
+        return self
+
+
+class SweepConfig(_Config):
+    """A sweep.
+
+    Attributes:
+        data: `sklearn:NAME` or the path of a CSV or Parquet file.
+        target: column to predict.
+        name: of the sweep and of the registered model; made from the data's name if left out.
+        task: instead of what is inferred.
+        categorical, ignore: columns to read as categories, and to leave out.
+        space: name or path of a search space.
+        architecture: search this one only; `package.module:Class` for a network of the user's.
+        algorithm: how configurations are chosen.
+        scheduler: which trials are stopped early.
+        trials: how many; the default is 20 unless there is a time budget, or the whole grid.
+        time_budget: after this time no trial goes on.
+        epochs, patience: instead of the search space's.
+        metric: what is optimised.
+        seed: of the search and of all trials.
+        resources: of one trial.
+        tracking_uri: MLflow store.
+        address: of a Ray cluster; a local one is started if left out.
+        storage: folder for the weights of trials.
+        register_model: whether the winner is registered.
+    """
+
+    data: str
+    target: str | None = None
+    name: str | None = Field(default=None, pattern=r"^[^/:@\s][^/:@\n]*$")
+    task: TaskName | None = None
+    categorical: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    space: str = "tabular"
+    architecture: str | None = None
+    algorithm: Literal["tpe", "random", "grid"] = "tpe"
+    scheduler: Literal["asha", "none"] = "asha"
+    trials: int | None = Field(default=None, ge=1)
+    time_budget: Duration | None = None
+    epochs: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=0)
+    metric: str | None = None
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    resources: ResourceConfig = ResourceConfig()
+    tracking_uri: str | None = None
+    address: str | None = None
+    storage: Path | None = None
+    register_model: bool = True
+
+
+class ServeConfig(_Config):
+    """An endpoint.
+
+    Attributes:
+        model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder.
+        host, port: where to listen.
+        tracking_uri: MLflow store.
+        address: of a Ray cluster; a local one is started if left out.
+    """
+
+    model: str
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    tracking_uri: str | None = None
+    address: str | None = None

@@ -1,0 +1,63 @@
+"""Access to the MLflow store: one client, one way to turn its errors into sentences."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+
+from orchestrator.errors import OrchestratorError, TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def resolve_tracking_uri(tracking_uri: str | None) -> str:
+    """The URI itself, or MLflow's own default (environment, then `sqlite:///mlflow.db` in the current folder)."""
+    import mlflow
+
+    return tracking_uri or str(mlflow.get_tracking_uri())
+
+
+def client_for(tracking_uri: str | None) -> MlflowClient:
+    """A client of the store.
+
+    Raises:
+        TrackingError: the URI cannot be used.
+    """
+    quiet_logs()
+    from mlflow import MlflowClient
+
+    with tracked(tracking_uri):
+        return MlflowClient(tracking_uri=resolve_tracking_uri(tracking_uri))
+
+
+def quiet_logs() -> None:
+    """Keeps the store's set-up messages (one line per database migration) off the terminal."""
+    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def tracked(tracking_uri: str | None) -> Iterator[None]:
+    """Turns errors of MLflow and of the connection to it into a TrackingError of one sentence."""
+    try:
+        yield
+    except OrchestratorError:
+        raise
+    except Exception as error:
+        import mlflow.exceptions
+        import requests
+        import sqlalchemy.exc
+
+        if not isinstance(
+            error, mlflow.exceptions.MlflowException | requests.RequestException | sqlalchemy.exc.SQLAlchemyError | OSError
+        ):
+            raise
+        where = resolve_tracking_uri(tracking_uri)
+        reason = " ".join(str(error).split())[:300]
+        if urlparse(where).scheme.startswith("http") and "Max retries" in reason:
+            reason = "no server answers there"
+        raise TrackingError(f"MLflow store {where}: {reason}") from error
