@@ -1,0 +1,81 @@
+"""Find, train and serve the best neural network for a data set.
+
+    import orchestrator
+
+    result = orchestrator.sweep("data.csv", target="label", trials=20)
+    result.bundle.predict(new_rows)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.architectures import FeatureInput, FeatureShape
+    from orchestrator.bundle import ModelBundle
+    from orchestrator.config import ServeConfig, SweepConfig
+    from orchestrator.data import Dataset, Schema, Table, load_table, prepare_dataset
+    from orchestrator.errors import OrchestratorError
+    from orchestrator.execution.sweep import SweepResult, sweep
+    from orchestrator.execution.train import TrainResult, train
+    from orchestrator.search import SearchSpace, load_space
+    from orchestrator.training import EpochReport, TrialSpec, train_trial
+
+_HOMES = {
+    "Dataset": "data",
+    "EpochReport": "training",
+    "FeatureInput": "architectures",
+    "FeatureShape": "architectures",
+    "ModelBundle": "bundle",
+    "OrchestratorError": "errors",
+    "Schema": "data",
+    "SearchSpace": "search",
+    "ServeConfig": "config",
+    "SweepConfig": "config",
+    "SweepResult": "execution.sweep",
+    "Table": "data",
+    "TrainResult": "execution.train",
+    "TrialSpec": "training",
+    "load_space": "search",
+    "load_table": "data",
+    "prepare_dataset": "data",
+    "sweep": "execution.sweep",
+    "train": "execution.train",
+    "train_trial": "training",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    # torch and Ray are only imported when something of theirs is asked for
+    if name not in _HOMES:
+        raise AttributeError(f"module 'orchestrator' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"orchestrator.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)
+
+
+__all__ = [
+    "Dataset",
+    "EpochReport",
+    "FeatureInput",
+    "FeatureShape",
+    "ModelBundle",
+    "OrchestratorError",
+    "Schema",
+    "SearchSpace",
+    "ServeConfig",
+    "SweepConfig",
+    "SweepResult",
+    "Table",
+    "TrainResult",
+    "TrialSpec",
+    "load_space",
+    "load_table",
+    "prepare_dataset",
+    "sweep",
+    "train",
+    "train_trial",
+]

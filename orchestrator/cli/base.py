@@ -18,6 +18,8 @@ QUIET_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+# tables that go to a file or a pipe keep one line per row
+UNBROKEN_WIDTH = 1000
 
 
 class Command(click.Command):
@@ -96,10 +98,11 @@ def print_table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> Non
     table = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
-    if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
-    console.print(table)
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, markup=False, width=None if terminal else UNBROKEN_WIDTH)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip()))
 
 
 def show_number(value: object) -> str:

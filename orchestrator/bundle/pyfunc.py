@@ -1,0 +1,25 @@
+"""How `mlflow.pyfunc.load_model` reads a bundle: named as `loader_module` in the MLmodel file, so nothing is pickled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from orchestrator.bundle.bundle import ModelBundle
+
+
+class PyfuncModel:
+    """A bundle with the method that MLflow calls."""
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        self.bundle = bundle
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
+        """`ModelBundle.predict` on a data frame; `params` are not used."""
+        frame = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(model_input)
+        return self.bundle.predict(frame)
+
+
+def _load_pyfunc(path: str) -> PyfuncModel:
+    return PyfuncModel(ModelBundle.load(path))

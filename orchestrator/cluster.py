@@ -1,0 +1,89 @@
+"""Starting Ray on this machine, or connecting to a cluster; and always leaving it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.errors import ExecutionError
+
+TOKEN_FILE = Path.home() / ".ray" / "auth_token"
+# must be there before Ray is imported
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+def debugging() -> bool:
+    """Whether the libraries' own messages are wanted (ORCHESTRATOR_DEBUG=1)."""
+    return os.environ.get("ORCHESTRATOR_DEBUG", "") not in ("", "0")
+
+
+@contextmanager
+def ray_session(address: str | None = None, *, num_cpus: int | None = None) -> Iterator[None]:
+    """Ray, for as long as the context is open. If Ray is running in this process already, it is used and left running.
+
+    Args:
+        address: of a cluster (`host:6379`, `ray://...`, `auto`); None starts Ray on this machine.
+        num_cpus: cores of a Ray that is started; all if left out.
+
+    Raises:
+        ExecutionError: Ray cannot be started or reached.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if address is not None and "RAY_AUTH_MODE" not in os.environ and _has_token():
+        # an explicit address never turns authentication on by itself
+        os.environ["RAY_AUTH_MODE"] = "token"
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        _connect(address, num_cpus)
+    except Exception as error:  # Ray raises many kinds here
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+        raise ExecutionError(_explain(address, error)) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str | None, num_cpus: int | None) -> None:
+    import ray
+
+    level = logging.INFO if debugging() else logging.ERROR
+    options = {"log_to_driver": debugging(), "logging_level": level, "configure_logging": True}
+    if address is not None:
+        ray.init(address=address, **options)
+        return
+    # "local": a cluster that happens to run on this machine is not ours to use
+    ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **options)
+    if TOKEN_FILE.is_file():
+        TOKEN_FILE.chmod(0o600)
+
+
+def _has_token() -> bool:
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or TOKEN_FILE.is_file()
+
+
+def _explain(address: str | None, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:300]
+    if address is None:
+        return f"Ray could not be started on this machine: {reason}; `orchestrator doctor` checks what it needs"
+    if "uthentication" in reason or "token" in reason.lower() or "InvalidAuthToken" in reason:
+        return (
+            f"the Ray cluster at {address} refused the connection: it wants its authentication token; "
+            "put it into ~/.ray/auth_token or name its file in RAY_AUTH_TOKEN_PATH, and set RAY_AUTH_MODE=token"
+        )
+    return f"no Ray cluster can be reached at {address}: {reason}"

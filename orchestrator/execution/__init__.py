@@ -1,0 +1,1 @@
+"""Where trials run: sweeps over Ray Tune, and single training runs."""

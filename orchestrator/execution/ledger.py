@@ -1,0 +1,154 @@
+"""What happened in a sweep: one record per trial, filled by Tune's callbacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from orchestrator.execution.trainable import weights_file
+from orchestrator.tracking.writer import TrialWriter
+from orchestrator.training import EpochReport, Metric, TrialSpec
+
+
+@dataclass
+class TrialRecord:
+    """One trial.
+
+    Attributes:
+        index: number in the sweep, from 0.
+        spec: what was trained.
+        status: running, finished, stopped (by the scheduler or the time budget), failed or interrupted.
+        reason: why it did not finish.
+        report: of its last epoch, None before the first.
+        epochs: how many reports there were.
+        seconds: from start to end.
+        train_seconds: spent inside of the training function.
+    """
+
+    index: int
+    spec: TrialSpec
+    started: float
+    status: str = "running"
+    reason: str = ""
+    report: EpochReport | None = None
+    epochs: int = 0
+    seconds: float = 0.0
+    train_seconds: float = 0.0
+
+    @property
+    def value(self) -> float | None:
+        """The best validation value, None if there is none."""
+        return self.report.best_value if self.report else None
+
+
+Listener = Callable[[TrialRecord, "Ledger"], None]
+
+
+class Ledger(tune.Callback):  # type: ignore[misc]
+    """All trials of a sweep; tells the writer and a listener of each change.
+
+    Attributes:
+        trials: by index.
+    """
+
+    def __init__(self, metric: Metric, writer: TrialWriter, actor_settings: Any, listener: Listener | None) -> None:  # noqa: ANN401
+        self.metric = metric
+        self.trials: dict[int, TrialRecord] = {}
+        self._writer, self._listener, self._settings = writer, listener, actor_settings
+        self._best: TrialRecord | None = None
+        self._deadline = float("inf")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its callbacks for its own way of resuming, which is not used here
+        return {}
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The trial with the best value so far; of equal ones the first."""
+        return self._best
+
+    @property
+    def reports(self) -> int:
+        """Epochs of all trials."""
+        return sum(trial.epochs for trial in self.trials.values())
+
+    def stop_after(self, seconds: float) -> None:
+        """From then on, what is stopped is stopped by the time budget."""
+        self._deadline = time.monotonic() + seconds
+
+    def ended(self) -> list[TrialRecord]:
+        """The trials that are over."""
+        return [trial for trial in self.trials.values() if trial.status != "running"]
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
+        """Tune: a process takes up the trial."""
+        index = trial.config["index"]
+        if index not in self.trials:
+            record = TrialRecord(index, TrialSpec.from_json(trial.config["spec"]), time.time())
+            self.trials[index] = record
+            self._writer.started(index, record.spec)
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: dict[str, Any],
+        **info: Any,  # noqa: ANN401
+    ) -> None:
+        """Tune: an epoch is over, or the trial could not go on."""
+        record = self.trials[trial.config["index"]]
+        record.train_seconds = result["train_seconds"]
+        if "failure" in result:
+            record.reason = result["failure"]
+            return
+        record.report = EpochReport.from_json(result["report"])
+        record.epochs += 1
+        self._writer.reported(record.index, record.report)
+        if self._best is None or self.metric.better(record.report.best_value, self._best.report.best_value):  # type: ignore[union-attr]
+            before, self._best = self._best, record
+            if before is not None and before is not record and before.status != "running":
+                self._forget_weights(before)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
+        """Tune: the trial is over, by itself or stopped."""
+        record = self.trials[trial.config["index"]]
+        if record.reason:
+            self._end(record, "failed", record.reason)
+        elif record.report is not None and record.report.last:
+            self._end(record, "finished", "")
+        else:
+            by = "the time budget" if time.monotonic() >= self._deadline else "the scheduler"
+            self._end(record, "stopped", f"by {by} after epoch {record.epochs}")
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
+        """Tune: the trial's process is lost."""
+        self.on_trial_start(iteration, trials, trial)
+        record = self.trials[trial.config["index"]]
+        error = trial.get_error()
+        reason = str(error).strip().splitlines()[-1] if error and str(error).strip() else "unknown error"
+        self._end(record, "failed", f"the process of the trial was lost ({reason[:300]})")
+
+    def close(self, reason: str) -> None:
+        """Ends what is still running, after an interruption."""
+        for record in self.trials.values():
+            if record.status == "running":
+                self._end(record, "interrupted", reason)
+
+    def _end(self, record: TrialRecord, status: str, reason: str) -> None:
+        record.status, record.reason = status, reason
+        record.seconds = time.time() - record.started
+        extra = {"orchestrator.train_seconds": f"{record.train_seconds:.3f}"}
+        self._writer.ended(record.index, status, reason, extra)
+        if record is not self._best:
+            self._forget_weights(record)
+        if self._listener is not None:
+            self._listener(record, self)
+
+    def _forget_weights(self, record: TrialRecord) -> None:
+        weights_file(self._settings.weights, record.index).unlink(missing_ok=True)

@@ -1,0 +1,108 @@
+"""TrialActor: the process that trains one trial after another, an epoch per call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+from torch import nn
+
+from orchestrator.data import Dataset
+from orchestrator.errors import OrchestratorError
+from orchestrator.training import EpochReport, TrialSpec, save_weights, train_trial
+
+Train = Callable[..., Iterator[EpochReport]]
+
+
+@dataclass(frozen=True)
+class ActorSettings:
+    """The same for all trials of a sweep.
+
+    Attributes:
+        weights: folder for the weights of best epochs.
+        threads: for torch.
+        device: cpu or cuda.
+        train: the training function, with the signature of `train_trial`.
+    """
+
+    weights: Path
+    threads: int
+    device: str = "cpu"
+    train: Train = train_trial
+
+
+def weights_file(folder: Path, index: int) -> Path:
+    """Where the best weights of a trial are."""
+    return folder / f"trial-{index:04d}.safetensors"
+
+
+class TrialActor(tune.Trainable):
+    """Tune's view of a trial: `step` is one epoch; the process is used again for the next trial."""
+
+    def setup(self, config: dict[str, Any], *, dataset: Dataset, settings: ActorSettings) -> None:
+        """Called once per process; `dataset` lies in Ray's object store and is not copied."""
+        self.dataset, self.settings = dataset, settings
+        torch.set_num_threads(settings.threads)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Starts the next trial in the same process."""
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Trains one epoch.
+
+        Returns:
+            `report`: an EpochReport as JSON; `objective`: its best value so far; `train_seconds` spent in the training
+            function by this trial. A trial that cannot go on reports `failure` and objective NaN instead of raising:
+            an exception would cost the process.
+        """
+        started = time.perf_counter()
+        try:
+            report = next(self._reports)
+        except OrchestratorError as error:
+            return self._failure(str(error))
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return self._failure("the GPU's memory was not enough")
+        except Exception as error:  # a user's network may raise anything
+            return self._failure(f"{type(error).__name__}: {error}")
+        self._seconds += time.perf_counter() - started
+        return {
+            "report": report.to_json(),
+            "objective": report.best_value,
+            "train_seconds": self._seconds,
+            "done": report.last,
+        }
+
+    def cleanup(self) -> None:
+        """Lets go of the network."""
+        self._reports = iter(())
+
+    def _begin(self, config: Mapping[str, Any]) -> None:
+        # the one before may have been stopped in the middle: free its memory first
+        self._reports: Iterator[EpochReport] = iter(())
+        self._seconds = 0.0
+        spec = TrialSpec.from_json(config["spec"])
+        path = weights_file(self.settings.weights, config["index"])
+
+        def keep(network: nn.Module) -> None:
+            save_weights(network, path)
+
+        self._reports = self.settings.train(spec, self.dataset, on_best=keep, device=self.settings.device)
+
+    def _failure(self, reason: str) -> dict[str, Any]:
+        return {"failure": reason, "objective": float("nan"), "train_seconds": self._seconds, "done": True}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Nothing: the best weights are written as soon as there are any."""
+        return {}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Nothing, see `save_checkpoint`."""

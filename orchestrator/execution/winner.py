@@ -1,0 +1,80 @@
+"""After the last epoch: test the winner once, make its bundle, register it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from orchestrator.architectures import build_network
+from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.data import Dataset
+from orchestrator.errors import TrackingError
+from orchestrator.tracking.registry import Registration, register_bundle
+from orchestrator.training import Batches, EpochReport, Metric, TrialSpec, evaluate, feature_shape, network_outputs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The model that a sweep or a training run ends with.
+
+    Attributes:
+        bundle: ready to predict.
+        test: all metrics on the test rows.
+    """
+
+    bundle: ModelBundle
+    test: dict[str, float]
+
+
+def make_winner(
+    spec: TrialSpec, report: EpochReport, dataset: Dataset, metric: Metric, load: Callable[[nn.Module], object]
+) -> Winner:
+    """Builds the network, measures it on the test rows and wraps it up.
+
+    Args:
+        spec: of the trial.
+        report: its last one.
+        dataset: with the test part.
+        metric: of the sweep.
+        load: puts the best weights into a network.
+    """
+    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    load(network)
+    test_rows = Batches.of(dataset.test, dataset.schema.target.task, "cpu")
+    outputs = network_outputs(network, test_rows)
+    test = evaluate(dataset.schema.target.task, dataset.target_encoder, outputs, dataset.test)
+    metrics: dict[str, Any] = {
+        "metric": metric.name,
+        "maximize": metric.maximize,
+        "validation": report.best_value,
+        "test": test,
+        "data_digest": dataset.digest,
+        "rows": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
+        "trial": spec.to_json(),
+        "best_epoch": report.best_epoch,
+    }
+    return Winner(make_bundle(network, dataset, metrics), test)
+
+
+def register_winner(
+    client: MlflowClient, run_id: str, name: str, winner: Winner, metric: Metric, digest: str
+) -> Registration:
+    """Registers the winner's bundle; see `register_bundle`.
+
+    Raises:
+        TrackingError: the store cannot be used, or the metric does not exist on the test rows.
+    """
+    if metric.name not in winner.test:
+        raise TrackingError(f"{metric.name} cannot be computed on the test rows, so the model was not registered")
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        path = Path(folder) / "bundle"
+        winner.bundle.save(path)
+        return register_bundle(client, run_id, name, path, metric, winner.test[metric.name], digest)

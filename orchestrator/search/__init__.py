@@ -1,0 +1,17 @@
+"""What to try next, and when to stop a trial. Importing this does not import Ray."""
+
+from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter
+from orchestrator.search.space import SearchSpace, list_spaces, load_space
+from orchestrator.search.suggest import SpecSampler, suggest, trial_seed
+
+__all__ = [
+    "CategoricalParameter",
+    "FloatParameter",
+    "IntParameter",
+    "SearchSpace",
+    "SpecSampler",
+    "list_spaces",
+    "load_space",
+    "suggest",
+    "trial_seed",
+]

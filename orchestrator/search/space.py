@@ -1,0 +1,243 @@
+"""SearchSpace: which configurations there are. Read from YAML; `search_spaces/` has documented examples."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orchestrator.architectures import ARCHITECTURES, is_custom, parse_settings
+from orchestrator.errors import OrchestratorError, SearchSpaceError
+from orchestrator.search.parameters import Parameter, Scalar
+from orchestrator.search.yaml_lines import Place, YamlDocument
+from orchestrator.training import SHARED_PARAMETERS, TrialSpec
+
+MAX_GRID = 100_000
+Entry = Parameter | Scalar
+
+
+class SearchSpace(BaseModel):
+    """Parameters, some of them only for one architecture.
+
+    Attributes:
+        description: one line for people.
+        epochs, patience: of every trial, unless the sweep says otherwise.
+        parameters: for every architecture: entries of `TrialSpec` and settings that architectures share.
+            A plain value is fixed.
+        architectures: by name, the settings to search.
+        start_points: configurations to try first; what one leaves out is drawn.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = ""
+    epochs: int = Field(default=30, ge=1)
+    patience: int = Field(default=0, ge=0)
+    parameters: dict[str, Entry] = Field(default_factory=dict)
+    architectures: dict[str, dict[str, Entry]] = Field(min_length=1)
+    start_points: list[dict[str, Scalar]] = Field(default_factory=list)
+
+    def only(self, architecture: str) -> SearchSpace:
+        """The part of the space with one architecture; settings that the space does not have keep their defaults."""
+        points = [point for point in self.start_points if point.get("architecture", architecture) == architecture]
+        return self.model_copy(
+            update={"architectures": {architecture: self.architectures.get(architecture, {})}, "start_points": points}
+        )
+
+    def entries(self, architecture: str) -> dict[str, tuple[str, Entry]]:
+        """The parameters of one architecture in order: name -> (name unique in the whole space, entry)."""
+        own = self.architectures[architecture]
+        shared = {
+            name: (name, entry)
+            for name, entry in self.parameters.items()
+            if name not in own and _is_parameter_of(architecture, name)
+        }
+        return shared | {name: (f"{architecture}.{name}", entry) for name, entry in own.items()}
+
+    def qualify(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """A configuration under the names that are unique in the whole space, without what is fixed anyway."""
+        qualified: dict[str, Any] = {}
+        architectures = list(self.architectures)
+        architecture = point.get("architecture", architectures[0])
+        if len(architectures) > 1 and "architecture" in point:
+            qualified["architecture"] = architecture
+        for name, (unique, entry) in self.entries(architecture).items():
+            if name in point and not isinstance(entry, Scalar):
+                qualified[unique] = point[name]
+        return qualified
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is only one configuration."""
+        entries = [entry for name in self.architectures for _, entry in self.entries(name).values()]
+        return len(self.architectures) == 1 and all(isinstance(entry, Scalar) for entry in entries)
+
+    def grid(self) -> list[dict[str, Any]]:
+        """All configurations of the grid.
+
+        Raises:
+            SearchSpaceError: a parameter has no grid values, or there are more than 100,000 configurations.
+        """
+        points = list(itertools.islice(self._grid_points(), MAX_GRID + 1))
+        if len(points) > MAX_GRID:
+            raise SearchSpaceError(f"the grid has more than {MAX_GRID} configurations; use tpe or random")
+        return points
+
+    def _grid_points(self) -> Iterator[dict[str, Any]]:
+        for architecture in self.architectures:
+            entries = {name: entry for name, (_, entry) in self.entries(architecture).items()}
+            yield from _expand({"architecture": architecture}, list(entries.items()))
+
+
+def _expand(point: dict[str, Any], entries: list[tuple[str, Entry]]) -> Iterator[dict[str, Any]]:
+    if not entries:
+        yield point
+        return
+    (name, entry), rest = entries[0], entries[1:]
+    if isinstance(entry, Scalar):
+        yield from _expand({**point, name: entry}, rest)
+    elif not entry.applies(point):
+        yield from _expand(point, rest)
+    else:
+        values = entry.grid_values()
+        if values is None:
+            raise SearchSpaceError(
+                f"{name} is continuous: say how many values a grid takes of it (`grid: 5` or `step`), or use tpe or random"
+            )
+        for value in values:
+            yield from _expand({**point, name: value}, rest)
+
+
+def _is_parameter_of(architecture: str, name: str) -> bool:
+    if name in SHARED_PARAMETERS or is_custom(architecture):
+        return True
+    known = ARCHITECTURES.get(architecture)
+    return known is not None and name in {field.name for field in dataclasses.fields(known.settings)}
+
+
+def space_folder() -> Path:
+    """Where the search spaces are that come with the package."""
+    package = Path(__file__).parent.parent
+    installed = package / "search_spaces"
+    return installed if installed.is_dir() else package.parent / "search_spaces"
+
+
+def list_spaces() -> dict[str, Path]:
+    """The search spaces that come with the package, by name."""
+    return {path.stem: path for path in sorted(space_folder().glob("*.yaml"))}
+
+
+def space_path(name: str | Path) -> Path:
+    """The file of a search space.
+
+    Raises:
+        SearchSpaceError: there is none.
+    """
+    path = list_spaces().get(str(name), Path(name))
+    if not path.is_file():
+        near = difflib.get_close_matches(str(name), list_spaces(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(list_spaces())}, or the path of a file)"
+        raise SearchSpaceError(f"there is no search space '{name}'{hint}")
+    return path
+
+
+def load_space(name: str | Path) -> SearchSpace:
+    """A search space by name (those that come with the package) or by path.
+
+    Raises:
+        SearchSpaceError: there is none, or the file is not valid; the message names file, line and key.
+    """
+    document = YamlDocument(space_path(name))
+    try:
+        space = SearchSpace.model_validate(document.content)
+    except ValidationError as error:
+        raise _explain(document, error) from None
+    _check(document, space)
+    return space
+
+
+def _explain(document: YamlDocument, error: ValidationError) -> SearchSpaceError:
+    # a union reports every alternative: the one that got furthest into the file is what was meant
+    problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "string_type")]
+    problem = max(problems or error.errors(), key=lambda item: len(item["loc"]))
+    message = problem["msg"].removeprefix("Value error, ")
+    place: Place = tuple(part for part in problem["loc"] if str(part) not in ("float", "int", "categorical", "bool", "str"))
+    if problem["type"] == "extra_forbidden":
+        name = str(problem["loc"][-1])
+        return document.error(place, f"there is no such key here as '{name}'")
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found", "model_attributes_type"):
+        message = "a parameter is a plain value or has `type: float`, `type: int` or `type: categorical`"
+    elif problem["type"] == "missing":
+        return document.error(place, f"the key '{problem['loc'][-1]}' is missing")
+    return document.error(place, message[0].lower() + message[1:])
+
+
+def _check(document: YamlDocument, space: SearchSpace) -> None:
+    for name, entry in space.parameters.items():
+        _check_entry(document, space, ("parameters", name), list(space.architectures), name, entry)
+    for architecture, entries in space.architectures.items():
+        if not is_custom(architecture) and architecture not in ARCHITECTURES:
+            raise document.error(
+                ("architectures", architecture),
+                f"not a known architecture (known: {', '.join(ARCHITECTURES)}, or package.module:Class)",
+            )
+        for name, entry in entries.items():
+            _check_entry(document, space, ("architectures", architecture, name), [architecture], name, entry)
+    for index, point in enumerate(space.start_points):
+        _check_start_point(document, space, index, point)
+
+
+def _check_entry(
+    document: YamlDocument, space: SearchSpace, place: Place, architectures: list[str], name: str, entry: Entry
+) -> None:
+    takers = [architecture for architecture in architectures if _is_parameter_of(architecture, name)]
+    if not takers:
+        known = sorted(SHARED_PARAMETERS)
+        for architecture in architectures:
+            if architecture in ARCHITECTURES:
+                known += [field.name for field in dataclasses.fields(ARCHITECTURES[architecture].settings)]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise document.error(place, f"neither a training parameter nor a setting of {', '.join(architectures)}{hint}")
+    if not isinstance(entry, Scalar):
+        for other in entry.when:
+            if not any(other == known for architecture in takers for known in space.entries(architecture)):
+                raise document.error((*place, "when"), f"there is no parameter '{other}'")
+    if isinstance(entry, Scalar):
+        samples: list[Any] = [entry]
+    else:
+        samples = list(entry.choices) if entry.type == "categorical" else [entry.low, entry.high]
+    for sample in samples:
+        try:
+            if name in SHARED_PARAMETERS:
+                TrialSpec(takers[0], **{name: sample})
+            elif not is_custom(takers[0]):
+                parse_settings(takers[0], {name: sample})
+        except OrchestratorError as error:
+            raise document.error(place, str(error)) from None
+
+
+def _check_start_point(document: YamlDocument, space: SearchSpace, index: int, point: Mapping[str, Any]) -> None:
+    place: Place = ("start_points", index)
+    architecture = point.get("architecture")
+    if architecture is None and len(space.architectures) > 1:
+        raise document.error(place, "say which architecture")
+    if architecture is not None and architecture not in space.architectures:
+        raise document.error((*place, "architecture"), f"'{architecture}' is not in this space")
+    entries = space.entries(str(architecture or next(iter(space.architectures))))
+    for name, value in point.items():
+        if name == "architecture":
+            continue
+        if name not in entries:
+            raise document.error((*place, name), f"not a parameter of {architecture} in this space")
+        entry = entries[name][1]
+        if isinstance(entry, Scalar):
+            if entry != value:
+                raise document.error((*place, name), f"{value!r} is not the value {entry!r} that the space fixes")
+        elif not entry.contains(value):
+            raise document.error((*place, name), f"{value!r} is outside of the parameter's range")

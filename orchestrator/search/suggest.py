@@ -1,0 +1,77 @@
+"""From a search space to trials: the define-by-run function that Optuna samples through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestrator.search.parameters import Parameter, Scalar
+from orchestrator.search.space import SearchSpace
+from orchestrator.training import TrialSpec, spec_from_parameters
+
+if TYPE_CHECKING:
+    import optuna
+
+
+def trial_seed(sweep_seed: int, index: int) -> int:
+    """The seed of a trial: from the sweep's seed and the trial's index only, in 0 .. 2^31 - 1."""
+    return int(np.random.SeedSequence([sweep_seed, index]).generate_state(1)[0]) & 0x7FFFFFFF
+
+
+@dataclass(frozen=True)
+class SpecSampler:
+    """Draws trial specs; called by Optuna with its trial.
+
+    Attributes:
+        space: what to draw from.
+        metric: of every spec.
+        seed: of the sweep.
+        fixed: entries of every spec (epochs, patience) that the sweep sets.
+    """
+
+    space: SearchSpace
+    metric: str
+    seed: int
+    fixed: dict[str, Any]
+
+    def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
+        """A Tune configuration: `index` of the trial and its `spec` as JSON."""
+        parameters = suggest(self.space, trial)
+        return {"index": trial.number, "spec": self.spec(parameters, trial.number).to_json()}
+
+    def spec(self, parameters: dict[str, Any], index: int) -> TrialSpec:
+        """The spec of trial number `index` with these flat parameters."""
+        defaults = {"epochs": self.space.epochs, "patience": self.space.patience}
+        return spec_from_parameters(defaults | parameters | self.fixed, self.metric, trial_seed(self.seed, index))
+
+    def example(self) -> TrialSpec:
+        """Some spec of the space, for a first check."""
+        import optuna
+
+        trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self.seed)).ask()
+        return self.spec(suggest(self.space, trial), 0)
+
+
+def suggest(space: SearchSpace, trial: optuna.Trial) -> dict[str, Any]:
+    """Flat parameters of one configuration: the architecture, then what exists given what was drawn before."""
+    names = list(space.architectures)
+    architecture = trial.suggest_categorical("architecture", names) if len(names) > 1 else names[0]
+    drawn: dict[str, Any] = {"architecture": architecture}
+    for name, (unique, entry) in space.entries(architecture).items():
+        if isinstance(entry, Scalar):
+            drawn[name] = entry
+        elif entry.applies(drawn):
+            drawn[name] = _draw(trial, unique, entry)
+    return drawn
+
+
+def _draw(trial: optuna.Trial, name: str, entry: Parameter) -> Any:  # noqa: ANN401
+    match entry.type:
+        case "float":
+            return trial.suggest_float(name, entry.low, entry.high, log=entry.log, step=entry.step)
+        case "int":
+            return trial.suggest_int(name, entry.low, entry.high, log=entry.log, step=entry.step or 1)
+        case _:
+            return trial.suggest_categorical(name, entry.choices)

@@ -1,0 +1,137 @@
+"""Reading sweeps and their trials back from MLflow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import TrackingError
+from orchestrator.tracking import tags
+from orchestrator.tracking.store import client_for, tracked
+from orchestrator.training import TrialSpec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One line of a leaderboard.
+
+    Attributes:
+        trial: index in the sweep.
+        run_id: in MLflow.
+        status: finished, stopped, failed, interrupted or running; `reason` says why it did not finish.
+        value: best validation value of the sweep's metric, None if there is none.
+        best_epoch: the epoch of that value.
+        seconds: from start to end.
+        parameters: flat.
+    """
+
+    trial: int
+    run_id: str
+    status: str
+    reason: str
+    value: float | None
+    best_epoch: int | None
+    seconds: float | None
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A sweep and its trials, the best first, those without a value last."""
+
+    name: str
+    run_id: str
+    metric: str
+    status: str
+    trials: tuple[TrialRow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def read_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderboard:
+    """The leaderboard of a sweep.
+
+    Args:
+        selector: the sweep's name (its latest sweep is taken), or the id of its run, also shortened to at least
+            6 characters; None for the last sweep of all.
+        tracking_uri: MLflow store.
+
+    Raises:
+        TrackingError: there is no such sweep.
+    """
+    client = client_for(tracking_uri)
+    with tracked(tracking_uri):
+        sweep = _find_sweep(client, selector)
+        maximize = sweep.data.tags.get(tags.MAXIMIZE) == "true"
+        rows = [_row(run) for run in _children(client, sweep)]
+    worst = float("inf")
+    rows.sort(key=lambda row: (worst if row.value is None else -row.value if maximize else row.value, row.trial))
+    return Leaderboard(
+        sweep.data.tags[tags.SWEEP_NAME],
+        sweep.info.run_id,
+        sweep.data.params.get("metric", ""),
+        sweep.info.status.lower(),
+        tuple(rows),
+    )
+
+
+def _find_sweep(client: MlflowClient, selector: str | None) -> Run:
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=PAGE)]
+    condition = f"tags.`{tags.KIND}` = '{tags.SWEEP_KIND}'"
+    if not experiments:
+        raise TrackingError(f"there is no sweep in {client.tracking_uri} yet; run `orchestrator sweep`")
+    if selector is None:
+        found = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
+        if not found:
+            raise TrackingError(f"there is no sweep in {client.tracking_uri} yet; run `orchestrator sweep`")
+        return found[0]
+    latest: dict[str, Run] = {}
+    for run in client.search_runs(
+        experiments, condition, max_results=PAGE, order_by=["attributes.start_time DESC"]
+    ):
+        name = run.data.tags[tags.SWEEP_NAME]
+        if run.info.run_id == selector or (len(selector) >= 6 and run.info.run_id.startswith(selector)):  # noqa: PLR2004
+            return run
+        latest.setdefault(name, run)
+    if selector in latest:
+        return latest[selector]
+    known = ", ".join(list(latest)[:8]) or "none yet"
+    raise TrackingError(f"there is no sweep '{selector}' in {client.tracking_uri} (sweeps: {known})")
+
+
+def _children(client: MlflowClient, sweep: Run) -> list[Run]:
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [sweep.info.experiment_id], f"tags.`{tags.PARENT}` = '{sweep.info.run_id}'", max_results=PAGE, page_token=token
+        )
+        runs.extend(page)
+        token = page.token
+        if not token:
+            return runs
+
+
+def _row(run: Run) -> TrialRow:
+    labels = run.data.tags
+    spec = TrialSpec.from_json(json.loads(labels[tags.SPEC]))
+    best_epoch, seconds = labels.get(tags.BEST_EPOCH), labels.get(tags.SECONDS)
+    return TrialRow(
+        int(labels[tags.TRIAL_INDEX]),
+        run.info.run_id,
+        labels.get(tags.STATUS, "running"),
+        labels.get(tags.REASON, ""),
+        run.data.metrics.get(tags.OBJECTIVE),
+        int(best_epoch) if best_epoch else None,
+        float(seconds) if seconds else None,
+        spec.parameters,
+    )

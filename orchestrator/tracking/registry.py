@@ -1,0 +1,150 @@
+"""Registering a winner: the bundle as an MLflow model, and whether it becomes the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from orchestrator.bundle import ModelBundle
+from orchestrator.data import ColumnKind, Schema
+from orchestrator.tracking import tags
+from orchestrator.tracking.store import tracked
+from orchestrator.training import Metric
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+CHAMPION = "champion"
+REQUIRED_PACKAGES = ("mlflow", "torch", "numpy", "pandas", "pyarrow", "scikit-learn", "safetensors", "orchestrator-automl")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A registered version.
+
+    Attributes:
+        name, version: `models:/NAME/VERSION`.
+        champion: whether it got the alias `champion`.
+        reason: why, or why not, as a sentence.
+    """
+
+    name: str
+    version: str
+    champion: bool
+    reason: str
+
+    @property
+    def uri(self) -> str:
+        """For `orchestrator deploy` and `mlflow.pyfunc.load_model`."""
+        return f"models:/{self.name}@{CHAMPION}" if self.champion else f"models:/{self.name}/{self.version}"
+
+
+def register_bundle(
+    client: MlflowClient, run_id: str, name: str, folder: Path, metric: Metric, test_value: float, digest: str
+) -> Registration:
+    """Logs a bundle's folder as a model of a run, registers it, and moves the alias `champion` if it is better.
+
+    Args:
+        client: of the store.
+        run_id: the winning trial's run.
+        name: of the registered model.
+        folder: what `ModelBundle.save` wrote.
+        metric, test_value, digest: by which it is compared with the present champion.
+
+    Raises:
+        TrackingError: the store cannot be used.
+    """
+    with tracked(client.tracking_uri), _fluent_store(client.tracking_uri):
+        version = _log_and_register(run_id, name, folder)
+        labels = {tags.METRIC: metric.name, tags.TEST_VALUE: repr(test_value), tags.DIGEST: digest}
+        for key, value in labels.items():
+            client.set_model_version_tag(name, version, key, value)
+        champion, reason = _compare(client, name, metric, test_value, digest)
+        if champion:
+            client.set_registered_model_alias(name, CHAMPION, version)
+    return Registration(name, version, champion, reason)
+
+
+def _log_and_register(run_id: str, name: str, folder: Path) -> str:
+    import mlflow
+    from mlflow.models import Model
+
+    bundle = ModelBundle.load(folder)
+    info = Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        registered_model_name=name,
+        await_registration_for=60,
+        loader_module="orchestrator.bundle.pyfunc",
+        data_path=str(folder),
+        signature=signature_of(bundle.schema),
+        input_example=pd.DataFrame(bundle.example["rows"], columns=[column.name for column in bundle.schema.columns]),
+        pip_requirements=[f"{package}=={installed_version(package)}" for package in REQUIRED_PACKAGES],
+        metadata={"metrics": dict(bundle.metrics)},
+    )
+    return str(info.registered_model_version)
+
+
+def _compare(client: MlflowClient, name: str, metric: Metric, value: float, digest: str) -> tuple[bool, str]:
+    present = client.get_registered_model(name).aliases.get(CHAMPION)
+    if present is None:
+        return True, "it is the first champion"
+    labels: Mapping[str, str] = client.get_model_version(name, present).tags
+    by_hand = f"to make it the champion, set the alias {CHAMPION} in MLflow"
+    if labels.get(tags.DIGEST) != digest:
+        return False, f"the present champion, version {present}, was measured on other data; {by_hand}"
+    if labels.get(tags.METRIC) != metric.name:
+        return False, f"the present champion, version {present}, was chosen by {labels.get(tags.METRIC)}; {by_hand}"
+    other = float(labels.get(tags.TEST_VALUE, "nan"))
+    figures = f"{metric.name} {value:.4f} on the test rows against {other:.4f} of version {present}"
+    if metric.better(value, other):
+        return True, f"it beats the champion before: {figures}"
+    return False, f"it does not beat the champion: {figures}"
+
+
+@contextmanager
+def _fluent_store(tracking_uri: str) -> Iterator[None]:
+    """MLflow's `Model.log` only knows the process-wide store: points that to ours for a moment."""
+    import mlflow
+
+    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(tracking_uri)
+    mlflow.set_registry_uri(tracking_uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(tracking)
+        mlflow.set_registry_uri(registry if registry != tracking else "")
+
+
+def signature_of(schema: Schema) -> ModelSignature:
+    """The model's inputs and outputs in MLflow's types.
+
+    Categories, booleans and dates may come as several types (3, 3.0 and "3" are one category), which MLflow calls
+    `any`; numbers are doubles, which it makes from integers by itself.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType
+    from mlflow.types import Schema as MlflowSchema
+    from mlflow.types.schema import AnyType
+
+    inputs = [
+        ColSpec(DataType.double if column.kind is ColumnKind.NUMERIC else AnyType(), column.name)
+        for column in schema.columns
+    ]
+    classes = schema.target.classes
+    outputs: list[Any] = [ColSpec(DataType.double, "value")]
+    if schema.target.task.is_classification:
+        kinds: dict[type, Any] = {bool: DataType.boolean, int: DataType.long, str: DataType.string}
+        outputs = [ColSpec(kinds[type(classes[0])], "label")]
+        outputs += [ColSpec(DataType.double, f"probability_{label}") for label in classes]
+    return ModelSignature(MlflowSchema(inputs), MlflowSchema(outputs))

@@ -1,0 +1,170 @@
+"""SweepTracker: the parent run of a sweep, and a writer for its trials."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.data import Dataset
+from orchestrator.errors import TrackingError
+from orchestrator.tracking import tags
+from orchestrator.tracking.store import client_for, tracked
+from orchestrator.training import Metric
+from orchestrator.tracking.writer import TrialWriter, WrittenCounts
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
+
+PAGE = 1000
+MLFLOW_DIGEST_LENGTH = 36
+MAX_PROFILE_COLUMNS = 500
+
+
+class SweepTracker:
+    """A sweep in MLflow: a parent run in the experiment of the sweep's name, one child run per trial.
+
+    Attributes:
+        writer: takes what happens to trials.
+        run_id: of the parent run.
+    """
+
+    def __init__(
+        self, tracking_uri: str | None, name: str, dataset: Dataset, metric: Metric, parameters: Mapping[str, Any]
+    ) -> None:
+        """Opens the store and makes the parent run.
+
+        Args:
+            tracking_uri: MLflow store, or None for MLflow's default.
+            name: of the sweep and its experiment.
+            dataset: what is trained on.
+            metric: what is optimised.
+            parameters: how the sweep was called.
+
+        Raises:
+            TrackingError: the store cannot be used.
+        """
+        self.client = client_for(tracking_uri)
+        from mlflow.entities import Param
+
+        self._started = time.time()
+        with tracked(tracking_uri):
+            self.experiment_id = open_experiment(self.client, name)
+            labels = {tags.KIND: tags.SWEEP_KIND, tags.SWEEP_NAME: name, tags.DIGEST: dataset.digest}
+            labels[tags.MAXIMIZE] = str(metric.maximize).lower()
+            run = self.client.create_run(
+                self.experiment_id, int(self._started * 1000), labels | tags.environment_tags(), run_name=name
+            )
+            self.run_id = str(run.info.run_id)
+            inputs = [dataset_input(dataset)]
+            self.client.log_inputs(self.run_id, inputs)
+            values = {"metric": metric.name, **parameters}
+            self.client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in values.items()])
+        self.writer = TrialWriter(self.client, self.experiment_id, self.run_id, inputs)
+
+    def close_trials(self, trials: int, reports: int) -> WrittenCounts:
+        """Waits until all trials are written, and counts what is in the store.
+
+        Raises:
+            TrackingError: it is not what was reported.
+        """
+        written = self.writer.close()
+        with tracked(self.client.tracking_uri):
+            stored = count_trials(self.client, self.experiment_id, self.run_id)
+        if (stored, written.points) != (trials, reports):
+            raise TrackingError(
+                f"MLflow has {stored} runs and {written.points} epochs of this sweep, "
+                f"but there were {trials} trials and {reports} epochs"
+            )
+        return WrittenCounts(stored, written.points)
+
+    def finish(self, status: str, figures: Mapping[str, float], labels: Mapping[str, str]) -> None:
+        """Ends the parent run.
+
+        Args:
+            status: FINISHED, FAILED or KILLED.
+            figures: final metrics.
+            labels: final tags.
+        """
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000)
+        with tracked(self.client.tracking_uri):
+            self.client.log_batch(
+                self.run_id,
+                [Metric(name, value, now, 0) for name, value in figures.items()],
+                [],
+                [RunTag(name, value) for name, value in labels.items()],
+            )
+            self.client.set_terminated(self.run_id, status)
+
+
+    def abandon(self, status: str, reason: str) -> None:
+        """Ends the parent run after a failure, as far as the store allows: what was written stays."""
+        with contextlib.suppress(Exception):
+            self.writer.close()
+        with contextlib.suppress(Exception):
+            self.finish(status, {}, {tags.REASON: reason})
+
+
+def open_experiment(client: MlflowClient, name: str) -> str:
+    """The id of the experiment of that name, which is made if it does not exist.
+
+    Raises:
+        TrackingError: it was deleted in MLflow and still has the name.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:
+            # another sweep may have made it in between
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"the MLflow experiment '{name}' was deleted; restore it (`mlflow experiments restore -x "
+            f"{found.experiment_id}`) or give the sweep another --name"
+        )
+    return str(found.experiment_id)
+
+
+def count_trials(client: MlflowClient, experiment_id: str, parent_run_id: str) -> int:
+    """How many child runs the parent has in the store."""
+    count, token = 0, None
+    while True:
+        page = client.search_runs(
+            [experiment_id], f"tags.`{tags.PARENT}` = '{parent_run_id}'", max_results=PAGE, page_token=token
+        )
+        count, token = count + len(page), page.token
+        if not token:
+            return count
+
+
+def dataset_input(dataset: Dataset) -> DatasetInput:
+    """The data set as MLflow shows it."""
+    from mlflow.entities import Dataset as MlflowDataset
+    from mlflow.entities import DatasetInput, InputTag
+
+    columns = [
+        {"type": column.kind.value, "name": column.name, "required": True}
+        for column in dataset.schema.columns[:MAX_PROFILE_COLUMNS]
+    ]
+    rows = {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)}
+    return DatasetInput(
+        MlflowDataset(
+            name=dataset.name,
+            digest=dataset.digest[:MLFLOW_DIGEST_LENGTH],
+            source_type="local",
+            source=json.dumps({"uri": dataset.origin}),
+            schema=json.dumps({"mlflow_colspec": columns}),
+            profile=json.dumps({"num_rows": sum(rows.values()), **rows}),
+        ),
+        [InputTag("mlflow.data.context", "training")],
+    )

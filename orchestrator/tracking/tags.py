@@ -1,0 +1,58 @@
+"""Names of the tags and metrics under which sweeps and trials are found again in MLflow."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import importlib.metadata
+import json
+import platform
+import subprocess
+
+KIND = "orchestrator.kind"
+SWEEP_KIND, TRIAL_KIND, TRAINING_KIND = "sweep", "trial", "training"
+SWEEP_NAME = "orchestrator.name"
+TRIAL_INDEX = "orchestrator.trial"
+STATUS = "orchestrator.status"
+REASON = "orchestrator.reason"
+METRIC = "orchestrator.metric"
+DIGEST = "orchestrator.data_digest"
+TEST_VALUE = "orchestrator.test_value"
+BEST_EPOCH = "orchestrator.best_epoch"
+SPEC = "orchestrator.spec"
+VERSIONS = "orchestrator.versions"
+SECONDS = "orchestrator.seconds"
+TRAIN_SECONDS = "orchestrator.train_seconds"
+MAXIMIZE = "orchestrator.maximize"
+OBJECTIVE = "objective"
+
+PARENT = "mlflow.parentRunId"
+COMMIT = "mlflow.source.git.commit"
+USER = "mlflow.user"
+SOURCE = "mlflow.source.name"
+
+PACKAGES = ("orchestrator-automl", "torch", "ray", "mlflow", "optuna", "scikit-learn", "numpy", "pandas")
+
+
+@functools.cache
+def environment_tags() -> dict[str, str]:
+    """Package versions (JSON), user and, inside of a git checkout, the commit."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    tags = {VERSIONS: json.dumps(versions), SOURCE: "orchestrator"}
+    try:
+        tags[USER] = getpass.getuser()
+    except (KeyError, OSError):
+        # a container may run as a user without a name
+        tags[USER] = "unknown"
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return tags
+    if found.returncode == 0:
+        tags[COMMIT] = found.stdout.strip()
+    return tags
