@@ -1,9 +1,9 @@
 """Find, train and serve the best neural network for a data set.
 
-    import orchestrator
+import orchestrator
 
-    result = orchestrator.sweep("data.csv", target="label", trials=20)
-    result.bundle.predict(new_rows)
+result = orchestrator.sweep("data.csv", target="label", trials=20)
+result.bundle.predict(new_rows)
 """
 
 from __future__ import annotations

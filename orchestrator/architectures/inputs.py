@@ -28,7 +28,7 @@ class FeatureShape:
 
 def embedding_width(cardinality: int) -> int:
     """Width for a table of `cardinality` rows: 1.6 n^0.56, at most 50 (the rule of fastai's tabular models)."""
-    return min(MAX_EMBEDDING_WIDTH, max(1, math.ceil(1.6 * cardinality**0.56)))
+    return min(MAX_EMBEDDING_WIDTH, max(1, math.ceil(1.6 * math.pow(cardinality, 0.56))))
 
 
 class FeatureInput(nn.Module):

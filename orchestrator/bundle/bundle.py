@@ -1,10 +1,10 @@
 """ModelBundle: a trained network with all that is needed to use it, as plain data in a folder.
 
-    schema.json    columns, target, classes
-    encoder.json   what was fitted on training rows
-    metrics.json   how good it is, and on which data
-    example.json   a few input rows and the answers to them
-    network.pt2    the network, exported by torch.export with a dynamic batch size
+schema.json    columns, target, classes
+encoder.json   what was fitted on training rows
+metrics.json   how good it is, and on which data
+example.json   a few input rows and the answers to them
+network.pt2    the network, exported by torch.export with a dynamic batch size
 """
 
 from __future__ import annotations
@@ -175,9 +175,8 @@ class ModelBundle:
             raise BundleError(f"{folder}: {strangers[0]} does not belong in a model bundle; it was not loaded")
         content = {name: _read_json(folder / name) for name in FILES if name.endswith(".json")}
         if content["schema.json"].get("format") != FORMAT:
-            raise BundleError(
-                f"{folder}: the bundle's format is {content['schema.json'].get('format')!r}, this version reads {FORMAT}"
-            )
+            found = content["schema.json"].get("format")
+            raise BundleError(f"{folder}: the bundle's format is {found!r}, this version reads {FORMAT}")
         try:
             schema = Schema.from_json(content["schema.json"])
             encoder = FeatureEncoder.from_json(content["encoder.json"]["features"])

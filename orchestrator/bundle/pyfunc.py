@@ -1,4 +1,4 @@
-"""How `mlflow.pyfunc.load_model` reads a bundle: named as `loader_module` in the MLmodel file, so nothing is pickled."""
+"""How `mlflow.pyfunc.load_model` reads a bundle: the `loader_module` of the MLmodel file, so nothing is pickled."""
 
 from __future__ import annotations
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from orchestrator.cli.doctor import doctor
 from orchestrator.cli.predict import predict
 from orchestrator.cli.spaces import spaces
 from orchestrator.cli.sweep import sweep
 from orchestrator.cli.train import train
 from orchestrator.cli.trials import trials
+from orchestrator.cli.ui import ui
 
 HELP = """Find, train and serve the best neural network for a data set.
 
@@ -27,11 +29,13 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="orchestrator-automl", prog_name="orchestrator")
 def main() -> None:
     """See HELP."""
 
 
-for command in (sweep, trials, predict, train, spaces):
+for command in (sweep, trials, predict, train, spaces, ui, doctor):
     main.add_command(command)

@@ -16,6 +16,7 @@ from orchestrator.errors import OrchestratorError
 QUIET_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 # tables that go to a file or a pipe keep one line per row
@@ -64,7 +65,7 @@ class Command(click.Command):
             ctx.exit(1)
 
 
-def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -> bool:  # noqa: FBT001
+def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -> bool:
     if value:
         os.environ["ORCHESTRATOR_DEBUG"] = "1"
     return value

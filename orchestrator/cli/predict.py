@@ -31,7 +31,7 @@ and `probability_<class>`, or `value` for a regression.
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="CSV or .parquet file. Default: CSV to stdout.")
 @tracking_option
 @json_option
-def predict(model: str, data: str, output: Path | None, tracking_uri: str | None, as_json: bool) -> None:  # noqa: FBT001
+def predict(model: str, data: str, output: Path | None, tracking_uri: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
     from orchestrator.bundle import ModelBundle
     from orchestrator.data import load_table

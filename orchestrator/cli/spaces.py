@@ -19,7 +19,7 @@ Example:
 @click.command(cls=Command, help=EXAMPLE)
 @click.argument("name", required=False)
 @json_option
-def spaces(name: str | None, as_json: bool) -> None:  # noqa: FBT001
+def spaces(name: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
     from orchestrator.search.space import list_spaces, load_space, space_path
 

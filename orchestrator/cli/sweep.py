@@ -44,10 +44,10 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options.")
 @tracking_option
 @json_option
-def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401, FBT001
+def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
     from orchestrator.config import SweepConfig, read_yaml
-    from orchestrator.execution.sweep import run_sweep
+    from orchestrator.execution.sweep import Hooks, run_sweep
 
     resources = {name: options.pop(name) for name in ("cpus_per_worker", "gpus_per_worker")}
     given = {name: value for name, value in options.items() if value not in (None, ())}
@@ -60,7 +60,7 @@ def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: 
     if "data" not in content and data is None:
         raise click.UsageError("Missing argument 'DATA'.")
     config = SweepConfig.create(**{**content, **given})
-    result = run_sweep(config, on_trial=Progress(config.trials), say=say)
+    result = run_sweep(config, None, Hooks(Progress(config.trials), say))
     if as_json:
         print_json(to_json(result))
     else:

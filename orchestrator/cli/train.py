@@ -40,7 +40,7 @@ def train(
     epochs: int | None,
     seed: int | None,
     output: Path | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """See EXAMPLE."""

@@ -22,7 +22,7 @@ COMMON = ("architecture", "learning_rate", "batch_size")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show this many.")
 @tracking_option
 @json_option
-def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: bool) -> None:  # noqa: FBT001
+def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
     from orchestrator.tracking.leaderboard import read_leaderboard
 
@@ -35,7 +35,8 @@ def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: boo
     varying = [
         name
         for name in {name: None for row in shown for name in row.parameters}
-        if name not in ("seed", "metric") and (name in COMMON or len({str(row.parameters.get(name)) for row in shown}) > 1)
+        if name not in ("seed", "metric")
+        and (name in COMMON or len({str(row.parameters.get(name)) for row in shown}) > 1)
     ]
     print_table(
         (

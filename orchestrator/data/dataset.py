@@ -139,8 +139,8 @@ def _json_values(column: Column, series: pd.Series[Any]) -> list[JsonValue]:
     if column.kind is ColumnKind.DATETIME:
         stamps = to_timestamps(series, column.name, column.datetime_format or "ISO8601")
         # in the format of the column, so that it can be given back
-        written = None if column.datetime_format in (None, "ISO8601") else column.datetime_format
-        return [None if stamp is pd.NaT else stamp.strftime(written) if written else stamp.isoformat() for stamp in stamps]
+        written = "%Y-%m-%dT%H:%M:%S" if column.datetime_format in (None, "ISO8601") else column.datetime_format
+        return [None if pd.isna(stamp) else stamp.strftime(str(written)) for stamp in stamps]
     numbers = to_numbers(series, column.name)
     if column.kind is ColumnKind.BOOLEAN:
         return [None if np.isnan(number) else bool(number) for number in numbers]

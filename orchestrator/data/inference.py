@@ -77,21 +77,21 @@ def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore:
         series = table.frame[name]
         if name in categorical:
             column: Column | None = Column(name, ColumnKind.CATEGORICAL)
-            codes, keys = category_keys(series)
-            if len(set(codes.tolist())) < 2:  # noqa: PLR2004
+            if len(category_keys(series)[1]) == 1:
                 guess.notes.append(f"column '{name}' has the same value in every row: left out")
                 column = None
-            del keys
         else:
             column = _infer_column(table, name, series, guess.notes)
         if column is not None:
             guess.columns.append(column)
     if not guess.columns:
-        raise DataError(f"{table.origin}: no usable feature column is left ({'; '.join(guess.notes) or 'only the target'})")
+        raise DataError(
+            f"{table.origin}: no usable feature column is left ({'; '.join(guess.notes) or 'only the target'})"
+        )
     return guess
 
 
-def _infer_column(table: Table, name: str, series: Series[object], notes: list[str]) -> Column | None:
+def _infer_column(table: Table, name: str, series: Series, notes: list[str]) -> Column | None:
     codes, keys = category_keys(series)
     counts = np.bincount(codes, minlength=len(keys))
     present = {key: int(count) for key, count in zip(keys, counts, strict=True) if key is not None}
@@ -118,7 +118,7 @@ def _infer_column(table: Table, name: str, series: Series[object], notes: list[s
     distinct = len(present) / rows
     if words >= TEXT_WORDS and distinct > TEXT_DISTINCT_SHARE and len(present) > IDENTIFIER_ROWS:
         raise DataError(
-            f"{table.origin}: column '{name}' holds free text ({words:.0f} words on average), which cannot be used yet; "
+            f"{table.origin}: column '{name}' holds free text ({words:.0f} words on average), which is not supported; "
             f"leave it out with --ignore '{name}', or treat each text as a category with --categorical '{name}'"
         )
     if distinct > IDENTIFIER_SHARE and rows >= IDENTIFIER_ROWS:
@@ -137,7 +137,8 @@ def _note_stray_text(
     numeric = sum(count for key, count in present.items() if _looks_numeric(key))
     if numeric >= 0.9 * rows:
         notes.append(
-            f"column '{name}' is read as categories although {100 * numeric / rows:.0f} % of it are numbers: {number_error}"
+            f"column '{name}' is read as categories, although {100 * numeric / rows:.0f} % of it are numbers: "
+            f"{number_error}"
         )
 
 
@@ -149,7 +150,7 @@ def _looks_numeric(text: str) -> bool:
     return True
 
 
-def _is_boolean(series: Series[object], present: dict[str, int]) -> bool:
+def _is_boolean(series: Series, present: dict[str, int]) -> bool:
     if pd.api.types.is_bool_dtype(series.dtype):
         return True
     return {key.lower() for key in present} <= TRUE_STRINGS | FALSE_STRINGS and not pd.api.types.is_numeric_dtype(
@@ -157,7 +158,7 @@ def _is_boolean(series: Series[object], present: dict[str, int]) -> bool:
     )
 
 
-def _number_error(series: Series[object], name: str) -> InvalidValueError | None:
+def _number_error(series: Series, name: str) -> InvalidValueError | None:
     try:
         to_numbers(series, name)
     except InvalidValueError as error:
@@ -165,7 +166,7 @@ def _number_error(series: Series[object], name: str) -> InvalidValueError | None
     return None
 
 
-def _datetime_format(series: Series[object], name: str, present: dict[str, int]) -> str | None:
+def _datetime_format(series: Series, name: str, present: dict[str, int]) -> str | None:
     if not all(DATE_LIKE.match(key) for key in present):
         return None
     for candidate in DATETIME_FORMATS:
@@ -207,7 +208,7 @@ def infer_target(table: Table, target: str, task: Task | None) -> tuple[Target, 
     return Target(target, task, _sorted_labels(present, series)), known
 
 
-def _infer_task(series: Series[object], present: list[str], rows: int, *, numeric: bool) -> Task:
+def _infer_task(series: Series, present: list[str], rows: int, *, numeric: bool) -> Task:
     if len(present) <= 2:  # noqa: PLR2004
         return Task.BINARY
     if not numeric or pd.api.types.is_bool_dtype(series.dtype):
@@ -224,7 +225,8 @@ def _check_classes(table: Table, target: str, task: Task, present: list[str], ro
         )
     if task is Task.BINARY and len(present) > 2:  # noqa: PLR2004
         raise UsageError(
-            f"{table.origin}: --task binary, but the target column '{target}' has {len(present)} classes; use multiclass"
+            f"{table.origin}: --task binary, but the target column '{target}' has {len(present)} classes; "
+            "use --task multiclass"
         )
     if len(present) > MAX_CLASSES or (len(present) > IDENTIFIER_ROWS and len(present) > rows / 2):
         raise DataError(
@@ -233,7 +235,7 @@ def _check_classes(table: Table, target: str, task: Task, present: list[str], ro
         )
 
 
-def _sorted_labels(present: list[str], series: Series[object]) -> tuple[Label, ...]:
+def _sorted_labels(present: list[str], series: Series) -> tuple[Label, ...]:
     if pd.api.types.is_bool_dtype(series.dtype):
         return (False, True)
     # a code such as 007 is a name: only what survives the round trip is a number

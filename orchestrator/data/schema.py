@@ -86,7 +86,8 @@ class Schema:
             KeyError, TypeError, ValueError: the content was not written by `to_json`.
         """
         columns = tuple(
-            Column(str(item["name"]), ColumnKind(item["kind"]), item.get("datetime_format")) for item in content["columns"]
+            Column(str(item["name"]), ColumnKind(item["kind"]), item.get("datetime_format"))
+            for item in content["columns"]
         )
         target = content["target"]
         return cls(columns, Target(str(target["name"]), Task(target["task"]), tuple(target["classes"])))

@@ -82,7 +82,9 @@ def _from_frame(frame: pd.DataFrame, name: str, origin: str) -> Table:
     names = [str(column) for column in frame.columns]
     repeated = [column for column, count in Counter(names).items() if count > 1]
     if repeated:
-        raise DataError(f"{origin}: the column name '{repeated[0]}' occurs {names.count(repeated[0])} times; rename one")
+        raise DataError(
+            f"{origin}: the column name '{repeated[0]}' occurs {names.count(repeated[0])} times; rename one"
+        )
     if frame.empty:
         raise DataError(f"{origin}: there are no rows")
     return Table(frame.set_axis(names, axis=1).reset_index(drop=True), name, origin)
@@ -96,7 +98,9 @@ def _from_sklearn(dataset: str, name: str | None) -> Table:
     from sklearn import datasets
 
     loaded = getattr(datasets, f"load_{dataset}")(as_frame=True)
-    frame: pd.DataFrame = loaded.frame.rename(columns=lambda column: str(column).removesuffix(" (cm)").replace(" ", "_"))
+    frame: pd.DataFrame = loaded.frame.rename(
+        columns=lambda column: str(column).removesuffix(" (cm)").replace(" ", "_")
+    )
     if dataset in ("iris", "wine", "breast_cancer"):
         names = [str(label) for label in loaded.target_names]
         frame["target"] = [names[code] for code in frame["target"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,29 @@ from numpy.typing import NDArray
 
 from orchestrator.errors import InvalidValueError
 
-Series = pd.Series  # the stubs make it generic in a way that says nothing here
+if TYPE_CHECKING:
+    Series = pd.Series[Any]
+else:
+    Series = pd.Series
 
 MISSING_STRINGS = frozenset(
-    {"", "#n/a", "#n/a n/a", "#na", "-nan", "<na>", "?", "n/a", "na", "nan", "null", "none", "nat", "-1.#ind", "1.#qnan"}
+    {
+        "",
+        "#n/a",
+        "#n/a n/a",
+        "#na",
+        "-nan",
+        "<na>",
+        "?",
+        "n/a",
+        "na",
+        "nan",
+        "null",
+        "none",
+        "nat",
+        "-1.#ind",
+        "1.#qnan",
+    }
 )
 TRUE_STRINGS = frozenset({"true", "t"})
 FALSE_STRINGS = frozenset({"false", "f"})
@@ -62,7 +82,7 @@ def category_key(value: object) -> str | None:
     return str(value).strip()
 
 
-def category_keys(series: Series[object]) -> tuple[NDArray[np.int64], list[str | None]]:
+def category_keys(series: Series) -> tuple[NDArray[np.int64], list[str | None]]:
     """Factorises a column by `category_key`.
 
     Returns:
@@ -78,7 +98,7 @@ def category_keys(series: Series[object]) -> tuple[NDArray[np.int64], list[str |
     distinct = list(dict.fromkeys(keys))
     position = {key: index for index, key in enumerate(distinct)}
     translation = np.array([position[key] for key in keys], dtype=np.int64)
-    return translation[codes] if len(keys) else codes, distinct
+    return translation[codes] if keys else codes, distinct
 
 
 def _factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[object]]:
@@ -95,7 +115,7 @@ def _factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[obj
     return codes, uniques
 
 
-def to_numbers(series: Series[object], column: str) -> NDArray[np.float64]:
+def to_numbers(series: Series, column: str) -> NDArray[np.float64]:
     """float64 [rows], NaN where missing.
 
     Raises:
@@ -125,7 +145,7 @@ def to_numbers(series: Series[object], column: str) -> NDArray[np.float64]:
     return numbers
 
 
-def _text_to_numbers(series: Series[object]) -> NDArray[np.float64] | None:
+def _text_to_numbers(series: Series) -> NDArray[np.float64] | None:
     """The same as `_parse_number` on each row of a text column, or None when that has to decide."""
     if not isinstance(series.dtype, pd.StringDtype):
         return None
@@ -142,25 +162,23 @@ def _parse_number(value: object) -> float | None:
     """A float, NaN for missing, or None when the value is not a number."""
     if is_missing(value):
         return math.nan
-    if isinstance(value, bool | np.bool_ | int | float | np.number):
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf
     if isinstance(value, str):
-        text = value.strip()
+        text = value.strip().lower()
+        if text in TRUE_STRINGS | FALSE_STRINGS:
+            return float(text in TRUE_STRINGS)
         # float() also takes "1_000", which no spreadsheet means
-        if "_" in text:
-            return None
-        try:
-            return float(text)
-        except ValueError:
-            lowered = text.lower()
-            return 1.0 if lowered in TRUE_STRINGS else 0.0 if lowered in FALSE_STRINGS else None
-    return None
+        value = "not a number" if "_" in text else text
+    elif not isinstance(value, bool | np.bool_ | int | float | np.number):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+    except OverflowError:
+        return math.inf
 
 
-def to_timestamps(series: Series[object], column: str, datetime_format: str) -> pd.DatetimeIndex:
+def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.DatetimeIndex:
     """UTC time stamps [rows], NaT where missing.
 
     Raises:

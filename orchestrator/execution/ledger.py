@@ -10,7 +10,8 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 
-from orchestrator.execution.trainable import weights_file
+from orchestrator.execution.trainable import ActorSettings, weights_file
+from orchestrator.tracking import tags
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.training import EpochReport, Metric, TrialSpec
 
@@ -56,10 +57,10 @@ class Ledger(tune.Callback):  # type: ignore[misc]
         trials: by index.
     """
 
-    def __init__(self, metric: Metric, writer: TrialWriter, actor_settings: Any, listener: Listener | None) -> None:  # noqa: ANN401
+    def __init__(self, metric: Metric, writer: TrialWriter, settings: ActorSettings, listener: Listener | None) -> None:
         self.metric = metric
         self.trials: dict[int, TrialRecord] = {}
-        self._writer, self._listener, self._settings = writer, listener, actor_settings
+        self._writer, self._listener, self._settings = writer, listener, settings
         self._best: TrialRecord | None = None
         self._deadline = float("inf")
 
@@ -143,7 +144,7 @@ class Ledger(tune.Callback):  # type: ignore[misc]
     def _end(self, record: TrialRecord, status: str, reason: str) -> None:
         record.status, record.reason = status, reason
         record.seconds = time.time() - record.started
-        extra = {"orchestrator.train_seconds": f"{record.train_seconds:.3f}"}
+        extra = {tags.TRAIN_SECONDS: f"{record.train_seconds:.3f}"}
         self._writer.ended(record.index, status, reason, extra)
         if record is not self._best:
             self._forget_weights(record)

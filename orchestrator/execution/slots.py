@@ -60,5 +60,7 @@ def _refusal(nodes: list[Mapping[str, float]], resources: ResourceConfig) -> str
     cores = max((int(node.get("CPU", 0)) for node in nodes), default=0)
     gpus = max((node.get("GPU", 0) for node in nodes), default=0)
     if resources.gpus_per_worker > 0 and (gpus == 0 or gpus < resources.gpus_per_worker):
-        return f"a trial needs {resources.gpus_per_worker:g} GPU, the largest node has {gpus:g}; lower --gpus-per-worker"
+        return (
+            f"a trial needs {resources.gpus_per_worker:g} GPU, the largest node has {gpus:g}; lower --gpus-per-worker"
+        )
     return f"a trial needs {resources.cpus_per_worker} CPU, the largest node has {cores}; lower --cpus-per-worker"

@@ -14,7 +14,8 @@ from torch import nn
 from orchestrator.bundle import ModelBundle
 from orchestrator.data import Dataset, Task, load_table, prepare_dataset
 from orchestrator.errors import OrchestratorError
-from orchestrator.execution.sweep import Say, describe
+from orchestrator.execution.plan import describe
+from orchestrator.execution.sweep import Say
 from orchestrator.execution.winner import make_winner, register_winner
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import client_for, tracked
@@ -85,9 +86,7 @@ def train(
     """
     started = time.perf_counter()
     table = load_table(data, name)
-    dataset = prepare_dataset(
-        table, target, task=Task(task) if task else None, categorical=categorical, ignore=ignore
-    )
+    dataset = prepare_dataset(table, target, task=Task(task) if task else None, categorical=categorical, ignore=ignore)
     chosen = find_metric(dataset.schema.target.task, metric)
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
     for sentence in describe(dataset, chosen):
@@ -107,7 +106,14 @@ def train(
     if register_model:
         registration = register_winner(client, run_id, name or table.name, winner, chosen, dataset.digest)
     return TrainResult(
-        name or table.name, run_id, spec, report, winner.test, winner.bundle, registration, time.perf_counter() - started
+        name or table.name,
+        run_id,
+        spec,
+        report,
+        winner.test,
+        winner.bundle,
+        registration,
+        time.perf_counter() - started,
     )
 
 

@@ -41,7 +41,7 @@ def weights_file(folder: Path, index: int) -> Path:
     return folder / f"trial-{index:04d}.safetensors"
 
 
-class TrialActor(tune.Trainable):
+class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Tune's view of a trial: `step` is one epoch; the process is used again for the next trial."""
 
     def setup(self, config: dict[str, Any], *, dataset: Dataset, settings: ActorSettings) -> None:
@@ -83,11 +83,11 @@ class TrialActor(tune.Trainable):
 
     def cleanup(self) -> None:
         """Lets go of the network."""
-        self._reports = iter(())
+        self._reports: Iterator[EpochReport] = iter(())
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         # the one before may have been stopped in the middle: free its memory first
-        self._reports: Iterator[EpochReport] = iter(())
+        self.cleanup()
         self._seconds = 0.0
         spec = TrialSpec.from_json(config["spec"])
         path = weights_file(self.settings.weights, config["index"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -17,10 +17,10 @@ from orchestrator.training import Metric
 OBJECTIVE = "objective"
 
 
-class TrialSearch(OptunaSearch):
+class TrialSearch(OptunaSearch):  # type: ignore[misc]
     """`OptunaSearch` that tells Optuna of failed trials as failed: a diverged trial reports NaN and no error."""
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Passes the result on, or its absence."""
         value = (result or {}).get(OBJECTIVE)
         if value is None or not math.isfinite(value):
@@ -33,7 +33,7 @@ class TrialSearch(OptunaSearch):
 
 
 def build_search(
-    algorithm: str, sampler: SpecSampler, metric: Metric, points: list[Mapping[str, Any]]
+    algorithm: str, sampler: SpecSampler, metric: Metric, points: Sequence[Mapping[str, Any]]
 ) -> TrialSearch:
     """The search for a sweep.
 

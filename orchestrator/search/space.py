@@ -107,7 +107,8 @@ def _expand(point: dict[str, Any], entries: list[tuple[str, Entry]]) -> Iterator
         values = entry.grid_values()
         if values is None:
             raise SearchSpaceError(
-                f"{name} is continuous: say how many values a grid takes of it (`grid: 5` or `step`), or use tpe or random"
+                f"{name} is continuous: say how many values a grid takes of it (`grid: 5` or `step`), "
+                "or use the algorithm tpe or random"
             )
         for value in values:
             yield from _expand({**point, name: value}, rest)
@@ -166,7 +167,9 @@ def _explain(document: YamlDocument, error: ValidationError) -> SearchSpaceError
     problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "string_type")]
     problem = max(problems or error.errors(), key=lambda item: len(item["loc"]))
     message = problem["msg"].removeprefix("Value error, ")
-    place: Place = tuple(part for part in problem["loc"] if str(part) not in ("float", "int", "categorical", "bool", "str"))
+    place: Place = tuple(
+        part for part in problem["loc"] if str(part) not in ("float", "int", "categorical", "bool", "str")
+    )
     if problem["type"] == "extra_forbidden":
         name = str(problem["loc"][-1])
         return document.error(place, f"there is no such key here as '{name}'")

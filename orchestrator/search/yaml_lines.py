@@ -35,7 +35,8 @@ class YamlDocument:
             raise SearchSpaceError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', error)})") from None
         if not isinstance(self.content, dict):
             raise SearchSpaceError(f"{path}, line 1: a search space must be a mapping of names to values")
-        self._walk(root, ())
+        if root is not None:
+            self._walk(root, ())
 
     def error(self, place: Place, message: str) -> SearchSpaceError:
         """An error that names file, line and key of the innermost entry of `place` that is in the file."""

@@ -95,9 +95,7 @@ def _find_sweep(client: MlflowClient, selector: str | None) -> Run:
             raise TrackingError(f"there is no sweep in {client.tracking_uri} yet; run `orchestrator sweep`")
         return found[0]
     latest: dict[str, Run] = {}
-    for run in client.search_runs(
-        experiments, condition, max_results=PAGE, order_by=["attributes.start_time DESC"]
-    ):
+    for run in client.search_runs(experiments, condition, max_results=PAGE, order_by=["attributes.start_time DESC"]):
         name = run.data.tags[tags.SWEEP_NAME]
         if run.info.run_id == selector or (len(selector) >= 6 and run.info.run_id.startswith(selector)):  # noqa: PLR2004
             return run
@@ -113,7 +111,10 @@ def _children(client: MlflowClient, sweep: Run) -> list[Run]:
     token = None
     while True:
         page = client.search_runs(
-            [sweep.info.experiment_id], f"tags.`{tags.PARENT}` = '{sweep.info.run_id}'", max_results=PAGE, page_token=token
+            [sweep.info.experiment_id],
+            f"tags.`{tags.PARENT}` = '{sweep.info.run_id}'",
+            max_results=PAGE,
+            page_token=token,
         )
         runs.extend(page)
         token = page.token

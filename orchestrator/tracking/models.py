@@ -57,9 +57,7 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
         source = _download_uri(client, name, version)
         from mlflow.artifacts import download_artifacts
 
-        local = download_artifacts(
-            artifact_uri=source, dst_path=str(folder), tracking_uri=client.tracking_uri
-        )
+        local = download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=client.tracking_uri)
     return ModelSource(name, version, _bundle_folder(Path(local)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.bundle import ModelBundle
-from orchestrator.data import ColumnKind, Schema
+from orchestrator.data import Schema
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import tracked
 from orchestrator.training import Metric
@@ -22,7 +24,16 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 CHAMPION = "champion"
-REQUIRED_PACKAGES = ("mlflow", "torch", "numpy", "pandas", "pyarrow", "scikit-learn", "safetensors", "orchestrator-automl")
+REQUIRED_PACKAGES = (
+    "mlflow",
+    "torch",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "safetensors",
+    "orchestrator-automl",
+)
 
 
 @dataclass(frozen=True)
@@ -77,20 +88,23 @@ def _log_and_register(run_id: str, name: str, folder: Path) -> str:
     from mlflow.models import Model
 
     bundle = ModelBundle.load(folder)
-    info = Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=mlflow.pyfunc,
-        run_id=run_id,
-        registered_model_name=name,
-        await_registration_for=60,
-        loader_module="orchestrator.bundle.pyfunc",
-        data_path=str(folder),
-        signature=signature_of(bundle.schema),
-        input_example=pd.DataFrame(bundle.example["rows"], columns=[column.name for column in bundle.schema.columns]),
-        pip_requirements=[f"{package}=={installed_version(package)}" for package in REQUIRED_PACKAGES],
-        metadata={"metrics": dict(bundle.metrics)},
-    )
+    with contextlib.redirect_stderr(io.StringIO()):  # MLflow prints what we say ourselves
+        info = Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            registered_model_name=name,
+            await_registration_for=60,
+            loader_module="orchestrator.bundle.pyfunc",
+            data_path=str(folder),
+            signature=signature_of(bundle.schema),
+            input_example=pd.DataFrame(
+                bundle.example["rows"], columns=[column.name for column in bundle.schema.columns]
+            ),
+            pip_requirements=[f"{package}=={installed_version(package)}" for package in REQUIRED_PACKAGES],
+            metadata={"metrics": dict(bundle.metrics)},
+        )
     return str(info.registered_model_version)
 
 
@@ -129,18 +143,15 @@ def _fluent_store(tracking_uri: str) -> Iterator[None]:
 def signature_of(schema: Schema) -> ModelSignature:
     """The model's inputs and outputs in MLflow's types.
 
-    Categories, booleans and dates may come as several types (3, 3.0 and "3" are one category), which MLflow calls
-    `any`; numbers are doubles, which it makes from integers by itself.
+    Inputs may come as several types (3, 3.0 and "3" are one category; whole numbers may stand in a column of floats),
+    which MLflow calls `any`: it refuses to make a double from a 64-bit integer. The bundle itself checks the values.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType
     from mlflow.types import Schema as MlflowSchema
     from mlflow.types.schema import AnyType
 
-    inputs = [
-        ColSpec(DataType.double if column.kind is ColumnKind.NUMERIC else AnyType(), column.name)
-        for column in schema.columns
-    ]
+    inputs = [ColSpec(AnyType(), column.name) for column in schema.columns]
     classes = schema.target.classes
     outputs: list[Any] = [ColSpec(DataType.double, "value")]
     if schema.target.task.is_classification:

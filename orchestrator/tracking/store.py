@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -35,8 +36,12 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
 
 
 def quiet_logs() -> None:
-    """Keeps the store's set-up messages (one line per database migration) off the terminal."""
-    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
+    """Keeps the store's own messages (one line per database migration, say) off the terminal."""
+    if os.environ.get("ORCHESTRATOR_DEBUG", "") not in ("", "0"):
+        return
+    import mlflow  # noqa: F401  (sets its levels when it is imported)
+
+    for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
@@ -53,7 +58,8 @@ def tracked(tracking_uri: str | None) -> Iterator[None]:
         import sqlalchemy.exc
 
         if not isinstance(
-            error, mlflow.exceptions.MlflowException | requests.RequestException | sqlalchemy.exc.SQLAlchemyError | OSError
+            error,
+            mlflow.exceptions.MlflowException | requests.RequestException | sqlalchemy.exc.SQLAlchemyError | OSError,
         ):
             raise
         where = resolve_tracking_uri(tracking_uri)

@@ -12,8 +12,8 @@ from orchestrator.data import Dataset
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import client_for, tracked
-from orchestrator.training import Metric
 from orchestrator.tracking.writer import TrialWriter, WrittenCounts
+from orchestrator.training import Metric
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -100,7 +100,6 @@ class SweepTracker:
                 [RunTag(name, value) for name, value in labels.items()],
             )
             self.client.set_terminated(self.run_id, status)
-
 
     def abandon(self, status: str, reason: str) -> None:
         """Ends the parent run after a failure, as far as the store allows: what was written stays."""

@@ -167,7 +167,7 @@ def network_outputs(network: nn.Module, data: Batches) -> NDArray[np.float32]:
     parts = [
         network(numeric, categorical)
         for numeric, categorical in zip(
-            data.numeric.split(EVALUATION_BATCH), data.categorical.split(EVALUATION_BATCH), strict=True
+            torch.split(data.numeric, EVALUATION_BATCH), torch.split(data.categorical, EVALUATION_BATCH), strict=True
         )
     ]
     outputs: NDArray[np.float32] = torch.cat(parts).cpu().numpy()

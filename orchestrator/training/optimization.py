@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ def loss_function(task: Task) -> Loss:
 
 def build_optimizer(spec: TrialSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer that the spec names, in torch's fused form."""
-    options = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay, "fused": True}
+    options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay, "fused": True}
     match spec.optimizer:
         case "sgd":
             return torch.optim.SGD(parameters, **options)

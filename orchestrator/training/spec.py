@@ -88,7 +88,9 @@ class TrialSpec:
 
 
 SHARED_PARAMETERS = frozenset(
-    item.name for item in dataclasses.fields(TrialSpec) if item.name not in ("architecture", "settings", "metric", "seed")
+    item.name
+    for item in dataclasses.fields(TrialSpec)
+    if item.name not in ("architecture", "settings", "metric", "seed")
 )
 
 

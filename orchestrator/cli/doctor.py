@@ -1,0 +1,170 @@
+"""`orchestrator doctor`: what works on this machine, and what to fix."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
+
+EXAMPLE = """Check versions, cores, GPUs, Ray, the tracking store, disk and ports.
+
+The exit code is 1 when something must be fixed.
+
+\b
+Example:
+  orchestrator doctor
+  orchestrator doctor --json
+"""
+PORTS = {8000: "deploy", 5000: "ui"}
+MIN_FREE_GB = 2
+MIN_SHM_GB = 0.5
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+PACKAGES = ("ray", "torch", "mlflow", "optuna", "scikit-learn", "pandas", "pyarrow", "pydantic", "fastapi", "click")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was checked, ok, warning or error, what was seen, and how to mend it."""
+
+    check: str
+    state: str
+    seen: str
+    fix: str = ""
+
+
+@click.command(cls=Command, help=EXAMPLE)
+@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster to check. Default: one is started on this machine.")
+@tracking_option
+@json_option
+def doctor(address: str | None, tracking_uri: str | None, as_json: bool) -> None:
+    """See EXAMPLE."""
+    checks: list[Callable[[], list[Finding]]] = [
+        _python,
+        _machine,
+        _gpus,
+        _disk,
+        _ports,
+        lambda: _store(tracking_uri),
+        lambda: _ray(address),
+    ]
+    findings = [finding for check in checks for finding in check()]
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table(((f.check, f.state, f.seen, f.fix) for f in findings), ["check", "state", "seen", "what to do"])
+    if any(finding.state == "error" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _python() -> list[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: list[str] = []
+    missing: list[str] = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    findings = [Finding("python", "ok", sys.version.split()[0]), Finding("packages", "ok", ", ".join(found))]
+    if missing:
+        findings.append(
+            Finding("packages", "error", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
+        )
+    return findings
+
+
+def _machine() -> list[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gb = memory.available / 2**30
+    seen = f"{cores} cores, {gb:.1f} of {memory.total / 2**30:.1f} GB memory free"
+    low = gb < MIN_FREE_GB
+    return [Finding("machine", "warning" if low else "ok", seen, "close other programs" if low else "")]
+
+
+def _gpus() -> list[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return [Finding("GPUs", "ok", ", ".join(names), "use them with --gpus-per-worker")]
+    return [Finding("GPUs", "ok", f"none (torch {torch.__version__}), trials run on the CPU")]
+
+
+def _disk() -> list[Finding]:
+    from orchestrator.home import home
+
+    findings: list[Finding] = []
+    places: list[tuple[str, str, float]] = [
+        ("state folder", str(home()), MIN_FREE_GB),
+        ("current folder", ".", MIN_FREE_GB),
+        ("Ray", tempfile.gettempdir(), 5),
+    ]
+    if SHARED_MEMORY.is_dir():
+        places.append(("shared memory", str(SHARED_MEMORY), MIN_SHM_GB))
+    for what, path, needed in places:
+        free = shutil.disk_usage(path).free / 2**30
+        state = "ok" if free >= needed else "warning"
+        fix = "" if free >= needed else f"make room: {needed:g} GB are wanted"
+        findings.append(Finding(f"disk, {what}", state, f"{free:.1f} GB free in {path}", fix))
+    if not os.access(".", os.W_OK):
+        fix = "go to another folder, or give --tracking-uri"
+        findings.append(Finding("current folder", "error", "cannot be written to", fix))
+    return findings
+
+
+def _ports() -> list[Finding]:
+    from orchestrator.cli.ui import _is_free
+
+    findings = []
+    for port, command in PORTS.items():
+        free = _is_free("127.0.0.1", port)
+        fix = "" if free else f"orchestrator {command} --port {port + 1}"
+        findings.append(Finding(f"port {port}", "ok" if free else "warning", "free" if free else "in use", fix))
+    return findings
+
+
+def _store(tracking_uri: str | None) -> list[Finding]:
+    from orchestrator.errors import TrackingError
+    from orchestrator.tracking.store import client_for, resolve_tracking_uri, tracked
+
+    uri = resolve_tracking_uri(tracking_uri)
+    file = uri.removeprefix("sqlite:///")
+    if file != uri and not Path(file).exists():
+        return [Finding("tracking store", "ok", f"{uri} (made by the first sweep)")]
+    try:
+        client = client_for(tracking_uri)
+        with tracked(tracking_uri):
+            count = len(client.search_experiments(max_results=1000))
+    except TrackingError as error:
+        return [Finding("tracking store", "error", str(error), "give another --tracking-uri, or start the server")]
+    return [Finding("tracking store", "ok", f"{uri}, {count} experiments")]
+
+
+def _ray(address: str | None) -> list[Finding]:
+    from orchestrator.cluster import ray_session
+    from orchestrator.errors import ExecutionError
+
+    where = address or "started on this machine"
+    try:
+        with ray_session(address):
+            import ray
+
+            resources = ray.cluster_resources()
+            nodes = sum(1 for node in ray.nodes() if node["Alive"])
+    except ExecutionError as error:
+        return [Finding("Ray", "error", str(error), "see https://docs.ray.io for what it needs")]
+    many = "1 node" if nodes == 1 else f"{nodes} nodes"
+    seen = f"{where}: {many}, {resources.get('CPU', 0):g} CPU, {resources.get('GPU', 0):g} GPU"
+    return [Finding("Ray", "ok", seen)]

@@ -1,0 +1,134 @@
+"""From what a user asked for to what will be run: data, metric and search space put together, nothing started yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.architectures import build_network, is_custom, known_architecture
+from orchestrator.config import DEFAULT_TRIALS, SweepConfig
+from orchestrator.data import Dataset, Table, Task, load_table, prepare_dataset
+from orchestrator.search import SearchSpace, SpecSampler, load_space
+from orchestrator.training import Metric, feature_shape, find_metric
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A sweep before it starts.
+
+    Attributes:
+        config: what the user asked for.
+        name: of the sweep and the registered model.
+        dataset, metric: what is trained on, and what is optimised.
+        sampler: draws trial specs.
+        points: configurations to try first; all of them for a grid.
+        trials: how many, None if only the time limits them.
+        epochs: of a trial at most.
+    """
+
+    config: SweepConfig
+    name: str
+    dataset: Dataset
+    metric: Metric
+    sampler: SpecSampler
+    points: tuple[dict[str, Any], ...]
+    trials: int | None
+    epochs: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is recorded of the plan."""
+        config = self.config
+        given = config.model_dump(mode="json", exclude_none=True, exclude={"tracking_uri", "metric", "resources"})
+        resources = config.resources.model_dump(mode="json")
+        return given | resources | {"planned_trials": self.trials, "max_epochs": self.epochs}
+
+    def announcement(self, slots: int, threads: int) -> str:
+        """One sentence about what is about to run."""
+        amount = "trials" if self.trials is None else "1 trial" if self.trials == 1 else f"{self.trials} trials"
+        if self.config.time_budget is not None:
+            amount += f" within {int(self.config.time_budget.total_seconds())} s"
+        each = "1 thread" if threads == 1 else f"{threads} threads"
+        return (
+            f"{amount} of at most {self.epochs} epochs, {slots} at a time with {each} each "
+            f"({self.config.algorithm}, scheduler {self.config.scheduler})"
+        )
+
+
+def make_plan(config: SweepConfig, table: Table | None = None) -> SweepPlan:
+    """Reads the data and the search space, and checks that they go together.
+
+    Args:
+        config: what the user asked for.
+        table: the data, instead of `config.data`.
+
+    Raises:
+        UsageError, DataError: see `load_table`, `prepare_dataset`, `load_space` and `find_metric`.
+        ArchitectureError: a user's own network cannot be built.
+    """
+    space = _space(config)
+    table = table or load_table(config.data, config.name)
+    dataset = prepare_dataset(
+        table,
+        config.target,
+        task=Task(config.task) if config.task else None,
+        categorical=config.categorical,
+        ignore=config.ignore,
+    )
+    metric = find_metric(dataset.schema.target.task, config.metric)
+    _try_custom_networks(space, dataset, metric, config.seed)
+    given = {"epochs": config.epochs, "patience": config.patience}
+    fixed = {name: value for name, value in given.items() if value is not None}
+    points = space.grid() if config.algorithm == "grid" else space.start_points
+    return SweepPlan(
+        config,
+        config.name or table.name,
+        dataset,
+        metric,
+        SpecSampler(space, metric.name, config.seed, fixed),
+        tuple(points),
+        _trials(config, space, len(points)),
+        config.epochs or space.epochs,
+    )
+
+
+def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
+    """Sentences about what was made of a data set."""
+    target = dataset.schema.target
+    kinds: dict[str, int] = {}
+    for column in dataset.schema.columns:
+        kinds[column.kind.value] = kinds.get(column.kind.value, 0) + 1
+    columns = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    classes = f" of {len(target.classes)} classes" if target.task is Task.MULTICLASS else ""
+    yield (
+        f"{dataset.origin}: {len(dataset.train)} training, {len(dataset.validation)} validation and "
+        f"{len(dataset.test)} test rows; columns: {columns}"
+    )
+    yield f"predicting '{target.name}' ({target.task}{classes}), optimising {metric.name}"
+    yield from (f"note: {note}" for note in dataset.notes)
+
+
+def _space(config: SweepConfig) -> SearchSpace:
+    space = load_space(config.space)
+    if config.architecture is None:
+        return space
+    if not is_custom(config.architecture):
+        known_architecture(config.architecture)
+    return space.only(config.architecture)
+
+
+def _trials(config: SweepConfig, space: SearchSpace, points: int) -> int | None:
+    if config.algorithm == "grid":
+        return min(config.trials or points, points)
+    if config.trials is not None or config.time_budget is not None:
+        return config.trials
+    return 1 if space.is_fixed else DEFAULT_TRIALS
+
+
+def _try_custom_networks(space: SearchSpace, dataset: Dataset, metric: Metric, seed: int) -> None:
+    """Builds a user's own network once, so that a mistake in it shows before anything is started."""
+    for architecture in space.architectures:
+        if is_custom(architecture):
+            spec = SpecSampler(space.only(architecture), metric.name, seed, {}).example()
+            build_network(architecture, feature_shape(dataset), spec.settings)
