@@ -28,7 +28,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         UsageError: the file does not exist or is a folder.
         DataError: empty file, no header, duplicate names, bytes that are not UTF-8, rows of uneven length.
     """
-    content = _read_bytes(path)
+    content = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise DataError(f"{path}: the file is empty")
     if b"\x00" in content:
@@ -41,7 +41,6 @@ def read_csv(path: Path) -> pd.DataFrame:
             f"{path}: byte {error.start} (line {line}) is not UTF-8 (0x{content[error.start]:02x}); "
             "save the file as UTF-8 and try again"
         ) from None
-    content = content.removeprefix(b"\xef\xbb\xbf")
     header, delimiter, rest = _split_header(path, content)
     _check_header(path, header)
     if not rest.strip():

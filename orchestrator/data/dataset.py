@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.data.encoder import FeatureEncoder, TargetEncoder, encode_target, fit_features, fit_target
+from orchestrator.data.encoder import (
+    FeatureEncoder,
+    TargetEncoder,
+    encode_target,
+    fit_features,
+    fit_target,
+    numeric_values,
+)
 from orchestrator.data.inference import infer_schema
 from orchestrator.data.schema import Column, ColumnKind, Schema, Task
 from orchestrator.data.sources import Table
@@ -166,12 +173,23 @@ def _rare_class_notes(schema: Schema, classes: NDArray[np.int64] | None) -> tupl
 
 
 def _digest(schema: Schema, rows: pd.DataFrame, split_seed: int) -> str:
-    """SHA-256 of what decides a result: the rows as text keys, the target and the split, not how they were stored."""
+    """SHA-256 of what decides a result: the values, the target and the split, not how the file was written."""
     state = hashlib.sha256()
     state.update(json.dumps([schema.to_json(), split_seed], sort_keys=True).encode())
-    for name in [*(column.name for column in schema.columns), schema.target.name]:
-        codes, keys = category_keys(rows[name])
-        state.update(name.encode())
-        state.update(json.dumps([category_key(key) for key in keys]).encode())
-        state.update(codes.astype("<i8").tobytes())
+    for column in schema.columns:
+        if column.kind is ColumnKind.CATEGORICAL:
+            _hash_categories(state, rows[column.name])
+        else:
+            for values in numeric_values(column, rows[column.name]).values():
+                state.update(np.nan_to_num(values, nan=np.inf).astype("<f8").tobytes())
+    if schema.target.task.is_classification:
+        _hash_categories(state, rows[schema.target.name])
+    else:
+        state.update(to_numbers(rows[schema.target.name], schema.target.name).astype("<f8").tobytes())
     return state.hexdigest()
+
+
+def _hash_categories(state: hashlib._Hash, series: pd.Series[Any]) -> None:
+    codes, keys = category_keys(series)
+    state.update(json.dumps(keys).encode())
+    state.update(codes.astype("<i8").tobytes())

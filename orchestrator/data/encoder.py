@@ -14,13 +14,15 @@ from orchestrator.data.schema import Column, ColumnKind, Schema, Task
 from orchestrator.data.values import category_key, category_keys, to_numbers, to_timestamps
 from orchestrator.errors import InvalidValueError
 
+# no training row is farther than sqrt(rows) deviations off; a typing error of 1e300 must not become infinite
+MAX_SCALED = 1e4
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
-DATETIME_PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
+DATETIME_PARTS = ("days", "year", "month", "day", "day_of_week", "hour", "minute")
 
 
 @dataclass(frozen=True)
 class NumericFeature:
-    """One standardised input: `(value or median - mean) / std`.
+    """One standardised input: `(value or median - mean) / std`, at most 10,000 in size.
 
     Attributes:
         column: where the value comes from.
@@ -87,7 +89,8 @@ class FeatureEncoder:
                 raw[feature.column] = numeric_values(kinds[feature.column], frame[feature.column])
             values = raw[feature.column][feature.part]
             missing = np.isnan(values)
-            numbers[:, position] = (np.where(missing, feature.median, values) - feature.mean) / feature.std
+            scaled = (np.where(missing, feature.median, values) - feature.mean) / feature.std
+            numbers[:, position] = np.clip(scaled, -MAX_SCALED, MAX_SCALED)
             position += 1
             if feature.indicator:
                 numbers[:, position] = missing

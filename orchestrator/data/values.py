@@ -70,7 +70,7 @@ def is_missing(value: object) -> bool:
 def category_key(value: object) -> str | None:
     """The text under which a value is looked up in a category table; None for a missing value.
 
-    3, 3.0 and "3" have the same key, so that a column of codes survives a round trip through CSV, JSON or
+    3, 3.0 and "3" have the same key, and True and "TRUE", so that a column of codes survives a round trip through CSV, JSON or
     a missing value (which turns integers into floats in pandas).
     """
     if is_missing(value):
@@ -79,7 +79,8 @@ def category_key(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    return str(value).strip()
+    text = str(value).strip()
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
 def category_keys(series: Series) -> tuple[NDArray[np.int64], list[str | None]]:

@@ -1,0 +1,177 @@
+"""What columns and targets are taken for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestrator.data import ColumnKind, Task, load_table, prepare_dataset
+from orchestrator.data.inference import infer_schema
+from orchestrator.errors import DataError, UsageError
+
+ROWS = 60
+
+
+def frame(**columns):
+    base = {
+        "x": np.linspace(0, 1, ROWS),
+        "label": ["yes", "no"] * (ROWS // 2),
+    }
+    return pd.DataFrame({**base, **columns})
+
+
+def schema_of(data, target="label", **options):
+    return infer_schema(load_table(data), target, **options)
+
+
+def kind_of(values, **options):
+    schema, _, notes = schema_of(frame(c=values), **options)
+    kinds = {column.name: column for column in schema.columns}
+    return kinds.get("c"), notes
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (list(range(ROWS)), ColumnKind.NUMERIC),
+        ([f"{i}.5" for i in range(ROWS)], ColumnKind.NUMERIC),
+        (["1", "", "NA", "3"] * (ROWS // 4), ColumnKind.NUMERIC),
+        (["red", "green", None] * (ROWS // 3), ColumnKind.CATEGORICAL),
+        ([True, False] * (ROWS // 2), ColumnKind.BOOLEAN),
+        (["true", "FALSE"] * (ROWS // 2), ColumnKind.BOOLEAN),
+        (list(pd.date_range("2024-01-01", periods=ROWS)), ColumnKind.DATETIME),
+        ([f"2024-01-{1 + i % 28:02d} 10:00:00" for i in range(ROWS)], ColumnKind.DATETIME),
+        ([f"{1 + i % 12}/{1 + i % 28}/2023" for i in range(ROWS)], ColumnKind.DATETIME),
+    ],
+)
+def test_kinds_are_inferred(values, kind):
+    column, _ = kind_of(values)
+    assert column.kind is kind
+
+
+def test_day_first_dates_are_recognised_when_only_they_fit():
+    column, _ = kind_of([f"{1 + i % 28}.{1 + i % 12}.2023" for i in range(ROWS)])
+    assert column.datetime_format == "%d.%m.%Y"
+    column, _ = kind_of([f"{1 + i % 28}/{1 + i % 12}/2023" for i in range(ROWS)])
+    assert column.datetime_format == "%d/%m/%Y"
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        ([1] * ROWS, "same value in every row"),
+        ([None] * ROWS, "is empty"),
+        ([""] * ROWS, "is empty"),
+        ([f"id{i}" for i in range(ROWS)], "identifier"),
+    ],
+)
+def test_useless_columns_are_dropped_aloud(values, note):
+    column, notes = kind_of(values)
+    assert column is None
+    assert any(note in sentence and "'c'" in sentence for sentence in notes)
+
+
+def test_categorical_and_ignore_override():
+    column, _ = kind_of(list(range(ROWS)), categorical=["c"])
+    assert column.kind is ColumnKind.CATEGORICAL
+    column, _ = kind_of([f"id{i}" for i in range(ROWS)], categorical=["c"])
+    assert column.kind is ColumnKind.CATEGORICAL
+    column, _ = kind_of([1] * ROWS, ignore=["c"])
+    assert column is None
+
+
+def test_free_text_is_refused_with_a_way_out():
+    text = [f"this is the review number {i} of many" for i in range(ROWS)]
+    with pytest.raises(DataError, match=r"'c' holds free text.*--ignore 'c'"):
+        kind_of(text)
+    assert kind_of(text, ignore=["c"])[0] is None
+
+
+def test_infinity_is_refused_with_its_row():
+    values = [0.5] * ROWS
+    values[6] = float("inf")
+    with pytest.raises(DataError, match="row 7, column 'c': the value is infinite"):
+        kind_of(values)
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "classes"),
+    [
+        (["a", "b"], Task.BINARY, ("a", "b")),
+        (["a", "b", "c"], Task.MULTICLASS, ("a", "b", "c")),
+        ([0, 1], Task.BINARY, (0, 1)),
+        ([0.0, 1.0], Task.BINARY, (0, 1)),
+        (["1", "2", "10"], Task.MULTICLASS, (1, 2, 10)),
+        (["007", "008"], Task.BINARY, ("007", "008")),
+        ([True, False], Task.BINARY, (False, True)),
+        (list(np.linspace(0, 1, 20)), Task.REGRESSION, ()),
+        (list(range(60)), Task.REGRESSION, ()),
+    ],
+)
+def test_the_task_and_its_classes_are_inferred(labels, task, classes):
+    data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": (labels * ROWS)[:ROWS]})
+    schema, _, _ = schema_of(data)
+    assert (schema.target.task, schema.target.classes) == (task, classes)
+
+
+def test_the_task_can_be_overridden():
+    data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": [3, 4, 5] * (ROWS // 3)})
+    assert schema_of(data)[0].target.task is Task.MULTICLASS
+    assert schema_of(data, task=Task.REGRESSION)[0].target.task is Task.REGRESSION
+    with pytest.raises(UsageError, match="3 classes"):
+        schema_of(data, task=Task.BINARY)
+
+
+@pytest.mark.parametrize(
+    ("target", "labels", "error", "sentence"),
+    [
+        ("lable", ["a", "b"], UsageError, "did you mean 'label'"),
+        (None, ["a", "b"], UsageError, "--target"),
+        ("label", ["a"], DataError, r"only one class \(a\)"),
+        ("label", [None], DataError, "is empty"),
+        ("label", [f"id{i}" for i in range(ROWS)], DataError, "too many to be classes"),
+        ("label", [0.5, float("inf"), 0.25], DataError, "row 2, column 'label': the value is infinite"),
+    ],
+)
+def test_an_unusable_target_is_a_sentence(target, labels, error, sentence):
+    data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": (labels * ROWS)[:ROWS]})
+    with pytest.raises(error, match=sentence):
+        schema_of(data, target)
+
+
+def test_text_in_a_regression_target_names_its_row():
+    data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": [str(i) for i in range(ROWS - 1)] + ["many"]})
+    with pytest.raises(DataError, match="row 60, column 'label': 'many' is not a number"):
+        schema_of(data, task=Task.REGRESSION)
+
+
+def test_options_that_name_no_column_suggest_one():
+    with pytest.raises(UsageError, match="--ignore y: there is no such column"):
+        schema_of(frame(), ignore=["y"])
+    with pytest.raises(
+        UsageError, match=r"--categorical X2.*did you mean 'x'|--categorical X2: there is no such column"
+    ):
+        schema_of(frame(), categorical=["X2"])
+
+
+def test_rows_without_a_target_are_dropped_and_counted():
+    data = frame()
+    data.loc[[0, 5, 7], "label"] = None
+    dataset = prepare_dataset(load_table(data), "label")
+    assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == ROWS - 3
+    assert any("3 rows have no value for the target" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9])
+def test_too_few_rows_are_refused(rows):
+    data = pd.DataFrame({"x": np.arange(rows) * 1.0, "label": (["a", "b"] * rows)[:rows]})
+    with pytest.raises(DataError):
+        prepare_dataset(load_table(data), "label")
+
+
+def test_a_column_of_numbers_with_a_stray_text_is_explained():
+    values = [str(i) for i in range(ROWS)]
+    values[3] = "unknown!"
+    values[4:] = [str(i % 7) for i in range(ROWS - 4)]
+    column, notes = kind_of(values)
+    assert column.kind is ColumnKind.CATEGORICAL
+    assert any("row 4, column 'c': 'unknown!' is not a number" in note for note in notes)
