@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.predict import predict
 from orchestrator.cli.spaces import spaces
@@ -37,5 +38,5 @@ def main() -> None:
     """See HELP."""
 
 
-for command in (sweep, trials, predict, train, spaces, ui, doctor):
+for command in (sweep, trials, predict, deploy, status, undeploy, train, spaces, ui, doctor):
     main.add_command(command)

@@ -70,8 +70,8 @@ def is_missing(value: object) -> bool:
 def category_key(value: object) -> str | None:
     """The text under which a value is looked up in a category table; None for a missing value.
 
-    3, 3.0 and "3" have the same key, and True and "TRUE", so that a column of codes survives a round trip through CSV, JSON or
-    a missing value (which turns integers into floats in pandas).
+    3, 3.0 and "3" have the same key, and True and "TRUE", so that a column of codes survives a round trip through CSV,
+    JSON or a missing value (which turns integers into floats in pandas).
     """
     if is_missing(value):
         return None

@@ -107,9 +107,8 @@ def main() -> None:
         if arguments.nested_trials:
             few, many = nested(2, folder), nested(2 + arguments.nested_trials, folder)
             theirs = (many - few) / arguments.nested_trials
-            print(
-                f"nested: 2 trials {few:.1f} s, {2 + arguments.nested_trials} trials {many:.1f} s: {theirs:.2f} s per trial"
-            )
+            count = 2 + arguments.nested_trials
+            print(f"nested: 2 trials {few:.1f} s, {count} trials {many:.1f} s: {theirs:.2f} s per trial")
             print(f"ratio: nested costs {theirs / each:.0f} times more per additional trial")
 
 

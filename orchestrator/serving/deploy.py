@@ -1,0 +1,193 @@
+"""Starting an endpoint: in the foreground until a signal, or as a process of its own in the background."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from orchestrator.bundle import ModelBundle
+from orchestrator.cluster import debugging, ray_session
+from orchestrator.config import ServeConfig
+from orchestrator.errors import ServingError
+from orchestrator.serving.deployments import (
+    Deployment,
+    check_not_deployed,
+    find_deployment,
+    folder,
+    forget,
+    log_file,
+    record,
+    wait_until_answering,
+)
+from orchestrator.tracking.models import ModelSource, fetch_model
+
+START_SECONDS = 120.0
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+Say = Callable[[str], None]
+
+
+def url_of(config: ServeConfig) -> str:
+    """Where the endpoint answers on this machine."""
+    return f"http://{LOOPBACK.get(config.host, config.host)}:{config.port}"
+
+
+def run_endpoint(config: ServeConfig, say: Say) -> None:
+    """Serves a model until SIGINT or SIGTERM, then stops everything that was started.
+
+    Args:
+        config: model and address.
+        say: called with sentences for the user.
+
+    Raises:
+        UsageError, TrackingError, BundleError: there is no such model, or it cannot be loaded.
+        ServingError: the port is in use, the name is deployed already, or Serve does not start.
+    """
+    check_port(config)
+    with _fetched(config) as source, _stop_event() as stop, ray_session(config.address):
+        from ray import serve
+
+        _quiet_serve()
+        url = url_of(config)
+        try:
+            serve.start(
+                http_options={"host": config.host, "port": config.port}, logging_config={"log_level": _log_level()}
+            )
+            _run(source, stop)
+            if stop.is_set():
+                return
+            if not wait_until_answering(url, START_SECONDS):
+                raise ServingError(f"Ray Serve started, but {url} does not answer")
+            record(source.name, source.version, url)
+            _announce(source, url, say)
+            stop.wait()
+            say("stopping")
+        finally:
+            forget(source.name)
+            serve.shutdown()
+
+
+def start_in_background(config: ServeConfig) -> Deployment:
+    """Starts `orchestrator deploy` as a process of its own and waits until it answers.
+
+    Raises:
+        ServingError: it ended or does not answer; with its last words.
+        UsageError, TrackingError, BundleError: see `run_endpoint`.
+    """
+    check_port(config)
+    with _fetched(config) as source:
+        name = source.name
+    command = [sys.executable, "-m", "orchestrator", "deploy", config.model, "--host", config.host]
+    command += ["--port", str(config.port)]
+    for option, value in (("--tracking-uri", config.tracking_uri), ("--address", config.address)):
+        command += [option, value] if value else []
+    with log_file(name).open("wb") as log:
+        process = psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    if not wait_until_answering(url_of(config), START_SECONDS, process):
+        words = log_file(name).read_text(errors="replace").strip().splitlines()
+        process.terminate()
+        process.wait()
+        raise ServingError(words[-1].removeprefix("Error: ") if words else "the endpoint ended without a word")
+    wait_for_record(name)
+    return find_deployment(name)
+
+
+def wait_for_record(name: str) -> None:
+    """The endpoint answers a moment before it is recorded."""
+    import time
+
+    for _ in range(100):
+        try:
+            find_deployment(name)
+        except ServingError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+def check_port(config: ServeConfig) -> None:
+    """Raises ServingError when the port cannot be listened on."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as error:
+            raise ServingError(
+                f"cannot listen on {config.host} port {config.port} ({error.strerror}); give another --port"
+            ) from None
+
+
+@contextmanager
+def _fetched(config: ServeConfig) -> Iterator[ModelSource]:
+    """The model's bundle on disk, checked, while the context is open."""
+    place = Path(tempfile.mkdtemp(prefix=".fetch-", dir=folder()))
+    try:
+        source = fetch_model(config.model, config.tracking_uri, place)
+        check_not_deployed(source.name)
+        ModelBundle.load(source.path)
+        yield source
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _stop_event() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal ends the process as usual."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        del number
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(source: ModelSource, stop: threading.Event) -> None:
+    from ray import serve
+
+    from orchestrator.serving.app import serve_application
+
+    if stop.is_set():
+        return
+    try:
+        serve.run(serve_application(source.path, source.name, source.version), name=source.name, route_prefix="/")
+    except RuntimeError as error:
+        raise ServingError(f"Ray Serve could not start the model: {' '.join(str(error).split())[:300]}") from error
+
+
+def _announce(source: ModelSource, url: str, say: Say) -> None:
+    version = f" version {source.version}" if source.version else ""
+    say(f"{source.name}{version} answers on {url} (Ctrl-C stops it)")
+    say(f"try it in a browser, or: curl {url}/schema")
+
+
+def _log_level() -> str:
+    return "INFO" if debugging() else "ERROR"
+
+
+def _quiet_serve() -> None:
+    if not debugging():
+        for logger in ("ray.serve", "ray._private"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)

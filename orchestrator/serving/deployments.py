@@ -1,0 +1,162 @@
+"""Which endpoints run on this machine: one JSON file each, and the process that it names."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from orchestrator.errors import ServingError
+from orchestrator.home import home
+
+STOP_SECONDS = 30.0
+ASK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An endpoint.
+
+    Attributes:
+        name: of the model.
+        version: registered version, or None for a bundle's folder.
+        url: where it answers.
+        pid, created: the process that runs it, and when that was started (seconds since 1970): numbers are reused.
+    """
+
+    name: str
+    version: str | None
+    url: str
+    pid: int
+    created: float
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """The process, or None if it is gone."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        return None
+
+    @property
+    def state(self) -> str:
+        """`answering`, `starting` (the process lives but does not answer) or `dead`."""
+        if self.process is None:
+            return "dead"
+        return "answering" if answers(self.url) else "starting"
+
+
+def folder() -> Path:
+    """Where deployments are recorded."""
+    path = home() / "deployments"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def record_file(name: str) -> Path:
+    """The file of a deployment."""
+    return folder() / f"{name}.json"
+
+
+def log_file(name: str) -> Path:
+    """What a deployment in the background has printed."""
+    return folder() / f"{name}.log"
+
+
+def record(name: str, version: str | None, url: str) -> Deployment:
+    """Notes that this process runs an endpoint."""
+    deployment = Deployment(name, version, url, os.getpid(), psutil.Process().create_time())
+    temporary = record_file(name).with_suffix(".writing")
+    temporary.write_text(json.dumps(asdict(deployment), indent=2))
+    temporary.replace(record_file(name))
+    return deployment
+
+
+def forget(name: str) -> None:
+    """Removes what was noted."""
+    record_file(name).unlink(missing_ok=True)
+
+
+def list_deployments() -> list[Deployment]:
+    """All that are recorded, by name."""
+    found: list[Deployment] = []
+    for path in sorted(folder().glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            found.append(Deployment(**json.loads(path.read_text())))
+    return found
+
+
+def find_deployment(name: str) -> Deployment:
+    """The deployment of that name.
+
+    Raises:
+        ServingError: there is none.
+    """
+    deployments = {deployment.name: deployment for deployment in list_deployments()}
+    if name not in deployments:
+        listed = ", ".join(deployments) or "none"
+        raise ServingError(f"there is no deployment '{name}' (deployed: {listed})")
+    return deployments[name]
+
+
+def check_not_deployed(name: str) -> None:
+    """Raises ServingError when the name is in use; a record that was left behind by a dead process is removed."""
+    for deployment in list_deployments():
+        if deployment.name == name:
+            if deployment.process is not None:
+                raise ServingError(
+                    f"'{name}' is deployed already, on {deployment.url}; stop it with `orchestrator undeploy {name}`"
+                )
+            forget(name)
+
+
+def undeploy(name: str) -> Deployment:
+    """Stops an endpoint and everything that its process has started.
+
+    Returns:
+        What was stopped.
+
+    Raises:
+        ServingError: there is no deployment of that name.
+    """
+    deployment = find_deployment(name)
+    process = deployment.process
+    if process is not None:
+        children = process.children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
+        for left in [*alive, *(child for child in children if child.is_running())]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+    forget(name)
+    log_file(name).unlink(missing_ok=True)
+    return deployment
+
+
+def answers(url: str) -> bool:
+    """Whether `url`/healthz says ok."""
+    import requests
+
+    try:
+        return bool(requests.get(f"{url}/healthz", timeout=ASK_SECONDS).ok)
+    except requests.RequestException:
+        return False
+
+
+def wait_until_answering(url: str, seconds: float, process: psutil.Popen | None = None) -> bool:
+    """Waits for an endpoint; False when time is up or its process has ended."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answers(url):
+            return True
+        if process is not None and process.poll() is not None:
+            return False
+        time.sleep(0.1)
+    return False
