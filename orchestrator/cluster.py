@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 from collections.abc import Iterator
@@ -55,7 +56,18 @@ def ray_session(address: str | None = None, *, num_cpus: int | None = None) -> I
     try:
         yield
     finally:
-        ray.shutdown()
+        with silence():
+            ray.shutdown()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keeps what Ray's threads print while it is taken down (of actors that are gone, say) off the terminal."""
+    if debugging():
+        yield
+        return
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def _connect(address: str | None, num_cpus: int | None) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from types import FrameType
 import psutil
 
 from orchestrator.bundle import ModelBundle
-from orchestrator.cluster import debugging, ray_session
+from orchestrator.cluster import debugging, ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ServingError
 from orchestrator.serving.deployments import (
@@ -55,7 +56,7 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
         ServingError: the port is in use, the name is deployed already, or Serve does not start.
     """
     check_port(config)
-    with _fetched(config) as source, _stop_event() as stop, ray_session(config.address):
+    with _fetched(config) as source, ray_session(config.address), _stop_event() as stop:
         from ray import serve
 
         _quiet_serve()
@@ -75,7 +76,10 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
             say("stopping")
         finally:
             forget(source.name)
-            serve.shutdown()
+            with silence():
+                serve.shutdown()
+                # its last messages come from another process, a moment later
+                time.sleep(0.5)
 
 
 def start_in_background(config: ServeConfig) -> Deployment:
@@ -105,8 +109,6 @@ def start_in_background(config: ServeConfig) -> Deployment:
 
 def wait_for_record(name: str) -> None:
     """The endpoint answers a moment before it is recorded."""
-    import time
-
     for _ in range(100):
         try:
             find_deployment(name)
@@ -144,7 +146,7 @@ def _fetched(config: ServeConfig) -> Iterator[ModelSource]:
 
 @contextmanager
 def _stop_event() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal ends the process as usual."""
+    """An event that SIGINT and SIGTERM set; a second signal interrupts. Open it after Ray: that takes SIGTERM."""
     stop = threading.Event()
 
     def handle(number: int, _frame: FrameType | None) -> None:
