@@ -1,0 +1,40 @@
+"""One Ray per session of tests, and a state folder of their own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+HOME = tempfile.TemporaryDirectory(prefix="orchestrator-tests-")
+os.environ["ORCHESTRATOR_HOME"] = HOME.name
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+os.environ.pop("RAY_ADDRESS", None)
+
+# a busy machine is no failure; the same examples in every run of the suite
+settings.register_profile(
+    "tests", deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """A local Ray that all integration tests share."""
+    from orchestrator.cluster import ray_session
+    from orchestrator.execution.search import quiet_tune
+
+    quiet_tune()
+    with ray_session(num_cpus=4):
+        yield
+
+
+@pytest.fixture
+def store(tmp_path):
+    """The URI of an empty MLflow store."""
+    return f"sqlite:///{tmp_path}/mlflow.db"

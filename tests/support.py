@@ -1,0 +1,65 @@
+"""Small data and models for tests."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.data import Dataset, load_table, prepare_dataset
+from orchestrator.training import BestWeights, TrialSpec, feature_shape, find_metric, train_trial
+from orchestrator.training.loop import build_network
+
+
+def mixed_frame(rows: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Rows with all kinds of columns and missing values."""
+    random = np.random.default_rng(seed)
+    number = random.normal(5, 3, rows)
+    color = random.choice(["red", "green", "blue"], rows)
+    label = np.where(number + 2 * (color == "red") + random.normal(0, 1, rows) > 5.5, "high", "low")
+    return pd.DataFrame(
+        {
+            "number": np.where(random.random(rows) < 0.1, np.nan, number),
+            "color": np.where(random.random(rows) < 0.1, None, color),
+            "flag": random.choice([True, False], rows),
+            "day": pd.date_range("2020-01-01", periods=rows, freq="7h").strftime("%Y-%m-%d %H:%M:%S"),
+            "label": label,
+        }
+    )
+
+
+def quick_model(source: str | pd.DataFrame, target: str | None = None, **settings) -> tuple[nn.Module, Dataset]:
+    """A network trained for three epochs, with its best weights, in evaluation mode."""
+    dataset = prepare_dataset(load_table(source), target)
+    spec = TrialSpec(
+        settings.pop("architecture", "mlp"),
+        settings or {"depth": 1, "width": 8},
+        metric=find_metric(dataset.schema.target.task).name,
+        epochs=3,
+        batch_size=32,
+        learning_rate=0.01,
+    )
+    best = BestWeights()
+    for _ in train_trial(spec, dataset, on_best=best.keep):
+        pass
+    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    network.load_state_dict(best.state)
+    return network.eval(), dataset
+
+
+def train_bundle(source: str | pd.DataFrame, target: str | None, path: Path, **settings) -> ModelBundle:
+    """A quickly trained bundle, saved to `path` and loaded from there."""
+    network, dataset = quick_model(source, target, **settings)
+    make_bundle(network, dataset, {"metric": "log_loss"}).save(path)
+    return ModelBundle.load(path)
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

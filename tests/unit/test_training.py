@@ -1,0 +1,181 @@
+"""Training: the textbook's formulas, and what a trial promises."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from support import mixed_frame
+
+from orchestrator.architectures import build_network
+from orchestrator.data import load_table, prepare_dataset
+from orchestrator.errors import ConfigError, TrainingDivergedError
+from orchestrator.training import BestWeights, TrialSpec, feature_shape, spec_from_parameters, train_trial
+from orchestrator.training.loop import batch_bounds
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return prepare_dataset(load_table("sklearn:iris"))
+
+
+def weights(network):
+    return {name: value.detach().numpy().astype(np.float64).copy() for name, value in network.state_dict().items()}
+
+
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def test_one_sgd_step_is_the_textbook_one(iris):
+    """z1 = X W1' + b1, h = max(z1, 0), z2 = h W2' + b2, p = softmax(z2); dz2 = (p - Y) / n and back."""
+    rows, rate = len(iris.train), 0.5
+    spec = TrialSpec(
+        "mlp", {"depth": 1, "width": 4}, optimizer="sgd", learning_rate=rate, batch_size=rows, epochs=1, seed=7
+    )
+    torch.manual_seed(spec.seed)
+    before = weights(build_network("mlp", feature_shape(iris), spec.settings))
+    trained = BestWeights()
+    report = next(train_trial(spec, iris, on_best=trained.keep))
+
+    inputs, labels = iris.train.numeric.astype(np.float64), np.eye(3)[iris.train.target]
+    first, second = before["hidden.0.weight"], before["output.weight"]
+    hidden_sum = inputs @ first.T + before["hidden.0.bias"]
+    hidden = np.maximum(hidden_sum, 0)
+    shares = softmax(hidden @ second.T + before["output.bias"])
+    output_gradient = (shares - labels) / rows
+    hidden_gradient = (output_gradient @ second) * (hidden_sum > 0)
+    expected = {
+        "output.weight": second - rate * output_gradient.T @ hidden,
+        "output.bias": before["output.bias"] - rate * output_gradient.sum(axis=0),
+        "hidden.0.weight": first - rate * hidden_gradient.T @ inputs,
+        "hidden.0.bias": before["hidden.0.bias"] - rate * hidden_gradient.sum(axis=0),
+    }
+    assert set(expected) == set(trained.state)
+    for name, value in expected.items():
+        assert np.allclose(trained.state[name].numpy(), value, atol=1e-6), name
+    assert report.train_loss == pytest.approx(-np.log(shares[labels == 1]).mean(), abs=1e-6)
+
+
+def test_the_same_spec_gives_the_same_reports(iris):
+    spec = TrialSpec("resnet", {"depth": 1, "width": 16, "dropout": 0.3}, epochs=3, batch_size=16, seed=3)
+
+    def run(chosen):
+        return [(report.train_loss, dict(report.validation)) for report in train_trial(chosen, iris)]
+
+    assert run(spec) == run(spec)
+    assert run(spec) != run(dataclasses.replace(spec, seed=4))
+
+
+def test_the_best_epochs_weights_are_kept(iris):
+    kept = []
+    spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=30, learning_rate=0.3, optimizer="sgd_momentum")
+    reports = list(train_trial(spec, iris, on_best=lambda _network: kept.append(True)))
+    values = [report.validation["log_loss"] for report in reports]
+    improvements = sum(value < min(values[:position], default=np.inf) for position, value in enumerate(values))
+    assert len(kept) == improvements
+    assert reports[-1].best_value == min(values)
+    assert reports[-1].best_epoch == values.index(min(values)) + 1
+
+
+def test_patience_ends_a_trial(iris):
+    spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=200, learning_rate=0.5, patience=3, metric="accuracy")
+    reports = list(train_trial(spec, iris))
+    assert len(reports) < 200
+    assert reports[-1].epoch - reports[-1].best_epoch == 3
+    assert [report.last for report in reports] == [False] * (len(reports) - 1) + [True]
+
+
+def test_divergence_is_an_error_that_says_when():
+    dataset = prepare_dataset(load_table("sklearn:diabetes"))
+    spec = TrialSpec("mlp", {"depth": 4, "width": 32}, optimizer="sgd", learning_rate=1e6, epochs=50, metric="rmse")
+    with pytest.raises(TrainingDivergedError, match=r"became (infinite|not a number) in epoch \d+|infinite or not"):
+        list(train_trial(spec, dataset))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sgd_momentum", "adam", "adamw"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_every_optimizer_and_schedule_learns(iris, optimizer, schedule):
+    rate = 0.01 if optimizer.startswith("adam") else 0.1
+    spec = TrialSpec(
+        "mlp",
+        {"depth": 1, "width": 16},
+        optimizer=optimizer,
+        schedule=schedule,
+        learning_rate=rate,
+        warmup_epochs=1,
+        gradient_clip=1.0,
+        batch_size=16,
+        epochs=15,
+    )
+    reports = list(train_trial(spec, iris))
+    assert reports[-1].train_loss < 0.5 * reports[0].train_loss
+    assert (reports[-1].learning_rate < 0.01 * rate) == (schedule == "cosine")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "metric"),
+    [("sklearn:breast_cancer", None, "roc_auc"), ("sklearn:wine", None, "f1"), ("sklearn:diabetes", None, "r2")],
+)
+def test_every_task_learns(source, target, metric):
+    dataset = prepare_dataset(load_table(source), target)
+    spec = TrialSpec("mlp", {"depth": 1, "width": 16}, metric=metric, epochs=20, batch_size=32, learning_rate=0.01)
+    reports = list(train_trial(spec, dataset))
+    assert reports[-1].best_value > {"roc_auc": 0.95, "f1": 0.9, "r2": 0.3}[metric]
+
+
+def test_all_kinds_of_columns_are_learned_from():
+    dataset = prepare_dataset(load_table(mixed_frame(600)), "label")
+    spec = TrialSpec("resnet", {"depth": 1, "width": 16}, metric="roc_auc", epochs=10, batch_size=32)
+    assert list(train_trial(spec, dataset))[-1].best_value > 0.8
+
+
+@given(rows=st.integers(1, 300), batch_size=st.integers(1, 64))
+def test_batches_cover_every_row_once_and_are_never_one_row(rows, batch_size):
+    bounds = batch_bounds(rows, batch_size)
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == rows
+    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(bounds))
+    if batch_size > 1 and rows > 1:
+        assert min(stop - start for start, stop in bounds) > 1
+
+
+def test_batch_norm_trains_with_a_left_over_row():
+    rows = 81  # 51 training rows: three batches of 16 and three left, or 50 + 1
+    frame = pd.DataFrame({"x": np.arange(rows) * 1.0, "y": np.arange(rows) % 2})
+    dataset = prepare_dataset(load_table(frame), "y")
+    spec = TrialSpec("resnet", {"depth": 1, "width": 4}, metric="accuracy", epochs=1, batch_size=len(dataset.train) - 1)
+    assert len(list(train_trial(spec, dataset))) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"optimizer": "adma"}, "did you mean adam"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number"),
+    ],
+)
+def test_an_impossible_spec_is_a_sentence(changes, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        TrialSpec("mlp", **changes)
+
+
+@given(
+    rate=st.floats(1e-6, 1),
+    depth=st.integers(1, 5),
+    seed=st.integers(0, 2**31 - 1),
+    optimizer=st.sampled_from(["adam", "sgd"]),
+)
+def test_specs_survive_json_and_flat_parameters(rate, depth, seed, optimizer):
+    spec = TrialSpec("mlp", {"depth": depth}, learning_rate=rate, optimizer=optimizer, seed=seed)
+    assert TrialSpec.from_json(spec.to_json()) == spec
+    flat = {name: value for name, value in spec.parameters.items() if name not in ("metric", "seed")}
+    assert spec_from_parameters(flat, spec.metric, seed) == spec
