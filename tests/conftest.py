@@ -30,7 +30,7 @@ def ray_cluster():
     from orchestrator.execution.search import quiet_tune
 
     quiet_tune()
-    with ray_session(num_cpus=4):
+    with ray_session(num_cpus=2):
         yield
 
 

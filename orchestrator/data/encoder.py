@@ -89,7 +89,8 @@ class FeatureEncoder:
                 raw[feature.column] = numeric_values(kinds[feature.column], frame[feature.column])
             values = raw[feature.column][feature.part]
             missing = np.isnan(values)
-            scaled = (np.where(missing, feature.median, values) - feature.mean) / feature.std
+            with np.errstate(over="ignore"):
+                scaled = (np.where(missing, feature.median, values) - feature.mean) / feature.std
             numbers[:, position] = np.clip(scaled, -MAX_SCALED, MAX_SCALED)
             position += 1
             if feature.indicator:

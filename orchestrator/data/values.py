@@ -188,7 +188,7 @@ def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.Datet
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return pd.DatetimeIndex(pd.to_datetime(series, utc=True))
     missing = np.array([is_missing(value) for value in series.to_numpy(dtype=object)], dtype=bool)
-    text = series.astype(object).where(~missing, None)
+    text = series.astype(object).map(str).where(~missing, None)
     stamps = pd.DatetimeIndex(pd.to_datetime(text, format=datetime_format, utc=True, errors="coerce"))
     bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
     if len(bad):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -14,6 +15,8 @@ from orchestrator.execution.trainable import ActorSettings, weights_file
 from orchestrator.tracking import tags
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.training import EpochReport, Metric, TrialSpec
+
+MAX_REASON = 400
 
 
 @dataclass
@@ -131,9 +134,7 @@ class Ledger(tune.Callback):  # type: ignore[misc]
         """Tune: the trial's process is lost."""
         self.on_trial_start(iteration, trials, trial)
         record = self.trials[trial.config["index"]]
-        error = trial.get_error()
-        reason = str(error).strip().splitlines()[-1] if error and str(error).strip() else "unknown error"
-        self._end(record, "failed", f"the process of the trial was lost ({reason[:300]})")
+        self._end(record, "failed", f"the process of the trial was lost ({_last_words(trial)})")
 
     def close(self, reason: str) -> None:
         """Ends what is still running, after an interruption."""
@@ -153,3 +154,15 @@ class Ledger(tune.Callback):  # type: ignore[misc]
 
     def _forget_weights(self, record: TrialRecord) -> None:
         weights_file(self._settings.weights, record.index).unlink(missing_ok=True)
+
+
+def _last_words(trial: Trial) -> str:
+    """What Tune has written down about the end of a trial's process, in one line."""
+    try:
+        lines = [line.strip() for line in Path(trial.error_file).read_text(errors="replace").splitlines()]
+    except (OSError, TypeError):
+        return "no reason is known"
+    told = [line for line in lines if line.startswith(("The actor", "Worker exit"))] or [
+        line for line in lines if line
+    ][-1:]
+    return " ".join(told)[:MAX_REASON] or "no reason is known"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ class ActorSettings:
         threads: for torch.
         device: cpu or cuda.
         train: the training function, with the signature of `train_trial`.
+        modules: folder in which a user's own modules are looked for.
     """
 
     weights: Path
     threads: int
     device: str = "cpu"
     train: Train = train_trial
+    modules: Path = field(default_factory=Path.cwd)
 
 
 def weights_file(folder: Path, index: int) -> Path:
@@ -48,6 +51,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         """Called once per process; `dataset` lies in Ray's object store and is not copied."""
         self.dataset, self.settings = dataset, settings
         torch.set_num_threads(settings.threads)
+        if str(settings.modules) not in sys.path:
+            sys.path.append(str(settings.modules))
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

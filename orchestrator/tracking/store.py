@@ -37,6 +37,8 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
 
 def quiet_logs() -> None:
     """Keeps the store's own messages (one line per database migration, say) off the terminal."""
+    # with a server, MLflow prints two lines for every run that ends
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     if os.environ.get("ORCHESTRATOR_DEBUG", "") not in ("", "0"):
         return
     import mlflow  # noqa: F401  (sets its levels when it is imported)

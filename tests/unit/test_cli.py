@@ -1,0 +1,125 @@
+"""The command line without Ray: help, exit codes and sentences."""
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+from support import mixed_frame, train_bundle
+
+from orchestrator.cli import main
+from orchestrator.cli.base import parse_assignments
+
+COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "train", "spaces", "ui", "doctor"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "Example:" in result.output
+    assert f"orchestrator {command}" in result.output
+
+
+def test_help_lists_all_commands_and_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['orchestrator', '--help']\n"
+        "from orchestrator.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'ray', 'mlflow', 'pandas', 'sklearn', 'pydantic', 'numpy'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip().endswith("[]")
+    for command in COMMANDS:
+        assert f"\n  {command}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["sweep"], 2, "DATA"),
+        (["sweep", "absent.csv", "--target", "x"], 2, "absent.csv: no such file"),
+        (["sweep", "sklearn:iirs"], 2, "did you mean sklearn:iris"),
+        (["sweep", "sklearn:iris", "--metric", "rmse"], 2, "no metric 'rmse'"),
+        (["sweep", "sklearn:iris", "--space", "tabula"], 2, "did you mean tabular"),
+        (["sweep", "sklearn:iris", "--architecture", "mpl"], 2, "architecture 'mpl' is not known"),
+        (["sweep", "sklearn:iris", "--architecture", "nowhere:Net"], 2, "importing nowhere"),
+        (["sweep", "sklearn:iris", "--time-budget", "soon"], 2, "not a duration"),
+        (["sweep", "sklearn:iris", "--trials", "0"], 2, "--trials"),
+        (["sweep", "sklearn:iris", "--target", "targt"], 2, "did you mean 'target'"),
+        (["sweep", "--config", "absent.yaml"], 2, "absent.yaml: cannot be read"),
+        (["train", "sklearn:iris", "--set", "depth"], 2, "NAME=VALUE"),
+        (["train", "sklearn:iris", "--set", "dept=1"], 2, "did you mean depth"),
+        (["predict", "iris", "x.csv"], 2, "x.csv: no such file"),
+        (["deploy", "iris"], 2, "iris: not a model"),
+        (["undeploy", "iris"], 1, "there is no deployment 'iris'"),
+        (["spaces", "quik"], 2, "did you mean quick"),
+        (["trials"], 1, "there is no sweep"),
+        (["predict", "models:/absent@champion", "rows.csv"], 1, "no registered model 'absent'"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_an_exit_code(tmp_path, monkeypatch, arguments, code, words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    mixed_frame(20).to_csv("rows.csv", index=False)
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert words in result.output
+    assert "Traceback" not in result.output
+
+
+def test_debug_shows_the_traceback(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_DEBUG", "0")
+    result = run("sweep", tmp_path / "absent.csv", "--debug")
+    assert result.exception is not None
+    assert "no such file" in str(result.exception)
+
+
+def test_spaces_are_listed_and_shown():
+    assert {space["name"] for space in json.loads(run("spaces", "--json").output)} >= {"tabular", "quick"}
+    assert "architectures:" in run("spaces", "tabular").output
+    assert json.loads(run("spaces", "quick", "--json").output)["epochs"] == 15
+
+
+@pytest.fixture(scope="module")
+def bundle_folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("predict") / "bundle"
+    train_bundle(mixed_frame(), "label", path)
+    return path
+
+
+def test_predict_answers_in_the_order_of_the_rows(tmp_path, bundle_folder):
+    frame = mixed_frame(30, seed=1)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    result = run("predict", bundle_folder, tmp_path / "rows.csv", "-o", tmp_path / "answers.csv")
+    assert result.exit_code == 0, result.output
+    from_csv = (tmp_path / "answers.csv").read_text()
+    assert from_csv.startswith("label,probability_high,probability_low\n")
+    assert len(from_csv.splitlines()) == 31
+    assert run("predict", bundle_folder, tmp_path / "rows.parquet").output == from_csv
+    records = json.loads(run("predict", bundle_folder, tmp_path / "rows.csv", "--json").output)
+    assert [record["label"] for record in records] == [line.split(",")[0] for line in from_csv.splitlines()[1:]]
+
+
+def test_predict_names_a_bad_cell_and_writes_nothing(tmp_path, bundle_folder):
+    frame = mixed_frame(5).astype({"number": object})
+    frame.loc[2, "number"] = "many"
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    result = run("predict", bundle_folder, tmp_path / "rows.csv", "-o", tmp_path / "answers.csv")
+    assert result.exit_code == 1
+    assert "rows.csv: row 3, column 'number': 'many' is not a number" in result.output
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_assignments_have_json_types():
+    found = parse_assignments(("a=1", "b=0.5", "c=relu", "d=true", "e=[1]"), "--set")
+    assert found == {"a": 1, "b": 0.5, "c": "relu", "d": True, "e": "[1]"}
+    with pytest.raises(click.BadParameter):
+        parse_assignments(("a",), "--set")

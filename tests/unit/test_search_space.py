@@ -1,0 +1,164 @@
+"""Search spaces: the shipped ones are valid, errors name the line, and what is drawn is in the space."""
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.architectures import parse_settings
+from orchestrator.errors import OrchestratorError, SearchSpaceError
+from orchestrator.search import SpecSampler, list_spaces, load_space, suggest, trial_seed
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+CONDITIONAL = """
+parameters:
+  learning_rate: {type: float, low: 0.001, high: 0.1, log: true, grid: 3}
+  optimizer: {type: categorical, choices: [adam, sgd_momentum]}
+  momentum: {type: float, low: 0.5, high: 0.9, step: 0.2, when: {optimizer: sgd_momentum}}
+architectures:
+  mlp:
+    depth: {type: int, low: 1, high: 2}
+  resnet:
+    width: {type: categorical, choices: [16, 32]}
+start_points:
+  - {architecture: resnet, width: 32, optimizer: adam}
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    return path
+
+
+def ask(space, sampler=None, point=None):
+    study = optuna.create_study(sampler=sampler or optuna.samplers.RandomSampler(seed=0))
+    if point is not None:
+        study.enqueue_trial(space.qualify(point))
+    return study.ask()
+
+
+@pytest.mark.parametrize("name", ["tabular", "quick", "learning_rate", "single_hidden_layer"])
+@given(seed=st.integers(0, 1000))
+def test_everything_drawn_from_a_shipped_space_is_a_valid_trial(name, seed):
+    space = load_space(name)
+    trial = ask(space, optuna.samplers.RandomSampler(seed=seed))
+    spec = SpecSampler(space, "log_loss", seed, {}).spec(suggest(space, trial), trial.number)
+    parse_settings(spec.architecture, spec.settings)
+    assert spec.seed == trial_seed(seed, 0)
+
+
+def test_the_shipped_spaces_are_described():
+    assert set(list_spaces()) == {"tabular", "quick", "learning_rate", "single_hidden_layer"}
+    for name in list_spaces():
+        assert load_space(name).description
+
+
+def test_the_textbook_network_is_fixed():
+    space = load_space("single_hidden_layer")
+    assert space.is_fixed
+    spec = SpecSampler(space, "log_loss", 0, {}).example()
+    assert (spec.settings, spec.epochs, spec.batch_size, spec.optimizer) == (
+        {"depth": 1, "width": 4, "activation": "relu"},
+        100,
+        32,
+        "adam",
+    )
+
+
+@pytest.mark.parametrize("name", ["tabular", "quick"])
+def test_start_points_are_drawn_as_they_are_written(name):
+    space = load_space(name)
+    for point in space.start_points:
+        drawn = suggest(space, ask(space, point=point))
+        assert {key: drawn[key] for key in point} == pytest.approx(point)
+
+
+def test_conditional_parameters_exist_only_then(tmp_path):
+    space = load_space(write(tmp_path, CONDITIONAL))
+    for seed in range(40):
+        drawn = suggest(space, ask(space, optuna.samplers.RandomSampler(seed=seed)))
+        assert ("momentum" in drawn) == (drawn["optimizer"] == "sgd_momentum")
+        assert ("depth" in drawn) == (drawn["architecture"] == "mlp")
+        assert ("width" in drawn) == (drawn["architecture"] == "resnet")
+
+
+def test_the_grid_has_every_combination_once(tmp_path):
+    points = load_space(write(tmp_path, CONDITIONAL)).grid()
+    assert len(points) == 3 * (1 + 3) * (2 + 2)
+    assert len({str(sorted(point.items())) for point in points}) == len(points)
+    rates = sorted({point["learning_rate"] for point in points})
+    assert rates == pytest.approx([0.001, 0.01, 0.1])
+    assert {round(point["momentum"], 6) for point in points if "momentum" in point} == {0.5, 0.7, 0.9}
+
+
+def test_a_grid_over_a_continuous_parameter_says_what_to_do(tmp_path):
+    space = load_space(write(tmp_path, CONDITIONAL.replace(", grid: 3", "")))
+    with pytest.raises(SearchSpaceError, match="learning_rate is continuous"):
+        space.grid()
+
+
+def test_one_architecture_can_be_picked(tmp_path):
+    space = load_space(write(tmp_path, CONDITIONAL)).only("mlp")
+    assert list(space.architectures) == ["mlp"]
+    assert space.start_points == []
+    assert suggest(space, ask(space))["architecture"] == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "parameters:\n  learning_rat: 0.1\narchitectures:\n  mlp: {}\n",
+            "line 2, parameters.learning_rat.*learning_rate",
+        ),
+        (
+            "parameters:\n  learning_rate: {type: float, low: 2, high: 1}\narchitectures:\n  mlp: {}\n",
+            "line 2.*low .2. is",
+        ),
+        ("parameters:\n  learning_rate: {type: flot, low: 1}\narchitectures:\n  mlp: {}\n", "line 2.*`type: float`"),
+        ("parameters:\n  optimizer: adma\narchitectures:\n  mlp: {}\n", "line 2.*did you mean adam"),
+        ("architectures:\n  mpl: {}\n", "line 2, architectures.mpl: not a known architecture"),
+        ("architectures:\n  mlp:\n    depth: {type: int, low: 1}\n", "line 3.*'high' is missing"),
+        ("architectures:\n  mlp:\n    depth: [1, 2]\n", "line 3.*a plain value or"),
+        ("architectures:\n  mlp:\n    width: {type: int, low: 0, high: 3}\n", "line 3.*width is 0"),
+        ("architectures:\n  mlp:\n    depth: {type: int, low: 1, high: 3, setp: 2}\n", "line 3.*'setp'"),
+        (
+            "architectures:\n  mlp:\n    depth: {type: int, low: 1, high: 3, when: {with: 1}}\n",
+            "line 3.*parameter 'with'",
+        ),
+        ("epochs: many\narchitectures:\n  mlp: {}\n", "line 1, epochs"),
+        ("architectures:\n  mlp: {depth: 1, depth: 2}\n", "line 2.*second time"),
+        ("architectures:\n  mlp: {}\nstart_points:\n  - {depth: 3}\n", "line 4, start_points.0.depth"),
+        ("a: [\n", "not valid YAML"),
+        ("- 1\n", "line 1"),
+        ("", "line 1"),
+    ],
+)
+def test_errors_name_file_line_and_key(tmp_path, text, sentence):
+    path = write(tmp_path, text)
+    with pytest.raises(SearchSpaceError, match=sentence) as caught:
+        load_space(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_unknown_space_suggests_one():
+    with pytest.raises(SearchSpaceError, match="did you mean tabular"):
+        load_space("tabula")
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_gives_a_space_or_a_sentence(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("space") / "space.yaml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    try:
+        load_space(path)
+    except OrchestratorError as error:
+        assert str(path) in str(error)
+
+
+@given(seed=st.integers(0, 2**31 - 1), first=st.integers(0, 10**4), second=st.integers(0, 10**4))
+def test_trial_seeds_depend_on_seed_and_index_only(seed, first, second):
+    assert trial_seed(seed, first) == trial_seed(seed, first)
+    if first != second:
+        assert trial_seed(seed, first) != trial_seed(seed, second)
