@@ -85,6 +85,10 @@ class Ledger(tune.Callback):  # type: ignore[misc]
         """From then on, what is stopped is stopped by the time budget."""
         self._deadline = time.monotonic() + seconds
 
+    @property
+    def _time_is_up(self) -> bool:
+        return time.monotonic() >= self._deadline
+
     def ended(self) -> list[TrialRecord]:
         """The trials that are over."""
         return [trial for trial in self.trials.values() if trial.status != "running"]
@@ -127,7 +131,7 @@ class Ledger(tune.Callback):  # type: ignore[misc]
         elif record.report is not None and record.report.last:
             self._end(record, "finished", "")
         else:
-            by = "the time budget" if time.monotonic() >= self._deadline else "the scheduler"
+            by = "the time budget" if self._time_is_up else "the scheduler"
             self._end(record, "stopped", f"by {by} after epoch {record.epochs}")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
@@ -136,11 +140,15 @@ class Ledger(tune.Callback):  # type: ignore[misc]
         record = self.trials[trial.config["index"]]
         self._end(record, "failed", f"the process of the trial was lost ({_last_words(trial)})")
 
-    def close(self, reason: str) -> None:
-        """Ends what is still running, after an interruption."""
+    def close(self, *, interrupted: bool) -> None:
+        """Ends what is still running when Tune has come to its end: the user stopped it, or the time budget."""
         for record in self.trials.values():
-            if record.status == "running":
-                self._end(record, "interrupted", reason)
+            if record.status != "running":
+                continue
+            if self._time_is_up and not interrupted:
+                self._end(record, "stopped", f"by the time budget after epoch {record.epochs}")
+            else:
+                self._end(record, "interrupted", "stopped by the user" if interrupted else "the sweep ended before")
 
     def _end(self, record: TrialRecord, status: str, reason: str) -> None:
         record.status, record.reason = status, reason

@@ -80,7 +80,7 @@ def run_trials(
     )
     with stop_on_signal(say) as interruption:
         tuner.fit()
-    ledger.close("stopped by the user" if interruption.requested else "the sweep ended before the trial did")
+    ledger.close(interrupted=interruption.requested)
     return interruption.requested
 
 

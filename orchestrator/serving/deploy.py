@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import shutil
 import signal
 import socket
@@ -27,9 +29,10 @@ from orchestrator.serving.deployments import (
     check_not_deployed,
     find_deployment,
     folder,
-    forget,
     log_file,
-    record,
+    model_folder_prefix,
+    recorded,
+    stop_process,
     wait_until_answering,
 )
 from orchestrator.tracking.models import ModelSource, fetch_model
@@ -56,11 +59,18 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
         ServingError: the port is in use, the name is deployed already, or Serve does not start.
     """
     check_port(config)
-    with _fetched(config) as source, ray_session(config.address), _stop_event() as stop:
+    url = url_of(config)
+    with (
+        _terminated_as_interrupted(),
+        _fetched(config) as source,
+        recorded(source.name, source.version, url),
+        ray_session(config.address),
+        _stop_event() as stop,
+    ):
         from ray import serve
 
         _quiet_serve()
-        url = url_of(config)
+        _check_no_serve(config.address)
         try:
             serve.start(
                 http_options={"host": config.host, "port": config.port}, logging_config={"log_level": _log_level()}
@@ -70,12 +80,10 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
                 return
             if not wait_until_answering(url, START_SECONDS):
                 raise ServingError(f"Ray Serve started, but {url} does not answer")
-            record(source.name, source.version, url)
             _announce(source, url, say)
             stop.wait()
             say("stopping")
         finally:
-            forget(source.name)
             with silence():
                 serve.shutdown()
                 # its last messages come from another process, a moment later
@@ -98,24 +106,19 @@ def start_in_background(config: ServeConfig) -> Deployment:
         command += [option, value] if value else []
     with log_file(name).open("wb") as log:
         process = psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    if not wait_until_answering(url_of(config), START_SECONDS, process):
-        words = log_file(name).read_text(errors="replace").strip().splitlines()
-        process.terminate()
-        process.wait()
-        raise ServingError(words[-1].removeprefix("Error: ") if words else "the endpoint ended without a word")
-    wait_for_record(name)
+    answering = False
+    try:
+        answering = wait_until_answering(url_of(config), START_SECONDS, process)
+        ended = process.poll() is not None
+    finally:
+        # also when the user interrupts the wait
+        if not answering:
+            stop_process(process)
+    if not answering:
+        words = log_file(name).read_text(errors="replace").strip().splitlines() if ended else []
+        late = f"the endpoint does not answer after {START_SECONDS:.0f} seconds; its messages are in {log_file(name)}"
+        raise ServingError(words[-1].removeprefix("Error: ") if words else late)
     return find_deployment(name)
-
-
-def wait_for_record(name: str) -> None:
-    """The endpoint answers a moment before it is recorded."""
-    for _ in range(100):
-        try:
-            find_deployment(name)
-        except ServingError:
-            time.sleep(0.1)
-        else:
-            return
 
 
 def check_port(config: ServeConfig) -> None:
@@ -134,7 +137,7 @@ def check_port(config: ServeConfig) -> None:
 @contextmanager
 def _fetched(config: ServeConfig) -> Iterator[ModelSource]:
     """The model's bundle on disk, checked, while the context is open."""
-    place = Path(tempfile.mkdtemp(prefix=".fetch-", dir=folder()))
+    place = Path(tempfile.mkdtemp(prefix=model_folder_prefix(os.getpid()), dir=folder()))
     try:
         source = fetch_model(config.model, config.tracking_uri, place)
         check_not_deployed(source.name)
@@ -142,6 +145,19 @@ def _fetched(config: ServeConfig) -> Iterator[ModelSource]:
         yield source
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt while things are being started, so that they are cleaned up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -164,6 +180,18 @@ def _stop_event() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _check_no_serve(address: str | None) -> None:
+    """Raises ServingError when Serve runs already: it would keep its port, and stopping ours would stop it for all."""
+    import ray
+
+    with contextlib.suppress(ValueError):
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+        raise ServingError(
+            f"Ray Serve runs on the cluster at {address or 'this machine'} already; "
+            "leave out --address to serve beside it, or stop it with `serve shutdown`"
+        )
 
 
 def _run(source: ModelSource, stop: threading.Event) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,18 +73,40 @@ def log_file(name: str) -> Path:
     return folder() / f"{name}.log"
 
 
-def record(name: str, version: str | None, url: str) -> Deployment:
-    """Notes that this process runs an endpoint."""
+def model_folder_prefix(pid: int) -> str:
+    """How the folder begins into which a process fetches the model that it serves."""
+    return f".model-{pid}-"
+
+
+@contextmanager
+def recorded(name: str, version: str | None, url: str) -> Iterator[None]:
+    """Notes that this process runs an endpoint, while the context is open.
+
+    Raises:
+        ServingError: another process has the name.
+    """
+    check_not_deployed(name)
     deployment = Deployment(name, version, url, os.getpid(), psutil.Process().create_time())
-    temporary = record_file(name).with_suffix(".writing")
+    temporary = folder() / f".{os.getpid()}.writing"
     temporary.write_text(json.dumps(asdict(deployment), indent=2))
-    temporary.replace(record_file(name))
-    return deployment
+    try:
+        # a link, unlike a rename, does not replace what another process has written just now
+        record_file(name).hardlink_to(temporary)
+    except FileExistsError:
+        raise ServingError(f"'{name}' is being deployed by another process; see `orchestrator status`") from None
+    finally:
+        temporary.unlink()
+    try:
+        yield
+    finally:
+        record_file(name).unlink(missing_ok=True)
 
 
-def forget(name: str) -> None:
-    """Removes what was noted."""
-    record_file(name).unlink(missing_ok=True)
+def forget(deployment: Deployment) -> None:
+    """Removes what a process that is gone has left behind."""
+    record_file(deployment.name).unlink(missing_ok=True)
+    for path in folder().glob(f"{model_folder_prefix(deployment.pid)}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def list_deployments() -> list[Deployment]:
@@ -114,7 +139,7 @@ def check_not_deployed(name: str) -> None:
                 raise ServingError(
                     f"'{name}' is deployed already, on {deployment.url}; stop it with `orchestrator undeploy {name}`"
                 )
-            forget(name)
+            forget(deployment)
 
 
 def undeploy(name: str) -> Deployment:
@@ -129,25 +154,34 @@ def undeploy(name: str) -> Deployment:
     deployment = find_deployment(name)
     process = deployment.process
     if process is not None:
+        stop_process(process)
+    forget(deployment)
+    log_file(name).unlink(missing_ok=True)
+    return deployment
+
+
+def stop_process(process: psutil.Process) -> None:
+    """Asks a process to end; it and the processes that it has started are killed if they do not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
         children = process.children(recursive=True)
         process.send_signal(signal.SIGTERM)
         _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
         for left in [*alive, *(child for child in children if child.is_running())]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
-    forget(name)
-    log_file(name).unlink(missing_ok=True)
-    return deployment
 
 
 def answers(url: str) -> bool:
     """Whether `url`/healthz says ok."""
     import requests
 
-    try:
-        return bool(requests.get(f"{url}/healthz", timeout=ASK_SECONDS).ok)
-    except requests.RequestException:
-        return False
+    with requests.Session() as session:
+        # a proxy from the environment does not know this machine's own ports
+        session.trust_env = False
+        try:
+            return bool(session.get(f"{url}/healthz", timeout=ASK_SECONDS).ok)
+        except requests.RequestException:
+            return False
 
 
 def wait_until_answering(url: str, seconds: float, process: psutil.Popen | None = None) -> bool:
