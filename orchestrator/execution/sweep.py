@@ -6,6 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,15 +115,19 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
     plan = make_plan(config, table)
     for sentence in describe(plan.dataset, plan.metric):
         hooks.say(sentence)
-    with ray_session(config.address):
-        tracker = SweepTracker(config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters)
+    # the store is opened while Ray starts: both take seconds
+    with ThreadPoolExecutor(1, "mlflow-opener") as opener:
+        opening = opener.submit(
+            SweepTracker, config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters
+        )
         try:
-            return _run(plan, tracker, hooks, started)
+            with ray_session(config.address):
+                return _run(plan, opening.result(), hooks, started)
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                tracker.abandon("KILLED", "stopped by the user")
-            else:
-                tracker.abandon("FAILED", str(error))
+            if opening.exception() is None:
+                interrupted = isinstance(error, KeyboardInterrupt)
+                reason = "stopped by the user" if interrupted else str(error)
+                opening.result().abandon("KILLED" if interrupted else "FAILED", reason)
             raise
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 2.0
 MAX_METRICS, MAX_PARAMS = 1000, 100
 MAX_PARAM_LENGTH = 6000
 RUN_STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
