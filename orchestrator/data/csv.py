@@ -16,6 +16,7 @@ import pyarrow.csv as pa_csv
 from orchestrator.errors import DataError, UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -28,8 +29,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         UsageError: the file does not exist or is a folder.
         DataError: empty file, no header, duplicate names, bytes that are not UTF-8, rows of uneven length.
     """
-    content = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")
-    if not content.strip():
+    content = _read_bytes(path)
+    if not content.removeprefix(BYTE_ORDER_MARK).strip():
         raise DataError(f"{path}: the file is empty")
     if b"\x00" in content:
         raise DataError(f"{path}: byte {content.index(0)} is zero, so this is not a text file")
@@ -41,7 +42,7 @@ def read_csv(path: Path) -> pd.DataFrame:
             f"{path}: byte {error.start} (line {line}) is not UTF-8 (0x{content[error.start]:02x}); "
             "save the file as UTF-8 and try again"
         ) from None
-    header, delimiter, rest = _split_header(path, content)
+    header, delimiter, rest = _split_header(path, content.removeprefix(BYTE_ORDER_MARK))
     _check_header(path, header)
     if not rest.strip():
         raise DataError(f"{path}: there is a header but no row below it")

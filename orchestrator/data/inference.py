@@ -30,6 +30,7 @@ DATE_LIKE = re.compile(r"^\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]
 IDENTIFIER_SHARE = 0.95
 IDENTIFIER_ROWS = 20
 TEXT_WORDS = 4
+STRAY_TEXT_SHARE = 0.9
 TEXT_DISTINCT_SHARE = 0.2
 
 
@@ -135,7 +136,7 @@ def _note_stray_text(
     name: str, present: dict[str, int], rows: int, number_error: InvalidValueError, notes: list[str]
 ) -> None:
     numeric = sum(count for key, count in present.items() if _looks_numeric(key))
-    if numeric >= 0.9 * rows:
+    if numeric >= STRAY_TEXT_SHARE * rows:
         notes.append(
             f"column '{name}' is read as categories, although {100 * numeric / rows:.0f} % of it are numbers: "
             f"{number_error}"
@@ -196,6 +197,8 @@ def infer_target(table: Table, target: str, task: Task | None) -> tuple[Target, 
     number_error = _number_error(series, target)
     if number_error is not None and "infinite" in str(number_error):
         raise DataError(f"{table.origin}: {number_error}")
+    if task is None and number_error is not None:
+        _check_stray_text(table, target, codes, keys, number_error)
     if task is None:
         task = _infer_task(series, present, int(known.sum()), numeric=number_error is None)
     if task is Task.REGRESSION:
@@ -206,6 +209,20 @@ def infer_target(table: Table, target: str, task: Task | None) -> tuple[Target, 
         return Target(target, task), known
     _check_classes(table, target, task, present, int(known.sum()))
     return Target(target, task, _sorted_labels(present, series)), known
+
+
+def _check_stray_text(
+    table: Table, target: str, codes: NDArray[np.int64], keys: list[str | None], number_error: InvalidValueError
+) -> None:
+    """A target of numbers with a few words in it is a mistake in the file rather than a set of classes."""
+    rows = np.bincount(codes, minlength=len(keys))
+    numeric = sum(int(count) for key, count in zip(keys, rows, strict=True) if key is not None and _looks_numeric(key))
+    known = sum(int(count) for key, count in zip(keys, rows, strict=True) if key is not None)
+    if len(keys) > 2 and numeric >= STRAY_TEXT_SHARE * known:  # noqa: PLR2004
+        raise DataError(
+            f"{table.origin}: the target looks like numbers, but {number_error}; mend or empty such cells, "
+            "or say --task multiclass if the numbers are names of classes"
+        )
 
 
 def _infer_task(series: Series, present: list[str], rows: int, *, numeric: bool) -> Task:

@@ -50,6 +50,7 @@ class SpecSampler:
         """Some spec of the space, for a first check."""
         import optuna
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self.seed)).ask()
         return self.spec(suggest(self.space, trial), 0)
 

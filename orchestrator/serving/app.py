@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -76,7 +77,12 @@ def build_app(bundle: ModelBundle, name: str, version: str | None) -> FastAPI:
 def _parse_and_predict(
     bundle: ModelBundle, parse: Callable[[Schema, object], pd.DataFrame], body: bytes
 ) -> pd.DataFrame:
-    return bundle.predict(parse(bundle.schema, parse_json(body)))
+    answers = bundle.predict(parse(bundle.schema, parse_json(body)))
+    known = np.isfinite(answers.select_dtypes("number").to_numpy()).all(axis=1)
+    if not known.all():
+        row = int(np.argmin(known))
+        raise InvalidRequestError(f"row {row + 1}: its numbers are too large for the model to compute an answer", row)
+    return answers
 
 
 def _nested(schema: Schema, frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ class InvalidRequestError(ServingError):
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401
-    """Strict JSON: no NaN, no infinities, no lone surrogates.
+    """Strict JSON: no NaN and no infinities.
 
     Raises:
         InvalidRequestError: anything else.
@@ -154,6 +154,9 @@ def _cell(value: object, row: int, column: str) -> Cell:
     if isinstance(value, float) and not math.isfinite(value):
         # 1e999 is JSON, but no number
         raise InvalidRequestError(f"row {row + 1}, column '{column}': the number is too large", row, column)
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        # JSON can write half of a UTF-16 pair, which is no text: pandas fails on it
+        raise InvalidRequestError(f"row {row + 1}, column '{column}': the text is not valid Unicode", row, column)
     return value  # type: ignore[return-value]
 
 

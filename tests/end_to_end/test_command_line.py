@@ -82,6 +82,16 @@ def test_from_a_csv_file_to_answers_over_http(place):
     answers = pd.read_csv(folder / "answers.csv")
     assert len(answers) == 25
 
+    only_mlflow = (
+        "import mlflow, pandas; model = mlflow.pyfunc.load_model('models:/adult@champion');"
+        "print(model.predict(pandas.read_csv('new_rows.csv')).to_json(orient='records'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", only_mlflow], cwd=folder, env=place[1], capture_output=True, text=True, check=True
+    )
+    loaded = [row["probability_>50K"] for row in json.loads(done.stdout)]
+    assert np.allclose(loaded, answers["probability_>50K"], atol=1e-5)
+
     port = free_port()
     deployed = json.loads(run(place, "deploy", "models:/adult@champion", "--port", port, "--detach", "--json").stdout)
     assert deployed["url"] == f"http://127.0.0.1:{port}"

@@ -30,6 +30,8 @@ def write(tmp_path, content):
         ("a,b\n1,2\n1,2,3\n", "line 3 has 3 fields, the header has 2"),
         ("a,b\n1,2\n\n1\n", "has 1 fields, the header has 2"),
         (b"a,b\n1,\xe9\n", "byte 6 (line 2) is not UTF-8 (0xe9)"),
+        (b"\xef\xbb\xbfa,b\n1,\xe9\n", "byte 9 (line 2) is not UTF-8 (0xe9)"),
+        (b"\xef\xbb\xbf", "the file is empty"),
         (b"a,b\n1,\x00\n", "byte 6 is zero"),
     ],
 )

@@ -144,6 +144,15 @@ def test_text_in_a_regression_target_names_its_row():
         schema_of(data, task=Task.REGRESSION)
 
 
+def test_a_word_among_the_numbers_of_a_target_is_a_mistake_unless_the_task_is_given():
+    labels = [str(i % 29) for i in range(ROWS)]
+    labels[6] = "unknown"
+    data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": labels})
+    with pytest.raises(DataError, match=r"looks like numbers, but row 7, column 'label': 'unknown' is not a number"):
+        schema_of(data)
+    assert schema_of(data, task=Task.MULTICLASS)[0].target.task is Task.MULTICLASS
+
+
 def test_options_that_name_no_column_suggest_one():
     with pytest.raises(UsageError, match="--ignore y: there is no such column"):
         schema_of(frame(), ignore=["y"])

@@ -246,6 +246,18 @@ def test_any_bytes_are_answered(endpoint, body):
     check_answer(endpoint.ask("/invocations", body))
 
 
+def test_a_row_without_an_answer_is_named(trained):
+    class Overflowing(ModelBundle):
+        def predict(self, frame):
+            return super().predict(frame).assign(probability_high=[0.5, float("nan"), float("inf")])
+
+    _, bundle = trained
+    overflowing = Overflowing(**{name: getattr(bundle, name) for name in ModelBundle.__dataclass_fields__})
+    answer = Endpoint(overflowing).ask("/predict", ROWS[:3])
+    assert answer.status_code == INVALID
+    assert (answer.json()["error"]["row"], answer.json()["error"]["column"]) == (1, None)
+
+
 def test_schema_describes_the_columns_and_the_model(trained, endpoint):
     content = endpoint.ask("/schema").json()
     assert content["model"] == {"name": "mixed", "version": "3"}

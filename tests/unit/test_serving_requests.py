@@ -87,6 +87,7 @@ def test_plain_values_by_column_are_one_row():
         ([ROWS[0], {"size": 1, "color": ["red"]}], 1, "color"),
         ({"size": {}, "color": "red"}, 0, "size"),
         ([{"size": 1, "color": float("inf")}], 0, "color"),
+        ([ROWS[0], {"size": 1, "color": "a\ud800"}], 1, "color"),
         ("text", None, None),
         (3, None, None),
         (None, None, None),
