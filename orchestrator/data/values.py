@@ -41,6 +41,7 @@ MISSING_STRINGS = frozenset(
 TRUE_STRINGS = frozenset({"true", "t"})
 FALSE_STRINGS = frozenset({"false", "f"})
 
+RELATIVE_DATES = ("now", "today")
 DATETIME_FORMATS = (
     "ISO8601",
     "%m/%d/%Y",
@@ -187,8 +188,11 @@ def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.Datet
     """
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return pd.DatetimeIndex(pd.to_datetime(series, utc=True))
-    missing = np.array([is_missing(value) for value in series.to_numpy(dtype=object)], dtype=bool)
-    text = series.astype(object).map(str).where(~missing, None)
+    values = series.to_numpy(dtype=object)
+    missing = np.array([is_missing(value) for value in values], dtype=bool)
+    # pandas knows these words, but an answer must not change with the day on which it is given
+    relative = np.array([isinstance(value, str) and value.strip().lower() in RELATIVE_DATES for value in values], bool)
+    text = series.astype(object).map(str).where(~(missing | relative), None)
     stamps = pd.DatetimeIndex(pd.to_datetime(text, format=datetime_format, utc=True, errors="coerce"))
     bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
     if len(bad):

@@ -105,6 +105,9 @@ def test_a_missing_column_and_a_wrong_value_are_named(dataset):
     assert (caught.value.row, caught.value.column) == (1, "number")
     with pytest.raises(InvalidValueError, match="row 1, column 'day'"):
         dataset.encoder.transform(dataset.schema, rows.assign(day="yesterday"))
+    for word in ("now", " Today "):
+        with pytest.raises(InvalidValueError, match="row 1, column 'day'"):
+            dataset.encoder.transform(dataset.schema, rows.assign(day=word))
 
 
 CELLS = st.one_of(
