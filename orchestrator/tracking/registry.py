@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 CHAMPION = "champion"
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 REQUIRED_PACKAGES = (
     "mlflow",
     "torch",
@@ -127,17 +129,22 @@ def _compare(client: MlflowClient, name: str, metric: Metric, value: float, dige
 
 @contextmanager
 def _fluent_store(tracking_uri: str) -> Iterator[None]:
-    """MLflow's `Model.log` only knows the process-wide store: points that to ours for a moment."""
+    """MLflow's `Model.log` only knows the process-wide store: points that to ours for a moment.
+
+    MLflow also writes it to the environment, which processes started later would inherit: both are put back.
+    """
     import mlflow
 
-    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    variable = os.environ.get(TRACKING_VARIABLE)
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     mlflow.set_tracking_uri(tracking_uri)
-    mlflow.set_registry_uri(tracking_uri)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(tracking)
-        mlflow.set_registry_uri(registry if registry != tracking else "")
+        mlflow.set_tracking_uri(before)
+        os.environ.pop(TRACKING_VARIABLE, None)
+        if variable is not None:
+            os.environ[TRACKING_VARIABLE] = variable
 
 
 def signature_of(schema: Schema) -> ModelSignature:

@@ -55,7 +55,7 @@ def children(uri, result):
     return client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{result.run_id}'", max_results=1000)
 
 
-def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server):
+def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server, monkeypatch):
     import mlflow
 
     result = orchestrator.sweep("sklearn:iris", space="quick", trials=8, tracking_uri=server, seed=1)
@@ -88,7 +88,7 @@ def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server)
     assert read_leaderboard("iris", server).run_id == read_leaderboard(result.run_id[:8], server).run_id
 
     frame = orchestrator.load_table("sklearn:iris").frame
-    mlflow.set_tracking_uri(server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     loaded = mlflow.pyfunc.load_model("models:/iris@champion")
     wanted = result.bundle.predict(frame)
     found = loaded.predict(frame.sample(frac=1, axis=1, random_state=0))
@@ -236,6 +236,35 @@ def test_an_unreachable_server_is_one_sentence_before_anything_trains():
             orchestrator.sweep("sklearn:iris", space="quick", tracking_uri=f"http://127.0.0.1:{free_port()}")
     finally:
         del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
+
+
+def test_mlflows_settings_are_left_as_they_were(store, monkeypatch):
+    import mlflow
+
+    for given in (None, "sqlite:////tmp/of-the-user.db"):
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        if given:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+        before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+        orchestrator.train("sklearn:iris", parameters={"epochs": 1}, name="settings", tracking_uri=store)
+        assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == before
+        assert os.environ.get("MLFLOW_TRACKING_URI") == given
+        assert "MLFLOW_REGISTRY_URI" not in os.environ
+
+
+def test_a_registry_of_its_own_is_used(store, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    from orchestrator.tracking.models import fetch_model
+
+    registry = f"sqlite:///{tmp_path}/registry.db"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", registry)
+    result = orchestrator.train("sklearn:iris", parameters={"epochs": 1}, name="apart", tracking_uri=store)
+    assert result.registration.champion
+    version = MlflowClient(registry_uri=registry).get_model_version_by_alias("apart", "champion").version
+    assert str(version) == "1"
+    (tmp_path / "copy").mkdir()
+    assert (fetch_model("models:/apart@champion", store, tmp_path / "copy").path / "schema.json").is_file()
 
 
 def test_train_tracks_one_run_and_registers(store):
