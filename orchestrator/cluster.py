@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.environment import debugging
 from orchestrator.errors import ExecutionError
 
 TOKEN_FILE = Path.home() / ".ray" / "auth_token"
@@ -19,11 +20,6 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
 }
-
-
-def debugging() -> bool:
-    """Whether the libraries' own messages are wanted (ORCHESTRATOR_DEBUG=1)."""
-    return os.environ.get("ORCHESTRATOR_DEBUG", "") not in ("", "0")
 
 
 @contextmanager

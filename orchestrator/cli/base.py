@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError
 
 # Ray's and MLflow's usage statistics stay off unless the user turns them on
@@ -69,11 +70,6 @@ def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -
     if value:
         os.environ["ORCHESTRATOR_DEBUG"] = "1"
     return value
-
-
-def debugging() -> bool:
-    """Whether tracebacks and the libraries' own messages are wanted (`--debug` or ORCHESTRATOR_DEBUG=1)."""
-    return os.environ.get("ORCHESTRATOR_DEBUG", "") not in ("", "0")
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

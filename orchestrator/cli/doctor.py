@@ -103,7 +103,7 @@ def _gpus() -> list[Finding]:
 
 
 def _disk() -> list[Finding]:
-    from orchestrator.home import home
+    from orchestrator.environment import home
 
     findings: list[Finding] = []
     places: list[tuple[str, str, float]] = [

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cluster import debugging
+from orchestrator.environment import debugging
 from orchestrator.execution.interrupt import stop_on_signal
 from orchestrator.execution.plan import SweepPlan
 

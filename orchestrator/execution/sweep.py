@@ -18,11 +18,11 @@ from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
 from orchestrator.data import Table, load_table
+from orchestrator.environment import home
 from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.execution.plan import SweepPlan, describe, make_plan
 from orchestrator.execution.search import quiet_tune, run_trials
 from orchestrator.execution.winner import Winner, make_winner, register_winner
-from orchestrator.home import home
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.sweeps import SweepTracker

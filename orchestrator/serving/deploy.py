@@ -21,8 +21,9 @@ from types import FrameType
 import psutil
 
 from orchestrator.bundle import ModelBundle
-from orchestrator.cluster import debugging, ray_session, silence
+from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
+from orchestrator.environment import debugging
 from orchestrator.errors import ServingError
 from orchestrator.serving.deployments import (
     Deployment,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from orchestrator.environment import home
 from orchestrator.errors import ServingError
-from orchestrator.home import home
 
 STOP_SECONDS = 30.0
 ASK_SECONDS = 2.0

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
+from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError, TrackingError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def quiet_logs() -> None:
     """Keeps the store's own messages (one line per database migration, say) off the terminal."""
     # with a server, MLflow prints two lines for every run that ends
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    if os.environ.get("ORCHESTRATOR_DEBUG", "") not in ("", "0"):
+    if debugging():
         return
     import mlflow  # noqa: F401  (sets its levels when it is imported)
 
