@@ -1,5 +1,14 @@
 """The exceptions that users of this package see: one base class, one sentence each."""
 
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean NEAREST?` to end a sentence about an unknown name, empty when none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
 
 class OrchestratorError(Exception):
     """Base of all errors raised on purpose. The message is one sentence that says what is wrong and how to fix it."""

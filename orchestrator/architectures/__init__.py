@@ -4,7 +4,6 @@ and its ranges in `search_spaces/*.yaml`."""
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from orchestrator.architectures.custom import build_custom, is_custom
 from orchestrator.architectures.inputs import FeatureInput, FeatureShape
 from orchestrator.architectures.mlp import Mlp, MlpSettings
 from orchestrator.architectures.resnet import Resnet, ResnetSettings
-from orchestrator.errors import ArchitectureError
+from orchestrator.errors import ArchitectureError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,7 @@ def parse_settings(architecture: str, settings: Mapping[str, object]) -> Any:  #
     values: dict[str, object] = {}
     for name, value in settings.items():
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(fields)})"
+            hint = did_you_mean(name, fields) or f" (known: {', '.join(fields)})"
             raise ArchitectureError(f"{architecture} has no setting '{name}'{hint}")
         values[name] = _coerce(architecture, name, value, type(fields[name]))
     return settings_class(**values)

@@ -1,11 +1,16 @@
-"""Options that `sweep` and `train` share."""
+"""What `sweep` and `train` share: options, and how results are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from orchestrator.cli.base import show_number
+
+if TYPE_CHECKING:
+    from orchestrator.tracking.registry import Registration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,6 +39,17 @@ def data_options(function: Function) -> Function:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def show_test(test: Mapping[str, float]) -> None:
+    """Prints the metrics on the test rows."""
+    click.echo("test " + ", ".join(f"{name} {show_number(value)}" for name, value in test.items()))
+
+
+def show_registration(registration: Registration) -> None:
+    """Prints what became of the model."""
+    role = "champion" if registration.champion else "not champion"
+    click.echo(f"registered as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
 
 
 def say(sentence: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, show_number, tracking_option
-from orchestrator.cli.options import data_options, say
+from orchestrator.cli.options import data_options, say, show_registration, show_test
 
 if TYPE_CHECKING:
     from orchestrator.execution.ledger import Ledger, TrialRecord
@@ -74,7 +73,6 @@ class Progress:
 
     def __init__(self, trials: int | None) -> None:
         self.trials = trials
-        self.started = time.monotonic()
 
     def __call__(self, record: TrialRecord, ledger: Ledger) -> None:
         """Prints the line."""
@@ -98,10 +96,9 @@ def show(result: SweepResult) -> None:
     settings = ", ".join(f"{name} {show_number(value)}" for name, value in best.spec.settings.items())
     click.echo(f"best: trial {best.index}, {best.spec.architecture} ({settings})")
     click.echo(f"validation {result.metric.name} {show_number(best.value)}")
-    click.echo("test " + ", ".join(f"{name} {show_number(value)}" for name, value in result.test.items()))
+    show_test(result.test)
     if registration is not None:
-        role = "champion" if registration.champion else "not champion"
-        click.echo(f"registered as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
+        show_registration(registration)
         click.echo(f"next: orchestrator deploy {registration.uri}")
 
 

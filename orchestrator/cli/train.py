@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, show_number, tracking_option
-from orchestrator.cli.options import data_options, say
+from orchestrator.cli.options import data_options, say, show_registration, show_test
 
 if TYPE_CHECKING:
     from orchestrator.training import EpochReport
@@ -78,8 +78,6 @@ def train(
         )
         return
     click.echo(f"best epoch {result.report.best_epoch}, {result.spec.metric} {show_number(result.report.best_value)}")
-    click.echo("test " + ", ".join(f"{name} {show_number(value)}" for name, value in result.test.items()))
+    show_test(result.test)
     if result.registration is not None:
-        registration = result.registration
-        role = "champion" if registration.champion else "not champion"
-        click.echo(f"registered as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
+        show_registration(result.registration)

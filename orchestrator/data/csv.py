@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from orchestrator.data.values import is_number_text
 from orchestrator.errors import DataError, UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -35,14 +36,14 @@ def read_csv(path: Path) -> pd.DataFrame:
     if b"\x00" in content:
         raise DataError(f"{path}: byte {content.index(0)} is zero, so this is not a text file")
     try:
-        content.decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{path}: byte {error.start} (line {line}) is not UTF-8 (0x{content[error.start]:02x}); "
             "save the file as UTF-8 and try again"
         ) from None
-    header, delimiter, rest = _split_header(path, content.removeprefix(BYTE_ORDER_MARK))
+    header, delimiter, rest = _split_header(path, text.removeprefix("\ufeff"))
     _check_header(path, header)
     if not rest.strip():
         raise DataError(f"{path}: there is a header but no row below it")
@@ -66,23 +67,21 @@ def _read_bytes(path: Path) -> bytes:
     return content
 
 
-def _split_header(path: Path, content: bytes) -> tuple[list[str], str, bytes]:
+def _split_header(path: Path, text: str) -> tuple[list[str], str, bytes]:
     """The column names, the delimiter, and the bytes below the header."""
-    content = content.lstrip(b"\r\n")
-    stream = io.StringIO(content.decode("utf-8"), newline="")
-    first_line = content.split(b"\n", 1)[0].decode("utf-8")
-    counts = Counter(character for character in first_line if character in DELIMITERS)
+    text = text.lstrip("\r\n")
+    stream = io.StringIO(text, newline="")
+    counts = Counter(character for character in text.split("\n", 1)[0] if character in DELIMITERS)
     delimiter = max(DELIMITERS, key=lambda character: (counts[character], -DELIMITERS.index(character)))
     try:
         header = next(csv.reader(stream, delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise DataError(f"{path}: the header line cannot be read ({error})") from None
-    consumed = content.decode("utf-8")[: stream.tell()].encode("utf-8")
-    return [name.strip() for name in header], delimiter, content[len(consumed) :]
+    return [name.strip() for name in header], delimiter, text[stream.tell() :].encode("utf-8")
 
 
 def _check_header(path: Path, header: list[str]) -> None:
-    if all(_is_number(name) or not name for name in header):
+    if all(is_number_text(name) or not name for name in header):
         shown = ", ".join(header[:3])
         raise DataError(
             f"{path}: the first line ({shown}, ...) holds values, not column names; add a header line to the file"
@@ -93,14 +92,6 @@ def _check_header(path: Path, header: list[str]) -> None:
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         raise DataError(f"{path}: the column name '{repeated[0]}' occurs {header.count(repeated[0])} times; rename one")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _parse_rows(path: Path, header: list[str], delimiter: str, content: bytes) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from orchestrator.data.values import (
     TRUE_STRINGS,
     Series,
     category_keys,
+    is_number_text,
     to_numbers,
     to_timestamps,
 )
@@ -135,20 +136,12 @@ def _infer_column(table: Table, name: str, series: Series, notes: list[str]) -> 
 def _note_stray_text(
     name: str, present: dict[str, int], rows: int, number_error: InvalidValueError, notes: list[str]
 ) -> None:
-    numeric = sum(count for key, count in present.items() if _looks_numeric(key))
+    numeric = sum(count for key, count in present.items() if is_number_text(key))
     if numeric >= STRAY_TEXT_SHARE * rows:
         notes.append(
             f"column '{name}' is read as categories, although {100 * numeric / rows:.0f} % of it are numbers: "
             f"{number_error}"
         )
-
-
-def _looks_numeric(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_boolean(series: Series, present: dict[str, int]) -> bool:
@@ -216,7 +209,7 @@ def _check_stray_text(
 ) -> None:
     """A target of numbers with a few words in it is a mistake in the file rather than a set of classes."""
     rows = np.bincount(codes, minlength=len(keys))
-    numeric = sum(int(count) for key, count in zip(keys, rows, strict=True) if key is not None and _looks_numeric(key))
+    numeric = sum(int(count) for key, count in zip(keys, rows, strict=True) if key is not None and is_number_text(key))
     known = sum(int(count) for key, count in zip(keys, rows, strict=True) if key is not None)
     if len(keys) > 2 and numeric >= STRAY_TEXT_SHARE * known:  # noqa: PLR2004
         raise DataError(

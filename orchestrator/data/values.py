@@ -68,6 +68,15 @@ def is_missing(value: object) -> bool:
     return isinstance(value, str) and value.strip().lower() in MISSING_STRINGS
 
 
+def is_number_text(text: str) -> bool:
+    """Whether Python reads the text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def category_key(value: object) -> str | None:
     """The text under which a value is looked up in a category table; None for a missing value.
 

@@ -29,7 +29,7 @@ TUNE_ENVIRONMENT = {
 def run_trials(
     plan: SweepPlan, ledger: Ledger, settings: ActorSettings, slots: int, folder: Path, say: Callable[[str], None]
 ) -> bool:
-    """Runs all trials and fills the ledger.
+    """Runs all trials and fills the ledger; `quiet_tune` comes before.
 
     Args:
         plan: what to run.
@@ -42,7 +42,6 @@ def run_trials(
     Returns:
         Whether the user stopped it.
     """
-    quiet_tune()
     from ray import tune
 
     from orchestrator.execution.trainable import TrialActor

@@ -93,7 +93,7 @@ def train(
         (say or _ignore)(sentence)
     client = client_for(tracking_uri)
     with tracked(tracking_uri):
-        writer = TrialWriter(client, open_experiment(client, name or table.name), None, [dataset_input(dataset)])
+        writer = TrialWriter(client, open_experiment(client, table.name), None, [dataset_input(dataset)])
     best = BestWeights()
     report = _train(spec, dataset, best, writer, on_epoch or _ignore)
 
@@ -104,9 +104,9 @@ def train(
     run_id = writer.run_id(0)
     registration = None
     if register_model:
-        registration = register_winner(client, run_id, name or table.name, winner, chosen, dataset.digest)
+        registration = register_winner(client, run_id, table.name, winner, chosen, dataset.digest)
     return TrainResult(
-        name or table.name,
+        table.name,
         run_id,
         spec,
         report,

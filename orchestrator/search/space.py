@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.architectures import ARCHITECTURES, is_custom, parse_settings
-from orchestrator.errors import OrchestratorError, SearchSpaceError
+from orchestrator.errors import OrchestratorError, SearchSpaceError, did_you_mean
 from orchestrator.search.parameters import Parameter, Scalar
 from orchestrator.search.yaml_lines import Place, YamlDocument
 from orchestrator.training import SHARED_PARAMETERS, TrialSpec
@@ -141,8 +140,7 @@ def space_path(name: str | Path) -> Path:
     """
     path = list_spaces().get(str(name), Path(name))
     if not path.is_file():
-        near = difflib.get_close_matches(str(name), list_spaces(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(list_spaces())}, or the path of a file)"
+        hint = did_you_mean(str(name), list_spaces()) or f" (known: {', '.join(list_spaces())}, or the path of a file)"
         raise SearchSpaceError(f"there is no search space '{name}'{hint}")
     return path
 
@@ -204,8 +202,7 @@ def _check_entry(
         for architecture in architectures:
             if architecture in ARCHITECTURES:
                 known += [field.name for field in dataclasses.fields(ARCHITECTURES[architecture].settings)]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, known)
         raise document.error(place, f"neither a training parameter nor a setting of {', '.join(architectures)}{hint}")
     if not isinstance(entry, Scalar):
         for other in entry.when:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import client_for, tracked
+from orchestrator.tracking.store import PAGE, child_runs, client_for, tracked
 from orchestrator.training import TrialSpec
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def read_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderbo
     with tracked(tracking_uri):
         sweep = _find_sweep(client, selector)
         maximize = sweep.data.tags.get(tags.MAXIMIZE) == "true"
-        rows = [_row(run) for run in _children(client, sweep)]
+        rows = [_row(run) for run in child_runs(client, sweep.info.experiment_id, sweep.info.run_id)]
     worst = float("inf")
     rows.sort(key=lambda row: (worst if row.value is None else -row.value if maximize else row.value, row.trial))
     return Leaderboard(
@@ -104,22 +102,6 @@ def _find_sweep(client: MlflowClient, selector: str | None) -> Run:
         return latest[selector]
     known = ", ".join(list(latest)[:8]) or "none yet"
     raise TrackingError(f"there is no sweep '{selector}' in {client.tracking_uri} (sweeps: {known})")
-
-
-def _children(client: MlflowClient, sweep: Run) -> list[Run]:
-    runs: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            [sweep.info.experiment_id],
-            f"tags.`{tags.PARENT}` = '{sweep.info.run_id}'",
-            max_results=PAGE,
-            page_token=token,
-        )
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
 
 
 def _row(run: Run) -> TrialRow:

@@ -11,9 +11,13 @@ from urllib.parse import urlparse
 
 from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError, TrackingError
+from orchestrator.tracking import tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PAGE = 1000
 
 
 def resolve_tracking_uri(tracking_uri: str | None) -> str:
@@ -46,6 +50,19 @@ def quiet_logs() -> None:
 
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def child_runs(client: MlflowClient, experiment_id: str, parent_run_id: str) -> Iterator[Run]:
+    """All runs below a parent, page by page."""
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], f"tags.`{tags.PARENT}` = '{parent_run_id}'", max_results=PAGE, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.data import Dataset
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import client_for, tracked
+from orchestrator.tracking.store import child_runs, client_for, tracked
 from orchestrator.tracking.writer import TrialWriter, WrittenCounts
 from orchestrator.training import Metric
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
-PAGE = 1000
 MLFLOW_DIGEST_LENGTH = 36
 MAX_PROFILE_COLUMNS = 500
 
@@ -73,7 +72,7 @@ class SweepTracker:
         """
         written = self.writer.close()
         with tracked(self.client.tracking_uri):
-            stored = count_trials(self.client, self.experiment_id, self.run_id)
+            stored = sum(1 for _ in child_runs(self.client, self.experiment_id, self.run_id))
         if (stored, written.points) != (trials, reports):
             raise TrackingError(
                 f"MLflow has {stored} runs and {written.points} epochs of this sweep, "
@@ -132,18 +131,6 @@ def open_experiment(client: MlflowClient, name: str) -> str:
             f"{found.experiment_id}`) or give the sweep another --name"
         )
     return str(found.experiment_id)
-
-
-def count_trials(client: MlflowClient, experiment_id: str, parent_run_id: str) -> int:
-    """How many child runs the parent has in the store."""
-    count, token = 0, None
-    while True:
-        page = client.search_runs(
-            [experiment_id], f"tags.`{tags.PARENT}` = '{parent_run_id}'", max_results=PAGE, page_token=token
-        )
-        count, token = count + len(page), page.token
-        if not token:
-            return count
 
 
 def dataset_input(dataset: Dataset) -> DatasetInput:

@@ -128,8 +128,9 @@ class TrialWriter:
         while not closing:
             closing = self._take(flushed + FLUSH_SECONDS - time.monotonic())
             if closing or time.monotonic() - flushed >= FLUSH_SECONDS:
-                for index in [index for index, run in self._runs.items() if run.pending or run.run_id is None]:
-                    self._guard(self._flush, index, {})
+                for index, run in self._runs.items():
+                    if run.pending or run.run_id is None:
+                        self._guard(self._write, index, run, {})
                 flushed = time.monotonic()
 
     def _take(self, timeout: float) -> bool:
@@ -168,9 +169,6 @@ class TrialWriter:
         }
         self._write(event.index, run, last)
         self._client.set_terminated(str(run.run_id), RUN_STATUS[event.status], int(event.at * 1000))
-
-    def _flush(self, index: int, last: Mapping[str, str]) -> None:
-        self._write(index, self._runs[index], last)
 
     def _write(self, index: int, run: _Run, last: Mapping[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag

@@ -89,6 +89,7 @@ def train_trial(
             best_epoch, best_value = epoch, measured[metric.name]
             if on_best is not None:
                 on_best(network)
+        last = epoch == spec.epochs or 0 < spec.patience <= epoch - best_epoch
         yield EpochReport(
             epoch=epoch,
             train_loss=train_loss,
@@ -98,9 +99,9 @@ def train_trial(
             examples_per_second=len(dataset.train) / max(trained - started, 1e-9),
             best_epoch=best_epoch,
             best_value=best_value,
-            last=epoch == spec.epochs or 0 < spec.patience <= epoch - best_epoch,
+            last=last,
         )
-        if epoch - best_epoch >= spec.patience > 0:
+        if last:
             return
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.data import Task
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def find_metric(task: Task, name: str | None = None) -> Metric:
     known = metrics_of(task)
     wanted = name or DEFAULT_METRICS[task]
     if wanted not in known:
-        near = difflib.get_close_matches(wanted, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(wanted, known)
         raise ConfigError(f"a {task} task has no metric '{wanted}' (it has: {', '.join(known)}){hint}")
     return known[wanted]
 

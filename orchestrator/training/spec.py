@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, did_you_mean
 
 OPTIMIZERS = ("sgd", "sgd_momentum", "adam", "adamw")
 SCHEDULES = ("constant", "cosine")
@@ -109,6 +108,5 @@ def spec_from_parameters(parameters: Mapping[str, Any], metric: str, seed: int) 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(str(value), known)
         raise ConfigError(f"{name} '{value}' is not known (known: {', '.join(known)}){hint}")
