@@ -1,8 +1,9 @@
-"""What environment variables say: where state is kept, and whether the libraries below may talk."""
+"""What surrounds the program: where state is kept, which ports are free, whether the libraries below may talk."""
 
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 
@@ -11,6 +12,17 @@ def home() -> Path:
     path = Path(os.environ.get("ORCHESTRATOR_HOME") or Path.home() / ".orchestrator")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def port_problem(host: str, port: int) -> str | None:
+    """Why nobody can listen there now, None if one can."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 def debugging() -> bool:

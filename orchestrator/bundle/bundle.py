@@ -48,6 +48,15 @@ class Predictions:
     probabilities: NDArray[np.float64]
     values: NDArray[np.float64]
 
+    def frame(self, schema: Schema, index: pd.Index | None = None) -> pd.DataFrame:
+        """`label` and one `probability_<class>` column per class, or `value`; one row per row."""
+        if not schema.target.task.is_classification:
+            return pd.DataFrame({VALUE_COLUMN: self.values}, index=index)
+        columns: dict[str, Any] = {LABEL_COLUMN: pd.Series(self.labels, index=index)}
+        for position, label in enumerate(schema.target.classes):
+            columns[f"probability_{label}"] = self.probabilities[:, position]
+        return pd.DataFrame(columns, index=index)
+
     def records(self, schema: Schema) -> list[dict[str, Any]]:
         """One JSON object per row: label and probabilities by class, or value."""
         if not schema.target.task.is_classification:
@@ -86,13 +95,7 @@ class ModelBundle:
         Raises:
             InvalidValueError: a column is missing or a value does not fit its column.
         """
-        answers = self.answer(frame)
-        if not self.schema.target.task.is_classification:
-            return pd.DataFrame({VALUE_COLUMN: answers.values}, index=frame.index)
-        columns: dict[str, Any] = {LABEL_COLUMN: pd.Series(answers.labels, index=frame.index)}
-        for position, label in enumerate(self.schema.target.classes):
-            columns[f"probability_{label}"] = answers.probabilities[:, position]
-        return pd.DataFrame(columns, index=frame.index)
+        return self.answer(frame).frame(self.schema, frame.index)
 
     def answer(self, frame: pd.DataFrame) -> Predictions:
         """Answers as plain lists and arrays; see `predict`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
+from orchestrator.environment import home, port_problem
 
 EXAMPLE = """Check versions, cores, GPUs, Ray, the tracking store, disk and ports.
 
@@ -103,8 +104,6 @@ def _gpus() -> list[Finding]:
 
 
 def _disk() -> list[Finding]:
-    from orchestrator.environment import home
-
     findings: list[Finding] = []
     places: list[tuple[str, str, float]] = [
         ("state folder", str(home()), MIN_FREE_GB),
@@ -125,11 +124,9 @@ def _disk() -> list[Finding]:
 
 
 def _ports() -> list[Finding]:
-    from orchestrator.cli.ui import _is_free
-
     findings = []
     for port, command in PORTS.items():
-        free = _is_free("127.0.0.1", port)
+        free = port_problem("127.0.0.1", port) is None
         fix = "" if free else f"orchestrator {command} --port {port + 1}"
         findings.append(Finding(f"port {port}", "ok" if free else "warning", "free" if free else "in use", fix))
     return findings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import click
 
 from orchestrator.cli.base import Command, tracking_option
 from orchestrator.cli.options import say
+from orchestrator.environment import port_problem
 
 EXAMPLE = """Show sweeps, trials and models in MLflow's own pages, until Ctrl-C.
 
@@ -33,7 +33,7 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
     if uri.startswith(("http://", "https://")):
         click.echo(f"{uri} is a server already: open it in a browser")
         return
-    if not _is_free(host, port):
+    if port_problem(host, port) is not None:
         raise UsageError(f"port {port} on {host} is in use; give another one with --port")
     client_for(tracking_uri).search_experiments(max_results=1)
     say(f"MLflow on {uri}: http://{host}:{port} (Ctrl-C stops it)")
@@ -47,13 +47,3 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
         return
     if code:
         raise TrackingError(f"MLflow's server ended with exit code {code}")
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

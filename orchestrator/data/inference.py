@@ -95,8 +95,7 @@ def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore:
 
 def _infer_column(table: Table, name: str, series: Series, notes: list[str]) -> Column | None:
     codes, keys = category_keys(series)
-    counts = np.bincount(codes, minlength=len(keys))
-    present = {key: int(count) for key, count in zip(keys, counts, strict=True) if key is not None}
+    present = _counts(codes, keys)
     rows = sum(present.values())
     if not present:
         notes.append(f"column '{name}' is empty: left out")
@@ -133,10 +132,20 @@ def _infer_column(table: Table, name: str, series: Series, notes: list[str]) -> 
     return Column(name, ColumnKind.CATEGORICAL)
 
 
+def _counts(codes: NDArray[np.int64], keys: list[str | None]) -> dict[str, int]:
+    """How many rows have each key; missing values are not counted."""
+    counts = np.bincount(codes, minlength=len(keys))
+    return {key: int(count) for key, count in zip(keys, counts, strict=True) if key is not None}
+
+
+def _numeric_rows(present: dict[str, int]) -> int:
+    return sum(count for key, count in present.items() if is_number_text(key))
+
+
 def _note_stray_text(
     name: str, present: dict[str, int], rows: int, number_error: InvalidValueError, notes: list[str]
 ) -> None:
-    numeric = sum(count for key, count in present.items() if is_number_text(key))
+    numeric = _numeric_rows(present)
     if numeric >= STRAY_TEXT_SHARE * rows:
         notes.append(
             f"column '{name}' is read as categories, although {100 * numeric / rows:.0f} % of it are numbers: "
@@ -208,9 +217,8 @@ def _check_stray_text(
     table: Table, target: str, codes: NDArray[np.int64], keys: list[str | None], number_error: InvalidValueError
 ) -> None:
     """A target of numbers with a few words in it is a mistake in the file rather than a set of classes."""
-    rows = np.bincount(codes, minlength=len(keys))
-    numeric = sum(int(count) for key, count in zip(keys, rows, strict=True) if key is not None and is_number_text(key))
-    known = sum(int(count) for key, count in zip(keys, rows, strict=True) if key is not None)
+    present = _counts(codes, keys)
+    numeric, known = _numeric_rows(present), sum(present.values())
     if len(keys) > 2 and numeric >= STRAY_TEXT_SHARE * known:  # noqa: PLR2004
         raise DataError(
             f"{table.origin}: the target looks like numbers, but {number_error}; mend or empty such cells, "

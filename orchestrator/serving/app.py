@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from orchestrator.bundle import ModelBundle
+from orchestrator.bundle import ModelBundle, Predictions
 from orchestrator.data import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.serving.requests import InvalidRequestError, parse_invocation, parse_json, parse_rows, refusal
@@ -34,10 +34,10 @@ def build_app(bundle: ModelBundle, name: str, version: str | None) -> FastAPI:
     page = (files("orchestrator.serving") / "page.html").read_text(encoding="utf-8")
     model = {"name": name, "version": version}
 
-    async def answer(request: Request, parse: Callable[[Schema, object], pd.DataFrame]) -> pd.DataFrame:
+    async def answer(request: Request, parse: Callable[[Schema, object], pd.DataFrame]) -> Predictions:
         body = await request.body()
         # in a thread: a large request must not keep the event loop from answering /healthz
-        return await run_in_threadpool(_parse_and_predict, bundle, parse, body)
+        return await run_in_threadpool(_parse_and_answer, bundle, parse, body)
 
     @app.exception_handler(InvalidRequestError)
     @app.exception_handler(InvalidValueError)
@@ -47,14 +47,14 @@ def build_app(bundle: ModelBundle, name: str, version: str | None) -> FastAPI:
     @app.post("/predict", openapi_extra=_body_schema(bundle))
     async def predict(request: Request) -> JSONResponse:
         """Label and class probabilities, or value, for each row, in their order."""
-        frame = await answer(request, parse_rows)
-        return JSONResponse({"predictions": _nested(bundle.schema, frame), "model": model})
+        answers = await answer(request, parse_rows)
+        return JSONResponse({"predictions": answers.records(bundle.schema), "model": model})
 
     @app.post("/invocations")
     async def invocations(request: Request) -> JSONResponse:
         """MLflow's scoring protocol: the rows of `mlflow.pyfunc`'s answer."""
-        frame = await answer(request, parse_invocation)
-        return JSONResponse({"predictions": frame.to_dict("records")})
+        answers = await answer(request, parse_invocation)
+        return JSONResponse({"predictions": answers.frame(bundle.schema).to_dict("records")})
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -74,27 +74,14 @@ def build_app(bundle: ModelBundle, name: str, version: str | None) -> FastAPI:
     return app
 
 
-def _parse_and_predict(
-    bundle: ModelBundle, parse: Callable[[Schema, object], pd.DataFrame], body: bytes
-) -> pd.DataFrame:
-    answers = bundle.predict(parse(bundle.schema, parse_json(body)))
-    known = np.isfinite(answers.select_dtypes("number").to_numpy()).all(axis=1)
+def _parse_and_answer(bundle: ModelBundle, parse: Callable[[Schema, object], pd.DataFrame], body: bytes) -> Predictions:
+    answers = bundle.answer(parse(bundle.schema, parse_json(body)))
+    figures = answers.probabilities if bundle.schema.target.task.is_classification else answers.values[:, None]
+    known = np.isfinite(figures).all(axis=1)
     if not known.all():
         row = int(np.argmin(known))
         raise InvalidRequestError(f"row {row + 1}: its numbers are too large for the model to compute an answer", row)
     return answers
-
-
-def _nested(schema: Schema, frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The answers with probabilities by class instead of flat columns."""
-    if not schema.target.task.is_classification:
-        return [{"value": value} for value in frame["value"].tolist()]
-    names = [str(label) for label in schema.target.classes]
-    shares = zip(*(frame[f"probability_{name}"].tolist() for name in names), strict=True)
-    return [
-        {"label": label, "probabilities": dict(zip(names, row, strict=True))}
-        for label, row in zip(frame["label"].tolist(), shares, strict=True)
-    ]
 
 
 def _body_schema(bundle: ModelBundle) -> dict[str, Any]:

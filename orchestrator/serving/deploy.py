@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import psutil
 from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
-from orchestrator.environment import debugging
+from orchestrator.environment import debugging, port_problem
 from orchestrator.errors import ServingError
 from orchestrator.serving.deployments import (
     Deployment,
@@ -124,15 +123,9 @@ def start_in_background(config: ServeConfig) -> Deployment:
 
 def check_port(config: ServeConfig) -> None:
     """Raises ServingError when the port cannot be listened on."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((config.host, config.port))
-        except OSError as error:
-            raise ServingError(
-                f"cannot listen on {config.host} port {config.port} ({error.strerror}); give another --port"
-            ) from None
+    problem = port_problem(config.host, config.port)
+    if problem is not None:
+        raise ServingError(f"cannot listen on {config.host} port {config.port} ({problem}); give another --port")
 
 
 @contextmanager

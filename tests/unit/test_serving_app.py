@@ -248,8 +248,10 @@ def test_any_bytes_are_answered(endpoint, body):
 
 def test_a_row_without_an_answer_is_named(trained):
     class Overflowing(ModelBundle):
-        def predict(self, frame):
-            return super().predict(frame).assign(probability_high=[0.5, float("nan"), float("inf")])
+        def answer(self, frame):
+            answers = super().answer(frame)
+            answers.probabilities[:, 0] = [0.5, float("nan"), float("inf")]
+            return answers
 
     _, bundle = trained
     overflowing = Overflowing(**{name: getattr(bundle, name) for name in ModelBundle.__dataclass_fields__})
@@ -298,10 +300,10 @@ def test_health_is_answered_while_a_prediction_computes(trained):
     entered, release = threading.Event(), threading.Event()
 
     class SlowBundle(ModelBundle):
-        def predict(self, frame):
+        def answer(self, frame):
             entered.set()
             assert release.wait(20)
-            return super().predict(frame)
+            return super().answer(frame)
 
     _, bundle = trained
     slow = SlowBundle(**{name: getattr(bundle, name) for name in ModelBundle.__dataclass_fields__})
