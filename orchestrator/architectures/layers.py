@@ -39,6 +39,14 @@ def normalization(name: str, width: int) -> list[nn.Module]:
     return [] if layer is None else [layer(width)]
 
 
+def needs_bias(name: str) -> bool:
+    """Whether a linear layer before this normalisation has use for a bias.
+
+    Batch norm takes it away again: its true gradient is zero, and Adam would make steps out of rounding errors.
+    """
+    return name != "batch"
+
+
 def check_range(setting: str, value: float, low: float, high: float) -> None:
     """Raises ArchitectureError unless low <= value <= high."""
     if not low <= value <= high:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from orchestrator.architectures.inputs import FeatureInput, FeatureShape
-from orchestrator.architectures.layers import activation, check_range, normalization
+from orchestrator.architectures.layers import activation, check_range, needs_bias, normalization
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Mlp(nn.Module):
         width = self.inputs.width
         layers: list[nn.Module] = []
         for _ in range(settings.depth):
-            layers.append(nn.Linear(width, settings.width))
+            layers.append(nn.Linear(width, settings.width, bias=needs_bias(settings.normalization)))
             layers.extend(normalization(settings.normalization, settings.width))
             layers.append(activation(settings.activation))
             if settings.dropout > 0:

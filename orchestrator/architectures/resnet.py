@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from orchestrator.architectures.inputs import FeatureInput, FeatureShape
-from orchestrator.architectures.layers import activation, check_range, normalization
+from orchestrator.architectures.layers import activation, check_range, needs_bias, normalization
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ResidualBlock(nn.Module):
             nn.Linear(settings.width, inner),
             activation(settings.activation),
             nn.Dropout(settings.dropout),
-            nn.Linear(inner, settings.width),
+            nn.Linear(inner, settings.width, bias=needs_bias(settings.normalization)),
             nn.Dropout(settings.residual_dropout),
         )
 
@@ -67,7 +67,7 @@ class Resnet(nn.Module):
     def __init__(self, shape: FeatureShape, settings: ResnetSettings) -> None:
         super().__init__()
         self.inputs = FeatureInput(shape)
-        self.first = nn.Linear(self.inputs.width, settings.width)
+        self.first = nn.Linear(self.inputs.width, settings.width, bias=needs_bias(settings.normalization))
         self.blocks = nn.Sequential(*(ResidualBlock(settings) for _ in range(settings.depth)))
         self.head = nn.Sequential(
             *normalization(settings.normalization, settings.width),

@@ -15,7 +15,16 @@ from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.data import Dataset
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.registry import Registration, register_bundle
-from orchestrator.training import Batches, EpochReport, Metric, TrialSpec, evaluate, feature_shape, network_outputs
+from orchestrator.training import (
+    EVALUATION_BATCH,
+    Batches,
+    EpochReport,
+    Metric,
+    TrialSpec,
+    evaluate,
+    feature_shape,
+    network_outputs,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,8 +58,8 @@ def make_winner(
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     load(network)
     test_rows = Batches.of(dataset.test, dataset.schema.target.task, "cpu")
-    outputs = network_outputs(network, test_rows)
-    test = evaluate(dataset.schema.target.task, dataset.target_encoder, outputs, dataset.test)
+    outputs = network_outputs(network, test_rows.split(EVALUATION_BATCH))
+    test = evaluate(dataset.schema.target.task, dataset.target_encoder, outputs, dataset.test.target)
     metrics: dict[str, Any] = {
         "metric": metric.name,
         "maximize": metric.maximize,

@@ -1,18 +1,23 @@
 """Training one network: `train_trial` and what goes in and out. Knows nothing of Ray or MLflow."""
 
 from orchestrator.training.checkpoints import BestWeights, load_weights, save_weights
-from orchestrator.training.loop import Batches, feature_shape, network_outputs, train_trial
+from orchestrator.training.loop import feature_shape, network_outputs, train_trial
 from orchestrator.training.metrics import Metric, find_metric, metrics_of
 from orchestrator.training.outputs import evaluate, probabilities, values
+from orchestrator.training.ranks import ProcessGroupRanks, Ranks
 from orchestrator.training.report import EpochReport
+from orchestrator.training.rows import EVALUATION_BATCH, Batches
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
 
 __all__ = [
+    "EVALUATION_BATCH",
     "SHARED_PARAMETERS",
     "Batches",
     "BestWeights",
     "EpochReport",
     "Metric",
+    "ProcessGroupRanks",
+    "Ranks",
     "TrialSpec",
     "evaluate",
     "feature_shape",

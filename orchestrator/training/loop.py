@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,18 +13,34 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from orchestrator.architectures import FeatureShape, build_network
-from orchestrator.data import Dataset, Examples, Task
+from orchestrator.data import Dataset, FeatureEncoder, Schema, TargetEncoder
 from orchestrator.errors import ConfigError, TrainingDivergedError
-from orchestrator.training.metrics import find_metric
-from orchestrator.training.optimization import Loss, build_optimizer, build_schedule, loss_function
+from orchestrator.training.metrics import Metric, find_metric
+from orchestrator.training.optimization import Loss, Optimization, loss_function
 from orchestrator.training.outputs import evaluate
+from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
+from orchestrator.training.rows import Batches, MemoryRows, Step, TrialRows
 from orchestrator.training.spec import TrialSpec
 
-EVALUATION_BATCH = 8192
+
+class Encoded(Protocol):
+    """What training has to know of a data set besides its rows."""
+
+    @property
+    def schema(self) -> Schema:
+        """Columns and target."""
+
+    @property
+    def encoder(self) -> FeatureEncoder:
+        """Of the features."""
+
+    @property
+    def target_encoder(self) -> TargetEncoder:
+        """Of the target."""
 
 
-def feature_shape(dataset: Dataset) -> FeatureShape:
+def feature_shape(dataset: Encoded) -> FeatureShape:
     """What a network for this data set looks like from outside."""
     return FeatureShape(dataset.encoder.numeric_width, dataset.encoder.cardinalities, dataset.schema.outputs)
 
@@ -35,68 +51,76 @@ def train_trial(
     *,
     on_best: Callable[[nn.Module], None] | None = None,
     device: str = "cpu",
+    ranks: Ranks | None = None,
 ) -> Iterator[EpochReport]:
     """Trains one network; the caller decides after each epoch whether to go on.
 
     Args:
         spec: what to train and how. torch's global generator is seeded with its seed.
         dataset: its training part is fitted, its validation part measured; the test part is not looked at.
-        on_best: called with the network whenever an epoch is the best so far, before that epoch is reported.
+        on_best: called with the network whenever an epoch is the best so far, before that epoch is reported; of
+            several workers only the first one's is called.
         device: where to train, `cpu` or `cuda`.
+        ranks: the workers that train this network together, if there are several: each of them runs this function.
 
     Yields:
-        One report per epoch; the last one has `last` set.
+        One report per epoch, the same at every rank but for its times; the last one has `last` set.
 
     Raises:
         TrainingDivergedError: the loss or an output became infinite or not a number.
         ArchitectureError: the network cannot be built.
         ConfigError: the metric cannot be computed on this data set's validation part.
     """
-    task = dataset.schema.target.task
-    metric = find_metric(task, spec.metric)
+    ranks = ranks or Ranks()
     torch.manual_seed(spec.seed)
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings).to(device)
-    train, validation = Batches.of(dataset.train, task, device), Batches.of(dataset.validation, task, device)
-    bounds = batch_bounds(len(dataset.train), spec.batch_size)
-    loss = loss_function(task)
-    optimizer = build_optimizer(spec, network.parameters())
-    schedule = build_schedule(spec, optimizer, len(bounds))
-    order = torch.Generator().manual_seed(spec.seed)
+    rows = MemoryRows(dataset, spec, device, ranks)
+    yield from train_network(spec, dataset, network, rows, ranks, on_best, device)
+
+
+def train_network(
+    spec: TrialSpec,
+    dataset: Encoded,
+    network: nn.Module,
+    rows: TrialRows,
+    ranks: Ranks,
+    on_best: Callable[[nn.Module], None] | None,
+    device: str,
+) -> Iterator[EpochReport]:
+    """The epochs of `train_trial`, for rows from anywhere; see there."""
+    metric = find_metric(dataset.schema.target.task, spec.metric)
+    optimization = Optimization(spec, network.parameters(), rows.steps, device)
+    loss = loss_function(dataset.schema.target.task)
+    trained = ranks.distribute(network)
+    if spec.compile:
+        # in place: weights keep their names
+        trained.compile()
 
     best_epoch, best_value = 0, metric.worst
     for epoch in range(1, spec.epochs + 1):
         started = time.perf_counter()
-        network.train()
-        permutation = torch.randperm(len(dataset.train), generator=order).to(device)
+        trained.train()
         total = torch.zeros((), device=device)
-        for start, stop in bounds:
-            batch = train.take(permutation[start:stop])
-            total += (stop - start) * training_step(network, batch, loss, optimizer, spec.gradient_clip)
-            if schedule is not None:
-                schedule.step()
-        train_loss = float(total) / len(dataset.train)
-        trained = time.perf_counter()
+        for step in rows.epoch():
+            total += training_step(trained, step, loss, optimization, ranks)
+        train_loss = float(ranks.total(total)) / rows.count
+        seconds = time.perf_counter() - started
         if not math.isfinite(train_loss):
             raise TrainingDivergedError(f"the training loss became {_number(train_loss)} in epoch {epoch}")
 
-        outputs = network_outputs(network, validation)
-        if not np.isfinite(outputs).all():
-            raise TrainingDivergedError(f"the network's output became infinite or not a number in epoch {epoch}")
-        measured = evaluate(task, dataset.target_encoder, outputs, dataset.validation)
-        if metric.name not in measured:
-            raise ConfigError(f"{metric.name} cannot be computed: the validation part has only one class")
+        measured = _validate(network, dataset, rows, ranks, metric, epoch)
         if metric.better(measured[metric.name], best_value):
             best_epoch, best_value = epoch, measured[metric.name]
-            if on_best is not None:
+            if on_best is not None and ranks.rank == 0:
                 on_best(network)
         last = epoch == spec.epochs or 0 < spec.patience <= epoch - best_epoch
         yield EpochReport(
             epoch=epoch,
             train_loss=train_loss,
             validation=measured,
-            learning_rate=float(optimizer.param_groups[0]["lr"]),
+            learning_rate=optimization.learning_rate,
             seconds=time.perf_counter() - started,
-            examples_per_second=len(dataset.train) / max(trained - started, 1e-9),
+            examples_per_second=rows.count / max(seconds, 1e-9),
             best_epoch=best_epoch,
             best_value=best_value,
             last=last,
@@ -105,73 +129,48 @@ def train_trial(
             return
 
 
-def training_step(
-    network: nn.Module, batch: Batches, loss: Loss, optimizer: torch.optim.Optimizer, gradient_clip: float
-) -> Tensor:
-    """One step of gradient descent; returns the loss before it (scalar, detached)."""
-    optimizer.zero_grad()
-    value = loss(network(batch.numeric, batch.categorical), batch.target)
-    value.backward()  # type: ignore[no-untyped-call]
-    if gradient_clip > 0:
-        nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
-    optimizer.step()
-    return value.detach()
+def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Optimization, ranks: Ranks) -> Tensor:
+    """One step of gradient descent; returns this worker's sum of losses before it (scalar, detached)."""
+    optimization.clear()
+    total = torch.zeros((), device=step.parts[0].batch.target.device)
+    for position, part in enumerate(step.parts, start=1):
+        batch, ranks.present = part.batch, part.share
+        with ranks.accumulate(network, more=position < len(step.parts)):
+            with optimization.autocast():
+                value = loss(network(batch.numeric, batch.categorical), batch.target)
+            # gradients are averaged over the workers: the mean over the global batch is a sum of their parts
+            optimization.backward(value * (ranks.size / step.rows))
+        total += value.detach()
+    optimization.step()
+    return total
 
 
-@dataclass(frozen=True)
-class Batches:
-    """The tensors of a part of the data, or of a batch: numeric, categorical and target, of equal length."""
+def _validate(
+    network: nn.Module, dataset: Encoded, rows: TrialRows, ranks: Ranks, metric: Metric, epoch: int
+) -> dict[str, float]:
+    """All metrics over all validation rows, whichever worker has them."""
+    parts = list(rows.validation())
+    outputs = ranks.gather(network_outputs(network, parts))
+    target = ranks.gather(torch.cat([part.target for part in parts]).cpu().numpy())
 
-    numeric: Tensor
-    categorical: Tensor
-    target: Tensor
+    def measure() -> dict[str, float]:
+        if not np.isfinite(outputs).all():
+            raise TrainingDivergedError(f"the network's output became infinite or not a number in epoch {epoch}")
+        measured = evaluate(dataset.schema.target.task, dataset.target_encoder, outputs, target)
+        if metric.name not in measured:
+            raise ConfigError(f"{metric.name} cannot be computed: the validation part has only one class")
+        return measured
 
-    @classmethod
-    def of(cls, examples: Examples, task: Task, device: str) -> Batches:
-        """Tensors over the same memory on a CPU, copies elsewhere; binary targets become float32."""
-        target = _tensor(examples.target)
-        return cls(
-            _tensor(examples.numeric).to(device),
-            _tensor(examples.categorical).to(device),
-            (target.float() if task is Task.BINARY else target).to(device),
-        )
-
-    def take(self, rows: Tensor) -> Batches:
-        """The given rows (int64) as a batch."""
-        return Batches(self.numeric[rows], self.categorical[rows], self.target[rows])
-
-
-def _tensor(array: NDArray[np.generic]) -> Tensor:
-    if array.flags.writeable:
-        return torch.from_numpy(array)
-    # arrays from Ray's object store are read-only; torch only warns, and nothing here writes to them
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(array)
-
-
-def batch_bounds(rows: int, batch_size: int) -> list[tuple[int, int]]:
-    """Start and stop of each batch. A single left-over row joins the batch before it: batch norm needs two."""
-    bounds = [(start, min(start + batch_size, rows)) for start in range(0, rows, batch_size)]
-    if len(bounds) > 1 and bounds[-1][1] - bounds[-1][0] == 1:
-        start, _ = bounds[-2]
-        bounds[-2:] = [(start, rows)]
-    return bounds
+    return ranks.on_first(measure)
 
 
 @torch.no_grad()
-def network_outputs(network: nn.Module, data: Batches) -> NDArray[np.float32]:
+def network_outputs(network: nn.Module, batches: Iterable[Batches]) -> NDArray[np.float32]:
     """What the network computes in evaluation mode: float32 [rows, outputs]."""
     network.eval()
-    parts = [
-        network(numeric, categorical)
-        for numeric, categorical in zip(
-            torch.split(data.numeric, EVALUATION_BATCH), torch.split(data.categorical, EVALUATION_BATCH), strict=True
-        )
-    ]
-    outputs: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    outputs: NDArray[np.float32] = (
+        torch.cat([network(batch.numeric, batch.categorical) for batch in batches]).float().cpu().numpy()
+    )
     return outputs
 
 

@@ -1,7 +1,8 @@
-"""Loss, optimizer and learning-rate schedule of a trial."""
+"""Loss, optimizer, learning-rate schedule and precision of a trial."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,18 +16,68 @@ from orchestrator.data import Task
 from orchestrator.training.spec import TrialSpec
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def loss_function(task: Task) -> Loss:
-    """loss(outputs, target) -> scalar mean over the batch.
+    """loss(outputs, target) -> scalar sum over the batch.
 
     Binary cross-entropy on one logit, cross-entropy on logits, or squared error on the standardised target.
     """
     if task is Task.BINARY:
-        return lambda outputs, target: F.binary_cross_entropy_with_logits(outputs[:, 0], target)
+        return lambda outputs, target: F.binary_cross_entropy_with_logits(
+            outputs[:, 0].float(), target, reduction="sum"
+        )
     if task is Task.MULTICLASS:
-        return F.cross_entropy
-    return lambda outputs, target: F.mse_loss(outputs[:, 0], target)
+        return lambda outputs, target: F.cross_entropy(outputs.float(), target, reduction="sum")
+    return lambda outputs, target: F.mse_loss(outputs[:, 0].float(), target, reduction="sum")
+
+
+class Optimization:
+    """What turns a loss into a step: gradients in the precision asked for, clipped, an optimizer and its schedule."""
+
+    def __init__(self, spec: TrialSpec, parameters: Iterable[nn.Parameter], steps_per_epoch: int, device: str) -> None:
+        self._parameters = list(parameters)
+        self._optimizer = build_optimizer(spec, self._parameters)
+        self._schedule = build_schedule(spec, self._optimizer, steps_per_epoch)
+        self._clip = spec.gradient_clip
+        self._device_type = torch.device(device).type
+        self._dtype = AUTOCAST.get(spec.precision)
+        # gradients of fp16 underflow to zero unless the loss is scaled (Micikevicius et al. 2018)
+        self._scaler = torch.amp.GradScaler(self._device_type) if spec.precision == "fp16" else None
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """While it is open, networks compute in the precision of the trial."""
+        if self._dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self._device_type, self._dtype)
+
+    def clear(self) -> None:
+        """Forgets the gradients of the step before."""
+        self._optimizer.zero_grad()
+
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradients of a loss."""
+        (loss if self._scaler is None else self._scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
+
+    def step(self) -> None:
+        """Changes the weights by the gradients that were added; fp16 gradients that overflowed are left out."""
+        if self._scaler is not None and self._clip > 0:
+            self._scaler.unscale_(self._optimizer)
+        if self._clip > 0:
+            nn.utils.clip_grad_norm_(self._parameters, self._clip)
+        if self._scaler is None:
+            self._optimizer.step()
+        else:
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        if self._schedule is not None:
+            self._schedule.step()
 
 
 def build_optimizer(spec: TrialSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

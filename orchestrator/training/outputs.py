@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.data import Examples, TargetEncoder, Task
+from orchestrator.data import TargetEncoder, Task
 from orchestrator.training.metrics import classification_metrics, regression_metrics
 
 
@@ -38,9 +40,17 @@ def values(encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.f
     return result
 
 
-def evaluate(task: Task, encoder: TargetEncoder, outputs: NDArray[np.float32], examples: Examples) -> dict[str, float]:
-    """All metrics of the task for a network's outputs (float32 [rows, outputs]) on these rows."""
+def evaluate(
+    task: Task, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]
+) -> dict[str, float]:
+    """All metrics of the task.
+
+    Args:
+        task: what is predicted.
+        encoder: of the target.
+        outputs: of a network, float32 [rows, outputs].
+        target: [rows], class numbers or standardised values.
+    """
     if task.is_classification:
-        return classification_metrics(examples.target.astype(np.int64), probabilities(task, outputs))
-    target = examples.target.astype(np.float64) * encoder.std + encoder.mean
-    return regression_metrics(target, values(encoder, outputs))
+        return classification_metrics(target.astype(np.int64), probabilities(task, outputs))
+    return regression_metrics(target.astype(np.float64) * encoder.std + encoder.mean, values(encoder, outputs))

@@ -11,6 +11,7 @@ from orchestrator.errors import ConfigError, did_you_mean
 
 OPTIMIZERS = ("sgd", "sgd_momentum", "adam", "adamw")
 SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class TrialSpec:
         learning_rate: highest learning rate.
         weight_decay: as the optimizer defines it (L2 for sgd and adam, decoupled for adamw).
         momentum: of sgd_momentum.
-        batch_size: rows per step.
+        batch_size: rows per step, those of all workers together.
         epochs: at most this many passes over the training rows.
         patience: epochs without improvement after which training stops; 0 for never.
         warmup_epochs: epochs (fractions too) of linear warm-up.
         schedule: constant or cosine (to zero at the last epoch), after the warm-up.
         gradient_clip: largest norm of the gradient; 0 for no clipping.
+        precision: of training: fp32, or autocast to bf16 or fp16 (with a scaled loss); validation is always fp32.
+        accumulation: parts in which a batch is computed one after another, to save memory.
+        compile: whether the network is compiled by `torch.compile` for training.
         seed: of the initial weights, the order of rows and dropout.
     """
 
@@ -47,12 +51,18 @@ class TrialSpec:
     warmup_epochs: float = 0.0
     schedule: str = "constant"
     gradient_clip: float = 0.0
+    precision: str = "fp32"
+    accumulation: int = 1
+    compile: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("schedule", self.schedule, SCHEDULES)
-        for name, low in (("batch_size", 1), ("epochs", 1), ("patience", 0), ("seed", 0)):
+        _check_choice("precision", self.precision, PRECISIONS)
+        if not isinstance(self.compile, bool):
+            raise ConfigError(f"compile must be true or false, but is {self.compile!r}")
+        for name, low in (("batch_size", 1), ("accumulation", 1), ("epochs", 1), ("patience", 0), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise ConfigError(f"{name} must be a whole number of at least {low}, but is {value!r}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ from support import mixed_frame
 from orchestrator.architectures import build_network
 from orchestrator.data import load_table, prepare_dataset
 from orchestrator.errors import ConfigError, TrainingDivergedError
-from orchestrator.training import BestWeights, TrialSpec, feature_shape, spec_from_parameters, train_trial
-from orchestrator.training.loop import batch_bounds
+from orchestrator.training import BestWeights, Ranks, TrialSpec, feature_shape, spec_from_parameters, train_trial
+from orchestrator.training.loop import train_network
+from orchestrator.training.rows import MemoryRows, batch_bounds
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +181,58 @@ def test_specs_survive_json_and_flat_parameters(rate, depth, seed, optimizer):
     assert TrialSpec.from_json(spec.to_json()) == spec
     flat = {name: value for name, value in spec.parameters.items() if name not in ("metric", "seed")}
     assert spec_from_parameters(flat, spec.metric, seed) == spec
+
+
+class Recorder(torch.nn.Module):
+    """A linear network that writes down the type its matrix product has."""
+
+    def __init__(self, dataset):
+        super().__init__()
+        shape = feature_shape(dataset)
+        self.layer = torch.nn.Linear(shape.numeric, shape.outputs)
+        self.seen = {True: set(), False: set()}
+
+    def forward(self, numeric, categorical):
+        outputs = self.layer(numeric)
+        self.seen[self.training].add(outputs.dtype)
+        return outputs
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_training_computes_in_the_precision_asked_for_and_validation_in_fp32(iris, precision, dtype):
+    spec = TrialSpec("mlp", precision=precision, epochs=3, batch_size=16, learning_rate=0.05, gradient_clip=1.0)
+    torch.manual_seed(0)
+    network = Recorder(iris)
+    ranks = Ranks()
+    reports = list(
+        train_network(spec, iris, network, MemoryRows(iris, spec, "cpu", ranks), ranks, on_best=None, device="cpu")
+    )
+    assert network.seen == {True: {dtype}, False: {torch.float32}}
+    assert all(value.dtype is torch.float32 for value in network.state_dict().values())
+    assert reports[-1].train_loss < reports[0].train_loss
+
+
+def test_accumulated_parts_give_the_whole_batchs_step(iris):
+    def run(accumulation):
+        spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=3, batch_size=32, accumulation=accumulation, seed=1)
+        return [[report.train_loss, *report.validation.values()] for report in train_trial(spec, iris)]
+
+    np.testing.assert_allclose(run(5), run(1), rtol=1e-5)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_learns_the_same(iris):
+    def run(compiled):
+        spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=2, batch_size=32, compile=compiled, seed=1)
+        best = BestWeights()
+        losses = [
+            [report.train_loss, *report.validation.values()] for report in train_trial(spec, iris, on_best=best.keep)
+        ]
+        return losses, set(best.state)
+
+    (compiled, names), (plain, plain_names) = run(True), run(False)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-4)
+    assert names == plain_names
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0

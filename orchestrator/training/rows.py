@@ -1,0 +1,162 @@
+"""Where a trial's rows come from: steps of training batches, and the rows that validate."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from orchestrator.data import Dataset, Examples, Task
+from orchestrator.training.ranks import Ranks, Share
+from orchestrator.training.spec import TrialSpec
+
+EVALUATION_BATCH = 8192
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The tensors of a part of the data, or of a batch: numeric, categorical and target, of equal length."""
+
+    numeric: Tensor
+    categorical: Tensor
+    target: Tensor
+
+    @classmethod
+    def of(cls, examples: Examples, task: Task, device: str) -> Batches:
+        """Tensors over the same memory on a CPU, copies elsewhere; binary targets become float32."""
+        target = _tensor(examples.target)
+        return cls(
+            _tensor(examples.numeric).to(device),
+            _tensor(examples.categorical).to(device),
+            (target.float() if task is Task.BINARY else target).to(device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: Tensor) -> Batches:
+        """The given rows (int64) as a batch."""
+        return Batches(self.numeric[rows], self.categorical[rows], self.target[rows])
+
+    def split(self, size: int) -> Iterator[Batches]:
+        """Consecutive batches of at most `size` rows, without a copy."""
+        for parts in zip(
+            torch.split(self.numeric, size),
+            torch.split(self.categorical, size),
+            torch.split(self.target, size),
+            strict=True,
+        ):
+            yield Batches(*parts)
+
+
+@dataclass(frozen=True)
+class Part:
+    """This worker's rows of a batch, or of an accumulated part of one.
+
+    Attributes:
+        batch: the rows.
+        share: their start and stop among the rows of all workers, and how many those are.
+    """
+
+    batch: Batches
+    share: Share
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of the optimizer learns from.
+
+    Attributes:
+        rows: of the global batch, those of all workers together.
+        parts: in the order of computation; several if gradients are accumulated.
+    """
+
+    rows: int
+    parts: tuple[Part, ...]
+
+
+class TrialRows(Protocol):
+    """The rows of one trial as one of its workers sees them."""
+
+    @property
+    def count(self) -> int:
+        """Training rows of an epoch, all workers together."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+
+    def epoch(self) -> Iterator[Step]:
+        """The steps of the next epoch."""
+
+    def validation(self) -> Iterator[Batches]:
+        """This worker's share of the validation rows."""
+
+
+class MemoryRows:
+    """Rows that lie in memory, shuffled anew for each epoch; the order depends on the trial's seed alone."""
+
+    def __init__(self, dataset: Dataset, spec: TrialSpec, device: str, ranks: Ranks) -> None:
+        task = dataset.schema.target.task
+        self._train = Batches.of(dataset.train, task, device)
+        start, stop, _ = ranks.share(len(dataset.validation))
+        mine = slice(start, stop)
+        held = dataset.validation
+        self._validation = Batches.of(
+            Examples(held.numeric[mine], held.categorical[mine], held.target[mine]), task, device
+        )
+        self._bounds = batch_bounds(len(dataset.train), spec.batch_size)
+        self._order = torch.Generator().manual_seed(spec.seed)
+        self._device, self._ranks, self._accumulation = device, ranks, spec.accumulation
+
+    @property
+    def count(self) -> int:
+        """See `TrialRows`."""
+        return len(self._train)
+
+    @property
+    def steps(self) -> int:
+        """See `TrialRows`."""
+        return len(self._bounds)
+
+    def epoch(self) -> Iterator[Step]:
+        """See `TrialRows`."""
+        permutation = torch.randperm(len(self._train), generator=self._order).to(self._device)
+        for start, stop in self._bounds:
+            yield Step(stop - start, tuple(self._parts(permutation[start:stop])))
+
+    def _parts(self, rows: Tensor) -> Iterator[Part]:
+        # a part of one row would break batch norm
+        size = max(2, math.ceil(len(rows) / self._accumulation))
+        for start, stop in batch_bounds(len(rows), size):
+            share = self._ranks.share(stop - start)
+            yield Part(self._train.take(rows[start:stop][slice(*share[:2])]), share)
+
+    def validation(self) -> Iterator[Batches]:
+        """See `TrialRows`."""
+        return self._validation.split(EVALUATION_BATCH)
+
+
+def batch_bounds(rows: int, batch_size: int) -> list[tuple[int, int]]:
+    """Start and stop of each batch. A single left-over row joins the batch before it: batch norm needs two."""
+    bounds = [(start, min(start + batch_size, rows)) for start in range(0, rows, batch_size)]
+    if len(bounds) > 1 and bounds[-1][1] - bounds[-1][0] == 1:
+        start, _ = bounds[-2]
+        bounds[-2:] = [(start, rows)]
+    return bounds
+
+
+def _tensor(array: NDArray[np.generic]) -> Tensor:
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    # arrays from Ray's object store are read-only; torch only warns, and nothing here writes to them
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)

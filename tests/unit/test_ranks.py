@@ -1,0 +1,92 @@
+"""Several processes train one network: what comes out does not depend on how many they are."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from support import free_port, mixed_frame
+
+from orchestrator.data import load_table, prepare_dataset
+from orchestrator.errors import TrainingDivergedError
+from orchestrator.training import ProcessGroupRanks, TrialSpec, train_trial
+
+SIZES = (2, 3)
+# 131 mixed rows leave 83 for training: no batch size here, and neither 2 nor 3 workers, divides that
+DATA = {"mixed": (131, "label"), "iris": ("sklearn:iris", None), "diabetes": ("sklearn:diabetes", None)}
+SPECS = {
+    "batch norm and dropout": ("mixed", {"depth": 2, "width": 16, "normalization": "batch", "dropout": 0.3}, {}),
+    "last batch of 2 rows": ("mixed", {"depth": 1, "width": 8, "normalization": "layer"}, {"batch_size": 27}),
+    "accumulated": ("mixed", {"depth": 1, "width": 8, "dropout": 0.2}, {"accumulation": 3, "batch_size": 40}),
+    "clipped, scheduled": (
+        "iris",
+        {"depth": 1, "width": 8, "normalization": "batch"},
+        {"gradient_clip": 0.5, "schedule": "cosine", "warmup_epochs": 1.0, "optimizer": "sgd_momentum"},
+    ),
+    "regression": ("diabetes", {"depth": 2, "width": 8, "dropout": 0.1, "residual_dropout": 0.1}, {"batch_size": 50}),
+}
+
+
+def dataset(name):
+    source, target = DATA[name]
+    return prepare_dataset(load_table(mixed_frame(source) if isinstance(source, int) else source), target)
+
+
+def spec_of(name):
+    data, settings, own = SPECS[name]
+    architecture = "resnet" if "residual_dropout" in settings else "mlp"
+    metric = "rmse" if data == "diabetes" else "log_loss"
+    return TrialSpec(
+        architecture, settings, metric=metric, **{"batch_size": 32, "learning_rate": 0.01, "epochs": 3, "seed": 5} | own
+    )
+
+
+def losses(reports):
+    return [[report.train_loss, *report.validation.values(), report.best_value] for report in reports]
+
+
+def train_all(rank, size, port, folder):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    dist.init_process_group("gloo", rank=rank, world_size=size)
+    saved = []
+    found = {}
+    for name in SPECS:
+        ranks = ProcessGroupRanks(dist.new_group())
+        trial = train_trial(spec_of(name), dataset(SPECS[name][0]), ranks=ranks, on_best=saved.append)
+        found[name] = losses(trial)
+    diverging = TrialSpec("mlp", {}, learning_rate=1e30, optimizer="sgd", epochs=5)
+    try:
+        list(train_trial(diverging, dataset("iris"), ranks=ProcessGroupRanks(dist.new_group())))
+    except TrainingDivergedError as error:
+        found["diverged"] = str(error)
+    found["saved"] = len(saved)
+    (folder / f"{size}-{rank}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ranks")
+    for size in SIZES:
+        mp.spawn(train_all, (size, free_port(), folder), nprocs=size)
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_losses_do_not_depend_on_the_number_of_workers(found, name):
+    alone = losses(train_trial(spec_of(name), dataset(SPECS[name][0])))
+    assert len(found) == sum(SIZES)
+    for worker, result in found.items():
+        np.testing.assert_allclose(result[name], alone, rtol=1e-5, atol=1e-5, err_msg=worker)
+
+
+def test_only_the_first_worker_keeps_weights(found):
+    for worker, result in found.items():
+        assert (result["saved"] > 0) == worker.endswith("-0")
+
+
+def test_a_trial_that_diverges_ends_at_every_worker(found):
+    for result in found.values():
+        assert result["diverged"].startswith(("the training loss became", "the network's output became"))
