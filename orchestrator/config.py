@@ -109,15 +109,20 @@ class ResourceConfig(_Config):
     """What one trial needs.
 
     Attributes:
+        workers_per_trial: processes that train one network together, unless the search space says how many its
+            architecture gets.
         cpus_per_worker: CPU cores; training uses as many threads, or more when cores would be idle.
         gpus_per_worker: GPUs, or a part of one; 0 trains on the CPU.
     """
 
+    workers_per_trial: int = Field(default=1, ge=1)
     cpus_per_worker: int = Field(default=1, ge=1)
     gpus_per_worker: float = Field(default=0.0, ge=0.0)
 
     @model_validator(mode="after")
     def _whole_gpus(self) -> Self:
+        if self.workers_per_trial > 1 and 0 < self.gpus_per_worker < 1:
+            raise ValueError("workers of one trial cannot share a GPU (NCCL); give gpus_per_worker a whole number")
         if self.gpus_per_worker > 1 and not self.gpus_per_worker.is_integer():
             raise ValueError("gpus_per_worker must be a whole number when it is above 1")
         return self
@@ -140,8 +145,11 @@ class SweepConfig(_Config):
         time_budget: after this time no trial goes on.
         epochs, patience: instead of the search space's.
         metric: what is optimised.
+        precision, accumulation, compile: of every trial, instead of the search space's; see `TrialSpec`.
         seed: of the search and of all trials.
         resources: of one trial.
+        concurrency: at most so many trials at once, besides what the cluster can hold.
+        placement_timeout: how long nothing of the sweep may find a place before it gives up.
         tracking_uri: MLflow store.
         address: of a Ray cluster; a local one is started if left out.
         storage: folder for the weights of trials.
@@ -162,9 +170,14 @@ class SweepConfig(_Config):
     time_budget: Duration | None = None
     epochs: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=0)
+    precision: Literal["fp32", "bf16", "fp16"] | None = None
+    accumulation: int | None = Field(default=None, ge=1)
+    compile: bool | None = None
     metric: str | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
     resources: ResourceConfig = ResourceConfig()
+    concurrency: int | None = Field(default=None, ge=1)
+    placement_timeout: Duration = timedelta(minutes=10)
     tracking_uri: str | None = None
     address: str | None = None
     storage: Path | None = None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.architectures import build_network, is_custom, known_architecture
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import Dataset, Table, Task, load_table, prepare_dataset
+from orchestrator.execution.slots import Slots
 from orchestrator.search import SearchSpace, SpecSampler, load_space
 from orchestrator.training import Metric, feature_shape, find_metric
 
@@ -25,6 +26,7 @@ class SweepPlan:
         points: configurations to try first; all of them for a grid.
         trials: how many, None if only the time limits them.
         epochs: of a trial at most.
+        workers: of a trial, by architecture.
     """
 
     config: SweepConfig
@@ -35,6 +37,7 @@ class SweepPlan:
     points: tuple[dict[str, Any], ...]
     trials: int | None
     epochs: int
+    workers: Mapping[str, int]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -44,14 +47,17 @@ class SweepPlan:
         resources = config.resources.model_dump(mode="json")
         return given | resources | {"planned_trials": self.trials, "max_epochs": self.epochs}
 
-    def announcement(self, slots: int, threads: int) -> str:
+    def announcement(self, slots: Slots) -> str:
         """One sentence about what is about to run."""
         amount = "trials" if self.trials is None else "1 trial" if self.trials == 1 else f"{self.trials} trials"
         if self.config.time_budget is not None:
             amount += f" within {int(self.config.time_budget.total_seconds())} s"
-        each = "1 thread" if threads == 1 else f"{threads} threads"
+        each = "1 thread" if slots.threads == 1 else f"{slots.threads} threads"
+        sizes = sorted(set(self.workers.values()))
+        if sizes != [1]:
+            each = f"{' or '.join(map(str, sizes))} workers of {each}"
         return (
-            f"{amount} of at most {self.epochs} epochs, {slots} at a time with {each} each "
+            f"{amount} of at most {self.epochs} epochs, {slots.count} at a time with {each} each "
             f"({self.config.algorithm}, scheduler {self.config.scheduler})"
         )
 
@@ -67,7 +73,7 @@ def make_plan(config: SweepConfig, table: Table | None = None) -> SweepPlan:
         UsageError, DataError: see `load_table`, `prepare_dataset`, `load_space` and `find_metric`.
         ArchitectureError: a user's own network cannot be built.
     """
-    space = _space(config)
+    space = space_of(config)
     table = table or load_table(config.data, config.name)
     dataset = prepare_dataset(
         table,
@@ -78,7 +84,7 @@ def make_plan(config: SweepConfig, table: Table | None = None) -> SweepPlan:
     )
     metric = find_metric(dataset.schema.target.task, config.metric)
     _try_custom_networks(space, dataset, metric, config.seed)
-    given = {"epochs": config.epochs, "patience": config.patience}
+    given = {name: getattr(config, name) for name in ("epochs", "patience", "precision", "accumulation", "compile")}
     fixed = {name: value for name, value in given.items() if value is not None}
     points = space.grid() if config.algorithm == "grid" else space.start_points
     return SweepPlan(
@@ -90,7 +96,14 @@ def make_plan(config: SweepConfig, table: Table | None = None) -> SweepPlan:
         tuple(points),
         _trials(config, space, len(points)),
         config.epochs or space.epochs,
+        workers_of(config, space),
     )
+
+
+def workers_of(config: SweepConfig, space: SearchSpace) -> dict[str, int]:
+    """How many workers a trial of each architecture has."""
+    usual = config.resources.workers_per_trial
+    return {name: space.workers_per_trial.get(name, usual) for name in space.architectures}
 
 
 def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
@@ -109,7 +122,12 @@ def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
     yield from (f"note: {note}" for note in dataset.notes)
 
 
-def _space(config: SweepConfig) -> SearchSpace:
+def space_of(config: SweepConfig) -> SearchSpace:
+    """The search space of a sweep, with the one architecture that was asked for, if one was.
+
+    Raises:
+        SearchSpaceError, ArchitectureError: see `load_space` and `known_architecture`.
+    """
     space = load_space(config.space)
     if config.architecture is None:
         return space

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import debugging
 from orchestrator.execution.interrupt import stop_on_signal
 from orchestrator.execution.plan import SweepPlan
 
 if TYPE_CHECKING:
+    from orchestrator.execution.gangs.pool import GangPool
     from orchestrator.execution.ledger import Ledger
+    from orchestrator.execution.slots import Slots
     from orchestrator.execution.trainable import ActorSettings
 
 # Tune reads these when it is imported or starts; its chatter and its Ctrl-C handler are replaced by ours
@@ -26,61 +29,94 @@ TUNE_ENVIRONMENT = {
 }
 
 
-def run_trials(
-    plan: SweepPlan, ledger: Ledger, settings: ActorSettings, slots: int, folder: Path, say: Callable[[str], None]
-) -> bool:
-    """Runs all trials and fills the ledger; `quiet_tune` comes before.
+@dataclass(frozen=True)
+class Running:
+    """What trials run on.
 
-    Args:
-        plan: what to run.
-        ledger: told of every result.
-        settings: of the trial processes.
-        slots: trials at once.
+    Attributes:
+        slots: trials at once, as it looks at the start.
+        settings: of all workers.
         folder: for Tune's own state.
-        say: is told of an interruption.
+        pool: of gangs, None if each trial is its own worker.
+        say: is told of interruptions and of waiting.
+    """
+
+    slots: Slots
+    settings: ActorSettings
+    folder: Path
+    pool: GangPool | None
+    say: Callable[[str], None]
+
+
+def run_trials(plan: SweepPlan, ledger: Ledger, running: Running) -> bool:
+    """Runs all trials and fills the ledger; `quiet_tune` comes before.
 
     Returns:
         Whether the user stopped it.
+
+    Raises:
+        ExecutionError: nothing of it found a place within the placement timeout.
     """
     from ray import tune
 
-    from orchestrator.execution.trainable import TrialActor
+    from orchestrator.execution.admission import Admission, AdmittedSearch, PlacementWatch
     from orchestrator.search.algorithms import OBJECTIVE, build_search
     from orchestrator.search.schedulers import build_scheduler
 
     config = plan.config
-    needs: dict[str, float] = {"CPU": config.resources.cpus_per_worker}
-    if config.resources.gpus_per_worker > 0:
-        needs["GPU"] = config.resources.gpus_per_worker
-    trainable = tune.with_parameters(TrialActor, dataset=plan.dataset.without_test(), settings=settings)
     budget = config.time_budget.total_seconds() if config.time_budget else None
     if budget is not None:
         ledger.stop_after(budget)
+    admission = Admission(config.resources, config.concurrency, running.pool)
+    search = build_search(config.algorithm, plan.sampler, plan.metric, plan.points)
+    patience = config.placement_timeout.total_seconds()
+    # so many trials may wait for their processes at the same time; Tune has no argument for it
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(running.slots.count)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, needs),
+        _trainable(plan, running),
         tune_config=tune.TuneConfig(
             metric=OBJECTIVE,
             mode=plan.metric.mode,
-            search_alg=build_search(config.algorithm, plan.sampler, plan.metric, plan.points),
+            search_alg=AdmittedSearch(search, admission, plan.workers),
             scheduler=build_scheduler(config.scheduler, plan.epochs),
             num_samples=plan.trials or -1,
-            max_concurrent_trials=slots,
             time_budget_s=budget,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=str(folder),
-            callbacks=[ledger],
+            storage_path=str(running.folder),
+            callbacks=[ledger, PlacementWatch(config.resources, patience, running.pool, running.say)],
             # trials write their best weights themselves
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
         ),
     )
-    with stop_on_signal(say) as interruption:
+    with stop_on_signal(running.say) as interruption:
         tuner.fit()
     ledger.close(interrupted=interruption.requested)
     return interruption.requested
+
+
+def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
+    import ray
+    from ray import tune
+
+    dataset = plan.dataset.without_test()
+    if running.pool is None:
+        from orchestrator.execution.trainable import TrialActor
+
+        resources = plan.config.resources
+        needs: dict[str, float] = {"CPU": resources.cpus_per_worker}
+        if resources.gpus_per_worker > 0:
+            needs["GPU"] = resources.gpus_per_worker
+        trainable = tune.with_parameters(TrialActor, dataset=dataset, settings=running.settings)
+        return tune.with_resources(trainable, needs)
+    from orchestrator.execution.gangs.trial import GangTrial, Line
+
+    line = Line(running.pool.switchboard, ray.put((ray.put(dataset), running.settings)))
+    # Tune refuses a trial that needs nothing; a thousandth of a CPU would keep the last gang from its place
+    return tune.with_resources(tune.with_parameters(GangTrial, line=line), {"CPU": 0, "memory": 2**20})
 
 
 def quiet_tune() -> None:

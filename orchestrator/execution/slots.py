@@ -1,4 +1,4 @@
-"""How many trials run at once, and with how many threads each: from what the cluster has."""
+"""What fits: how many workers a cluster can hold, how many trials that makes at once, with how many threads each."""
 
 from __future__ import annotations
 
@@ -9,44 +9,62 @@ from dataclasses import dataclass
 from orchestrator.config import ResourceConfig
 from orchestrator.errors import ExecutionError
 
+Node = Mapping[str, float]
+
 
 @dataclass(frozen=True)
 class Slots:
     """Attributes:
-    count: trials at once.
-    threads: for torch, in each of them.
+    count: trials at once, of the size that most trials can have.
+    threads: for torch, in each worker.
+    workers: that the cluster can hold.
     """
 
     count: int
     threads: int
+    workers: int
 
 
-def plan_slots(nodes: Iterable[Mapping[str, float]], resources: ResourceConfig, trials: int | None) -> Slots:
-    """Slots over all nodes; cores that would be idle are given to the slots as threads.
+def workers_on(node: Node, resources: ResourceConfig) -> int:
+    """How many workers one node can hold.
 
     Args:
-        nodes: resources of each living node, with the keys CPU and GPU.
-        resources: of one trial.
+        node: its resources, with the keys CPU and GPU.
+        resources: of one worker.
+    """
+    count = int(node.get("CPU", 0)) // resources.cpus_per_worker
+    if resources.gpus_per_worker > 0:
+        count = min(count, _on_gpus(node.get("GPU", 0), resources.gpus_per_worker))
+    return count
+
+
+def plan_slots(
+    nodes: Iterable[Node], resources: ResourceConfig, sizes: Mapping[str, int], trials: int | None, limit: int | None
+) -> Slots:
+    """Slots over all nodes; cores that would be idle are given to the workers as threads.
+
+    Args:
+        nodes: resources of each living node.
+        resources: of one worker.
+        sizes: workers of a trial, by architecture.
         trials: how many there will be at most, None if that is open.
+        limit: of trials at once, None if there is none.
 
     Raises:
-        ExecutionError: no node can hold a trial.
+        ExecutionError: a trial of one of the architectures cannot be placed.
     """
-    fits: list[tuple[int, int]] = []
     found = list(nodes)
-    for node in found:
-        cores = int(node.get("CPU", 0))
-        count = cores // resources.cpus_per_worker
-        if resources.gpus_per_worker > 0:
-            count = min(count, _on_gpus(node.get("GPU", 0), resources.gpus_per_worker))
-        fits.append((count, cores))
+    fits = [(workers_on(node, resources), int(node.get("CPU", 0))) for node in found]
     total = sum(count for count, _ in fits)
-    if total == 0:
-        raise ExecutionError(_refusal(found, resources))
-    slots = min(total, trials) if trials is not None else total
-    # the node with the fewest cores per slot decides, so that none is overcommitted
-    shares = [cores // min(count, slots) for count, cores in fits if count > 0]
-    return Slots(slots, max(resources.cpus_per_worker, min(shares)))
+    for architecture, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        if size > total:
+            raise ExecutionError(_refusal(found, resources, total, architecture, size))
+    smallest = min(sizes.values())
+    count = min(entry for entry in (total // smallest, trials, limit) if entry is not None)
+    used = min(total, count * max(sizes.values()))
+    # the node with the fewest cores per worker decides, so that none is overcommitted
+    shares = [cores // min(workers, used) for workers, cores in fits if workers > 0]
+    return Slots(count, max(resources.cpus_per_worker, min(shares)), total)
 
 
 def _on_gpus(gpus: float, per_worker: float) -> int:
@@ -56,11 +74,17 @@ def _on_gpus(gpus: float, per_worker: float) -> int:
     return int(gpus) * math.floor(1 / per_worker + 1e-9)
 
 
-def _refusal(nodes: list[Mapping[str, float]], resources: ResourceConfig) -> str:
+def _refusal(nodes: list[Node], resources: ResourceConfig, total: int, architecture: str, size: int) -> str:
     cores = max((int(node.get("CPU", 0)) for node in nodes), default=0)
     gpus = max((node.get("GPU", 0) for node in nodes), default=0)
-    if resources.gpus_per_worker > 0 and (gpus == 0 or gpus < resources.gpus_per_worker):
-        return (
-            f"a trial needs {resources.gpus_per_worker:g} GPU, the largest node has {gpus:g}; lower --gpus-per-worker"
-        )
-    return f"a trial needs {resources.cpus_per_worker} CPU, the largest node has {cores}; lower --cpus-per-worker"
+    per_gpu, per_cpu = resources.gpus_per_worker, resources.cpus_per_worker
+    what = "a trial" if size == 1 else "a worker"
+    if per_gpu > 0 and (gpus == 0 or gpus < per_gpu):
+        return f"{what} needs {per_gpu:g} GPU, the largest node has {gpus:g}; lower --gpus-per-worker"
+    if total == 0:
+        return f"{what} needs {per_cpu} CPU, the largest node has {cores}; lower --cpus-per-worker"
+    each = f"{per_cpu} CPU" + (f" and {per_gpu:g} GPU" if per_gpu > 0 else "")
+    return (
+        f"a trial of {architecture} needs {size} workers with {each} each, but there is room for {total} "
+        f"on {'this machine' if len(nodes) == 1 else f'the {len(nodes)} nodes'}; lower --workers-per-trial"
+    )

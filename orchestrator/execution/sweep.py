@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.bundle import ModelBundle
-from orchestrator.cluster import ray_session
+from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Table, load_table
 from orchestrator.environment import home
 from orchestrator.errors import ExecutionError, UsageError
-from orchestrator.execution.plan import SweepPlan, describe, make_plan
-from orchestrator.execution.search import quiet_tune, run_trials
+from orchestrator.execution.plan import SweepPlan, describe, make_plan, space_of, workers_of
+from orchestrator.execution.search import Running, quiet_tune, run_trials
+from orchestrator.execution.slots import Slots, plan_slots
 from orchestrator.execution.winner import Winner, make_winner, register_winner
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
@@ -29,10 +31,12 @@ from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.training import Metric, load_weights
 
 if TYPE_CHECKING:
+    from orchestrator.execution.gangs.pool import GangPool
     from orchestrator.execution.ledger import Ledger, Listener, TrialRecord
     from orchestrator.execution.trainable import Train
 
 Say = Callable[[str], None]
+QUICK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -112,17 +116,20 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
     """`sweep` with a configuration, and the data if it is not in a file; see there."""
     started = time.perf_counter()
     hooks = hooks or Hooks()
-    plan = make_plan(config, table)
-    for sentence in describe(plan.dataset, plan.metric):
-        hooks.say(sentence)
-    # the store is opened while Ray starts: both take seconds
-    with ThreadPoolExecutor(1, "mlflow-opener") as opener:
-        opening = opener.submit(
-            SweepTracker, config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters
-        )
+    sizes = workers_of(config, space_of(config))
+    with ThreadPoolExecutor(2, "sweep-opener") as opener:
+        # data is read, and the store opened, while Ray and the gangs start: each takes seconds
+        planning = opener.submit(make_plan, config, table)
+        opening = opener.submit(_open_tracker, config, planning)
         try:
-            with ray_session(config.address):
-                return _run(plan, opening.result(), hooks, started)
+            # what is wrong with data that is read quickly is said before anything starts
+            with contextlib.suppress(TimeoutError):
+                planning.result(QUICK_SECONDS)
+            with ray_session(config.address), _storage(config, table) as folder, _pool(config, sizes, folder) as pool:
+                plan = planning.result()
+                for sentence in describe(plan.dataset, plan.metric):
+                    hooks.say(sentence)
+                return _run(plan, opening.result(), hooks, pool, folder, started)
         except BaseException as error:
             if opening.exception() is None:
                 interrupted = isinstance(error, KeyboardInterrupt)
@@ -131,33 +138,60 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
             raise
 
 
-def _run(plan: SweepPlan, tracker: SweepTracker, hooks: Hooks, started: float) -> SweepResult:
+def _open_tracker(config: SweepConfig, planning: Future[SweepPlan]) -> SweepTracker:
+    plan = planning.result()
+    return SweepTracker(config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters)
+
+
+@contextmanager
+def _pool(config: SweepConfig, sizes: Mapping[str, int], folder: Path) -> Iterator[GangPool | None]:
+    """Gangs, if any trial has several workers. With trials of one size only they are started at once."""
     quiet_tune()
+    if set(sizes.values()) == {1}:
+        yield None
+        return
+    slots = _slots(config, sizes, config.trials)
+    from orchestrator.execution.gangs.pool import GangPool
+
+    pool = GangPool(config.resources, str(folder))
+    try:
+        if len(set(sizes.values())) == 1:
+            for _ in range(slots.count):
+                pool.start(next(iter(sizes.values())))
+        yield pool
+    finally:
+        with silence():
+            pool.close()
+
+
+def _slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None) -> Slots:
     import ray
 
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return plan_slots(nodes, config.resources, sizes, trials, config.concurrency)
+
+
+def _run(
+    plan: SweepPlan, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, folder: Path, started: float
+) -> SweepResult:
     from orchestrator.execution.ledger import Ledger
-    from orchestrator.execution.slots import plan_slots
     from orchestrator.execution.trainable import ActorSettings, weights_file
     from orchestrator.training import train_trial
 
-    resources = plan.config.resources
-    slots = plan_slots([node["Resources"] for node in ray.nodes() if node["Alive"]], resources, plan.trials)
-    with _storage(plan) as folder:
-        device = "cuda" if resources.gpus_per_worker > 0 else "cpu"
-        settings = ActorSettings(folder / "weights", slots.threads, device, hooks.train or train_trial)
-        ledger = Ledger(plan.metric, tracker.writer, settings, hooks.on_trial)
-        hooks.say(plan.announcement(slots.count, slots.threads))
-        search_started = time.perf_counter()
-        interrupted = run_trials(plan, ledger, settings, slots.count, folder, hooks.say)
-        search_seconds = time.perf_counter() - search_started
-        tracker.close_trials(len(ledger.trials), ledger.reports)
-        best = ledger.best
-        if best is None or best.report is None:
-            raise ExecutionError(_nothing(ledger, interrupted=interrupted))
-        path = weights_file(settings.weights, best.index)
-        winner = make_winner(
-            best.spec, best.report, plan.dataset, plan.metric, lambda network: load_weights(network, path)
-        )
+    slots = _slots(plan.config, plan.workers, plan.trials)
+    device = "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu"
+    settings = ActorSettings(folder / "weights", slots.threads, device, hooks.train or train_trial)
+    ledger = Ledger(plan.metric, tracker.writer, settings, hooks.on_trial)
+    hooks.say(plan.announcement(slots))
+    search_started = time.perf_counter()
+    interrupted = run_trials(plan, ledger, Running(slots, settings, folder, pool, hooks.say))
+    search_seconds = time.perf_counter() - search_started
+    tracker.close_trials(len(ledger.trials), ledger.reports)
+    best = ledger.best
+    if best is None or best.report is None:
+        raise ExecutionError(_nothing(ledger, interrupted=interrupted))
+    path = weights_file(settings.weights, best.index)
+    winner = make_winner(best.spec, best.report, plan.dataset, plan.metric, lambda network: load_weights(network, path))
     registration = None
     if plan.config.register_model:
         run_id = tracker.writer.run_id(best.index)
@@ -180,10 +214,11 @@ def _run(plan: SweepPlan, tracker: SweepTracker, hooks: Hooks, started: float) -
 
 
 @contextmanager
-def _storage(plan: SweepPlan) -> Iterator[Path]:
+def _storage(config: SweepConfig, table: Table | None) -> Iterator[Path]:
     """A folder for weights and Tune's state while the sweep runs."""
-    base = plan.config.storage or home() / "sweeps"
-    folder = base.expanduser().resolve() / f"{plan.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    base = config.storage or home() / "sweeps"
+    name = config.name or (table.name if table is not None else Path(config.data).name.split(".")[0].split(":")[-1])
+    folder = base.expanduser().resolve() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:

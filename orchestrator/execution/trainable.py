@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,39 @@ def weights_file(folder: Path, index: int) -> Path:
     return folder / f"trial-{index:04d}.safetensors"
 
 
+def keep_best(settings: ActorSettings, index: int) -> Callable[[nn.Module], None]:
+    """Writes the weights of a trial's best epoch; pass it to the training function as `on_best`."""
+    path = weights_file(settings.weights, index)
+
+    def keep(network: nn.Module) -> None:
+        save_weights(network, path)
+
+    return keep
+
+
+def failure_reason(error: Exception) -> str:
+    """One line about why a trial cannot go on."""
+    if isinstance(error, OrchestratorError):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return "the GPU's memory was not enough; lower batch_size or raise accumulation"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def is_sticky(error: Exception) -> bool:
+    """Whether this process can use its GPU no more: every CUDA call after such an error fails, too."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+
+
+def free_memory() -> None:
+    """Gives back what a failed trial held: its network is in reference cycles, its GPU memory in torch's cache."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Tune's view of a trial: `step` is one epoch; the process is used again for the next trial."""
 
@@ -66,18 +100,20 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         Returns:
             `report`: an EpochReport as JSON; `objective`: its best value so far; `train_seconds` spent in the training
             function by this trial. A trial that cannot go on reports `failure` and objective NaN instead of raising:
-            an exception would cost the process.
+            an exception costs the process, which is right only after an error of the GPU that stays.
         """
         started = time.perf_counter()
         try:
             report = next(self._reports)
-        except OrchestratorError as error:
-            return self._failure(str(error))
-        except torch.cuda.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            return self._failure("the GPU's memory was not enough")
         except Exception as error:  # a user's network may raise anything
-            return self._failure(f"{type(error).__name__}: {error}")
+            if is_sticky(error):
+                raise
+            reason = failure_reason(error)
+            report = None
+        if report is None:
+            self.cleanup()
+            free_memory()
+            return {"failure": reason, "objective": float("nan"), "train_seconds": self._seconds, "done": True}
         self._seconds += time.perf_counter() - started
         return {
             "report": report.to_json(),
@@ -95,15 +131,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self.cleanup()
         self._seconds = 0.0
         spec = TrialSpec.from_json(config["spec"])
-        path = weights_file(self.settings.weights, config["index"])
-
-        def keep(network: nn.Module) -> None:
-            save_weights(network, path)
-
+        keep = keep_best(self.settings, config["index"])
         self._reports = self.settings.train(spec, self.dataset, on_best=keep, device=self.settings.device)
-
-    def _failure(self, reason: str) -> dict[str, Any]:
-        return {"failure": reason, "objective": float("nan"), "train_seconds": self._seconds, "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: the best weights are written as soon as there are any."""

@@ -29,6 +29,8 @@ class SearchSpace(BaseModel):
         parameters: for every architecture: entries of `TrialSpec` and settings that architectures share.
             A plain value is fixed.
         architectures: by name, the settings to search.
+        workers_per_trial: by architecture, how many workers train one network together; the sweep's own number for
+            those that are not named.
         start_points: configurations to try first; what one leaves out is drawn.
     """
 
@@ -39,6 +41,7 @@ class SearchSpace(BaseModel):
     patience: int = Field(default=0, ge=0)
     parameters: dict[str, Entry] = Field(default_factory=dict)
     architectures: dict[str, dict[str, Entry]] = Field(min_length=1)
+    workers_per_trial: dict[str, int] = Field(default_factory=dict)
     start_points: list[dict[str, Scalar]] = Field(default_factory=list)
 
     def only(self, architecture: str) -> SearchSpace:
@@ -189,6 +192,12 @@ def _check(document: YamlDocument, space: SearchSpace) -> None:
             )
         for name, entry in entries.items():
             _check_entry(document, space, ("architectures", architecture, name), [architecture], name, entry)
+    for architecture, workers in space.workers_per_trial.items():
+        place: Place = ("workers_per_trial", architecture)
+        if architecture not in space.architectures:
+            raise document.error(place, f"'{architecture}' is not in this space")
+        if workers < 1:
+            raise document.error(place, "at least one worker is needed")
     for index, point in enumerate(space.start_points):
         _check_start_point(document, space, index, point)
 

@@ -18,7 +18,7 @@ EPOCHS = 5
 FEW = 20
 
 
-def zero_cost_training(spec, dataset, *, on_best=None, device="cpu"):
+def zero_cost_training(spec, dataset, *, on_best=None, device="cpu", ranks=None):
     """Reports like `train_trial`, without training."""
     from orchestrator.training import EpochReport
 

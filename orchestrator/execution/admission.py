@@ -1,0 +1,190 @@
+"""Admission: which trial may start now, by what the cluster has at this moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.search import Searcher
+
+from orchestrator.errors import ExecutionError
+from orchestrator.execution.slots import workers_on
+
+if TYPE_CHECKING:
+    from orchestrator.config import ResourceConfig
+    from orchestrator.execution.gangs.pool import GangPool
+
+REFRESH_SECONDS = 2.0
+NOTICE_SECONDS = 15.0
+
+
+class Admission:
+    """Counts the workers of running trials against what the cluster can hold, as nodes come and go."""
+
+    def __init__(self, resources: ResourceConfig, limit: int | None, pool: GangPool | None) -> None:
+        """Args:
+        resources: of one worker.
+        limit: of trials at once, None if there is none.
+        pool: where trials get their gangs; None if each trial is its own worker.
+        """
+        self._resources, self._limit, self._pool = resources, limit, pool
+        self._running: dict[int, int] = {}
+        self._refreshed = float("-inf")
+        self._total = self._room = 0
+
+    def admits(self, size: int) -> bool:
+        """Whether a trial of so many workers may start now; the first one always may, and waits for its place."""
+        if self._limit is not None and len(self._running) >= self._limit:
+            return False
+        return not self._running or sum(self._running.values()) + size <= self.workers()
+
+    def workers(self) -> int:
+        """Workers that this sweep can have at this moment: those that it has, and those that nobody else uses."""
+        if time.monotonic() - self._refreshed > REFRESH_SECONDS:
+            self._refreshed = time.monotonic()
+            self._total = sum(workers_on(node["Resources"], self._resources) for node in ray.nodes() if node["Alive"])
+            self._room = workers_on(ray.available_resources(), self._resources)
+        held = self._pool.units if self._pool is not None else sum(self._running.values())
+        return min(self._total, self._room + held)
+
+    def start(self, index: int, size: int) -> None:
+        """A trial starts; if there are too few gangs of its size, one more is started, in the place of idle others."""
+        self._running[index] = size
+        if self._pool is None:
+            return
+        wanted = sum(1 for other in self._running.values() if other == size)
+        if wanted > len(self._pool.gangs(size)):
+            self._pool.make_room(size, self._pool.units + size - self.workers())
+            self._pool.start(size)
+
+    def end(self, index: int) -> None:
+        """A trial is over."""
+        self._running.pop(index, None)
+        if self._pool is not None:
+            self._pool.end(index)
+
+
+class AdmittedSearch(Searcher):  # type: ignore[misc]
+    """A search algorithm that is asked for a trial only when one may start.
+
+    What it draws may be larger than the room that is left; such a trial is held until it fits, and is the next one.
+    """
+
+    def __init__(self, searcher: Searcher, admission: Admission, sizes: Mapping[str, int]) -> None:
+        """Args:
+        searcher: what to ask.
+        admission: what may start.
+        sizes: workers of a trial, by architecture.
+        """
+        super().__init__(metric=searcher.metric, mode=searcher.mode)
+        self._searcher = searcher
+        self._admission, self._sizes = admission, sizes
+        self._held: tuple[str, dict[str, Any]] | None = None
+        self._names: dict[str, tuple[str, int]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its search algorithm for its own way of resuming, which is not used here
+        return {}
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ANN401
+        """Tune: nothing to add."""
+        return bool(self._searcher.set_search_properties(metric, mode, config, **spec))
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Tune: the next trial, None if none may start now."""
+        if self._held is None:
+            if not self._admission.admits(min(self._sizes.values())):
+                return None
+            drawn = self._searcher.suggest(trial_id)
+            if not isinstance(drawn, dict):
+                return drawn  # type: ignore[no-any-return]
+            self._held = trial_id, drawn
+        name, config = self._held
+        size = self._sizes[config["spec"]["architecture"]]
+        if not self._admission.admits(size):
+            return None
+        self._held = None
+        self._names[trial_id] = name, config["index"]
+        self._admission.start(config["index"], size)
+        return {**config, "workers": size}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Tune: passed on."""
+        self._searcher.on_trial_result(self._names[trial_id][0], result)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tune: passed on, and room for the next one."""
+        name, index = self._names.pop(trial_id)
+        self._admission.end(index)
+        self._searcher.on_trial_complete(name, result, error)
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing, see `__getstate__`."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing, see `__getstate__`."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, see `__getstate__`."""
+
+
+class PlacementWatch(tune.Callback):  # type: ignore[misc]
+    """Says what a sweep waits for when nothing of it finds a place, and ends it after a time."""
+
+    def __init__(
+        self, resources: ResourceConfig, timeout: float, pool: GangPool | None, say: Callable[[str], None]
+    ) -> None:
+        """Args:
+        resources: of one worker.
+        timeout: seconds until an ExecutionError.
+        pool: where trials get their gangs, if they do.
+        say: is told what it waits for.
+        """
+        self._resources, self._timeout, self._pool, self._say = resources, timeout, pool, say
+        self._checked = self._placed = time.monotonic()
+        self._told = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its callbacks for its own way of resuming, which is not used here
+        return {}
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ANN401
+        """Tune: several times a second.
+
+        Raises:
+            ExecutionError: nothing was placed for too long.
+        """
+        now = time.monotonic()
+        if now - self._checked < 1:
+            return
+        self._checked = now
+        if self._is_placed(trials):
+            self._placed, self._told = now, False
+            return
+        waited = now - self._placed
+        if waited > self._timeout:
+            raise ExecutionError(f"nothing could be placed for {waited:.0f} s: {self._wants()}")
+        if waited > min(NOTICE_SECONDS, self._timeout) and not self._told:
+            self._told = True
+            self._say(f"waiting: {self._wants()}")
+
+    def _is_placed(self, trials: list[Trial]) -> bool:
+        waiting = [trial for trial in trials if trial.status in (Trial.PENDING, Trial.RUNNING)]
+        if self._pool is None:
+            return not waiting or any(trial.status == Trial.RUNNING for trial in waiting)
+        return not self._pool.gangs() or any(there for _, there, _ in self._pool.state().values())
+
+    def _wants(self) -> str:
+        size = 1 if self._pool is None else max(gang.size for gang in self._pool.gangs())
+        each = f"{self._resources.cpus_per_worker} CPU"
+        if self._resources.gpus_per_worker > 0:
+            each += f" and {self._resources.gpus_per_worker:g} GPU"
+        total, free = ray.cluster_resources(), ray.available_resources()
+        names = ["CPU", "GPU"] if self._resources.gpus_per_worker > 0 else ["CPU"]
+        has = " and ".join(f"{free.get(name, 0):g} of {total.get(name, 0):g} {name}" for name in names)
+        needs = f"a trial needs {each}" if size == 1 else f"a trial needs {size} workers with {each} each"
+        return f"{needs}, and {has} are free; another sweep or an endpoint may hold the rest"

@@ -1,0 +1,62 @@
+"""GangTrial: Tune's view of a trial that a gang trains. Imports no torch: its process only passes messages on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray import tune
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a trial needs to have a gang train it.
+
+    Attributes:
+        switchboard: the actor.
+        context: reference to the pair of data set and `ActorSettings`, which only workers look at.
+    """
+
+    switchboard: Any
+    context: Any
+
+
+class GangTrial(tune.Trainable):  # type: ignore[misc]
+    """`step` is one epoch of a gang; the process is used again for the next trial."""
+
+    def setup(self, config: dict[str, Any], *, line: Line) -> None:
+        """Called once per process."""
+        self._line = line
+        self._reported, self._seconds = False, 0.0
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Starts the next trial."""
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Waits for one epoch of the gang.
+
+        Returns:
+            As `TrialActor.step`.
+        """
+        message = ray.get(self._line.switchboard.advance.remote(self._index, go_on=self._reported))
+        self._reported = True
+        if "failure" in message:
+            return {"objective": float("nan"), "train_seconds": self._seconds, **message}
+        self._seconds = message["train_seconds"]
+        return dict(message)
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._index, self._reported, self._seconds = config["index"], False, 0.0
+        job = {"index": config["index"], "spec": config["spec"], "context": self._line.context}
+        ray.get(self._line.switchboard.begin.remote(config["index"], config["workers"], job))
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Nothing: workers write the best weights as soon as there are any."""
+        return {}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Nothing, see `save_checkpoint`."""

@@ -1,0 +1,122 @@
+"""What each worker of a gang runs: trial after trial, until the driver has no more."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import torch
+import torch.distributed as dist
+from ray.train.torch import prepare_model
+from torch import nn
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.execution.gangs.switchboard import LOST
+from orchestrator.execution.trainable import ActorSettings, failure_reason, free_memory, is_sticky, keep_best
+from orchestrator.training import EpochReport, ProcessGroupRanks, Ranks, TrialSpec
+
+PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A worker's line to the switchboard."""
+
+    switchboard: Any
+    gang: str
+    attempt: str
+    rank: int
+
+    def next_job(self) -> dict[str, Any] | None:
+        """Waits for a trial; None: the end."""
+        job: dict[str, Any] | None = ray.get(self.switchboard.next_job.remote(self.gang, self.attempt, self.rank))
+        return job
+
+    def report(self, index: int, content: dict[str, Any]) -> bool:
+        """Whether to go on."""
+        return bool(ray.get(self.switchboard.report.remote(self.gang, self.attempt, index, content)))
+
+
+def gang_worker(config: dict[str, Any]) -> None:
+    """Ray Train's training function.
+
+    Args:
+        config: `switchboard` (its actor) and `gang` (its name there).
+    """
+    context = ray.train.get_context()
+    attempt = [secrets.token_hex(8)]
+    if context.get_world_size() > 1:
+        dist.broadcast_object_list(attempt)
+    post = Post(config["switchboard"], config["gang"], attempt[0], context.get_world_rank())
+    here = ray.get_runtime_context().current_actor
+    ray.get(post.switchboard.join.remote(post.gang, post.attempt, post.rank, here))
+    while (job := post.next_job()) is not None:
+        _run(job, post, context.get_world_size())
+
+
+def _run(job: dict[str, Any], post: Post, size: int) -> None:
+    """One trial; whatever goes wrong is reported, and the worker is ready for the next one."""
+    group = dist.new_group() if size > 1 else None
+    try:
+        if group is not None:
+            # none may fail, and leave, before all are in
+            dist.barrier(group)
+        _train(job, post, Ranks() if group is None else ProcessGroupRanks(group, _prepare))
+    except Exception as error:  # a user's network may raise anything
+        sticky = is_sticky(error)
+        post.report(job["index"], {"failure": _reason(error), "closing": sticky})
+        if sticky:
+            raise
+    finally:
+        if group is not None:
+            # the others, if they are still computing, learn in this way that it is over
+            dist.destroy_process_group(group)
+        free_memory()
+
+
+def _train(job: dict[str, Any], post: Post, ranks: Ranks) -> None:
+    settings: ActorSettings
+    reference, settings = ray.get(job["context"])
+    dataset = ray.get(reference)
+    torch.set_num_threads(settings.threads)
+    if str(settings.modules) not in sys.path:
+        sys.path.append(str(settings.modules))
+    spec = TrialSpec.from_json(job["spec"])
+    keep = keep_best(settings, job["index"])
+    trial: Iterator[EpochReport] = settings.train(spec, dataset, on_best=keep, device=_device(), ranks=ranks)
+    seconds, started = 0.0, time.perf_counter()
+    for report in trial:
+        seconds += time.perf_counter() - started
+        content = {
+            "report": report.to_json(),
+            "objective": report.best_value,
+            "train_seconds": seconds,
+            "done": report.last,
+        }
+
+        def decide(content: dict[str, Any] = content) -> bool:
+            return post.report(job["index"], content)
+
+        if not ranks.on_first(decide):
+            return
+        started = time.perf_counter()
+
+
+def _prepare(network: nn.Module, options: dict[str, Any]) -> nn.Module:
+    prepared: nn.Module = prepare_model(network, parallel_strategy_kwargs=options)
+    return prepared
+
+
+def _device() -> str:
+    return str(ray.train.torch.get_device())
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, OrchestratorError) and any(words in str(error) for words in PEER_ERRORS):
+        return LOST
+    return failure_reason(error)

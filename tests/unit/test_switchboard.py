@@ -1,0 +1,202 @@
+"""The switchboard between trials and gangs, without Ray: who gets which trial, and what becomes of lost workers."""
+
+import asyncio
+
+import pytest
+
+from orchestrator.execution.gangs.switchboard import LOST, Switchboard
+
+EPOCHS = 3
+
+
+async def settle():
+    """Lets everybody who can go on do so."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def worker(board, gang, attempt, rank, size, seen, stop_after=None):
+    """A rank that agrees with rank 0 by way of `seen`, as real ones do through their process group."""
+    await board.join(gang, attempt, rank, f"{attempt}-{rank}")
+    while (job := await board.next_job(gang, attempt, rank)) is not None:
+        index = job["index"]
+        seen.append((gang, attempt, rank, index))
+        if rank == 0:
+            for epoch in range(1, EPOCHS + 1):
+                if epoch == stop_after:
+                    return
+                if not await board.report(gang, attempt, index, {"epoch": epoch, "done": epoch == EPOCHS}):
+                    break
+
+
+async def start(board, gang, size, seen, attempt="first", **options):
+    if attempt == "first":
+        await board.add(gang, size)
+    tasks = [asyncio.create_task(worker(board, gang, attempt, rank, size, seen, **options)) for rank in range(size)]
+    await settle()
+    return tasks
+
+
+async def train(board, index, size):
+    """What GangTrial does, to the end of the trial."""
+    await board.begin(index, size, {"index": index})
+    reports = []
+    while not reports or not reports[-1]["done"]:
+        reports.append(await board.advance(index, go_on=bool(reports)))
+    await board.end(index)
+    await settle()
+    return reports
+
+
+def run(scenario):
+    asyncio.run(asyncio.wait_for(scenario, 10))
+
+
+def test_a_gang_trains_one_trial_after_another():
+    async def scenario():
+        board, seen = Switchboard(), []
+        tasks = await start(board, "a", 2, seen)
+        for index in range(3):
+            reports = await train(board, index, 2)
+            assert [report["epoch"] for report in reports] == [1, 2, 3]
+        assert sorted(seen) == [("a", "first", rank, index) for rank in (0, 1) for index in (0, 1, 2)]
+        await board.dismiss("a")
+        await asyncio.gather(*tasks)
+
+    run(scenario())
+
+
+def test_trials_wait_for_a_gang_of_their_size_in_the_order_of_their_begin():
+    async def scenario():
+        board, seen = Switchboard(), []
+        trials = [asyncio.create_task(train(board, index, size)) for index, size in enumerate([2, 2, 3])]
+        await settle()
+        assert not seen
+        await start(board, "three", 3, seen)
+        await start(board, "two", 2, seen)
+        await asyncio.gather(*trials)
+        order = [(gang, index) for gang, _, rank, index in seen if rank == 0]
+        assert order == [("three", 2), ("two", 0), ("two", 1)]
+
+    run(scenario())
+
+
+def test_a_stopped_trial_frees_its_gang_when_all_workers_are_back():
+    async def scenario():
+        board, seen = Switchboard(), []
+        await start(board, "a", 2, seen)
+        await board.begin(0, 2, {"index": 0})
+        assert (await board.advance(0, go_on=False))["epoch"] == 1
+        assert not (await board.state())["a"][2]
+        await board.end(0)
+        await settle()
+        assert (await board.state())["a"] == (2, True, True)
+        assert len(await train(board, 1, 2)) == EPOCHS
+
+    run(scenario())
+
+
+def test_an_ended_trial_that_no_worker_took_yet_does_not_block_the_gang():
+    async def scenario():
+        board, seen = Switchboard(), []
+        await board.add("a", 1)
+        await board.begin(0, 1, {"index": 0})
+        await board.end(0)
+        await start(board, "a", 1, seen, attempt="second")
+        assert len(await train(board, 1, 1)) == EPOCHS
+
+    run(scenario())
+
+
+def test_a_trial_fails_when_its_workers_are_lost_after_an_epoch():
+    async def scenario():
+        board, seen = Switchboard(), []
+        await start(board, "a", 2, seen, stop_after=2)
+        trial = asyncio.create_task(train(board, 0, 2))
+        await settle()
+        await start(board, "a", 2, seen, attempt="second")
+        reports = await trial
+        assert reports[-1] == {"failure": LOST, "done": True}
+        assert len(await train(board, 1, 2)) == EPOCHS
+
+    run(scenario())
+
+
+def test_a_trial_begins_again_once_when_its_workers_are_lost_before_an_epoch():
+    async def scenario():
+        board, seen = Switchboard(), []
+        await start(board, "a", 2, seen, stop_after=1)
+        trial = asyncio.create_task(train(board, 0, 2))
+        await settle()
+        await start(board, "a", 2, seen, attempt="second")
+        assert [report["epoch"] for report in await trial] == [1, 2, 3]
+
+        trial = asyncio.create_task(train(board, 1, 2))
+        await start(board, "a", 2, seen, attempt="third", stop_after=1)
+        await start(board, "a", 2, seen, attempt="fourth", stop_after=1)
+        await start(board, "a", 2, seen, attempt="fifth")
+        assert (await trial)[-1]["done"]
+
+    run(scenario())
+
+
+def test_a_trial_that_kills_its_workers_each_time_fails():
+    async def scenario():
+        board, seen = Switchboard(), []
+        trial = asyncio.create_task(train(board, 0, 1))
+        await settle()
+        await board.add("a", 1)
+        for attempt in ("one", "two", "three"):
+            await start(board, "a", 1, seen, attempt=attempt, stop_after=1)
+        assert await trial == [{"failure": LOST, "done": True}]
+
+    run(scenario())
+
+
+def test_the_first_reason_of_a_failure_counts():
+    async def scenario():
+        board = Switchboard()
+        await board.add("a", 2)
+        for rank in (0, 1):
+            await board.join("a", "first", rank, rank)
+        jobs = [asyncio.create_task(board.next_job("a", "first", rank)) for rank in (0, 1)]
+        await settle()
+        await board.begin(0, 2, {"index": 0})
+        assert await asyncio.gather(*jobs) == [{"index": 0}] * 2
+        assert not await board.report("a", "first", 0, {"failure": "not today"})
+        assert not await board.report("a", "first", 0, {"failure": "connection closed"})
+        assert (await board.advance(0, go_on=False))["failure"] == "not today"
+
+    run(scenario())
+
+
+def test_a_gang_that_could_not_be_started_fails_its_trial_only_if_it_had_one():
+    async def scenario():
+        board, seen = Switchboard(), []
+        waiting = asyncio.create_task(train(board, 0, 2))
+        await settle()
+        await board.add("broken", 2)
+        await board.remove("broken", "no place")
+        await settle()
+        assert not waiting.done()
+        await start(board, "a", 2, seen)
+        assert len(await waiting) == EPOCHS
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("closing", [True, False])
+def test_a_closing_gang_gets_no_trial_until_its_workers_are_new(closing):
+    async def scenario():
+        board, seen = Switchboard(), []
+        await start(board, "a", 1, seen)
+        await board.begin(0, 1, {"index": 0})
+        await settle()
+        await board.report("a", "first", 0, {"failure": "CUDA error", "closing": closing})
+        await board.end(0)
+        await settle()
+        await board.begin(1, 1, {"index": 1})
+        await settle()
+        assert (("a", "first", 0, 1) in seen) == (not closing)
+
+    run(scenario())
