@@ -23,12 +23,16 @@ ENVIRONMENT = {
 
 
 @contextmanager
-def ray_session(address: str | None = None, *, num_cpus: int | None = None) -> Iterator[None]:
+def ray_session(address: str | None = None, *, num_cpus: int | None = None, dashboard: bool = False) -> Iterator[bool]:
     """Ray, for as long as the context is open. If Ray is running in this process already, it is used and left running.
+
+    Yields:
+        Whether the connection ends with the context, and everything that it started in Ray with it.
 
     Args:
         address: of a cluster (`host:6379`, `ray://...`, `auto`); None starts Ray on this machine.
         num_cpus: cores of a Ray that is started; all if left out.
+        dashboard: whether a Ray that is started has its dashboard, which answers questions about its state.
 
     Raises:
         ExecutionError: Ray cannot be started or reached.
@@ -41,16 +45,16 @@ def ray_session(address: str | None = None, *, num_cpus: int | None = None) -> I
     import ray
 
     if ray.is_initialized():
-        yield
+        yield False
         return
     try:
-        _connect(address, num_cpus)
+        _connect(address, num_cpus, dashboard=dashboard)
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
         raise ExecutionError(_explain(address, error)) from error
     try:
-        yield
+        yield True
     finally:
         with silence():
             ray.shutdown()
@@ -66,7 +70,7 @@ def silence() -> Iterator[None]:
         yield
 
 
-def _connect(address: str | None, num_cpus: int | None) -> None:
+def _connect(address: str | None, num_cpus: int | None, *, dashboard: bool) -> None:
     import ray
 
     level = logging.INFO if debugging() else logging.ERROR
@@ -75,7 +79,7 @@ def _connect(address: str | None, num_cpus: int | None) -> None:
         ray.init(address=address, **options)
         return
     # "local": a cluster that happens to run on this machine is not ours to use
-    ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **options)
+    ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options)
     if TOKEN_FILE.is_file():
         TOKEN_FILE.chmod(0o600)
 

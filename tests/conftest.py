@@ -25,12 +25,12 @@ settings.load_profile("tests")
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    """A local Ray that all integration tests share."""
+    """A local Ray that all integration tests share; its dashboard answers `ray.util.state`."""
     from orchestrator.cluster import ray_session
     from orchestrator.execution.search import quiet_tune
 
     quiet_tune()
-    with ray_session(num_cpus=2):
+    with ray_session(num_cpus=2, dashboard=True):
         yield
 
 

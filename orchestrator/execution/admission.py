@@ -168,7 +168,7 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
         waited = now - self._placed
         if waited > self._timeout:
             raise ExecutionError(f"nothing could be placed for {waited:.0f} s: {self._wants()}")
-        if waited > min(NOTICE_SECONDS, self._timeout) and not self._told:
+        if waited > min(NOTICE_SECONDS, self._timeout / 2) and not self._told:
             self._told = True
             self._say(f"waiting: {self._wants()}")
 

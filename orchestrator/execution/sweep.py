@@ -125,7 +125,11 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
             # what is wrong with data that is read quickly is said before anything starts
             with contextlib.suppress(TimeoutError):
                 planning.result(QUICK_SECONDS)
-            with ray_session(config.address), _storage(config, table) as folder, _pool(config, sizes, folder) as pool:
+            with (
+                ray_session(config.address) as ends,
+                _storage(config, table) as folder,
+                _pool(config, sizes, folder, wait=not ends) as pool,
+            ):
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.say(sentence)
@@ -144,8 +148,11 @@ def _open_tracker(config: SweepConfig, planning: Future[SweepPlan]) -> SweepTrac
 
 
 @contextmanager
-def _pool(config: SweepConfig, sizes: Mapping[str, int], folder: Path) -> Iterator[GangPool | None]:
-    """Gangs, if any trial has several workers. With trials of one size only they are started at once."""
+def _pool(config: SweepConfig, sizes: Mapping[str, int], folder: Path, *, wait: bool) -> Iterator[GangPool | None]:
+    """Gangs, if any trial has several workers. With trials of one size only they are started at once.
+
+    They end with the connection to Ray; only if that goes on afterwards, their end has to be waited for.
+    """
     quiet_tune()
     if set(sizes.values()) == {1}:
         yield None
@@ -160,8 +167,9 @@ def _pool(config: SweepConfig, sizes: Mapping[str, int], folder: Path) -> Iterat
                 pool.start(next(iter(sizes.values())))
         yield pool
     finally:
-        with silence():
-            pool.close()
+        if wait:
+            with silence():
+                pool.close()
 
 
 def _slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None) -> Slots:

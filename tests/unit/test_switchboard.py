@@ -87,10 +87,11 @@ def test_a_stopped_trial_frees_its_gang_when_all_workers_are_back():
         await start(board, "a", 2, seen)
         await board.begin(0, 2, {"index": 0})
         assert (await board.advance(0, go_on=False))["epoch"] == 1
-        assert not (await board.state())["a"][2]
+        assert (await board.state())["a"] == (2, True, False)
         await board.end(0)
-        await settle()
+        # at once, also before its workers are back
         assert (await board.state())["a"] == (2, True, True)
+        await settle()
         assert len(await train(board, 1, 2)) == EPOCHS
 
     run(scenario())

@@ -6,21 +6,28 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.config import ResourceConfig
 from orchestrator.execution.gangs.switchboard import Switchboard
 from orchestrator.execution.gangs.worker import gang_worker
 
-# Ray Train's metrics and preemption watcher are further actors per gang
-TRAIN_ENVIRONMENT = {"RAY_TRAIN_METRICS_ENABLED": "0", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+TRAIN_ENVIRONMENT = {
+    # the preemption watcher is one more actor per gang, the metrics are about single training runs
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    # a controller that waits for a place hears nothing for so long, then it asks whether it is still wanted
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "5",
+}
 CLOSE_SECONDS = 20.0
+logger = logging.getLogger(__name__)
 
 
 class GangTrainer(TorchTrainer):  # type: ignore[misc]
@@ -38,15 +45,26 @@ class GangTrainer(TorchTrainer):  # type: ignore[misc]
         ]
 
 
+class Registration(WorkerGroupCallback):  # type: ignore[misc]
+    """Runs in a gang's controller: lets the pool reach it, and asks before each try to find a place."""
+
+    def __init__(self, switchboard: Any, gang: str) -> None:  # noqa: ANN401
+        self._switchboard, self._gang = switchboard, gang
+
+    def before_worker_group_start(self, worker_group_context: Any) -> None:  # noqa: ANN401
+        """Ray Train: no place was asked for yet, or the one before was given up."""
+        here = ray.get_runtime_context().current_actor
+        if not ray.get(self._switchboard.register.remote(self._gang, here)):
+            ray.actor.exit_actor()
+
+
 @dataclass
 class Gang:
     """A gang as the driver sees it: a thread in which Ray Train's `fit` runs until the gang is dismissed."""
 
     name: str
     size: int
-    thread: threading.Thread = field(repr=False)
-    asked: float
-    error: str = ""
+    thread: threading.Thread
     dismissed: bool = False
 
 
@@ -88,18 +106,17 @@ class GangPool:
         name = f"gang-{self._count:03d}"
         ray.get(self.switchboard.add.remote(name, size))
         thread = threading.Thread(target=self._run, args=(name, size), name=name, daemon=True)
-        self._gangs[name] = Gang(name, size, thread, time.monotonic())
+        self._gangs[name] = Gang(name, size, thread)
         thread.start()
 
     def make_room(self, size: int, units: int) -> None:
-        """Dismisses idle gangs of other sizes until so many workers are given back, or none is idle."""
+        """Dismisses gangs of other sizes that no trial needs, until so many workers are given back."""
         for name, (other, _, idle) in self.state().items():
             if units <= 0:
                 return
             gang = self._gangs[name]
             if other != size and idle and not gang.dismissed:
-                gang.dismissed = True
-                ray.get(self.switchboard.dismiss.remote(name))
+                self._dismiss(gang)
                 units -= other
 
     def state(self) -> dict[str, tuple[int, bool, bool]]:
@@ -112,21 +129,26 @@ class GangPool:
         ray.get(self.switchboard.end.remote(index))
 
     def close(self) -> None:
-        """Ends all gangs, the idle ones at once; workers that are computing are stopped after some seconds."""
-        for gang in self._gangs.values():
-            gang.dismissed = True
-            ray.get(self.switchboard.dismiss.remote(gang.name))
-        deadline = time.monotonic() + CLOSE_SECONDS
-        for gang in list(self._gangs.values()):
-            gang.thread.join(max(0.0, deadline - time.monotonic()))
-        for gang in list(self._gangs.values()):
-            if gang.thread.is_alive():
-                self._stop(gang)
+        """Ends all gangs: those that are idle by themselves, the others after some seconds."""
+        for gang in self.gangs():
+            self._dismiss(gang)
+        for after in (self._abort, None):
+            deadline = time.monotonic() + CLOSE_SECONDS
+            for gang in list(self._gangs.values()):
+                gang.thread.join(max(0.0, deadline - time.monotonic()))
+                if gang.thread.is_alive() and after is not None:
+                    after(gang)
         ray.kill(self.switchboard)
 
-    def _stop(self, gang: Gang) -> None:
-        for worker in ray.get(self.switchboard.workers.remote(gang.name)):
-            ray.kill(worker)
+    def _dismiss(self, gang: Gang) -> None:
+        gang.dismissed = True
+        ray.get(self.switchboard.dismiss.remote(gang.name))
+
+    def _abort(self, gang: Gang) -> None:
+        """Has Ray Train end the workers at once."""
+        controller = ray.get(self.switchboard.controller.remote(gang.name))
+        if controller is not None:
+            controller.abort.remote()
 
     def _run(self, name: str, size: int) -> None:
         reason = "the gang has ended"
@@ -134,12 +156,14 @@ class GangPool:
             self._trainer(name, size).fit()
         except Exception as error:  # an exception in a thread would be lost, and its trial wait for ever
             reason = f"the gang was lost: {' '.join(str(error).split())[:300]}"
-            logging.getLogger(__name__).debug("gang %s", name, exc_info=error)
+            logger.debug("gang %s", name, exc_info=error)
+        except SystemExit:
+            # Ray raises it in threads that wait while it is taken down
+            return
         try:
             ray.get(self.switchboard.remove.remote(name, reason))
-        except ray.exceptions.RayError:
-            # the sweep is over
-            return
+        except (ray.exceptions.RayError, SystemExit):
+            logger.debug("gang %s ended after its sweep", name)
         finally:
             self._gangs.pop(name, None)
 
@@ -154,5 +178,10 @@ class GangPool:
             # messages between workers are about numbers on the CPU, gradients about those on the GPU
             torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
             scaling_config=ScalingConfig(num_workers=size, use_gpu=on_gpu, resources_per_worker=needs),
-            run_config=RunConfig(name=name, storage_path=self._storage, failure_config=FailureConfig(max_failures=-1)),
+            run_config=RunConfig(
+                name=name,
+                storage_path=self._storage,
+                failure_config=FailureConfig(max_failures=-1),
+                callbacks=[Registration(self.switchboard, name)],
+            ),
         )

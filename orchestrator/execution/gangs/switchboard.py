@@ -32,6 +32,7 @@ class _Gang:
     attempt: _Attempt | None = None
     trial: _Trial | None = None
     dismissed: bool = False
+    controller: Any = None
 
     @property
     def ready(self) -> bool:
@@ -82,6 +83,13 @@ class Switchboard:
             if gone is not None and gone.trial is not None:
                 self._fail(gone.trial, reason)
             self._place()
+
+    async def register(self, gang: str, controller: Any) -> bool:  # noqa: ANN401
+        """Ray Train's controller of a gang is there, before it asks for a place; returns whether it is still wanted."""
+        found = self._gangs.get(gang)
+        if found is not None:
+            found.controller = controller
+        return found is not None and not found.dismissed
 
     async def join(self, gang: str, attempt: str, rank: int, worker: Any) -> None:  # noqa: ANN401
         """A worker is there; `worker` is its actor."""
@@ -172,16 +180,20 @@ class Switchboard:
     # for the driver
 
     async def state(self) -> dict[str, tuple[int, bool, bool]]:
-        """Of each gang: its size, whether all of its workers are there, and whether it is idle."""
+        """Of each gang: its size, whether all of its workers are there, and whether no trial needs it."""
         return {
-            name: (gang.size, gang.attempt is not None and len(gang.attempt.workers) == gang.size, gang.ready)
+            name: (
+                gang.size,
+                gang.attempt is not None and len(gang.attempt.workers) == gang.size,
+                gang.trial is None or gang.trial.over,
+            )
             for name, gang in self._gangs.items()
         }
 
-    async def workers(self, gang: str) -> list[Any]:
-        """The actors of a gang's workers."""
+    async def controller(self, gang: str) -> Any:  # noqa: ANN401
+        """The actor that controls a gang, None if there is none yet."""
         found = self._gangs.get(gang)
-        return list(found.attempt.workers.values()) if found is not None and found.attempt is not None else []
+        return None if found is None else found.controller
 
     def _place(self) -> None:
         """Gives idle gangs to the trials that have none, in the order in which these began."""

@@ -1,0 +1,228 @@
+"""Trials of several workers over a real Ray: the same results, nothing lost, nothing left behind."""
+
+import os
+import time
+
+import numpy as np
+import psutil
+import pytest
+import ray
+from ray.util import state
+
+import orchestrator
+from orchestrator.config import SweepConfig
+from orchestrator.errors import ExecutionError
+from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.training import EpochReport
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+TWO = {"workers_per_trial": 2}
+# one per cluster, made by Ray for itself and shared by everything that asks it for resources
+RAYS_OWN = "_AutoscalingCoordinatorActor"
+MIB = 2**20
+
+
+def zero_cost(epochs):
+    def train(spec, dataset, *, on_best=None, device="cpu", ranks=None):
+        for epoch in range(1, epochs + 1):
+            loss = spec.learning_rate / epoch
+            figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
+            if epoch == 1 and ranks.rank == 0:
+                from orchestrator.architectures import build_network
+                from orchestrator.training import feature_shape
+
+                on_best(build_network(spec.architecture, feature_shape(dataset), spec.settings))
+            yield EpochReport(epoch, loss, figures, spec.learning_rate, 0.0, 0.0, epoch, loss, epoch == epochs)
+
+    return train
+
+
+def living_actors():
+    found = state.list_actors(filters=[("state", "!=", "DEAD")], limit=1000)
+    return sorted(actor.class_name for actor in found if actor.class_name != RAYS_OWN)
+
+
+def living_groups():
+    return [group for group in state.list_placement_groups(limit=1000) if group.state != "REMOVED"]
+
+
+def worker_processes():
+    """Processes of Ray's that run an actor, by name."""
+    named = {}
+    for process in psutil.Process().children(recursive=True):
+        try:
+            title = process.cmdline()[0] if process.cmdline() else ""
+        except psutil.Error:
+            continue
+        if title.startswith("ray::") and "Agent" not in title and RAYS_OWN not in title:
+            named[process.pid] = title
+    return {pid: title for pid, title in named.items() if title != "ray::IDLE"}
+
+
+def wait_for(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, condition()
+        time.sleep(0.2)
+
+
+def test_two_workers_give_the_results_of_one(store):
+    def values(workers):
+        result = orchestrator.sweep(
+            "sklearn:wine",
+            name=f"workers-{workers}",
+            algorithm="random",
+            scheduler="none",
+            trials=4,
+            epochs=3,
+            resources={"workers_per_trial": workers},
+            tracking_uri=store,
+            register_model=workers == 2,
+        )
+        assert {trial.status for trial in result.trials} == {"finished"}
+        if workers == 2:
+            assert result.registration.champion
+            assert result.slots == 1
+        return [[trial.report.train_loss, *trial.report.validation.values()] for trial in result.trials]
+
+    np.testing.assert_allclose(values(2), values(1), rtol=1e-5, atol=1e-5)
+
+
+def test_a_gang_outlives_what_its_trials_do(store, tmp_path, monkeypatch):
+    (tmp_path / "gang_moody.py").write_text(
+        "import os, torch, torch.distributed as dist\n"
+        "class Moody(torch.nn.Module):\n"
+        "    def __init__(self, shape, settings):\n"
+        "        super().__init__()\n"
+        "        self.mood = settings['mood']\n"
+        "        self.layer = torch.nn.Linear(shape.numeric, shape.outputs)\n"
+        "    def forward(self, numeric, categorical):\n"
+        "        second = self.training and dist.is_initialized() and dist.get_rank() == 1\n"
+        "        if second and self.mood == 'raises in one worker':\n"
+        "            raise ValueError('not today')\n"
+        "        if second and self.mood == 'one worker dies':\n"
+        "            os._exit(3)\n"
+        "        if second and self.mood == 'the GPU is broken':\n"
+        "            raise RuntimeError('CUDA error: device-side assert triggered')\n"
+        "        scale = float('nan') if second and self.mood == 'diverges' else 1.0\n"
+        "        return scale * self.layer(numeric)\n"
+    )
+    moods = ["raises in one worker", "fine", "diverges", "the GPU is broken", "one worker dies", "fine too"]
+    space = tmp_path / "space.yaml"
+    space.write_text(
+        "epochs: 2\nparameters: {batch_size: 32}\narchitectures:\n  gang_moody:Moody:\n"
+        f"    mood: {{type: categorical, choices: {moods}}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = orchestrator.sweep(
+        "sklearn:iris",
+        name="gang-moody",
+        space=str(space),
+        algorithm="grid",
+        scheduler="none",
+        resources=TWO,
+        tracking_uri=store,
+    )
+    outcome = {trial.spec.settings["mood"]: (trial.status, trial.reason) for trial in result.trials}
+    assert outcome == {
+        "raises in one worker": ("failed", "ValueError: not today"),
+        "fine": ("finished", ""),
+        "diverges": ("failed", "the training loss became not a number in epoch 1"),
+        "the GPU is broken": ("failed", "RuntimeError: CUDA error: device-side assert triggered"),
+        "one worker dies": ("failed", "a worker of the trial was lost"),
+        "fine too": ("finished", ""),
+    }
+    wait_for(lambda: not living_actors())
+
+
+def test_many_trials_leave_nothing_behind(store):
+    before = living_actors(), len(living_groups())
+    memory = {}
+
+    def on_trial(record, ledger):
+        if len(ledger.ended()) in (60, 200):
+            sizes = {pid: psutil.Process(pid).memory_info().rss for pid in [os.getpid(), *worker_processes()]}
+            memory[len(ledger.ended())] = sizes
+
+    config = SweepConfig.create(
+        data="sklearn:iris",
+        name="many",
+        space="quick",
+        algorithm="random",
+        scheduler="none",
+        trials=200,
+        epochs=2,
+        resources=TWO,
+        tracking_uri=store,
+        register_model=False,
+    )
+    result = run_sweep(config, None, Hooks(on_trial, train=zero_cost(2)))
+    assert [trial.status for trial in result.trials] == ["finished"] * 200
+    wait_for(lambda: (living_actors(), len(living_groups())) == before)
+    wait_for(lambda: not worker_processes())
+    assert ray.available_resources()["CPU"] == 2
+    grown = {pid: (memory[200][pid] - memory[60][pid]) / MIB for pid in memory[60]}
+    assert len(grown) >= 6, "the driver, the switchboard, the trial, the controller and the workers were looked at"
+    assert max(grown.values()) < 30, grown
+
+
+def test_an_architecture_may_ask_for_more_workers_than_another(store, tmp_path):
+    space = tmp_path / "mixed.yaml"
+    space.write_text(
+        "epochs: 2\nparameters: {batch_size: 32}\nworkers_per_trial: {resnet: 2}\n"
+        "architectures:\n  mlp: {width: {type: categorical, choices: [4, 8]}}\n"
+        "  resnet: {width: {type: categorical, choices: [4, 8]}}\n"
+    )
+    most = []
+
+    def on_trial(record, ledger):
+        most.append(sum(trial.status == "running" for trial in ledger.trials.values()))
+
+    result = orchestrator.sweep(
+        "sklearn:iris",
+        name="sizes",
+        space=str(space),
+        algorithm="random",
+        scheduler="none",
+        trials=8,
+        seed=3,
+        on_trial=on_trial,
+        tracking_uri=store,
+    )
+    assert {trial.status for trial in result.trials} == {"finished"}
+    assert {trial.spec.architecture for trial in result.trials} == {"mlp", "resnet"}
+    assert max(most) <= 2
+    wait_for(lambda: not living_actors())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_sweep_that_finds_no_place_says_what_it_waits_for(store, workers):
+    said = []
+
+    @ray.remote(num_cpus=2)
+    class Holder:
+        def ready(self):
+            return True
+
+    holder = Holder.remote()
+    ray.get(holder.ready.remote())
+    try:
+        config = SweepConfig.create(
+            data="sklearn:iris",
+            name="waiting",
+            space="quick",
+            trials=2,
+            placement_timeout=4,
+            resources={"workers_per_trial": workers},
+            tracking_uri=store,
+        )
+        with pytest.raises(ExecutionError, match=r"nothing could be placed for \d+ s: .* 0 of 2 CPU are free"):
+            run_sweep(config, None, Hooks(say=said.append))
+        assert any(sentence.startswith("waiting: a trial needs") for sentence in said)
+    finally:
+        ray.kill(holder)
+    wait_for(lambda: not living_actors() and ray.available_resources().get("CPU") == 2)
+    assert len(living_groups()) == 0
+    result = orchestrator.sweep("sklearn:iris", name="waiting", space="quick", trials=1, tracking_uri=store)
+    assert result.registration.champion
