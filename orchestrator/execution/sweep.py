@@ -170,6 +170,8 @@ def _pool(config: SweepConfig, sizes: Mapping[str, int], folder: Path, *, wait: 
         if wait:
             with silence():
                 pool.close()
+        else:
+            pool.abandon()
 
 
 def _slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None) -> Slots:

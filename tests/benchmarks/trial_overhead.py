@@ -2,7 +2,8 @@
 
 Usage: python tests/benchmarks/trial_overhead.py [--trials 200] [--nested-trials 4]
 
-Both are measured in this run on this machine. An additional trial is (time of many trials - time of few) / difference,
+Ours with one worker per trial (in the trial's own process) and with two (in a gang); the nested pattern with one.
+All are measured in this run on this machine. An additional trial is (time of many trials - time of few) / difference,
 so that start-up, which is paid once, does not count.
 """
 
@@ -25,7 +26,7 @@ def zero_cost_training(spec, dataset, *, on_best=None, device="cpu", ranks=None)
     for epoch in range(1, EPOCHS + 1):
         loss = spec.learning_rate / epoch
         figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
-        if on_best is not None and epoch == EPOCHS:
+        if on_best is not None and epoch == EPOCHS and (ranks is None or ranks.rank == 0):
             on_best(network(spec, dataset))
         yield EpochReport(epoch, loss, figures, spec.learning_rate, 0.0, 0.0, epoch, loss, epoch == EPOCHS)
 
@@ -37,7 +38,7 @@ def network(spec, dataset):
     return build_network(spec.architecture, feature_shape(dataset), spec.settings)
 
 
-def ours(trials: int, folder: Path) -> float:
+def ours(trials: int, folder: Path, workers: int) -> float:
     """Seconds from the first trial to the last, everything written to MLflow."""
     from orchestrator.config import SweepConfig
     from orchestrator.execution.sweep import Hooks, run_sweep
@@ -50,11 +51,12 @@ def ours(trials: int, folder: Path) -> float:
         trials=trials,
         tracking_uri=f"sqlite:///{folder}/mlflow.db",
         storage=folder,
+        resources={"workers_per_trial": workers},
     )
     result = run_sweep(config, None, Hooks(train=zero_cost_training))
     assert len(result.trials) == trials
     assert {trial.status for trial in result.trials} == {"finished"}
-    return result.seconds
+    return result.search_seconds
 
 
 def nested(trials: int, folder: Path) -> float:
@@ -100,16 +102,23 @@ def main() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ours(2, folder)
-        few, many = ours(FEW, folder), ours(FEW + arguments.trials, folder)
-        each = (many - few) / arguments.trials
-        print(f"ours: {FEW} trials {few:.1f} s, {FEW + arguments.trials} trials {many:.1f} s: {each:.3f} s per trial")
+        ours(2, folder, 1)
+        each = {}
+        for workers in (1, 2):
+            few, many = ours(FEW, folder, workers), ours(FEW + arguments.trials, folder, workers)
+            each[workers] = (many - few) / arguments.trials
+            print(
+                f"ours, {workers} worker(s) per trial: {FEW} trials {few:.1f} s, {FEW + arguments.trials} trials "
+                f"{many:.1f} s: {each[workers]:.3f} s per trial",
+                flush=True,
+            )
         if arguments.nested_trials:
             few, many = nested(2, folder), nested(2 + arguments.nested_trials, folder)
             theirs = (many - few) / arguments.nested_trials
             count = 2 + arguments.nested_trials
             print(f"nested: 2 trials {few:.1f} s, {count} trials {many:.1f} s: {theirs:.2f} s per trial")
-            print(f"ratio: nested costs {theirs / each:.0f} times more per additional trial")
+            ratios = ", ".join(f"{theirs / cost:.0f} times ours with {workers}" for workers, cost in each.items())
+            print(f"ratio: nested costs {ratios} worker(s) per additional trial")
 
 
 if __name__ == "__main__":

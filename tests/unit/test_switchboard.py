@@ -163,7 +163,7 @@ def test_the_first_reason_of_a_failure_counts():
         jobs = [asyncio.create_task(board.next_job("a", "first", rank)) for rank in (0, 1)]
         await settle()
         await board.begin(0, 2, {"index": 0})
-        assert await asyncio.gather(*jobs) == [{"index": 0}] * 2
+        assert await asyncio.gather(*jobs) == [{"index": 0, "clean": False}] * 2
         assert not await board.report("a", "first", 0, {"failure": "not today"})
         assert not await board.report("a", "first", 0, {"failure": "connection closed"})
         assert (await board.advance(0, go_on=False))["failure"] == "not today"
@@ -199,5 +199,26 @@ def test_a_closing_gang_gets_no_trial_until_its_workers_are_new(closing):
         await board.begin(1, 1, {"index": 1})
         await settle()
         assert (("a", "first", 0, 1) in seen) == (not closing)
+
+    run(scenario())
+
+
+def test_a_process_group_is_used_again_unless_a_worker_failed():
+    async def scenario():
+        board, clean = Switchboard(), []
+        await board.add("a", 2)
+        for rank in (0, 1):
+            await board.join("a", "first", rank, rank)
+        for index, failing in enumerate([None, 1, None, None]):
+            jobs = [asyncio.create_task(board.next_job("a", "first", rank)) for rank in (0, 1)]
+            await settle()
+            await board.begin(index, 2, {"index": index})
+            clean.append([job["clean"] for job in await asyncio.gather(*jobs)])
+            # the last epoch is over for rank 0 when rank 1 fails
+            await board.report("a", "first", index, {"done": True})
+            if failing is not None:
+                await board.report("a", "first", index, {"failure": "late"})
+            await board.end(index)
+        assert clean == [[False] * 2, [True] * 2, [False] * 2, [True] * 2]
 
     run(scenario())

@@ -129,26 +129,48 @@ class GangPool:
         ray.get(self.switchboard.end.remote(index))
 
     def close(self) -> None:
-        """Ends all gangs: those that are idle by themselves, the others after some seconds."""
+        """Ends all gangs and waits for it: those that are idle by themselves, the others after some seconds."""
         for gang in self.gangs():
             self._dismiss(gang)
-        for after in (self._abort, None):
-            deadline = time.monotonic() + CLOSE_SECONDS
+        if not self._join(CLOSE_SECONDS):
             for gang in list(self._gangs.values()):
-                gang.thread.join(max(0.0, deadline - time.monotonic()))
-                if gang.thread.is_alive() and after is not None:
-                    after(gang)
+                controller = self._controller(gang)
+                if controller is not None:
+                    # has Ray Train end the workers at once
+                    controller.abort.remote()
+            self._join(CLOSE_SECONDS)
         ray.kill(self.switchboard)
+
+    def abandon(self) -> None:
+        """Ends the controllers only, when Ray is about to be left: it ends their workers.
+
+        No thread may wait for Ray at that time: the process would crash.
+        """
+        for gang in self.gangs():
+            self._dismiss(gang)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while time.monotonic() < deadline:
+            for gang in list(self._gangs.values()):
+                controller = self._controller(gang)
+                if controller is not None:
+                    ray.kill(controller)
+            if self._join(0.2):
+                return
+
+    def _join(self, seconds: float) -> bool:
+        """Whether all gangs have ended within this time."""
+        deadline = time.monotonic() + seconds
+        gangs = list(self._gangs.values())
+        for gang in gangs:
+            gang.thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(gang.thread.is_alive() for gang in gangs)
+
+    def _controller(self, gang: Gang) -> Any:  # noqa: ANN401
+        return ray.get(self.switchboard.controller.remote(gang.name))
 
     def _dismiss(self, gang: Gang) -> None:
         gang.dismissed = True
         ray.get(self.switchboard.dismiss.remote(gang.name))
-
-    def _abort(self, gang: Gang) -> None:
-        """Has Ray Train end the workers at once."""
-        controller = ray.get(self.switchboard.controller.remote(gang.name))
-        if controller is not None:
-            controller.abort.remote()
 
     def _run(self, name: str, size: int) -> None:
         reason = "the gang has ended"
@@ -157,15 +179,8 @@ class GangPool:
         except Exception as error:  # an exception in a thread would be lost, and its trial wait for ever
             reason = f"the gang was lost: {' '.join(str(error).split())[:300]}"
             logger.debug("gang %s", name, exc_info=error)
-        except SystemExit:
-            # Ray raises it in threads that wait while it is taken down
-            return
-        try:
-            ray.get(self.switchboard.remove.remote(name, reason))
-        except (ray.exceptions.RayError, SystemExit):
-            logger.debug("gang %s ended after its sweep", name)
-        finally:
-            self._gangs.pop(name, None)
+        ray.get(self.switchboard.remove.remote(name, reason))
+        self._gangs.pop(name, None)
 
     def _trainer(self, name: str, size: int) -> GangTrainer:
         needs: dict[str, float] = {"CPU": self._resources.cpus_per_worker}

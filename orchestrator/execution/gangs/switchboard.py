@@ -24,6 +24,8 @@ class _Attempt:
     workers: dict[int, Any] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
     closing: bool = False
+    # whether the process group of the trial before can be used again: not after a failure
+    clean: bool = False
 
 
 @dataclass
@@ -54,6 +56,7 @@ class _Trial:
     reports: list[Message] = field(default_factory=list)
     decision: bool | None = None
     over: bool = False
+    failed: bool = False
 
 
 class Switchboard:
@@ -111,12 +114,12 @@ class Switchboard:
                 if trial is not None and rank not in trial.takers:
                     trial.takers.add(rank)
                     found.attempt.waiting.discard(rank)
-                    return trial.job
+                    return {**trial.job, "clean": found.attempt.clean}
                 if trial is not None and trial.over:
                     # all come back before the gang is free again
                     found.attempt.waiting.add(rank)
                     if len(found.attempt.waiting) == found.size:
-                        found.trial = None
+                        found.trial, found.attempt.clean = None, not trial.failed
                         self._place()
                         continue
                 elif trial is None:
@@ -133,8 +136,9 @@ class Switchboard:
         async with self._changed:
             trial = self._trials.get(index)
             found = self._gangs.get(gang)
-            if content.get("closing") and found is not None and found.attempt and found.attempt.name == attempt:
-                found.attempt.closing = True
+            if "failure" in content and found and found.trial and found.attempt and found.attempt.name == attempt:
+                found.attempt.closing |= bool(content.get("closing"))
+                found.trial.failed = True
             if trial is None or trial.over or trial.gang != gang:
                 return False
             if "failure" in content:

@@ -55,13 +55,24 @@ def gang_worker(config: dict[str, Any]) -> None:
     post = Post(config["switchboard"], config["gang"], attempt[0], context.get_world_rank())
     here = ray.get_runtime_context().current_actor
     ray.get(post.switchboard.join.remote(post.gang, post.attempt, post.rank, here))
+    group = None
     while (job := post.next_job()) is not None:
-        _run(job, post, context.get_world_size())
+        group = _run(job, post, group)
 
 
-def _run(job: dict[str, Any], post: Post, size: int) -> None:
-    """One trial; whatever goes wrong is reported, and the worker is ready for the next one."""
-    group = dist.new_group() if size > 1 else None
+def _run(job: dict[str, Any], post: Post, group: dist.ProcessGroup | None) -> dist.ProcessGroup | None:
+    """One trial; whatever goes wrong is reported, and the worker is ready for the next one.
+
+    Args:
+        job: of the trial; `clean` says whether the group of the one before can be used again.
+        post: to report to.
+        group: of the trial before.
+
+    Returns:
+        The group, if it can be used again as far as this worker knows.
+    """
+    if not job["clean"]:
+        group = dist.new_group() if dist.is_initialized() else None
     try:
         if group is not None:
             # none may fail, and leave, before all are in
@@ -72,11 +83,13 @@ def _run(job: dict[str, Any], post: Post, size: int) -> None:
         post.report(job["index"], {"failure": _reason(error), "closing": sticky})
         if sticky:
             raise
-    finally:
-        if group is not None:
-            # the others, if they are still computing, learn in this way that it is over
-            dist.destroy_process_group(group)
-        free_memory()
+    else:
+        return group
+    if group is not None:
+        # the others, if they are still computing, learn in this way that it is over
+        dist.destroy_process_group(group)
+    free_memory()
+    return None
 
 
 def _train(job: dict[str, Any], post: Post, ranks: Ranks) -> None:
