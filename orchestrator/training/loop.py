@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from orchestrator.architectures import FeatureShape, build_network
+from orchestrator.architectures import FeatureShape, build_network, is_custom
 from orchestrator.data import Dataset, FeatureEncoder, Schema, TargetEncoder
 from orchestrator.errors import ConfigError, TrainingDivergedError
 from orchestrator.training.metrics import Metric, find_metric
@@ -91,7 +91,7 @@ def train_network(
     metric = find_metric(dataset.schema.target.task, spec.metric)
     optimization = Optimization(spec, network.parameters(), rows.steps, device)
     loss = loss_function(dataset.schema.target.task)
-    trained = ranks.distribute(network)
+    trained = ranks.distribute(network, may_skip=is_custom(spec.architecture))
     if spec.compile:
         # in place: weights keep their names
         trained.compile()

@@ -39,8 +39,13 @@ class Ranks:
         """This worker's part of so many rows; the parts of the workers differ by at most one row."""
         return rows * self.rank // self.size, rows * (self.rank + 1) // self.size, rows
 
-    def distribute(self, network: nn.Module) -> nn.Module:
-        """The network to train: its gradients are averages over all workers."""
+    def distribute(self, network: nn.Module, *, may_skip: bool) -> nn.Module:
+        """The network to train: its gradients are averages over all workers.
+
+        Args:
+            network: with the same weights at every worker.
+            may_skip: whether a step may leave some of its parameters out.
+        """
         return network
 
     def accumulate(self, network: nn.Module, *, more: bool) -> contextlib.AbstractContextManager[None]:
@@ -77,11 +82,11 @@ class ProcessGroupRanks(Ranks):
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
         self._wrap = wrap or (lambda network, options: DistributedDataParallel(network, **options))
 
-    def distribute(self, network: nn.Module) -> nn.Module:
+    def distribute(self, network: nn.Module, *, may_skip: bool) -> nn.Module:
         """See `Ranks`."""
         share_layers(network, self, self.group)
-        # equal random states give equal buffers; a user's network may leave parameters unused in a step
-        options = {"process_group": self.group, "forward_sync_buffers": False, "find_unused_parameters": True}
+        # equal random states give equal buffers
+        options = {"process_group": self.group, "forward_sync_buffers": False, "find_unused_parameters": may_skip}
         return self._wrap(network, options)
 
     def accumulate(self, network: nn.Module, *, more: bool) -> contextlib.AbstractContextManager[None]:

@@ -57,15 +57,16 @@ class SharedBatchNorm(_BatchNorm):
             return super().forward(inputs)
         axes = [axis for axis in range(inputs.dim()) if axis != 1]
         shape = [1, -1] + [1] * (inputs.dim() - 2)
-        wide = inputs if inputs.dtype is torch.float64 else inputs.float()
-        sums = torch.cat([wide.sum(axes), wide.new_tensor([inputs.numel() / inputs.shape[1]])])
-        sums = _total(sums, self.group)
-        count = sums[-1].detach()
-        mean = sums[:-1] / count
-        centred = wide - mean.view(shape)
-        variance = _total((centred * centred).sum(axes), self.group) / count
+        # in one message: doubles, because the variance is a difference of two large numbers
+        wide = inputs.double()
+        here = wide.new_tensor([inputs.numel() / inputs.shape[1]])
+        sums = _total(torch.cat([wide.sum(axes), (wide * wide).sum(axes), here]), self.group)
+        count, width = sums[-1].detach(), inputs.shape[1]
+        mean = sums[:width] / count
+        variance = (sums[width:-1] / count - mean * mean).clamp(min=0)
         self._remember(mean.detach(), variance.detach(), count)
-        normal = centred * torch.rsqrt(variance + self.eps).view(shape)
+        centred = inputs - mean.to(inputs.dtype).view(shape)
+        normal = centred * torch.rsqrt(variance + self.eps).to(inputs.dtype).view(shape)
         if self.affine:
             normal = normal * self.weight.view(shape) + self.bias.view(shape)
         return normal.to(inputs.dtype)
@@ -78,8 +79,9 @@ class SharedBatchNorm(_BatchNorm):
         momentum = self.momentum
         if momentum is None:
             momentum = 1.0 / float(self.num_batches_tracked or 1)
-        self.running_mean.lerp_(mean, momentum)
-        self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), momentum)
+        unbiased = variance * count / (count - 1).clamp(min=1)
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
 
 
 def _total(value: Tensor, group: dist.ProcessGroup) -> Tensor:
