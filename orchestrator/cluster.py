@@ -8,12 +8,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from orchestrator.authentication import prepare_connection, protect_token
 from orchestrator.environment import debugging
 from orchestrator.errors import ExecutionError
 
-TOKEN_FILE = Path.home() / ".ray" / "auth_token"
 # must be there before Ray is imported
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -39,9 +38,8 @@ def ray_session(address: str | None = None, *, num_cpus: int | None = None, dash
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if address is not None and "RAY_AUTH_MODE" not in os.environ and _has_token():
-        # an explicit address never turns authentication on by itself
-        os.environ["RAY_AUTH_MODE"] = "token"
+    if address is not None:
+        prepare_connection(address)
     import ray
 
     if ray.is_initialized():
@@ -80,22 +78,11 @@ def _connect(address: str | None, num_cpus: int | None, *, dashboard: bool) -> N
         return
     # "local": a cluster that happens to run on this machine is not ours to use
     ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options)
-    if TOKEN_FILE.is_file():
-        TOKEN_FILE.chmod(0o600)
-
-
-def _has_token() -> bool:
-    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return bool(named) or TOKEN_FILE.is_file()
+    protect_token()
 
 
 def _explain(address: str | None, error: Exception) -> str:
     reason = " ".join(str(error).split())[:300]
     if address is None:
         return f"Ray could not be started on this machine: {reason}; `orchestrator doctor` checks what it needs"
-    if "uthentication" in reason or "token" in reason.lower() or "InvalidAuthToken" in reason:
-        return (
-            f"the Ray cluster at {address} refused the connection: it wants its authentication token; "
-            "put it into ~/.ray/auth_token or name its file in RAY_AUTH_TOKEN_PATH, and set RAY_AUTH_MODE=token"
-        )
     return f"no Ray cluster can be reached at {address}: {reason}"

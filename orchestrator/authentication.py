@@ -1,0 +1,100 @@
+"""Ray's token authentication: invisible with a Ray of our own, one clear sentence with a cluster that refuses.
+
+Ray reads `RAY_AUTH_TOKEN`, then the file `RAY_AUTH_TOKEN_PATH`, then `~/.ray/auth_token`; and only if `RAY_AUTH_MODE`
+says so before it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.errors import ExecutionError
+
+PROBE_SECONDS = 10.0
+# Ray's own question whether a cluster's control service is alive; its request has no content
+PROBE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
+HINT = "put it into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
+
+
+def token_file() -> Path:
+    """Where Ray keeps the token of this user."""
+    return Path.home() / ".ray" / "auth_token"
+
+
+def find_token() -> tuple[str, str] | None:
+    """The token and where it comes from, None if there is none.
+
+    Raises:
+        ExecutionError: the file that `RAY_AUTH_TOKEN_PATH` names cannot be read.
+    """
+    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return token, "RAY_AUTH_TOKEN"
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named).expanduser() if named else token_file()
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        if named:
+            raise ExecutionError(f"RAY_AUTH_TOKEN_PATH: {path} cannot be read ({error.strerror})") from None
+        return None
+    return (token, str(path)) if token else None
+
+
+def protect_token() -> None:
+    """Makes the token file readable by its owner only; Ray writes it readable by everybody."""
+    path = token_file()
+    if path.is_file() and path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
+def prepare_connection(address: str) -> None:
+    """Asks a cluster whether it is there and wants a token, and prepares the environment for `ray.init`.
+
+    Args:
+        address: `host:port`; other forms (`auto`, `ray://...`) are left to Ray.
+
+    Raises:
+        ExecutionError: nobody answers there, or the cluster refuses the token; before Ray has waited for long.
+    """
+    protect_token()
+    host, _, port = address.rpartition(":")
+    if not host or "://" in address or not port.isdigit():
+        if find_token() is not None:
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        return
+    refusal = _refusal(address, None)
+    if refusal is None:
+        # an open cluster, whatever token this user has for others
+        return
+    found = find_token()
+    if found is None:
+        raise ExecutionError(f"the Ray cluster at {address} wants its authentication token: {HINT}")
+    token, origin = found
+    if _refusal(address, token) is not None:
+        raise ExecutionError(
+            f"the Ray cluster at {address} refused the authentication token from {origin}: it is another cluster's; "
+            f"{HINT}"
+        )
+    os.environ["RAY_AUTH_MODE"] = "token"
+
+
+def _refusal(address: str, token: str | None) -> str | None:
+    """Why the cluster does not let us in, None if it does.
+
+    Raises:
+        ExecutionError: nobody answers.
+    """
+    import grpc
+
+    metadata = [("authorization", f"Bearer {token}")] if token else None
+    with grpc.insecure_channel(address) as channel:
+        try:
+            channel.unary_unary(PROBE)(b"", timeout=PROBE_SECONDS, metadata=metadata)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                return str(error.details())
+            raise ExecutionError(
+                f"no Ray cluster can be reached at {address} ({' '.join(str(error.details()).split())[:200]})"
+            ) from None
+    return None
