@@ -152,7 +152,7 @@ class SweepConfig(_Config):
         placement_timeout: how long nothing of the sweep may find a place before it gives up.
         tracking_uri: MLflow store.
         address: of a Ray cluster; a local one is started if left out.
-        storage: folder for the weights of trials.
+        storage: folder, `s3://...` or `gs://...` for the weights of trials; shared by all nodes of a cluster.
         register_model: whether the winner is registered.
     """
 
@@ -180,7 +180,7 @@ class SweepConfig(_Config):
     placement_timeout: Duration = timedelta(minutes=10)
     tracking_uri: str | None = None
     address: str | None = None
-    storage: Path | None = None
+    storage: str | None = None
     register_model: bool = True
 
 

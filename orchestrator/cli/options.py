@@ -1,8 +1,9 @@
-"""What `sweep` and `train` share: options, and how results are shown."""
+"""What `sweep`, `plan`, `submit` and `train` share: options, and how results are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -10,6 +11,7 @@ import click
 from orchestrator.cli.base import show_number
 
 if TYPE_CHECKING:
+    from orchestrator.config import SweepConfig
     from orchestrator.tracking.registry import Registration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -39,6 +41,71 @@ def data_options(function: Function) -> Function:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def sweep_options(function: Function) -> Function:
+    """All that says what a sweep is, its data among it; `sweep_config` makes it of them."""
+    options = [
+        click.argument("data", required=False),
+        data_options,
+        click.option("--space", metavar="NAME|FILE", help="Search space, see `orchestrator spaces`. Default: tabular."),
+        click.option(
+            "--architecture", metavar="NAME", help="Search this one only: mlp, resnet or package.module:Class."
+        ),
+        click.option(
+            "--algorithm", type=click.Choice(["tpe", "random", "grid"]), help="What to try next. Default: tpe."
+        ),
+        click.option("--scheduler", type=click.Choice(["asha", "none"]), help="What to stop early. Default: asha."),
+        click.option(
+            "--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."
+        ),
+        click.option("--time-budget", metavar="TIME", help="Such as 90s, 10m or 2h."),
+        click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
+        click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),
+        click.option(
+            "--workers-per-trial", type=click.IntRange(1), help="Processes that train one network together. Default: 1."
+        ),
+        click.option("--cpus-per-worker", type=click.IntRange(1), help="CPU cores of a worker. Default: 1."),
+        click.option(
+            "--gpus-per-worker", type=click.FloatRange(0), help="GPUs of a worker, or a part of one. Default: 0."
+        ),
+        click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
+        click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of training. Default: fp32."),
+        click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
+        click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
+        click.option(
+            "--placement-timeout", metavar="TIME", help="Give up when nothing finds a place so long. Default: 10m."
+        ),
+        click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep."),
+        click.option(
+            "--storage", type=click.Path(path_type=Path), help="Folder for weights of trials; shared on a cluster."
+        ),
+        click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def sweep_config(data: str | None, config_file: Path | None, options: dict[str, Any]) -> SweepConfig:
+    """The sweep that the user asked for: options count more than what the YAML file says.
+
+    Raises:
+        click.UsageError: no data is named.
+        ConfigError: the file or an option is not valid.
+    """
+    from orchestrator.config import ResourceConfig, SweepConfig, read_yaml
+
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    resources = {name: given.pop(name) for name in ResourceConfig.model_fields if name in given}
+    content: dict[str, Any] = read_yaml(config_file) if config_file else {}
+    if resources:
+        given["resources"] = {**content.get("resources", {}), **resources}
+    if data is not None:
+        given["data"] = data
+    if "data" not in content and data is None:
+        raise click.UsageError("Missing argument 'DATA'.")
+    return SweepConfig.create(**{**content, **given})
 
 
 def show_test(test: Mapping[str, float]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, show_number, tracking_option
-from orchestrator.cli.options import data_options, say, show_registration, show_test
+from orchestrator.cli.options import say, show_registration, show_test, sweep_config, sweep_options
 
 if TYPE_CHECKING:
     from orchestrator.execution.ledger import Ledger, TrialRecord
@@ -26,47 +26,14 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
 
 
 @click.command(cls=Command, help=EXAMPLE)
-@click.argument("data", required=False)
-@data_options
-@click.option("--space", metavar="NAME|FILE", help="Search space, see `orchestrator spaces`. Default: tabular.")
-@click.option("--architecture", metavar="NAME", help="Search this one only: mlp, resnet or package.module:Class.")
-@click.option("--algorithm", type=click.Choice(["tpe", "random", "grid"]), help="What to try next. Default: tpe.")
-@click.option("--scheduler", type=click.Choice(["asha", "none"]), help="What to stop early. Default: asha.")
-@click.option("--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows.")
-@click.option("--time-budget", metavar="TIME", help="Such as 90s, 10m or 2h.")
-@click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's.")
-@click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping.")
-@click.option(
-    "--workers-per-trial", type=click.IntRange(1), help="Processes that train one network together. Default: 1."
-)
-@click.option("--cpus-per-worker", type=click.IntRange(1), help="CPU cores of a worker. Default: 1.")
-@click.option("--gpus-per-worker", type=click.FloatRange(0), help="GPUs of a worker, or a part of one. Default: 0.")
-@click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits.")
-@click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of training. Default: fp32.")
-@click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1.")
-@click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no.")
-@click.option("--placement-timeout", metavar="TIME", help="Give up when nothing finds a place so long. Default: 10m.")
-@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep.")
-@click.option("--storage", type=click.Path(path_type=Path), help="Folder for weights of trials; shared on a cluster.")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options.")
+@sweep_options
 @tracking_option
 @json_option
 def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
-    from orchestrator.config import ResourceConfig, SweepConfig, read_yaml
     from orchestrator.execution.sweep import Hooks, run_sweep
 
-    resources = {name: options.pop(name) for name in ResourceConfig.model_fields}
-    given = {name: value for name, value in options.items() if value not in (None, ())}
-    resources = {name: value for name, value in resources.items() if value is not None}
-    content: dict[str, Any] = read_yaml(config_file) if config_file else {}
-    if resources:
-        given["resources"] = {**content.get("resources", {}), **resources}
-    if data is not None:
-        given["data"] = data
-    if "data" not in content and data is None:
-        raise click.UsageError("Missing argument 'DATA'.")
-    config = SweepConfig.create(**{**content, **given})
+    config = sweep_config(data, config_file, options)
     result = run_sweep(config, None, Hooks(Progress(config.trials), say))
     if as_json:
         print_json(to_json(result))

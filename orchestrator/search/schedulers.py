@@ -12,7 +12,7 @@ def build_scheduler(scheduler: str, epochs: int) -> TrialScheduler:
     """The scheduler for trials of at most `epochs` epochs.
 
     `asha` is the stopping form of Li et al. 2018 (arXiv 1810.05934) as Ray Tune has it, with reduction factor 3 and
-    its first rung after a ninth of the epochs; `none` lets every trial run to its end.
+    its first rung after a sixth of the epochs; `none` lets every trial run to its end.
     """
     if scheduler == "none":
         return FIFOScheduler()
