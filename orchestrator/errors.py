@@ -71,5 +71,9 @@ class ExecutionError(OrchestratorError):
     """Ray could not be started or a sweep could not be run."""
 
 
+class StorageError(OrchestratorError):
+    """A file of a sweep could not be written, read or deleted."""
+
+
 class ServingError(OrchestratorError):
     """A model could not be deployed, or a deployment could not be found."""

@@ -78,7 +78,9 @@ def sweep_options(function: Function) -> Function:
         ),
         click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep."),
         click.option(
-            "--storage", type=click.Path(path_type=Path), help="Folder for weights of trials; shared on a cluster."
+            "--storage",
+            metavar="FOLDER|URI",
+            help="For weights of trials: a folder, on a cluster a shared one, s3://, gs://.",
         ),
         click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options."),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 
-from orchestrator.execution.trainable import ActorSettings, weights_file
+from orchestrator.errors import StorageError
+from orchestrator.execution.trainable import ActorSettings, weights_name
 from orchestrator.tracking import tags
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.training import EpochReport, Metric, TrialSpec
@@ -161,7 +163,9 @@ class Ledger(tune.Callback):  # type: ignore[misc]
             self._listener(record, self)
 
     def _forget_weights(self, record: TrialRecord) -> None:
-        weights_file(self._settings.weights, record.index).unlink(missing_ok=True)
+        # a file too many is no reason to end a sweep
+        with contextlib.suppress(StorageError):
+            self._settings.storage.remove(weights_name(record.index))
 
 
 def _last_words(trial: Trial) -> str:

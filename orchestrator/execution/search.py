@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import debugging
@@ -36,14 +36,12 @@ class Running:
     Attributes:
         slots: trials at once, as it looks at the start.
         settings: of all workers.
-        folder: for Tune's own state.
         pool: of gangs, None if each trial is its own worker.
         say: is told of interruptions and of waiting.
     """
 
     slots: Slots
     settings: ActorSettings
-    folder: Path
     pool: GangPool | None
     say: Callable[[str], None]
 
@@ -57,6 +55,22 @@ def run_trials(plan: SweepPlan, ledger: Ledger, running: Running) -> bool:
     Raises:
         ExecutionError: nothing of it found a place within the placement timeout.
     """
+    budget = plan.config.time_budget
+    if budget is not None:
+        ledger.stop_after(budget.total_seconds())
+    # so many trials may wait for their processes at the same time; Tune has no argument for it
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(running.slots.count)
+    with (
+        # Tune's own state, which is not used here; what counts is in the storage and in the tracking store
+        tempfile.TemporaryDirectory(prefix="orchestrator-tune-") as folder,
+        stop_on_signal(running.say) as interruption,
+    ):
+        _tuner(plan, ledger, running, folder).fit()
+    ledger.close(interrupted=interruption.requested)
+    return interruption.requested
+
+
+def _tuner(plan: SweepPlan, ledger: Ledger, running: Running, folder: str) -> Any:  # noqa: ANN401
     from ray import tune
 
     from orchestrator.execution.admission import Admission, AdmittedSearch, PlacementWatch
@@ -64,15 +78,10 @@ def run_trials(plan: SweepPlan, ledger: Ledger, running: Running) -> bool:
     from orchestrator.search.schedulers import build_scheduler
 
     config = plan.config
-    budget = config.time_budget.total_seconds() if config.time_budget else None
-    if budget is not None:
-        ledger.stop_after(budget)
     admission = Admission(config.resources, config.concurrency, running.pool)
     search = build_search(config.algorithm, plan.sampler, plan.metric, plan.points)
     patience = config.placement_timeout.total_seconds()
-    # so many trials may wait for their processes at the same time; Tune has no argument for it
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(running.slots.count)
-    tuner = tune.Tuner(
+    return tune.Tuner(
         _trainable(plan, running),
         tune_config=tune.TuneConfig(
             metric=OBJECTIVE,
@@ -80,22 +89,18 @@ def run_trials(plan: SweepPlan, ledger: Ledger, running: Running) -> bool:
             search_alg=AdmittedSearch(search, admission, plan.workers),
             scheduler=build_scheduler(config.scheduler, plan.epochs),
             num_samples=plan.trials or -1,
-            time_budget_s=budget,
+            time_budget_s=config.time_budget.total_seconds() if config.time_budget else None,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=str(running.folder),
+            storage_path=folder,
             callbacks=[ledger, PlacementWatch(config.resources, patience, running.pool, running.say)],
             # trials write their best weights themselves
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
         ),
     )
-    with stop_on_signal(running.say) as interruption:
-        tuner.fit()
-    ledger.close(interrupted=interruption.requested)
-    return interruption.requested
 
 
 def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,15 +19,17 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Table, load_table
 from orchestrator.environment import home
-from orchestrator.errors import ExecutionError, UsageError
+from orchestrator.errors import ExecutionError, StorageError
 from orchestrator.execution.plan import SweepPlan, describe, make_plan, space_of, workers_of
 from orchestrator.execution.search import Running, quiet_tune, run_trials
+from orchestrator.execution.sharing import check_shared
 from orchestrator.execution.slots import Slots, plan_slots
 from orchestrator.execution.winner import Winner, make_winner, register_winner
+from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.sweeps import SweepTracker
-from orchestrator.training import Metric, load_weights
+from orchestrator.training import Metric, unpack_weights
 
 if TYPE_CHECKING:
     from orchestrator.execution.gangs.pool import GangPool
@@ -127,13 +128,13 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
                 planning.result(QUICK_SECONDS)
             with (
                 ray_session(config.address) as ends,
-                _storage(config, table) as folder,
-                _pool(config, sizes, folder, wait=not ends) as pool,
+                _storage(config, table) as storage,
+                _pool(config, sizes, storage, wait=not ends) as pool,
             ):
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.say(sentence)
-                return _run(plan, opening.result(), hooks, pool, folder, started)
+                return _run(plan, opening.result(), hooks, pool, storage, started)
         except BaseException as error:
             if opening.exception() is None:
                 interrupted = isinstance(error, KeyboardInterrupt)
@@ -148,7 +149,7 @@ def _open_tracker(config: SweepConfig, planning: Future[SweepPlan]) -> SweepTrac
 
 
 @contextmanager
-def _pool(config: SweepConfig, sizes: Mapping[str, int], folder: Path, *, wait: bool) -> Iterator[GangPool | None]:
+def _pool(config: SweepConfig, sizes: Mapping[str, int], storage: Storage, *, wait: bool) -> Iterator[GangPool | None]:
     """Gangs, if any trial has several workers. With trials of one size only they are started at once.
 
     They end with the connection to Ray; only if that goes on afterwards, their end has to be waited for.
@@ -160,7 +161,7 @@ def _pool(config: SweepConfig, sizes: Mapping[str, int], folder: Path, *, wait: 
     slots = _slots(config, sizes, config.trials)
     from orchestrator.execution.gangs.pool import GangPool
 
-    pool = GangPool(config.resources, str(folder))
+    pool = GangPool(config.resources, storage)
     try:
         if len(set(sizes.values())) == 1:
             for _ in range(slots.count):
@@ -182,26 +183,28 @@ def _slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None) ->
 
 
 def _run(
-    plan: SweepPlan, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, folder: Path, started: float
+    plan: SweepPlan, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, storage: Storage, started: float
 ) -> SweepResult:
     from orchestrator.execution.ledger import Ledger
-    from orchestrator.execution.trainable import ActorSettings, weights_file
+    from orchestrator.execution.trainable import ActorSettings, weights_name
     from orchestrator.training import train_trial
 
     slots = _slots(plan.config, plan.workers, plan.trials)
     device = "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu"
-    settings = ActorSettings(folder / "weights", slots.threads, device, hooks.train or train_trial)
+    settings = ActorSettings(storage, slots.threads, device, hooks.train or train_trial)
     ledger = Ledger(plan.metric, tracker.writer, settings, hooks.on_trial)
     hooks.say(plan.announcement(slots))
     search_started = time.perf_counter()
-    interrupted = run_trials(plan, ledger, Running(slots, settings, folder, pool, hooks.say))
+    interrupted = run_trials(plan, ledger, Running(slots, settings, pool, hooks.say))
     search_seconds = time.perf_counter() - search_started
     tracker.close_trials(len(ledger.trials), ledger.reports)
     best = ledger.best
     if best is None or best.report is None:
         raise ExecutionError(_nothing(ledger, interrupted=interrupted))
-    path = weights_file(settings.weights, best.index)
-    winner = make_winner(best.spec, best.report, plan.dataset, plan.metric, lambda network: load_weights(network, path))
+    weights = storage.read(weights_name(best.index))
+    winner = make_winner(
+        best.spec, best.report, plan.dataset, plan.metric, lambda network: unpack_weights(network, weights)
+    )
     registration = None
     if plan.config.register_model:
         run_id = tracker.writer.run_id(best.index)
@@ -224,19 +227,22 @@ def _run(
 
 
 @contextmanager
-def _storage(config: SweepConfig, table: Table | None) -> Iterator[Path]:
-    """A folder for weights and Tune's state while the sweep runs."""
-    base = config.storage or home() / "sweeps"
+def _storage(config: SweepConfig, table: Table | None) -> Iterator[Storage]:
+    """A place for the weights of trials while the sweep runs; all nodes must be able to write there.
+
+    Raises:
+        UsageError: it cannot be used, or not by all nodes.
+    """
+    base = Storage.at(config.storage or home() / "sweeps")
     name = config.name or (table.name if table is not None else Path(config.data).name.split(".")[0].split(":")[-1])
-    folder = base.expanduser().resolve() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    storage = base.child(f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
+    storage.prepare()
     try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"{base}: cannot be used as storage ({error.strerror}); give another --storage") from None
-    try:
-        yield folder
+        check_shared(storage)
+        yield storage
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(StorageError):
+            storage.clear()
 
 
 def _nothing(ledger: Ledger, *, interrupted: bool) -> str:

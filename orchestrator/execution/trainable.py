@@ -16,7 +16,8 @@ from torch import nn
 
 from orchestrator.data import Dataset
 from orchestrator.errors import OrchestratorError
-from orchestrator.training import EpochReport, TrialSpec, save_weights, train_trial
+from orchestrator.storage import Storage
+from orchestrator.training import EpochReport, TrialSpec, pack_weights, train_trial
 
 Train = Callable[..., Iterator[EpochReport]]
 
@@ -26,31 +27,31 @@ class ActorSettings:
     """The same for all trials of a sweep.
 
     Attributes:
-        weights: folder for the weights of best epochs.
+        storage: for the weights of best epochs.
         threads: for torch.
         device: cpu or cuda.
         train: the training function, with the signature of `train_trial`.
         modules: folder in which a user's own modules are looked for.
     """
 
-    weights: Path
+    storage: Storage
     threads: int
     device: str = "cpu"
     train: Train = train_trial
     modules: Path = field(default_factory=Path.cwd)
 
 
-def weights_file(folder: Path, index: int) -> Path:
-    """Where the best weights of a trial are."""
-    return folder / f"trial-{index:04d}.safetensors"
+def weights_name(index: int) -> str:
+    """Under which the best weights of a trial are in the storage of a sweep."""
+    return f"trial-{index:04d}.safetensors"
 
 
 def keep_best(settings: ActorSettings, index: int) -> Callable[[nn.Module], None]:
     """Writes the weights of a trial's best epoch; pass it to the training function as `on_best`."""
-    path = weights_file(settings.weights, index)
+    name = weights_name(index)
 
     def keep(network: nn.Module) -> None:
-        save_weights(network, path)
+        settings.storage.write(name, pack_weights(network))
 
     return keep
 

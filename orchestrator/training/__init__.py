@@ -1,6 +1,6 @@
 """Training one network: `train_trial` and what goes in and out. Knows nothing of Ray or MLflow."""
 
-from orchestrator.training.checkpoints import BestWeights, load_weights, save_weights
+from orchestrator.training.checkpoints import BestWeights, pack_weights, unpack_weights
 from orchestrator.training.loop import feature_shape, network_outputs, train_trial
 from orchestrator.training.metrics import Metric, find_metric, metrics_of
 from orchestrator.training.outputs import evaluate, probabilities, values
@@ -22,12 +22,12 @@ __all__ = [
     "evaluate",
     "feature_shape",
     "find_metric",
-    "load_weights",
     "metrics_of",
     "network_outputs",
+    "pack_weights",
     "probabilities",
-    "save_weights",
     "spec_from_parameters",
     "train_trial",
+    "unpack_weights",
     "values",
 ]

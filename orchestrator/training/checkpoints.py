@@ -1,12 +1,10 @@
-"""The weights that a trial keeps: those of its best epoch, in memory or as a safetensors file."""
+"""The weights that a trial keeps: those of its best epoch, in memory or as safetensors."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from orchestrator.errors import OrchestratorError
@@ -23,24 +21,21 @@ class BestWeights:
         self.state = _copy(network)
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Writes all parameters and buffers as safetensors; the file is there complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.writing")
-    save_file(_copy(network), temporary)
-    temporary.replace(path)
+def pack_weights(network: nn.Module) -> bytes:
+    """All parameters and buffers as the content of a safetensors file."""
+    return bytes(save(_copy(network)))
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Reads what `save_weights` wrote.
+def unpack_weights(network: nn.Module, content: bytes) -> None:
+    """Puts what `pack_weights` made into a network.
 
     Raises:
-        OrchestratorError: the file is missing, damaged or of another network.
+        OrchestratorError: the content is damaged or of another network.
     """
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise OrchestratorError(f"{path}: the weights cannot be read ({error})") from error
+        network.load_state_dict(load(content))
+    except (SafetensorError, RuntimeError) as error:
+        raise OrchestratorError(f"the weights of the trial cannot be used ({error})") from error
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

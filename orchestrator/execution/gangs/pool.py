@@ -18,6 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from orchestrator.config import ResourceConfig
 from orchestrator.execution.gangs.switchboard import Switchboard
 from orchestrator.execution.gangs.worker import gang_worker
+from orchestrator.storage import Storage
 
 TRAIN_ENVIRONMENT = {
     # the preemption watcher is one more actor per gang, the metrics are about single training runs
@@ -75,12 +76,12 @@ class GangPool:
         switchboard: the actor through which trials reach gangs.
     """
 
-    def __init__(self, resources: ResourceConfig, storage: str) -> None:
+    def __init__(self, resources: ResourceConfig, storage: Storage) -> None:
         """Starts the switchboard on this node.
 
         Args:
             resources: of one worker.
-            storage: folder or URI for what Ray Train writes.
+            storage: for what Ray Train writes.
         """
         for name, value in TRAIN_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
@@ -195,7 +196,8 @@ class GangPool:
             scaling_config=ScalingConfig(num_workers=size, use_gpu=on_gpu, resources_per_worker=needs),
             run_config=RunConfig(
                 name=name,
-                storage_path=self._storage,
+                storage_path=self._storage.path,
+                storage_filesystem=None if self._storage.is_local else self._storage.filesystem,
                 failure_config=FailureConfig(max_failures=-1),
                 callbacks=[Registration(self.switchboard, name)],
             ),

@@ -1,0 +1,112 @@
+"""Weights of trials in an object store (a real S3 server), and nodes that do not share a folder."""
+
+import os
+import subprocess
+import sys
+import time
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from ray._raylet import GcsClient
+from ray.cluster_utils import Cluster
+from support import free_port
+
+from orchestrator.config import SweepConfig
+from orchestrator.errors import UsageError
+from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.storage import Storage
+
+KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """An S3 server with one bucket: the URI of a folder in it."""
+    port = free_port()
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", **KEYS)
+    client.create_bucket(Bucket="sweeps")
+    yield f"s3://someone:secret@sweeps/trials?endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
+    server.stop()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_sweep_keeps_its_weights_in_s3_and_leaves_nothing_there(ray_cluster, store, bucket, workers):
+    seen = []
+
+    def look(record, ledger):
+        seen.append((ledger.best.index, Storage.at(bucket).names()))
+
+    config = SweepConfig.create(
+        data="sklearn:iris",
+        name=f"objects-{workers}",
+        space="quick",
+        trials=3,
+        epochs=4,
+        tracking_uri=store,
+        storage=bucket,
+        resources={"workers_per_trial": workers},
+    )
+    result = run_sweep(config, None, Hooks(look))
+    assert result.registration.champion
+    assert len(seen) == 3
+    for best, names in seen:
+        assert any(name.endswith(f"/trial-{best:04d}.safetensors") for name in names)
+    assert Storage.at(bucket).names() == []
+
+
+def test_a_bucket_that_is_not_there_is_one_sentence(ray_cluster, store, bucket):
+    missing = bucket.replace("@sweeps/", "@nothing/")
+    config = SweepConfig.create(data="sklearn:iris", space="quick", trials=1, tracking_uri=store, storage=missing)
+    with pytest.raises(UsageError, match=r"s3://nothing/trials.*: cannot be used as storage \(.*nothing.*\); give"):
+        run_sweep(config)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a node with a file system of its own needs root")
+def test_a_node_that_does_not_share_the_storage_is_named_before_anything_starts(ray_cluster, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    # a node whose mount namespace has another, empty folder in the place of ours
+    hidden = f"mount -t tmpfs tmpfs {home} && exec ray start --address {nodes.address} --num-cpus 1 --block"
+    environment = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+    stranger = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", hidden],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_nodes(nodes.address, 2, stranger)
+        refused = subprocess.run(
+            [sys.executable, "-m", "orchestrator", "sweep", "sklearn:iris", "--space", "quick", "--trials", "1"],
+            cwd=tmp_path,
+            env=environment | {"ORCHESTRATOR_HOME": str(home), "RAY_ADDRESS": nodes.address},
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert refused.returncode == 1
+        assert refused.stderr.splitlines()[-1].endswith(
+            "where trials keep their weights; give --storage a folder that all nodes share, s3://... or gs://..."
+        )
+        assert list((home / "sweeps").iterdir()) == []
+    finally:
+        stranger.terminate()
+        stranger.wait(timeout=30)
+        nodes.shutdown()
+
+
+def wait_for_nodes(address, count, process):
+    client = GcsClient(address=address)
+    deadline = time.monotonic() + 60
+    while True:
+        alive = [node for node in client.get_all_node_info().values() if node.state == 0]
+        if len(alive) >= count:
+            return
+        assert process.poll() is None, "the node could not be started"
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
