@@ -180,11 +180,16 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
 
     def _wants(self) -> str:
         size = 1 if self._pool is None else max(gang.size for gang in self._pool.gangs())
-        each = f"{self._resources.cpus_per_worker} CPU"
-        if self._resources.gpus_per_worker > 0:
-            each += f" and {self._resources.gpus_per_worker:g} GPU"
-        total, free = ray.cluster_resources(), ray.available_resources()
-        names = ["CPU", "GPU"] if self._resources.gpus_per_worker > 0 else ["CPU"]
-        has = " and ".join(f"{free.get(name, 0):g} of {total.get(name, 0):g} {name}" for name in names)
-        needs = f"a trial needs {each}" if size == 1 else f"a trial needs {size} workers with {each} each"
-        return f"{needs}, and {has} are free; another sweep or an endpoint may hold the rest"
+        return place_wanted(self._resources, size)
+
+
+def place_wanted(resources: ResourceConfig, size: int) -> str:
+    """Half a sentence about what a trial of so many workers needs, and what is free."""
+    each = f"{resources.cpus_per_worker} CPU"
+    if resources.gpus_per_worker > 0:
+        each += f" and {resources.gpus_per_worker:g} GPU"
+    total, free = ray.cluster_resources(), ray.available_resources()
+    names = ["CPU", "GPU"] if resources.gpus_per_worker > 0 else ["CPU"]
+    has = " and ".join(f"{free.get(name, 0):g} of {total.get(name, 0):g} {name}" for name in names)
+    needs = f"a trial needs {each}" if size == 1 else f"a trial needs {size} workers with {each} each"
+    return f"{needs}, and {has} are free; another sweep or an endpoint may hold the rest"

@@ -148,5 +148,5 @@ def _try_custom_networks(space: SearchSpace, dataset: Dataset, metric: Metric, s
     """Builds a user's own network once, so that a mistake in it shows before anything is started."""
     for architecture in space.architectures:
         if is_custom(architecture):
-            spec = SpecSampler(space.only(architecture), metric.name, seed, {}).example()
+            spec = SpecSampler(space, metric.name, seed, {}).example(architecture)
             build_network(architecture, feature_shape(dataset), spec.settings)

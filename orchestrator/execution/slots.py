@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.config import ResourceConfig
+from orchestrator.config import ResourceConfig, SweepConfig
 from orchestrator.errors import ExecutionError
 
 Node = Mapping[str, float]
@@ -65,6 +65,14 @@ def plan_slots(
     # the node with the fewest cores per worker decides, so that none is overcommitted
     shares = [cores // min(workers, used) for workers, cores in fits if workers > 0]
     return Slots(count, max(resources.cpus_per_worker, min(shares)), total)
+
+
+def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None) -> Slots:
+    """`plan_slots` for the cluster that this process is connected to."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return plan_slots(nodes, config.resources, sizes, trials, config.concurrency)
 
 
 def _on_gpus(gpus: float, per_worker: float) -> int:

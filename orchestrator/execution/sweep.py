@@ -23,7 +23,7 @@ from orchestrator.errors import ExecutionError, StorageError
 from orchestrator.execution.plan import SweepPlan, describe, make_plan, space_of, workers_of
 from orchestrator.execution.search import Running, quiet_tune, run_trials
 from orchestrator.execution.sharing import check_shared
-from orchestrator.execution.slots import Slots, plan_slots
+from orchestrator.execution.slots import cluster_slots
 from orchestrator.execution.winner import Winner, make_winner, register_winner
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
@@ -158,7 +158,7 @@ def _pool(config: SweepConfig, sizes: Mapping[str, int], storage: Storage, *, wa
     if set(sizes.values()) == {1}:
         yield None
         return
-    slots = _slots(config, sizes, config.trials)
+    slots = cluster_slots(config, sizes, config.trials)
     from orchestrator.execution.gangs.pool import GangPool
 
     pool = GangPool(config.resources, storage)
@@ -175,13 +175,6 @@ def _pool(config: SweepConfig, sizes: Mapping[str, int], storage: Storage, *, wa
             pool.abandon()
 
 
-def _slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None) -> Slots:
-    import ray
-
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return plan_slots(nodes, config.resources, sizes, trials, config.concurrency)
-
-
 def _run(
     plan: SweepPlan, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, storage: Storage, started: float
 ) -> SweepResult:
@@ -189,7 +182,7 @@ def _run(
     from orchestrator.execution.trainable import ActorSettings, weights_name
     from orchestrator.training import train_trial
 
-    slots = _slots(plan.config, plan.workers, plan.trials)
+    slots = cluster_slots(plan.config, plan.workers, plan.trials)
     device = "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu"
     settings = ActorSettings(storage, slots.threads, device, hooks.train or train_trial)
     ledger = Ledger(plan.metric, tracker.writer, settings, hooks.on_trial)

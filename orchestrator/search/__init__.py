@@ -1,5 +1,6 @@
 """What to try next, and when to stop a trial. Importing this does not import Ray."""
 
+from orchestrator.search.extremes import batch_sizes, find_extremes
 from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter
 from orchestrator.search.space import SearchSpace, list_spaces, load_space
 from orchestrator.search.suggest import SpecSampler, suggest, trial_seed
@@ -10,6 +11,8 @@ __all__ = [
     "IntParameter",
     "SearchSpace",
     "SpecSampler",
+    "batch_sizes",
+    "find_extremes",
     "list_spaces",
     "load_space",
     "suggest",

@@ -16,11 +16,26 @@ def build_scheduler(scheduler: str, epochs: int) -> TrialScheduler:
     """
     if scheduler == "none":
         return FIFOScheduler()
-    grace = max(1, epochs // 6)
     return ASHAScheduler(
         time_attr=EPOCH_ATTRIBUTE,
         # trials end by themselves: at max_t ASHA would call a finished trial stopped
         max_t=epochs + 1,
-        grace_period=grace,
+        grace_period=_grace(epochs),
         reduction_factor=REDUCTION_FACTOR,
     )
+
+
+def expected_epochs(scheduler: str, epochs: int) -> float:
+    """Epochs that a trial runs on average, if at every rung one of `REDUCTION_FACTOR` goes on."""
+    if scheduler == "none":
+        return float(epochs)
+    reached, share, expected = 0, 1.0, 0.0
+    rung = _grace(epochs)
+    while rung < epochs:
+        expected += share * (rung - reached)
+        reached, rung, share = rung, rung * REDUCTION_FACTOR, share / REDUCTION_FACTOR
+    return expected + share * (epochs - reached)
+
+
+def _grace(epochs: int) -> int:
+    return max(1, epochs // 6)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,13 +48,21 @@ class SpecSampler:
         defaults = {"epochs": self.space.epochs, "patience": self.space.patience}
         return spec_from_parameters(defaults | parameters | self.fixed, self.metric, trial_seed(self.seed, index))
 
-    def example(self) -> TrialSpec:
-        """Some spec of the space, for a first check."""
+    def example(self, architecture: str | None = None) -> TrialSpec:
+        """Some spec of the space, of the given architecture or of any."""
+        space = self.space if architecture is None else self.space.only(architecture)
+        return next(replace(self, space=space).examples((), 1))
+
+    def examples(self, points: Iterable[Mapping[str, Any]], count: int) -> Iterator[TrialSpec]:
+        """Some specs of the space: those that contain the given points, then random ones."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self.seed)).ask()
-        return self.spec(suggest(self.space, trial), 0)
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self.seed))
+        for point in itertools.islice(points, count):
+            study.enqueue_trial(self.space.qualify(point))
+        for index in range(count):
+            yield self.spec(suggest(self.space, study.ask()), index)
 
 
 def suggest(space: SearchSpace, trial: optuna.Trial) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import boto3
 import pytest
@@ -71,7 +72,7 @@ def test_a_node_that_does_not_share_the_storage_is_named_before_anything_starts(
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     # a node whose mount namespace has another, empty folder in the place of ours
     hidden = f"mount -t tmpfs tmpfs {home} && exec ray start --address {nodes.address} --num-cpus 1 --block"
-    environment = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     stranger = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", hidden],
         env=environment,

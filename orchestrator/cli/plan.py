@@ -1,0 +1,92 @@
+"""`orchestrator plan`: what a sweep would run, need and take."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.base import Command, json_option, print_json, print_table, show_number, tracking_option
+from orchestrator.cli.options import say, sweep_config, sweep_options
+
+if TYPE_CHECKING:
+    from orchestrator.config import SweepConfig
+    from orchestrator.execution.estimate import NetworkEstimate, SweepEstimate
+
+EXAMPLE = """Say what a sweep would run, need and take, without running it.
+
+\b
+Example:
+  orchestrator plan adult.csv --target income --trials 20
+  orchestrator plan adult.csv --target income --workers-per-trial 2 --address head:6379
+
+Takes the arguments of `orchestrator sweep`. The smallest and the largest network of the search space are trained for a
+moment on the workers that trials would have. What cannot run is refused, as `sweep` does.
+"""
+
+
+@click.command(cls=Command, help=EXAMPLE)
+@sweep_options
+@tracking_option
+@json_option
+def plan(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """See EXAMPLE."""
+    from orchestrator.execution.estimate import estimate_sweep
+
+    config = sweep_config(data, config_file, options)
+    estimate = estimate_sweep(config, say=say)
+    if as_json:
+        print_json(asdict(estimate))
+    else:
+        show(estimate, config)
+
+
+def show(estimate: SweepEstimate, config: SweepConfig) -> None:
+    """Prints the estimate."""
+    amount = "as many trials as the time allows" if estimate.trials is None else f"{estimate.trials} trials"
+    click.echo(f"sweep {estimate.name}: {amount} of at most {estimate.epochs} epochs, optimising {estimate.metric}")
+    click.echo(f"concurrency: {estimate.concurrency} at a time, {estimate.threads} threads in each worker")
+    columns = ["architecture", "workers", "processes", "memory", "network", "parameters", "batch", "epoch", "settings"]
+    rows = []
+    for entry in estimate.architectures:
+        memory = show_bytes(entry.memory) + (f" + {show_bytes(entry.gpu_memory)} GPU" if entry.gpu_memory else "")
+        for title, network in (("smallest", entry.smallest), ("largest", entry.largest)):
+            first = title == "smallest"
+            left = [entry.name, entry.workers, entry.processes, memory] if first else [None] * 4
+            rows.append([*left, title, *_network(network)])
+    print_table(rows, columns)
+    click.echo(
+        f"disk: at most {show_bytes(estimate.storage_bytes)} for weights while it runs "
+        f"({config.storage or 'in the state folder'}), {show_bytes(estimate.model_bytes)} for the registered model"
+    )
+    click.echo(f"duration: {show_duration(estimate)}")
+    for note in estimate.notes:
+        click.echo(f"note: {note}")
+
+
+def _network(network: NetworkEstimate) -> list[str]:
+    settings = ", ".join(f"{name} {show_number(value)}" for name, value in network.settings.items())
+    return [f"{network.parameters:,}", str(network.batch_size), f"{network.epoch_seconds:.2g} s", settings]
+
+
+def show_bytes(count: float) -> str:
+    """`1.5 GB`, `23 MB` or `0.1 MB`."""
+    if count >= 2**30:
+        return f"{count / 2**30:.1f} GB"
+    return f"{count / 2**20:.0f} MB" if count >= 2**20 else f"{max(0.1, count / 2**20):.1f} MB"
+
+
+def show_duration(estimate: SweepEstimate) -> str:
+    """The expected duration, and the longest one if it differs."""
+    from datetime import timedelta
+
+    from orchestrator.config import format_duration
+
+    if estimate.seconds == float("inf"):
+        return "as long as there is no limit; give --trials or --time-budget"
+    text = f"about {format_duration(timedelta(seconds=max(1, estimate.seconds)))}"
+    if estimate.seconds_at_most is not None and estimate.seconds_at_most > 1.05 * estimate.seconds:
+        text += f", at most {format_duration(timedelta(seconds=estimate.seconds_at_most))} if no trial is stopped early"
+    return text

@@ -1,0 +1,289 @@
+"""`plan`: what a sweep would run, need and take; measured on probes of its smallest and largest networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from orchestrator.architectures import build_network, is_custom
+from orchestrator.cluster import ray_session
+from orchestrator.config import SweepConfig
+from orchestrator.data import Dataset, Table, Task
+from orchestrator.errors import ArchitectureError
+from orchestrator.execution.plan import SweepPlan, describe, make_plan, space_of, workers_of
+from orchestrator.execution.search import quiet_tune
+from orchestrator.execution.slots import Slots, cluster_slots
+from orchestrator.search import batch_sizes, find_extremes
+from orchestrator.search.schedulers import expected_epochs
+from orchestrator.training import TrialSpec, feature_shape
+
+BYTES_PER_PARAMETER = 4
+SAMPLES = 200
+# so that a probe of few rows does not diverge
+PROBE_LEARNING_RATE = 1e-5
+# measured: Tune's actor of a trial and Ray Train's controller beside the workers of a gang
+GANG_HELPERS = 2
+TRIAL_OVERHEAD_SECONDS = 0.06
+
+
+@dataclass(frozen=True)
+class NetworkEstimate:
+    """One end of an architecture's part of the search space.
+
+    Attributes:
+        settings: of the network.
+        parameters: how many numbers it learns, buffers not counted.
+        batch_size: with which it was probed: the largest one for the smallest network and the other way round.
+        epoch_seconds: of one epoch over all rows, validation included.
+    """
+
+    settings: Mapping[str, Any]
+    parameters: int
+    batch_size: int
+    epoch_seconds: float
+
+
+@dataclass(frozen=True)
+class ArchitectureEstimate:
+    """Trials of one architecture.
+
+    Attributes:
+        name: of the architecture.
+        workers: of a trial.
+        processes: of a trial, those that hold a gang together included.
+        memory: of all workers of a trial with the largest network, in bytes.
+        gpu_memory: the same on their GPUs.
+        smallest, largest: the ends of the space.
+    """
+
+    name: str
+    workers: int
+    processes: int
+    memory: int
+    gpu_memory: int
+    smallest: NetworkEstimate
+    largest: NetworkEstimate
+
+
+@dataclass(frozen=True)
+class SweepEstimate:
+    """What a sweep would run, need and take.
+
+    Attributes:
+        name, metric: of the sweep.
+        trials: how many, None if only the time budget limits them.
+        epochs: of a trial at most.
+        concurrency: trials at once.
+        threads: of a worker.
+        architectures: one entry each.
+        storage_bytes: largest amount of weights that trials keep at once.
+        model_bytes: of the registered model.
+        seconds_at_most: if every trial ran all of its epochs; None without a number of trials.
+        seconds: what is expected with the scheduler; the time budget if it ends before.
+        notes: what the user should know.
+    """
+
+    name: str
+    metric: str
+    trials: int | None
+    epochs: int
+    concurrency: int
+    threads: int
+    architectures: tuple[ArchitectureEstimate, ...]
+    storage_bytes: int
+    model_bytes: int
+    seconds_at_most: float | None
+    seconds: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of an epoch as a function of a network's size and its batches.
+
+    A step takes a time of its own, and one for each of its rows; that of a row grows evenly with the parameters.
+
+    Attributes:
+        step: seconds of a step without rows.
+        small, large: seconds per row of the smallest and the largest network.
+        sizes: their numbers of parameters.
+        rows: training rows.
+        validation: seconds of the validation rows, of the smallest and of the largest network.
+    """
+
+    step: float
+    small: float
+    large: float
+    sizes: tuple[int, int]
+    rows: int
+    validation: tuple[float, float]
+
+    def epoch_seconds(self, parameters: int, batch_size: int) -> float:
+        """Of one epoch."""
+        low, high = self.sizes
+        share = min(1.0, max(0.0, (parameters - low) / (high - low))) if high > low else 0.0
+        row = self.small + share * (self.large - self.small)
+        steps = math.ceil(self.rows / batch_size)
+        return steps * self.step + self.rows * row + (1 - share) * self.validation[0] + share * self.validation[1]
+
+
+def estimate_sweep(
+    config: SweepConfig, table: Table | None = None, *, say: Callable[[str], None] = lambda _sentence: None
+) -> SweepEstimate:
+    """Plans a sweep and probes its networks; nothing is trained to an end, tracked or kept.
+
+    Args:
+        config: of the sweep.
+        table: the data, instead of `config.data`.
+        say: called with sentences for the user.
+
+    Raises:
+        UsageError, DataError: as `run_sweep`.
+        ExecutionError: the sweep cannot run: no node, or all of them together, can hold a trial.
+    """
+    sizes = workers_of(config, space_of(config))
+    plan = make_plan(config, table)
+    for sentence in describe(plan.dataset, plan.metric):
+        say(sentence)
+    quiet_tune()
+    with ray_session(config.address):
+        import ray
+
+        slots = cluster_slots(config, sizes, plan.trials)
+        say("probing the smallest and the largest network ...")
+        started = time.perf_counter()
+        reference = ray.put(plan.dataset.without_test())
+        found = {name: _probe(plan, name, slots, reference) for name in plan.workers}
+        start_seconds = (time.perf_counter() - started) / len(found)
+        memory = min(node["Resources"].get("memory", math.inf) for node in ray.nodes() if node["Alive"])
+    costs = {name: cost for name, (_, cost) in found.items()}
+    architectures = tuple(entry for entry, _ in found.values())
+    return _summary(plan, slots, architectures, costs, memory, start_seconds)
+
+
+def parameter_count(architecture: str, dataset: Dataset, settings: Mapping[str, Any]) -> int:
+    """Numbers that a network learns; it is built without memory for its weights where that is possible.
+
+    Raises:
+        ArchitectureError: it cannot be built.
+    """
+    shape = feature_shape(dataset)
+    try:
+        with torch.device("meta"):
+            network = build_network(architecture, shape, settings)
+    except ArchitectureError:
+        if not is_custom(architecture):
+            raise
+        # a network of the user's may do what needs numbers
+        network = build_network(architecture, shape, settings)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _probe(plan: SweepPlan, architecture: str, slots: Slots, dataset: Any) -> tuple[ArchitectureEstimate, Cost]:  # noqa: ANN401
+    from orchestrator.execution.probe import Probe
+
+    space = plan.sampler.space.only(architecture)
+    smallest, largest = find_extremes(
+        space, architecture, lambda settings: parameter_count(architecture, plan.dataset, settings)
+    )
+    low, high = batch_sizes(space, architecture)
+    workers = plan.workers[architecture]
+    example = dataclasses.replace(
+        plan.sampler.example(architecture),
+        metric="rmse" if plan.dataset.schema.target.task is Task.REGRESSION else "accuracy",
+        learning_rate=PROBE_LEARNING_RATE,
+        patience=0,
+        warmup_epochs=0.0,
+    )
+
+    def spec(settings: Mapping[str, Any], batch_size: int) -> TrialSpec:
+        return dataclasses.replace(example, settings=settings, batch_size=batch_size)
+
+    timeout = plan.config.placement_timeout.total_seconds()
+    with Probe(plan.config.resources, workers, slots.threads, timeout) as probe:
+        wide = probe.measure(spec(smallest.settings, high), dataset)
+        narrow = wide if low == high else probe.measure(spec(smallest.settings, low), dataset)
+        big = probe.measure(spec(largest.settings, low), dataset)
+    row = max(0.0, (wide.step_seconds - narrow.step_seconds) / (high - low)) if high > low else 0.0
+    step = min(max(0.0, narrow.step_seconds - low * row), big.step_seconds)
+    held = len(plan.dataset.validation)
+    cost = Cost(
+        step,
+        max(0.0, narrow.step_seconds - step) / low,
+        (big.step_seconds - step) / low,
+        (smallest.size, largest.size),
+        len(plan.dataset.train),
+        (held * narrow.row_seconds, held * big.row_seconds),
+    )
+    entry = ArchitectureEstimate(
+        architecture,
+        workers,
+        1 if set(plan.workers.values()) == {1} else workers + GANG_HELPERS,
+        big.memory,
+        big.gpu_memory,
+        NetworkEstimate(smallest.settings, smallest.size, high, cost.epoch_seconds(smallest.size, high)),
+        NetworkEstimate(largest.settings, largest.size, low, cost.epoch_seconds(largest.size, low)),
+    )
+    return entry, cost
+
+
+def _summary(
+    plan: SweepPlan,
+    slots: Slots,
+    architectures: Sequence[ArchitectureEstimate],
+    costs: Mapping[str, Cost],
+    memory: float,
+    start_seconds: float,
+) -> SweepEstimate:
+    longest, expected = _trial_seconds(plan, costs)
+    rounds = None if plan.trials is None else plan.trials / slots.count
+    at_most = None if rounds is None else start_seconds + rounds * longest
+    seconds = math.inf if rounds is None else start_seconds + rounds * expected
+    budget = plan.config.time_budget
+    if budget is not None:
+        seconds = min(seconds, budget.total_seconds())
+        at_most = min(at_most or math.inf, budget.total_seconds())
+    largest = BYTES_PER_PARAMETER * max(entry.largest.parameters for entry in architectures)
+    needed = slots.count * max(entry.memory for entry in architectures)
+    notes = []
+    if needed > memory:
+        notes.append(
+            f"{slots.count} trials at once may need {needed / 2**30:.1f} GB, the smallest node has "
+            f"{memory / 2**30:.1f} GB to give; lower --concurrency"
+        )
+    return SweepEstimate(
+        plan.name,
+        plan.metric.name,
+        plan.trials,
+        plan.epochs,
+        slots.count,
+        slots.threads,
+        tuple(architectures),
+        # each running trial, the best one so far, and one that is being written
+        (slots.count + 2) * largest,
+        largest,
+        at_most,
+        seconds,
+        tuple(notes),
+    )
+
+
+def _trial_seconds(plan: SweepPlan, costs: Mapping[str, Cost]) -> tuple[float, float]:
+    """Mean seconds of a trial over configurations of the space: with all epochs, and with those to be expected."""
+    full, expected = [], []
+    for spec in plan.sampler.examples(plan.points, min(plan.trials or SAMPLES, SAMPLES)):
+        try:
+            size = parameter_count(spec.architecture, plan.dataset, spec.settings)
+        except ArchitectureError:
+            continue
+        epoch = costs[spec.architecture].epoch_seconds(size, spec.batch_size)
+        full.append(spec.epochs * epoch + TRIAL_OVERHEAD_SECONDS)
+        expected.append(expected_epochs(plan.config.scheduler, spec.epochs) * epoch + TRIAL_OVERHEAD_SECONDS)
+    return float(np.mean(full)), float(np.mean(expected))

@@ -1,0 +1,88 @@
+"""`plan` on a real Ray: what it says is what a sweep does."""
+
+import pytest
+
+from orchestrator.config import SweepConfig
+from orchestrator.errors import ExecutionError
+from orchestrator.execution.estimate import Cost, estimate_sweep, parameter_count
+from orchestrator.execution.sweep import Hooks, run_sweep
+
+
+@pytest.fixture
+def options(store):
+    return {"data": "sklearn:breast_cancer", "space": "tabular", "trials": 4, "epochs": 3, "tracking_uri": store}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_plan_says_what_the_sweep_then_does(ray_cluster, options, workers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = SweepConfig.create(**options, resources={"workers_per_trial": workers})
+    estimate = estimate_sweep(config)
+    assert not list(tmp_path.iterdir())
+    said = []
+    result = run_sweep(config, None, Hooks(say=said.append))
+    assert estimate.name == result.name
+    assert estimate.metric == result.metric.name
+    assert estimate.trials == len(result.trials)
+    assert estimate.concurrency == result.slots == 2 // workers
+    by_name = {entry.name: entry for entry in estimate.architectures}
+    for trial in result.trials:
+        entry = by_name[trial.spec.architecture]
+        assert entry.workers == workers
+        assert entry.processes == (1 if workers == 1 else workers + 2)
+        assert entry.memory > 100 * 2**20 * workers
+        assert entry.smallest.epoch_seconds > 0
+        assert entry.largest.epoch_seconds > 0
+    assert 0 < estimate.seconds <= estimate.seconds_at_most
+    assert estimate.model_bytes == 4 * max(entry.largest.parameters for entry in estimate.architectures)
+
+
+def test_parameters_are_counted_without_building_weights():
+    from orchestrator.architectures import build_network
+    from orchestrator.data import load_table, prepare_dataset
+    from orchestrator.training import feature_shape
+
+    dataset = prepare_dataset(load_table("sklearn:iris"))
+    settings = {"depth": 2, "width": 64, "normalization": "batch"}
+    built = build_network("mlp", feature_shape(dataset), settings)
+    assert parameter_count("mlp", dataset, settings) == sum(entry.numel() for entry in built.parameters())
+    # 17 GB if it were built
+    assert parameter_count("mlp", dataset, {"depth": 2, "width": 65_000}) > 4 * 10**9
+
+
+def test_cost_passes_through_what_was_measured():
+    cost = Cost(0.001, 1e-6, 5e-6, (1000, 9000), 10_000, (0.1, 0.5))
+    assert cost.epoch_seconds(1000, 100) == pytest.approx(100 * 0.001 + 0.01 + 0.1)
+    assert cost.epoch_seconds(9000, 1000) == pytest.approx(10 * 0.001 + 0.05 + 0.5)
+    assert cost.epoch_seconds(5000, 1000) == pytest.approx(10 * 0.001 + 0.03 + 0.3)
+
+
+@pytest.mark.parametrize(
+    ("resources", "sentence"),
+    [
+        ({"gpus_per_worker": 4}, "a trial needs 4 GPU, the largest node has 0"),
+        ({"cpus_per_worker": 3}, "a trial needs 3 CPU, the largest node has 2"),
+        ({"workers_per_trial": 3}, "a trial of mlp needs 3 workers with 1 CPU each, but there is room for 2"),
+    ],
+)
+def test_what_cannot_run_is_refused(ray_cluster, options, resources, sentence):
+    with pytest.raises(ExecutionError, match=sentence):
+        estimate_sweep(SweepConfig.create(**options, resources=resources))
+
+
+def test_a_network_that_cannot_be_trained_is_named(ray_cluster, options, tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text(
+        "import torch\n"
+        "class Network(torch.nn.Module):\n"
+        "    def __init__(self, shape, settings):\n"
+        "        super().__init__()\n"
+        "        self.layer = torch.nn.Linear(shape.numeric, shape.outputs)\n"
+        "    def forward(self, numeric, categorical):\n"
+        "        if self.training:\n"
+        "            raise RuntimeError('only for looks')\n"
+        "        return self.layer(numeric)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    config = SweepConfig.create(**options, architecture="broken:Network")
+    with pytest.raises(ExecutionError, match=r"cannot be trained: broken:Network .*only for looks"):
+        estimate_sweep(config)
