@@ -113,11 +113,14 @@ class ResourceConfig(_Config):
             architecture gets.
         cpus_per_worker: CPU cores; training uses as many threads, or more when cores would be idle.
         gpus_per_worker: GPUs, or a part of one; 0 trains on the CPU.
+        readers_per_trial: CPU cores that read a folder of Parquet files for a trial, other data needs none; with 0 the
+            readers share the cores of the workers.
     """
 
     workers_per_trial: int = Field(default=1, ge=1)
     cpus_per_worker: int = Field(default=1, ge=1)
     gpus_per_worker: float = Field(default=0.0, ge=0.0)
+    readers_per_trial: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")
     def _whole_gpus(self) -> Self:
@@ -132,7 +135,7 @@ class SweepConfig(_Config):
     """A sweep.
 
     Attributes:
-        data: `sklearn:NAME` or the path of a CSV or Parquet file.
+        data: `sklearn:NAME` or the path of a CSV or Parquet file, or a folder of Parquet files.
         target: column to predict.
         name: of the sweep and of the registered model; made from the data's name if left out.
         task: instead of what is inferred.

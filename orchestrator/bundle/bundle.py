@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from orchestrator.bundle.archive import export_network, load_network
-from orchestrator.data import Dataset, FeatureEncoder, Label, Schema, TargetEncoder
+from orchestrator.data import AnyDataset, FeatureEncoder, Label, Schema, TargetEncoder
 from orchestrator.errors import BundleError
 from orchestrator.training import probabilities, values
 
@@ -190,7 +190,7 @@ class ModelBundle:
         return cls(schema, encoder, target_encoder, content["metrics.json"], content["example.json"], network)
 
 
-def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]) -> ModelBundle:
+def make_bundle(network: nn.Module, dataset: AnyDataset, metrics: Mapping[str, Any]) -> ModelBundle:
     """A bundle of a trained network (on the CPU), with its answers to the data set's example rows."""
     network = network.cpu().eval()
     bare = ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, {}, network)

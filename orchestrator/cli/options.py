@@ -69,6 +69,11 @@ def sweep_options(function: Function) -> Function:
         click.option(
             "--gpus-per-worker", type=click.FloatRange(0), help="GPUs of a worker, or a part of one. Default: 0."
         ),
+        click.option(
+            "--readers-per-trial",
+            type=click.IntRange(0),
+            help="CPU cores that read a folder of Parquet files; 0: the workers' own. Default: 1.",
+        ),
         click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
         click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of training. Default: fp32."),
         click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),

@@ -2,21 +2,30 @@
 
 from orchestrator.data.dataset import Dataset, Examples, prepare_dataset
 from orchestrator.data.encoder import FeatureEncoder, TargetEncoder
+from orchestrator.data.parquet import is_parquet_folder
+from orchestrator.data.profile import PartName
 from orchestrator.data.schema import Column, ColumnKind, Label, Schema, Target, Task
 from orchestrator.data.sources import Table, load_table
+from orchestrator.data.streamed import AnyDataset, Run, StreamedDataset, prepare_streamed
 
 __all__ = [
+    "AnyDataset",
     "Column",
     "ColumnKind",
     "Dataset",
     "Examples",
     "FeatureEncoder",
     "Label",
+    "PartName",
+    "Run",
     "Schema",
+    "StreamedDataset",
     "Table",
     "Target",
     "TargetEncoder",
     "Task",
+    "is_parquet_folder",
     "load_table",
     "prepare_dataset",
+    "prepare_streamed",
 ]

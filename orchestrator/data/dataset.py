@@ -74,6 +74,11 @@ class Dataset:
     example: tuple[dict[str, JsonValue], ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Rows for training, validation and test."""
+        return len(self.train), len(self.validation), len(self.test)
+
     def without_test(self) -> Dataset:
         """The same data set with an empty test part, as it is given to trials."""
         empty = Examples(self.test.numeric[:0], self.test.categorical[:0], self.test.target[:0])
@@ -176,6 +181,12 @@ def _digest(schema: Schema, rows: pd.DataFrame, split_seed: int) -> str:
     """SHA-256 of what decides a result: the values, the target and the split, not how the file was written."""
     state = hashlib.sha256()
     state.update(json.dumps([schema.to_json(), split_seed], sort_keys=True).encode())
+    hash_rows(state, schema, rows)
+    return state.hexdigest()
+
+
+def hash_rows(state: hashlib._Hash, schema: Schema, rows: pd.DataFrame) -> None:
+    """Adds the values of all columns of the schema, and of the target, in their order."""
     for column in schema.columns:
         if column.kind is ColumnKind.CATEGORICAL:
             _hash_categories(state, rows[column.name])
@@ -186,7 +197,6 @@ def _digest(schema: Schema, rows: pd.DataFrame, split_seed: int) -> str:
         _hash_categories(state, rows[schema.target.name])
     else:
         state.update(to_numbers(rows[schema.target.name], schema.target.name).astype("<f8").tobytes())
-    return state.hexdigest()
 
 
 def _hash_categories(state: hashlib._Hash, series: pd.Series[Any]) -> None:

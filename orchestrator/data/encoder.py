@@ -179,12 +179,17 @@ def _fit_numeric(
     # the scale first: the square of 1e200 would overflow
     scale = float(np.abs(filled).max()) or 1.0
     std = float((filled / scale).std()) * scale
-    has_missing = bool(missing.any()) and indicator
-    if part is not None and std == 0.0 and not has_missing:
+    mean = float((filled / scale).mean()) * scale
+    return numeric_feature(column, part, median, mean, std, indicator=bool(missing.any()) and indicator)
+
+
+def numeric_feature(
+    column: str, part: str | None, median: float, mean: float, std: float, *, indicator: bool
+) -> NumericFeature | None:
+    """A feature of these figures; None for a part of a date that is always the same."""
+    if part is not None and std == 0.0 and not indicator:
         return None
-    return NumericFeature(
-        column, part, median, float((filled / scale).mean()) * scale, std if std > 0 else 1.0, has_missing
-    )
+    return NumericFeature(column, part, median, mean, std if std > 0 else 1.0, indicator)
 
 
 def _category_codes(series: pd.Series[Any], categories: tuple[str, ...]) -> NDArray[np.int64]:

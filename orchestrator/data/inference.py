@@ -181,8 +181,16 @@ def _datetime_format(series: Series, name: str, present: dict[str, int]) -> str 
     return None
 
 
-def infer_target(table: Table, target: str, task: Task | None) -> tuple[Target, NDArray[np.bool_]]:
+def infer_target(
+    table: Table, target: str, task: Task | None, *, sampled: bool = False
+) -> tuple[Target, NDArray[np.bool_]]:
     """The target's task and classes.
+
+    Args:
+        table: raw rows.
+        target: column name.
+        task: instead of what is inferred.
+        sampled: the rows are some of many, so that too few classes, or too many for so few rows, are no error yet.
 
     Returns:
         The target, and bool [rows]: which rows have a value for it.
@@ -209,8 +217,10 @@ def infer_target(table: Table, target: str, task: Task | None) -> tuple[Target, 
         if len(present) == 1:
             raise DataError(f"{table.origin}: the target column '{target}' has the same value in every row")
         return Target(target, task), known
-    _check_classes(table, target, task, present, int(known.sum()))
-    return Target(target, task, _sorted_labels(present, series)), known
+    more_would_not_help = len(present) > MAX_CLASSES or (task is Task.BINARY and len(present) > 2)  # noqa: PLR2004
+    if not sampled or more_would_not_help:
+        check_classes(table.origin, target, task, present, int(known.sum()))
+    return Target(target, task, sorted_labels(present, truth_values=pd.api.types.is_bool_dtype(series.dtype))), known
 
 
 def _check_stray_text(
@@ -236,25 +246,27 @@ def _infer_task(series: Series, present: list[str], rows: int, *, numeric: bool)
     return Task.MULTICLASS if integers and few else Task.REGRESSION
 
 
-def _check_classes(table: Table, target: str, task: Task, present: list[str], rows: int) -> None:
+def check_classes(origin: str, target: str, task: Task, present: list[str], rows: int) -> None:
+    """Raises DataError, or UsageError, if the labels (keys) cannot be classes of the task."""
     if len(present) == 1:
         raise DataError(
-            f"{table.origin}: the target column '{target}' has only one class ({present[0]}); there is nothing to learn"
+            f"{origin}: the target column '{target}' has only one class ({present[0]}); there is nothing to learn"
         )
     if task is Task.BINARY and len(present) > 2:  # noqa: PLR2004
         raise UsageError(
-            f"{table.origin}: --task binary, but the target column '{target}' has {len(present)} classes; "
+            f"{origin}: --task binary, but the target column '{target}' has {len(present)} classes; "
             "use --task multiclass"
         )
     if len(present) > MAX_CLASSES or (len(present) > IDENTIFIER_ROWS and len(present) > rows / 2):
         raise DataError(
-            f"{table.origin}: the target column '{target}' has {len(present)} different values in {rows} rows, "
+            f"{origin}: the target column '{target}' has {len(present)} different values in {rows} rows, "
             "too many to be classes; is it the right column?"
         )
 
 
-def _sorted_labels(present: list[str], series: Series) -> tuple[Label, ...]:
-    if pd.api.types.is_bool_dtype(series.dtype):
+def sorted_labels(present: list[str], *, truth_values: bool) -> tuple[Label, ...]:
+    """The labels of a target in the order of the network's outputs, from their keys."""
+    if truth_values:
         return (False, True)
     # a code such as 007 is a name: only what survives the round trip is a number
     if all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", key) for key in present):

@@ -25,13 +25,15 @@ NOTICE_SECONDS = 15.0
 class Admission:
     """Counts the workers of running trials against what the cluster can hold, as nodes come and go."""
 
-    def __init__(self, resources: ResourceConfig, limit: int | None, pool: GangPool | None) -> None:
+    def __init__(self, resources: ResourceConfig, limit: int | None, pool: GangPool | None, readers: int = 0) -> None:
         """Args:
         resources: of one worker.
         limit: of trials at once, None if there is none.
         pool: where trials get their gangs; None if each trial is its own worker.
+        readers: cores that a trial has besides its workers.
         """
-        self._resources, self._limit, self._pool = resources, limit, pool
+        self._resources, self._limit, self._pool, self._readers = resources, limit, pool, readers
+        self._cores = 0
         self._running: dict[int, int] = {}
         self._refreshed = float("-inf")
         self._total = self._room = 0
@@ -40,7 +42,13 @@ class Admission:
         """Whether a trial of so many workers may start now; the first one always may, and waits for its place."""
         if self._limit is not None and len(self._running) >= self._limit:
             return False
-        return not self._running or sum(self._running.values()) + size <= self.workers()
+        workers = sum(self._running.values()) + size
+        if not self._running:
+            return True
+        if workers > self.workers():
+            return False
+        needed = workers * self._resources.cpus_per_worker + (len(self._running) + 1) * self._readers
+        return self._readers == 0 or needed <= self._cores
 
     def workers(self) -> int:
         """Workers that this sweep can have at this moment: those that it has, and those that nobody else uses."""
@@ -48,6 +56,7 @@ class Admission:
             self._refreshed = time.monotonic()
             self._total = sum(workers_on(node["Resources"], self._resources) for node in ray.nodes() if node["Alive"])
             self._room = workers_on(ray.available_resources(), self._resources)
+            self._cores = int(ray.cluster_resources().get("CPU", 0))
         held = self._pool.units if self._pool is not None else sum(self._running.values())
         return min(self._total, self._room + held)
 

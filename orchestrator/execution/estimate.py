@@ -15,7 +15,7 @@ import torch
 from orchestrator.architectures import build_network, is_custom
 from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
-from orchestrator.data import Dataset, Table, Task
+from orchestrator.data import AnyDataset, Table, Task
 from orchestrator.errors import ArchitectureError
 from orchestrator.execution.plan import SweepPlan, describe, make_plan, space_of, workers_of
 from orchestrator.execution.search import quiet_tune
@@ -115,6 +115,7 @@ class Cost:
         small, large: seconds per row of the smallest and the largest network.
         sizes: their numbers of parameters.
         rows: training rows.
+        reading: seconds that it takes to read them, while others are trained on.
         validation: seconds of the validation rows, of the smallest and of the largest network.
     """
 
@@ -123,6 +124,7 @@ class Cost:
     large: float
     sizes: tuple[int, int]
     rows: int
+    reading: float
     validation: tuple[float, float]
 
     def epoch_seconds(self, parameters: int, batch_size: int) -> float:
@@ -131,7 +133,8 @@ class Cost:
         share = min(1.0, max(0.0, (parameters - low) / (high - low))) if high > low else 0.0
         row = self.small + share * (self.large - self.small)
         steps = math.ceil(self.rows / batch_size)
-        return steps * self.step + self.rows * row + (1 - share) * self.validation[0] + share * self.validation[1]
+        training = max(self.reading, steps * self.step + self.rows * row)
+        return training + (1 - share) * self.validation[0] + share * self.validation[1]
 
 
 def estimate_sweep(
@@ -150,17 +153,21 @@ def estimate_sweep(
     """
     sizes = workers_of(config, space_of(config))
     plan = make_plan(config, table)
+    from orchestrator.execution.probe import rows_to_probe
+
     for sentence in describe(plan.dataset, plan.metric):
         say(sentence)
     quiet_tune()
     with ray_session(config.address):
         import ray
 
-        slots = cluster_slots(config, sizes, plan.trials)
+        slots = cluster_slots(config, sizes, plan.trials, plan.readers)
         say("probing the smallest and the largest network ...")
         started = time.perf_counter()
-        reference = ray.put(plan.dataset.without_test())
-        found = {name: _probe(plan, name, slots, reference) for name in plan.workers}
+        rows, row_seconds = rows_to_probe(plan.dataset)
+        reference = ray.put(rows)
+        reading = plan.dataset.counts[0] * row_seconds / max(1, plan.readers)
+        found = {name: _probe(plan, name, slots, reference, reading) for name in plan.workers}
         start_seconds = (time.perf_counter() - started) / len(found)
         memory = min(node["Resources"].get("memory", math.inf) for node in ray.nodes() if node["Alive"])
     costs = {name: cost for name, (_, cost) in found.items()}
@@ -168,7 +175,7 @@ def estimate_sweep(
     return _summary(plan, slots, architectures, costs, memory, start_seconds)
 
 
-def parameter_count(architecture: str, dataset: Dataset, settings: Mapping[str, Any]) -> int:
+def parameter_count(architecture: str, dataset: AnyDataset, settings: Mapping[str, Any]) -> int:
     """Numbers that a network learns; it is built without memory for its weights where that is possible.
 
     Raises:
@@ -186,7 +193,13 @@ def parameter_count(architecture: str, dataset: Dataset, settings: Mapping[str, 
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _probe(plan: SweepPlan, architecture: str, slots: Slots, dataset: Any) -> tuple[ArchitectureEstimate, Cost]:  # noqa: ANN401
+def _probe(
+    plan: SweepPlan,
+    architecture: str,
+    slots: Slots,
+    dataset: Any,  # noqa: ANN401
+    reading: float,
+) -> tuple[ArchitectureEstimate, Cost]:
     from orchestrator.execution.probe import Probe
 
     space = plan.sampler.space.only(architecture)
@@ -213,13 +226,14 @@ def _probe(plan: SweepPlan, architecture: str, slots: Slots, dataset: Any) -> tu
         big = probe.measure(spec(largest.settings, low), dataset)
     row = max(0.0, (wide.step_seconds - narrow.step_seconds) / (high - low)) if high > low else 0.0
     step = min(max(0.0, narrow.step_seconds - low * row), big.step_seconds)
-    held = len(plan.dataset.validation)
+    train, held, _ = plan.dataset.counts
     cost = Cost(
         step,
         max(0.0, narrow.step_seconds - step) / low,
         (big.step_seconds - step) / low,
         (smallest.size, largest.size),
-        len(plan.dataset.train),
+        train,
+        reading,
         (held * narrow.row_seconds, held * big.row_seconds),
     )
     entry = ArchitectureEstimate(

@@ -8,7 +8,17 @@ from typing import Any
 
 from orchestrator.architectures import build_network, is_custom, known_architecture
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
-from orchestrator.data import Dataset, Table, Task, load_table, prepare_dataset
+from orchestrator.data import (
+    AnyDataset,
+    Run,
+    StreamedDataset,
+    Table,
+    Task,
+    is_parquet_folder,
+    load_table,
+    prepare_dataset,
+    prepare_streamed,
+)
 from orchestrator.execution.slots import Slots
 from orchestrator.search import SearchSpace, SpecSampler, load_space
 from orchestrator.training import Metric, feature_shape, find_metric
@@ -31,13 +41,18 @@ class SweepPlan:
 
     config: SweepConfig
     name: str
-    dataset: Dataset
+    dataset: AnyDataset
     metric: Metric
     sampler: SpecSampler
     points: tuple[dict[str, Any], ...]
     trials: int | None
     epochs: int
     workers: Mapping[str, int]
+
+    @property
+    def readers(self) -> int:
+        """CPU cores that a trial has for reading its rows."""
+        return readers_of(self.config, streamed=isinstance(self.dataset, StreamedDataset))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -62,26 +77,20 @@ class SweepPlan:
         )
 
 
-def make_plan(config: SweepConfig, table: Table | None = None) -> SweepPlan:
+def make_plan(config: SweepConfig, table: Table | None = None, run: Run = map) -> SweepPlan:
     """Reads the data and the search space, and checks that they go together.
 
     Args:
         config: what the user asked for.
         table: the data, instead of `config.data`.
+        run: applies a function to the numbers of the pieces of a folder, see `prepare_streamed`.
 
     Raises:
         UsageError, DataError: see `load_table`, `prepare_dataset`, `load_space` and `find_metric`.
         ArchitectureError: a user's own network cannot be built.
     """
     space = space_of(config)
-    table = table or load_table(config.data, config.name)
-    dataset = prepare_dataset(
-        table,
-        config.target,
-        task=Task(config.task) if config.task else None,
-        categorical=config.categorical,
-        ignore=config.ignore,
-    )
+    dataset = _prepare(config, table, run)
     metric = find_metric(dataset.schema.target.task, config.metric)
     _try_custom_networks(space, dataset, metric, config.seed)
     given = {name: getattr(config, name) for name in ("epochs", "patience", "precision", "accumulation", "compile")}
@@ -89,7 +98,7 @@ def make_plan(config: SweepConfig, table: Table | None = None) -> SweepPlan:
     points = space.grid() if config.algorithm == "grid" else space.start_points
     return SweepPlan(
         config,
-        config.name or table.name,
+        config.name or dataset.name,
         dataset,
         metric,
         SpecSampler(space, metric.name, config.seed, fixed),
@@ -100,24 +109,40 @@ def make_plan(config: SweepConfig, table: Table | None = None) -> SweepPlan:
     )
 
 
+def is_streamed(config: SweepConfig, table: Table | None) -> bool:
+    """Whether the data is a folder, whose rows are never in memory as a whole."""
+    return table is None and is_parquet_folder(config.data)
+
+
+def readers_of(config: SweepConfig, *, streamed: bool) -> int:
+    """CPU cores that a trial has for reading its rows."""
+    return config.resources.readers_per_trial if streamed else 0
+
+
+def _prepare(config: SweepConfig, table: Table | None, run: Run) -> AnyDataset:
+    task = Task(config.task) if config.task else None
+    kinds: dict[str, Any] = {"task": task, "categorical": config.categorical, "ignore": config.ignore}
+    if is_streamed(config, table):
+        return prepare_streamed(config.data, config.target, name=config.name, **kinds, run=run)
+    return prepare_dataset(table or load_table(config.data, config.name), config.target, **kinds)
+
+
 def workers_of(config: SweepConfig, space: SearchSpace) -> dict[str, int]:
     """How many workers a trial of each architecture has."""
     usual = config.resources.workers_per_trial
     return {name: space.workers_per_trial.get(name, usual) for name in space.architectures}
 
 
-def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
+def describe(dataset: AnyDataset, metric: Metric) -> Iterator[str]:
     """Sentences about what was made of a data set."""
     target = dataset.schema.target
     kinds: dict[str, int] = {}
     for column in dataset.schema.columns:
         kinds[column.kind.value] = kinds.get(column.kind.value, 0) + 1
     columns = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    train, validation, test = dataset.counts
     classes = f" of {len(target.classes)} classes" if target.task is Task.MULTICLASS else ""
-    yield (
-        f"{dataset.origin}: {len(dataset.train)} training, {len(dataset.validation)} validation and "
-        f"{len(dataset.test)} test rows; columns: {columns}"
-    )
+    yield (f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}")
     yield f"predicting '{target.name}' ({target.task}{classes}), optimising {metric.name}"
     yield from (f"note: {note}" for note in dataset.notes)
 
@@ -144,7 +169,7 @@ def _trials(config: SweepConfig, space: SearchSpace, points: int) -> int | None:
     return 1 if space.is_fixed else DEFAULT_TRIALS
 
 
-def _try_custom_networks(space: SearchSpace, dataset: Dataset, metric: Metric, seed: int) -> None:
+def _try_custom_networks(space: SearchSpace, dataset: AnyDataset, metric: Metric, seed: int) -> None:
     """Builds a user's own network once, so that a mistake in it shows before anything is started."""
     for architecture in space.architectures:
         if is_custom(architecture):

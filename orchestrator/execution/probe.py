@@ -6,17 +6,19 @@ import dataclasses
 import resource
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 import torch
 import torch.distributed as dist
 
 from orchestrator.config import ResourceConfig
-from orchestrator.data import Dataset, Examples
+from orchestrator.data import AnyDataset, Dataset, Examples, PartName, StreamedDataset
 from orchestrator.errors import ExecutionError
 from orchestrator.execution.admission import place_wanted
 from orchestrator.execution.trainable import failure_reason
@@ -28,6 +30,8 @@ GROWTH = 4
 FIRST_STEPS = 2
 SETTLE_EPOCHS = 2
 CONNECT_SECONDS = 120.0
+PROBE_ROWS = 65_536
+PROBE_READING_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,47 @@ class Probe:
             sum(item.memory for item in found),
             sum(item.gpu_memory for item in found),
         )
+
+
+def rows_to_probe(dataset: AnyDataset) -> tuple[Dataset, float]:
+    """Rows in memory to probe networks with, and the seconds that it took to read each of them from its file.
+
+    Of a streamed data set these are the rows of its first pieces.
+    """
+    if not isinstance(dataset, StreamedDataset):
+        return dataset.without_test(), 0.0
+    train, validation = [dataset.no_rows()], [dataset.no_rows()]
+    started, reading, count = time.perf_counter(), 0.0, 0
+    for number in range(len(dataset.folder.pieces)):
+        began = time.perf_counter()
+        train.append(dataset.read(number, PartName.TRAIN))
+        reading += time.perf_counter() - began
+        count += len(train[-1])
+        validation.append(dataset.read(number, PartName.VALIDATION))
+        held = sum(map(len, validation))
+        if held and (count >= PROBE_ROWS or (count and time.perf_counter() - started > PROBE_READING_SECONDS)):
+            break
+    rows = Dataset(
+        dataset.name,
+        dataset.origin,
+        dataset.digest,
+        dataset.schema,
+        dataset.encoder,
+        dataset.target_encoder,
+        _joined(train),
+        _joined(validation),
+        dataset.no_rows(),
+        dataset.example,
+    )
+    return rows, reading / count
+
+
+def _joined(parts: list[Examples]) -> Examples:
+    return Examples(
+        np.concatenate([part.numeric for part in parts]),
+        np.concatenate([part.categorical for part in parts]),
+        np.concatenate([part.target for part in parts]),
+    )
 
 
 def _first_rows(dataset: Dataset, rows: int) -> Dataset:

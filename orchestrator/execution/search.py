@@ -36,12 +36,14 @@ class Running:
     Attributes:
         slots: trials at once, as it looks at the start.
         settings: of all workers.
+        validation: references to the validation rows of a streamed data set.
         pool: of gangs, None if each trial is its own worker.
         say: is told of interruptions and of waiting.
     """
 
     slots: Slots
     settings: ActorSettings
+    validation: tuple[Any, ...]
     pool: GangPool | None
     say: Callable[[str], None]
 
@@ -78,7 +80,7 @@ def _tuner(plan: SweepPlan, ledger: Ledger, running: Running, folder: str) -> An
     from orchestrator.search.schedulers import build_scheduler
 
     config = plan.config
-    admission = Admission(config.resources, config.concurrency, running.pool)
+    admission = Admission(config.resources, config.concurrency, running.pool, plan.readers)
     search = build_search(config.algorithm, plan.sampler, plan.metric, plan.points)
     patience = config.placement_timeout.total_seconds()
     return tune.Tuner(
@@ -115,13 +117,16 @@ def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
         needs: dict[str, float] = {"CPU": resources.cpus_per_worker}
         if resources.gpus_per_worker > 0:
             needs["GPU"] = resources.gpus_per_worker
-        trainable = tune.with_parameters(TrialActor, dataset=dataset, settings=running.settings)
+        needs["CPU"] += plan.readers
+        trainable = tune.with_parameters(
+            TrialActor, dataset=dataset, settings=running.settings, validation=running.validation
+        )
         return tune.with_resources(trainable, needs)
     from orchestrator.execution.gangs.trial import GangTrial, Line
 
-    line = Line(running.pool.switchboard, ray.put((ray.put(dataset), running.settings)))
+    line = Line(running.pool.switchboard, ray.put((ray.put(dataset), running.settings, running.validation)))
     # Tune refuses a trial that needs nothing; a thousandth of a CPU would keep the last gang from its place
-    return tune.with_resources(tune.with_parameters(GangTrial, line=line), {"CPU": 0, "memory": 2**20})
+    return tune.with_resources(tune.with_parameters(GangTrial, line=line), {"CPU": plan.readers, "memory": 2**20})
 
 
 def quiet_tune() -> None:

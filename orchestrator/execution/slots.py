@@ -39,7 +39,12 @@ def workers_on(node: Node, resources: ResourceConfig) -> int:
 
 
 def plan_slots(
-    nodes: Iterable[Node], resources: ResourceConfig, sizes: Mapping[str, int], trials: int | None, limit: int | None
+    nodes: Iterable[Node],
+    resources: ResourceConfig,
+    sizes: Mapping[str, int],
+    trials: int | None,
+    limit: int | None,
+    readers: int = 0,
 ) -> Slots:
     """Slots over all nodes; cores that would be idle are given to the workers as threads.
 
@@ -49,6 +54,7 @@ def plan_slots(
         sizes: workers of a trial, by architecture.
         trials: how many there will be at most, None if that is open.
         limit: of trials at once, None if there is none.
+        readers: cores that a trial has besides its workers.
 
     Raises:
         ExecutionError: a trial of one of the architectures cannot be placed.
@@ -60,19 +66,41 @@ def plan_slots(
         if size > total:
             raise ExecutionError(_refusal(found, resources, total, architecture, size))
     smallest = min(sizes.values())
-    count = min(entry for entry in (total // smallest, trials, limit) if entry is not None)
+    cores = sum(cores for _, cores in fits)
+    fit = trials_that_fit(cores, resources, smallest, readers, total)
+    if trials_that_fit(cores, resources, max(sizes.values()), readers, total) == 0:
+        raise ExecutionError(
+            f"a trial needs {max(sizes.values()) * resources.cpus_per_worker + readers} CPU, those that read its data "
+            f"included, but there are {cores}; lower --workers-per-trial, --cpus-per-worker or --readers-per-trial"
+        )
+    count = min(entry for entry in (fit, trials, limit) if entry is not None)
     used = min(total, count * max(sizes.values()))
     # the node with the fewest cores per worker decides, so that none is overcommitted
-    shares = [cores // min(workers, used) for workers, cores in fits if workers > 0]
+    free = cores - count * readers
+    shares = [node // min(workers, used) for workers, node in fits if workers > 0]
+    shares.append(max(1, free // used))
     return Slots(count, max(resources.cpus_per_worker, min(shares)), total)
 
 
-def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None) -> Slots:
+def trials_that_fit(cores: int, resources: ResourceConfig, size: int, readers: int, workers: int) -> int:
+    """How many trials of so many workers, and readers, there can be at once.
+
+    Args:
+        cores: of the cluster.
+        resources: of one worker.
+        size: workers of a trial.
+        readers: cores that a trial has besides.
+        workers: that the cluster can hold.
+    """
+    return min(workers // size, cores // (size * resources.cpus_per_worker + readers))
+
+
+def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None, readers: int) -> Slots:
     """`plan_slots` for the cluster that this process is connected to."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return plan_slots(nodes, config.resources, sizes, trials, config.concurrency)
+    return plan_slots(nodes, config.resources, sizes, trials, config.concurrency, readers)
 
 
 def _on_gpus(gpus: float, per_worker: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ import pandas as pd
 from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
-from orchestrator.data import Table, load_table
+from orchestrator.data import Examples, PartName, Run, StreamedDataset, Table, load_table
 from orchestrator.environment import home
 from orchestrator.errors import ExecutionError, StorageError
-from orchestrator.execution.plan import SweepPlan, describe, make_plan, space_of, workers_of
+from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, space_of, workers_of
 from orchestrator.execution.search import Running, quiet_tune, run_trials
 from orchestrator.execution.sharing import check_shared
 from orchestrator.execution.slots import cluster_slots
-from orchestrator.execution.winner import Winner, make_winner, register_winner
+from orchestrator.execution.winner import Winner, make_winner, register_winner, test_part
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
@@ -98,7 +98,7 @@ def sweep(
     """Searches architectures and their settings for a data set, tracks all in MLflow and registers the winner.
 
     Args:
-        data: `sklearn:NAME`, a CSV or Parquet file, or a data frame.
+        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         on_trial: called with the record and the ledger when a trial is over.
         say: called with sentences for the user.
         **options: fields of `SweepConfig`, such as `target`, `trials`, `space`, `metric`.
@@ -118,9 +118,11 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
     started = time.perf_counter()
     hooks = hooks or Hooks()
     sizes = workers_of(config, space_of(config))
+    streamed = is_streamed(config, table)
+    connected: Future[None] = Future()
     with ThreadPoolExecutor(2, "sweep-opener") as opener:
         # data is read, and the store opened, while Ray and the gangs start: each takes seconds
-        planning = opener.submit(make_plan, config, table)
+        planning = opener.submit(make_plan, config, table, _runner(connected))
         opening = opener.submit(_open_tracker, config, planning)
         try:
             # what is wrong with data that is read quickly is said before anything starts
@@ -129,18 +131,32 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
             with (
                 ray_session(config.address) as ends,
                 _storage(config, table) as storage,
-                _pool(config, sizes, storage, wait=not ends) as pool,
+                _pool(config, sizes, storage, wait=not ends, streamed=streamed) as pool,
             ):
+                connected.set_result(None)
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.say(sentence)
                 return _run(plan, opening.result(), hooks, pool, storage, started)
         except BaseException as error:
+            connected.cancel()
             if opening.exception() is None:
                 interrupted = isinstance(error, KeyboardInterrupt)
                 reason = "stopped by the user" if interrupted else str(error)
                 opening.result().abandon("KILLED" if interrupted else "FAILED", reason)
             raise
+
+
+def _runner(connected: Future[None]) -> Run:
+    """Runs the first pass over a folder on the cluster, as soon as there is a connection to it."""
+
+    def run(function: Any, numbers: Iterable[int]) -> Iterator[Any]:  # noqa: ANN401
+        connected.result()
+        from orchestrator.execution.streaming import run_on_cluster
+
+        return run_on_cluster(function, numbers)
+
+    return run
 
 
 def _open_tracker(config: SweepConfig, planning: Future[SweepPlan]) -> SweepTracker:
@@ -149,21 +165,23 @@ def _open_tracker(config: SweepConfig, planning: Future[SweepPlan]) -> SweepTrac
 
 
 @contextmanager
-def _pool(config: SweepConfig, sizes: Mapping[str, int], storage: Storage, *, wait: bool) -> Iterator[GangPool | None]:
-    """Gangs, if any trial has several workers. With trials of one size only they are started at once.
+def _pool(
+    config: SweepConfig, sizes: Mapping[str, int], storage: Storage, *, wait: bool, streamed: bool
+) -> Iterator[GangPool | None]:
+    """Gangs, if any trial has several workers. Trials of one size get them at once, unless all cores are to read first.
 
     They end with the connection to Ray; only if that goes on afterwards, their end has to be waited for.
     """
     quiet_tune()
+    slots = cluster_slots(config, sizes, config.trials, readers_of(config, streamed=streamed))
     if set(sizes.values()) == {1}:
         yield None
         return
-    slots = cluster_slots(config, sizes, config.trials)
     from orchestrator.execution.gangs.pool import GangPool
 
     pool = GangPool(config.resources, storage)
     try:
-        if len(set(sizes.values())) == 1:
+        if not streamed and len(set(sizes.values())) == 1:
             for _ in range(slots.count):
                 pool.start(next(iter(sizes.values())))
         yield pool
@@ -182,13 +200,13 @@ def _run(
     from orchestrator.execution.trainable import ActorSettings, weights_name
     from orchestrator.training import train_trial
 
-    slots = cluster_slots(plan.config, plan.workers, plan.trials)
+    slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     device = "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu"
-    settings = ActorSettings(storage, slots.threads, device, hooks.train or train_trial)
+    settings = ActorSettings(storage, slots.threads, device, hooks.train or train_trial, plan.readers)
     ledger = Ledger(plan.metric, tracker.writer, settings, hooks.on_trial)
     hooks.say(plan.announcement(slots))
     search_started = time.perf_counter()
-    interrupted = run_trials(plan, ledger, Running(slots, settings, pool, hooks.say))
+    interrupted = run_trials(plan, ledger, Running(slots, settings, _validation(plan), pool, hooks.say))
     search_seconds = time.perf_counter() - search_started
     tracker.close_trials(len(ledger.trials), ledger.reports)
     best = ledger.best
@@ -196,7 +214,12 @@ def _run(
         raise ExecutionError(_nothing(ledger, interrupted=interrupted))
     weights = storage.read(weights_name(best.index))
     winner = make_winner(
-        best.spec, best.report, plan.dataset, plan.metric, lambda network: unpack_weights(network, weights)
+        best.spec,
+        best.report,
+        plan.dataset,
+        plan.metric,
+        lambda network: unpack_weights(network, weights),
+        _test_rows(plan),
     )
     registration = None
     if plan.config.register_model:
@@ -217,6 +240,23 @@ def _run(
         search_seconds,
         slots.count,
     )
+
+
+def _validation(plan: SweepPlan) -> tuple[Any, ...]:
+    """References to the validation rows of a streamed data set: all trials use the same."""
+    if not isinstance(plan.dataset, StreamedDataset):
+        return ()
+    from orchestrator.execution.streaming import encoded_part
+
+    return tuple(encoded_part(plan.dataset, PartName.VALIDATION))
+
+
+def _test_rows(plan: SweepPlan) -> Iterable[Examples]:
+    if not isinstance(plan.dataset, StreamedDataset):
+        return test_part(plan.dataset)
+    from orchestrator.execution.streaming import encoded_part, fetch
+
+    return fetch(encoded_part(plan.dataset, PartName.TEST))
 
 
 @contextmanager

@@ -12,11 +12,11 @@ import pandas as pd
 from torch import nn
 
 from orchestrator.bundle import ModelBundle
-from orchestrator.data import Dataset, Task, load_table, prepare_dataset
+from orchestrator.data import AnyDataset, Task, is_parquet_folder, load_table, prepare_dataset, prepare_streamed
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.plan import describe
 from orchestrator.execution.sweep import Say
-from orchestrator.execution.winner import make_winner, register_winner
+from orchestrator.execution.winner import make_winner, register_winner, test_part
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.sweeps import dataset_input, open_experiment
@@ -69,7 +69,7 @@ def train(
     """Trains one network and tracks it as an MLflow run of its own.
 
     Args:
-        data: `sklearn:NAME`, a CSV or Parquet file, or a data frame.
+        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         target, task, categorical, ignore: see `prepare_dataset`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
@@ -85,28 +85,32 @@ def train(
         OrchestratorError: of the kind that says what is wrong.
     """
     started = time.perf_counter()
-    table = load_table(data, name)
-    dataset = prepare_dataset(table, target, task=Task(task) if task else None, categorical=categorical, ignore=ignore)
+    kinds: dict[str, Any] = {"task": Task(task) if task else None, "categorical": categorical, "ignore": ignore}
+    dataset: AnyDataset
+    if isinstance(data, str | Path) and is_parquet_folder(data):
+        dataset = prepare_streamed(data, target, name=name, **kinds)
+    else:
+        dataset = prepare_dataset(load_table(data, name), target, **kinds)
     chosen = find_metric(dataset.schema.target.task, metric)
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
     for sentence in describe(dataset, chosen):
         (say or _ignore)(sentence)
     client = client_for(tracking_uri)
     with tracked(tracking_uri):
-        writer = TrialWriter(client, open_experiment(client, table.name), None, [dataset_input(dataset)])
+        writer = TrialWriter(client, open_experiment(client, dataset.name), None, [dataset_input(dataset)])
     best = BestWeights()
     report = _train(spec, dataset, best, writer, on_epoch or _ignore)
 
     def load(network: nn.Module) -> None:
         network.load_state_dict(best.state or {})
 
-    winner = make_winner(spec, report, dataset, chosen, load)
+    winner = make_winner(spec, report, dataset, chosen, load, test_part(dataset))
     run_id = writer.run_id(0)
     registration = None
     if register_model:
-        registration = register_winner(client, run_id, table.name, winner, chosen, dataset.digest)
+        registration = register_winner(client, run_id, dataset.name, winner, chosen, dataset.digest)
     return TrainResult(
-        table.name,
+        dataset.name,
         run_id,
         spec,
         report,
@@ -119,7 +123,7 @@ def train(
 
 def _train(
     spec: TrialSpec,
-    dataset: Dataset,
+    dataset: AnyDataset,
     best: BestWeights,
     writer: TrialWriter,
     on_epoch: Callable[[EpochReport], None],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import torch
 from ray import tune
 from torch import nn
 
-from orchestrator.data import Dataset
+from orchestrator.data import AnyDataset, StreamedDataset
 from orchestrator.errors import OrchestratorError
 from orchestrator.storage import Storage
-from orchestrator.training import EpochReport, TrialSpec, pack_weights, train_trial
+from orchestrator.training import EpochReport, Ranks, TrialSpec, pack_weights, train_trial
 
 Train = Callable[..., Iterator[EpochReport]]
 
@@ -31,6 +31,7 @@ class ActorSettings:
         threads: for torch.
         device: cpu or cuda.
         train: the training function, with the signature of `train_trial`.
+        readers: cores that read a streamed data set for a trial.
         modules: folder in which a user's own modules are looked for.
     """
 
@@ -38,6 +39,7 @@ class ActorSettings:
     threads: int
     device: str = "cpu"
     train: Train = train_trial
+    readers: int = 0
     modules: Path = field(default_factory=Path.cwd)
 
 
@@ -54,6 +56,21 @@ def keep_best(settings: ActorSettings, index: int) -> Callable[[nn.Module], None
         settings.storage.write(name, pack_weights(network))
 
     return keep
+
+
+def open_stream(
+    dataset: AnyDataset, settings: ActorSettings, validation: Sequence[Any], ranks: Ranks
+) -> dict[str, Any]:
+    """What the training function gets besides, if the data set is a streamed one: `stream`.
+
+    Of several workers, the first one starts the stream for all.
+    """
+    if not isinstance(dataset, StreamedDataset):
+        return {}
+    from orchestrator.execution.streaming import RayStream, split_training_rows
+
+    splits = ranks.on_first(lambda: split_training_rows(dataset, ranks.size, settings.readers))
+    return {"stream": RayStream(dataset, splits[ranks.rank], validation, ranks.rank, ranks.size)}
 
 
 def failure_reason(error: Exception) -> str:
@@ -82,9 +99,12 @@ def free_memory() -> None:
 class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Tune's view of a trial: `step` is one epoch; the process is used again for the next trial."""
 
-    def setup(self, config: dict[str, Any], *, dataset: Dataset, settings: ActorSettings) -> None:
+    def setup(
+        self, config: dict[str, Any], *, dataset: AnyDataset, settings: ActorSettings, validation: Sequence[Any]
+    ) -> None:
         """Called once per process; `dataset` lies in Ray's object store and is not copied."""
         self.dataset, self.settings = dataset, settings
+        self._more = open_stream(dataset, settings, validation, Ranks())
         torch.set_num_threads(settings.threads)
         if str(settings.modules) not in sys.path:
             sys.path.append(str(settings.modules))
@@ -133,7 +153,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._seconds = 0.0
         spec = TrialSpec.from_json(config["spec"])
         keep = keep_best(self.settings, config["index"])
-        self._reports = self.settings.train(spec, self.dataset, on_best=keep, device=self.settings.device)
+        self._reports = self.settings.train(spec, self.dataset, on_best=keep, device=self.settings.device, **self._more)
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: the best weights are written as soon as there are any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from torch import nn
 
 from orchestrator.architectures import build_network
 from orchestrator.bundle import ModelBundle, make_bundle
-from orchestrator.data import Dataset
+from orchestrator.data import AnyDataset, Examples, PartName, StreamedDataset
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.registry import Registration, register_bundle
 from orchestrator.training import (
@@ -23,7 +23,7 @@ from orchestrator.training import (
     TrialSpec,
     evaluate,
     feature_shape,
-    network_outputs,
+    network_answers,
 )
 
 if TYPE_CHECKING:
@@ -44,33 +44,46 @@ class Winner:
 
 
 def make_winner(
-    spec: TrialSpec, report: EpochReport, dataset: Dataset, metric: Metric, load: Callable[[nn.Module], object]
+    spec: TrialSpec,
+    report: EpochReport,
+    dataset: AnyDataset,
+    metric: Metric,
+    load: Callable[[nn.Module], object],
+    test_rows: Iterable[Examples],
 ) -> Winner:
     """Builds the network, measures it on the test rows and wraps it up.
 
     Args:
         spec: of the trial.
         report: its last one.
-        dataset: with the test part.
+        dataset: of the sweep.
         metric: of the sweep.
         load: puts the best weights into a network.
+        test_rows: the test part in chunks.
     """
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     load(network)
-    test_rows = Batches.of(dataset.test, dataset.schema.target.task, "cpu")
-    outputs = network_outputs(network, test_rows.split(EVALUATION_BATCH))
-    test = evaluate(dataset.schema.target.task, dataset.target_encoder, outputs, dataset.test.target)
+    task = dataset.schema.target.task
+    batches = (batch for rows in test_rows for batch in Batches.of(rows, task, "cpu").split(EVALUATION_BATCH))
+    outputs, target = network_answers(network, batches)
+    test = evaluate(task, dataset.target_encoder, outputs, target)
+    train_count, validation_count, test_count = dataset.counts
     metrics: dict[str, Any] = {
         "metric": metric.name,
         "maximize": metric.maximize,
         "validation": report.best_value,
         "test": test,
         "data_digest": dataset.digest,
-        "rows": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
+        "rows": {"train": train_count, "validation": validation_count, "test": test_count},
         "trial": spec.to_json(),
         "best_epoch": report.best_epoch,
     }
     return Winner(make_bundle(network, dataset, metrics), test)
+
+
+def test_part(dataset: AnyDataset) -> Iterable[Examples]:
+    """The test rows, in chunks that this process reads."""
+    return dataset.parts(PartName.TEST) if isinstance(dataset, StreamedDataset) else [dataset.test]
 
 
 def register_winner(

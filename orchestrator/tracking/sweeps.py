@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.data import Dataset
+from orchestrator.data import AnyDataset
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, client_for, tracked
@@ -32,7 +32,7 @@ class SweepTracker:
     """
 
     def __init__(
-        self, tracking_uri: str | None, name: str, dataset: Dataset, metric: Metric, parameters: Mapping[str, Any]
+        self, tracking_uri: str | None, name: str, dataset: AnyDataset, metric: Metric, parameters: Mapping[str, Any]
     ) -> None:
         """Opens the store and makes the parent run.
 
@@ -133,7 +133,7 @@ def open_experiment(client: MlflowClient, name: str) -> str:
     return str(found.experiment_id)
 
 
-def dataset_input(dataset: Dataset) -> DatasetInput:
+def dataset_input(dataset: AnyDataset) -> DatasetInput:
     """The data set as MLflow shows it."""
     from mlflow.entities import Dataset as MlflowDataset
     from mlflow.entities import DatasetInput, InputTag
@@ -142,7 +142,7 @@ def dataset_input(dataset: Dataset) -> DatasetInput:
         {"type": column.kind.value, "name": column.name, "required": True}
         for column in dataset.schema.columns[:MAX_PROFILE_COLUMNS]
     ]
-    rows = {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)}
+    rows = dict(zip(("train", "validation", "test"), dataset.counts, strict=True))
     return DatasetInput(
         MlflowDataset(
             name=dataset.name,

@@ -1,7 +1,7 @@
 """Training one network: `train_trial` and what goes in and out. Knows nothing of Ray or MLflow."""
 
 from orchestrator.training.checkpoints import BestWeights, pack_weights, unpack_weights
-from orchestrator.training.loop import feature_shape, network_outputs, train_trial
+from orchestrator.training.loop import feature_shape, network_answers, train_trial
 from orchestrator.training.metrics import Metric, find_metric, metrics_of
 from orchestrator.training.outputs import evaluate, probabilities, values
 from orchestrator.training.ranks import ProcessGroupRanks, Ranks
@@ -23,7 +23,7 @@ __all__ = [
     "feature_shape",
     "find_metric",
     "metrics_of",
-    "network_outputs",
+    "network_answers",
     "pack_weights",
     "probabilities",
     "spec_from_parameters",

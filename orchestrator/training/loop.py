@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from orchestrator.architectures import FeatureShape, build_network, is_custom
-from orchestrator.data import Dataset, FeatureEncoder, Schema, TargetEncoder
+from orchestrator.data import AnyDataset, FeatureEncoder, Schema, StreamedDataset, TargetEncoder
 from orchestrator.errors import ConfigError, TrainingDivergedError
 from orchestrator.training.metrics import Metric, find_metric
 from orchestrator.training.optimization import Loss, Optimization, loss_function
@@ -22,6 +22,7 @@ from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import Batches, MemoryRows, Step, TrialRows
 from orchestrator.training.spec import TrialSpec
+from orchestrator.training.streams import LocalStream, Stream, StreamedRows
 
 
 class Encoded(Protocol):
@@ -47,11 +48,12 @@ def feature_shape(dataset: Encoded) -> FeatureShape:
 
 def train_trial(
     spec: TrialSpec,
-    dataset: Dataset,
+    dataset: AnyDataset,
     *,
     on_best: Callable[[nn.Module], None] | None = None,
     device: str = "cpu",
     ranks: Ranks | None = None,
+    stream: Stream | None = None,
 ) -> Iterator[EpochReport]:
     """Trains one network; the caller decides after each epoch whether to go on.
 
@@ -62,6 +64,7 @@ def train_trial(
             several workers only the first one's is called.
         device: where to train, `cpu` or `cuda`.
         ranks: the workers that train this network together, if there are several: each of them runs this function.
+        stream: where the rows of a streamed data set come from; this process reads them if it is left out.
 
     Yields:
         One report per epoch, the same at every rank but for its times; the last one has `last` set.
@@ -74,7 +77,11 @@ def train_trial(
     ranks = ranks or Ranks()
     torch.manual_seed(spec.seed)
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings).to(device)
-    rows = MemoryRows(dataset, spec, device, ranks)
+    rows: TrialRows
+    if isinstance(dataset, StreamedDataset):
+        rows = StreamedRows(dataset, stream or LocalStream(dataset), spec, device, ranks)
+    else:
+        rows = MemoryRows(dataset, spec, device, ranks)
     yield from train_network(spec, dataset, network, rows, ranks, on_best, device)
 
 
@@ -149,9 +156,7 @@ def _validate(
     network: nn.Module, dataset: Encoded, rows: TrialRows, ranks: Ranks, metric: Metric, epoch: int
 ) -> dict[str, float]:
     """All metrics over all validation rows, whichever worker has them."""
-    parts = list(rows.validation())
-    outputs = ranks.gather(network_outputs(network, parts))
-    target = ranks.gather(torch.cat([part.target for part in parts]).cpu().numpy())
+    outputs, target = (ranks.gather(part) for part in network_answers(network, rows.validation()))
 
     def measure() -> dict[str, float]:
         if not np.isfinite(outputs).all():
@@ -165,13 +170,14 @@ def _validate(
 
 
 @torch.no_grad()
-def network_outputs(network: nn.Module, batches: Iterable[Batches]) -> NDArray[np.float32]:
-    """What the network computes in evaluation mode: float32 [rows, outputs]."""
+def network_answers(network: nn.Module, batches: Iterable[Batches]) -> tuple[NDArray[np.float32], NDArray[np.generic]]:
+    """What the network computes in evaluation mode, float32 [rows, outputs], and the targets of the rows, [rows]."""
     network.eval()
-    outputs: NDArray[np.float32] = (
-        torch.cat([network(batch.numeric, batch.categorical) for batch in batches]).float().cpu().numpy()
-    )
-    return outputs
+    outputs, targets = [], []
+    for batch in batches:
+        outputs.append(network(batch.numeric, batch.categorical).float().cpu())
+        targets.append(batch.target.cpu())
+    return torch.cat(outputs).numpy(), torch.cat(targets).numpy()
 
 
 def _number(value: float) -> str:

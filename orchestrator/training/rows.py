@@ -45,6 +45,10 @@ class Batches:
         """The given rows (int64) as a batch."""
         return Batches(self.numeric[rows], self.categorical[rows], self.target[rows])
 
+    def between(self, start: int, stop: int) -> Batches:
+        """Consecutive rows, without a copy."""
+        return Batches(self.numeric[start:stop], self.categorical[start:stop], self.target[start:stop])
+
     def split(self, size: int) -> Iterator[Batches]:
         """Consecutive batches of at most `size` rows, without a copy."""
         for parts in zip(

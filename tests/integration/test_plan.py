@@ -1,5 +1,7 @@
 """`plan` on a real Ray: what it says is what a sweep does."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.config import SweepConfig
@@ -51,10 +53,12 @@ def test_parameters_are_counted_without_building_weights():
 
 
 def test_cost_passes_through_what_was_measured():
-    cost = Cost(0.001, 1e-6, 5e-6, (1000, 9000), 10_000, (0.1, 0.5))
+    cost = Cost(0.001, 1e-6, 5e-6, (1000, 9000), 10_000, 0.0, (0.1, 0.5))
     assert cost.epoch_seconds(1000, 100) == pytest.approx(100 * 0.001 + 0.01 + 0.1)
     assert cost.epoch_seconds(9000, 1000) == pytest.approx(10 * 0.001 + 0.05 + 0.5)
     assert cost.epoch_seconds(5000, 1000) == pytest.approx(10 * 0.001 + 0.03 + 0.3)
+    slow = replace(cost, reading=2.0)
+    assert slow.epoch_seconds(1000, 100) == pytest.approx(2.0 + 0.1)
 
 
 @pytest.mark.parametrize(

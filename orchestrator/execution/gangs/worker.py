@@ -17,7 +17,14 @@ from torch import nn
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.gangs.switchboard import LOST
-from orchestrator.execution.trainable import ActorSettings, failure_reason, free_memory, is_sticky, keep_best
+from orchestrator.execution.trainable import (
+    ActorSettings,
+    failure_reason,
+    free_memory,
+    is_sticky,
+    keep_best,
+    open_stream,
+)
 from orchestrator.training import EpochReport, ProcessGroupRanks, Ranks, TrialSpec
 
 PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")
@@ -55,53 +62,75 @@ def gang_worker(config: dict[str, Any]) -> None:
     post = Post(config["switchboard"], config["gang"], attempt[0], context.get_world_rank())
     here = ray.get_runtime_context().current_actor
     ray.get(post.switchboard.join.remote(post.gang, post.attempt, post.rank, here))
-    group = None
+    held = None
     while (job := post.next_job()) is not None:
-        group = _run(job, post, group)
+        held = _run(job, post, held)
 
 
-def _run(job: dict[str, Any], post: Post, group: dist.ProcessGroup | None) -> dist.ProcessGroup | None:
+@dataclass
+class Held:
+    """What a worker keeps from one trial to the next.
+
+    Attributes:
+        group: of all workers of the gang, None in a gang of one.
+        more: what the training function gets besides, see `open_stream`; made with the first trial.
+    """
+
+    group: dist.ProcessGroup | None
+    more: dict[str, Any] | None = None
+
+    @property
+    def ranks(self) -> Ranks:
+        """For training."""
+        return Ranks() if self.group is None else ProcessGroupRanks(self.group, _prepare)
+
+
+def _run(job: dict[str, Any], post: Post, held: Held | None) -> Held | None:
     """One trial; whatever goes wrong is reported, and the worker is ready for the next one.
 
     Args:
         job: of the trial; `clean` says whether the group of the one before can be used again.
         post: to report to.
-        group: of the trial before.
+        held: of the trial before.
 
     Returns:
-        The group, if it can be used again as far as this worker knows.
+        What can be used again, as far as this worker knows.
     """
-    if not job["clean"]:
-        group = dist.new_group() if dist.is_initialized() else None
+    if held is None or not job["clean"]:
+        held = Held(dist.new_group() if dist.is_initialized() else None)
     try:
-        if group is not None:
+        if held.group is not None:
             # none may fail, and leave, before all are in
-            dist.barrier(group)
-        _train(job, post, Ranks() if group is None else ProcessGroupRanks(group, _prepare))
+            dist.barrier(held.group)
+        _train(job, post, held)
     except Exception as error:  # a user's network may raise anything
         sticky = is_sticky(error)
         post.report(job["index"], {"failure": _reason(error), "closing": sticky})
         if sticky:
             raise
     else:
-        return group
-    if group is not None:
+        return held
+    if held.group is not None:
         # the others, if they are still computing, learn in this way that it is over
-        dist.destroy_process_group(group)
+        dist.destroy_process_group(held.group)
     free_memory()
     return None
 
 
-def _train(job: dict[str, Any], post: Post, ranks: Ranks) -> None:
+def _train(job: dict[str, Any], post: Post, held: Held) -> None:
     settings: ActorSettings
-    reference, settings = ray.get(job["context"])
-    dataset = ray.get(reference)
+    reference, settings, validation = ray.get(job["context"])
+    dataset, ranks = ray.get(reference), held.ranks
     torch.set_num_threads(settings.threads)
     if str(settings.modules) not in sys.path:
         sys.path.append(str(settings.modules))
     spec = TrialSpec.from_json(job["spec"])
     keep = keep_best(settings, job["index"])
-    trial: Iterator[EpochReport] = settings.train(spec, dataset, on_best=keep, device=_device(), ranks=ranks)
+    if held.more is None:
+        held.more = open_stream(dataset, settings, validation, ranks)
+    trial: Iterator[EpochReport] = settings.train(
+        spec, dataset, on_best=keep, device=_device(), ranks=ranks, **held.more
+    )
     seconds, started = 0.0, time.perf_counter()
     for report in trial:
         seconds += time.perf_counter() - started

@@ -1,0 +1,195 @@
+"""The one pass over a folder of Parquet files: what it says about each piece, put together to schema and encoder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.data.dataset import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
+from orchestrator.data.encoder import numeric_values
+from orchestrator.data.inference import find_target, infer_columns, infer_target
+from orchestrator.data.parquet import ParquetFolder
+from orchestrator.data.schema import ColumnKind, Schema, Task
+from orchestrator.data.sources import Table
+from orchestrator.data.splits import TEST_SHARE, VALIDATION_SHARE
+from orchestrator.data.summaries import Moments, NumericSummary
+from orchestrator.data.values import category_keys, to_numbers
+from orchestrator.errors import DataError, InvalidValueError
+
+SAMPLE_PIECES = 10
+SAMPLE_ROWS = 20_000
+Input = tuple[str, str | None]
+
+
+class PartName(StrEnum):
+    """The three parts of the rows."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+PARTS = tuple(PartName)
+
+
+def part_of_rows(number: int, rows: int, seed: int) -> NDArray[np.int8]:
+    """Which part each row of a piece is in, as a position in `PARTS`; int8 [rows].
+
+    20 % test, 20 % of the rest validation, drawn by the number of the piece and the seed alone: every process and every
+    pass finds the same.
+    """
+    drawn = np.random.default_rng([seed, number]).random(rows)
+    validation = TEST_SHARE + (1 - TEST_SHARE) * VALIDATION_SHARE
+    return np.where(drawn < TEST_SHARE, 2, np.where(drawn < validation, 1, 0)).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class PieceProfile:
+    """What a pass over one or more pieces has found; `merge` gives the same in any order, up to rounding.
+
+    Attributes:
+        counts: rows with a target, by part.
+        dropped: rows without one.
+        numeric: by column and part of a date, over training rows.
+        categories: of each categorical column, over training rows.
+        labels: of the target, over all rows; empty for regression.
+        target: moments of a regression target over training rows.
+        digests: of the content of each piece.
+        first: number of the piece that the example rows are from.
+        example: a few training rows as JSON objects.
+    """
+
+    counts: tuple[int, int, int]
+    dropped: int
+    numeric: dict[Input, NumericSummary]
+    categories: dict[str, frozenset[str]]
+    labels: frozenset[str]
+    target: Moments
+    digests: dict[int, str]
+    first: int
+    example: tuple[dict[str, JsonValue], ...]
+
+    def merge(self, other: PieceProfile) -> PieceProfile:
+        """Of the pieces of both."""
+        train, validation, test = (mine + its for mine, its in zip(self.counts, other.counts, strict=True))
+        # pieces without training rows have no example
+        shown = min((self, other), key=lambda profile: (not profile.example, profile.first))
+        return PieceProfile(
+            (train, validation, test),
+            self.dropped + other.dropped,
+            {name: summary.merge(other.numeric[name]) for name, summary in self.numeric.items()},
+            {name: keys | other.categories[name] for name, keys in self.categories.items()},
+            self.labels | other.labels,
+            self.target.merge(other.target),
+            self.digests | other.digests,
+            shown.first,
+            shown.example,
+        )
+
+
+def sample_schema(
+    folder: ParquetFolder,
+    target: str | None,
+    *,
+    task: Task | None,
+    categorical: Sequence[str],
+    ignore: Sequence[str],
+    seed: int,
+) -> tuple[Schema, tuple[str, ...]]:
+    """The schema as some rows from all over the folder suggest it, and notes for the user.
+
+    Raises:
+        UsageError, DataError: see `infer_schema`.
+    """
+    numbers = np.unique(np.linspace(0, len(folder.pieces) - 1, SAMPLE_PIECES).round().astype(int))
+    # a target that is to be ignored is an error with a sentence of its own
+    columns = [name for name in folder.columns if name not in ignore or name == target]
+    parts = []
+    for number in numbers.tolist():
+        part = folder.read(number, columns)
+        if len(part) > SAMPLE_ROWS:
+            part = part.sample(SAMPLE_ROWS, random_state=seed)
+        parts.append(part)
+    frame = pd.concat(parts, ignore_index=True)
+    # ignored columns are not read, but may be named
+    table = Table(
+        frame.reindex(columns=[*columns, *(name for name in folder.columns if name not in columns)]),
+        folder.name,
+        folder.origin,
+    )
+    name = find_target(table, target)
+    found, _ = infer_target(table, name, task, sampled=True)
+    guess = infer_columns(table, name, categorical, ignore)
+    return Schema(tuple(guess.columns), found), tuple(guess.notes)
+
+
+def profile_piece(folder: ParquetFolder, schema: Schema, seed: int, number: int) -> PieceProfile:
+    """Reads a piece once.
+
+    Raises:
+        DataError: a value does not fit its column.
+    """
+    try:
+        return _profile(folder, schema, seed, number)
+    except InvalidValueError as error:
+        options = f"mend the value, or say --categorical '{error.column}' or --ignore '{error.column}'"
+        if error.column == schema.target.name:
+            options = "mend or empty such cells"
+        raise DataError(f"{folder.pieces[number]}: {error}; the column did not look so elsewhere: {options}") from None
+
+
+def _profile(folder: ParquetFolder, schema: Schema, seed: int, number: int) -> PieceProfile:
+    frame = folder.read(number, [*(column.name for column in schema.columns), schema.target.name])
+    codes, keys = category_keys(frame[schema.target.name])
+    known = np.array([key is not None for key in keys], dtype=bool)[codes]
+    parts = part_of_rows(number, len(frame), seed)[known]
+    rows = frame[known].reset_index(drop=True)
+    digest = _digest(schema, rows, np.flatnonzero(known))
+    training = rows[parts == 0]
+    random_keys = np.random.default_rng([seed, number, 1]).random(len(training))
+    numeric: dict[Input, NumericSummary] = {}
+    categories: dict[str, frozenset[str]] = {}
+    for column in schema.columns:
+        if column.kind is ColumnKind.CATEGORICAL:
+            found = category_keys(training[column.name])[1]
+            categories[column.name] = frozenset(key for key in found if key is not None)
+            continue
+        for part, values in numeric_values(column, training[column.name]).items():
+            numeric[column.name, part] = NumericSummary.of(values, random_keys)
+    is_class = schema.target.task.is_classification
+    counts = np.bincount(parts, minlength=3).tolist()
+    return PieceProfile(
+        (counts[0], counts[1], counts[2]),
+        int((~known).sum()),
+        numeric,
+        categories,
+        frozenset(key for key in keys if key is not None) if is_class else frozenset(),
+        Moments() if is_class else Moments.of(to_numbers(training[schema.target.name], schema.target.name)),
+        {number: digest},
+        number,
+        json_rows(schema, training.head(EXAMPLE_ROWS)),
+    )
+
+
+def _digest(schema: Schema, rows: pd.DataFrame, places: NDArray[np.int64]) -> str:
+    """SHA-256 of the values; that all of them can be read is known from here on.
+
+    Raises:
+        InvalidValueError: with the row in the piece, where `places` says that each of the rows is.
+    """
+    state = hashlib.sha256()
+    try:
+        hash_rows(state, schema, rows)
+    except InvalidValueError as error:
+        if error.row is None:
+            raise
+        row = int(places[error.row])
+        sentence = str(error).replace(f"row {error.row + 1},", f"row {row + 1},", 1)
+        raise InvalidValueError(sentence, error.column, row) from None
+    return state.hexdigest()

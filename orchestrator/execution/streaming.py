@@ -1,0 +1,193 @@
+"""Folders of Parquet files on a Ray cluster: the first pass as tasks, training rows through Ray Data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import ray
+from ray.data import DataContext, DataIterator, Datasource, ReadTask
+from ray.data.block import Block, BlockAccessor, BlockMetadata
+
+from orchestrator.data import Examples, PartName, StreamedDataset
+from orchestrator.errors import ExecutionError, OrchestratorError
+
+Result = TypeVar("Result")
+COLUMNS = ("numeric", "categorical", "target")
+
+
+class PieceDatasource(Datasource):  # type: ignore[misc]
+    """The training rows of a data set, encoded; each execution reads the pieces in another order."""
+
+    def __init__(self, dataset: StreamedDataset) -> None:
+        super().__init__()
+        self._dataset, self._executions = dataset, 0
+
+    def get_name(self) -> str:
+        """Of the operator in Ray Data's messages."""
+        return "Pieces"
+
+    def estimate_inmemory_data_size(self) -> int:
+        """Bytes of all training rows."""
+        return self._row_bytes() * self._dataset.counts[0]
+
+    def get_read_tasks(
+        self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None
+    ) -> list[ReadTask]:
+        """Ray Data: one task per piece, whatever parallelism it would like."""
+        self._executions += 1
+        pieces = self._dataset.folder.pieces
+        order = np.random.default_rng([self._dataset.split_seed, self._executions]).permutation(len(pieces))
+        # tasks are sent to workers one by one: they hold a reference instead of the data set
+        shared = ray.put(self._dataset)
+        row_bytes = self._row_bytes()
+        return [
+            ReadTask(
+                partial(_read_block, shared, int(number)),
+                BlockMetadata(None, row_bytes * pieces[number].rows, None, None),
+                per_task_row_limit=per_task_row_limit,
+            )
+            for number in order
+        ]
+
+    def _row_bytes(self) -> int:
+        encoder = self._dataset.encoder
+        return 4 * encoder.numeric_width + 8 * len(encoder.categorical) + 8
+
+
+def _read_block(dataset: Any, number: int) -> Iterable[Block]:  # noqa: ANN401
+    streamed: StreamedDataset = ray.get(dataset)
+    examples = streamed.read(number, PartName.TRAIN)
+    columns = {name: getattr(examples, name) for name in COLUMNS}
+    # a tensor without width is no column for Arrow
+    return [BlockAccessor.batch_to_block({name: column for name, column in columns.items() if column.size})]
+
+
+def split_training_rows(dataset: StreamedDataset, workers: int, readers: int) -> list[DataIterator]:
+    """One iterator for each worker of a trial; every round through them reads all training rows anew.
+
+    The tasks that read ask for no core: those that they use belong to the trial, which holds them as long as it runs,
+    so that no trial can wait for a core that another one's reader has.
+    """
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    rows = ray.data.read_datasource(
+        PieceDatasource(dataset),
+        num_cpus=0,
+        concurrency=max(1, readers),
+        override_num_blocks=len(dataset.folder.pieces),
+    )
+    splits: list[DataIterator] = rows.streaming_split(workers, equal=True)
+    return splits
+
+
+class RayStream:
+    """A worker's chunks of rows: training rows through Ray Data, validation rows from the object store."""
+
+    def __init__(
+        self, dataset: StreamedDataset, rows: DataIterator, validation: Sequence[Any], rank: int, workers: int
+    ) -> None:
+        """Args:
+        dataset: for the shapes.
+        rows: this worker's iterator.
+        validation: references to `Examples`, of all workers.
+        rank, workers: which of them are this worker's.
+        """
+        self._empty, self._rows = dataset.no_rows(), rows
+        self._validation = validation[rank::workers]
+
+    def train(self, epoch: int, seed: int) -> Iterator[Examples]:
+        """See `Stream`."""
+        for block in self._rows.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
+            count = len(block["target"])
+            parts = {
+                name: block[name] if name in block else np.empty((count, 0), getattr(self._empty, name).dtype)
+                for name in COLUMNS
+            }
+            yield Examples(**parts)
+
+    def validation(self) -> Iterator[Examples]:
+        """See `Stream`."""
+        for reference in self._validation:
+            yield ray.get(reference)
+
+
+def run_on_cluster(function: Any, numbers: Iterable[int]) -> Iterator[Any]:  # noqa: ANN401
+    """`map` over the cores of the cluster; results come as they are done.
+
+    Raises:
+        OrchestratorError: as the function raised it.
+        ExecutionError: a process was lost.
+    """
+    shared = ray.put(function)
+    task = _task(_call)
+    for (reference,) in _started(lambda number: [task.remote(shared, number)], numbers):
+        yield _result(reference)
+
+
+def encoded_part(dataset: StreamedDataset, part: PartName) -> Iterator[Any]:
+    """References to the encoded rows of a part, one `Examples` for each piece; what memory does not hold is spilled.
+
+    Raises:
+        OrchestratorError: a piece could not be read.
+    """
+    shared = ray.put(dataset)
+    task = _task(_encode).options(num_returns=2)
+    for count, rows in _started(lambda number: task.remote(shared, number, part), range(len(dataset.folder.pieces))):
+        # fails if the task did, without fetching the rows
+        _result(count)
+        yield rows
+
+
+def fetch(references: Iterable[Any]) -> Iterator[Examples]:
+    """What `encoded_part` refers to, one after another."""
+    for reference in references:
+        yield _result(reference)
+
+
+def _task(function: Any) -> Any:  # noqa: ANN401
+    # no core is asked for: gangs that wait for their next trial, or another sweep, may hold them all
+    return ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(function)
+
+
+def _started(start: Callable[[int], list[Any]], numbers: Iterable[int]) -> Iterator[list[Any]]:
+    """References to the results of tasks as they are done; no more run at once than the cluster has cores."""
+    limit = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    running: dict[Any, list[Any]] = {}
+
+    def one() -> list[Any]:
+        (ready,), _ = ray.wait(list(running), num_returns=1)
+        return running.pop(ready)
+
+    for number in numbers:
+        if len(running) >= limit:
+            yield one()
+        references = start(number)
+        running[references[0]] = references
+    while running:
+        yield one()
+
+
+def _call(function: Any, number: int) -> Any:  # noqa: ANN401
+    return function(number)
+
+
+def _encode(dataset: StreamedDataset, number: int, part: PartName) -> tuple[int, Examples]:
+    examples = dataset.read(number, part)
+    return len(examples), examples
+
+
+def _result(reference: Any) -> Any:  # noqa: ANN401
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, OrchestratorError):
+            raise error.cause from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise ExecutionError(f"a process that reads the data was lost ({str(error).splitlines()[0]})") from None

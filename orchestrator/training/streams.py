@@ -1,0 +1,149 @@
+"""Rows that do not fit into memory: they come in chunks, are mixed in a pool, and leave it as batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from orchestrator.data import Examples, PartName, StreamedDataset
+from orchestrator.training.ranks import Ranks
+from orchestrator.training.rows import EVALUATION_BATCH, Batches, Part, Step, batch_bounds
+from orchestrator.training.spec import TrialSpec
+
+# rows among which a batch is drawn, besides the order of the chunks
+POOL_ROWS = 65_536
+
+
+class Stream(Protocol):
+    """Where a worker gets its chunks of rows from."""
+
+    def train(self, epoch: int, seed: int) -> Iterator[Examples]:
+        """This worker's training rows of an epoch, in an order of the chunks that differs between epochs.
+
+        Workers of one trial get equally many rows.
+        """
+
+    def validation(self) -> Iterator[Examples]:
+        """This worker's share of the validation rows."""
+
+
+class LocalStream:
+    """Reads the pieces of a data set in this process; for a single worker."""
+
+    def __init__(self, dataset: StreamedDataset) -> None:
+        self._dataset = dataset
+
+    def train(self, epoch: int, seed: int) -> Iterator[Examples]:
+        """See `Stream`."""
+        for number in np.random.default_rng([seed, epoch]).permutation(len(self._dataset.folder.pieces)):
+            yield self._dataset.read(int(number), PartName.TRAIN)
+
+    def validation(self) -> Iterator[Examples]:
+        """See `Stream`."""
+        for number in range(len(self._dataset.folder.pieces)):
+            yield self._dataset.read(number, PartName.VALIDATION)
+
+
+class StreamedRows:
+    """The rows of one trial from a stream.
+
+    Workers take equal parts of each batch, so that a batch has `batch_size` rows only if their number divides it;
+    otherwise it is a little smaller. Which rows come together depends on how the chunks arrive.
+    """
+
+    def __init__(self, dataset: StreamedDataset, stream: Stream, spec: TrialSpec, device: str, ranks: Ranks) -> None:
+        self._dataset, self._stream, self._device, self._ranks = dataset, stream, device, ranks
+        self._seed, self._accumulation = spec.seed, spec.accumulation
+        self._batch = max(1, spec.batch_size // ranks.size)
+        # one row alone would break batch norm
+        if ranks.size == 1:
+            self._batch = max(2, self._batch)
+        self._count = dataset.counts[0] // ranks.size * ranks.size
+        self._epoch = 0
+
+    @property
+    def count(self) -> int:
+        """See `TrialRows`; after an epoch, what it really had."""
+        return self._count
+
+    @property
+    def steps(self) -> int:
+        """See `TrialRows`."""
+        return max(1, math.ceil(self._count / (self._batch * self._ranks.size)))
+
+    def epoch(self) -> Iterator[Step]:
+        """See `TrialRows`."""
+        self._epoch += 1
+        chunks = self._stream.train(self._epoch, self._seed)
+        seen = 0
+        for examples in mixed(chunks, self._batch, np.random.default_rng([self._seed, self._epoch])):
+            mine = len(examples)
+            if mine * self._ranks.size < 2:  # noqa: PLR2004
+                continue
+            seen += mine
+            yield Step(mine * self._ranks.size, tuple(self._parts(self._on_device(examples))))
+        self._count = max(1, seen * self._ranks.size)
+
+    def validation(self) -> Iterator[Batches]:
+        """See `TrialRows`."""
+        empty = True
+        for examples in self._stream.validation():
+            if len(examples):
+                empty = False
+                yield from self._on_device(examples).split(EVALUATION_BATCH)
+        if empty:
+            # fewer chunks than workers: the shapes are still wanted
+            yield self._on_device(self._dataset.no_rows())
+
+    def _on_device(self, examples: Examples) -> Batches:
+        return Batches.of(examples, self._dataset.schema.target.task, self._device)
+
+    def _parts(self, batch: Batches) -> Iterator[Part]:
+        size, rank = self._ranks.size, self._ranks.rank
+        # all workers have equally many rows, so their parts agree; one row alone would break batch norm
+        for start, stop in batch_bounds(len(batch), max(2, math.ceil(len(batch) / self._accumulation))):
+            count = stop - start
+            yield Part(batch.between(start, stop), (rank * count, (rank + 1) * count, size * count))
+
+
+def mixed(chunks: Iterator[Examples], batch: int, random: np.random.Generator) -> Iterator[Examples]:
+    """Batches of exactly `batch` rows, drawn without replacement from pools of rows; the last one is shorter.
+
+    Args:
+        chunks: of any lengths.
+        batch: rows of a batch.
+        random: decides the order within a pool.
+    """
+    pool: list[Examples] = []
+    held = 0
+    for chunk in chunks:
+        pool.append(chunk)
+        held += len(chunk)
+        if held >= max(POOL_ROWS, 2 * batch):
+            rows = _shuffled(pool, random)
+            # half a pool stays, to be mixed with what comes next
+            leaving = max(1, held // 2 // batch) * batch
+            yield from _batches(rows, batch, leaving)
+            pool, held = [_between(rows, leaving, held)], held - leaving
+    if held:
+        yield from _batches(_shuffled(pool, random), batch, held)
+
+
+def _shuffled(pool: list[Examples], random: np.random.Generator) -> Examples:
+    numeric = np.concatenate([part.numeric for part in pool])
+    categorical = np.concatenate([part.categorical for part in pool])
+    target = np.concatenate([part.target for part in pool])
+    order = random.permutation(len(target))
+    return Examples(numeric[order], categorical[order], target[order])
+
+
+def _batches(rows: Examples, batch: int, stop: int) -> Iterator[Examples]:
+    for start in range(0, stop, batch):
+        yield _between(rows, start, min(start + batch, stop))
+
+
+def _between(rows: Examples, start: int, stop: int) -> Examples:
+    return Examples(rows.numeric[start:stop], rows.categorical[start:stop], rows.target[start:stop])
