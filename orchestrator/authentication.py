@@ -1,5 +1,7 @@
 """Ray's token authentication: invisible with a Ray of our own, one clear sentence with a cluster that refuses.
 
+A cluster can be asked at two places: its control service (`host:6379`) and its job server (`http://host:8265`).
+
 Ray reads `RAY_AUTH_TOKEN`, then the file `RAY_AUTH_TOKEN_PATH`, then `~/.ray/auth_token`; and only if `RAY_AUTH_MODE`
 says so before it is imported.
 """
@@ -14,6 +16,9 @@ from orchestrator.errors import ExecutionError
 PROBE_SECONDS = 10.0
 # Ray's own question whether a cluster's control service is alive; its request has no content
 PROBE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
+# Ray's question for the version of a job server, and its answers without a token and with a wrong one
+VERSION_PATH = "/api/version"
+UNAUTHORIZED = (401, 403)
 HINT = "put it into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
 
 
@@ -67,16 +72,71 @@ def prepare_connection(address: str) -> None:
     if refusal is None:
         # an open cluster, whatever token this user has for others
         return
+    token, origin = _wanted_token(f"the Ray cluster at {address}")
+    if _refusal(address, token) is not None:
+        raise _wrong_token(f"the Ray cluster at {address}", origin)
+    os.environ["RAY_AUTH_MODE"] = "token"
+
+
+def prepare_job_server(address: str) -> dict[str, str]:
+    """Asks a job server whether it is there and wants a token.
+
+    Args:
+        address: `http://host:8265`.
+
+    Returns:
+        The HTTP headers that it wants; an open server is not told a token that this user has for others.
+
+    Raises:
+        ExecutionError: nobody answers there, it is no job server, or it refuses the token.
+    """
+    protect_token()
+    if _answer(address, {}) not in UNAUTHORIZED:
+        return {}
+    token, origin = _wanted_token(f"the job server at {address}")
+    headers = {"Authorization": f"Bearer {token}"}
+    if _answer(address, headers) in UNAUTHORIZED:
+        raise _wrong_token(f"the job server at {address}", origin)
+    return headers
+
+
+def _wanted_token(who: str) -> tuple[str, str]:
+    """The token and where it comes from.
+
+    Raises:
+        ExecutionError: there is none.
+    """
     found = find_token()
     if found is None:
-        raise ExecutionError(f"the Ray cluster at {address} wants its authentication token: {HINT}")
-    token, origin = found
-    if _refusal(address, token) is not None:
+        raise ExecutionError(f"{who} wants its authentication token: {HINT}")
+    return found
+
+
+def _wrong_token(who: str, origin: str) -> ExecutionError:
+    return ExecutionError(f"{who} refused the authentication token from {origin}: it is another cluster's; {HINT}")
+
+
+def _answer(address: str, headers: dict[str, str]) -> int:
+    """The HTTP status of a job server's answer.
+
+    Raises:
+        ExecutionError: nobody answers, or something else does.
+    """
+    import requests
+
+    try:
+        answer = requests.get(address + VERSION_PATH, headers=headers, timeout=PROBE_SECONDS, allow_redirects=False)
+    except requests.Timeout:
+        raise ExecutionError(f"no job server answers at {address} within {PROBE_SECONDS:.0f} s") from None
+    except requests.exceptions.SSLError:
         raise ExecutionError(
-            f"the Ray cluster at {address} refused the authentication token from {origin}: it is another cluster's; "
-            f"{HINT}"
-        )
-    os.environ["RAY_AUTH_MODE"] = "token"
+            f"the certificate of {address} is not trusted here; name the file of its authority in REQUESTS_CA_BUNDLE"
+        ) from None
+    except requests.RequestException:
+        raise ExecutionError(f"no job server answers at {address}") from None
+    if answer.status_code not in UNAUTHORIZED and '"ray_version"' not in answer.text:
+        raise ExecutionError(f"what answers at {address} is not a job server (status {answer.status_code})")
+    return answer.status_code
 
 
 def _refusal(address: str, token: str | None) -> str | None:

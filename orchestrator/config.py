@@ -183,7 +183,7 @@ class SweepConfig(_Config):
     placement_timeout: Duration = timedelta(minutes=10)
     tracking_uri: str | None = None
     address: str | None = None
-    storage: str | None = None
+    storage: Annotated[str, BeforeValidator(str)] | None = None
     register_model: bool = True
 
 

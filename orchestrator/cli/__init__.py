@@ -6,6 +6,7 @@ import click
 
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
+from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
 from orchestrator.cli.predict import predict
 from orchestrator.cli.spaces import spaces
@@ -39,5 +40,5 @@ def main() -> None:
     """See HELP."""
 
 
-for command in (sweep, plan, trials, predict, deploy, status, undeploy, train, spaces, ui, doctor):
+for command in (sweep, plan, trials, predict, deploy, status, undeploy, submit, jobs, train, spaces, ui, doctor):
     main.add_command(command)

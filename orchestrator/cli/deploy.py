@@ -7,7 +7,9 @@ from dataclasses import asdict
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
+from orchestrator.cli.jobs import show_jobs, to_json
 from orchestrator.cli.options import say
+from orchestrator.jobs import ADDRESS_VARIABLE, Jobs
 
 DEPLOY = """Answer predictions over HTTP with MODEL, until Ctrl-C.
 
@@ -20,12 +22,13 @@ Example:
 MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle. A browser shows a form at /.
 POST /predict takes a row as JSON or a list of rows, POST /invocations MLflow's protocol.
 """
-STATUS = """List the endpoints that were deployed from this machine.
+STATUS = """List the endpoints that were deployed from this machine, and a cluster's jobs.
 
 \b
 Example:
   orchestrator status
   orchestrator status --json
+  orchestrator status --jobs-address http://head:8265
 """
 UNDEPLOY = """Stop an endpoint.
 
@@ -72,19 +75,33 @@ def deploy(
 
 
 @click.command(cls=Command, help=STATUS)
+@click.option(
+    "--jobs-address",
+    envvar=ADDRESS_VARIABLE,
+    metavar="URL",
+    help=f"Job server of a cluster whose jobs to list, too. Default: {ADDRESS_VARIABLE}.",
+)
 @json_option
-def status(as_json: bool) -> None:
+def status(jobs_address: str | None, as_json: bool) -> None:
     """See STATUS."""
     from orchestrator.serving.deployments import list_deployments
 
     found = [{**asdict(deployment), "state": deployment.state} for deployment in list_deployments()]
     if as_json:
-        print_json(found)
-    elif not found:
-        click.echo("nothing is deployed; start with: orchestrator deploy models:/NAME@champion")
-    else:
+        jobs = Jobs(jobs_address).all() if jobs_address else []
+        print_json(
+            [{"kind": "endpoint", **item} for item in found]
+            + [{"kind": "job", "name": job.sweep, "state": job.status.lower(), **to_json(job)} for job in jobs]
+        )
+        return
+    if found:
         columns = ("name", "version", "url", "state", "pid")
         print_table(([item[column] for column in columns] for item in found), columns)
+    else:
+        click.echo("nothing is deployed; start with: orchestrator deploy models:/NAME@champion")
+    if jobs_address:
+        click.echo()
+        show_jobs(Jobs(jobs_address).all(), jobs_address)
 
 
 @click.command(cls=Command, help=UNDEPLOY)

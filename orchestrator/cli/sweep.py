@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.ledger import Ledger, TrialRecord
     from orchestrator.execution.sweep import SweepResult
 
-EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV or a Parquet file).
+EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files).
 
 \b
 Example:

@@ -37,13 +37,18 @@ def zero_cost(epochs):
     return train
 
 
+def here():
+    """Another Ray may run on this machine."""
+    return ray.get_runtime_context().gcs_address
+
+
 def living_actors():
-    found = state.list_actors(filters=[("state", "!=", "DEAD")], limit=1000)
+    found = state.list_actors(address=here(), filters=[("state", "!=", "DEAD")], limit=1000)
     return sorted(actor.class_name for actor in found if actor.class_name != RAYS_OWN)
 
 
 def living_groups():
-    return [group for group in state.list_placement_groups(limit=1000) if group.state != "REMOVED"]
+    return [group for group in state.list_placement_groups(address=here(), limit=1000) if group.state != "REMOVED"]
 
 
 def worker_processes():

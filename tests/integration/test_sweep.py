@@ -186,10 +186,10 @@ def test_the_time_budget_ends_a_sweep(store):
         epochs=1000,
         patience=0,
         scheduler="none",
-        time_budget="6s",
+        time_budget="15s",
         tracking_uri=store,
     )
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 120
     assert any("time budget" in trial.reason for trial in result.trials)
     assert result.registration.champion
 

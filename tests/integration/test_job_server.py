@@ -1,0 +1,168 @@
+"""Sweeps as jobs of a real `ray start --head` with tokens on, as a user types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import requests
+from sklearn.datasets import load_iris
+from support import free_port
+
+COMMAND = [sys.executable, "-m", "orchestrator"]
+TOKEN = "5" * 64
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A cluster of one node with two cores; the environment that its user needs."""
+    with tempfile.TemporaryDirectory(prefix="oj", dir="/tmp") as folder:
+        token = Path(folder) / "token"
+        token.write_text(TOKEN)
+        token.chmod(0o600)
+        tokens = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        # the jobs' `python` is the one of the environment
+        bare["PATH"] = f"{Path(sys.executable).parent}:{bare['PATH']}"
+        dashboard = free_port()
+        ports = [
+            f"--{name}={free_port()}"
+            for name in ("port", "dashboard-agent-listen-port", "ray-client-server-port", "metrics-export-port")
+        ]
+        ports += [f"--dashboard-port={dashboard}", f"--temp-dir={folder}/r", "--disable-usage-stats"]
+        head = subprocess.Popen(
+            [Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=2", *ports],
+            env=bare | tokens,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        address = f"http://127.0.0.1:{dashboard}"
+        try:
+            wait_until_it_answers(address, head)
+            yield bare | {"RAY_API_SERVER_ADDRESS": address, "RAY_AUTH_TOKEN_PATH": str(token)}
+        finally:
+            head.send_signal(signal.SIGTERM)
+            head.wait(timeout=60)
+
+
+def wait_until_it_answers(address, head):
+    deadline = time.monotonic() + 90
+    while True:
+        assert head.poll() is None, "ray start has ended"
+        assert time.monotonic() < deadline
+        try:
+            answer = requests.get(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5)
+            if answer.ok:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a data file, and a store beside it."""
+    folder = tmp_path_factory.mktemp("jobs")
+    load_iris(as_frame=True).frame.to_csv(folder / "flowers.csv", index=False)
+    return folder
+
+
+def run(environment, folder, *arguments, code=0, timeout=150):
+    environment = environment | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def submit(*more):
+    return ["submit", "sweep", "flowers.csv", "--target", "target", "--name", "flowers", "--space", "quick", *more]
+
+
+def test_a_job_ends_with_a_model_that_answers(server, place):
+    done = run(server, place, *submit("--trials", "2", "--epochs", "4"))
+    job = done.stdout.splitlines()[0]
+    assert job.startswith("sweep-flowers-")
+    assert "2 trials in" in done.stdout
+    assert "[2/2] trial" in done.stdout
+    assert f"{job} has succeeded" in done.stderr
+    listed = {entry["id"]: entry for entry in json.loads(run(server, place, "jobs", "--json").stdout)}
+    assert listed[job]["sweep"] == "flowers"
+    assert listed[job]["status"] == "SUCCEEDED"
+    assert job in run(server, place, "status").stdout
+    assert "2 trials in" in run(server, place, "jobs", "logs", job).stdout
+    answers = run(server, place, "predict", "models:/flowers@champion", "flowers.csv", "-o", "answers.csv")
+    assert answers.returncode == 0
+    assert len(pd.read_csv(place / "answers.csv")) == 150
+
+
+def test_a_stopped_job_keeps_what_is_finished(server, place):
+    environment = server | {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"}
+    arguments = submit("--trials", "400", "--epochs", "30", "--scheduler", "none")
+    client = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=place,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    job = client.stdout.readline().strip()
+    # the log is followed
+    assert any("trials of at most" in line for line in client.stdout)
+    client.send_signal(signal.SIGINT)
+    _, said = client.communicate(timeout=30)
+    assert client.returncode == 1
+    assert f"{job} goes on; follow it with: orchestrator jobs logs {job} --follow" in said
+    deadline = time.monotonic() + 100
+    while "[2/400] trial" not in run(server, place, "jobs", "logs", job).stdout:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    stopped = run(server, place, "jobs", "stop", job)
+    assert stopped.stdout.strip() == f"{job}: STOPPED"
+    log = run(server, place, "jobs", "logs", job).stdout
+    assert "stopping: finished trials are kept" in log
+    assert "registered as models:/flowers/" in log
+    board = json.loads(run(server, place, "trials", "flowers", "--json", "--limit", "1000").stdout)
+    assert {trial["status"] for trial in board["trials"]} <= {"finished", "stopped", "interrupted"}
+    assert sum(trial["status"] == "finished" for trial in board["trials"]) >= 2
+
+
+def test_unknown_jobs_are_one_sentence(server, place):
+    refused = run(server, place, "jobs", "stop", "sweep-flowrs", code=1)
+    assert refused.stderr.startswith("Error: there is no job 'sweep-flowrs' at http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("token", "sentence"),
+    [("0" * 64, "refused the authentication token from"), (None, "wants its authentication token")],
+)
+def test_a_wrong_or_missing_token_is_one_sentence(server, place, tmp_path, token, sentence):
+    environment = {name: value for name, value in server.items() if name != "RAY_AUTH_TOKEN_PATH"}
+    environment["HOME"] = str(tmp_path)
+    if token:
+        (tmp_path / "wrong").write_text(token)
+        environment["RAY_AUTH_TOKEN_PATH"] = str(tmp_path / "wrong")
+    for command in (["jobs"], submit("--no-wait")):
+        refused = run(environment, place, *command, code=1)
+        (said,) = [line for line in refused.stderr.splitlines() if line.startswith("Error")]
+        assert sentence in said
+
+
+def test_nobody_at_the_address_is_one_sentence(server, place):
+    environment = server | {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{free_port()}"}
+    refused = run(environment, place, "jobs", code=1)
+    assert refused.stderr.startswith("Error: no job server answers at http://127.0.0.1:")
