@@ -127,7 +127,10 @@ class Jobs:
         Raises:
             ExecutionError: there is no such job, or the server does not answer any more.
         """
-        self.find(job_id)
+        job = self.find(job_id)
+        if job.ended:
+            write(self._log(job_id))
+            return job
         return asyncio.run(self._follow(job_id, write))
 
     def stop(self, job_id: str) -> Job:
@@ -235,7 +238,7 @@ def server_url(address: str) -> str:
         UsageError: an address of another kind, such as that of Ray itself.
     """
     url = (address if "://" in address else f"http://{address}").rstrip("/")
-    if not re.fullmatch(r"https?://[^/\s]+(?:/\S*)?", url) or address == "auto":
+    if not re.fullmatch(r"https?://[^/\s]+(?:/\S*)?", url) or address in ("auto", "local"):
         raise UsageError(
             f"{address}: not the address of a job server, which is the cluster's dashboard: http://HOST:8265"
         )
