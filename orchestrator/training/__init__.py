@@ -8,6 +8,7 @@ from orchestrator.training.ranks import ProcessGroupRanks, Ranks
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import EVALUATION_BATCH, Batches
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
+from orchestrator.training.state import TrialState, pack_state, unpack_state
 
 __all__ = [
     "EVALUATION_BATCH",
@@ -19,15 +20,18 @@ __all__ = [
     "ProcessGroupRanks",
     "Ranks",
     "TrialSpec",
+    "TrialState",
     "evaluate",
     "feature_shape",
     "find_metric",
     "metrics_of",
     "network_answers",
+    "pack_state",
     "pack_weights",
     "probabilities",
     "spec_from_parameters",
     "train_trial",
+    "unpack_state",
     "unpack_weights",
     "values",
 ]

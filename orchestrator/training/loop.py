@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from orchestrator.architectures import FeatureShape, build_network, is_custom
 from orchestrator.data import AnyDataset, FeatureEncoder, Schema, StreamedDataset, TargetEncoder
-from orchestrator.errors import ConfigError, TrainingDivergedError
+from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
 from orchestrator.training.metrics import Metric, find_metric
 from orchestrator.training.optimization import Loss, Optimization, loss_function
 from orchestrator.training.outputs import evaluate
@@ -22,6 +23,7 @@ from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import Batches, MemoryRows, Step, TrialRows
 from orchestrator.training.spec import TrialSpec
+from orchestrator.training.state import TrialState, random_state, set_random_state
 from orchestrator.training.streams import LocalStream, Stream, StreamedRows
 
 
@@ -41,6 +43,14 @@ class Encoded(Protocol):
         """Of the target."""
 
 
+@dataclass(frozen=True)
+class EpochHooks:
+    """Who is told of what; see `train_trial`."""
+
+    on_best: Callable[[nn.Module], None] | None = None
+    on_epoch: Callable[[TrialState], None] | None = None
+
+
 def feature_shape(dataset: Encoded) -> FeatureShape:
     """What a network for this data set looks like from outside."""
     return FeatureShape(dataset.encoder.numeric_width, dataset.encoder.cardinalities, dataset.schema.outputs)
@@ -54,6 +64,8 @@ def train_trial(
     device: str = "cpu",
     ranks: Ranks | None = None,
     stream: Stream | None = None,
+    resume: TrialState | None = None,
+    on_epoch: Callable[[TrialState], None] | None = None,
 ) -> Iterator[EpochReport]:
     """Trains one network; the caller decides after each epoch whether to go on.
 
@@ -65,6 +77,11 @@ def train_trial(
         device: where to train, `cpu` or `cuda`.
         ranks: the workers that train this network together, if there are several: each of them runs this function.
         stream: where the rows of a streamed data set come from; this process reads them if it is left out.
+        resume: of the same trial, after one of its epochs: the next epoch is the first one to be trained. On the same
+            machine the reports are the same to the last bit as without the break, but for their times; the order of a
+            streamed data set is another one.
+        on_epoch: called with the state after each epoch, before it is reported; of several workers only the first one's
+            is called.
 
     Yields:
         One report per epoch, the same at every rank but for its times; the last one has `last` set.
@@ -82,7 +99,8 @@ def train_trial(
         rows = StreamedRows(dataset, stream or LocalStream(dataset), spec, device, ranks)
     else:
         rows = MemoryRows(dataset, spec, device, ranks)
-    yield from train_network(spec, dataset, network, rows, ranks, on_best, device)
+    hooks = EpochHooks(on_best, on_epoch)
+    yield from train_network(spec, dataset, network, rows, ranks, hooks, device, resume)
 
 
 def train_network(
@@ -91,8 +109,9 @@ def train_network(
     network: nn.Module,
     rows: TrialRows,
     ranks: Ranks,
-    on_best: Callable[[nn.Module], None] | None,
+    hooks: EpochHooks,
     device: str,
+    resume: TrialState | None = None,
 ) -> Iterator[EpochReport]:
     """The epochs of `train_trial`, for rows from anywhere; see there."""
     metric = find_metric(dataset.schema.target.task, spec.metric)
@@ -103,8 +122,12 @@ def train_network(
         # in place: weights keep their names
         trained.compile()
 
-    best_epoch, best_value = 0, metric.worst
-    for epoch in range(1, spec.epochs + 1):
+    first, best_epoch, best_value = 1, 0, metric.worst
+    if resume is not None:
+        before = resume.report
+        first, best_epoch, best_value = before.epoch + 1, before.best_epoch, before.best_value
+        restore(resume, network, optimization, rows, device)
+    for epoch in range(first, spec.epochs + 1):
         started = time.perf_counter()
         trained.train()
         total = torch.zeros((), device=device)
@@ -118,10 +141,10 @@ def train_network(
         measured = _validate(network, dataset, rows, ranks, metric, epoch)
         if metric.better(measured[metric.name], best_value):
             best_epoch, best_value = epoch, measured[metric.name]
-            if on_best is not None and ranks.rank == 0:
-                on_best(network)
+            if hooks.on_best is not None and ranks.rank == 0:
+                hooks.on_best(network)
         last = epoch == spec.epochs or 0 < spec.patience <= epoch - best_epoch
-        yield EpochReport(
+        report = EpochReport(
             epoch=epoch,
             train_loss=train_loss,
             validation=measured,
@@ -132,8 +155,41 @@ def train_network(
             best_value=best_value,
             last=last,
         )
+        if hooks.on_epoch is not None and ranks.rank == 0:
+            hooks.on_epoch(capture(report, network, optimization, rows, device))
+        yield report
         if last:
             return
+
+
+def capture(
+    report: EpochReport, network: nn.Module, optimization: Optimization, rows: TrialRows, device: str
+) -> TrialState:
+    """The state of a trial after an epoch; its tensors are those of the trial, not copies."""
+    moments, values = optimization.state()
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "network": network.state_dict(),
+        "optimizer": moments,
+        "random": random_state(device),
+        "rows": {"order": rows.order()},
+    }
+    tensors = {f"{part}/{name}": value for part, found in parts.items() for name, value in found.items()}
+    return TrialState(report, tensors, values)
+
+
+def restore(state: TrialState, network: nn.Module, optimization: Optimization, rows: TrialRows, device: str) -> None:
+    """Puts everything into the state that `capture` took.
+
+    Raises:
+        StorageError: the state is of another network.
+    """
+    try:
+        network.load_state_dict(state.part("network"))
+        optimization.restore(state.part("optimizer"), state.values)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise StorageError(f"the checkpoint is of another network ({' '.join(str(error).split())[:200]})") from None
+    rows.set_order(state.part("rows")["order"])
+    set_random_state(state.part("random"), device)
 
 
 def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Optimization, ranks: Ranks) -> Tensor:

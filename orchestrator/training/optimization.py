@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from orchestrator.data import Task
 from orchestrator.training.spec import TrialSpec
+from orchestrator.training.state import flatten_optimizer, unflatten_optimizer
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -45,6 +46,25 @@ class Optimization:
         self._dtype = AUTOCAST.get(spec.precision)
         # gradients of fp16 underflow to zero unless the loss is scaled (Micikevicius et al. 2018)
         self._scaler = torch.amp.GradScaler(self._device_type) if spec.precision == "fp16" else None
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON from which `restore` makes the same state."""
+        tensors, values = flatten_optimizer(self._optimizer.state_dict())
+        if self._schedule is not None:
+            values["schedule"] = {"last_epoch": self._schedule.last_epoch, "last_lr": self._schedule.get_last_lr()}
+        if self._scaler is not None:
+            values["scaler"] = self._scaler.state_dict()
+        return tensors, values
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Takes over what `state` gave."""
+        self._optimizer.load_state_dict(unflatten_optimizer(self._optimizer.state_dict(), tensors, values))
+        if self._schedule is not None:
+            count = values["schedule"]["last_epoch"]
+            kept = {"last_epoch": count, "_step_count": count + 1, "_last_lr": values["schedule"]["last_lr"]}
+            self._schedule.load_state_dict({**self._schedule.state_dict(), **kept})
+        if self._scaler is not None:
+            self._scaler.load_state_dict(values["scaler"])
 
     @property
     def learning_rate(self) -> float:

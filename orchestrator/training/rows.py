@@ -103,6 +103,12 @@ class TrialRows(Protocol):
     def validation(self) -> Iterator[Batches]:
         """This worker's share of the validation rows."""
 
+    def order(self) -> Tensor:
+        """What decides the order of the epochs to come: uint8 [any]."""
+
+    def set_order(self, order: Tensor) -> None:
+        """Takes over what `order` gave."""
+
 
 class MemoryRows:
     """Rows that lie in memory, shuffled anew for each epoch; the order depends on the trial's seed alone."""
@@ -135,6 +141,14 @@ class MemoryRows:
         permutation = torch.randperm(len(self._train), generator=self._order).to(self._device)
         for start, stop in self._bounds:
             yield Step(stop - start, tuple(self._parts(permutation[start:stop])))
+
+    def order(self) -> Tensor:
+        """See `TrialRows`."""
+        return self._order.get_state()
+
+    def set_order(self, order: Tensor) -> None:
+        """See `TrialRows`."""
+        self._order.set_state(order)
 
     def _parts(self, rows: Tensor) -> Iterator[Part]:
         # a part of one row would break batch norm

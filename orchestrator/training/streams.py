@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from orchestrator.data import Examples, PartName, StreamedDataset
 from orchestrator.training.ranks import Ranks
@@ -97,6 +99,14 @@ class StreamedRows:
         if empty:
             # fewer chunks than workers: the shapes are still wanted
             yield self._on_device(self._dataset.no_rows())
+
+    def order(self) -> Tensor:
+        """See `TrialRows`: the number of the epoch, which draws the batches; chunks come in an order of their own."""
+        return torch.tensor(list(self._epoch.to_bytes(4, "little")), dtype=torch.uint8)
+
+    def set_order(self, order: Tensor) -> None:
+        """See `TrialRows`."""
+        self._epoch = int.from_bytes(bytes(order.tolist()), "little")
 
     def _on_device(self, examples: Examples) -> Batches:
         return Batches.of(examples, self._dataset.schema.target.task, self._device)

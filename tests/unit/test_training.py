@@ -16,7 +16,7 @@ from orchestrator.architectures import build_network
 from orchestrator.data import load_table, prepare_dataset
 from orchestrator.errors import ConfigError, TrainingDivergedError
 from orchestrator.training import BestWeights, Ranks, TrialSpec, feature_shape, spec_from_parameters, train_trial
-from orchestrator.training.loop import train_network
+from orchestrator.training.loop import EpochHooks, train_network
 from orchestrator.training.rows import MemoryRows, batch_bounds
 
 
@@ -206,9 +206,7 @@ def test_training_computes_in_the_precision_asked_for_and_validation_in_fp32(iri
     torch.manual_seed(0)
     network = Recorder(iris)
     ranks = Ranks()
-    reports = list(
-        train_network(spec, iris, network, MemoryRows(iris, spec, "cpu", ranks), ranks, on_best=None, device="cpu")
-    )
+    reports = list(train_network(spec, iris, network, MemoryRows(iris, spec, "cpu", ranks), ranks, EpochHooks(), "cpu"))
     assert network.seen == {True: {dtype}, False: {torch.float32}}
     assert all(value.dtype is torch.float32 for value in network.state_dict().values())
     assert reports[-1].train_loss < reports[0].train_loss
