@@ -104,7 +104,7 @@ def test_workers_get_equally_many_rows_and_no_row_twice(dataset):
     assert sum(len(held) for _, held in parts) == dataset.counts[1]
 
 
-def test_a_value_that_does_not_fit_is_said_with_its_file(ray_cluster, folder, store, tmp_path, monkeypatch):
+def test_a_value_that_does_not_fit_is_said_with_its_file(ray_cluster, folder, tmp_path, monkeypatch):
     # the sample that decides what columns are does not see the value
     monkeypatch.setattr("orchestrator.data.profile.SAMPLE_PIECES", 2)
     odd = tmp_path / "orders"
@@ -116,7 +116,7 @@ def test_a_value_that_does_not_fit_is_said_with_its_file(ray_cluster, folder, st
     frame.loc[7, "number"] = "seven"
     frame.to_parquet(odd / "part-2.parquet", row_group_size=len(frame))
     with pytest.raises(DataError, match=r"part-2\.parquet.*'number'"):
-        run_sweep(options(odd, store))
+        prepare_streamed(odd, "label", run=run_on_cluster)
 
 
 def test_a_file_that_disappears_ends_trials_with_the_reason(ray_cluster, folder, store, tmp_path):

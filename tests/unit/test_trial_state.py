@@ -66,7 +66,7 @@ specs = st.builds(
 
 
 @given(spec=specs, after=st.integers(1, EPOCHS - 1))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_a_resumed_trial_gives_the_same_reports_checkpoints_and_weights(dataset, spec, after):
     reports, states, best = run(spec, dataset)
     if len(reports) <= after:
