@@ -68,12 +68,11 @@ def prepare_connection(address: str) -> None:
         if find_token() is not None:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         return
-    refusal = _refusal(address, None)
-    if refusal is None:
+    if not _refuses(address, None):
         # an open cluster, whatever token this user has for others
         return
     token, origin = _wanted_token(f"the Ray cluster at {address}")
-    if _refusal(address, token) is not None:
+    if _refuses(address, token):
         raise _wrong_token(f"the Ray cluster at {address}", origin)
     os.environ["RAY_AUTH_MODE"] = "token"
 
@@ -139,8 +138,8 @@ def _answer(address: str, headers: dict[str, str]) -> int:
     return answer.status_code
 
 
-def _refusal(address: str, token: str | None) -> str | None:
-    """Why the cluster does not let us in, None if it does.
+def _refuses(address: str, token: str | None) -> bool:
+    """Whether the cluster does not let us in with this token.
 
     Raises:
         ExecutionError: nobody answers.
@@ -153,8 +152,8 @@ def _refusal(address: str, token: str | None) -> str | None:
             channel.unary_unary(PROBE)(b"", timeout=PROBE_SECONDS, metadata=metadata)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-                return str(error.details())
+                return True
             raise ExecutionError(
                 f"no Ray cluster can be reached at {address} ({' '.join(str(error.details()).split())[:200]})"
             ) from None
-    return None
+    return False

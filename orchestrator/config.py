@@ -122,6 +122,15 @@ class ResourceConfig(_Config):
     gpus_per_worker: float = Field(default=0.0, ge=0.0)
     readers_per_trial: int = Field(default=1, ge=0)
 
+    @property
+    def needs(self) -> dict[str, float]:
+        """What a worker asks of Ray."""
+        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker > 0 else {}
+        return {"CPU": self.cpus_per_worker, **gpus}
+
+    def __str__(self) -> str:
+        return " and ".join(f"{amount:g} {name}" for name, amount in self.needs.items())
+
     @model_validator(mode="after")
     def _whole_gpus(self) -> Self:
         if self.workers_per_trial > 1 and 0 < self.gpus_per_worker < 1:
@@ -185,6 +194,14 @@ class SweepConfig(_Config):
     address: str | None = None
     storage: Annotated[str, BeforeValidator(str)] | None = None
     register_model: bool = True
+
+    @property
+    def sweep_name(self) -> str:
+        """Its own name or its data's."""
+        if self.name:
+            return self.name
+        path = Path(self.data)
+        return (path.resolve() if path.is_dir() else path).name.split(".")[0].split(":")[-1]
 
 
 class ServeConfig(_Config):

@@ -48,6 +48,19 @@ class Examples:
     def __len__(self) -> int:
         return len(self.target)
 
+    def between(self, start: int, stop: int) -> Examples:
+        """Consecutive rows, without a copy."""
+        return Examples(self.numeric[start:stop], self.categorical[start:stop], self.target[start:stop])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Examples]) -> Examples:
+        """The rows of all parts, one after another."""
+        return cls(
+            np.concatenate([part.numeric for part in parts]),
+            np.concatenate([part.categorical for part in parts]),
+            np.concatenate([part.target for part in parts]),
+        )
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -81,8 +94,7 @@ class Dataset:
 
     def without_test(self) -> Dataset:
         """The same data set with an empty test part, as it is given to trials."""
-        empty = Examples(self.test.numeric[:0], self.test.categorical[:0], self.test.target[:0])
-        return replace(self, test=empty)
+        return replace(self, test=self.test.between(0, 0))
 
 
 def prepare_dataset(

@@ -293,9 +293,14 @@ def infer_schema(
     notes = list(guess.notes)
     dropped = int((~known).sum())
     if dropped:
-        rows = "1 row has" if dropped == 1 else f"{dropped} rows have"
-        notes.append(f"{rows} no value for the target '{name}': left out")
+        notes.append(dropped_note(dropped, name))
     return Schema(tuple(guess.columns), found), known, tuple(notes)
+
+
+def dropped_note(count: int, target: str) -> str:
+    """A sentence about rows without a target."""
+    rows = "1 row has" if count == 1 else f"{count} rows have"
+    return f"{rows} no value for the target '{target}': left out"
 
 
 def _suggestion(name: str, names: list[str]) -> str:

@@ -20,7 +20,7 @@ from orchestrator.data.encoder import (
     encode_target,
     numeric_feature,
 )
-from orchestrator.data.inference import MAX_INTEGER_CLASSES, check_classes, sorted_labels
+from orchestrator.data.inference import MAX_INTEGER_CLASSES, check_classes, dropped_note, sorted_labels
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
 from orchestrator.data.profile import PARTS, PartName, PieceProfile, part_of_rows, profile_piece, sample_schema
 from orchestrator.data.schema import Schema, Target, Task
@@ -150,8 +150,7 @@ def finish_profile(
         )
     schema = replace(schema, target=_final_target(folder, schema.target, profile, task))
     if profile.dropped:
-        rows = "1 row has" if profile.dropped == 1 else f"{profile.dropped} rows have"
-        notes = (*notes, f"{rows} no value for the target '{schema.target.name}': left out")
+        notes = (*notes, dropped_note(profile.dropped, schema.target.name))
     state = hashlib.sha256(json.dumps([schema.to_json(), split_seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())

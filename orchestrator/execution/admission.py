@@ -194,11 +194,7 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
 
 def place_wanted(resources: ResourceConfig, size: int) -> str:
     """Half a sentence about what a trial of so many workers needs, and what is free."""
-    each = f"{resources.cpus_per_worker} CPU"
-    if resources.gpus_per_worker > 0:
-        each += f" and {resources.gpus_per_worker:g} GPU"
     total, free = ray.cluster_resources(), ray.available_resources()
-    names = ["CPU", "GPU"] if resources.gpus_per_worker > 0 else ["CPU"]
-    has = " and ".join(f"{free.get(name, 0):g} of {total.get(name, 0):g} {name}" for name in names)
-    needs = f"a trial needs {each}" if size == 1 else f"a trial needs {size} workers with {each} each"
+    has = " and ".join(f"{free.get(name, 0):g} of {total.get(name, 0):g} {name}" for name in resources.needs)
+    needs = f"a trial needs {resources}" if size == 1 else f"a trial needs {size} workers with {resources} each"
     return f"{needs}, and {has} are free; another sweep or an endpoint may hold the rest"

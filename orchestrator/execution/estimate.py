@@ -17,7 +17,7 @@ from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
 from orchestrator.data import AnyDataset, Table, Task
 from orchestrator.errors import ArchitectureError
-from orchestrator.execution.plan import SweepPlan, describe, make_plan, space_of, workers_of
+from orchestrator.execution.plan import SweepPlan, describe, make_plan
 from orchestrator.execution.search import quiet_tune
 from orchestrator.execution.slots import Slots, cluster_slots
 from orchestrator.search import batch_sizes, find_extremes
@@ -151,17 +151,16 @@ def estimate_sweep(
         UsageError, DataError: as `run_sweep`.
         ExecutionError: the sweep cannot run: no node, or all of them together, can hold a trial.
     """
-    sizes = workers_of(config, space_of(config))
     plan = make_plan(config, table)
-    from orchestrator.execution.probe import rows_to_probe
-
     for sentence in describe(plan.dataset, plan.metric):
         say(sentence)
     quiet_tune()
     with ray_session(config.address):
         import ray
 
-        slots = cluster_slots(config, sizes, plan.trials, plan.readers)
+        from orchestrator.execution.probe import rows_to_probe
+
+        slots = cluster_slots(config, plan.workers, plan.trials, plan.readers)
         say("probing the smallest and the largest network ...")
         started = time.perf_counter()
         rows, row_seconds = rows_to_probe(plan.dataset)

@@ -142,7 +142,7 @@ def describe(dataset: AnyDataset, metric: Metric) -> Iterator[str]:
     columns = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     train, validation, test = dataset.counts
     classes = f" of {len(target.classes)} classes" if target.task is Task.MULTICLASS else ""
-    yield (f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}")
+    yield f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}"
     yield f"predicting '{target.name}' ({target.task}{classes}), optimising {metric.name}"
     yield from (f"note: {note}" for note in dataset.notes)
 

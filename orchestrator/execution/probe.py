@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
 import torch
 import torch.distributed as dist
@@ -22,7 +21,7 @@ from orchestrator.data import AnyDataset, Dataset, Examples, PartName, StreamedD
 from orchestrator.errors import ExecutionError
 from orchestrator.execution.admission import place_wanted
 from orchestrator.execution.trainable import failure_reason
-from orchestrator.training import ProcessGroupRanks, Ranks, TrialSpec, train_trial
+from orchestrator.training import ProcessGroupRanks, Ranks, TrialSpec, process_group_backend, train_trial
 
 # a probe is made longer until its epoch takes so long, or has all rows
 LONG_ENOUGH = 0.5
@@ -69,7 +68,7 @@ class ProbeWorker:
 
     def connect(self, address: str) -> None:
         """Joins the process group; returns when all have."""
-        backend = "cpu:gloo,cuda:nccl" if self._device == "cuda" else "gloo"
+        backend = process_group_backend(on_gpu=self._device == "cuda")
         dist.init_process_group(backend, init_method=f"tcp://{address}", rank=self._rank, world_size=self._size)
 
     def measure(self, spec: TrialSpec, dataset: Dataset) -> ProbeResult:
@@ -106,10 +105,7 @@ class Probe:
         threads: of torch in each of them.
         timeout: seconds after which they must have found a place.
         """
-        options: dict[str, Any] = {"num_cpus": resources.cpus_per_worker}
-        if resources.gpus_per_worker > 0:
-            options["num_gpus"] = resources.gpus_per_worker
-        actor = ray.remote(**options)(ProbeWorker)
+        actor = ray.remote(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)(ProbeWorker)
         self._resources, self._size, self._timeout = resources, size, timeout
         self._workers: list[Any] = [actor.remote(rank, size, threads, str(Path.cwd())) for rank in range(size)]
 
@@ -187,30 +183,19 @@ def rows_to_probe(dataset: AnyDataset) -> tuple[Dataset, float]:
         dataset.schema,
         dataset.encoder,
         dataset.target_encoder,
-        _joined(train),
-        _joined(validation),
+        Examples.joined(train),
+        Examples.joined(validation),
         dataset.no_rows(),
         dataset.example,
     )
     return rows, reading / count
 
 
-def _joined(parts: list[Examples]) -> Examples:
-    return Examples(
-        np.concatenate([part.numeric for part in parts]),
-        np.concatenate([part.categorical for part in parts]),
-        np.concatenate([part.target for part in parts]),
-    )
-
-
 def _first_rows(dataset: Dataset, rows: int) -> Dataset:
-    def first(examples: Examples, count: int) -> Examples:
-        return Examples(examples.numeric[:count], examples.categorical[:count], examples.target[:count])
-
     share = rows / len(dataset.train)
     validation = max(2, round(share * len(dataset.validation)))
     return dataclasses.replace(
-        dataset, train=first(dataset.train, rows), validation=first(dataset.validation, validation)
+        dataset, train=dataset.train.between(0, rows), validation=dataset.validation.between(0, validation)
     )
 
 

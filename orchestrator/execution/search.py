@@ -113,10 +113,7 @@ def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
     if running.pool is None:
         from orchestrator.execution.trainable import TrialActor
 
-        resources = plan.config.resources
-        needs: dict[str, float] = {"CPU": resources.cpus_per_worker}
-        if resources.gpus_per_worker > 0:
-            needs["GPU"] = resources.gpus_per_worker
+        needs = plan.config.resources.needs
         needs["CPU"] += plan.readers
         trainable = tune.with_parameters(
             TrialActor, dataset=dataset, settings=running.settings, validation=running.validation

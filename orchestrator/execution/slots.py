@@ -119,8 +119,7 @@ def _refusal(nodes: list[Node], resources: ResourceConfig, total: int, architect
         return f"{what} needs {per_gpu:g} GPU, the largest node has {gpus:g}; lower --gpus-per-worker"
     if total == 0:
         return f"{what} needs {per_cpu} CPU, the largest node has {cores}; lower --cpus-per-worker"
-    each = f"{per_cpu} CPU" + (f" and {per_gpu:g} GPU" if per_gpu > 0 else "")
     return (
-        f"a trial of {architecture} needs {size} workers with {each} each, but there is room for {total} "
+        f"a trial of {architecture} needs {size} workers with {resources} each, but there is room for {total} "
         f"on {'this machine' if len(nodes) == 1 else f'the {len(nodes)} nodes'}; lower --workers-per-trial"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import ray
@@ -15,7 +15,6 @@ from ray.data.block import Block, BlockAccessor, BlockMetadata
 from orchestrator.data import Examples, PartName, StreamedDataset
 from orchestrator.errors import ExecutionError, OrchestratorError
 
-Result = TypeVar("Result")
 COLUMNS = ("numeric", "categorical", "target")
 
 

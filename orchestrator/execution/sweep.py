@@ -267,7 +267,7 @@ def _storage(config: SweepConfig, table: Table | None) -> Iterator[Storage]:
         UsageError: it cannot be used, or not by all nodes.
     """
     base = Storage.at(config.storage or home() / "sweeps")
-    name = config.name or (table.name if table is not None else Path(config.data).name.split(".")[0].split(":")[-1])
+    name = config.name or (table.name if table is not None else config.sweep_name)
     storage = base.child(f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
     storage.prepare()
     try:

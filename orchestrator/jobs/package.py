@@ -66,15 +66,7 @@ def packed_sweep(config: SweepConfig, *, upload: bool = True) -> Iterator[Packag
         for content in (files, space_files, *modules.values()):
             _copy(content, folder)
         config.model_copy(update=changes).save(folder / CONFIG_FILE)
-        yield Package(sweep_name(config), config.data, folder, missing)
-
-
-def sweep_name(config: SweepConfig) -> str:
-    """What a sweep is called: its own name or its data's."""
-    if config.name:
-        return config.name
-    path = Path(config.data)
-    return (path.resolve() if path.is_dir() else path).name.split(".")[0].split(":")[-1]
+        yield Package(config.sweep_name, config.data, folder, missing)
 
 
 def _check_store(uri: str | None) -> None:

@@ -4,7 +4,7 @@ from orchestrator.training.checkpoints import BestWeights, pack_weights, unpack_
 from orchestrator.training.loop import feature_shape, network_answers, train_trial
 from orchestrator.training.metrics import Metric, find_metric, metrics_of
 from orchestrator.training.outputs import evaluate, probabilities, values
-from orchestrator.training.ranks import ProcessGroupRanks, Ranks
+from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_backend
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import EVALUATION_BATCH, Batches
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
@@ -29,6 +29,7 @@ __all__ = [
     "pack_state",
     "pack_weights",
     "probabilities",
+    "process_group_backend",
     "spec_from_parameters",
     "train_trial",
     "unpack_state",

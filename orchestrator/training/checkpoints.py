@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -39,5 +41,9 @@ def unpack_weights(network: nn.Module, content: bytes) -> None:
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
-    # shared storage between two names is not allowed in a safetensors file: clone each
-    return {name: torch.clone(value.detach()).cpu().contiguous() for name, value in network.state_dict().items()}
+    return own_copies(network.state_dict())
+
+
+def own_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU. Each has memory of its own: a safetensors file allows no sharing between two names."""
+    return {name: torch.clone(value.detach()).cpu().contiguous() for name, value in tensors.items()}

@@ -22,6 +22,11 @@ Share = tuple[int, int, int]
 Wrap = Callable[[nn.Module, dict[str, Any]], nn.Module]
 
 
+def process_group_backend(*, on_gpu: bool) -> str:
+    """For torch.distributed: workers tell each other numbers of the CPU, and gradients of where they train."""
+    return "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+
+
 class Ranks:
     """A trial of one worker: nothing has to be agreed on.
 

@@ -117,11 +117,7 @@ class MemoryRows:
         task = dataset.schema.target.task
         self._train = Batches.of(dataset.train, task, device)
         start, stop, _ = ranks.share(len(dataset.validation))
-        mine = slice(start, stop)
-        held = dataset.validation
-        self._validation = Batches.of(
-            Examples(held.numeric[mine], held.categorical[mine], held.target[mine]), task, device
-        )
+        self._validation = Batches.of(dataset.validation.between(start, stop), task, device)
         self._bounds = batch_bounds(len(dataset.train), spec.batch_size)
         self._order = torch.Generator().manual_seed(spec.seed)
         self._device, self._ranks, self._accumulation = device, ranks, spec.accumulation

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from orchestrator.errors import StorageError
+from orchestrator.training.checkpoints import own_copies
 from orchestrator.training.report import EpochReport
 
 DIGEST_LENGTH = 64
@@ -46,7 +47,7 @@ def pack_state(state: TrialState) -> bytes:
     Numbers of all kinds keep all of their bits; JSON writes floats so that they are read as the same ones.
     """
     metadata = {"format": FORMAT, "report": json.dumps(state.report.to_json()), "values": json.dumps(state.values)}
-    content = bytes(save({name: _plain(value) for name, value in state.tensors.items()}, metadata))
+    content = bytes(save(own_copies(state.tensors), metadata))
     return hashlib.sha256(content).hexdigest().encode() + content
 
 
@@ -126,11 +127,6 @@ def set_random_state(states: Mapping[str, Tensor], device: str) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.device(device).type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], device)
-
-
-def _plain(value: Tensor) -> Tensor:
-    # shared storage between two names is not allowed in a safetensors file: clone each
-    return torch.clone(value.detach()).cpu().contiguous()
 
 
 def _metadata(body: bytes) -> dict[str, str]:

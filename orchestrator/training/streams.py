@@ -45,8 +45,7 @@ class LocalStream:
 
     def validation(self) -> Iterator[Examples]:
         """See `Stream`."""
-        for number in range(len(self._dataset.folder.pieces)):
-            yield self._dataset.read(number, PartName.VALIDATION)
+        return self._dataset.parts(PartName.VALIDATION)
 
 
 class StreamedRows:
@@ -137,23 +136,17 @@ def mixed(chunks: Iterator[Examples], batch: int, random: np.random.Generator) -
             # half a pool stays, to be mixed with what comes next
             leaving = max(1, held // 2 // batch) * batch
             yield from _batches(rows, batch, leaving)
-            pool, held = [_between(rows, leaving, held)], held - leaving
+            pool, held = [rows.between(leaving, held)], held - leaving
     if held:
         yield from _batches(_shuffled(pool, random), batch, held)
 
 
 def _shuffled(pool: list[Examples], random: np.random.Generator) -> Examples:
-    numeric = np.concatenate([part.numeric for part in pool])
-    categorical = np.concatenate([part.categorical for part in pool])
-    target = np.concatenate([part.target for part in pool])
-    order = random.permutation(len(target))
-    return Examples(numeric[order], categorical[order], target[order])
+    rows = Examples.joined(pool)
+    order = random.permutation(len(rows))
+    return Examples(rows.numeric[order], rows.categorical[order], rows.target[order])
 
 
 def _batches(rows: Examples, batch: int, stop: int) -> Iterator[Examples]:
     for start in range(0, stop, batch):
-        yield _between(rows, start, min(start + batch, stop))
-
-
-def _between(rows: Examples, start: int, stop: int) -> Examples:
-    return Examples(rows.numeric[start:stop], rows.categorical[start:stop], rows.target[start:stop])
+        yield rows.between(start, min(start + batch, stop))

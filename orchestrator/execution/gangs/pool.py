@@ -19,6 +19,7 @@ from orchestrator.config import ResourceConfig
 from orchestrator.execution.gangs.switchboard import Switchboard
 from orchestrator.execution.gangs.worker import gang_worker
 from orchestrator.storage import Storage
+from orchestrator.training import process_group_backend
 
 TRAIN_ENVIRONMENT = {
     # the preemption watcher is one more actor per gang, the metrics are about single training runs
@@ -184,16 +185,12 @@ class GangPool:
         self._gangs.pop(name, None)
 
     def _trainer(self, name: str, size: int) -> GangTrainer:
-        needs: dict[str, float] = {"CPU": self._resources.cpus_per_worker}
-        if self._resources.gpus_per_worker > 0:
-            needs["GPU"] = self._resources.gpus_per_worker
         on_gpu = self._resources.gpus_per_worker > 0
         return GangTrainer(
             gang_worker,
             train_loop_config={"switchboard": self.switchboard, "gang": name},
-            # messages between workers are about numbers on the CPU, gradients about those on the GPU
-            torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
-            scaling_config=ScalingConfig(num_workers=size, use_gpu=on_gpu, resources_per_worker=needs),
+            torch_config=TorchConfig(backend=process_group_backend(on_gpu=on_gpu)),
+            scaling_config=ScalingConfig(num_workers=size, use_gpu=on_gpu, resources_per_worker=self._resources.needs),
             run_config=RunConfig(
                 name=name,
                 storage_path=self._storage.path,
