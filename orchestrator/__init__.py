@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.config import ServeConfig, SweepConfig
     from orchestrator.data import Dataset, Schema, Table, load_table, prepare_dataset
     from orchestrator.errors import OrchestratorError
+    from orchestrator.execution.resume import SyncResult, resume, sync
     from orchestrator.execution.sweep import SweepResult, sweep
     from orchestrator.execution.train import TrainResult, train
     from orchestrator.search import SearchSpace, load_space
@@ -34,13 +35,16 @@ _HOMES = {
     "ServeConfig": "config",
     "SweepConfig": "config",
     "SweepResult": "execution.sweep",
+    "SyncResult": "execution.resume",
     "Table": "data",
     "TrainResult": "execution.train",
     "TrialSpec": "training",
     "load_space": "search",
     "load_table": "data",
     "prepare_dataset": "data",
+    "resume": "execution.resume",
     "sweep": "execution.sweep",
+    "sync": "execution.resume",
     "train": "execution.train",
     "train_trial": "training",
 }
@@ -69,13 +73,16 @@ __all__ = [
     "ServeConfig",
     "SweepConfig",
     "SweepResult",
+    "SyncResult",
     "Table",
     "TrainResult",
     "TrialSpec",
     "load_space",
     "load_table",
     "prepare_dataset",
+    "resume",
     "sweep",
+    "sync",
     "train",
     "train_trial",
 ]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from orchestrator.errors import ConfigError
 
 DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?")
 DEFAULT_TRIALS = 20
 
 
@@ -45,7 +46,23 @@ def format_duration(duration: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
+def parse_size(value: object) -> int:
+    """`500MB`, `20GB` or `1.5TB`, or a number of bytes. Units are powers of 1000.
+
+    Raises:
+        ValueError: anything else, or less than one byte.
+    """
+    match = SIZE.fullmatch(str(value).strip().upper())
+    if match is None:
+        raise ValueError(f"'{value}' is not a size; write 500MB, 20GB or 1.5TB")
+    size = int(float(match[1]) * 1000 ** ("", "K", "M", "G", "T").index(match[2] or ""))
+    if size < 1:
+        raise ValueError("a size must be larger than zero")
+    return size
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 TaskName = Literal["binary", "multiclass", "regression"]
 
 
@@ -152,7 +169,7 @@ class SweepConfig(_Config):
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
-        scheduler: which trials are stopped early.
+        scheduler: which trials are stopped early, paused and promoted.
         trials: how many; the default is 20 unless there is a time budget, or the whole grid.
         time_budget: after this time no trial goes on.
         epochs, patience: instead of the search space's.
@@ -162,9 +179,17 @@ class SweepConfig(_Config):
         resources: of one trial.
         concurrency: at most so many trials at once, besides what the cluster can hold.
         placement_timeout: how long nothing of the sweep may find a place before it gives up.
+        max_failures: how often a trial whose process was lost is tried again, from its last checkpoint.
+        failed_share: the sweep gives up when a larger part of its trials has failed (and at least 10 of them).
+        epoch_timeout: after this time the process of an epoch is ended.
+        disk_budget: bytes that all files of the sweep may have together.
+        keep_top: of so many trials the weights stay in the sweep's folder.
         tracking_uri: MLflow store.
+        tracking_timeout: how long the end of a sweep waits for a store that is away.
         address: of a Ray cluster; a local one is started if left out.
-        storage: folder, `s3://...` or `gs://...` for the weights of trials; shared by all nodes of a cluster.
+        storage: folder, `s3://...` or `gs://...` in which sweeps have their folders (checkpoints, weights and a record
+            of what happened); shared by all nodes of a cluster.
+        keep_package: whether the current folder is copied there, to go on without it.
         register_model: whether the winner is registered.
     """
 
@@ -177,7 +202,7 @@ class SweepConfig(_Config):
     space: str = "tabular"
     architecture: str | None = None
     algorithm: Literal["tpe", "random", "grid"] = "tpe"
-    scheduler: Literal["asha", "none"] = "asha"
+    scheduler: Literal["asha", "asha-promote", "hyperband", "median", "pbt", "none"] = "asha"
     trials: int | None = Field(default=None, ge=1)
     time_budget: Duration | None = None
     epochs: int | None = Field(default=None, ge=1)
@@ -190,9 +215,16 @@ class SweepConfig(_Config):
     resources: ResourceConfig = ResourceConfig()
     concurrency: int | None = Field(default=None, ge=1)
     placement_timeout: Duration = timedelta(minutes=10)
+    max_failures: int = Field(default=2, ge=0)
+    failed_share: float = Field(default=0.8, gt=0, le=1)
+    epoch_timeout: Duration | None = None
+    disk_budget: Size | None = None
+    keep_top: int = Field(default=1, ge=1)
     tracking_uri: str | None = None
+    tracking_timeout: Duration = timedelta(minutes=1)
     address: str | None = None
     storage: Annotated[str, BeforeValidator(str)] | None = None
+    keep_package: bool = False
     register_model: bool = True
 
     @property

@@ -75,5 +75,9 @@ class StorageError(OrchestratorError):
     """A file of a sweep could not be written, read or deleted."""
 
 
+class DiskBudgetError(StorageError):
+    """A file of a trial is larger than what the sweep may use of the disk."""
+
+
 class ServingError(OrchestratorError):
     """A model could not be deployed, or a deployment could not be found."""

@@ -134,6 +134,17 @@ class Storage:
         except OSError as error:
             raise StorageError(f"{self}: {name} could not be deleted ({_reason(error)})") from error
 
+    def size(self, name: str) -> int:
+        """Bytes of a file, 0 if it is not there.
+
+        Raises:
+            StorageError: it could not be looked at.
+        """
+        try:
+            return int(self.filesystem.get_file_info(f"{self.path}/{name}").size or 0)
+        except OSError as error:
+            raise StorageError(f"{self}: {name} could not be read ({_reason(error)})") from error
+
     def names(self) -> list[str]:
         """All files in it, with the folders below, sorted.
 
@@ -145,6 +156,18 @@ class Storage:
         except OSError as error:
             raise StorageError(f"{self}: could not be listed ({_reason(error)})") from error
         return sorted(info.path[len(self.path) :].lstrip("/") for info in found if info.type == pafs.FileType.File)
+
+    def folders(self) -> list[str]:
+        """The names of the folders directly in it, sorted; none if it does not exist.
+
+        Raises:
+            StorageError: it could not be read.
+        """
+        try:
+            found = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
+        except OSError as error:
+            raise StorageError(f"{self}: could not be listed ({_reason(error)})") from error
+        return sorted(Path(info.path).name for info in found if info.type == pafs.FileType.Directory)
 
     def clear(self) -> None:
         """Deletes the folder with all that is in it.

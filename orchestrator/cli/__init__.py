@@ -9,6 +9,7 @@ from orchestrator.cli.doctor import doctor
 from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
 from orchestrator.cli.predict import predict
+from orchestrator.cli.resume import resume, sweeps, sync
 from orchestrator.cli.spaces import spaces
 from orchestrator.cli.sweep import sweep
 from orchestrator.cli.train import train
@@ -40,5 +41,23 @@ def main() -> None:
     """See HELP."""
 
 
-for command in (sweep, plan, trials, predict, deploy, status, undeploy, submit, jobs, train, spaces, ui, doctor):
+COMMANDS = (
+    sweep,
+    resume,
+    plan,
+    trials,
+    predict,
+    deploy,
+    status,
+    undeploy,
+    submit,
+    jobs,
+    train,
+    sweeps,
+    sync,
+    spaces,
+    ui,
+    doctor,
+)
+for command in COMMANDS:
     main.add_command(command)

@@ -55,7 +55,11 @@ def sweep_options(function: Function) -> Function:
         click.option(
             "--algorithm", type=click.Choice(["tpe", "random", "grid"]), help="What to try next. Default: tpe."
         ),
-        click.option("--scheduler", type=click.Choice(["asha", "none"]), help="What to stop early. Default: asha."),
+        click.option(
+            "--scheduler",
+            type=click.Choice(["asha", "asha-promote", "hyperband", "median", "pbt", "none"]),
+            help="What to stop early, pause and promote. Default: asha.",
+        ),
         click.option(
             "--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."
         ),
@@ -85,7 +89,23 @@ def sweep_options(function: Function) -> Function:
         click.option(
             "--storage",
             metavar="FOLDER|URI",
-            help="For weights of trials: a folder, on a cluster a shared one, s3://, gs://.",
+            help="For checkpoints and records of sweeps: a folder, on a cluster a shared one, s3://, gs://.",
+        ),
+        click.option("--disk-budget", metavar="SIZE", help="Of the whole sweep, such as 20GB. Default: no limit."),
+        click.option("--keep-top", type=click.IntRange(1), help="Keep the weights of so many trials. Default: 1."),
+        click.option(
+            "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
+        ),
+        click.option(
+            "--failed-share",
+            type=click.FloatRange(0, 1, min_open=True),
+            help="Give up when a larger part of the trials has failed, 10 at least. Default: 0.8.",
+        ),
+        click.option("--epoch-timeout", metavar="TIME", help="End the process of a longer epoch. Default: never."),
+        click.option(
+            "--tracking-timeout",
+            metavar="TIME",
+            help="Wait so long at the end for an MLflow that is away. Default: 1m.",
         ),
         click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options."),
     ]

@@ -21,7 +21,8 @@ Example:
   orchestrator sweep adult.csv --target income --trials 20
   orchestrator sweep sklearn:iris --space quick --time-budget 90s
 
-DATA may be left out when --config names a YAML file that has it. Ctrl-C stops cleanly and keeps what is finished.
+DATA may be left out when --config names a YAML file that has it. Ctrl-C stops cleanly and keeps what is finished;
+`orchestrator resume` goes on, after that as after any other end.
 """
 
 
@@ -34,24 +35,32 @@ def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: 
     from orchestrator.execution.sweep import Hooks, run_sweep
 
     config = sweep_config(data, config_file, options)
-    result = run_sweep(config, None, Hooks(Progress(config.trials), say))
+    conclude(run_sweep(config, None, Hooks(Progress(), say)), as_json=as_json)
+
+
+def conclude(result: SweepResult, *, as_json: bool) -> None:
+    """Prints what a sweep has ended with, and ends the command accordingly."""
     if as_json:
         print_json(to_json(result))
     else:
         show(result)
+    if result.unsent is not None:
+        say(
+            f"MLflow does not answer ({result.unsent}); nothing is lost, send it later with: "
+            f"orchestrator sync {result.id}"
+        )
     if result.interrupted:
+        say(f"go on with: orchestrator resume {result.id}")
+    if result.interrupted or result.unsent is not None:
         raise click.exceptions.Exit(1)
 
 
 class Progress:
     """One line on stderr for each trial that is over."""
 
-    def __init__(self, trials: int | None) -> None:
-        self.trials = trials
-
     def __call__(self, record: TrialRecord, ledger: Ledger) -> None:
         """Prints the line."""
-        total = f"/{self.trials}" if self.trials else ""
+        total = f"/{ledger.wanted}" if ledger.wanted else ""
         value = f"{ledger.metric.name} {show_number(record.value)}" if record.value is not None else "no result"
         reason = f" ({record.reason})" if record.reason else ""
         best = ledger.best
@@ -68,8 +77,9 @@ def show(result: SweepResult) -> None:
     statuses = [trial.status for trial in result.trials]
     counted = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
     click.echo(f"{len(result.trials)} trials in {result.seconds:.1f} s: {counted}")
-    settings = ", ".join(f"{name} {show_number(value)}" for name, value in best.spec.settings.items())
-    click.echo(f"best: trial {best.index}, {best.spec.architecture} ({settings})")
+    spec = best.best_spec or best.spec
+    settings = ", ".join(f"{name} {show_number(value)}" for name, value in spec.settings.items())
+    click.echo(f"best: trial {best.index}, {spec.architecture} ({settings})")
     click.echo(f"validation {result.metric.name} {show_number(best.value)}")
     show_test(result.test)
     if registration is not None:
@@ -81,6 +91,7 @@ def to_json(result: SweepResult) -> dict[str, Any]:
     """What a script wants to know."""
     registration = result.registration
     return {
+        "id": result.id,
         "name": result.name,
         "run_id": result.run_id,
         "metric": result.metric.name,
@@ -108,6 +119,7 @@ def to_json(result: SweepResult) -> dict[str, Any]:
             "reason": registration.reason,
             "uri": registration.uri,
         },
+        "unsent": result.unsent,
         "interrupted": result.interrupted,
         "seconds": round(result.seconds, 3),
     }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 from ray.tune.experiment import Trial
-from ray.tune.search import Searcher
 
 from orchestrator.errors import ExecutionError
 from orchestrator.execution.slots import workers_on
@@ -33,10 +32,11 @@ class Admission:
         readers: cores that a trial has besides its workers.
         """
         self._resources, self._limit, self._pool, self._readers = resources, limit, pool, readers
-        self._cores = 0
+        self._cores = self._workers = 0
         self._running: dict[int, int] = {}
+        # Tune keeps one process that is idle for the next trial, and Ray counts it as in use
+        self._idle = 0
         self._refreshed = float("-inf")
-        self._total = self._room = 0
 
     def admits(self, size: int) -> bool:
         """Whether a trial of so many workers may start now; the first one always may, and waits for its place."""
@@ -54,15 +54,16 @@ class Admission:
         """Workers that this sweep can have at this moment: those that it has, and those that nobody else uses."""
         if time.monotonic() - self._refreshed > REFRESH_SECONDS:
             self._refreshed = time.monotonic()
-            self._total = sum(workers_on(node["Resources"], self._resources) for node in ray.nodes() if node["Alive"])
-            self._room = workers_on(ray.available_resources(), self._resources)
+            total = sum(workers_on(node["Resources"], self._resources) for node in ray.nodes() if node["Alive"])
+            held = self._pool.units if self._pool is not None else sum(self._running.values()) + self._idle
+            self._workers = min(total, workers_on(ray.available_resources(), self._resources) + held)
             self._cores = int(ray.cluster_resources().get("CPU", 0))
-        held = self._pool.units if self._pool is not None else sum(self._running.values())
-        return min(self._total, self._room + held)
+        return self._workers
 
     def start(self, index: int, size: int) -> None:
         """A trial starts; if there are too few gangs of its size, one more is started, in the place of idle others."""
         self._running[index] = size
+        self._idle = 0
         if self._pool is None:
             return
         wanted = sum(1 for other in self._running.values() if other == size)
@@ -72,73 +73,10 @@ class Admission:
 
     def end(self, index: int) -> None:
         """A trial is over."""
-        self._running.pop(index, None)
+        if self._running.pop(index, None) is not None:
+            self._idle = 1
         if self._pool is not None:
             self._pool.end(index)
-
-
-class AdmittedSearch(Searcher):  # type: ignore[misc]
-    """A search algorithm that is asked for a trial only when one may start.
-
-    What it draws may be larger than the room that is left; such a trial is held until it fits, and is the next one.
-    """
-
-    def __init__(self, searcher: Searcher, admission: Admission, sizes: Mapping[str, int]) -> None:
-        """Args:
-        searcher: what to ask.
-        admission: what may start.
-        sizes: workers of a trial, by architecture.
-        """
-        super().__init__(metric=searcher.metric, mode=searcher.mode)
-        self._searcher = searcher
-        self._admission, self._sizes = admission, sizes
-        self._held: tuple[str, dict[str, Any]] | None = None
-        self._names: dict[str, tuple[str, int]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its search algorithm for its own way of resuming, which is not used here
-        return {}
-
-    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ANN401
-        """Tune: nothing to add."""
-        return bool(self._searcher.set_search_properties(metric, mode, config, **spec))
-
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Tune: the next trial, None if none may start now."""
-        if self._held is None:
-            if not self._admission.admits(min(self._sizes.values())):
-                return None
-            drawn = self._searcher.suggest(trial_id)
-            if not isinstance(drawn, dict):
-                return drawn  # type: ignore[no-any-return]
-            self._held = trial_id, drawn
-        name, config = self._held
-        size = self._sizes[config["spec"]["architecture"]]
-        if not self._admission.admits(size):
-            return None
-        self._held = None
-        self._names[trial_id] = name, config["index"]
-        self._admission.start(config["index"], size)
-        return {**config, "workers": size}
-
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Tune: passed on."""
-        self._searcher.on_trial_result(self._names[trial_id][0], result)
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tune: passed on, and room for the next one."""
-        name, index = self._names.pop(trial_id)
-        self._admission.end(index)
-        self._searcher.on_trial_complete(name, result, error)
-
-    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-        """Nothing, see `__getstate__`."""
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing, see `__getstate__`."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing, see `__getstate__`."""
 
 
 class PlacementWatch(tune.Callback):  # type: ignore[misc]

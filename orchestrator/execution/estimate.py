@@ -20,8 +20,7 @@ from orchestrator.errors import ArchitectureError
 from orchestrator.execution.plan import SweepPlan, describe, make_plan
 from orchestrator.execution.search import quiet_tune
 from orchestrator.execution.slots import Slots, cluster_slots
-from orchestrator.search import batch_sizes, find_extremes
-from orchestrator.search.schedulers import expected_epochs
+from orchestrator.search import batch_sizes, expected_epochs, find_extremes
 from orchestrator.training import TrialSpec, feature_shape
 
 BYTES_PER_PARAMETER = 4

@@ -22,7 +22,7 @@ class Interruption:
 
 
 @contextmanager
-def stop_on_signal(say: Callable[[str], None]) -> Iterator[Interruption]:
+def stop_on_signal(say: Callable[[str], None], stop: Callable[[], None]) -> Iterator[Interruption]:
     """While it is open, the first SIGINT or SIGTERM makes Tune end its run, the second raises KeyboardInterrupt.
 
     Tune ends a run on SIGUSR1 by itself; its own handler for SIGINT is switched off (TUNE_DISABLE_SIGINT_HANDLER).
@@ -30,6 +30,7 @@ def stop_on_signal(say: Callable[[str], None]) -> Iterator[Interruption]:
 
     Args:
         say: is told what happens.
+        stop: called with the first signal.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
@@ -40,7 +41,8 @@ def stop_on_signal(say: Callable[[str], None]) -> Iterator[Interruption]:
         if interruption.requested:
             raise KeyboardInterrupt
         interruption.requested = True
-        say("stopping: finished trials are kept (again to stop at once)")
+        stop()
+        say("stopping: finished trials are kept, the others can go on later (again to stop at once)")
         if signal.getsignal(signal.SIGUSR1) not in (signal.SIG_DFL, signal.SIG_IGN, None):
             os.kill(os.getpid(), signal.SIGUSR1)
 

@@ -62,11 +62,13 @@ class SweepPlan:
         resources = config.resources.model_dump(mode="json")
         return given | resources | {"planned_trials": self.trials, "max_epochs": self.epochs}
 
-    def announcement(self, slots: Slots) -> str:
-        """One sentence about what is about to run."""
+    def announcement(self, slots: Slots, done: int) -> str:
+        """One sentence about what is about to run, after so many trials of earlier sessions."""
         amount = "trials" if self.trials is None else "1 trial" if self.trials == 1 else f"{self.trials} trials"
         if self.config.time_budget is not None:
             amount += f" within {int(self.config.time_budget.total_seconds())} s"
+        if done:
+            amount += f", {done} of them done,"
         each = "1 thread" if slots.threads == 1 else f"{slots.threads} threads"
         sizes = sorted(set(self.workers.values()))
         if sizes != [1]:
@@ -77,19 +79,22 @@ class SweepPlan:
         )
 
 
-def make_plan(config: SweepConfig, table: Table | None = None, run: Run = map) -> SweepPlan:
+def make_plan(
+    config: SweepConfig, table: Table | None = None, run: Run = map, space: SearchSpace | None = None
+) -> SweepPlan:
     """Reads the data and the search space, and checks that they go together.
 
     Args:
         config: what the user asked for.
         table: the data, instead of `config.data`.
         run: applies a function to the numbers of the pieces of a folder, see `prepare_streamed`.
+        space: what to search, instead of `config.space`.
 
     Raises:
         UsageError, DataError: see `load_table`, `prepare_dataset`, `load_space` and `find_metric`.
         ArchitectureError: a user's own network cannot be built.
     """
-    space = space_of(config)
+    space = space or space_of(config)
     dataset = _prepare(config, table, run)
     metric = find_metric(dataset.schema.target.task, config.metric)
     _try_custom_networks(space, dataset, metric, config.seed)

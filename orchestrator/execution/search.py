@@ -14,10 +14,11 @@ from orchestrator.execution.interrupt import stop_on_signal
 from orchestrator.execution.plan import SweepPlan
 
 if TYPE_CHECKING:
+    from orchestrator.execution.admission import Admission
+    from orchestrator.execution.director import Director
     from orchestrator.execution.gangs.pool import GangPool
-    from orchestrator.execution.ledger import Ledger
+    from orchestrator.execution.session import WorkerSettings
     from orchestrator.execution.slots import Slots
-    from orchestrator.execution.trainable import ActorSettings
 
 # Tune reads these when it is imported or starts; its chatter and its Ctrl-C handler are replaced by ours
 TUNE_ENVIRONMENT = {
@@ -26,6 +27,8 @@ TUNE_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_THRESHOLD_S": "10",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Tune's state of all trials, which is not used here, is written at the end only
+    "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
 }
 
 
@@ -38,67 +41,84 @@ class Running:
         settings: of all workers.
         validation: references to the validation rows of a streamed data set.
         pool: of gangs, None if each trial is its own worker.
+        admission: which trial may start.
         say: is told of interruptions and of waiting.
     """
 
     slots: Slots
-    settings: ActorSettings
+    settings: WorkerSettings
     validation: tuple[Any, ...]
     pool: GangPool | None
+    admission: Admission
     say: Callable[[str], None]
 
 
-def run_trials(plan: SweepPlan, ledger: Ledger, running: Running) -> bool:
-    """Runs all trials and fills the ledger; `quiet_tune` comes before.
+def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
+    """Runs all trials; `quiet_tune` comes before.
 
     Returns:
         Whether the user stopped it.
 
     Raises:
-        ExecutionError: nothing of it found a place within the placement timeout.
+        ExecutionError: nothing of it found a place within the placement timeout, or too many trials have failed.
     """
     budget = plan.config.time_budget
-    if budget is not None:
-        ledger.stop_after(budget.total_seconds())
+    seconds = None if budget is None else budget.total_seconds() - director.ledger.spent
+    if seconds is not None:
+        if seconds <= 0:
+            return False
+        director.stop_after(seconds)
     # so many trials may wait for their processes at the same time; Tune has no argument for it
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(running.slots.count)
+
+    def stop() -> None:
+        director.stopping = True
+
     with (
         # Tune's own state, which is not used here; what counts is in the storage and in the tracking store
         tempfile.TemporaryDirectory(prefix="orchestrator-tune-") as folder,
-        stop_on_signal(running.say) as interruption,
+        stop_on_signal(running.say, stop) as interruption,
     ):
-        _tuner(plan, ledger, running, folder).fit()
-    ledger.close(interrupted=interruption.requested)
+        try:
+            _tuner(plan, director, running, folder, seconds).fit()
+        finally:
+            director.close()
     return interruption.requested
 
 
-def _tuner(plan: SweepPlan, ledger: Ledger, running: Running, folder: str) -> Any:  # noqa: ANN401
+def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str, seconds: float | None) -> Any:  # noqa: ANN401
     from ray import tune
 
-    from orchestrator.execution.admission import Admission, AdmittedSearch, PlacementWatch
-    from orchestrator.search.algorithms import OBJECTIVE, build_search
-    from orchestrator.search.schedulers import build_scheduler
+    from orchestrator.execution.admission import PlacementWatch
+    from orchestrator.execution.tune_adapters import (
+        OBJECTIVE,
+        DirectedCallback,
+        DirectedScheduler,
+        DirectedSearch,
+    )
 
     config = plan.config
-    admission = Admission(config.resources, config.concurrency, running.pool, plan.readers)
-    search = build_search(config.algorithm, plan.sampler, plan.metric, plan.points)
     patience = config.placement_timeout.total_seconds()
     return tune.Tuner(
         _trainable(plan, running),
         tune_config=tune.TuneConfig(
             metric=OBJECTIVE,
             mode=plan.metric.mode,
-            search_alg=AdmittedSearch(search, admission, plan.workers),
-            scheduler=build_scheduler(config.scheduler, plan.epochs),
-            num_samples=plan.trials or -1,
-            time_budget_s=config.time_budget.total_seconds() if config.time_budget else None,
+            search_alg=DirectedSearch(director, plan.metric.mode),
+            scheduler=DirectedScheduler(director),
+            # how many there are is the director's business: promoted and lost trials come again
+            num_samples=-1,
+            time_budget_s=seconds,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=folder,
-            callbacks=[ledger, PlacementWatch(config.resources, patience, running.pool, running.say)],
-            # trials write their best weights themselves
+            callbacks=[
+                DirectedCallback(director),
+                PlacementWatch(config.resources, patience, running.pool, running.say),
+            ],
+            # trials write their checkpoints themselves
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
         ),

@@ -1,14 +1,14 @@
-"""`sweep`: search for the best network for a data set."""
+"""`sweep` and `resume`: search for the best network for a data set, and go on with a search."""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,27 +17,42 @@ import pandas as pd
 from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
-from orchestrator.data import Examples, PartName, Run, StreamedDataset, Table, load_table
-from orchestrator.environment import home
-from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.data import PartName, Run, StreamedDataset, Table, load_table
+from orchestrator.errors import DataError, StorageError
 from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, space_of, workers_of
 from orchestrator.execution.search import Running, quiet_tune, run_trials
 from orchestrator.execution.sharing import check_shared
 from orchestrator.execution.slots import cluster_slots
-from orchestrator.execution.winner import Winner, make_winner, register_winner, test_part
+from orchestrator.journal.folder import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    RUNNING,
+    Header,
+    KnownSweep,
+    new_id,
+    sweeps_home,
+    write_header,
+)
+from orchestrator.journal.lock import locked
+from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.sweeps import SweepTracker
-from orchestrator.training import Metric, unpack_weights
+from orchestrator.training import Metric
 
 if TYPE_CHECKING:
+    from orchestrator.execution.director import Director
     from orchestrator.execution.gangs.pool import GangPool
-    from orchestrator.execution.ledger import Ledger, Listener, TrialRecord
-    from orchestrator.execution.trainable import Train
+    from orchestrator.execution.ledger import Listener, TrialRecord
+    from orchestrator.execution.session import Train
+    from orchestrator.execution.slots import Slots
+    from orchestrator.journal import Journal
 
 Say = Callable[[str], None]
 QUICK_SECONDS = 2.0
+GANG_FOLDER = "gangs"
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,7 @@ class SweepResult:
     """What a sweep ends with.
 
     Attributes:
+        id: by which `resume` and `sync` know it.
         name: of the sweep and the registered model.
         run_id: of the parent run in MLflow.
         metric: what was optimised.
@@ -52,13 +68,15 @@ class SweepResult:
         best: the winner's record.
         test: the winner's metrics on the test rows.
         bundle: the winner's model.
-        registration: what was registered, None if it was not wanted.
+        registration: what was registered, None if it was not wanted or not possible.
+        unsent: why MLflow does not have all of it; None if it has.
         interrupted: whether the user stopped it.
         seconds: wall time, from reading the data to the end.
         search_seconds: of these, from the start of Tune to its end.
         slots: trials at once.
     """
 
+    id: str
     name: str
     run_id: str
     metric: Metric
@@ -67,6 +85,7 @@ class SweepResult:
     test: Mapping[str, float]
     bundle: ModelBundle
     registration: Registration | None
+    unsent: str | None
     interrupted: bool
     seconds: float
     search_seconds: float
@@ -86,6 +105,30 @@ class Hooks:
     on_trial: Listener | None = None
     say: Say = lambda _sentence: None
     train: Train | None = None
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where a sweep comes from and where it is kept.
+
+    Attributes:
+        id: of the sweep.
+        storage: its folder.
+        config: its options.
+        table: its data, if that is not in a file.
+        known: what an earlier session knew, None for a new sweep.
+    """
+
+    id: str
+    storage: Storage
+    config: SweepConfig
+    table: Table | None
+    known: Header | None = None
+
+    @property
+    def space(self) -> SearchSpace:
+        """What is searched; of an earlier session that one's, whatever the file says now."""
+        return space_of(self.config) if self.known is None else SearchSpace.model_validate(self.known.space)
 
 
 def sweep(
@@ -115,29 +158,44 @@ def sweep(
 
 def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | None = None) -> SweepResult:
     """`sweep` with a configuration, and the data if it is not in a file; see there."""
+    base = sweeps_home() if config.storage is None else Storage.at(config.storage)
+    name = config.name or (table.name if table is not None else config.sweep_name)
+    sweep_id = new_id(name)
+    return _conduct(_Origin(sweep_id, base.child(sweep_id), config, table), hooks or Hooks())
+
+
+def continue_sweep(
+    found: KnownSweep, config: SweepConfig, table: Table | None = None, hooks: Hooks | None = None
+) -> SweepResult:
+    """Goes on with a sweep of an earlier session; `resume` finds it and reads its options."""
+    return _conduct(_Origin(found.header.id, found.storage, config, table, found.header), hooks or Hooks())
+
+
+def _conduct(origin: _Origin, hooks: Hooks) -> SweepResult:
     started = time.perf_counter()
-    hooks = hooks or Hooks()
-    sizes = workers_of(config, space_of(config))
+    config, table = origin.config, origin.table
+    space = origin.space
+    sizes = workers_of(config, space)
     streamed = is_streamed(config, table)
     connected: Future[None] = Future()
     with ThreadPoolExecutor(2, "sweep-opener") as opener:
         # data is read, and the store opened, while Ray and the gangs start: each takes seconds
-        planning = opener.submit(make_plan, config, table, _runner(connected))
-        opening = opener.submit(_open_tracker, config, planning)
+        planning = opener.submit(make_plan, config, table, _runner(connected), space)
+        opening = opener.submit(_open_tracker, origin, planning)
         try:
             # what is wrong with data that is read quickly is said before anything starts
             with contextlib.suppress(TimeoutError):
                 planning.result(QUICK_SECONDS)
             with (
                 ray_session(config.address) as ends,
-                _storage(config, table) as storage,
-                _pool(config, sizes, storage, wait=not ends, streamed=streamed) as pool,
+                _folder(origin),
+                _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
                 connected.set_result(None)
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.say(sentence)
-                return _run(plan, opening.result(), hooks, pool, storage, started)
+                return _run(plan, origin, opening.result(), hooks, pool, started)
         except BaseException as error:
             connected.cancel()
             if opening.exception() is None:
@@ -159,9 +217,47 @@ def _runner(connected: Future[None]) -> Run:
     return run
 
 
-def _open_tracker(config: SweepConfig, planning: Future[SweepPlan]) -> SweepTracker:
+def _open_tracker(origin: _Origin, planning: Future[SweepPlan]) -> SweepTracker:
     plan = planning.result()
-    return SweepTracker(config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters)
+    if origin.known is None:
+        labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage)}
+        return SweepTracker(origin.config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters, labels)
+    if plan.dataset.digest != origin.known.digest:
+        raise DataError(
+            f"{plan.dataset.origin}: the data has changed since the sweep {origin.id} was started, so its trials could "
+            "not be compared; bring the old file back, or start a new sweep"
+        )
+    return SweepTracker.reopen(origin.known.tracking_uri, origin.known.run_id, plan.dataset)
+
+
+@contextmanager
+def _folder(origin: _Origin) -> Iterator[None]:
+    """The sweep's folder is there, all nodes see it, and no other process drives the sweep.
+
+    Raises:
+        UsageError: it cannot be used, or not by all nodes.
+        ExecutionError: another process drives the sweep.
+    """
+    storage = origin.storage
+    storage.prepare()
+    with locked(storage, origin.id):
+        try:
+            check_shared(storage)
+            yield
+        finally:
+            with contextlib.suppress(StorageError):
+                storage.child(GANG_FOLDER).clear()
+            if "sweep.json" not in _names(storage):
+                # nothing was started: there is nothing to go on with
+                with contextlib.suppress(StorageError):
+                    storage.clear()
+
+
+def _names(storage: Storage) -> list[str]:
+    try:
+        return storage.names()
+    except StorageError:
+        return ["sweep.json"]
 
 
 @contextmanager
@@ -179,7 +275,7 @@ def _pool(
         return
     from orchestrator.execution.gangs.pool import GangPool
 
-    pool = GangPool(config.resources, storage)
+    pool = GangPool(config.resources, storage.child(GANG_FOLDER))
     try:
         if not streamed and len(set(sizes.values())) == 1:
             for _ in range(slots.count):
@@ -194,52 +290,146 @@ def _pool(
 
 
 def _run(
-    plan: SweepPlan, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, storage: Storage, started: float
+    plan: SweepPlan, origin: _Origin, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, started: float
 ) -> SweepResult:
-    from orchestrator.execution.ledger import Ledger
-    from orchestrator.execution.trainable import ActorSettings, weights_name
-    from orchestrator.training import train_trial
+    from orchestrator.execution.finish import find_winner, finish
+    from orchestrator.journal import Closed, Journal
+    from orchestrator.journal.journal import read_events
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
-    device = "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu"
-    settings = ActorSettings(storage, slots.threads, device, hooks.train or train_trial, plan.readers)
-    ledger = Ledger(plan.metric, tracker.writer, settings, hooks.on_trial)
-    hooks.say(plan.announcement(slots))
-    search_started = time.perf_counter()
-    interrupted = run_trials(plan, ledger, Running(slots, settings, _validation(plan), pool, hooks.say))
-    search_seconds = time.perf_counter() - search_started
-    tracker.close_trials(len(ledger.trials), ledger.reports)
-    best = ledger.best
-    if best is None or best.report is None:
-        raise ExecutionError(_nothing(ledger, interrupted=interrupted))
-    weights = storage.read(weights_name(best.index))
-    winner = make_winner(
-        best.spec,
-        best.report,
-        plan.dataset,
-        plan.metric,
-        lambda network: unpack_weights(network, weights),
-        _test_rows(plan),
-    )
-    registration = None
-    if plan.config.register_model:
-        run_id = tracker.writer.run_id(best.index)
-        registration = register_winner(tracker.client, run_id, plan.name, winner, plan.metric, plan.dataset.digest)
-    _finish(tracker, best, winner, registration, ledger, interrupted=interrupted)
+    header = _header(plan, origin, tracker, slots)
+    past = [] if origin.known is None else list(read_events(origin.storage))
+    write_header(origin.storage, header)
+    labels = {
+        tags.THREADS: str(header.threads),
+        tags.DIGEST: plan.dataset.digest,
+        tags.SWEEP_ID: origin.id,
+        tags.WORKERS: str(plan.config.resources.workers_per_trial),
+    }
+    writer = tracker.start(labels)
+    for event in past:
+        writer.put(event)
+    journal = Journal(origin.storage)
+    status, reason = FAILED, ""
+    try:
+        director, running = _prepare(plan, origin, hooks, pool, slots, header, journal, tracker)
+        director.restore(past)
+        director.open(plan.trials)
+        hooks.say(plan.announcement(slots, len(director.ledger.ended())))
+        search_started = time.perf_counter()
+        interrupted = run_trials(plan, director, running)
+        search_seconds = time.perf_counter() - search_started
+        best, winner = find_winner(plan, director, origin.storage)
+        registration, unsent = finish(plan, tracker, best, winner, director.ledger, origin.storage)
+        status = INTERRUPTED if interrupted else FINISHED
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        status, reason = INTERRUPTED if interrupted else FAILED, str(error)
+        raise
+    finally:
+        journal.record(Closed(time.time(), status, reason))
+        with contextlib.suppress(StorageError):
+            write_header(origin.storage, header.with_status(status))
+        journal.close()
     return SweepResult(
+        origin.id,
         plan.name,
         tracker.run_id,
         plan.metric,
-        tuple(ledger.trials[index] for index in sorted(ledger.trials)),
+        tuple(record for _, record in sorted(director.ledger.trials.items())),
         best,
         winner.test,
         winner.bundle,
         registration,
+        unsent,
         interrupted,
         time.perf_counter() - started,
         search_seconds,
         slots.count,
     )
+
+
+def _header(plan: SweepPlan, origin: _Origin, tracker: SweepTracker, slots: Slots) -> Header:
+    """What is written down of the sweep before its first trial."""
+    from orchestrator.tracking.store import absolute_uri
+
+    config = plan.config.model_dump(mode="json", exclude_none=True)
+    if origin.known is not None:
+        return replace(origin.known, config=config, status=RUNNING)
+    if Path(plan.config.data).exists():
+        config["data"] = str(Path(plan.config.data).resolve())
+    return Header(
+        id=origin.id,
+        name=plan.name,
+        config=config,
+        space=plan.sampler.space.model_dump(mode="json"),
+        digest=plan.dataset.digest,
+        metric=plan.metric.name,
+        run_id=tracker.run_id,
+        tracking_uri=absolute_uri(tracker.client.tracking_uri),
+        threads=slots.threads,
+        versions=tags.versions(),
+        folder=str(Path.cwd()),
+        started=time.time(),
+    )
+
+
+def _prepare(
+    plan: SweepPlan,
+    origin: _Origin,
+    hooks: Hooks,
+    pool: GangPool | None,
+    slots: Slots,
+    header: Header,
+    journal: Journal,
+    tracker: SweepTracker,
+) -> tuple[Director, Running]:
+    """Everything that a sweep runs on, put together."""
+    from orchestrator.execution.admission import Admission
+    from orchestrator.execution.director import Director, Limits
+    from orchestrator.execution.disk import Disk, quota
+    from orchestrator.execution.ledger import Ledger
+    from orchestrator.execution.session import WorkerSettings
+    from orchestrator.journal import Event
+    from orchestrator.search import Proposals, build_scheduler
+    from orchestrator.training import train_trial
+
+    config = plan.config
+    timeout = None if config.epoch_timeout is None else config.epoch_timeout.total_seconds()
+    modules = Path(header.folder)
+    settings = WorkerSettings(
+        storage=origin.storage,
+        threads=min(header.threads, os.cpu_count() or header.threads),
+        device="cuda" if config.resources.gpus_per_worker > 0 else "cpu",
+        train=hooks.train or train_trial,
+        readers=plan.readers,
+        epoch_timeout=timeout,
+        quota=quota(config.disk_budget, slots.count),
+        modules=modules if modules.is_dir() else Path.cwd(),
+    )
+    # a budget is shared out among the trials that there can be at once, which must not become more
+    limit = config.concurrency if config.disk_budget is None else slots.count
+    admission = Admission(config.resources, limit, pool, plan.readers)
+    writer = tracker.writer
+
+    def record(event: Event) -> None:
+        journal.record(event)
+        if writer is not None:
+            writer.put(event)
+
+    director = Director(
+        Ledger(plan.metric),
+        Proposals(config.algorithm, plan.sampler, plan.metric, plan.points),
+        build_scheduler(config.scheduler, plan.epochs, plan.sampler.space, config.seed),
+        admission,
+        plan.workers,
+        Limits(config.max_failures, config.failed_share, timeout),
+        Disk(origin.storage, config.keep_top, config.disk_budget),
+        record,
+        hooks.on_trial,
+        hooks.say,
+    )
+    return director, Running(slots, settings, _validation(plan), pool, admission, hooks.say)
 
 
 def _validation(plan: SweepPlan) -> tuple[Any, ...]:
@@ -249,65 +439,3 @@ def _validation(plan: SweepPlan) -> tuple[Any, ...]:
     from orchestrator.execution.streaming import encoded_part
 
     return tuple(encoded_part(plan.dataset, PartName.VALIDATION))
-
-
-def _test_rows(plan: SweepPlan) -> Iterable[Examples]:
-    if not isinstance(plan.dataset, StreamedDataset):
-        return test_part(plan.dataset)
-    from orchestrator.execution.streaming import encoded_part, fetch
-
-    return fetch(encoded_part(plan.dataset, PartName.TEST))
-
-
-@contextmanager
-def _storage(config: SweepConfig, table: Table | None) -> Iterator[Storage]:
-    """A place for the weights of trials while the sweep runs; all nodes must be able to write there.
-
-    Raises:
-        UsageError: it cannot be used, or not by all nodes.
-    """
-    base = Storage.at(config.storage or home() / "sweeps")
-    name = config.name or (table.name if table is not None else config.sweep_name)
-    storage = base.child(f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
-    storage.prepare()
-    try:
-        check_shared(storage)
-        yield storage
-    finally:
-        with contextlib.suppress(StorageError):
-            storage.clear()
-
-
-def _nothing(ledger: Ledger, *, interrupted: bool) -> str:
-    if interrupted:
-        return "stopped before the first epoch of any trial was over: there is no model to keep"
-    reasons: dict[str, int] = {}
-    for trial in ledger.trials.values():
-        reasons[trial.reason] = reasons.get(trial.reason, 0) + 1
-    if not reasons:
-        return "no trial was started before the time budget was spent; give more time"
-    common, count = max(reasons.items(), key=lambda item: item[1])
-    return f"no trial has a result; {count} of {len(ledger.trials)} ended with: {common}"
-
-
-def _finish(
-    tracker: SweepTracker,
-    best: TrialRecord,
-    winner: Winner,
-    registration: Registration | None,
-    ledger: Ledger,
-    *,
-    interrupted: bool,
-) -> None:
-    figures = {f"test_{name}": value for name, value in winner.test.items()}
-    if best.value is not None:
-        figures[tags.OBJECTIVE] = best.value
-    statuses = [trial.status for trial in ledger.trials.values()]
-    labels = {
-        tags.BEST_TRIAL: str(best.index),
-        **{f"{tags.TRIALS}.{status}": str(statuses.count(status)) for status in sorted(set(statuses))},
-    }
-    if registration is not None:
-        labels[tags.MODEL] = f"models:/{registration.name}/{registration.version}"
-        labels[tags.CHAMPION] = f"{'yes' if registration.champion else 'no'}: {registration.reason}"
-    tracker.finish("KILLED" if interrupted else "FINISHED", figures, labels)

@@ -17,6 +17,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.execution.plan import describe
 from orchestrator.execution.sweep import Say
 from orchestrator.execution.winner import make_winner, register_winner, test_part
+from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.sweeps import dataset_input, open_experiment
@@ -128,19 +129,23 @@ def _train(
     writer: TrialWriter,
     on_epoch: Callable[[EpochReport], None],
 ) -> EpochReport:
-    writer.started(0, spec)
+    writer.put(Drawn(time.time(), 0, spec, {}))
+    writer.put(Begun(time.time(), 0, 1))
     report = None
+    seconds, started = 0.0, time.perf_counter()
     status, reason = "finished", ""
     try:
         for report in train_trial(spec, dataset.without_test(), on_best=best.keep):
-            writer.reported(0, report)
+            seconds += time.perf_counter() - started
+            writer.put(Reported(time.time(), 0, report, seconds, report.best_epoch, 0))
             on_epoch(report)
+            started = time.perf_counter()
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         status, reason = ("interrupted", "stopped by the user") if interrupted else ("failed", str(error))
         raise
     finally:
-        writer.ended(0, status, reason, {})
+        writer.put(Ended(time.time(), 0, status, reason))
         writer.close()
     if report is None:
         raise OrchestratorError("training ended without an epoch")

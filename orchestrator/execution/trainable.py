@@ -4,62 +4,20 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from ray import tune
-from torch import nn
 
 from orchestrator.data import AnyDataset, StreamedDataset
 from orchestrator.errors import OrchestratorError
-from orchestrator.storage import Storage
-from orchestrator.training import EpochReport, Ranks, TrialSpec, pack_weights, train_trial
-
-Train = Callable[..., Iterator[EpochReport]]
-
-
-@dataclass(frozen=True)
-class ActorSettings:
-    """The same for all trials of a sweep.
-
-    Attributes:
-        storage: for the weights of best epochs.
-        threads: for torch.
-        device: cpu or cuda.
-        train: the training function, with the signature of `train_trial`.
-        readers: cores that read a streamed data set for a trial.
-        modules: folder in which a user's own modules are looked for.
-    """
-
-    storage: Storage
-    threads: int
-    device: str = "cpu"
-    train: Train = train_trial
-    readers: int = 0
-    modules: Path = field(default_factory=Path.cwd)
-
-
-def weights_name(index: int) -> str:
-    """Under which the best weights of a trial are in the storage of a sweep."""
-    return f"trial-{index:04d}.safetensors"
-
-
-def keep_best(settings: ActorSettings, index: int) -> Callable[[nn.Module], None]:
-    """Writes the weights of a trial's best epoch; pass it to the training function as `on_best`."""
-    name = weights_name(index)
-
-    def keep(network: nn.Module) -> None:
-        settings.storage.write(name, pack_weights(network))
-
-    return keep
+from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
+from orchestrator.training import Ranks
 
 
 def open_stream(
-    dataset: AnyDataset, settings: ActorSettings, validation: Sequence[Any], ranks: Ranks
+    dataset: AnyDataset, settings: WorkerSettings, validation: Sequence[Any], ranks: Ranks
 ) -> dict[str, Any]:
     """What the training function gets besides, if the data set is a streamed one: `stream`.
 
@@ -73,16 +31,18 @@ def open_stream(
     return {"stream": RayStream(dataset, splits[ranks.rank], validation, ranks.rank, ranks.size)}
 
 
-def failure_reason(error: Exception) -> str:
+def failure_reason(error: BaseException) -> str:
     """One line about why a trial cannot go on."""
     if isinstance(error, OrchestratorError):
         return str(error)
+    if isinstance(error, SystemExit):
+        return f"the training code called sys.exit({'' if error.code is None else error.code})"
     if isinstance(error, torch.OutOfMemoryError):
         return "the GPU's memory was not enough; lower batch_size or raise accumulation"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def is_sticky(error: Exception) -> bool:
+def is_sticky(error: BaseException) -> bool:
     """Whether this process can use its GPU no more: every CUDA call after such an error fails, too."""
     if isinstance(error, torch.OutOfMemoryError):
         return False
@@ -97,10 +57,10 @@ def free_memory() -> None:
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
-    """Tune's view of a trial: `step` is one epoch; the process is used again for the next trial."""
+    """Tune's view of an attempt at a trial: `step` is one epoch; the process is used again for the next attempt."""
 
     def setup(
-        self, config: dict[str, Any], *, dataset: AnyDataset, settings: ActorSettings, validation: Sequence[Any]
+        self, config: dict[str, Any], *, dataset: AnyDataset, settings: WorkerSettings, validation: Sequence[Any]
     ) -> None:
         """Called once per process; `dataset` lies in Ray's object store and is not copied."""
         self.dataset, self.settings = dataset, settings
@@ -111,7 +71,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Starts the next trial in the same process."""
+        """Starts the next attempt in the same process."""
         self._begin(new_config)
         return True
 
@@ -119,44 +79,35 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         """Trains one epoch.
 
         Returns:
-            `report`: an EpochReport as JSON; `objective`: its best value so far; `train_seconds` spent in the training
-            function by this trial. A trial that cannot go on reports `failure` and objective NaN instead of raising:
-            an exception costs the process, which is right only after an error of the GPU that stays.
+            See `Director.heard`. A trial that cannot go on reports `failure` and objective NaN instead of raising: an
+            exception costs the process, which is right only after an error of the GPU that stays.
         """
-        started = time.perf_counter()
+        reason = "the training function has ended without a last epoch"
         try:
-            report = next(self._reports)
-        except Exception as error:  # a user's network may raise anything
+            with watched(self.settings.epoch_timeout):
+                message = next(self._messages, None)
+        except (Exception, SystemExit) as error:  # a user's network may raise anything
             if is_sticky(error):
                 raise
-            reason = failure_reason(error)
-            report = None
-        if report is None:
+            message, reason = None, failure_reason(error)
+        if message is None:
             self.cleanup()
             free_memory()
-            return {"failure": reason, "objective": float("nan"), "train_seconds": self._seconds, "done": True}
-        self._seconds += time.perf_counter() - started
-        return {
-            "report": report.to_json(),
-            "objective": report.best_value,
-            "train_seconds": self._seconds,
-            "done": report.last,
-        }
+            return {"failure": reason, "objective": float("nan"), "over": True, "done": True}
+        return {**message, "over": message["done"]}
 
     def cleanup(self) -> None:
         """Lets go of the network."""
-        self._reports: Iterator[EpochReport] = iter(())
+        self._messages: Iterator[dict[str, Any]] = iter(())
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         # the one before may have been stopped in the middle: free its memory first
         self.cleanup()
-        self._seconds = 0.0
-        spec = TrialSpec.from_json(config["spec"])
-        keep = keep_best(self.settings, config["index"])
-        self._reports = self.settings.train(spec, self.dataset, on_best=keep, device=self.settings.device, **self._more)
+        job = Job.from_text(config["job"])
+        self._messages = TrialSession(job, self.dataset, self.settings, Ranks(), self._more).messages()
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-        """Nothing: the best weights are written as soon as there are any."""
+        """Nothing: checkpoints are written as the trial goes on, into the storage of the sweep."""
         return {}
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:

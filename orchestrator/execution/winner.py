@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,9 +94,20 @@ def register_winner(
     Raises:
         TrackingError: the store cannot be used, or the metric does not exist on the test rows.
     """
-    if metric.name not in winner.test:
-        raise TrackingError(f"{metric.name} cannot be computed on the test rows, so the model was not registered")
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         path = Path(folder) / "bundle"
         winner.bundle.save(path)
-        return register_bundle(client, run_id, name, path, metric, winner.test[metric.name], digest)
+        return register_bundle_folder(client, run_id, name, path, metric, winner.test, digest)
+
+
+def register_bundle_folder(
+    client: MlflowClient, run_id: str, name: str, folder: Path, metric: Metric, test: Mapping[str, float], digest: str
+) -> Registration:
+    """Registers what `ModelBundle.save` wrote; see `register_bundle`.
+
+    Raises:
+        TrackingError: the store cannot be used, or the metric does not exist on the test rows.
+    """
+    if metric.name not in test:
+        raise TrackingError(f"{metric.name} cannot be computed on the test rows, so the model was not registered")
+    return register_bundle(client, run_id, name, folder, metric, test[metric.name], digest)

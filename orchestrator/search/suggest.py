@@ -24,7 +24,7 @@ def trial_seed(sweep_seed: int, index: int) -> int:
 
 @dataclass(frozen=True)
 class SpecSampler:
-    """Draws trial specs; called by Optuna with its trial.
+    """Makes trial specs of what is drawn.
 
     Attributes:
         space: what to draw from.
@@ -37,11 +37,6 @@ class SpecSampler:
     metric: str
     seed: int
     fixed: dict[str, Any]
-
-    def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
-        """A Tune configuration: `index` of the trial and its `spec` as JSON."""
-        parameters = suggest(self.space, trial)
-        return {"index": trial.number, "spec": self.spec(parameters, trial.number).to_json()}
 
     def spec(self, parameters: dict[str, Any], index: int) -> TrialSpec:
         """The spec of trial number `index` with these flat parameters."""

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
@@ -25,6 +26,14 @@ def resolve_tracking_uri(tracking_uri: str | None) -> str:
     import mlflow
 
     return tracking_uri or str(mlflow.get_tracking_uri())
+
+
+def absolute_uri(tracking_uri: str) -> str:
+    """The same store, seen from any folder: MLflow takes paths of SQLite files as relative to the current one."""
+    path = tracking_uri.removeprefix("sqlite:///")
+    if path == tracking_uri or path.startswith("/") or path == "":
+        return tracking_uri
+    return f"sqlite:///{Path.cwd() / path}"
 
 
 def client_for(tracking_uri: str | None) -> MlflowClient:
@@ -63,6 +72,28 @@ def child_runs(client: MlflowClient, experiment_id: str, parent_run_id: str) -> 
         token = page.token
         if not token:
             return
+
+
+def find_child(client: MlflowClient, experiment_id: str, parent_run_id: str, index: int) -> str | None:
+    """The id of the run of one trial, None if there is none."""
+    condition = f"tags.`{tags.PARENT}` = '{parent_run_id}' and tags.`{tags.TRIAL_INDEX}` = '{index}'"
+    found = client.search_runs([experiment_id], condition, max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
+def is_away(error: Exception) -> bool:
+    """Whether a store could not be reached or had no time: what was asked for may work later."""
+    import mlflow.exceptions
+    import requests
+    import sqlalchemy.exc
+
+    if isinstance(error, mlflow.exceptions.MlflowException):
+        if error.error_code in ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
+            return True
+        # how MLflow's client says that nobody answered, or that the server gave up
+        return error.error_code == "INTERNAL_ERROR" and "API request to" in str(error)
+    away = requests.RequestException | sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError | OSError
+    return isinstance(error, away)
 
 
 @contextmanager

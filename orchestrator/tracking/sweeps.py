@@ -12,7 +12,7 @@ from orchestrator.data import AnyDataset
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, client_for, tracked
-from orchestrator.tracking.writer import TrialWriter, WrittenCounts
+from orchestrator.tracking.writer import StoredRun, TrialWriter
 from orchestrator.training import Metric
 
 if TYPE_CHECKING:
@@ -21,18 +21,26 @@ if TYPE_CHECKING:
 
 MLFLOW_DIGEST_LENGTH = 36
 MAX_PROFILE_COLUMNS = 500
+ABANDON_SECONDS = 10.0
 
 
 class SweepTracker:
     """A sweep in MLflow: a parent run in the experiment of the sweep's name, one child run per trial.
 
     Attributes:
-        writer: takes what happens to trials.
+        client: of the store.
         run_id: of the parent run.
+        writer: takes the events of the sweep, once `start` was called.
     """
 
     def __init__(
-        self, tracking_uri: str | None, name: str, dataset: AnyDataset, metric: Metric, parameters: Mapping[str, Any]
+        self,
+        tracking_uri: str | None,
+        name: str,
+        dataset: AnyDataset,
+        metric: Metric,
+        parameters: Mapping[str, Any],
+        labels: Mapping[str, str],
     ) -> None:
         """Opens the store and makes the parent run.
 
@@ -42,6 +50,7 @@ class SweepTracker:
             dataset: what is trained on.
             metric: what is optimised.
             parameters: how the sweep was called.
+            labels: more tags of the parent run.
 
         Raises:
             TrackingError: the store cannot be used.
@@ -49,28 +58,86 @@ class SweepTracker:
         self.client = client_for(tracking_uri)
         from mlflow.entities import Param
 
-        self._started = time.time()
         with tracked(tracking_uri):
             self.experiment_id = open_experiment(self.client, name)
-            labels = {tags.KIND: tags.SWEEP_KIND, tags.SWEEP_NAME: name, tags.DIGEST: dataset.digest}
-            labels[tags.MAXIMIZE] = str(metric.maximize).lower()
+            known = {tags.KIND: tags.SWEEP_KIND, tags.SWEEP_NAME: name, tags.DIGEST: dataset.digest}
+            known[tags.MAXIMIZE] = str(metric.maximize).lower()
             run = self.client.create_run(
-                self.experiment_id, int(self._started * 1000), labels | tags.environment_tags(), run_name=name
+                self.experiment_id,
+                int(time.time() * 1000),
+                known | dict(labels) | tags.environment_tags(),
+                run_name=name,
             )
             self.run_id = str(run.info.run_id)
             inputs = [dataset_input(dataset)]
             self.client.log_inputs(self.run_id, inputs)
             values = {"metric": metric.name, **parameters}
             self.client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in values.items()])
-        self.writer = TrialWriter(self.client, self.experiment_id, self.run_id, inputs)
+        self._inputs = inputs
+        self.writer: TrialWriter | None = None
 
-    def close_trials(self, trials: int, reports: int) -> WrittenCounts:
+    @classmethod
+    def reopen(cls, tracking_uri: str, run_id: str, dataset: AnyDataset | None) -> SweepTracker:
+        """The tracker of a sweep whose parent run exists; the run is running again.
+
+        Args:
+            tracking_uri: MLflow store.
+            run_id: of the parent run.
+            dataset: what is trained on, None if runs of trials take its description from the parent's.
+
+        Raises:
+            TrackingError: the store cannot be used, or the run is not there.
+        """
+        tracker = cls.__new__(cls)
+        tracker.client = client_for(tracking_uri)
+        with tracked(tracking_uri):
+            run = tracker.client.get_run(run_id)
+            if run.info.lifecycle_stage != "active":
+                raise TrackingError(
+                    f"the run {run_id} of the sweep was deleted in MLflow; bring it back with: "
+                    f"mlflow runs restore --run-id {run_id}"
+                )
+            tracker.client.update_run(run_id, status="RUNNING")
+        tracker.experiment_id, tracker.run_id = run.info.experiment_id, run_id
+        tracker._inputs = [dataset_input(dataset)] if dataset is not None else list(run.inputs.dataset_inputs)
+        tracker.writer = None
+        return tracker
+
+    def start(self, labels: Mapping[str, str]) -> TrialWriter:
+        """The writer of the trials; what earlier sessions have written of them is looked up.
+
+        Args:
+            labels: tags of every run.
+
+        Raises:
+            TrackingError: the store cannot be used.
+        """
+        with tracked(self.client.tracking_uri):
+            stored = {
+                int(run.data.tags[tags.TRIAL_INDEX]): StoredRun(
+                    str(run.info.run_id),
+                    run.info.status in ("FINISHED", "FAILED")
+                    and run.data.tags.get(tags.STATUS) in ("finished", "stopped", "failed"),
+                )
+                for run in child_runs(self.client, self.experiment_id, self.run_id)
+            }
+        self.writer = TrialWriter(self.client, self.experiment_id, self.run_id, self._inputs, labels, stored)
+        return self.writer
+
+    def close_trials(self, trials: int, reports: int, patience: float) -> str | None:
         """Waits until all trials are written, and counts what is in the store.
+
+        Returns:
+            Why it could not be written, if the store was away for so many seconds; None if all is there.
 
         Raises:
             TrackingError: it is not what was reported.
         """
-        written = self.writer.close()
+        if self.writer is None:
+            return None
+        written = self.writer.close(patience)
+        if written is None:
+            return self.writer.away or "the store does not answer"
         with tracked(self.client.tracking_uri):
             stored = sum(1 for _ in child_runs(self.client, self.experiment_id, self.run_id))
         if (stored, written.points) != (trials, reports):
@@ -78,7 +145,7 @@ class SweepTracker:
                 f"MLflow has {stored} runs and {written.points} epochs of this sweep, "
                 f"but there were {trials} trials and {reports} epochs"
             )
-        return WrittenCounts(stored, written.points)
+        return None
 
     def finish(self, status: str, figures: Mapping[str, float], labels: Mapping[str, str]) -> None:
         """Ends the parent run.
@@ -103,7 +170,8 @@ class SweepTracker:
     def abandon(self, status: str, reason: str) -> None:
         """Ends the parent run after a failure, as far as the store allows: what was written stays."""
         with contextlib.suppress(Exception):
-            self.writer.close()
+            if self.writer is not None:
+                self.writer.close(ABANDON_SECONDS)
         with contextlib.suppress(Exception):
             self.finish(status, {}, {tags.REASON: reason})
 

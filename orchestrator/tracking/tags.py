@@ -19,6 +19,11 @@ METRIC = "orchestrator.metric"
 DIGEST = "orchestrator.data_digest"
 TEST_VALUE = "orchestrator.test_value"
 BEST_EPOCH = "orchestrator.best_epoch"
+SWEEP_ID = "orchestrator.sweep_id"
+STORAGE = "orchestrator.storage"
+THREADS = "orchestrator.threads"
+WORKERS = "orchestrator.workers"
+DATA = "orchestrator.data"
 SPEC = "orchestrator.spec"
 VERSIONS = "orchestrator.versions"
 SECONDS = "orchestrator.seconds"
@@ -39,15 +44,21 @@ PACKAGES = ("orchestrator-automl", "torch", "ray", "mlflow", "optuna", "scikit-l
 
 
 @functools.cache
-def environment_tags() -> dict[str, str]:
-    """Package versions (JSON), user and, inside of a git checkout, the commit."""
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide about results."""
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    tags = {VERSIONS: json.dumps(versions), SOURCE: "orchestrator"}
+    return found
+
+
+@functools.cache
+def environment_tags() -> dict[str, str]:
+    """Package versions (JSON), user and, inside of a git checkout, the commit."""
+    tags = {VERSIONS: json.dumps(versions()), SOURCE: "orchestrator"}
     try:
         tags[USER] = getpass.getuser()
     except (KeyError, OSError):

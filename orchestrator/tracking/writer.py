@@ -1,4 +1,9 @@
-"""TrialWriter: one background thread that writes trials to MLflow in batches, so that a sweep never waits for it."""
+"""TrialWriter: the events of a sweep as MLflow runs, one child run per trial.
+
+One background thread writes in batches, so that a sweep never waits for the store. What it writes follows from events
+alone, with their times: written again, the same event changes nothing (MLflow's stores drop a metric point with the
+same key, step, time and value). So it goes on after a store that was away, and after the death of its process.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,24 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import TrackingError
+from orchestrator.journal import (
+    Begun,
+    Closed,
+    Continued,
+    Drawn,
+    Ended,
+    Event,
+    Lost,
+    Opened,
+    Paused,
+    Reported,
+    RunningTime,
+)
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import tracked
+from orchestrator.tracking.store import find_child, is_away, tracked
 from orchestrator.training import EpochReport, TrialSpec
 
 if TYPE_CHECKING:
@@ -23,29 +41,16 @@ FLUSH_SECONDS = 2.0
 MAX_METRICS, MAX_PARAMS = 1000, 100
 MAX_PARAM_LENGTH = 6000
 RUN_STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+# a store that is away is asked again after so long, and twice that, ...
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 5.0
 
 
-@dataclass
-class _Started:
-    index: int
-    spec: TrialSpec
-    at: float
+@dataclass(frozen=True)
+class StoredRun:
+    """A run that was there before; `complete` if nothing of the trial is missing in it."""
 
-
-@dataclass
-class _Reported:
-    index: int
-    report: EpochReport
-    at: float
-
-
-@dataclass
-class _Ended:
-    index: int
-    status: str
-    reason: str
-    at: float
-    extra: Mapping[str, str]
+    run_id: str
+    complete: bool
 
 
 @dataclass
@@ -53,15 +58,26 @@ class _Run:
     """What is known of a trial's run and not written yet."""
 
     spec: TrialSpec
-    started: float
+    started: float = 0.0
     run_id: str | None = None
-    pending: list[_Reported] = field(default_factory=list)
+    described: bool = False
+    respecified: bool = False
+    running: bool = False
+    pending: list[tuple[float, EpochReport]] = field(default_factory=list)
     best_epoch: int = 0
+    clock: RunningTime = field(default_factory=RunningTime)
+    train_seconds: float = 0.0
+    ended: Ended | None = None
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something has to be written; a trial that no worker has taken up has no run."""
+        return self.started > 0 and (bool(self.pending) or not self.described or self.ended is not None)
 
 
 @dataclass(frozen=True)
 class WrittenCounts:
-    """What arrived in the store: runs of trials, and epochs (one metric point each)."""
+    """What is in the store: runs of trials, and epochs (one metric point each)."""
 
     runs: int
     points: int
@@ -70,47 +86,69 @@ class WrittenCounts:
 class TrialWriter:
     """Writes one child run per trial.
 
-    All methods return at once; `close` waits until everything is written.
+    `put` returns at once; `close` waits until everything is written.
     """
 
     def __init__(
-        self, client: MlflowClient, experiment_id: str, parent_run_id: str | None, dataset_inputs: list[DatasetInput]
+        self,
+        client: MlflowClient,
+        experiment_id: str,
+        parent_run_id: str | None,
+        dataset_inputs: list[DatasetInput],
+        labels: Mapping[str, str] | None = None,
+        stored: Mapping[int, StoredRun] | None = None,
     ) -> None:
+        """Args:
+        client: of the store.
+        experiment_id: of the runs.
+        parent_run_id: of the sweep; None for a training run of its own.
+        dataset_inputs: of every run.
+        labels: tags of every run.
+        stored: runs of an earlier session, by index.
+        """
         self._client, self._experiment_id, self._parent = client, experiment_id, parent_run_id
-        self._dataset_inputs = dataset_inputs
-        self._events: queue.SimpleQueue[_Started | _Reported | _Ended | None] = queue.SimpleQueue()
+        self._dataset_inputs, self._labels = dataset_inputs, dict(labels or {})
+        self._stored = dict(stored or {})
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._runs: dict[int, _Run] = {}
-        self._ids: dict[int, str] = {}
-        self._counts = [0, 0]
+        self._ids: dict[int, str] = {index: run.run_id for index, run in self._stored.items()}
+        self._points = 0
         self._error: Exception | None = None
+        self._away: Exception | None = None
+        self._retry_at, self._retry_seconds = 0.0, FIRST_RETRY_SECONDS
+        self._give_up_at = float("inf")
         self._thread = threading.Thread(target=self._work, name="mlflow-writer", daemon=True)
         self._thread.start()
 
-    def started(self, index: int, spec: TrialSpec) -> None:
-        """A trial begins."""
-        self._events.put(_Started(index, spec, time.time()))
+    @property
+    def away(self) -> str | None:
+        """Why the store cannot be reached at the moment, None if it can."""
+        away = self._away
+        return None if away is None else " ".join(str(away).split())[:200]
 
-    def reported(self, index: int, report: EpochReport) -> None:
-        """A trial has finished an epoch."""
-        self._events.put(_Reported(index, report, time.time()))
+    def put(self, event: Event) -> None:
+        """Takes in what happened."""
+        self._events.put(event)
 
-    def ended(self, index: int, status: str, reason: str = "", extra: Mapping[str, str] | None = None) -> None:
-        """A trial is over: finished, stopped, failed or interrupted, and why; `extra` becomes tags."""
-        self._events.put(_Ended(index, status, reason, time.time(), extra or {}))
+    def close(self, patience: float = float("inf")) -> WrittenCounts | None:
+        """Waits until all is written, or until the store was away for so many seconds.
 
-    def close(self) -> WrittenCounts:
-        """Waits until all is written.
+        Returns:
+            What is in the store, None if it is away.
 
         Raises:
             TrackingError: something could not be written; what and why.
         """
         if self._thread.is_alive():
+            self._give_up_at = time.monotonic() + patience
             self._events.put(None)
             self._thread.join()
         if self._error is not None:
             with tracked(self._client.tracking_uri):
                 raise self._error
-        return WrittenCounts(*self._counts)
+        if self._away is not None:
+            return None
+        return WrittenCounts(len(self._ids), self._points)
 
     def run_id(self, index: int) -> str:
         """The run of a trial, after `close`.
@@ -125,88 +163,144 @@ class TrialWriter:
     def _work(self) -> None:
         flushed = time.monotonic()
         closing = False
-        while not closing:
-            closing = self._take(flushed + FLUSH_SECONDS - time.monotonic())
-            if closing or time.monotonic() - flushed >= FLUSH_SECONDS:
-                for index, run in self._runs.items():
-                    if run.pending or run.run_id is None:
-                        self._guard(self._write, index, run, {})
-                flushed = time.monotonic()
+        while True:
+            if not closing:
+                closing = self._take(flushed + FLUSH_SECONDS - time.monotonic())
+            now = time.monotonic()
+            if now >= self._retry_at:
+                everything = closing or now - flushed >= FLUSH_SECONDS
+                self._flush(everything=everything)
+                flushed = now if everything else flushed
+            if closing and (self._away is None or now >= self._give_up_at):
+                return
+            if closing:
+                time.sleep(max(0.0, min(self._retry_at - now, FIRST_RETRY_SECONDS)))
 
     def _take(self, timeout: float) -> bool:
-        """Handles the next event, if one comes in time; True at the end."""
+        """Takes in the next event, if one comes in time; True at the end."""
         try:
             event = self._events.get(timeout=max(0.0, timeout) if self._runs else None)
         except queue.Empty:
             return False
-        match event:
-            case None:
-                return True
-            case _Started(index, spec, at):
-                self._runs[index] = _Run(spec, at)
-            case _Reported(index, report, _):
-                self._runs[index].pending.append(event)
-                self._runs[index].best_epoch = report.best_epoch
-            case _Ended():
-                self._guard(self._end, event)
+        if event is None:
+            return True
+        if isinstance(event, Opened):
+            for run in self._runs.values():
+                run.clock.leave()
+        elif isinstance(event, Drawn):
+            self._runs[event.index] = _Run(event.spec, run_id=self._ids.get(event.index))
+        elif not isinstance(event, Closed) and event.index in self._runs:
+            self._change(self._runs[event.index], event)
         return False
 
-    def _guard(self, action: Any, *arguments: Any) -> None:  # noqa: ANN401
-        # the sweep goes on without tracking; `close` tells
-        try:
-            action(*arguments)
-        except Exception as error:
-            self._error = self._error or error
+    def _change(self, run: _Run, event: Event) -> None:
+        match event:
+            case Begun():
+                run.started, run.ended = run.started or event.at, None
+                run.clock.start(event.at)
+            case Reported():
+                run.pending.append((event.at, event.report))
+                run.best_epoch, run.train_seconds = event.report.best_epoch, event.train_seconds
+                run.clock.tick(event.at)
+                self._points += 1
+            case Continued(spec=spec) if spec is not None:
+                run.spec, run.respecified, run.described = spec, True, False
+            case Ended():
+                run.ended = event
+                run.clock.stop(event.at)
+            case Paused() | Lost():
+                run.clock.stop(event.at)
 
-    def _end(self, event: _Ended) -> None:
-        run = self._runs.pop(event.index)
-        last = {
-            tags.STATUS: event.status,
-            tags.SECONDS: f"{event.at - run.started:.3f}",
-            **({tags.REASON: event.reason[:MAX_PARAM_LENGTH]} if event.reason else {}),
-            **({tags.BEST_EPOCH: str(run.best_epoch)} if run.best_epoch else {}),
-            **event.extra,
-        }
-        self._write(event.index, run, last)
-        self._client.set_terminated(str(run.run_id), RUN_STATUS[event.status], int(event.at * 1000))
+    def _flush(self, *, everything: bool) -> None:
+        """Writes what has to be; runs that go on only now and then."""
+        for index, run in list(self._runs.items()):
+            stored = self._stored.get(index)
+            if stored is not None and stored.complete and run.ended is not None and run.ended.status != "interrupted":
+                del self._runs[index]
+                continue
+            if not run.is_dirty or (run.ended is None and not everything):
+                continue
+            try:
+                self._write(index, run)
+            except Exception as error:
+                if not is_away(error):
+                    # the sweep goes on without tracking; `close` tells
+                    self._error = self._error or error
+                    del self._runs[index]
+                    continue
+                self._away = error
+                self._retry_at = time.monotonic() + self._retry_seconds
+                self._retry_seconds = min(2 * self._retry_seconds, LAST_RETRY_SECONDS)
+                return
+        if self._away is not None:
+            self._away, self._retry_seconds = None, FIRST_RETRY_SECONDS
 
-    def _write(self, index: int, run: _Run, last: Mapping[str, str]) -> None:
+    def _write(self, index: int, run: _Run) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        params: list[Param] = []
         if run.run_id is None:
-            run.run_id = self._create(index, run)
-            params = [Param(name, _shorten(value)) for name, value in run.spec.parameters.items()]
+            run.run_id = self._find_or_create(index, run)
+            self._ids[index] = run.run_id
+        params: list[Param] = []
+        labels: dict[str, str] = {}
+        if not run.described:
+            if not run.respecified:
+                params = [Param(name, _shorten(value)) for name, value in run.spec.parameters.items()]
+            labels = {tags.SPEC: json.dumps(run.spec.to_json()), tags.STATUS: "running"}
+            if self._dataset_inputs:
+                self._client.log_inputs(run.run_id, self._dataset_inputs)
+        if not run.running and index in self._stored:
+            self._client.update_run(run.run_id, status="RUNNING")
+        run.running = True
+        if run.ended is not None:
+            labels |= self._last_labels(run, run.ended)
+        count = len(run.pending)
         metrics = [
-            Metric(name, value, int(point.at * 1000), point.report.epoch)
-            for point in run.pending
-            for name, value in (point.report.points | {tags.OBJECTIVE: point.report.best_value}).items()
+            Metric(name, value, int(at * 1000), report.epoch)
+            for at, report in run.pending
+            for name, value in (report.points | {tags.OBJECTIVE: report.best_value}).items()
         ]
-        tag_list = [RunTag(name, value) for name, value in last.items()]
+        tag_list = [RunTag(name, value) for name, value in labels.items()]
         while params or metrics or tag_list:
             self._client.log_batch(run.run_id, metrics[:MAX_METRICS], params[:MAX_PARAMS], tag_list)
             metrics, params, tag_list = metrics[MAX_METRICS:], params[MAX_PARAMS:], []
-        self._counts[1] += len(run.pending)
-        run.pending = []
+        if run.ended is not None:
+            self._client.set_terminated(run.run_id, RUN_STATUS[run.ended.status], int(run.ended.at * 1000))
+        # only now: what went wrong in between is written again as a whole
+        run.described = True
+        del run.pending[:count]
+        if run.ended is not None:
+            if run.ended.status == "interrupted":
+                run.ended, run.running = None, False
+            else:
+                del self._runs[index]
 
-    def _create(self, index: int, run: _Run) -> str:
+    def _last_labels(self, run: _Run, ended: Ended) -> dict[str, str]:
+        return {
+            tags.STATUS: ended.status,
+            tags.SECONDS: f"{run.clock.seconds:.3f}",
+            tags.TRAIN_SECONDS: f"{run.train_seconds:.3f}",
+            tags.REASON: ended.reason[:MAX_PARAM_LENGTH],
+            **({tags.BEST_EPOCH: str(run.best_epoch)} if run.best_epoch else {}),
+        }
+
+    def _find_or_create(self, index: int, run: _Run) -> str:
+        """The run of a trial; the answer to an earlier call may have been lost on its way."""
+        if self._parent and self._away is not None:
+            found = find_child(self._client, self._experiment_id, self._parent, index)
+            if found is not None:
+                return found
         labels = {
             tags.KIND: tags.TRIAL_KIND if self._parent else tags.TRAINING_KIND,
             tags.TRIAL_INDEX: str(index),
-            tags.STATUS: "running",
-            tags.SPEC: json.dumps(run.spec.to_json()),
             **({tags.PARENT: self._parent} if self._parent else {}),
+            **self._labels,
             **tags.environment_tags(),
         }
         created = self._client.create_run(
             self._experiment_id, int(run.started * 1000), labels, run_name=f"trial-{index:04d}"
         )
-        run_id = str(created.info.run_id)
-        self._ids[index] = run_id
-        self._counts[0] += 1
-        if self._dataset_inputs:
-            self._client.log_inputs(run_id, self._dataset_inputs)
-        return run_id
+        return str(created.info.run_id)
 
 
 def _shorten(value: object) -> str:

@@ -8,7 +8,7 @@ from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import EVALUATION_BATCH, Batches
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
-from orchestrator.training.state import TrialState, pack_state, unpack_state
+from orchestrator.training.state import TrialState, graft, pack_state, unpack_state
 
 __all__ = [
     "EVALUATION_BATCH",
@@ -24,6 +24,7 @@ __all__ = [
     "evaluate",
     "feature_shape",
     "find_metric",
+    "graft",
     "metrics_of",
     "network_answers",
     "pack_state",

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from orchestrator.data import Task
 from orchestrator.training.spec import TrialSpec
-from orchestrator.training.state import flatten_optimizer, unflatten_optimizer
+from orchestrator.training.state import GRAFTED, flatten_optimizer, unflatten_optimizer
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -41,6 +41,7 @@ class Optimization:
         self._parameters = list(parameters)
         self._optimizer = build_optimizer(spec, self._parameters)
         self._schedule = build_schedule(spec, self._optimizer, steps_per_epoch)
+        self._steps_per_epoch = steps_per_epoch
         self._clip = spec.gradient_clip
         self._device_type = torch.device(device).type
         self._dtype = AUTOCAST.get(spec.precision)
@@ -57,13 +58,33 @@ class Optimization:
         return tensors, values
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Takes over what `state` gave."""
+        """Takes over what `state` gave; of a grafted state (see `graft`) all but the learning rate."""
+        if GRAFTED in values:
+            self._restore_grafted(tensors, values)
+            return
         self._optimizer.load_state_dict(unflatten_optimizer(self._optimizer.state_dict(), tensors, values))
         if self._schedule is not None:
             count = values["schedule"]["last_epoch"]
             kept = {"last_epoch": count, "_step_count": count + 1, "_last_lr": values["schedule"]["last_lr"]}
             self._schedule.load_state_dict({**self._schedule.state_dict(), **kept})
         if self._scaler is not None:
+            self._scaler.load_state_dict(values["scaler"])
+
+    def _restore_grafted(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        fresh = self._optimizer.state_dict()
+        _, own = flatten_optimizer(fresh)
+        self._optimizer.load_state_dict(unflatten_optimizer(fresh, tensors, {**values, "groups": own["groups"]}))
+        if self._schedule is not None:
+            count = values[GRAFTED] * self._steps_per_epoch
+            rates = [
+                base * factor(count)
+                for base, factor in zip(self._schedule.base_lrs, self._schedule.lr_lambdas, strict=True)
+            ]
+            for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+            kept = {"last_epoch": count, "_step_count": count + 1, "_last_lr": rates}
+            self._schedule.load_state_dict({**self._schedule.state_dict(), **kept})
+        if self._scaler is not None and "scaler" in values:
             self._scaler.load_state_dict(values["scaler"])
 
     @property

@@ -19,6 +19,9 @@ from orchestrator.training.report import EpochReport
 
 DIGEST_LENGTH = 64
 FORMAT = "1"
+TAKEN_OVER = ("network/", "optimizer/")
+# entry of a grafted state's values: the epoch from which the learning rate has to be worked out
+GRAFTED = "grafted_after"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ def unpack_state(content: bytes, origin: str) -> TrialState:
         return TrialState(report, load(body), json.loads(metadata["values"]))
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise StorageError(f"{origin}: the checkpoint cannot be read ({error!r})") from None
+
+
+def graft(own: TrialState, donor: TrialState) -> TrialState:
+    """A trial's state with the weights and the optimizer's moments of another one, as in population based training.
+
+    Its epochs, the order of its rows and its random numbers stay its own; the learning rate follows its own schedule.
+    """
+    taken = {name: value for name, value in donor.tensors.items() if name.startswith(TAKEN_OVER)}
+    kept = {name: value for name, value in own.tensors.items() if not name.startswith(TAKEN_OVER)}
+    return TrialState(own.report, taken | kept, {**donor.values, GRAFTED: own.report.epoch})
 
 
 def flatten_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

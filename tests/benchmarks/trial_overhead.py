@@ -19,14 +19,14 @@ EPOCHS = 5
 FEW = 20
 
 
-def zero_cost_training(spec, dataset, *, on_best=None, device="cpu", ranks=None):
+def zero_cost_training(spec, dataset, *, on_best, ranks, **_):
     """Reports like `train_trial`, without training."""
     from orchestrator.training import EpochReport
 
     for epoch in range(1, EPOCHS + 1):
         loss = spec.learning_rate / epoch
         figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
-        if on_best is not None and epoch == EPOCHS and (ranks is None or ranks.rank == 0):
+        if epoch == EPOCHS and ranks.rank == 0:
             on_best(network(spec, dataset))
         yield EpochReport(epoch, loss, figures, spec.learning_rate, 0.0, 0.0, epoch, loss, epoch == EPOCHS)
 

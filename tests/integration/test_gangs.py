@@ -23,7 +23,7 @@ MIB = 2**20
 
 
 def zero_cost(epochs):
-    def train(spec, dataset, *, on_best=None, device="cpu", ranks=None):
+    def train(spec, dataset, *, on_best, ranks, **_):
         for epoch in range(1, epochs + 1):
             loss = spec.learning_rate / epoch
             figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}

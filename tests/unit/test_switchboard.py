@@ -109,47 +109,18 @@ def test_an_ended_trial_that_no_worker_took_yet_does_not_block_the_gang():
     run(scenario())
 
 
-def test_a_trial_fails_when_its_workers_are_lost_after_an_epoch():
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_trial_is_lost_with_its_workers_and_can_begin_again(epochs):
     async def scenario():
         board, seen = Switchboard(), []
-        await start(board, "a", 2, seen, stop_after=2)
+        await start(board, "a", 2, seen, stop_after=epochs + 1)
         trial = asyncio.create_task(train(board, 0, 2))
         await settle()
         await start(board, "a", 2, seen, attempt="second")
         reports = await trial
-        assert reports[-1] == {"failure": LOST, "done": True}
-        assert len(await train(board, 1, 2)) == EPOCHS
-
-    run(scenario())
-
-
-def test_a_trial_begins_again_once_when_its_workers_are_lost_before_an_epoch():
-    async def scenario():
-        board, seen = Switchboard(), []
-        await start(board, "a", 2, seen, stop_after=1)
-        trial = asyncio.create_task(train(board, 0, 2))
-        await settle()
-        await start(board, "a", 2, seen, attempt="second")
-        assert [report["epoch"] for report in await trial] == [1, 2, 3]
-
-        trial = asyncio.create_task(train(board, 1, 2))
-        await start(board, "a", 2, seen, attempt="third", stop_after=1)
-        await start(board, "a", 2, seen, attempt="fourth", stop_after=1)
-        await start(board, "a", 2, seen, attempt="fifth")
-        assert (await trial)[-1]["done"]
-
-    run(scenario())
-
-
-def test_a_trial_that_kills_its_workers_each_time_fails():
-    async def scenario():
-        board, seen = Switchboard(), []
-        trial = asyncio.create_task(train(board, 0, 1))
-        await settle()
-        await board.add("a", 1)
-        for attempt in ("one", "two", "three"):
-            await start(board, "a", 1, seen, attempt=attempt, stop_after=1)
-        assert await trial == [{"failure": LOST, "done": True}]
+        assert reports[-1] == {"failure": LOST, "lost": True, "done": True}
+        assert len(reports) == epochs + 1
+        assert len(await train(board, 0, 2)) == EPOCHS
 
     run(scenario())
 

@@ -12,8 +12,6 @@ from typing import Any
 
 Message = dict[str, Any]
 LOST = "a worker of the trial was lost"
-# a trial that kills its workers must not do so for ever
-MAX_BEGINS = 2
 
 
 @dataclass
@@ -50,8 +48,6 @@ class _Trial:
     job: Message
     size: int
     gang: str | None = None
-    begun: int = 0
-    reported: bool = False
     takers: set[int] = field(default_factory=set)
     reports: list[Message] = field(default_factory=list)
     decision: bool | None = None
@@ -84,7 +80,7 @@ class Switchboard:
         async with self._changed:
             gone = self._gangs.pop(gang, None)
             if gone is not None and gone.trial is not None:
-                self._fail(gone.trial, reason)
+                self._fail(gone.trial, reason, lost=True)
             self._place()
 
     async def register(self, gang: str, controller: Any) -> bool:  # noqa: ANN401
@@ -142,10 +138,10 @@ class Switchboard:
             if trial is None or trial.over or trial.gang != gang:
                 return False
             if "failure" in content:
-                self._fail(trial, content["failure"])
+                self._fail(trial, content["failure"], lost=bool(content.get("lost")))
                 return False
             trial.reports.append(content)
-            trial.reported, trial.decision = True, None
+            trial.decision = None
             trial.over = bool(content.get("done"))
             self._changed.notify_all()
             while trial.decision is None and not trial.over:
@@ -169,7 +165,7 @@ class Switchboard:
                 self._changed.notify_all()
             while not trial.reports:
                 if trial.over:
-                    return {"failure": LOST, "done": True}
+                    return {"failure": LOST, "lost": True, "done": True}
                 await self._changed.wait()
             return trial.reports.pop(0)
 
@@ -207,25 +203,18 @@ class Switchboard:
             for name, gang in self._gangs.items():
                 if gang.size == trial.size and gang.ready:
                     trial.gang, gang.trial = name, trial
-                    trial.begun += 1
                     break
         self._changed.notify_all()
 
     def _lose(self, gang: _Gang) -> None:
         """The workers of a gang are gone, and with them what they were doing."""
         trial, gang.trial = gang.trial, None
-        if trial is None:
-            return
-        if trial.reported or trial.over or trial.begun >= MAX_BEGINS:
-            self._fail(trial, LOST)
-        else:
-            # no epoch was over: it begins again as if nothing had happened
-            trial.gang = None
-            trial.takers.clear()
+        if trial is not None:
+            self._fail(trial, LOST, lost=True)
 
-    def _fail(self, trial: _Trial, reason: str) -> None:
+    def _fail(self, trial: _Trial, reason: str, *, lost: bool) -> None:
         """The first reason counts: a worker that fails takes the others down with it."""
         if not trial.over:
-            trial.reports.append({"failure": reason, "done": True})
+            trial.reports.append({"failure": reason, "lost": lost, "done": True})
             trial.over = True
         self._changed.notify_all()

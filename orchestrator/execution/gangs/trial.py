@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ class Line:
 
     Attributes:
         switchboard: the actor.
-        context: reference to the pair of data set and `ActorSettings`, which only workers look at.
+        context: reference to the pair of data set and `WorkerSettings`, which only workers look at.
     """
 
     switchboard: Any
@@ -23,12 +24,12 @@ class Line:
 
 
 class GangTrial(tune.Trainable):  # type: ignore[misc]
-    """`step` is one epoch of a gang; the process is used again for the next trial."""
+    """`step` is one epoch of a gang; the process is used again for the next attempt at a trial."""
 
     def setup(self, config: dict[str, Any], *, line: Line) -> None:
         """Called once per process."""
         self._line = line
-        self._reported, self._seconds = False, 0.0
+        self._reported = False
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -44,18 +45,16 @@ class GangTrial(tune.Trainable):  # type: ignore[misc]
         """
         message = ray.get(self._line.switchboard.advance.remote(self._index, go_on=self._reported))
         self._reported = True
-        if "failure" in message:
-            return {"objective": float("nan"), "train_seconds": self._seconds, **message}
-        self._seconds = message["train_seconds"]
-        return dict(message)
+        return {"objective": float("nan"), "over": message["done"], **message}
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._index, self._reported, self._seconds = config["index"], False, 0.0
-        job = {"index": config["index"], "spec": config["spec"], "context": self._line.context}
-        ray.get(self._line.switchboard.begin.remote(config["index"], config["workers"], job))
+        job = json.loads(config["job"])
+        self._index, self._reported = job["index"], False
+        content = {"job": config["job"], "index": job["index"], "context": self._line.context}
+        ray.get(self._line.switchboard.begin.remote(job["index"], job["workers"], content))
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-        """Nothing: workers write the best weights as soon as there are any."""
+        """Nothing: workers write checkpoints into the storage of the sweep."""
         return {}
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:

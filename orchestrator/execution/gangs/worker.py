@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -17,15 +15,9 @@ from torch import nn
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.gangs.switchboard import LOST
-from orchestrator.execution.trainable import (
-    ActorSettings,
-    failure_reason,
-    free_memory,
-    is_sticky,
-    keep_best,
-    open_stream,
-)
-from orchestrator.training import EpochReport, ProcessGroupRanks, Ranks, TrialSpec
+from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
+from orchestrator.execution.trainable import failure_reason, free_memory, is_sticky, open_stream
+from orchestrator.training import ProcessGroupRanks, Ranks
 
 PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")
 
@@ -103,9 +95,9 @@ def _run(job: dict[str, Any], post: Post, held: Held | None) -> Held | None:
             # none may fail, and leave, before all are in
             dist.barrier(held.group)
         _train(job, post, held)
-    except Exception as error:  # a user's network may raise anything
-        sticky = is_sticky(error)
-        post.report(job["index"], {"failure": _reason(error), "closing": sticky})
+    except (Exception, SystemExit) as error:  # a user's network may raise anything
+        sticky, reason = is_sticky(error), _reason(error)
+        post.report(job["index"], {"failure": reason, "lost": reason == LOST or sticky, "closing": sticky})
         if sticky:
             raise
     else:
@@ -118,35 +110,27 @@ def _run(job: dict[str, Any], post: Post, held: Held | None) -> Held | None:
 
 
 def _train(job: dict[str, Any], post: Post, held: Held) -> None:
-    settings: ActorSettings
+    settings: WorkerSettings
     reference, settings, validation = ray.get(job["context"])
     dataset, ranks = ray.get(reference), held.ranks
     torch.set_num_threads(settings.threads)
     if str(settings.modules) not in sys.path:
         sys.path.append(str(settings.modules))
-    spec = TrialSpec.from_json(job["spec"])
-    keep = keep_best(settings, job["index"])
     if held.more is None:
         held.more = open_stream(dataset, settings, validation, ranks)
-    trial: Iterator[EpochReport] = settings.train(
-        spec, dataset, on_best=keep, device=_device(), ranks=ranks, **held.more
-    )
-    seconds, started = 0.0, time.perf_counter()
-    for report in trial:
-        seconds += time.perf_counter() - started
-        content = {
-            "report": report.to_json(),
-            "objective": report.best_value,
-            "train_seconds": seconds,
-            "done": report.last,
-        }
+    settings = replace(settings, device=str(ray.train.torch.get_device()))
+    messages = TrialSession(Job.from_text(job["job"]), dataset, settings, ranks, held.more).messages()
+    while True:
+        with watched(settings.epoch_timeout):
+            message = next(messages, None)
+        if message is None:
+            return
 
-        def decide(content: dict[str, Any] = content) -> bool:
-            return post.report(job["index"], content)
+        def decide(message: dict[str, Any] = message) -> bool:
+            return post.report(job["index"], message)
 
         if not ranks.on_first(decide):
             return
-        started = time.perf_counter()
 
 
 def _prepare(network: nn.Module, options: dict[str, Any]) -> nn.Module:
@@ -154,11 +138,7 @@ def _prepare(network: nn.Module, options: dict[str, Any]) -> nn.Module:
     return prepared
 
 
-def _device() -> str:
-    return str(ray.train.torch.get_device())
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if not isinstance(error, OrchestratorError) and any(words in str(error) for words in PEER_ERRORS):
         return LOST
     return failure_reason(error)

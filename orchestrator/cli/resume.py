@@ -1,0 +1,129 @@
+"""`orchestrator resume`, `sync` and `sweeps`: sweeps that were interrupted, and those that are over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.base import Command, json_option, print_json, print_table
+from orchestrator.cli.options import say, show_registration
+from orchestrator.cli.sweep import Progress, conclude
+
+if TYPE_CHECKING:
+    from orchestrator.journal.folder import KnownSweep
+
+RESUME = """Go on with a sweep after any kind of end, or extend one that is finished.
+
+\b
+Example:
+  orchestrator resume                          the latest sweep
+  orchestrator resume adult                    the latest sweep of that name
+  orchestrator resume adult --trials +20       20 more trials
+  orchestrator resume adult --storage s3://bucket/sweeps --address head:6379
+
+Finished trials stay, the others go on from their last checkpoints; the search and its scheduler know all that happened,
+and MLflow has the same runs. SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run.
+"""
+SYNC = """Send MLflow what it has not got of a sweep, because it did not answer: runs, metrics, the model.
+
+\b
+Example:
+  orchestrator sync adult
+  orchestrator sync adult --tracking-uri http://new-server:5000
+
+Nothing is sent twice; the command may be repeated.
+"""
+SWEEPS = """List the sweeps that were started from this machine, or are in a storage; the latest first.
+
+\b
+Example:
+  orchestrator sweeps
+  orchestrator sweeps --storage s3://bucket/sweeps
+  orchestrator sweeps --remove adult-20260131-120000-1a2b
+"""
+storage_option = click.option(
+    "--storage", metavar="FOLDER|URI", help="Where sweeps are. Default: where this machine knows of some."
+)
+
+
+@click.command(cls=Command, help=RESUME)
+@click.argument("sweep", required=False)
+@storage_option
+@click.option("--trials", metavar="N|+N", help="So many in all, or so many more. Default: as planned.")
+@click.option("--time-budget", metavar="TIME", help="Of all sessions together. Default: as planned.")
+@click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: as before.")
+@click.option("--max-failures", type=click.IntRange(0), help="Of a trial whose process is lost. Default: as before.")
+@click.option("--failed-share", type=click.FloatRange(0, 1, min_open=True), help="Give up above. Default: as before.")
+@click.option("--epoch-timeout", metavar="TIME", help="End the process of a longer epoch. Default: as before.")
+@click.option("--disk-budget", metavar="SIZE", help="Of the whole sweep, such as 20GB. Default: as before.")
+@click.option("--placement-timeout", metavar="TIME", help="Give up when nothing finds a place. Default: as before.")
+@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: as before.")
+@click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow.")
+@json_option
+def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """See RESUME."""
+    from orchestrator.execution.resume import resume as go_on
+    from orchestrator.execution.sweep import Hooks
+
+    result = go_on(sweep, storage=storage, trials=trials, hooks=Hooks(Progress(), say), **options)
+    conclude(result, as_json=as_json)
+
+
+@click.command(cls=Command, help=SYNC)
+@click.argument("sweep", required=False)
+@storage_option
+@click.option("--tracking-uri", metavar="URI", help="MLflow store or server. Default: the sweep's own.")
+@json_option
+def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_json: bool) -> None:
+    """See SYNC."""
+    from orchestrator.execution.resume import sync as send
+
+    result = send(sweep, storage=storage, tracking_uri=tracking_uri)
+    if as_json:
+        model = result.registration.uri if result.registration else None
+        print_json({"id": result.id, "run_id": result.run_id, "trials": result.trials, "model": model})
+        return
+    click.echo(f"MLflow has all of {result.id}: {result.trials} trials, run {result.run_id}")
+    if result.registration is not None:
+        show_registration(result.registration)
+
+
+@click.command(cls=Command, help=SWEEPS)
+@storage_option
+@click.option("--remove", "removed", multiple=True, metavar="ID", help="Delete its folder. MLflow keeps what it has.")
+@json_option
+def sweeps(storage: str | None, removed: tuple[str, ...], as_json: bool) -> None:
+    """See SWEEPS."""
+    from orchestrator.journal.folder import known_sweeps, remove_sweep
+    from orchestrator.storage import Storage
+
+    base = None if storage is None else Storage.at(storage)
+    for sweep_id in removed:
+        remove_sweep(sweep_id, base)
+        click.echo(f"{sweep_id} is removed", err=as_json)
+    found = [] if removed else known_sweeps(base)
+    if as_json:
+        print_json([_to_json(sweep) for sweep in found])
+    elif found:
+        columns = ["id", "state", "metric", "started", "storage"]
+        print_table(([_to_json(sweep)[column] for column in columns] for sweep in found), columns)
+    elif not removed:
+        click.echo("there are no sweeps yet; start one with: orchestrator sweep DATA --target COLUMN")
+
+
+def _to_json(found: KnownSweep) -> dict[str, Any]:
+    from datetime import datetime
+
+    header = found.header
+    started = datetime.fromtimestamp(header.started).astimezone()
+    return {
+        "id": header.id,
+        "name": header.name,
+        "state": found.state,
+        "metric": header.metric,
+        "run_id": header.run_id,
+        "tracking_uri": header.tracking_uri,
+        "started": started.isoformat(sep=" ", timespec="seconds"),
+        "storage": str(found.storage),
+    }

@@ -1,0 +1,371 @@
+"""Director: decides what runs next and records what happens; knows no Ray, and is rebuilt from its records."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from orchestrator.errors import ExecutionError
+from orchestrator.execution.disk import Disk
+from orchestrator.execution.ledger import (
+    FAILED,
+    FINAL,
+    FINISHED,
+    INTERRUPTED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Ledger,
+    Listener,
+    TrialRecord,
+)
+from orchestrator.execution.session import Job
+from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
+from orchestrator.search import Continuation, Observation, Proposals, Scheduler, Verdict
+from orchestrator.training import EpochReport
+
+# fewer failures say nothing about their share
+MIN_FAILURES = 10
+# a process that is ended by its epoch timeout is noticed within this time
+NOTICE_SECONDS = 30.0
+
+
+class Room(Protocol):
+    """What says whether a trial may start now; see `Admission`."""
+
+    def admits(self, size: int) -> bool:
+        """Whether a trial of so many workers may start."""
+
+    def start(self, index: int, size: int) -> None:
+        """One starts."""
+
+    def end(self, index: int) -> None:
+        """It is over, or has made room."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to give up.
+
+    Attributes:
+        max_failures: so often a trial whose process was lost is tried again.
+        failed_share: the sweep gives up when a larger share of its trials has failed.
+        epoch_timeout: seconds of an epoch at most, None for no limit.
+    """
+
+    max_failures: int = 2
+    failed_share: float = 0.8
+    epoch_timeout: float | None = None
+
+
+class Director:
+    """The state of a running sweep. All of it follows from the events that it has recorded.
+
+    Attributes:
+        ledger: what has happened.
+        stopping: whether the user asked to stop.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        proposals: Proposals,
+        scheduler: Scheduler,
+        room: Room,
+        sizes: Mapping[str, int],
+        limits: Limits,
+        disk: Disk,
+        record: Callable[[Event], None],
+        listener: Listener | None = None,
+        say: Callable[[str], None] = lambda _sentence: None,
+    ) -> None:
+        """Args:
+        ledger: empty.
+        proposals: what to try.
+        scheduler: what to stop, pause and promote.
+        room: what may start.
+        sizes: workers of a trial, by architecture.
+        limits: when to give up.
+        disk: deletes the files of trials that need them no more.
+        record: is given every event before it counts.
+        listener: is told of every trial that is over.
+        say: is told of troubles.
+        """
+        self.ledger, self.stopping = ledger, False
+        self._proposals, self._scheduler, self._room, self._sizes = proposals, scheduler, room, sizes
+        self._limits, self._disk, self._record_outside = limits, disk, record
+        self._listener, self._say = listener, say
+        self._queue: deque[int] = deque()
+        self._names: dict[str, int] = {}
+        self._verdicts: dict[int, Verdict] = {}
+        self._failures: dict[int, tuple[str, bool]] = {}
+        self._base_seconds: dict[int, float] = {}
+        self._heard_at: dict[int, float] = {}
+        self._reasons: Counter[str] = Counter()
+        self._troubles: set[str] = set()
+        self._deadline = float("inf")
+        self._ended = 0
+
+    # the past
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """Takes in what happened in earlier sessions."""
+        for event in events:
+            self.ledger.apply(event)
+            match event:
+                case Drawn():
+                    self._proposals.restore(event.point)
+                    self._scheduler.drawn(event.index, event.spec)
+                case Reported():
+                    if not event.report.last:
+                        self._verdicts[event.index] = self._scheduler.observe(self._observation(event))
+                case Continued():
+                    self._verdicts.pop(event.index, None)
+                    self._scheduler.continued(Continuation(event.index, event.donor, event.spec))
+                case Ended() if event.status in FINAL:
+                    self._forget(self.ledger.records[event.index])
+
+    def open(self, trials: int | None) -> None:
+        """A session begins: trials that were running are queued again, or ended if all that was left was to say so."""
+        self._record(Opened(time.time(), trials))
+        for index, record in sorted(self.ledger.records.items()):
+            if record.status == WAITING:
+                verdict = self._verdicts.pop(index, None)
+                if record.report is not None and record.report.last:
+                    self._end(record, FINISHED, "")
+                elif verdict is Verdict.STOP:
+                    self._end(record, STOPPED, self._by_scheduler(record))
+                elif verdict is Verdict.PAUSE:
+                    self._record(Paused(time.time(), index))
+                else:
+                    self._queue.append(index)
+
+    # what Tune asks
+
+    def next(self, name: str) -> Job | None:
+        """What to start now, under the name that Tune has for it; None for nothing; raises StopIteration at the end."""
+        if self.stopping:
+            return None
+        if not self._queue:
+            self._fill_queue()
+        if not self._queue:
+            if self._is_idle:
+                for record in list(self.ledger.records.values()):
+                    if record.status == PAUSED:
+                        self._end(record, STOPPED, self._by_scheduler(record))
+                raise StopIteration
+            return None
+        record = self.ledger.records[self._queue[0]]
+        size = self._sizes[record.spec.architecture]
+        if not self._room.admits(size):
+            return None
+        self._queue.popleft()
+        self._names[name] = record.index
+        self._room.start(record.index, size)
+        self._base_seconds[record.index] = record.train_seconds
+        milestones = self._scheduler.milestones(record.index)
+        return Job(record.index, record.attempts + 1, record.spec, size, record.epochs, milestones, record.donor)
+
+    def begun(self, name: str) -> None:
+        """A process has taken it up."""
+        index = self._names[name]
+        record = self.ledger.records[index]
+        if record.status != RUNNING:
+            self._heard_at[index] = time.monotonic()
+            self._record(Begun(time.time(), index, record.attempts + 1))
+
+    def heard(self, name: str, message: Mapping[str, Any]) -> Verdict:
+        """What a trial says after an epoch.
+
+        Args:
+            name: Tune's.
+            message: `report` (an EpochReport as JSON text), `train_seconds` in this attempt, `kept` and `stored` as in
+                `Reported`, `trouble` (a sentence or nothing); or `failure`, the reason why it cannot go on, and `lost`,
+                whether it may be tried again.
+        """
+        index = self._names[name]
+        self._heard_at[index] = time.monotonic()
+        if "failure" in message:
+            self._failures[index] = message["failure"], bool(message.get("lost"))
+            return Verdict.GO_ON
+        report = EpochReport.from_json(json.loads(message["report"]))
+        seconds = self._base_seconds[index] + message["train_seconds"]
+        donor = self.ledger.records[index].donor
+        event = Reported(time.time(), index, report, seconds, message["kept"], message["stored"])
+        self._record(event)
+        if donor is not None:
+            self._disk.tidy(self.ledger)
+        if message.get("trouble"):
+            self._tell_trouble(index, message["trouble"])
+        if report.last:
+            return Verdict.GO_ON
+        verdict = self._scheduler.observe(self._observation(event))
+        self._verdicts[index] = verdict
+        return verdict
+
+    def over(self, name: str) -> None:
+        """Its process is free: it has ended, or was stopped as its verdict says, or by a limit."""
+        index = self._names.pop(name)
+        self._room.end(index)
+        record = self.ledger.records[index]
+        if record.status != RUNNING:
+            # it was never taken up
+            self._queue.appendleft(index)
+            return
+        verdict = self._verdicts.pop(index, None)
+        failure = self._failures.pop(index, None)
+        if failure is not None:
+            self._fail(record, *failure)
+        elif record.report is not None and record.report.last:
+            self._end(record, FINISHED, "")
+        elif verdict is Verdict.STOP:
+            self._end(record, STOPPED, self._by_scheduler(record))
+        elif verdict is Verdict.PAUSE:
+            self._record(Paused(time.time(), index))
+            self._make_room_on_disk()
+        else:
+            self._end_early(record)
+
+    def lost(self, name: str, reason: str) -> None:
+        """Its process is gone."""
+        self.begun(name)
+        index = self._names.pop(name)
+        self._room.end(index)
+        self._verdicts.pop(index, None)
+        self._failures.pop(index, None)
+        self._fail(self.ledger.records[index], f"the process of the trial was lost ({reason})", lost=True)
+
+    def close(self) -> None:
+        """Tune has come to its end: what is still running was stopped by the user or by the time budget."""
+        for record in self.ledger.records.values():
+            if record.status == RUNNING:
+                self._end_early(record)
+            elif self._time_is_up and not self.stopping and record.status == PAUSED:
+                self._end(record, STOPPED, f"by the time budget after epoch {record.epochs}")
+
+    # limits
+
+    def stop_after(self, seconds: float) -> None:
+        """From then on, what is stopped is stopped by the time budget."""
+        self._deadline = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Whether it makes sense to go on.
+
+        Raises:
+            ExecutionError: too many trials have failed; says why they did.
+        """
+        failed = sum(self._reasons.values())
+        if failed >= MIN_FAILURES and failed > self._limits.failed_share * self._ended:
+            raise ExecutionError(
+                f"{failed} of {self._ended} trials have failed, so the sweep has given up: {self.reasons()}"
+            )
+
+    def reasons(self) -> str:
+        """Why trials failed in this session, the most frequent reason first."""
+        return "; ".join(f"{count} x {reason}" for reason, count in self._reasons.most_common(3))
+
+    @property
+    def _time_is_up(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+    @property
+    def _is_idle(self) -> bool:
+        return not self._names
+
+    @property
+    def _can_draw(self) -> bool:
+        wanted = self.ledger.wanted
+        return not self._time_is_up and (wanted is None or self._proposals.count < wanted)
+
+    def _fill_queue(self) -> None:
+        """A paused trial that is promoted, or else a new one, if it may start."""
+        chosen = self._scheduler.choose(drawing=self._can_draw, idle=self._is_idle)
+        if chosen is not None:
+            spec = chosen.spec or self.ledger.records[chosen.index].spec
+            if self._room.admits(self._sizes[spec.architecture]):
+                self._record(Continued(time.time(), chosen.index, chosen.donor, chosen.spec))
+                self._scheduler.continued(chosen)
+                self._queue.append(chosen.index)
+            return
+        if self._can_draw and self._room.admits(min(self._sizes.values())):
+            drawn = self._proposals.draw()
+            self._record(Drawn(time.time(), drawn.index, drawn.spec, drawn.point))
+            self._scheduler.drawn(drawn.index, drawn.spec)
+            self._queue.append(drawn.index)
+
+    def _fail(self, record: TrialRecord, reason: str, lost: bool) -> None:
+        timeout = self._limits.epoch_timeout
+        silent = time.monotonic() - self._heard_at.get(record.index, time.monotonic())
+        if lost and timeout is not None and timeout <= silent < timeout + NOTICE_SECONDS:
+            reason = f"epoch {record.epochs + 1} took longer than {timeout:g} s (--epoch-timeout)"
+        if self.stopping:
+            self._end_early(record)
+        elif not lost:
+            self._end(record, FAILED, reason)
+        elif record.losses < self._limits.max_failures:
+            self._record(Lost(time.time(), record.index, reason))
+            self._queue.append(record.index)
+            self._tell(
+                f"trial {record.index} goes on from its last checkpoint: {reason}",
+                key=f"{record.index} {record.losses}",
+            )
+        else:
+            times = "" if record.losses == 0 else f", for the {record.losses + 1}. time"
+            self._end(record, FAILED, f"{reason}{times}")
+
+    def _end_early(self, record: TrialRecord) -> None:
+        if self.stopping or not self._time_is_up:
+            self._end(record, INTERRUPTED, "stopped by the user" if self.stopping else "the sweep ended before")
+        else:
+            self._end(record, STOPPED, f"by the time budget after epoch {record.epochs}")
+
+    def _end(self, record: TrialRecord, status: str, reason: str) -> None:
+        self._record(Ended(time.time(), record.index, status, reason))
+        if status in FINAL:
+            self._ended += 1
+            if status == FAILED:
+                self._reasons[reason] += 1
+            self._forget(record)
+            self._disk.tidy(self.ledger)
+        if self._listener is not None:
+            self._listener(record, self.ledger)
+
+    def _forget(self, record: TrialRecord) -> None:
+        """The search learns of the end of a trial, and nothing goes on with it."""
+        self._verdicts.pop(record.index, None)
+        self._scheduler.ended(record.index)
+        self._proposals.tell(record.index, None if record.status == FAILED else record.value)
+
+    def _make_room_on_disk(self) -> None:
+        paused = [record for record in self.ledger.records.values() if record.status == PAUSED]
+        for record in self._disk.too_many(self.ledger, paused):
+            self._end(record, STOPPED, f"by the disk budget after epoch {record.epochs}")
+
+    def _by_scheduler(self, record: TrialRecord) -> str:
+        return f"by the scheduler after epoch {record.epochs}"
+
+    def _observation(self, event: Reported) -> Observation:
+        metric = self.ledger.metric
+        sign = 1.0 if metric.maximize else -1.0
+        report = event.report
+        score = report.validation.get(metric.name, report.best_value)
+        return Observation(event.index, report.epoch, sign * score, sign * report.best_value)
+
+    def _tell_trouble(self, index: int, sentence: str) -> None:
+        self._tell(f"trial {index}: {sentence}", key=sentence.rpartition("(")[2])
+
+    def _tell(self, sentence: str, key: str) -> None:
+        """Says something once, not once per trial."""
+        if key not in self._troubles:
+            self._troubles.add(key)
+            self._say(sentence)
+
+    def _record(self, event: Event) -> None:
+        self._record_outside(event)
+        self.ledger.apply(event)

@@ -1,0 +1,79 @@
+"""Disk: which files of a sweep are needed, and how many bytes they may have."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+
+from orchestrator.execution.ledger import FINAL, Ledger, TrialRecord
+from orchestrator.execution.trial_files import forget_trial
+from orchestrator.storage import Storage
+
+# one half is for trials that run, the other for those that wait and for the best ones; the rest for the journal
+RUNNING_SHARE, HELD_SHARE = 0.475, 0.475
+Forget = Callable[..., None]
+
+
+def quota(budget: int | None, slots: int) -> int | None:
+    """Bytes that each running trial may have, None if there is no budget."""
+    return None if budget is None else int(budget * RUNNING_SHARE / slots)
+
+
+class Disk:
+    """Checkpoints are needed of trials that are running or paused; weights of those, and of the best that are over."""
+
+    def __init__(self, storage: Storage, top: int, budget: int | None, forget: Forget = forget_trial) -> None:
+        """Args:
+        storage: of the sweep.
+        top: of so many trials the weights are kept.
+        budget: bytes of the whole sweep, None for no limit.
+        forget: deletes the files of a trial.
+        """
+        self._storage, self._top, self._forget = storage, top, forget
+        self._held_bytes = None if budget is None else budget * HELD_SHARE
+        # trials that are over and have files: their kept epoch
+        self._over: dict[int, int] = {}
+        self._seen: set[int] = set()
+
+    def tidy(self, ledger: Ledger) -> None:
+        """Deletes what is not needed any more."""
+        wanted = {record.donor for record in ledger.records.values() if record.donor is not None}
+        over = [record for record in self._new(ledger) if record.index not in wanted]
+        keepers = {record.index: record for record in self._best(ledger, over)}
+        for record in over:
+            self._seen.add(record.index)
+            if record.index not in keepers:
+                self._forget(self._storage, record.index)
+            else:
+                self._forget(self._storage, record.index, keep=record.kept)
+                self._over[record.index] = record.kept
+        for index in [index for index in self._over if index not in keepers]:
+            self._forget(self._storage, index)
+            del self._over[index]
+
+    def too_many(self, ledger: Ledger, paused: Iterable[TrialRecord]) -> Iterator[TrialRecord]:
+        """The paused trials whose checkpoints do not fit into the budget, the worst first."""
+        if self._held_bytes is None:
+            return
+        waiting = sorted(paused, key=self._rank(ledger), reverse=True)
+        held = sum(record.stored for record in waiting)
+        held += sum(ledger.records[index].stored for index in self._over)
+        # the best one stays
+        for record in waiting[:-1]:
+            if held <= self._held_bytes:
+                return
+            held -= record.stored
+            yield record
+
+    def _new(self, ledger: Ledger) -> list[TrialRecord]:
+        return [
+            record for index, record in ledger.records.items() if record.status in FINAL and index not in self._seen
+        ]
+
+    def _best(self, ledger: Ledger, new: list[TrialRecord]) -> list[TrialRecord]:
+        candidates = [ledger.records[index] for index in self._over] + [record for record in new if record.best_is_kept]
+        return heapq.nsmallest(self._top, candidates, key=self._rank(ledger))
+
+    def _rank(self, ledger: Ledger) -> Callable[[TrialRecord], tuple[float, int]]:
+        sign = -1.0 if ledger.metric.maximize else 1.0
+        return lambda record: (float("inf") if record.value is None else sign * record.value, record.index)

@@ -1,0 +1,193 @@
+"""The end of a sweep: its winner is tested once and registered; what the store did not take is kept for later."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestrator.data import Examples, PartName, StreamedDataset
+from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.execution.director import Director
+from orchestrator.execution.ledger import Ledger, TrialRecord
+from orchestrator.execution.plan import SweepPlan
+from orchestrator.execution.trial_files import best_weights
+from orchestrator.execution.winner import Winner, make_winner, register_bundle_folder, register_winner, test_part
+from orchestrator.journal.folder import FINISHED, INTERRUPTED
+from orchestrator.storage import Storage
+from orchestrator.tracking import tags
+from orchestrator.tracking.registry import Registration
+from orchestrator.tracking.sweeps import SweepTracker
+from orchestrator.training import Metric, unpack_weights
+
+FILE = "result.json"
+MODEL_FOLDER = "model"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep has ended, as plain JSON in its folder.
+
+    Attributes:
+        status: finished or interrupted.
+        best: index of the winner.
+        epoch: its best one.
+        metric, maximize: what was optimised.
+        validation: the winner's value.
+        test: the winner's metrics on the test rows.
+        trials: how many there are, by status.
+        digest: of the data.
+        register: whether the winner shall be registered.
+    """
+
+    status: str
+    best: int
+    epoch: int
+    metric: str
+    maximize: bool
+    validation: float
+    test: Mapping[str, float]
+    trials: Mapping[str, int]
+    digest: str
+    register: bool
+
+    def tell(self, tracker: SweepTracker, registration: Registration | None) -> None:
+        """Writes it to the parent run and ends that."""
+        figures = {f"test_{name}": value for name, value in self.test.items()} | {tags.OBJECTIVE: self.validation}
+        labels = {
+            tags.BEST_TRIAL: str(self.best),
+            **{f"{tags.TRIALS}.{status}": str(count) for status, count in self.trials.items()},
+        }
+        if registration is not None:
+            labels[tags.MODEL] = f"models:/{registration.name}/{registration.version}"
+            labels[tags.CHAMPION] = f"{'yes' if registration.champion else 'no'}: {registration.reason}"
+        tracker.finish("KILLED" if self.status == INTERRUPTED else "FINISHED", figures, labels)
+
+
+def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[TrialRecord, Winner]:
+    """The best trial, measured on the test rows.
+
+    Raises:
+        ExecutionError: no trial has a result.
+    """
+    best = director.ledger.best
+    if best is None or best.report is None:
+        raise ExecutionError(_nothing(director))
+    weights = best_weights(storage, best.index, best.report.best_epoch)
+    winner = make_winner(
+        best.best_spec or best.spec,
+        best.report,
+        plan.dataset,
+        plan.metric,
+        lambda network: unpack_weights(network, weights),
+        _test_rows(plan),
+    )
+    return best, winner
+
+
+def finish(
+    plan: SweepPlan, tracker: SweepTracker, best: TrialRecord, winner: Winner, ledger: Ledger, storage: Storage
+) -> tuple[Registration | None, str | None]:
+    """Has everything written to MLflow and registers the winner.
+
+    Returns:
+        What was registered, and, if the store was away for too long, why nothing was: then the model stays in the
+        sweep's folder, from where `sync` takes it.
+    """
+    report = best.report
+    statuses = [trial.status for trial in ledger.trials.values()]
+    outcome = Outcome(
+        status=INTERRUPTED if "interrupted" in statuses else FINISHED,
+        best=best.index,
+        epoch=report.best_epoch if report else 0,
+        metric=plan.metric.name,
+        maximize=plan.metric.maximize,
+        validation=best.value or 0.0,
+        test=winner.test,
+        trials={status: statuses.count(status) for status in sorted(set(statuses))},
+        digest=plan.dataset.digest,
+        register=plan.config.register_model,
+    )
+    storage.write(FILE, json.dumps(asdict(outcome), indent=1).encode())
+    away = tracker.close_trials(len(ledger.trials), ledger.reports, plan.config.tracking_timeout.total_seconds())
+    if away is not None:
+        if plan.config.register_model:
+            _keep_model(winner, storage)
+        return None, away
+    registration = None
+    if plan.config.register_model and tracker.writer is not None:
+        run_id = tracker.writer.run_id(best.index)
+        registration = register_winner(tracker.client, run_id, plan.name, winner, plan.metric, plan.dataset.digest)
+    outcome.tell(tracker, registration)
+    return registration, None
+
+
+def finish_later(tracker: SweepTracker, name: str, storage: Storage) -> Registration | None:
+    """What `finish` could not do; nothing is done twice.
+
+    Returns:
+        What was registered, None if nothing was left to be.
+    """
+    try:
+        outcome = Outcome(**json.loads(storage.read(FILE)))
+    except StorageError:
+        # the sweep has not come to its end
+        tracker.finish("KILLED", {}, {})
+        return None
+    model = storage.child(MODEL_FOLDER)
+    names = model.names()
+    registration = None
+    if names and tracker.writer is not None:
+        with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
+            folder = Path(temporary) / "bundle"
+            folder.mkdir()
+            for file in names:
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(model.read(file))
+            registration = register_bundle_folder(
+                tracker.client,
+                tracker.writer.run_id(outcome.best),
+                name,
+                folder,
+                Metric(outcome.metric, outcome.maximize),
+                outcome.test,
+                outcome.digest,
+            )
+    outcome.tell(tracker, registration)
+    if names:
+        model.clear()
+    return registration
+
+
+def _keep_model(winner: Winner, storage: Storage) -> None:
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
+        folder = Path(temporary) / "bundle"
+        winner.bundle.save(folder)
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                storage.write(f"{MODEL_FOLDER}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+
+
+def _test_rows(plan: SweepPlan) -> Iterable[Examples]:
+    if not isinstance(plan.dataset, StreamedDataset):
+        return test_part(plan.dataset)
+    from orchestrator.execution.streaming import encoded_part, fetch
+
+    return fetch(encoded_part(plan.dataset, PartName.TEST))
+
+
+def _nothing(director: Director) -> str:
+    ledger = director.ledger
+    if director.stopping:
+        return "stopped before the first epoch of any trial was over: there is no model to keep"
+    if not ledger.trials:
+        return "no trial was started before the time budget was spent; give more time"
+    if any(trial.report is not None for trial in ledger.trials.values()):
+        return "the weights of no trial could be kept, so there is no model; is the disk full? (see the messages above)"
+    reasons: dict[str, int] = {}
+    for trial in ledger.trials.values():
+        reasons[trial.reason] = reasons.get(trial.reason, 0) + 1
+    common, count = max(reasons.items(), key=lambda item: item[1])
+    return f"no trial has a result; {count} of {len(ledger.trials)} ended with: {common}"

@@ -1,0 +1,181 @@
+"""`resume` and `sync`: what becomes of sweeps whose process, or whose tracking store, has gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from orchestrator.config import DEFAULT_TRIALS, SweepConfig
+from orchestrator.data import load_table
+from orchestrator.errors import DataError, ExecutionError, UsageError
+from orchestrator.execution.finish import MODEL_FOLDER, finish_later
+from orchestrator.execution.sweep import Hooks, SweepResult, continue_sweep
+from orchestrator.journal.folder import FINISHED, KnownSweep, find_sweep
+from orchestrator.journal.journal import read_events
+from orchestrator.journal.lock import locked
+from orchestrator.storage import Storage
+from orchestrator.tracking.registry import Registration
+from orchestrator.tracking.sweeps import SweepTracker
+
+MORE = re.compile(r"\+(\d+)")
+PACKAGE_FOLDER = "package"
+PATIENCE_SECONDS = 30.0
+
+
+def resume(
+    sweep: str | None = None,
+    *,
+    data: pd.DataFrame | None = None,
+    storage: str | None = None,
+    trials: str | int | None = None,
+    hooks: Hooks | None = None,
+    **options: Any,  # noqa: ANN401
+) -> SweepResult:
+    """Goes on with a sweep: finished trials stay, the others go on from their last checkpoints.
+
+    The search algorithm and the scheduler know all that happened; the MLflow runs are the same ones.
+
+    Args:
+        sweep: its id, its name (the latest of that name) or its MLflow run; None for the latest.
+        data: the data frame that it was started with, if it was.
+        storage: where to look for it, if that is not known on this machine.
+        trials: how many there shall be in all, or `+N` for so many more; the same as before if left out.
+        hooks: what to listen to.
+        **options: fields of `SweepConfig` that may change: `time_budget`, `address`, `concurrency`, `max_failures`,
+            `failed_share`, `epoch_timeout`, `placement_timeout`, `disk_budget`, `register_model`.
+
+    Raises:
+        OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
+    """
+    found = find_sweep(sweep, None if storage is None else Storage.at(storage))
+    with _package(found) as folder:
+        config = _options(found, trials, options, folder)
+        table = None if data is None else load_table(data, found.header.name)
+        if table is None and found.header.config["data"] == "data frame":
+            raise DataError(
+                f"the sweep {found.header.id} was started with a data frame; go on with it from Python: "
+                "orchestrator.resume(SWEEP, data=frame)"
+            )
+        return continue_sweep(found, config, table, hooks)
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What `sync` has done.
+
+    Attributes:
+        id: of the sweep.
+        run_id: of its run in MLflow.
+        trials: how many MLflow has.
+        registration: what was registered, None if nothing was left to be.
+    """
+
+    id: str
+    run_id: str
+    trials: int
+    registration: Registration | None
+
+
+def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: str | None = None) -> SyncResult:
+    """Sends what the tracking store has not got of a sweep: runs, metrics, and the model. Nothing twice.
+
+    Args:
+        sweep: its id, its name (the latest of that name) or its MLflow run; None for the latest.
+        storage: where to look for it, if that is not known on this machine.
+        tracking_uri: the store, if it has another address now.
+
+    Raises:
+        ExecutionError: there is no such sweep, or it is running.
+        TrackingError: the store does not answer.
+    """
+    found = find_sweep(sweep, None if storage is None else Storage.at(storage))
+    header = found.header
+    with locked(found.storage, header.id):
+        events = list(read_events(found.storage))
+        tracker = SweepTracker.reopen(tracking_uri or header.tracking_uri, header.run_id, None)
+        writer = tracker.start({})
+        trials, reports = set(), 0
+        for event in events:
+            writer.put(event)
+            trials |= {event.index} if type(event).__name__ == "Begun" else set()  # type: ignore[union-attr]
+            reports += type(event).__name__ == "Reported"
+        away = tracker.close_trials(len(trials), reports, PATIENCE_SECONDS)
+        if away is not None:
+            raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
+        registration = finish_later(tracker, header.name, found.storage)
+    return SyncResult(header.id, header.run_id, len(trials), registration)
+
+
+def is_unsent(found: KnownSweep) -> bool:
+    """Whether a model of this sweep waits for its registration."""
+    return bool(found.storage.child(MODEL_FOLDER).names())
+
+
+def _options(
+    found: KnownSweep, trials: str | int | None, options: Mapping[str, Any], folder: Path | None
+) -> SweepConfig:
+    header = found.header
+    values = {**header.config, **{name: value for name, value in options.items() if value is not None}}
+    before = SweepConfig.create(**header.config)
+    if folder is not None and not Path(before.data).is_absolute():
+        values["data"] = str(folder / before.data)
+    drawn = sum(type(event).__name__ == "Drawn" for event in read_events(found.storage))
+    wanted = _wanted(trials, before, drawn)
+    if wanted is not None:
+        values["trials"] = wanted
+    config = SweepConfig.create(**values)
+    more = config.time_budget is not None and "time_budget" in options and options["time_budget"] is not None
+    if header.status == FINISHED and not more and (wanted is None or wanted <= drawn):
+        raise UsageError(
+            f"the sweep {header.id} is finished; --trials +{DEFAULT_TRIALS} would extend it by {DEFAULT_TRIALS} trials"
+        )
+    return config
+
+
+def _wanted(trials: str | int | None, before: SweepConfig, drawn: int) -> int | None:
+    if trials is None:
+        return None
+    text = str(trials).strip()
+    more = MORE.fullmatch(text)
+    if more is not None:
+        planned = before.trials or (DEFAULT_TRIALS if before.time_budget is None else drawn)
+        return max(planned, drawn) + int(more[1])
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--trials {text}: give a number, or +20 for 20 more")
+    if int(text) < drawn:
+        raise UsageError(f"--trials {text}: there are {drawn} trials already; give more, or +20 for 20 more")
+    return int(text)
+
+
+@contextmanager
+def _package(found: KnownSweep) -> Iterator[Path | None]:
+    """What a job has brought along to a cluster, in a folder of its own again; None if the sweep was no job's."""
+    package = found.storage.child(PACKAGE_FOLDER)
+    names = package.names() if found.header.config.get("keep_package") else []
+    if not names:
+        yield None
+        return
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="orchestrator-package-") as temporary:
+        for name in names:
+            file = Path(temporary) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(package.read(name))
+        sys.path.insert(0, temporary)
+        os.chdir(temporary)
+        try:
+            yield Path(temporary)
+        finally:
+            os.chdir(before)
+            with contextlib.suppress(ValueError):
+                sys.path.remove(temporary)

@@ -1,0 +1,164 @@
+"""The files of one trial: checkpoints to go on from, and the weights of its best epoch. Written by its workers."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+from orchestrator.errors import DiskBudgetError, StorageError
+from orchestrator.storage import Storage
+from orchestrator.training import TrialState, pack_state, unpack_state
+
+FOLDER = "trials"
+STATE = re.compile(r"state-(\d{6})-\d+\.checkpoint")
+BEST = re.compile(r"best-(\d{6})\.safetensors")
+# the one before is there for the case that the latest is damaged
+CHECKPOINTS = 2
+
+
+def trial_folder(storage: Storage, index: int) -> Storage:
+    """Where the files of a trial are."""
+    return storage.child(FOLDER).child(f"{index:05d}")
+
+
+def best_weights(storage: Storage, index: int, epoch: int) -> bytes:
+    """The weights of a trial's best epoch.
+
+    Raises:
+        StorageError: they are not there.
+    """
+    return trial_folder(storage, index).read(f"best-{epoch:06d}.safetensors")
+
+
+def forget_trial(storage: Storage, index: int, *, keep: int = 0) -> None:
+    """Deletes the files of a trial that is over, but for the weights of the epoch `keep`.
+
+    A file too many is no reason to end a sweep: what cannot be deleted stays.
+    """
+    folder = trial_folder(storage, index)
+    with contextlib.suppress(StorageError):
+        if not keep:
+            folder.clear()
+            return
+        for name in folder.names():
+            if name != f"best-{keep:06d}.safetensors":
+                folder.remove(name)
+
+
+def load_state(storage: Storage, index: int) -> TrialState | None:
+    """The latest checkpoint of a trial that is not damaged, None if there is none."""
+    folder = trial_folder(storage, index)
+    names = [name for name in folder.names() if STATE.fullmatch(name)]
+    for name in sorted(names, reverse=True):
+        # another worker may be deleting it: then there is a later one or none is needed
+        with contextlib.suppress(StorageError):
+            return unpack_state(folder.read(name), f"{folder}/{name}")
+    return None
+
+
+class TrialFiles:
+    """What a trial may keep, within its part of the disk budget.
+
+    Attributes:
+        kept: the best epoch whose weights are written, 0 for none.
+    """
+
+    def __init__(self, storage: Storage, index: int, attempt: int, quota: int | None) -> None:
+        """Looks at what earlier attempts have left.
+
+        Args:
+            storage: of the sweep.
+            index: of the trial.
+            attempt: number of this one; a process that is cut off writes under other names.
+            quota: bytes, None for no limit.
+        """
+        self._folder = trial_folder(storage, index)
+        self._attempt, self._quota = attempt, quota
+        self._sizes = {name: self._folder.size(name) for name in self._folder.names()} if attempt > 1 else {}
+        for name in [name for name in self._sizes if not STATE.fullmatch(name) and not BEST.fullmatch(name)]:
+            # half a file of a process that was killed
+            self._remove(name)
+        self.kept = max((int(found[1]) for name in self._sizes if (found := BEST.fullmatch(name))), default=0)
+        self._needed_best = self.kept
+
+    @property
+    def stored(self) -> int:
+        """Bytes of all files."""
+        return sum(self._sizes.values())
+
+    def write_best(self, epoch: int, content: bytes) -> None:
+        """Keeps the weights of a new best epoch, and those that the latest checkpoint counts on.
+
+        Raises:
+            StorageError: they could not be written.
+            DiskBudgetError: they are larger than this trial's part of the disk budget.
+        """
+        if not self._make_room(len(content), checkpoints=0):
+            raise DiskBudgetError(
+                f"the weights ({_megabytes(len(content))}) do not fit into the trial's part of the disk budget "
+                f"({_megabytes(self._quota or 0)})"
+            )
+        self._write(f"best-{epoch:06d}.safetensors", content)
+        self.kept = epoch
+        self._drop_best()
+
+    def write_state(self, state: TrialState) -> None:
+        """Writes a checkpoint and deletes the ones that are too many.
+
+        Raises:
+            StorageError: it could not be written.
+            DiskBudgetError: it is larger than this trial's part of the disk budget.
+        """
+        content = pack_state(state)
+        if not self._make_room(len(content), checkpoints=1):
+            raise DiskBudgetError(
+                f"a checkpoint ({_megabytes(len(content))}) does not fit into the trial's part of the disk budget "
+                f"({_megabytes(self._quota or 0)})"
+            )
+        self._write(f"state-{state.report.epoch:06d}-{self._attempt}.checkpoint", content)
+        for name in self._checkpoints()[:-CHECKPOINTS]:
+            self._remove(name)
+        self._needed_best = state.report.best_epoch
+        self._drop_best()
+
+    def go_back_to(self, best_epoch: int) -> None:
+        """The trial goes on from a checkpoint with this best epoch: weights of later ones are of another course."""
+        for name in list(self._sizes):
+            found = BEST.fullmatch(name)
+            if found and int(found[1]) > best_epoch:
+                self._remove(name)
+        self.kept = max((int(found[1]) for name in self._sizes if (found := BEST.fullmatch(name))), default=0)
+        self._needed_best = best_epoch
+
+    def _drop_best(self) -> None:
+        for name in list(self._sizes):
+            found = BEST.fullmatch(name)
+            if found and int(found[1]) not in (self.kept, self._needed_best):
+                self._remove(name)
+
+    def _checkpoints(self) -> list[str]:
+        return sorted(name for name in self._sizes if STATE.fullmatch(name))
+
+    def _make_room(self, size: int, *, checkpoints: int) -> bool:
+        """Whether so many bytes fit; older checkpoints give way, all but so many of them."""
+        if self._quota is None:
+            return True
+        while self.stored + size > self._quota:
+            found = self._checkpoints()
+            if len(found) <= checkpoints:
+                return False
+            self._remove(found[0])
+        return True
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._folder.write(name, content)
+        self._sizes[name] = len(content)
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(StorageError):
+            self._folder.remove(name)
+            self._sizes.pop(name, None)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

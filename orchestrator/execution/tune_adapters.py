@@ -1,0 +1,122 @@
+"""What Ray Tune asks, answered by the director: what to start, whether to go on, what has ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from orchestrator.execution.director import Director
+from orchestrator.search import Verdict
+
+OBJECTIVE = "objective"
+MAX_REASON = 400
+
+
+class _Stateless:
+    """Tune pickles what it is given for its own way of resuming, which is not used here."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class DirectedSearch(_Stateless, Searcher):  # type: ignore[misc]
+    """Every attempt at a trial is a trial of Tune's: a promoted or lost one goes on as another one."""
+
+    def __init__(self, director: Director, mode: str) -> None:
+        super().__init__(metric=OBJECTIVE, mode=mode)
+        self._director = director
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ANN401
+        """Tune: nothing to add."""
+        return True
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Tune: what to start, None for nothing now."""
+        try:
+            job = self._director.next(trial_id)
+        except StopIteration:
+            finished: str = Searcher.FINISHED
+            return finished
+        return None if job is None else {"job": job.to_text()}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: `DirectedCallback` knows the reason, too."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing, see the class above."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing, see the class above."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, see the class above."""
+
+
+class DirectedScheduler(_Stateless, FIFOScheduler):  # type: ignore[misc]
+    """A trial that pauses is over for Tune: its process is free for another one."""
+
+    def __init__(self, director: Director) -> None:
+        super().__init__()
+        self._director = director
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ANN401
+        """Tune: an epoch is over, and another one may follow."""
+        verdict = self._director.heard(trial.trial_id, result)
+        decision: str = TrialScheduler.CONTINUE if verdict is Verdict.GO_ON else TrialScheduler.STOP
+        return decision
+
+
+class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
+    """Passes on what happens to processes."""
+
+    def __init__(self, director: Director) -> None:
+        self._director = director
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ANN401
+        """Tune: several times a second.
+
+        Raises:
+            ExecutionError: the sweep gives up.
+        """
+        self._director.check()
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: dict[str, Any],
+        **info: Any,  # noqa: ANN401
+    ) -> None:
+        """Tune: an epoch is over; of the last one schedulers are not told."""
+        if result["over"]:
+            self._director.heard(trial.trial_id, result)
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
+        """Tune: a process takes up the trial."""
+        self._director.begun(trial.trial_id)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
+        """Tune: the trial is over, by itself or stopped."""
+        self._director.over(trial.trial_id)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
+        """Tune: the trial's process is lost."""
+        self._director.lost(trial.trial_id, last_words(trial))
+
+
+def last_words(trial: Trial) -> str:
+    """What Tune has written down about the end of a trial's process, in one line."""
+    try:
+        lines = [line.strip() for line in Path(trial.error_file).read_text(errors="replace").splitlines()]
+    except (OSError, TypeError):
+        return "no reason is known"
+    told = [line for line in lines if line.startswith(("The actor", "Worker exit", "Task was killed due to"))] or [
+        line for line in lines if line
+    ][-1:]
+    return " ".join(told)[:MAX_REASON] or "no reason is known"

@@ -1,0 +1,31 @@
+"""The record of a sweep: every event as a line of JSON, written before anything else learns of it."""
+
+from orchestrator.journal.clock import RunningTime
+from orchestrator.journal.events import (
+    Begun,
+    Closed,
+    Continued,
+    Drawn,
+    Ended,
+    Event,
+    Lost,
+    Opened,
+    Paused,
+    Reported,
+)
+from orchestrator.journal.journal import Journal
+
+__all__ = [
+    "Begun",
+    "Closed",
+    "Continued",
+    "Drawn",
+    "Ended",
+    "Event",
+    "Journal",
+    "Lost",
+    "Opened",
+    "Paused",
+    "Reported",
+    "RunningTime",
+]

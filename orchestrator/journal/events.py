@@ -1,0 +1,136 @@
+"""What can happen in a sweep. From these events alone its whole state is made, now and after a crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from orchestrator.training import EpochReport, TrialSpec
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A driver takes up the sweep.
+
+    Attributes:
+        at: seconds since 1970, as in all events.
+        trials: how many there shall be, None if that is open.
+    """
+
+    at: float
+    trials: int | None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The search algorithm wants a trial; `point` are the values that it drew."""
+
+    at: float
+    index: int
+    spec: TrialSpec
+    point: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A worker takes up a trial, for the `attempt`-th time."""
+
+    at: float
+    index: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A trial has finished an epoch.
+
+    Attributes:
+        train_seconds: spent inside of the training function by this trial so far.
+        kept: the best epoch whose weights are in the storage, 0 if there is none.
+        stored: bytes that the trial has there.
+    """
+
+    at: float
+    index: int
+    report: EpochReport
+    train_seconds: float
+    kept: int
+    stored: int
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A trial has a checkpoint and has made room."""
+
+    at: float
+    index: int
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A paused trial shall go on; with the weights of a `donor` and another `spec`, if there are any."""
+
+    at: float
+    index: int
+    donor: int | None
+    spec: TrialSpec | None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The process of a trial is gone; it will be tried again."""
+
+    at: float
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial is over: finished, stopped, failed or interrupted (then it can go on in another session)."""
+
+    at: float
+    index: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A driver has left the sweep: finished, interrupted or failed."""
+
+    at: float
+    status: str
+    reason: str
+
+
+Event = Opened | Drawn | Begun | Reported | Paused | Continued | Lost | Ended | Closed
+KINDS: dict[str, type[Any]] = {
+    kind.__name__.lower(): kind for kind in (Opened, Drawn, Begun, Reported, Paused, Continued, Lost, Ended, Closed)
+}
+
+
+def to_line(event: Event) -> str:
+    """One line of JSON, the inverse of `from_line`. Numbers keep all of their bits."""
+    return json.dumps({"event": type(event).__name__.lower(), **asdict(event)}, separators=(",", ":"))
+
+
+def from_line(line: str) -> Event:
+    """The event of a line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    content = json.loads(line)
+    try:
+        kind = KINDS[content.pop("event")]
+        if content.get("spec") is not None:
+            content["spec"] = TrialSpec.from_json(content["spec"])
+        if content.get("report") is not None:
+            content["report"] = EpochReport.from_json(content["report"])
+        event: Event = kind(**{item.name: content[item.name] for item in fields(kind)})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an event ({error!r})") from None
+    return event

@@ -1,0 +1,105 @@
+"""One driver at a time: a sweep that two processes drive would have every trial twice."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.storage import Storage
+
+FILE = "driver.lock"
+BEAT_SECONDS = 10.0
+# a driver that has not written for so long is dead
+SILENT_SECONDS = 60.0
+
+
+@contextmanager
+def locked(storage: Storage, sweep_id: str) -> Iterator[None]:
+    """While it is open, no other process can have the lock of this sweep; it ends with the process, however that ends.
+
+    Raises:
+        ExecutionError: another process has it.
+    """
+    with _locked_file(storage, sweep_id) if storage.is_local else _beating(storage, sweep_id):
+        yield
+
+
+def is_locked(storage: Storage) -> bool:
+    """Whether a process drives the sweep."""
+    try:
+        with locked(storage, ""):
+            return False
+    except ExecutionError:
+        return True
+
+
+@contextmanager
+def _locked_file(storage: Storage, sweep_id: str) -> Iterator[None]:
+    try:
+        file = (Path(storage.path) / FILE).open("a+")
+    except OSError as error:
+        raise StorageError(f"{storage}: cannot be written ({error.strerror})") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise _taken(sweep_id, file.read()) from None
+        # a full disk is no reason not to go on: the content is for people
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+            file.write(_here())
+            file.flush()
+        yield
+
+
+@contextmanager
+def _beating(storage: Storage, sweep_id: str) -> Iterator[None]:
+    """In an object store: a file that is written again and again."""
+    with contextlib.suppress(StorageError):
+        found = storage.read(FILE).decode()
+        with contextlib.suppress(ValueError, KeyError):
+            if time.time() - json.loads(found)["at"] < SILENT_SECONDS:
+                raise _taken(sweep_id, found)
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            with contextlib.suppress(StorageError):
+                storage.write(FILE, _here().encode())
+
+    storage.write(FILE, _here().encode())
+    thread = threading.Thread(target=beat, name="lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        with contextlib.suppress(StorageError):
+            storage.remove(FILE)
+
+
+def _here() -> str:
+    return json.dumps({"host": platform.node(), "process": os.getpid(), "at": time.time()})
+
+
+def _taken(sweep_id: str, content: str) -> ExecutionError:
+    try:
+        holder = json.loads(content)
+        where = f"process {holder['process']} on {holder['host']}"
+    except (ValueError, KeyError, TypeError):
+        where = "another process"
+    return ExecutionError(
+        f"the sweep {sweep_id} is running ({where}); wait for its end, or stop it there with Ctrl-C "
+        f"(a process that is gone is noticed within {SILENT_SECONDS:.0f} s)"
+    )

@@ -1,0 +1,29 @@
+"""ASHA that stops: a trial that is not among the best at a rung ends there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.search.schedulers._base import Observation, Scheduler, Verdict
+from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR
+
+
+class Asha(Scheduler):
+    """Asynchronous successive halving in its stopping form (Li et al. 2018, arXiv 1810.05934, section 3.1)."""
+
+    def __init__(self, rungs: Sequence[int], reduction: int = REDUCTION_FACTOR) -> None:
+        """Args:
+        rungs: epochs at which trials are compared.
+        reduction: one of so many goes on.
+        """
+        self._rungs: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+        self._reduction = reduction
+
+    def observe(self, seen: Observation) -> Verdict:
+        """Goes on if the trial is among the best at this rung of those that have reached it so far."""
+        rung = self._rungs.get(seen.epoch)
+        if rung is None:
+            return Verdict.GO_ON
+        rung[seen.index] = seen.best
+        better = sum(1 for other in rung.values() if other > seen.best)
+        return Verdict.GO_ON if better < max(1, len(rung) // self._reduction) else Verdict.STOP

@@ -1,0 +1,82 @@
+"""Scheduler: what a sweep asks after every epoch. Knows nothing of Ray, of clocks or of processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.training import TrialSpec
+
+
+class Verdict(StrEnum):
+    """What becomes of a trial after an epoch."""
+
+    GO_ON = "go on"
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An epoch of a trial as a scheduler sees it.
+
+    Attributes:
+        index: of the trial.
+        epoch: from 1.
+        score: of this epoch; larger is better, whatever the metric.
+        best: the largest score so far.
+    """
+
+    index: int
+    epoch: int
+    score: float
+    best: float
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A paused trial that shall go on.
+
+    Attributes:
+        index: of the trial.
+        donor: trial whose weights it takes over, None to go on with its own.
+        spec: with which it goes on, None for its own.
+    """
+
+    index: int
+    donor: int | None = None
+    spec: TrialSpec | None = None
+
+
+class Scheduler:
+    """Lets every trial run to its end; the others build on it.
+
+    A scheduler draws its conclusions from what it is told and nothing else, so that it is rebuilt after a crash by
+    telling it everything again in the same order.
+    """
+
+    def milestones(self, index: int) -> tuple[int, ...]:
+        """Epochs after which the trial may be paused: it writes a checkpoint there."""
+        return ()
+
+    def drawn(self, index: int, spec: TrialSpec) -> None:
+        """A new trial is there."""
+
+    def observe(self, seen: Observation) -> Verdict:
+        """A trial has finished an epoch that is not its last one."""
+        return Verdict.GO_ON
+
+    def ended(self, index: int) -> None:
+        """A trial is over: it can neither go on nor give its weights away."""
+
+    def choose(self, *, drawing: bool, idle: bool) -> Continuation | None:
+        """Which paused trial should go on now, None if none should; does not change anything.
+
+        Args:
+            drawing: whether a new trial could start instead.
+            idle: whether nothing is running.
+        """
+        return None
+
+    def continued(self, chosen: Continuation) -> None:
+        """A paused trial goes on."""

@@ -1,0 +1,20 @@
+"""The rungs of successive halving."""
+
+from __future__ import annotations
+
+REDUCTION_FACTOR = 3
+
+
+def first_rung(epochs: int) -> int:
+    """The first epoch at which trials are compared: a sixth of them all."""
+    return max(1, epochs // 6)
+
+
+def rungs_of(epochs: int, reduction: int = REDUCTION_FACTOR) -> tuple[int, ...]:
+    """The epochs at which trials of at most `epochs` epochs are compared; each is `reduction` times the one before."""
+    rungs = []
+    rung = first_rung(epochs)
+    while rung < epochs:
+        rungs.append(rung)
+        rung *= reduction
+    return tuple(rungs)
