@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.config import ServeConfig, SweepConfig
     from orchestrator.data import Dataset, Schema, Table, load_table, prepare_dataset
     from orchestrator.errors import OrchestratorError
+    from orchestrator.execution.again import Again, train_again
     from orchestrator.execution.resume import SyncResult, resume, sync
     from orchestrator.execution.sweep import SweepResult, sweep
     from orchestrator.execution.train import TrainResult, train
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.training import EpochReport, TrialSpec, train_trial
 
 _HOMES = {
+    "Again": "execution.again",
     "Dataset": "data",
     "EpochReport": "training",
     "FeatureInput": "architectures",
@@ -46,6 +48,7 @@ _HOMES = {
     "sweep": "execution.sweep",
     "sync": "execution.resume",
     "train": "execution.train",
+    "train_again": "execution.again",
     "train_trial": "training",
 }
 
@@ -62,6 +65,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Again",
     "Dataset",
     "EpochReport",
     "FeatureInput",
@@ -84,5 +88,6 @@ __all__ = [
     "sweep",
     "sync",
     "train",
+    "train_again",
     "train_trial",
 ]

@@ -8,6 +8,8 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from orchestrator.authentication import prepare_connection, protect_token
 from orchestrator.environment import debugging
@@ -21,8 +23,18 @@ ENVIRONMENT = {
 }
 
 
+# where a job's package has its data
+DATA_FOLDER = "uploaded"
+
+
 @contextmanager
-def ray_session(address: str | None = None, *, num_cpus: int | None = None, dashboard: bool = False) -> Iterator[bool]:
+def ray_session(
+    address: str | None = None,
+    *,
+    num_cpus: int | None = None,
+    dashboard: bool = False,
+    working_dir: Path | None = None,
+) -> Iterator[bool]:
     """Ray, for as long as the context is open. If Ray is running in this process already, it is used and left running.
 
     Yields:
@@ -32,6 +44,7 @@ def ray_session(address: str | None = None, *, num_cpus: int | None = None, dash
         address: of a cluster (`host:6379`, `ray://...`, `auto`); None starts Ray on this machine.
         num_cpus: cores of a Ray that is started; all if left out.
         dashboard: whether a Ray that is started has its dashboard, which answers questions about its state.
+        working_dir: folder with modules that all workers shall have, if there is one.
 
     Raises:
         ExecutionError: Ray cannot be started or reached.
@@ -46,7 +59,7 @@ def ray_session(address: str | None = None, *, num_cpus: int | None = None, dash
         yield False
         return
     try:
-        _connect(address, num_cpus, dashboard=dashboard)
+        _connect(address, num_cpus, dashboard=dashboard, working_dir=working_dir)
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
@@ -68,11 +81,14 @@ def silence() -> Iterator[None]:
         yield
 
 
-def _connect(address: str | None, num_cpus: int | None, *, dashboard: bool) -> None:
+def _connect(address: str | None, num_cpus: int | None, *, dashboard: bool, working_dir: Path | None) -> None:
     import ray
 
     level = logging.INFO if debugging() else logging.ERROR
-    options = {"log_to_driver": debugging(), "logging_level": level, "configure_logging": True}
+    options: dict[str, Any] = {"log_to_driver": debugging(), "logging_level": level, "configure_logging": True}
+    if working_dir is not None:
+        # data is read by this process only
+        options["runtime_env"] = {"working_dir": str(working_dir), "excludes": [f"/{DATA_FOLDER}"]}
     if address is not None:
         ray.init(address=address, **options)
         return

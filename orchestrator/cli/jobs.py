@@ -33,6 +33,15 @@ Example:
 Takes the arguments of `orchestrator sweep`. Sends DATA, the search space and, from the current folder, the module of a
 network of your own. Prints the job's id, then its log; Ctrl-C leaves the job running.
 """
+SUBMIT_RESUME = """Go on with a sweep that a job has begun, or extend it; see `orchestrator resume`.
+
+\b
+Example:
+  orchestrator submit resume adult
+  orchestrator submit resume adult --trials +20 --no-wait
+
+SWEEP is a name (its latest sweep), an id, as the log of the job says it, or an MLflow run.
+"""
 JOBS = """List the sweeps that were submitted to a cluster, newest first.
 
 \b
@@ -109,12 +118,24 @@ def submit_sweep(
         server = Jobs(address)
         job_id = server.submit(package)
         name = package.name
-    if as_json:
-        print_json({"job": job_id, "sweep": name})
-        return
-    click.echo(job_id)
-    if not no_wait:
-        _follow(server, job_id)
+    _show_start(server, job_id, name, wait=not no_wait, as_json=as_json)
+
+
+@submit.command("resume", cls=Command, params=[_server_option(own=True)], help=SUBMIT_RESUME)
+@click.argument("sweep")
+@click.option("--storage", metavar="FOLDER|URI", help="Where the sweep is. Default: where the head node knows of it.")
+@click.option("--trials", metavar="N|+N", help="So many in all, or so many more. Default: as planned.")
+@click.option("--no-wait", is_flag=True, help="Print the job's id and return.")
+@json_option
+def submit_resume(
+    sweep: str, storage: str | None, trials: str | None, address: str, no_wait: bool, as_json: bool
+) -> None:
+    """See SUBMIT_RESUME."""
+    if as_json and not no_wait:
+        raise click.UsageError("--json needs --no-wait")
+    server = Jobs(address)
+    options = [f"{name}={value}" for name, value in (("--storage", storage), ("--trials", trials)) if value]
+    _show_start(server, server.resume(sweep, options), sweep, wait=not no_wait, as_json=as_json)
 
 
 # where `sweep` takes the address of Ray, a job takes that of the job server
@@ -187,6 +208,15 @@ def show_jobs(found: Iterable[Job], address: str) -> None:
         print_table(rows, ["id", "sweep", "status", "started", "seconds", "message"])
     else:
         click.echo(f"no jobs at {address}; start one with: orchestrator submit sweep DATA --target COLUMN")
+
+
+def _show_start(server: Jobs, job_id: str, name: str, *, wait: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"job": job_id, "sweep": name})
+        return
+    click.echo(job_id)
+    if wait:
+        _follow(server, job_id)
 
 
 def _server(context: click.Context, address: str | None) -> Jobs:

@@ -59,6 +59,7 @@ storage_option = click.option(
 @click.option("--disk-budget", metavar="SIZE", help="Of the whole sweep, such as 20GB. Default: as before.")
 @click.option("--placement-timeout", metavar="TIME", help="Give up when nothing finds a place. Default: as before.")
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: as before.")
+@click.option("--tracking-uri", metavar="URI", help="MLflow, if it has another address now. Default: as before.")
 @click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow.")
 @json_option
 def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401

@@ -11,73 +11,132 @@ from orchestrator.cli.base import Command, json_option, parse_assignments, print
 from orchestrator.cli.options import data_options, say, show_registration, show_test
 
 if TYPE_CHECKING:
+    from orchestrator.execution.again import Again
+    from orchestrator.execution.train import TrainResult
     from orchestrator.training import EpochReport
 
-EXAMPLE = """Train one network on DATA with fixed settings, in this process.
+EXAMPLE = """Train one network on DATA with fixed settings, in this process; or a trial of a sweep once more.
 
 \b
 Example:
   orchestrator train sklearn:iris --architecture mlp --set depth=1 --set width=4 --epochs 100
   orchestrator train adult.csv --target income --architecture resnet --set learning_rate=0.001
+  orchestrator train --from-trial adult:3        trial 3 of the latest sweep 'adult'
+  orchestrator train --from-trial 3f9a2c41       by the id of its MLflow run
 
 --set takes entries of a trial (optimizer, learning_rate, weight_decay, batch_size, schedule, warmup_epochs,
 gradient_clip, patience) and settings of the architecture (depth, width, activation, dropout, normalization).
+--from-trial compares the metrics of all epochs: on a CPU they are the same to the last bit, unless the data or the
+versions have changed, which it says. DATA then is where the data is now, if it was moved.
 """
+OF_A_TRIAL = (
+    *("target", "name", "task", "categorical", "ignore", "metric", "seed"),
+    *("architecture", "settings", "epochs"),
+)
 
 
 @click.command(cls=Command, help=EXAMPLE)
-@click.argument("data")
+@click.argument("data", required=False)
 @data_options
-@click.option("--architecture", metavar="NAME", default="mlp", show_default=True, help="Or package.module:Class.")
+@click.option("--architecture", metavar="NAME", help="Or package.module:Class. Default: mlp.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting. May be repeated.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training rows. Default: 30.")
+@click.option("--from-trial", metavar="TRIAL", help="Train this one again: SWEEP:INDEX or the id of an MLflow run.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Also write the model bundle to this new folder.")
 @tracking_option
 @json_option
 def train(
-    data: str,
-    settings: tuple[str, ...],
-    epochs: int | None,
-    seed: int | None,
+    data: str | None,
+    from_trial: str | None,
     output: Path | None,
     as_json: bool,
+    tracking_uri: str | None,
+    register_model: bool | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """See EXAMPLE."""
     from orchestrator.errors import UsageError
-    from orchestrator.execution.train import train as run
 
     if output is not None and output.exists():
         raise UsageError(f"--output {output}: exists; choose another name")
-    parameters = parse_assignments(settings, "--set")
-    if epochs is not None:
-        parameters["epochs"] = epochs
-
-    def tell(report: EpochReport) -> None:
-        figures = ", ".join(f"{name} {show_number(value)}" for name, value in report.validation.items())
-        say(f"epoch {report.epoch}: training loss {show_number(report.train_loss)}, {figures}")
-
-    if options["register_model"] is None:
-        options["register_model"] = True
-    result = run(data, parameters=parameters, seed=seed or 0, on_epoch=tell, say=say, **options)
+    common = {
+        "tracking_uri": tracking_uri,
+        "register_model": register_model is not False,
+        "on_epoch": _tell,
+        "say": say,
+    }
+    if from_trial is not None:
+        given = [name for name in OF_A_TRIAL if options[name] not in (None, ())]
+        if given:
+            option = "set" if given[0] == "settings" else given[0]
+            raise click.UsageError(f"--{option} does not go with --from-trial, which has it of the trial")
+        result, again = _again(from_trial, data, common)
+    elif data is None:
+        raise click.UsageError("Missing argument 'DATA' (or --from-trial).")
+    else:
+        result, again = _anew(data, options, common), None
     if output is not None:
         result.bundle.save(output)
     if as_json:
-        print_json(
-            {
-                "name": result.name,
-                "run_id": result.run_id,
-                "parameters": result.spec.parameters,
-                "validation": dict(result.report.validation),
-                "best_epoch": result.report.best_epoch,
-                "best_value": result.report.best_value,
-                "test": dict(result.test),
-                "model": result.registration.uri if result.registration else None,
-                "seconds": round(result.seconds, 3),
-            }
-        )
+        print_json(_to_json(result, again))
         return
     click.echo(f"best epoch {result.report.best_epoch}, {result.spec.metric} {show_number(result.report.best_value)}")
     show_test(result.test)
+    if again is not None:
+        _show_comparison(again)
     if result.registration is not None:
         show_registration(result.registration)
+
+
+def _anew(data: str, options: dict[str, Any], common: dict[str, Any]) -> TrainResult:
+    from orchestrator.execution.train import train as run
+
+    parameters = parse_assignments(options.pop("settings"), "--set")
+    epochs, seed, architecture = options.pop("epochs"), options.pop("seed"), options.pop("architecture")
+    if epochs is not None:
+        parameters["epochs"] = epochs
+    return run(data, parameters=parameters, seed=seed or 0, architecture=architecture or "mlp", **options, **common)
+
+
+def _again(trial: str, data: str | None, common: dict[str, Any]) -> tuple[TrainResult, Again]:
+    from orchestrator.execution.again import train_again
+
+    again = train_again(trial, data=data, **common)
+    return again.result, again
+
+
+def _tell(report: EpochReport) -> None:
+    figures = ", ".join(f"{name} {show_number(value)}" for name, value in report.validation.items())
+    say(f"epoch {report.epoch}: training loss {show_number(report.train_loss)}, {figures}")
+
+
+def _show_comparison(again: Again) -> None:
+    trial = f"trial {again.trial.index} of {again.trial.name}"
+    if again.difference is None:
+        click.echo(f"the same metrics as {trial} in all {again.epochs} epochs, to the last bit")
+        return
+    reasons = "; ".join(again.reasons) or "nothing that is known to matter has changed"
+    click.echo(f"other metrics than {trial}: {again.difference} ({reasons})")
+
+
+def _to_json(result: TrainResult, again: Again | None) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "name": result.name,
+        "run_id": result.run_id,
+        "parameters": result.spec.parameters,
+        "validation": dict(result.report.validation),
+        "best_epoch": result.report.best_epoch,
+        "best_value": result.report.best_value,
+        "test": dict(result.test),
+        "model": result.registration.uri if result.registration else None,
+        "seconds": round(result.seconds, 3),
+    }
+    if again is not None:
+        content["again"] = {
+            "trial": again.trial.index,
+            "run_id": again.trial.run_id,
+            "same": again.difference is None,
+            "difference": again.difference,
+            "reasons": list(again.reasons),
+        }
+    return content

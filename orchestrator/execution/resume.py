@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -23,12 +17,13 @@ from orchestrator.execution.sweep import Hooks, SweepResult, continue_sweep
 from orchestrator.journal.folder import FINISHED, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.lock import locked
+from orchestrator.journal.package import kept_package
 from orchestrator.storage import Storage
 from orchestrator.tracking.registry import Registration
+from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker
 
 MORE = re.compile(r"\+(\d+)")
-PACKAGE_FOLDER = "package"
 PATIENCE_SECONDS = 30.0
 
 
@@ -38,6 +33,7 @@ def resume(
     data: pd.DataFrame | None = None,
     storage: str | None = None,
     trials: str | int | None = None,
+    tracking_uri: str | None = None,
     hooks: Hooks | None = None,
     **options: Any,  # noqa: ANN401
 ) -> SweepResult:
@@ -50,6 +46,7 @@ def resume(
         data: the data frame that it was started with, if it was.
         storage: where to look for it, if that is not known on this machine.
         trials: how many there shall be in all, or `+N` for so many more; the same as before if left out.
+        tracking_uri: the store, if it has another address now.
         hooks: what to listen to.
         **options: fields of `SweepConfig` that may change: `time_budget`, `address`, `concurrency`, `max_failures`,
             `failed_share`, `epoch_timeout`, `placement_timeout`, `disk_budget`, `register_model`.
@@ -58,15 +55,17 @@ def resume(
         OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
     """
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
-    with _package(found) as folder:
-        config = _options(found, trials, options, folder)
+    if tracking_uri is not None:
+        found = KnownSweep(replace(found.header, tracking_uri=absolute_uri(tracking_uri)), found.storage)
+    with kept_package(found.storage) as folder:
+        config = _options(found, trials, options)
         table = None if data is None else load_table(data, found.header.name)
         if table is None and found.header.config["data"] == "data frame":
             raise DataError(
                 f"the sweep {found.header.id} was started with a data frame; go on with it from Python: "
                 "orchestrator.resume(SWEEP, data=frame)"
             )
-        return continue_sweep(found, config, table, hooks)
+        return continue_sweep(found, config, table, hooks, folder)
 
 
 @dataclass(frozen=True)
@@ -121,14 +120,10 @@ def is_unsent(found: KnownSweep) -> bool:
     return bool(found.storage.child(MODEL_FOLDER).names())
 
 
-def _options(
-    found: KnownSweep, trials: str | int | None, options: Mapping[str, Any], folder: Path | None
-) -> SweepConfig:
+def _options(found: KnownSweep, trials: str | int | None, options: Mapping[str, Any]) -> SweepConfig:
     header = found.header
     values = {**header.config, **{name: value for name, value in options.items() if value is not None}}
     before = SweepConfig.create(**header.config)
-    if folder is not None and not Path(before.data).is_absolute():
-        values["data"] = str(folder / before.data)
     drawn = sum(type(event).__name__ == "Drawn" for event in read_events(found.storage))
     wanted = _wanted(trials, before, drawn)
     if wanted is not None:
@@ -155,27 +150,3 @@ def _wanted(trials: str | int | None, before: SweepConfig, drawn: int) -> int | 
     if int(text) < drawn:
         raise UsageError(f"--trials {text}: there are {drawn} trials already; give more, or +20 for 20 more")
     return int(text)
-
-
-@contextmanager
-def _package(found: KnownSweep) -> Iterator[Path | None]:
-    """What a job has brought along to a cluster, in a folder of its own again; None if the sweep was no job's."""
-    package = found.storage.child(PACKAGE_FOLDER)
-    names = package.names() if found.header.config.get("keep_package") else []
-    if not names:
-        yield None
-        return
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory(prefix="orchestrator-package-") as temporary:
-        for name in names:
-            file = Path(temporary) / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(package.read(name))
-        sys.path.insert(0, temporary)
-        os.chdir(temporary)
-        try:
-            yield Path(temporary)
-        finally:
-            os.chdir(before)
-            with contextlib.suppress(ValueError):
-                sys.path.remove(temporary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +36,7 @@ from orchestrator.journal.folder import (
     write_header,
 )
 from orchestrator.journal.lock import locked
+from orchestrator.journal.package import keep_package
 from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
@@ -117,6 +119,7 @@ class _Origin:
         config: its options.
         table: its data, if that is not in a file.
         known: what an earlier session knew, None for a new sweep.
+        package: folder with what a job has brought along, None if the sweep is no job's.
     """
 
     id: str
@@ -124,6 +127,7 @@ class _Origin:
     config: SweepConfig
     table: Table | None
     known: Header | None = None
+    package: Path | None = None
 
     @property
     def space(self) -> SearchSpace:
@@ -165,10 +169,14 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
 
 
 def continue_sweep(
-    found: KnownSweep, config: SweepConfig, table: Table | None = None, hooks: Hooks | None = None
+    found: KnownSweep,
+    config: SweepConfig,
+    table: Table | None = None,
+    hooks: Hooks | None = None,
+    package: Path | None = None,
 ) -> SweepResult:
     """Goes on with a sweep of an earlier session; `resume` finds it and reads its options."""
-    return _conduct(_Origin(found.header.id, found.storage, config, table, found.header), hooks or Hooks())
+    return _conduct(_Origin(found.header.id, found.storage, config, table, found.header, package), hooks or Hooks())
 
 
 def _conduct(origin: _Origin, hooks: Hooks) -> SweepResult:
@@ -187,7 +195,7 @@ def _conduct(origin: _Origin, hooks: Hooks) -> SweepResult:
             with contextlib.suppress(TimeoutError):
                 planning.result(QUICK_SECONDS)
             with (
-                ray_session(config.address) as ends,
+                ray_session(config.address, working_dir=origin.package) as ends,
                 _folder(origin),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
@@ -220,7 +228,7 @@ def _runner(connected: Future[None]) -> Run:
 def _open_tracker(origin: _Origin, planning: Future[SweepPlan]) -> SweepTracker:
     plan = planning.result()
     if origin.known is None:
-        labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage)}
+        labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
         return SweepTracker(origin.config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters, labels)
     if plan.dataset.digest != origin.known.digest:
         raise DataError(
@@ -228,6 +236,12 @@ def _open_tracker(origin: _Origin, planning: Future[SweepPlan]) -> SweepTracker:
             "not be compared; bring the old file back, or start a new sweep"
         )
     return SweepTracker.reopen(origin.known.tracking_uri, origin.known.run_id, plan.dataset)
+
+
+def _describe_data(config: SweepConfig) -> dict[str, str]:
+    from orchestrator.execution.train import describe_origin
+
+    return describe_origin(config.model_dump(include={"data", "target", "task", "categorical", "ignore"}))
 
 
 @contextmanager
@@ -303,8 +317,9 @@ def _run(
     labels = {
         tags.THREADS: str(header.threads),
         tags.DIGEST: plan.dataset.digest,
+        tags.DEVICE: "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu",
         tags.SWEEP_ID: origin.id,
-        tags.WORKERS: str(plan.config.resources.workers_per_trial),
+        tags.WORKERS: json.dumps(dict(plan.workers)),
     }
     writer = tracker.start(labels)
     for event in past:
@@ -356,7 +371,9 @@ def _header(plan: SweepPlan, origin: _Origin, tracker: SweepTracker, slots: Slot
     config = plan.config.model_dump(mode="json", exclude_none=True)
     if origin.known is not None:
         return replace(origin.known, config=config, status=RUNNING)
-    if Path(plan.config.data).exists():
+    if plan.config.keep_package:
+        keep_package(origin.storage)
+    elif Path(plan.config.data).exists():
         config["data"] = str(Path(plan.config.data).resolve())
     return Header(
         id=origin.id,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import nn
 
 from orchestrator.bundle import ModelBundle
@@ -18,11 +20,23 @@ from orchestrator.execution.plan import describe
 from orchestrator.execution.sweep import Say
 from orchestrator.execution.winner import make_winner, register_winner, test_part
 from orchestrator.journal import Begun, Drawn, Ended, Reported
+from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.sweeps import dataset_input, open_experiment
 from orchestrator.tracking.writer import TrialWriter
-from orchestrator.training import BestWeights, EpochReport, TrialSpec, find_metric, spec_from_parameters, train_trial
+from orchestrator.training import (
+    BestWeights,
+    EpochReport,
+    Metric,
+    TrialSpec,
+    find_metric,
+    spec_from_parameters,
+    train_trial,
+)
+
+# for a tracking store that is away at the end
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -96,38 +110,78 @@ def train(
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
     for sentence in describe(dataset, chosen):
         (say or _ignore)(sentence)
+    origin = {"data": str(data), "target": target, "task": task, "categorical": categorical, "ignore": ignore}
+    return train_spec(
+        spec,
+        dataset,
+        chosen,
+        tracking_uri=tracking_uri,
+        register_model=register_model,
+        on_epoch=on_epoch or _ignore,
+        labels=describe_origin(origin),
+        started=started,
+    )
+
+
+def describe_origin(options: Mapping[str, Any]) -> dict[str, str]:
+    """The tag that says how a data set was read, so that it can be read again."""
+    values = {name: value for name, value in options.items() if value}
+    if Path(values["data"]).exists():
+        values["data"] = str(Path(values["data"]).resolve())
+    return {tags.DATA: json.dumps(values)}
+
+
+def train_spec(
+    spec: TrialSpec,
+    dataset: AnyDataset,
+    metric: Metric,
+    *,
+    tracking_uri: str | None,
+    register_model: bool,
+    on_epoch: Callable[[EpochReport], None],
+    labels: Mapping[str, str],
+    started: float,
+    device: str = "cpu",
+    stop_after: int | None = None,
+) -> TrainResult:
+    """`train` with everything worked out.
+
+    Args:
+        spec, dataset, metric: what to train, on what, judged by what.
+        tracking_uri, register_model, on_epoch: see `train`.
+        labels: more tags of the run.
+        started: `time.perf_counter()` of the beginning.
+        device: cpu or cuda.
+        stop_after: this epoch, as a scheduler would; None to train to the end.
+    """
     client = client_for(tracking_uri)
+    known = {tags.DIGEST: dataset.digest, tags.THREADS: str(torch.get_num_threads()), tags.DEVICE: device}
     with tracked(tracking_uri):
-        writer = TrialWriter(client, open_experiment(client, dataset.name), None, [dataset_input(dataset)])
+        experiment = open_experiment(client, dataset.name)
+        writer = TrialWriter(client, experiment, None, [dataset_input(dataset)], known | dict(labels))
     best = BestWeights()
-    report = _train(spec, dataset, best, writer, on_epoch or _ignore)
+    reports = train_trial(spec, dataset.without_test(), on_best=best.keep, device=device)
+    report = _train(spec, reports, writer, on_epoch, stop_after)
 
     def load(network: nn.Module) -> None:
         network.load_state_dict(best.state or {})
 
-    winner = make_winner(spec, report, dataset, chosen, load, test_part(dataset))
+    winner = make_winner(spec, report, dataset, metric, load, test_part(dataset))
     run_id = writer.run_id(0)
     registration = None
     if register_model:
-        registration = register_winner(client, run_id, dataset.name, winner, chosen, dataset.digest)
+        registration = register_winner(client, run_id, dataset.name, winner, metric, dataset.digest)
     return TrainResult(
-        dataset.name,
-        run_id,
-        spec,
-        report,
-        winner.test,
-        winner.bundle,
-        registration,
-        time.perf_counter() - started,
+        dataset.name, run_id, spec, report, winner.test, winner.bundle, registration, time.perf_counter() - started
     )
 
 
 def _train(
     spec: TrialSpec,
-    dataset: AnyDataset,
-    best: BestWeights,
+    reports: Iterator[EpochReport],
     writer: TrialWriter,
     on_epoch: Callable[[EpochReport], None],
+    stop_after: int | None,
 ) -> EpochReport:
     writer.put(Drawn(time.time(), 0, spec, {}))
     writer.put(Begun(time.time(), 0, 1))
@@ -135,10 +189,13 @@ def _train(
     seconds, started = 0.0, time.perf_counter()
     status, reason = "finished", ""
     try:
-        for report in train_trial(spec, dataset.without_test(), on_best=best.keep):
+        for report in reports:
             seconds += time.perf_counter() - started
             writer.put(Reported(time.time(), 0, report, seconds, report.best_epoch, 0))
             on_epoch(report)
+            if report.epoch == stop_after and not report.last:
+                status, reason = "stopped", f"after epoch {stop_after}, as the trial before"
+                break
             started = time.perf_counter()
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
@@ -146,7 +203,7 @@ def _train(
         raise
     finally:
         writer.put(Ended(time.time(), 0, status, reason))
-        writer.close()
+        writer.close(PATIENCE_SECONDS)
     if report is None:
         raise OrchestratorError("training ended without an epoch")
     return report

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cluster import DATA_FOLDER
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "sweep.yaml"
 SPACE_FILE = "space.yaml"
-# a name that no module of a user has
-DATA_FOLDER = "uploaded"
 # what Ray's dashboard accepts in one request, and what an archive needs for the name of a file
 SIZE_LIMIT = 100 * 2**20
 NAME_BYTES = 1024
@@ -60,7 +59,8 @@ def packed_sweep(config: SweepConfig, *, upload: bool = True) -> Iterator[Packag
     space, space_files = _space(config.space)
     modules, missing = _networks(config)
     _check_size({config.data: files} | {f"{name} (a network's module)": found for name, found in modules.items()})
-    changes: dict[str, object] = {"address": None, "data": data, "space": space}
+    # the cluster keeps what is sent, so that it can go on with the sweep in another job
+    changes: dict[str, object] = {"address": None, "data": data, "space": space, "keep_package": True}
     with tempfile.TemporaryDirectory(prefix="orchestrator-job-") as name:
         folder = Path(name)
         for content in (files, space_files, *modules.values()):

@@ -8,9 +8,11 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from orchestrator.authentication import prepare_job_server
@@ -21,7 +23,7 @@ from orchestrator.jobs.package import CONFIG_FILE, Package
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"
-ENTRYPOINT = f"python -m orchestrator sweep --config {CONFIG_FILE}"
+COMMAND = "python -m orchestrator"
 # SIGINT ends a sweep cleanly and registers what is finished, which takes its time; the tracking store of a node, which
 # would count more than the one that the user has asked for, is made empty
 JOB_ENVIRONMENT = {
@@ -69,16 +71,34 @@ class Jobs:
         Raises:
             ExecutionError: the server did not take it.
         """
+        return self._start(f"{COMMAND} sweep --config {CONFIG_FILE}", package.name, package.data, package.folder)
+
+    def resume(self, sweep: str, options: Sequence[str]) -> str:
+        """Has the cluster go on with a sweep that it knows.
+
+        Args:
+            sweep: its id, name or MLflow run.
+            options: of `orchestrator resume`.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            ExecutionError: the server did not take it.
+        """
+        return self._start(shlex.join([*COMMAND.split(), "resume", sweep, *options]), sweep, "", None)
+
+    def _start(self, entrypoint: str, name: str, data: str, folder: Path | None) -> str:
         from importlib.metadata import version
 
-        slug = re.sub(r"[^a-z0-9]+", "-", package.name.lower()).strip("-")[:40] or "data"
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
         with self._answers():
             return str(
                 self._client.submit_job(
-                    entrypoint=ENTRYPOINT,
+                    entrypoint=entrypoint,
                     submission_id=f"sweep-{slug}-{secrets.token_hex(3)}",
-                    runtime_env={"working_dir": str(package.folder), "env_vars": dict(JOB_ENVIRONMENT)},
-                    metadata={VERSION: version("orchestrator-automl"), SWEEP: package.name, DATA: package.data},
+                    runtime_env={"env_vars": dict(JOB_ENVIRONMENT)} | ({"working_dir": str(folder)} if folder else {}),
+                    metadata={VERSION: version("orchestrator-automl"), SWEEP: name, DATA: data},
                 )
             )
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import PAGE, child_runs, client_for, tracked
+from orchestrator.tracking.store import PAGE, child_runs, client_for, find_child, tracked
 from orchestrator.training import TrialSpec
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+MIN_PREFIX = 6
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,80 @@ def read_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderbo
     )
 
 
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial as MLflow has it.
+
+    Attributes:
+        run_id: in MLflow.
+        index: in its sweep, 0 for a training run of its own.
+        name: of the sweep, or of the experiment.
+        spec: what was trained.
+        labels: its tags, and those of the sweep that it has not itself.
+        history: metric -> epoch -> value.
+    """
+
+    run_id: str
+    index: int
+    name: str
+    spec: TrialSpec
+    labels: Mapping[str, str]
+    history: Mapping[str, Mapping[int, float]]
+
+    @property
+    def epochs(self) -> int:
+        """How many it was trained."""
+        return max(self.history.get("train_loss", {}), default=0)
+
+
+def find_trial(selector: str, tracking_uri: str | None) -> StoredTrial:
+    """One trial with all of its metrics.
+
+    Args:
+        selector: the id of its run (6 characters are enough), or `SWEEP:INDEX`, where `SWEEP` is as in
+            `read_leaderboard`.
+        tracking_uri: MLflow store.
+
+    Raises:
+        TrackingError: there is no such trial.
+    """
+    client = client_for(tracking_uri)
+    with tracked(tracking_uri):
+        run = _find_trial_run(client, selector)
+        labels = dict(run.data.tags)
+        name = client.get_experiment(run.info.experiment_id).name
+        if tags.PARENT in labels:
+            parent = client.get_run(labels[tags.PARENT])
+            labels = parent.data.tags | labels
+            name = parent.data.tags.get(tags.SWEEP_NAME, name)
+        history = {
+            key: {point.step: point.value for point in client.get_metric_history(run.info.run_id, key)}
+            for key in run.data.metrics
+        }
+    spec = TrialSpec.from_json(json.loads(labels[tags.SPEC]))
+    return StoredTrial(str(run.info.run_id), int(labels[tags.TRIAL_INDEX]), name, spec, labels, history)
+
+
+def _find_trial_run(client: MlflowClient, selector: str) -> Run:
+    sweep, colon, number = selector.rpartition(":")
+    if colon and number.isdigit():
+        parent = _find_sweep(client, sweep)
+        run_id = find_child(client, parent.info.experiment_id, parent.info.run_id, int(number))
+        if run_id is None:
+            raise TrackingError(f"the sweep '{sweep}' has no trial {number}; `orchestrator trials {sweep}` lists them")
+        return client.get_run(run_id)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=PAGE)]
+    if len(selector) >= MIN_PREFIX and experiments:
+        condition = f"attributes.run_id LIKE '{selector}%'" if selector.isalnum() else ""
+        for run in client.search_runs(experiments, condition, max_results=PAGE) if condition else ():
+            if tags.SPEC in run.data.tags:
+                return run
+    raise TrackingError(
+        f"there is no trial '{selector}' in {client.tracking_uri}; give the id of its MLflow run or SWEEP:INDEX, "
+        "such as adult:3"
+    )
+
+
 def _find_sweep(client: MlflowClient, selector: str | None) -> Run:
     experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=PAGE)]
     condition = f"tags.`{tags.KIND}` = '{tags.SWEEP_KIND}'"
@@ -95,7 +172,7 @@ def _find_sweep(client: MlflowClient, selector: str | None) -> Run:
     latest: dict[str, Run] = {}
     for run in client.search_runs(experiments, condition, max_results=PAGE, order_by=["attributes.start_time DESC"]):
         name = run.data.tags[tags.SWEEP_NAME]
-        if run.info.run_id == selector or (len(selector) >= 6 and run.info.run_id.startswith(selector)):  # noqa: PLR2004
+        if run.info.run_id == selector or (len(selector) >= MIN_PREFIX and run.info.run_id.startswith(selector)):
             return run
         latest.setdefault(name, run)
     if selector in latest:

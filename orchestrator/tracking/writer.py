@@ -244,9 +244,11 @@ class TrialWriter:
         params: list[Param] = []
         labels: dict[str, str] = {}
         if not run.described:
-            if not run.respecified:
+            if run.respecified:
+                labels[tags.DONOR] = "yes"
+            else:
                 params = [Param(name, _shorten(value)) for name, value in run.spec.parameters.items()]
-            labels = {tags.SPEC: json.dumps(run.spec.to_json()), tags.STATUS: "running"}
+            labels |= {tags.SPEC: json.dumps(run.spec.to_json()), tags.STATUS: "running"}
             if self._dataset_inputs:
                 self._client.log_inputs(run.run_id, self._dataset_inputs)
         if not run.running and index in self._stored:

@@ -1,0 +1,157 @@
+"""`train_again`: the same trial once more, to see that it gives the same metrics."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+
+from orchestrator.data import AnyDataset, StreamedDataset, Task, is_parquet_folder, prepare_dataset, prepare_streamed
+from orchestrator.data.sources import load_table
+from orchestrator.errors import TrackingError, UsageError
+from orchestrator.execution.plan import describe
+from orchestrator.execution.train import TrainResult, train_spec
+from orchestrator.tracking import tags
+from orchestrator.tracking.leaderboard import StoredTrial, find_trial
+from orchestrator.training import EpochReport, find_metric
+
+
+@dataclass(frozen=True)
+class Again:
+    """A trial that was trained again.
+
+    Attributes:
+        result: of this time.
+        trial: of the time before.
+        epochs: that were compared.
+        difference: the first metric that is another one, as a sentence; None if all are equal to the last bit.
+        reasons: what is not as it was then: data, versions, threads, workers.
+    """
+
+    result: TrainResult
+    trial: StoredTrial
+    epochs: int
+    difference: str | None
+    reasons: tuple[str, ...]
+
+
+def train_again(
+    selector: str,
+    *,
+    data: str | pd.DataFrame | None = None,
+    tracking_uri: str | None = None,
+    register_model: bool = True,
+    on_epoch: Callable[[EpochReport], None] = lambda _report: None,
+    say: Callable[[str], None] = lambda _sentence: None,
+) -> Again:
+    """Trains a trial once more, as long as it was trained, and compares the metrics of all epochs.
+
+    On a CPU, with the same data, versions and threads, they are equal to the last bit.
+
+    Args:
+        selector: the id of the trial's MLflow run (6 characters are enough), or `SWEEP:INDEX`.
+        data: where the data is now; where it was if left out.
+        tracking_uri: MLflow store.
+        register_model: whether the model is registered.
+        on_epoch: called after each epoch.
+        say: called with sentences for the user.
+
+    Raises:
+        TrackingError: there is no such trial.
+        UsageError: it cannot be trained on its own.
+        OrchestratorError: see `train`.
+    """
+    started = time.perf_counter()
+    trial = find_trial(selector, tracking_uri)
+    if tags.DONOR in trial.labels:
+        raise UsageError(
+            f"trial {trial.index} took over the weights of another one (population based training), "
+            "so it cannot be trained on its own"
+        )
+    origin = json.loads(trial.labels.get(tags.DATA, "{}"))
+    dataset = _read(trial, origin, data)
+    metric = find_metric(dataset.schema.target.task, trial.spec.metric)
+    for sentence in describe(dataset, metric):
+        say(sentence)
+    device = trial.labels.get(tags.DEVICE, "cpu")
+    if not torch.cuda.is_available():
+        device = "cpu"
+    reasons = tuple(_changes(trial, dataset, device))
+    for reason in reasons:
+        say(f"note: {reason}")
+    reports: list[EpochReport] = []
+
+    def note(report: EpochReport) -> None:
+        reports.append(report)
+        on_epoch(report)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(int(trial.labels.get(tags.THREADS, threads)))
+    try:
+        result = train_spec(
+            trial.spec,
+            dataset,
+            metric,
+            tracking_uri=tracking_uri,
+            register_model=register_model,
+            on_epoch=note,
+            labels={tags.DATA: trial.labels.get(tags.DATA, ""), tags.AGAIN: trial.run_id},
+            started=started,
+            device=device,
+            stop_after=trial.epochs or None,
+        )
+    finally:
+        torch.set_num_threads(threads)
+    return Again(result, trial, min(len(reports), trial.epochs), _difference(trial, reports), reasons)
+
+
+def _read(trial: StoredTrial, origin: Mapping[str, Any], data: str | pd.DataFrame | None) -> AnyDataset:
+    if data is None:
+        data = origin.get("data")
+        if data is None or data == "data frame":
+            raise TrackingError(f"MLflow does not say where the data of trial {trial.index} is; name it")
+    task = Task(origin["task"]) if origin.get("task") else None
+    kinds: dict[str, Any] = {
+        "task": task,
+        "categorical": tuple(origin.get("categorical", ())),
+        "ignore": tuple(origin.get("ignore", ())),
+    }
+    if isinstance(data, str) and is_parquet_folder(data):
+        return prepare_streamed(data, origin.get("target"), name=trial.name, **kinds)
+    return prepare_dataset(load_table(data, trial.name), origin.get("target"), **kinds)
+
+
+def _changes(trial: StoredTrial, dataset: AnyDataset, device: str) -> list[str]:
+    """Why the metrics may be other ones."""
+    found = []
+    digest = trial.labels.get(tags.DIGEST)
+    if digest is not None and digest != dataset.digest:
+        found.append(f"the data has changed: its digest was {digest[:12]} and is {dataset.digest[:12]}")
+    then, now = json.loads(trial.labels.get(tags.VERSIONS, "{}")), tags.versions()
+    changed = [f"{name} {then[name]} then, {now.get(name, 'none')} now" for name in then if then[name] != now.get(name)]
+    if changed:
+        found.append(f"versions have changed: {'; '.join(changed)}")
+    workers = json.loads(trial.labels.get(tags.WORKERS, "{}")).get(trial.spec.architecture, 1)
+    if workers > 1:
+        found.append(f"the trial had {workers} workers: their sums are rounded otherwise")
+    if trial.labels.get(tags.DEVICE, "cpu") != device:
+        found.append(f"the trial was trained on {trial.labels[tags.DEVICE]}, this time on {device}")
+    if isinstance(dataset, StreamedDataset):
+        found.append("rows of a folder come in another order")
+    return found
+
+
+def _difference(trial: StoredTrial, reports: list[EpochReport]) -> str | None:
+    if len(reports) < trial.epochs:
+        return f"{len(reports)} epochs instead of {trial.epochs}"
+    for report in reports:
+        for name, value in report.points.items():
+            before = trial.history.get(name, {}).get(report.epoch)
+            if name != "epoch_seconds" and before is not None and before != value:
+                return f"{name} of epoch {report.epoch} is {value!r}, was {before!r}"
+    return None
