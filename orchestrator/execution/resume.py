@@ -14,6 +14,7 @@ from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, UsageError
 from orchestrator.execution.finish import MODEL_FOLDER, finish_later
 from orchestrator.execution.sweep import Hooks, SweepResult, continue_sweep
+from orchestrator.journal import Begun, Drawn, Opened, Reported
 from orchestrator.journal.folder import FINISHED, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.lock import locked
@@ -102,12 +103,9 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
     with locked(found.storage, header.id):
         events = list(read_events(found.storage))
         tracker = SweepTracker.reopen(tracking_uri or header.tracking_uri, header.run_id, None)
-        writer = tracker.start({})
-        trials, reports = set(), 0
-        for event in events:
-            writer.put(event)
-            trials |= {event.index} if type(event).__name__ == "Begun" else set()  # type: ignore[union-attr]
-            reports += type(event).__name__ == "Reported"
+        tracker.start(header.labels, events)
+        trials = {event.index for event in events if isinstance(event, Begun)}
+        reports = sum(isinstance(event, Reported) for event in events)
         away = tracker.close_trials(len(trials), reports, PATIENCE_SECONDS)
         if away is not None:
             raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
@@ -123,9 +121,10 @@ def is_unsent(found: KnownSweep) -> bool:
 def _options(found: KnownSweep, trials: str | int | None, options: Mapping[str, Any]) -> SweepConfig:
     header = found.header
     values = {**header.config, **{name: value for name, value in options.items() if value is not None}}
-    before = SweepConfig.create(**header.config)
-    drawn = sum(type(event).__name__ == "Drawn" for event in read_events(found.storage))
-    wanted = _wanted(trials, before, drawn)
+    events = list(read_events(found.storage))
+    drawn = sum(isinstance(event, Drawn) for event in events)
+    planned = next((event.trials for event in reversed(events) if isinstance(event, Opened)), None)
+    wanted = _wanted(trials, max(planned or 0, drawn), drawn)
     if wanted is not None:
         values["trials"] = wanted
     config = SweepConfig.create(**values)
@@ -137,14 +136,13 @@ def _options(found: KnownSweep, trials: str | int | None, options: Mapping[str, 
     return config
 
 
-def _wanted(trials: str | int | None, before: SweepConfig, drawn: int) -> int | None:
+def _wanted(trials: str | int | None, planned: int, drawn: int) -> int | None:
     if trials is None:
         return None
     text = str(trials).strip()
     more = MORE.fullmatch(text)
     if more is not None:
-        planned = before.trials or (DEFAULT_TRIALS if before.time_budget is None else drawn)
-        return max(planned, drawn) + int(more[1])
+        return planned + int(more[1])
     if not text.isdigit() or int(text) < 1:
         raise UsageError(f"--trials {text}: give a number, or +20 for 20 more")
     if int(text) < drawn:

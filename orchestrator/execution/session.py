@@ -128,6 +128,7 @@ class TrialSession:
             # what a driver that was killed could not write down any more
             for report in self._history[job.epochs :]:
                 yield self._message(report, 0.0)
+                self._settle()
             if donor is not None:
                 resume, self._grafted = graft(resume, donor), True
         seconds, started = 0.0, time.perf_counter()
@@ -147,7 +148,13 @@ class TrialSession:
             self._store(report)
             if report.epoch > job.epochs:
                 yield self._message(report, seconds)
+                self._settle()
             started = time.perf_counter()
+
+    def _settle(self) -> None:
+        # that it is asked for more says that the driver has taken in the message before
+        if self._files is not None:
+            self._files.settle()
 
     def _load(self) -> TrialState | None:
         return load_state(self._settings.storage, self._job.index) if self._job.attempt > 1 else None

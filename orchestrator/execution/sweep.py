@@ -314,16 +314,7 @@ def _run(
     header = _header(plan, origin, tracker, slots)
     past = [] if origin.known is None else list(read_events(origin.storage))
     write_header(origin.storage, header)
-    labels = {
-        tags.THREADS: str(header.threads),
-        tags.DIGEST: plan.dataset.digest,
-        tags.DEVICE: "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu",
-        tags.SWEEP_ID: origin.id,
-        tags.WORKERS: json.dumps(dict(plan.workers)),
-    }
-    writer = tracker.start(labels)
-    for event in past:
-        writer.put(event)
+    tracker.start(header.labels, past)
     journal = Journal(origin.storage)
     status, reason = FAILED, ""
     try:
@@ -387,6 +378,13 @@ def _header(plan: SweepPlan, origin: _Origin, tracker: SweepTracker, slots: Slot
         threads=slots.threads,
         versions=tags.versions(),
         folder=str(Path.cwd()),
+        labels={
+            tags.SWEEP_ID: origin.id,
+            tags.DIGEST: plan.dataset.digest,
+            tags.DEVICE: "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu",
+            tags.THREADS: str(slots.threads),
+            tags.WORKERS: json.dumps(dict(plan.workers)),
+        },
         started=time.time(),
     )
 

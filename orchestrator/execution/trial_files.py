@@ -87,7 +87,7 @@ class TrialFiles:
         return sum(self._sizes.values())
 
     def write_best(self, epoch: int, content: bytes) -> None:
-        """Keeps the weights of a new best epoch, and those that the latest checkpoint counts on.
+        """Keeps the weights of a new best epoch; those before stay until `settle`.
 
         Raises:
             StorageError: they could not be written.
@@ -100,7 +100,6 @@ class TrialFiles:
             )
         self._write(f"best-{epoch:06d}.safetensors", content)
         self.kept = epoch
-        self._drop_best()
 
     def write_state(self, state: TrialState) -> None:
         """Writes a checkpoint and deletes the ones that are too many.
@@ -119,7 +118,6 @@ class TrialFiles:
         for name in self._checkpoints()[:-CHECKPOINTS]:
             self._remove(name)
         self._needed_best = state.report.best_epoch
-        self._drop_best()
 
     def go_back_to(self, best_epoch: int) -> None:
         """The trial goes on from a checkpoint with this best epoch: weights of later ones are of another course."""
@@ -130,7 +128,8 @@ class TrialFiles:
         self.kept = max((int(found[1]) for name in self._sizes if (found := BEST.fullmatch(name))), default=0)
         self._needed_best = best_epoch
 
-    def _drop_best(self) -> None:
+    def settle(self) -> None:
+        """The driver knows what is kept: older weights are deleted, but for those that the checkpoint counts on."""
         for name in list(self._sizes):
             found = BEST.fullmatch(name)
             if found and int(found[1]) not in (self.kept, self._needed_best):

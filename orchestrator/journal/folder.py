@@ -38,6 +38,7 @@ class Header:
         threads: of torch in each worker.
         versions: of the packages that decide about results.
         folder: in which it was started; networks of the user's are looked for there.
+        labels: tags of the MLflow run of every trial.
         started: seconds since 1970.
         status: running, finished, interrupted or failed; one that is running without a process was killed.
     """
@@ -53,6 +54,7 @@ class Header:
     threads: int
     versions: Mapping[str, str]
     folder: str
+    labels: Mapping[str, str]
     started: float
     status: str = RUNNING
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data import AnyDataset
 from orchestrator.errors import TrackingError
+from orchestrator.journal import Event
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, client_for, tracked
 from orchestrator.tracking.writer import StoredRun, TrialWriter
@@ -103,11 +104,12 @@ class SweepTracker:
         tracker.writer = None
         return tracker
 
-    def start(self, labels: Mapping[str, str]) -> TrialWriter:
+    def start(self, labels: Mapping[str, str], past: Iterable[Event] = ()) -> TrialWriter:
         """The writer of the trials; what earlier sessions have written of them is looked up.
 
         Args:
             labels: tags of every run.
+            past: the events of earlier sessions.
 
         Raises:
             TrackingError: the store cannot be used.
@@ -121,7 +123,7 @@ class SweepTracker:
                 )
                 for run in child_runs(self.client, self.experiment_id, self.run_id)
             }
-        self.writer = TrialWriter(self.client, self.experiment_id, self.run_id, self._inputs, labels, stored)
+        self.writer = TrialWriter(self.client, self.experiment_id, self.run_id, self._inputs, labels, stored, past)
         return self.writer
 
     def close_trials(self, trials: int, reports: int, patience: float) -> str | None:

@@ -11,7 +11,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,11 @@ class _Run:
     ended: Ended | None = None
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to the trial."""
+        return self.ended is not None and self.ended.status != "interrupted"
+
+    @property
     def is_dirty(self) -> bool:
         """Whether something has to be written; a trial that no worker has taken up has no run."""
         return self.started > 0 and (bool(self.pending) or not self.described or self.ended is not None)
@@ -97,6 +102,7 @@ class TrialWriter:
         dataset_inputs: list[DatasetInput],
         labels: Mapping[str, str] | None = None,
         stored: Mapping[int, StoredRun] | None = None,
+        past: Iterable[Event] = (),
     ) -> None:
         """Args:
         client: of the store.
@@ -105,6 +111,7 @@ class TrialWriter:
         dataset_inputs: of every run.
         labels: tags of every run.
         stored: runs of an earlier session, by index.
+        past: what happened in earlier sessions; what is missing of it is written, too.
         """
         self._client, self._experiment_id, self._parent = client, experiment_id, parent_run_id
         self._dataset_inputs, self._labels = dataset_inputs, dict(labels or {})
@@ -117,6 +124,11 @@ class TrialWriter:
         self._away: Exception | None = None
         self._retry_at, self._retry_seconds = 0.0, FIRST_RETRY_SECONDS
         self._give_up_at = float("inf")
+        for event in past:
+            self._take_in(event)
+        for index, run in list(self._runs.items()):
+            if run.is_over and index in self._stored and self._stored[index].complete:
+                del self._runs[index]
         self._thread = threading.Thread(target=self._work, name="mlflow-writer", daemon=True)
         self._thread.start()
 
@@ -165,7 +177,7 @@ class TrialWriter:
         closing = False
         while True:
             if not closing:
-                closing = self._take(flushed + FLUSH_SECONDS - time.monotonic())
+                closing = self._take(max(flushed + FLUSH_SECONDS, self._retry_at) - time.monotonic())
             now = time.monotonic()
             if now >= self._retry_at:
                 everything = closing or now - flushed >= FLUSH_SECONDS
@@ -184,6 +196,10 @@ class TrialWriter:
             return False
         if event is None:
             return True
+        self._take_in(event)
+        return False
+
+    def _take_in(self, event: Event) -> None:
         if isinstance(event, Opened):
             for run in self._runs.values():
                 run.clock.leave()
@@ -191,7 +207,6 @@ class TrialWriter:
             self._runs[event.index] = _Run(event.spec, run_id=self._ids.get(event.index))
         elif not isinstance(event, Closed) and event.index in self._runs:
             self._change(self._runs[event.index], event)
-        return False
 
     def _change(self, run: _Run, event: Event) -> None:
         match event:
@@ -214,10 +229,6 @@ class TrialWriter:
     def _flush(self, *, everything: bool) -> None:
         """Writes what has to be; runs that go on only now and then."""
         for index, run in list(self._runs.items()):
-            stored = self._stored.get(index)
-            if stored is not None and stored.complete and run.ended is not None and run.ended.status != "interrupted":
-                del self._runs[index]
-                continue
             if not run.is_dirty or (run.ended is None and not everything):
                 continue
             try:
@@ -272,10 +283,10 @@ class TrialWriter:
         run.described = True
         del run.pending[:count]
         if run.ended is not None:
-            if run.ended.status == "interrupted":
-                run.ended, run.running = None, False
-            else:
+            if run.is_over:
                 del self._runs[index]
+            else:
+                run.ended, run.running = None, False
 
     def _last_labels(self, run: _Run, ended: Ended) -> dict[str, str]:
         return {

@@ -1,0 +1,128 @@
+"""Sweeps in processes of their own that are killed at a chosen moment, and what is in their records afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "orchestrator"]
+PATIENCE_SECONDS = 120
+
+
+class Place:
+    """A folder with a state folder and a store of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.environment = {**os.environ, "ORCHESTRATOR_HOME": str(folder / "home")}
+        self.environment["MLFLOW_TRACKING_URI"] = self.store = f"sqlite:///{folder}/mlflow.db"
+        self.environment.pop("RAY_ADDRESS", None)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """The command in the background."""
+        log = (self.folder / "log").open("ab")
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """What the command prints to stdout."""
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    @property
+    def sweep(self) -> Path | None:
+        """The folder of its only sweep."""
+        found = list((self.folder / "home" / "sweeps").glob("*/journal.jsonl"))
+        return found[0].parent if found else None
+
+    def events(self) -> list[dict]:
+        """The journal's whole lines."""
+        content = (self.sweep / "journal.jsonl").read_bytes() if self.sweep else b""
+        return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+
+    def kill_at(self, process: subprocess.Popen, events: int) -> bool:
+        """Kills a command when the journal has so many events; False if it was faster."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(self.events()) < events:
+            if process.poll() is not None:
+                return False
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+
+    def trials(self) -> dict[int, dict]:
+        """Of each trial: spec, reports without their times, status and reason of its last end."""
+        found: dict[int, dict] = {}
+        for event in self.events():
+            match event["event"]:
+                case "drawn":
+                    found[event["index"]] = {"spec": event["spec"], "reports": [], "end": None}
+                case "reported":
+                    timeless = {k: v for k, v in event["report"].items() if "second" not in k}
+                    found[event["index"]]["reports"].append(timeless)
+                case "ended" if event["status"] != "interrupted":
+                    assert found[event["index"]]["end"] is None, "a trial has ended twice"
+                    found[event["index"]]["end"] = event["status"], event["reason"]
+        return found
+
+    def winner(self) -> tuple:
+        """The best trial, its epoch, its value and its test metrics."""
+        result = json.loads((self.sweep / "result.json").read_text())
+        return result["best"], result["epoch"], result["validation"], result["test"]
+
+    def check_mlflow(self) -> None:
+        """MLflow has one run per trial of the journal, with each metric point once, under one parent."""
+        from mlflow import MlflowClient
+
+        client, trials = MlflowClient(self.store), self.trials()
+        runs = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=5000)
+        parents = [run for run in runs if run.data.tags.get("orchestrator.kind") == "sweep"]
+        assert [run.info.status for run in parents] == ["FINISHED"]
+        children = [run for run in runs if run.data.tags.get("orchestrator.kind") == "trial"]
+        assert sorted(int(run.data.tags["orchestrator.trial"]) for run in children) == sorted(trials)
+        for run in children:
+            trial = trials[int(run.data.tags["orchestrator.trial"])]
+            assert run.data.tags["orchestrator.status"] == trial["end"][0]
+            assert run.info.status == ("FAILED" if trial["end"][0] == "failed" else "FINISHED")
+            for key, pick in (("train_loss", lambda r: r["train_loss"]), ("objective", lambda r: r["best_value"])):
+                points = client.get_metric_history(run.info.run_id, key)
+                assert [point.step for point in points] == list(range(1, len(trial["reports"]) + 1))
+                assert [point.value for point in points] == [pick(report) for report in trial["reports"]]
+
+
+def sweep_arguments(scheduler: str, trials: int, epochs: int) -> list[str]:
+    """A sweep of which two runs of the same seed are the same."""
+    return [
+        *("sweep", "sklearn:digits", "--space", "quick", "--concurrency", "1", "--no-register", "--seed", "5"),
+        *("--scheduler", scheduler, "--trials", str(trials), "--epochs", str(epochs)),
+    ]
+
+
+def assert_same(resumed: Place, whole: Place) -> None:
+    """The same trials with the same configurations and the same metrics, the same stops, the same winner."""
+    assert resumed.trials() == whole.trials()
+    assert resumed.winner() == whole.winner()
+    resumed.check_mlflow()

@@ -1,0 +1,164 @@
+"""Search algorithms: a draw follows from the seed, the index and what is known, also after a break."""
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.search import Proposals, SpecSampler, load_space, trial_seed
+from orchestrator.training import Metric
+
+ACCURACY, LOSS = Metric("accuracy", True), Metric("log_loss", False)
+
+
+def proposals(algorithm="tpe", space="quick", seed=0, metric=LOSS, points=None):
+    loaded = load_space(space)
+    points = loaded.start_points if points is None else points
+    return Proposals(algorithm, SpecSampler(loaded, metric.name, seed, {"epochs": 7}), metric, points)
+
+
+def value_of(proposal):
+    """Some objective of the settings."""
+    return abs(proposal.spec.learning_rate - 0.004) + 0.001 * proposal.spec.batch_size
+
+
+def told(search, count):
+    """The next trials, each of them told before the next one is drawn."""
+    drawn = []
+    for _ in range(count):
+        drawn.append(search.draw())
+        search.tell(drawn[-1].index, value_of(drawn[-1]))
+    return drawn
+
+
+@pytest.mark.parametrize("space", ["quick", "tabular"])
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_the_same_seed_draws_the_same_trials(algorithm, space):
+    first = told(proposals(algorithm, space, seed=3), 16)
+    assert told(proposals(algorithm, space, seed=3), 16) == first
+    assert told(proposals(algorithm, space, seed=4), 16)[3:] != first[3:]
+    assert len({json.dumps(proposal.spec.to_json()) for proposal in first}) == 16
+
+
+def test_trials_have_their_index_their_seed_and_what_the_sweep_fixes():
+    for index, proposal in enumerate(told(proposals(seed=5), 4)):
+        assert (proposal.index, proposal.spec.seed, proposal.spec.epochs) == (index, trial_seed(5, index), 7)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_start_points_come_first(algorithm):
+    space = load_space("tabular")
+    for proposal, point in zip(told(proposals(algorithm, "tabular"), 3), space.start_points, strict=True):
+        parameters = proposal.spec.parameters
+        assert {name: parameters[name] for name in point} == pytest.approx(point)
+
+
+def test_what_a_start_point_leaves_out_is_drawn_and_restored():
+    points = [{"architecture": "mlp", "learning_rate": 0.02}]
+    first, again = proposals(points=points), proposals(points=points)
+    drawn = first.draw()
+    assert drawn.spec.learning_rate == 0.02
+    assert set(drawn.point) == {"learning_rate", "batch_size", "activation", "mlp.depth", "mlp.width"}
+    again.restore(drawn.point)
+    assert again.draw() == first.draw()
+
+
+def test_a_grid_is_drawn_point_by_point_also_after_a_break():
+    space = load_space("quick")
+    grid = space.grid()
+    first = proposals("grid", points=grid)
+    drawn = [first.draw() for _ in grid]
+    for proposal, point in zip(drawn, grid, strict=True):
+        assert {name: proposal.spec.parameters[name] for name in point} == pytest.approx(point)
+    again = proposals("grid", points=grid)
+    for proposal in drawn[:5]:
+        again.restore(proposal.point)
+    assert [again.draw() for _ in drawn[5:]] == drawn[5:]
+
+
+def test_tpe_learns_from_what_it_is_told():
+    best = {}
+    for algorithm in ("tpe", "random"):
+        found = [min(map(value_of, told(proposals(algorithm, seed=seed), 60)[30:])) for seed in range(3)]
+        best[algorithm] = sum(found)
+    assert best["tpe"] < best["random"]
+
+
+@pytest.mark.parametrize("metric", [ACCURACY, LOSS])
+def test_tpe_knows_which_way_is_better(metric):
+    """The larger learning rate scores more: an accuracy wants that, a loss does not."""
+    search = proposals(metric=metric)
+    for proposal in (search.draw() for _ in range(40)):
+        search.tell(proposal.index, proposal.spec.learning_rate)
+    rates = sorted(search.draw().spec.learning_rate for _ in range(15))
+    assert (rates[7] > 0.01) == metric.maximize
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_failed_trials_do_not_break_it(algorithm):
+    search = proposals(algorithm, "tabular")
+    for value in itertools.islice(itertools.cycle([None, float("nan"), float("inf"), float("-inf"), 0.3]), 80):
+        search.tell(search.draw().index, value)
+    assert search.count == 80
+
+
+def test_the_end_of_a_trial_counts_once_and_of_an_unknown_one_not_at_all():
+    first, second = proposals(), proposals()
+    for search in (first, second):
+        told(search, 12)
+        search.draw()
+    first.tell(12, 0.5)
+    second.tell(12, 0.5)
+    second.tell(12, 0.1)
+    second.tell(99, 0.1)
+    assert second.draw() == first.draw()
+
+
+VALUES = st.one_of(st.none(), st.floats(0, 10), st.sampled_from([0.5, float("inf")]))
+
+
+@pytest.mark.parametrize("space", ["quick", "tabular"])
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+@given(
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5), VALUES), max_size=40),
+    known=st.integers(11, 16),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=25)
+def test_a_rebuilt_search_goes_on_as_if_there_had_been_no_break(algorithm, space, steps, known, seed):
+    """Trials overlap and end in any order; more than ten have a value, so that TPE goes by them."""
+    first = proposals(algorithm, space, seed)
+    log, open_trials = [], []
+
+    def draw():
+        proposal = first.draw()
+        log.append((None, json.dumps(dict(proposal.point))))
+        open_trials.append(proposal.index)
+
+    def tell(index, value):
+        first.tell(index, value)
+        log.append((index, value))
+
+    for number in range(known):
+        draw()
+        tell(open_trials.pop(), 1.0 / (number + 1))
+    for drawing, pick, value in steps:
+        if drawing or not open_trials:
+            draw()
+        else:
+            tell(open_trials.pop(pick % len(open_trials)), value)
+
+    again = proposals(algorithm, space, seed)
+    for index, content in log:
+        if index is None:
+            again.restore(json.loads(content))
+        else:
+            again.tell(index, content)
+    assert again.count == first.count
+    for _ in range(4):
+        proposal = again.draw()
+        assert proposal == first.draw()
+        for search in (first, again):
+            search.tell(proposal.index, 0.01)
