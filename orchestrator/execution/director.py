@@ -316,7 +316,7 @@ class Director:
                 key=f"{record.index} {record.losses}",
             )
         else:
-            times = "" if record.losses == 0 else f", for the {record.losses + 1}. time"
+            times = "" if record.losses == 0 else f" (tried {record.attempts} times)"
             self._end(record, FAILED, f"{reason}{times}")
 
     def _end_early(self, record: TrialRecord) -> None:

@@ -146,7 +146,7 @@ def test_nobody_at_the_address_is_one_sentence(tmp_path):
 
 def test_nothing_of_the_sweeps_is_left_on_the_cluster(cluster):
     deadline = time.monotonic() + 30
-    names = {"TrainController", "RayTrainWorker", "Switchboard", "GangTrial", "TrialActor"}
+    names = {"TrainController", "RayTrainWorker", "Switchboard", "ResourceTrainable"}
     while True:
         left = [
             process.info["cmdline"][0]

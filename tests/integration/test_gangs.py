@@ -127,6 +127,7 @@ def test_a_gang_outlives_what_its_trials_do(store, tmp_path, monkeypatch):
         algorithm="grid",
         scheduler="none",
         resources=TWO,
+        max_failures=1,
         tracking_uri=store,
     )
     outcome = {trial.spec.settings["mood"]: (trial.status, trial.reason) for trial in result.trials}
@@ -134,8 +135,8 @@ def test_a_gang_outlives_what_its_trials_do(store, tmp_path, monkeypatch):
         "raises in one worker": ("failed", "ValueError: not today"),
         "fine": ("finished", ""),
         "diverges": ("failed", "the training loss became not a number in epoch 1"),
-        "the GPU is broken": ("failed", "RuntimeError: CUDA error: device-side assert triggered"),
-        "one worker dies": ("failed", "a worker of the trial was lost"),
+        "the GPU is broken": ("failed", "RuntimeError: CUDA error: device-side assert triggered (tried 2 times)"),
+        "one worker dies": ("failed", "a worker of the trial was lost (tried 2 times)"),
         "fine too": ("finished", ""),
     }
     wait_for(lambda: not living_actors())

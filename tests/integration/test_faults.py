@@ -1,0 +1,370 @@
+"""Processes, tracking stores and disks that fail under a sweep: nothing is lost, and nothing is there twice."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from support import free_port
+
+import orchestrator
+from orchestrator.config import SweepConfig
+from orchestrator.errors import ExecutionError
+from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.training import train_trial
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+FINAL = {"finished", "stopped", "failed"}
+
+
+def slow_training(log, *, dies_after=None, rank=0, seconds=0.4):
+    """`train_trial` that writes down each epoch, and kills its own process once."""
+
+    def train(spec, dataset, *, ranks, **more):
+        for report in train_trial(spec, dataset, ranks=ranks, **more):
+            if ranks.rank == 0:
+                with log.open("a") as file:
+                    file.write(f"{report.epoch}\n")
+            time.sleep(seconds)
+            yield report
+            if report.epoch == dies_after and ranks.rank == rank:
+                try:
+                    os.close(os.open(f"{log}.died", os.O_CREAT | os.O_EXCL))
+                except FileExistsError:
+                    continue
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return train
+
+
+def sweep(store, train=None, say=None, **options):
+    values = {"data": "sklearn:iris", "space": "quick", "scheduler": "none", "tracking_uri": store, "trials": 1}
+    config = SweepConfig.create(**{**values, **options})
+    return run_sweep(config, None, Hooks(say=say or (lambda _sentence: None), train=train))
+
+
+def timeless(record):
+    return {name: value for name, value in record.report.to_json().items() if "second" not in name}
+
+
+def check_accounts(store, result):
+    """Every trial that was started has ended once, in our table and in MLflow alike."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    statuses = [trial.status for trial in result.trials]
+    assert set(statuses) <= FINAL
+    experiment = client.get_run(result.run_id).info.experiment_id
+    runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{result.run_id}'", max_results=1000)
+    stored = {int(run.data.tags["orchestrator.trial"]): run for run in runs}
+    assert len(runs) == len(stored) == len(result.trials)
+    for trial in result.trials:
+        assert stored[trial.index].data.tags["orchestrator.status"] == trial.status
+        if trial.epochs:
+            steps = [point.step for point in client.get_metric_history(stored[trial.index].info.run_id, "train_loss")]
+            assert steps == list(range(1, trial.epochs + 1))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(store, tmp_path, workers):
+    options = {"epochs": 8, "name": "killed", "resources": {"workers_per_trial": workers}, "register_model": False}
+    log, said = tmp_path / "epochs", []
+    train = slow_training(log, dies_after=5, rank=workers - 1)
+    result = sweep(store, train, said.append, **options)
+    assert Path(f"{log}.died").exists()
+    (trial,) = result.trials
+    assert (trial.status, trial.epochs, trial.attempts, trial.losses) == ("finished", 8, 2, 1)
+    epochs = [int(line) for line in log.read_text().split()]
+    again = epochs[epochs.index(5) + 1 :]
+    assert again[0] > 2, "not from zero"
+    assert again[-1] == 8
+    assert any("trial 0 goes on from its last checkpoint" in sentence for sentence in said)
+    check_accounts(store, result)
+    undisturbed = sweep(store, None, **options, trials=1)
+    assert timeless(trial) == timeless(undisturbed.trials[0])
+
+
+def test_a_gang_outlives_the_process_that_speaks_for_its_trial(store, tmp_path):
+    log = tmp_path / "epochs"
+
+    def kill_when_it_trains():
+        deadline = time.monotonic() + 60
+        while not (log.exists() and "4" in log.read_text().split()):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
+        for process in psutil.Process().children(recursive=True):
+            # what Tune calls a trial that asks for resources
+            if any("ResourceTrainable" in word for word in process.cmdline()):
+                process.kill()
+
+    killer = threading.Thread(target=kill_when_it_trains)
+    killer.start()
+    result = sweep(store, slow_training(log), epochs=8, name="speaker", resources={"workers_per_trial": 2})
+    killer.join()
+    (trial,) = result.trials
+    assert (trial.status, trial.epochs, trial.losses) == ("finished", 8, 1)
+    epochs = [int(line) for line in log.read_text().split()]
+    assert epochs.count(1) == 1, "not from zero"
+    check_accounts(store, result)
+
+
+NETWORK = """
+import os, resource, sys, time, torch
+class Moody(torch.nn.Module):
+    def __init__(self, shape, settings):
+        super().__init__()
+        self.mood = settings['mood']
+        self.layer = torch.nn.Linear(shape.numeric, shape.outputs)
+        self.hoard = []
+    def forward(self, numeric, categorical):
+        if self.training and self.mood == 'exits':
+            sys.exit(3)
+        if self.training and self.mood == 'hangs':
+            while True:
+                time.sleep(60)
+        if self.training and self.mood == 'leaks':
+            before = resource.getrlimit(resource.RLIMIT_AS)
+            pages = int(open('/proc/self/statm').read().split()[0])
+            resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**28, before[1]))
+            try:
+                while True:
+                    self.hoard.append(torch.ones(2**24))
+            finally:
+                resource.setrlimit(resource.RLIMIT_AS, before)
+        return self.layer(numeric)
+"""
+
+
+def test_a_network_that_exits_hangs_or_leaks_fails_with_a_reason_and_the_sweep_goes_on(store, tmp_path, monkeypatch):
+    (tmp_path / "unruly.py").write_text(NETWORK)
+    space = tmp_path / "space.yaml"
+    space.write_text(
+        "epochs: 2\nparameters: {batch_size: 32}\narchitectures:\n  unruly:Moody:\n"
+        "    mood: {type: categorical, choices: [exits, leaks, hangs, fine, fine too]}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = sweep(
+        store, name="unruly", space=str(space), algorithm="grid", epoch_timeout=4, max_failures=1, trials=None
+    )
+    outcome = {trial.spec.settings["mood"]: trial for trial in result.trials}
+    assert {mood: trial.status for mood, trial in outcome.items()} == {
+        "exits": "failed",
+        "leaks": "failed",
+        "hangs": "failed",
+        "fine": "finished",
+        "fine too": "finished",
+    }
+    assert outcome["exits"].reason == "the training code called sys.exit(3)"
+    assert "allocate memory" in outcome["leaks"].reason
+    assert outcome["hangs"].reason == "epoch 1 took longer than 4 s (--epoch-timeout) (tried 2 times)"
+    assert outcome["hangs"].attempts == 2
+    check_accounts(store, result)
+
+
+def test_a_sweep_of_which_too_many_trials_fail_gives_up_and_says_why(store):
+    def failing(spec, dataset, **_):
+        raise RuntimeError(f"bad luck with {spec.architecture}")
+        yield
+
+    with pytest.raises(
+        ExecutionError, match=r"of 1\d trials have failed, so the sweep has given up: 1\d x RuntimeError: bad"
+    ):
+        sweep(store, failing, trials=100, name="hopeless")
+
+
+class Server:
+    """An MLflow server that can be stopped and started again."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--backend-store-uri",
+            f"sqlite:///{self.folder}/mlflow.db",
+        ]
+        command += [
+            "--artifacts-destination",
+            str(self.folder / "artifacts"),
+            "--port",
+            str(self.port),
+            "--workers",
+            "1",
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if requests.get(f"{self.uri}/health", timeout=1).ok:
+                    return
+            except requests.RequestException:
+                assert time.monotonic() < deadline, "the MLflow server does not start"
+                time.sleep(0.2)
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    folder = tmp_path / "server"
+    folder.mkdir()
+    found = Server(folder)
+    found.start()
+    yield found
+    if found.process.poll() is None:
+        found.stop()
+
+
+def test_a_tracking_server_that_is_away_for_a_while_gets_everything_afterwards(server, tmp_path):
+    log = tmp_path / "epochs"
+
+    def interrupt():
+        while not log.exists():
+            time.sleep(0.1)
+        server.stop()
+        time.sleep(8)
+        server.start()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    result = sweep(server.uri, slow_training(log, seconds=0.2), trials=4, epochs=10, name="away")
+    thread.join()
+    assert result.unsent is None
+    assert result.registration.champion
+    check_accounts(server.uri, result)
+
+
+def test_a_tracking_server_that_stays_away_gets_everything_by_sync(server, tmp_path):
+    log = tmp_path / "epochs"
+    stopper = threading.Thread(target=lambda: (wait_for(log.exists), server.stop()))
+    stopper.start()
+    result = sweep(server.uri, slow_training(log, seconds=0.1), trials=3, epochs=4, name="gone", tracking_timeout=3)
+    stopper.join()
+    assert result.unsent
+    assert result.registration is None
+    assert {trial.status for trial in result.trials} == {"finished"}
+    with pytest.raises(orchestrator.OrchestratorError, match="no server answers there"):
+        orchestrator.sync(result.id)
+    server.start()
+    for registered in (True, False):
+        sent = orchestrator.sync(result.id)
+        assert sent.trials == 3
+        assert (sent.registration is not None) == registered
+        check_accounts(server.uri, result)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(server.uri)
+    assert client.get_model_version_by_alias("gone", "champion").version == "1"
+    parent = client.get_run(result.run_id)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["test_log_loss"] == result.test["log_loss"]
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("file systems cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_costs_checkpoints_but_no_trial(store, small_disk, tmp_path):
+    log, said = tmp_path / "epochs", []
+    filler = small_disk / "filler"
+
+    def fill():
+        wait_for(lambda: log.exists() and "2" in log.read_text().split())
+        with filler.open("wb", buffering=0) as file:
+            for size in (2**16, 2**12, 1):
+                while True:
+                    try:
+                        file.write(b"0" * size)
+                    except OSError:
+                        break
+        wait_for(lambda: "7" in log.read_text().split())
+        filler.unlink()
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    result = sweep(
+        store, slow_training(log), said.append, epochs=10, name="full", storage=small_disk, trials=1, patience=0
+    )
+    thread.join()
+    (trial,) = result.trials
+    assert (trial.status, trial.epochs) == ("finished", 10)
+    assert any("No space left on device" in sentence for sentence in said)
+    assert result.best.best_is_kept
+    check_accounts(store, result)
+    # what could not be written down at that time was written later
+    events = [json.loads(line) for line in next(small_disk.glob("*/journal.jsonl")).read_text().splitlines()]
+    assert [event["report"]["epoch"] for event in events if event["event"] == "reported"] == list(range(1, 11))
+
+
+def test_the_disk_budget_holds_while_trials_run_pause_and_end(store, tmp_path):
+    budget, most = 400_000, 0
+    over = threading.Event()
+
+    def watch():
+        nonlocal most
+        while not over.wait(0.01):
+            sizes = 0
+            for folder, _, names in os.walk(tmp_path / "kept"):
+                for name in names:
+                    # it may be gone by now
+                    with contextlib.suppress(OSError):
+                        sizes += (Path(folder) / name).stat().st_size
+            most = max(most, sizes)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    result = sweep(
+        store,
+        scheduler="asha-promote",
+        trials=16,
+        epochs=12,
+        name="budget",
+        data="sklearn:digits",
+        storage=tmp_path / "kept",
+        disk_budget=budget,
+    )
+    over.set()
+    thread.join()
+    assert 0 < most <= budget
+    reasons = " ".join(trial.reason for trial in result.trials)
+    assert "by the disk budget" in reasons
+    assert result.best.best_is_kept
+    check_accounts(store, result)
+    left = sorted(path.parent.name for path in tmp_path.glob("kept/*/trials/*/*"))
+    assert left == [f"{result.best.index:05d}"]
