@@ -212,6 +212,7 @@ class Director:
         """Its process is free: it has ended, or was stopped as its verdict says, or by a limit."""
         index = self._names.pop(name)
         self._room.end(index)
+        self._base_seconds.pop(index, None)
         record = self.ledger.records[index]
         if record.status != RUNNING:
             # it was never taken up
@@ -236,6 +237,7 @@ class Director:
         self.begun(name)
         index = self._names.pop(name)
         self._room.end(index)
+        self._base_seconds.pop(index, None)
         self._verdicts.pop(index, None)
         self._failures.pop(index, None)
         self._fail(self.ledger.records[index], f"the process of the trial was lost ({reason})", lost=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from orchestrator.search import Verdict
 
 OBJECTIVE = "objective"
 MAX_REASON = 400
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+CREATION = "an error raised in its creation task"
 
 
 class _Stateless:
@@ -104,10 +107,18 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial is over, by itself or stopped."""
         self._director.over(trial.trial_id)
+        _forget_figures(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial's process is lost."""
         self._director.lost(trial.trial_id, last_words(trial))
+        _forget_figures(trial)
+
+
+def _forget_figures(trial: Trial) -> None:
+    """Tune keeps 25 kB of statistics of every trial's results for reports that are not made here."""
+    trial.run_metadata.metric_analysis.clear()
+    trial.run_metadata.metric_n_steps.clear()
 
 
 def last_words(trial: Trial) -> str:
@@ -116,7 +127,9 @@ def last_words(trial: Trial) -> str:
         lines = [line.strip() for line in Path(trial.error_file).read_text(errors="replace").splitlines()]
     except (OSError, TypeError):
         return "no reason is known"
-    told = [line for line in lines if line.startswith(("The actor", "Worker exit", "Task was killed due to"))] or [
-        line for line in lines if line
-    ][-1:]
+    lines = [ANSI.sub("", line) for line in lines if line]
+    told = [line for line in lines if line.startswith(("The actor", "Worker exit", "Task was killed due to"))]
+    if not told or CREATION in told[0]:
+        # a traceback ends with what matters
+        told = lines[-1:]
     return " ".join(told)[:MAX_REASON] or "no reason is known"

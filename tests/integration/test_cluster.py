@@ -104,6 +104,34 @@ def test_concurrency_follows_nodes_that_come_and_go(cluster):
         watch.wait(timeout=30)
 
 
+def test_trials_of_a_node_that_is_lost_go_on_elsewhere(cluster, tmp_path):
+    node = cluster.add_node(num_cpus=1)
+    arguments = ["sweep", "sklearn:iris", "--name", "lost-node", "--space", "quick", "--storage", "kept"]
+    arguments += ["--trials", "5", "--epochs", "250", "--patience", "0", "--scheduler", "none"]
+    process = start(arguments, tmp_path, cluster)
+
+    def events():
+        found = list(tmp_path.glob("kept/*/journal.jsonl"))
+        return [json.loads(line) for line in found[0].read_text().splitlines()] if found else []
+
+    deadline = time.monotonic() + 100
+    # all four run, and have checkpoints
+    while len({event["index"] for event in events() if event.get("report", {}).get("epoch", 0) >= 60}) < NODES + 1:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    cluster.remove_node(node, allow_graceful=False)
+    # the driver may sit on this node (they all have one address), then Ray prints that node's log
+    printed, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    assert "5 finished" in printed
+    assert "goes on from its last checkpoint" in said
+    assert {event["status"] for event in events() if event["event"] == "ended"} == {"finished"}
+    (lost,) = [event["index"] for event in events() if event["event"] == "lost"]
+    epochs = [event["report"]["epoch"] for event in events() if event["event"] == "reported" and event["index"] == lost]
+    assert epochs == list(range(1, 251))
+
+
 @pytest.mark.parametrize(
     ("token", "sentence"),
     [
