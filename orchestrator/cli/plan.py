@@ -58,7 +58,7 @@ def show(estimate: SweepEstimate, config: SweepConfig) -> None:
             rows.append([*left, title, *_network(network)])
     print_table(rows, columns)
     click.echo(
-        f"disk: at most {show_bytes(estimate.storage_bytes)} for weights while it runs "
+        f"disk: at most {show_bytes(estimate.storage_bytes)} for checkpoints and weights while it runs "
         f"({config.storage or 'in the state folder'}), {show_bytes(estimate.model_bytes)} for the registered model"
     )
     click.echo(f"duration: {show_duration(estimate)}")

@@ -5,18 +5,38 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 
+from orchestrator.config import SweepConfig
 from orchestrator.execution.ledger import FINAL, Ledger, TrialRecord
-from orchestrator.execution.trial_files import forget_trial
+from orchestrator.execution.trial_files import CHECKPOINTS, forget_trial
 from orchestrator.storage import Storage
 
 # one half is for trials that run, the other for those that wait and for the best ones; the rest for the journal
 RUNNING_SHARE, HELD_SHARE = 0.475, 0.475
 Forget = Callable[..., None]
+# in weights of a network: a checkpoint has two moments of the optimizer besides
+CHECKPOINT_SIZE = 3
+PAUSING = ("asha-promote", "hyperband", "pbt")
 
 
 def quota(budget: int | None, slots: int) -> int | None:
     """Bytes that each running trial may have, None if there is no budget."""
     return None if budget is None else int(budget * RUNNING_SHARE / slots)
+
+
+def most_bytes(config: SweepConfig, slots: int, trials: int, weights: int) -> int:
+    """What the files of a sweep may have together, its journal aside.
+
+    Args:
+        config: of the sweep.
+        slots: trials at once.
+        trials: of the sweep.
+        weights: bytes of those of its largest network.
+    """
+    # the best weights that are known, new ones, and those that a checkpoint counts on; one more checkpoint is written
+    running = 3 + (CHECKPOINTS + 1) * CHECKPOINT_SIZE
+    paused = 2 + CHECKPOINTS * CHECKPOINT_SIZE if config.scheduler in PAUSING else 0
+    most = (slots * running + trials * paused + config.keep_top) * weights
+    return most if config.disk_budget is None else min(most, config.disk_budget)
 
 
 class Disk:

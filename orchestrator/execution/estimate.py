@@ -17,6 +17,7 @@ from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
 from orchestrator.data import AnyDataset, Table, Task
 from orchestrator.errors import ArchitectureError
+from orchestrator.execution.disk import most_bytes
 from orchestrator.execution.plan import SweepPlan, describe, make_plan
 from orchestrator.execution.search import quiet_tune
 from orchestrator.execution.slots import Slots, cluster_slots
@@ -82,7 +83,7 @@ class SweepEstimate:
         concurrency: trials at once.
         threads: of a worker.
         architectures: one entry each.
-        storage_bytes: largest amount of weights that trials keep at once.
+        storage_bytes: most that checkpoints and weights of trials take at once.
         model_bytes: of the registered model.
         seconds_at_most: if every trial ran all of its epochs; None without a number of trials.
         seconds: what is expected with the scheduler; the time budget if it ends before.
@@ -278,8 +279,7 @@ def _summary(
         slots.count,
         slots.threads,
         tuple(architectures),
-        # each running trial, the best one so far, and one that is being written
-        (slots.count + 2) * largest,
+        most_bytes(plan.config, slots.count, plan.trials or slots.count, largest),
         largest,
         at_most,
         seconds,

@@ -107,9 +107,19 @@ def test_a_job_ends_with_a_model_that_answers(server, place):
     answers = run(server, place, "predict", "models:/flowers@champion", "flowers.csv", "-o", "answers.csv")
     assert answers.returncode == 0
     assert len(pd.read_csv(place / "answers.csv")) == 150
+    # an endpoint has a Ray of its own
+    alone = {name: value for name, value in server.items() if not name.startswith("RAY_")}
+    deploy = ["deploy", "models:/flowers@champion", "--detach", "--json", "--port", str(free_port())]
+    deployed = json.loads(run(alone, place, *deploy).stdout)
+    try:
+        row = pd.read_csv(place / "flowers.csv").drop(columns="target").iloc[0].to_dict()
+        answer = requests.post(f"{deployed['url']}/predict", json=row, timeout=30)
+        assert answer.json()["predictions"][0]["label"] in (0, 1, 2)
+    finally:
+        run(alone, place, "undeploy", "flowers")
 
 
-def test_a_stopped_job_keeps_what_is_finished(server, place):
+def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, place, tmp_path):
     environment = server | {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"}
     arguments = submit("--trials", "400", "--epochs", "30", "--scheduler", "none")
     client = subprocess.Popen(
@@ -138,7 +148,17 @@ def test_a_stopped_job_keeps_what_is_finished(server, place):
     assert "registered as models:/flowers/" in log
     board = json.loads(run(server, place, "trials", "flowers", "--json", "--limit", "1000").stdout)
     assert {trial["status"] for trial in board["trials"]} <= {"finished", "stopped", "interrupted"}
-    assert sum(trial["status"] == "finished" for trial in board["trials"]) >= 2
+    finished = {trial["trial"]: trial["run_id"] for trial in board["trials"] if trial["status"] == "finished"}
+    assert len(finished) >= 2
+
+    # another job goes on, without the files of this machine
+    wanted = len(board["trials"]) + 2
+    resumed = run(server, tmp_path, "submit", "resume", "flowers", "--trials", str(wanted))
+    assert f"{wanted} trials in" in resumed.stdout
+    again = json.loads(run(server, place, "trials", "flowers", "--json").stdout)
+    assert again["run_id"] == board["run_id"]
+    assert {trial["status"] for trial in again["trials"]} == {"finished"}
+    assert finished.items() <= {trial["trial"]: trial["run_id"] for trial in again["trials"]}.items()
 
 
 def test_unknown_jobs_are_one_sentence(server, place):

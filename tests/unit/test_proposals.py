@@ -104,6 +104,15 @@ def test_failed_trials_do_not_break_it(algorithm):
     assert search.count == 80
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_is_a_failure(value):
+    first, second = proposals(), proposals()
+    for search, end in [(first, None), (second, value)]:
+        told(search, 12)
+        search.tell(search.draw().index, end)
+    assert [second.draw() for _ in range(3)] == [first.draw() for _ in range(3)]
+
+
 def test_the_end_of_a_trial_counts_once_and_of_an_unknown_one_not_at_all():
     first, second = proposals(), proposals()
     for search in (first, second):

@@ -1,0 +1,870 @@
+"""The director without Ray: whatever happens to its process or to those of trials, every trial comes to its end."""
+
+import dataclasses
+import itertools
+import json
+import random
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import ExecutionError
+from orchestrator.execution.director import Director, Limits
+from orchestrator.execution.disk import HELD_SHARE, Disk, quota
+from orchestrator.execution.ledger import FINAL, Ledger
+from orchestrator.journal import Begun, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
+from orchestrator.journal.events import from_line, to_line
+from orchestrator.search import Proposals, SpecSampler, Verdict, build_scheduler, load_space
+from orchestrator.storage import Storage
+from orchestrator.training import EpochReport, Metric
+
+SCHEDULERS = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]
+EPOCHS = 6
+STORED = 100
+LOSS = Metric("log_loss", False)
+
+
+class CrashError(Exception):
+    """The driver's process is killed."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a trial has learned after an epoch."""
+
+    amount: float = 0.0
+    epoch: int = 0
+    best_epoch: int = 0
+    best_value: float = float("inf")
+
+
+class Files:
+    """The files of all trials, as their workers and the driver see them."""
+
+    def __init__(self):
+        self.states, self.best, self.forgotten = {}, {}, []
+
+    def write(self, index, weights):
+        self.states[index] = weights
+        self.best[index] = weights.best_epoch
+
+    def forget(self, _storage, index, *, keep=0):
+        self.forgotten.append((index, keep))
+        self.states.pop(index, None)
+        kept = self.best.pop(index, 0)
+        if keep:
+            assert kept == keep, f"the weights of epoch {keep} of trial {index} are not there"
+            self.best[index] = kept
+
+    @property
+    def owners(self):
+        return set(self.states) | set(self.best)
+
+
+class Room:
+    """So many trials at once."""
+
+    def __init__(self, slots):
+        self.slots, self.running = slots, {}
+
+    def admits(self, size):
+        return sum(self.running.values()) + size <= self.slots
+
+    def start(self, index, size):
+        assert index not in self.running, f"trial {index} runs twice"
+        assert self.admits(size)
+        self.running[index] = size
+
+    def end(self, index):
+        del self.running[index]
+
+
+def noise(*key):
+    return random.Random(repr(key)).random()
+
+
+def curve(spec, epoch, amount):
+    """The amount that an epoch adds, and the loss after it."""
+    amount += spec.learning_rate * (0.5 + noise(spec.seed, epoch))
+    return amount, 1 / (1 + 30 * amount) + 0.1 * noise(epoch, spec.seed)
+
+
+class Sweep:
+    """A sweep whose journal and files outlive its drivers.
+
+    `train` computes an epoch as `curve` does; a string instead of a value is the reason of a failure.
+    """
+
+    def __init__(
+        self,
+        scheduler="none",
+        *,
+        slots=1,
+        epochs=EPOCHS,
+        algorithm="random",
+        top=1,
+        budget=None,
+        limits=Limits(),  # noqa: B008
+        train=curve,
+        patience=0,
+        crashes=(),
+    ):
+        self.scheduler, self.slots, self.epochs, self.algorithm = scheduler, slots, epochs, algorithm
+        self.top, self.budget, self.limits, self.train = top, budget, limits, train
+        self.fixed = {"epochs": epochs, "patience": patience}
+        self.crashes = set(crashes)
+        self.lines, self.files, self.said, self.ended = [], Files(), [], []
+        self.names = map(str, itertools.count())
+        self.workers = {}
+
+    @property
+    def events(self):
+        return [from_line(line) for line in self.lines]
+
+    @property
+    def ledger(self):
+        return self.director.ledger
+
+    def statuses(self):
+        return {index: record.status for index, record in self.ledger.records.items()}
+
+    def record(self, event):
+        self.lines.append(to_line(event))
+        if len(self.lines) in self.crashes:
+            raise CrashError
+
+    def open(self, trials):
+        """A driver takes up what the one before has left."""
+        space = load_space("quick")
+        self.workers = {}
+        self.director = Director(
+            Ledger(LOSS),
+            Proposals(self.algorithm, SpecSampler(space, LOSS.name, 0, self.fixed), LOSS, space.start_points),
+            build_scheduler(self.scheduler, self.epochs, space, 0),
+            Room(self.slots),
+            {"mlp": 1},
+            self.limits,
+            Disk(Storage("/nowhere"), self.top, self.budget, self.files.forget),
+            self.record,
+            lambda record, _ledger: self.ended.append((record.index, record.status)),
+            self.said.append,
+        )
+        self.director.restore(self.events)
+        self.director.open(trials)
+        return self.director
+
+    def start(self):
+        """The name and the job of the next attempt, if there is room for one."""
+        name = next(self.names)
+        job = self.director.next(name)
+        if job is None:
+            return None
+        assert job.index not in {other.index for other, _ in self.workers.values()}
+        self.workers[name] = job, None
+        return name, job
+
+    def begin(self):
+        """As `start`; a process takes it up."""
+        started = self.start()
+        if started is not None:
+            self.director.begun(started[0])
+        return started
+
+    def step(self, name):
+        """An epoch of a trial, and what follows from it; the verdict."""
+        job, weights = self.workers[name]
+        if weights is None:
+            weights = self._load(job)
+        epoch = weights.epoch + 1
+        amount, value = self.train(job.spec, epoch, weights.amount)
+        if isinstance(value, str):
+            return self.fail(name, value)
+        better = value < weights.best_value
+        weights = Weights(
+            amount, epoch, epoch if better else weights.best_epoch, value if better else weights.best_value
+        )
+        last = epoch == job.spec.epochs or 0 < job.spec.patience <= epoch - weights.best_epoch
+        self.files.write(job.index, weights)
+        self.workers[name] = job, weights
+        report = EpochReport(
+            epoch, 0.5, {LOSS.name: value}, 0.1, 1.0, 10.0, weights.best_epoch, weights.best_value, last
+        )
+        message = {
+            "report": json.dumps(report.to_json()),
+            "train_seconds": float(epoch - job.epochs),
+            "kept": weights.best_epoch,
+            "stored": STORED,
+        }
+        verdict = self.director.heard(name, message)
+        if last or verdict is not Verdict.GO_ON:
+            if verdict is Verdict.PAUSE:
+                assert epoch in job.milestones
+            self.over(name)
+        return verdict
+
+    def _load(self, job):
+        weights = Weights()
+        if job.epochs:
+            assert job.attempt > 1
+            assert job.index in self.files.states, f"trial {job.index} has nothing to go on from"
+            weights = self.files.states[job.index]
+            assert weights.epoch == job.epochs
+        if job.donor is not None:
+            assert job.donor in self.files.states, f"nothing is left of donor {job.donor}"
+            weights = dataclasses.replace(weights, amount=self.files.states[job.donor].amount)
+        return weights
+
+    def fail(self, name, reason, *, lost=False):
+        self.director.heard(name, {"failure": reason, "lost": lost})
+        self.over(name)
+
+    def over(self, name):
+        del self.workers[name]
+        self.director.over(name)
+
+    def lose(self, name, reason="killed"):
+        del self.workers[name]
+        self.director.lost(name, reason)
+
+    def finish(self, pick=lambda names: names[0], until=lambda: False):
+        """Runs what there is to run; `pick` says whose turn it is."""
+        while not until():
+            try:
+                while self.begin() is not None:
+                    pass
+            except StopIteration:
+                assert not self.workers
+                return
+            assert self.workers, "nothing runs, and nothing starts"
+            self.step(pick(list(self.workers)))
+
+    def run(self, trials, **options):
+        """From the start to the end, with as many drivers as it takes."""
+        while True:
+            try:
+                self.open(trials)
+                self.finish(**options)
+            except CrashError:
+                continue
+            return self
+
+
+def outcome(sweep):
+    """What must not depend on breaks."""
+    records = {
+        index: (
+            record.spec,
+            record.best_spec,
+            dict(record.point),
+            record.epochs,
+            record.status,
+            record.reason,
+            record.value,
+            record.kept,
+            record.train_seconds,
+        )
+        for index, record in sweep.ledger.records.items()
+    }
+    return records, sweep.ledger.best.index, sweep.ledger.best.value
+
+
+def check_journal(sweep, trials):
+    """Every trial that was wanted has come to one end, each of its epochs is there once."""
+    epochs, ends, attempts = {}, {}, {}
+    for event in sweep.events:
+        match event:
+            case Drawn():
+                assert event.index == len(epochs)
+                epochs[event.index], ends[event.index], attempts[event.index] = [], [], []
+            case Begun():
+                attempts[event.index].append(event.attempt)
+            case Reported():
+                epochs[event.index].append(event.report.epoch)
+            case Ended() if event.status in FINAL:
+                ends[event.index].append(event.status)
+        if not isinstance(event, Opened | Drawn | Ended):
+            assert not ends[event.index], f"{event} after the end of the trial"
+    assert len(epochs) == trials
+    for index, record in sweep.ledger.records.items():
+        assert ends[index] == [record.status]
+        assert epochs[index] == list(range(1, record.epochs + 1))
+        assert attempts[index] == list(range(1, record.attempts + 1))
+        assert record.train_seconds == record.epochs
+    return epochs, ends
+
+
+def sometimes_failing(spec, epoch, amount):
+    if spec.seed % 7 == 3 and epoch == 2:
+        return amount, "not today"
+    return curve(spec, epoch, amount)
+
+
+@cache
+def uninterrupted(scheduler, algorithm):
+    sweep = Sweep(scheduler, algorithm=algorithm, train=sometimes_failing, patience=3).run(14)
+    check_journal(sweep, 14)
+    return len(sweep.lines), outcome(sweep)
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_a_crash_after_any_event_changes_nothing(scheduler, algorithm, data):
+    count, wanted = uninterrupted(scheduler, algorithm)
+    crashes = data.draw(st.sets(st.integers(1, count + 10), min_size=1, max_size=6))
+    sweep = Sweep(scheduler, algorithm=algorithm, train=sometimes_failing, patience=3, crashes=crashes).run(14)
+    check_journal(sweep, 14)
+    assert outcome(sweep) == wanted
+
+
+def test_the_examples_have_all_kinds_of_ends():
+    found = {scheduler: uninterrupted(scheduler, "random")[1][0] for scheduler in SCHEDULERS}
+    assert {record[4] for record in found["none"].values()} == {"finished", "failed"}
+    for scheduler in ("asha", "asha-promote", "hyperband", "median"):
+        assert {"finished", "stopped", "failed"} == {record[4] for record in found[scheduler].values()}
+    # some go on with settings that were not drawn
+    assert any(record[0] != found["none"][index][0] for index, record in found["pbt"].items())
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_a_crash_near_the_end_leaves_the_files_of_the_best_trial_only(scheduler):
+    count = len(Sweep(scheduler).run(7).lines)
+    for crash in range(count - 12, count + 1):
+        sweep = Sweep(scheduler, crashes=[crash]).run(7)
+        assert (crash, sweep.files.owners) == (crash, {sweep.ledger.best.index})
+
+
+class Chaos:
+    """Processes that start late, are lost, or never take up their trial; drivers that are killed."""
+
+    def __init__(self, sweep, seed, trials):
+        self.sweep, self.random, self.trials = sweep, random.Random(seed), trials
+
+    def run(self):
+        while True:
+            try:
+                self.sweep.open(self.trials)
+                while self.act():
+                    pass
+            except CrashError:
+                continue
+            return
+
+    def act(self):
+        sweep = self.sweep
+        try:
+            while len(sweep.workers) < sweep.slots and self.random.random() < 0.9:
+                if sweep.start() is None:
+                    break
+        except StopIteration:
+            assert not sweep.workers
+            return False
+        if not sweep.workers:
+            return True
+        name = self.random.choice(list(sweep.workers))
+        job, _ = sweep.workers[name]
+        chance = self.random.random()
+        if chance < 0.04:
+            sweep.lose(name)
+        elif chance < 0.06:
+            sweep.fail(name, "out of luck", lost=True) if self.is_running(job) else sweep.over(name)
+        elif self.is_running(job):
+            sweep.step(name)
+        else:
+            sweep.director.begun(name)
+        return True
+
+    def is_running(self, job):
+        return self.sweep.statuses()[job.index] == "running"
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@given(
+    seed=st.integers(0, 10**6),
+    slots=st.integers(2, 5),
+    crashes=st.sets(st.integers(1, 200), max_size=4),
+    algorithm=st.sampled_from(["random", "tpe"]),
+)
+@settings(max_examples=40)
+def test_with_several_slots_every_trial_comes_to_one_end(scheduler, seed, slots, crashes, algorithm):
+    sweep = Sweep(
+        scheduler, slots=slots, algorithm=algorithm, train=sometimes_failing, crashes=crashes, limits=Limits(3)
+    )
+    Chaos(sweep, seed, 15).run()
+    check_journal(sweep, 15)
+    for record in sweep.ledger.records.values():
+        assert record.losses <= 3
+        if record.status == "finished":
+            assert record.epochs == EPOCHS
+    assert sweep.ledger.best.index in sweep.files.best
+
+
+def test_trials_that_were_paused_are_chosen_by_the_order_of_the_scheduler():
+    sweep = Sweep("asha-promote").run(9)
+    epochs, ends = check_journal(sweep, 9)
+    values = {
+        event.index: event.report.best_value
+        for event in sweep.events
+        if isinstance(event, Reported) and event.report.epoch == 1
+    }
+    reached = [index for index in epochs if len(epochs[index]) > 1]
+    assert 3 <= len(reached) < 9
+    assert min(values, key=values.get) in reached
+    assert max(values, key=values.get) not in reached
+    assert sum(ends[index] == ["finished"] for index in ends) >= 1
+    for record in sweep.ledger.records.values():
+        if record.status == "stopped":
+            assert record.reason == f"by the scheduler after epoch {record.epochs}"
+
+
+def test_a_lost_trial_goes_on_until_it_was_lost_too_often():
+    sweep = Sweep(limits=Limits(max_failures=2), epochs=8)
+    sweep.open(1)
+    for attempt, epochs in [(1, 0), (2, 2), (3, 4)]:
+        name, job = sweep.begin()
+        assert (job.index, job.attempt, job.epochs) == (0, attempt, epochs)
+        assert not sweep.said or "trial 0 goes on from its last checkpoint" in sweep.said[-1]
+        sweep.step(name)
+        sweep.step(name)
+        sweep.lose(name, f"signal {attempt}")
+    record = sweep.ledger.records[0]
+    assert (record.status, record.losses, record.epochs) == ("failed", 2, 6)
+    assert record.reason.startswith("the process of the trial was lost (signal 3)")
+    assert len(sweep.said) == 2
+    with pytest.raises(StopIteration):
+        sweep.start()
+    check_journal(sweep, 1)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_process_that_is_lost_before_its_first_epoch_counts_as_an_attempt(begun):
+    sweep = Sweep(limits=Limits(max_failures=1))
+    sweep.open(1)
+    name, _ = sweep.begin() if begun else sweep.start()
+    sweep.lose(name)
+    _, job = sweep.begin()
+    assert (job.attempt, job.epochs) == (2, 0)
+
+
+def test_a_trial_that_no_process_took_up_is_the_next_one_again():
+    sweep = Sweep(slots=2)
+    sweep.open(2)
+    name, _ = sweep.start()
+    sweep.over(name)
+    _, job = sweep.start()
+    assert (job.index, job.attempt) == (0, 1)
+    assert [type(event) for event in sweep.events] == [Opened, Drawn]
+
+
+def test_a_failure_that_says_lost_is_tried_again_and_another_one_is_not():
+    sweep = Sweep()
+    sweep.open(2)
+    name, _ = sweep.begin()
+    sweep.fail(name, "its gang was lost", lost=True)
+    name, job = sweep.begin()
+    assert (job.index, job.attempt) == (0, 2)
+    sweep.fail(name, "the loss became infinite")
+    record = sweep.ledger.records[0]
+    assert (record.status, record.reason, record.losses) == ("failed", "the loss became infinite", 1)
+    assert sweep.begin()[1].index == 1
+    assert sweep.ended == [(0, "failed")]
+
+
+def test_losses_before_a_crash_count():
+    sweep = Sweep(limits=Limits(max_failures=1))
+    for _ in range(2):
+        sweep.open(1)
+        sweep.lose(sweep.begin()[0])
+    assert sweep.ledger.records[0].status == "failed"
+    # a crash of the driver is none of the trial's
+    sweep = Sweep(limits=Limits(max_failures=0))
+    for _ in range(3):
+        sweep.open(1)
+        sweep.step(sweep.begin()[0])
+    assert (sweep.ledger.records[0].losses, sweep.ledger.records[0].epochs) == (0, 3)
+
+
+def test_an_epoch_that_took_too_long_is_named():
+    sweep = Sweep(limits=Limits(max_failures=0, epoch_timeout=0.05))
+    sweep.open(2)
+    name, _ = sweep.begin()
+    sweep.step(name)
+    time.sleep(0.06)
+    sweep.lose(name)
+    assert sweep.ledger.records[0].reason == "epoch 2 took longer than 0.05 s (--epoch-timeout)"
+    sweep.lose(sweep.begin()[0], "signal 9")
+    assert sweep.ledger.records[1].reason == "the process of the trial was lost (signal 9)"
+
+
+def failing(seeds):
+    """The trials with these numbers, in the order of their first epoch, fail."""
+    order = []
+
+    def train(spec, epoch, amount):
+        if spec.seed not in order:
+            order.append(spec.seed)
+        return (
+            (amount, "no memory" if order.index(spec.seed) % 2 else "no luck")
+            if order.index(spec.seed) in seeds
+            else curve(spec, epoch, amount)
+        )
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("failures", "others", "gives_up"), [(9, 0, False), (10, 0, True), (10, 2, True), (10, 3, False), (13, 3, True)]
+)
+def test_a_sweep_gives_up_when_at_least_ten_and_more_than_the_share_have_failed(failures, others, gives_up):
+    sweep = Sweep(limits=Limits(failed_share=0.8), train=failing(range(others, others + failures)), epochs=2)
+    sweep.run(others + failures)
+    if not gives_up:
+        sweep.director.check()
+        return
+    sentence = (
+        rf"^{failures} of {failures + others} trials have failed, so the sweep has given up: \d+ x no \w+; \d x no \w+$"
+    )
+    with pytest.raises(ExecutionError, match=sentence):
+        sweep.director.check()
+
+
+def test_failures_of_earlier_sessions_are_no_reason_to_give_up():
+    sweep = Sweep(train=failing(range(10)), epochs=2).run(10)
+    with pytest.raises(ExecutionError, match="5 x no luck"):
+        sweep.director.check()
+    sweep.open(12)
+    sweep.director.check()
+
+
+def test_more_trials_are_drawn_when_a_sweep_is_extended():
+    long, short = Sweep("asha").run(8), Sweep("asha").run(5)
+    with pytest.raises(StopIteration):
+        short.open(5).next("x")
+    short.run(8)
+    check_journal(short, 8)
+    assert outcome(short) == outcome(long)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_trials_that_the_user_has_interrupted_go_on(scheduler):
+    sweep, wanted = Sweep(scheduler, slots=3), 8
+    for events in (15, 40, 60):
+        sweep.open(wanted)
+        sweep.finish(until=lambda events=events: len(sweep.lines) >= events)
+        running = {job.index for job, _ in sweep.workers.values()}
+        sweep.director.stopping = True
+        assert sweep.start() is None
+        sweep.director.close()
+        assert running <= {index for index, status in sweep.statuses().items() if status == "interrupted"}
+        assert all(sweep.ledger.records[index].reason == "stopped by the user" for index in running)
+    sweep.open(wanted)
+    assert "interrupted" not in sweep.statuses().values()
+    sweep.finish()
+    check_journal(sweep, wanted)
+
+
+def test_what_ends_while_the_user_stops_is_interrupted_unless_it_was_its_end():
+    sweep = Sweep(slots=4, epochs=2)
+    sweep.open(4)
+    names = [sweep.begin()[0] for _ in range(4)]
+    sweep.step(names[0])
+    sweep.director.stopping = True
+    sweep.step(names[0])
+    sweep.lose(names[1])
+    sweep.fail(names[2], "torn down")
+    sweep.over(names[3])
+    assert list(sweep.statuses().values()) == ["finished", "interrupted", "interrupted", "interrupted"]
+
+
+def test_a_trial_that_waits_for_another_attempt_is_interrupted_too():
+    sweep = Sweep()
+    sweep.open(1)
+    name, _ = sweep.begin()
+    sweep.step(name)
+    sweep.lose(name)
+    sweep.director.stopping = True
+    sweep.director.close()
+    assert sweep.statuses() == {0: "interrupted"}
+    assert sweep.open(1) and sweep.begin()[1].epochs == 1
+
+
+def test_a_promoted_trial_of_an_earlier_session_that_is_stopped_by_a_limit_is_not_paused():
+    sweep = Sweep("asha-promote")
+    sweep.open(3)
+    sweep.finish(until=lambda: list(sweep.statuses().values()) == ["paused"] * 3)
+    sweep.open(3)
+    name, job = sweep.begin()
+    sweep.director.stopping = True
+    sweep.over(name)
+    assert sweep.statuses()[job.index] == "interrupted"
+    sweep.open(3)
+    assert sweep.begin()[1].index == job.index
+
+
+def test_the_time_budget_ends_what_runs_and_what_is_paused():
+    sweep = Sweep("asha-promote", slots=2)
+    sweep.open(9)
+    sweep.finish(until=lambda: list(sweep.statuses().values()).count("paused") >= 2 and len(sweep.workers) == 2)
+    sweep.director.stop_after(0)
+    running = {job.index for job, _ in sweep.workers.values()}
+    drawn = len(sweep.ledger.records)
+    sweep.director.close()
+    assert len(sweep.ledger.records) == drawn < 9
+    for record in sweep.ledger.records.values():
+        assert record.status == "stopped"
+        if record.index in running:
+            assert record.reason == f"by the time budget after epoch {record.epochs}"
+
+
+def test_after_the_time_budget_nothing_is_drawn():
+    sweep = Sweep()
+    sweep.open(3)
+    sweep.director.stop_after(0)
+    with pytest.raises(StopIteration):
+        sweep.start()
+
+
+def test_the_time_budget_ends_a_trial_that_waits_for_another_attempt():
+    sweep = Sweep()
+    sweep.open(1)
+    name, _ = sweep.begin()
+    sweep.step(name)
+    sweep.lose(name)
+    sweep.director.stop_after(0)
+    sweep.director.close()
+    assert sweep.statuses() == {0: "stopped"}
+
+
+def by_order(values):
+    """The trials have these losses, in the order of their first epoch, at all of their epochs."""
+    order = []
+
+    def train(spec, _epoch, _amount):
+        if spec.seed not in order:
+            order.append(spec.seed)
+        return 0.0, values[order.index(spec.seed)]
+
+    return train
+
+
+def test_only_the_files_of_the_best_trials_stay():
+    sweep = Sweep(top=2, epochs=2, train=by_order([0.5, 0.4, 0.6, 0.3, "failed", 0.35]))
+    kept = []
+    sweep.open(6)
+    for count in range(1, 7):
+        sweep.finish(until=lambda count=count: len(sweep.ended) == count)
+        kept.append(set(sweep.files.best))
+    assert kept == [{0}, {0, 1}, {0, 1}, {1, 3}, {1, 3}, {3, 5}]
+    assert sweep.files.states == {}
+    assert sweep.ledger.best.index == 3
+
+
+def test_of_a_failed_trial_the_best_epoch_before_counts():
+    sweep = Sweep(epochs=3, train=lambda spec, epoch, amount: (amount, 0.1 if epoch == 1 else "failed"))
+    sweep.run(2)
+    assert list(sweep.statuses().values()) == ["failed", "failed"]
+    assert (sweep.ledger.best.index, sweep.files.best) == (0, {0: 1})
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_equally_good_trials_the_files_of_the_best_one_stay(first):
+    sweep = Sweep(slots=2, epochs=2, train=lambda _spec, _epoch, _amount: (0.0, 0.5))
+    sweep.open(2)
+    names = [sweep.begin()[0] for _ in range(2)]
+    for name in (names[first], names[1 - first]) * 2:
+        sweep.step(name)
+    assert set(sweep.files.best) == {sweep.ledger.best.index}
+
+
+def test_the_best_trial_is_one_whose_weights_are_kept():
+    """The disk was full when the first trial had its best epoch, its last one."""
+    sweep = Sweep(slots=2, epochs=2)
+    director = sweep.open(2)
+    for index, losses in enumerate([(0.5, 0.1), (0.3, 0.4)]):
+        name, _ = sweep.begin()
+        for epoch, loss in enumerate(losses, start=1):
+            best = losses.index(min(losses[:epoch])) + 1
+            report = EpochReport(epoch, 0.5, {LOSS.name: loss}, 0.1, 1.0, 10.0, best, min(losses[:epoch]), epoch == 2)
+            kept = 1
+            sweep.files.best[index] = kept
+            director.heard(
+                name, {"report": json.dumps(report.to_json()), "train_seconds": 1.0, "kept": kept, "stored": 1}
+            )
+        sweep.over(name)
+    assert sweep.ledger.best.index == 1
+    assert set(sweep.files.best) == {1}
+
+
+def test_quota_shares_a_part_of_the_budget_among_the_slots():
+    assert quota(None, 4) is None
+    assert quota(1_000_000, 4) * 4 + HELD_SHARE * 1_000_000 < 1_000_000
+
+
+def test_the_disk_budget_ends_the_worst_paused_trials():
+    # 4.75 trials may wait
+    sweep = Sweep("pbt", budget=1000, train=by_order([0.5, 0.9, 0.1, 0.8, 0.7, 0.3, 0.2, 0.6]))
+    sweep.open(8)
+    sweep.finish(until=lambda: len(sweep.ledger.records) == 5 and "running" not in sweep.statuses().values())
+    assert [index for index, status in sweep.statuses().items() if status == "stopped"] == [1]
+    assert sweep.ledger.records[1].reason == "by the disk budget after epoch 1"
+    sweep.finish()
+    check_journal(sweep, 8)
+    assert sweep.ledger.best.index == 2
+    assert sweep.statuses()[2] == "finished"
+
+
+@pytest.mark.parametrize("scheduler", ["asha-promote", "hyperband", "pbt"])
+@given(seed=st.integers(0, 10**6), slots=st.integers(1, 4), budget=st.integers(100, 2500))
+@settings(max_examples=25)
+def test_paused_trials_never_hold_more_than_the_disk_budget(scheduler, seed, slots, budget):
+    sweep = Sweep(scheduler, slots=slots, budget=budget, limits=Limits(3))
+    chaos = Chaos(sweep, seed, 12)
+    sweep.open(12)
+    while chaos.act():
+        waiting = [record for record in sweep.ledger.records.values() if record.status == "paused"]
+        assert len(waiting) <= 1 or sum(record.stored for record in waiting) <= budget * HELD_SHARE
+    check_journal(sweep, 12)
+    assert sweep.ledger.best.index in sweep.files.best
+
+
+def with_slow_takers(epochs=2):
+    """A population in which all have come to their end but those that take over weights; these have not begun to.
+
+    It compares after the first epoch only.
+    """
+    sweep = Sweep("pbt", epochs=2, train=by_order([0.1 * (8 - number) for number in range(8)]))
+    sweep.fixed["epochs"] = epochs
+    sweep.open(8)
+    sweep.finish(until=lambda: list(sweep.statuses().values()) == ["paused"] * 8)
+    sweep.slots = 3
+    sweep.open(8)
+    takers = {}
+    while len(sweep.ended) < 6:
+        name, job = sweep.begin()
+        if job.donor is None:
+            while name in sweep.workers:
+                sweep.step(name)
+        else:
+            takers[name] = job
+    assert {job.index for job in takers.values()} == {0, 1}
+    donors = {job.donor for job in takers.values()}
+    assert donors <= {6, 7}
+    return sweep, takers, donors
+
+
+def test_files_of_a_donor_stay_until_all_that_take_over_from_it_have_them():
+    sweep, takers, donors = with_slow_takers()
+    assert set(sweep.files.states) == donors | {0, 1}
+    for name in takers:
+        sweep.step(name)
+    assert sweep.files.owners == {7}
+    check_journal(sweep, 8)
+
+
+def test_what_was_taken_over_is_taken_over_once():
+    sweep, takers, _ = with_slow_takers(epochs=4)
+    for name in list(takers):
+        sweep.step(name)
+    # the takers go on, and need no donor any more
+    assert (set(sweep.files.states), set(sweep.files.best)) == ({0, 1}, {0, 1, 7})
+    for name in list(takers):
+        sweep.lose(name)
+    for job in takers.values():
+        name, again = sweep.begin()
+        assert (again.index, again.donor, again.epochs) == (job.index, None, 2)
+        assert again.spec == job.spec
+
+
+def test_files_of_a_donor_stay_over_a_loss_of_the_taker_and_a_crash():
+    sweep, takers, donors = with_slow_takers()
+    for name in list(takers):
+        sweep.lose(name)
+    sweep.open(8)
+    jobs = dict(sweep.begin() for _ in range(2))
+    assert [(job.index, job.donor) for job in jobs.values()] == [(job.index, job.donor) for job in takers.values()]
+    assert donors <= set(sweep.files.states)
+    for name in jobs:
+        sweep.step(name)
+    assert sweep.files.owners == {7}
+    check_journal(sweep, 8)
+
+
+def test_a_taker_that_fails_needs_its_donor_no_more():
+    sweep, takers, _ = with_slow_takers()
+    for name in takers:
+        sweep.fail(name, "out of memory")
+    assert sweep.files.owners == {7}
+
+
+def test_a_continued_trial_is_told_what_it_takes_over():
+    sweep, takers, _ = with_slow_takers()
+    continued = [event for event in sweep.events if isinstance(event, Continued) and event.donor is not None]
+    for event, job in zip(continued, takers.values(), strict=True):
+        donor = sweep.ledger.records[event.donor].spec
+        assert (event.index, event.donor, event.spec) == (job.index, job.donor, job.spec)
+        assert job.spec.learning_rate in [
+            pytest.approx(min(max(donor.learning_rate * factor, 0.001), 0.03)) for factor in (0.8, 1.2)
+        ]
+        assert dataclasses.replace(job.spec, learning_rate=donor.learning_rate) == donor
+
+
+def test_the_best_spec_is_the_one_of_the_best_epoch():
+    sweep = Sweep("pbt", train=lambda spec, epoch, _: (0.0, noise(spec.learning_rate, epoch))).run(12)
+    specs, best, drawn = {}, {}, {}
+    for event in sweep.events:
+        match event:
+            case Drawn():
+                specs[event.index] = drawn[event.index] = event.spec
+            case Continued() if event.spec is not None:
+                specs[event.index] = event.spec
+            case Reported() if event.report.best_epoch == event.report.epoch:
+                best[event.index] = specs[event.index]
+    records = sweep.ledger.records
+    assert {index: record.best_spec for index, record in records.items()} == best
+    assert {index: record.spec for index, record in records.items()} == specs
+    assert best not in (specs, drawn)
+
+
+def test_trouble_is_said_once_not_once_per_trial():
+    sweep = Sweep(slots=2)
+    director = sweep.open(2)
+    report = EpochReport(1, 0.5, {LOSS.name: 0.5}, 0.1, 1.0, 10.0, 1, 0.5, False)
+    for _ in range(2):
+        name, job = sweep.begin()
+        trouble = f"/sweep: trials/{job.index}: could not be written (No space left on device)"
+        director.heard(
+            name,
+            {"report": json.dumps(report.to_json()), "train_seconds": 1.0, "kept": 0, "stored": 0, "trouble": trouble},
+        )
+    assert sweep.said == ["trial 0: /sweep: trials/0: could not be written (No space left on device)"]
+
+
+def test_the_listener_hears_of_every_end_once():
+    sweep = Sweep("asha", slots=2).run(6)
+    assert sorted(sweep.ended) == sorted(sweep.statuses().items())
+
+
+def test_everything_is_recorded_before_it_counts():
+    sweep = Sweep("asha-promote", slots=2, crashes=[25])
+    with pytest.raises(CrashError):
+        sweep.open(9)
+        sweep.finish()
+    before = Ledger(LOSS)
+    for event in sweep.events[:-1]:
+        before.apply(event)
+    assert before.records == sweep.ledger.records
+    assert {type(event) for event in Sweep("asha-promote").run(9).events} == {
+        Opened,
+        Drawn,
+        Begun,
+        Reported,
+        Paused,
+        Continued,
+        Ended,
+    }
+    assert not any(isinstance(event, Lost) for event in sweep.events)

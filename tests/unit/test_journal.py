@@ -1,0 +1,577 @@
+"""The journal of a sweep: nothing that was recorded is lost or changed; one driver at a time; sweeps are found."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import ExecutionError, OrchestratorError, StorageError
+from orchestrator.journal import (
+    Begun,
+    Closed,
+    Continued,
+    Drawn,
+    Ended,
+    Journal,
+    Lost,
+    Opened,
+    Paused,
+    Reported,
+    RunningTime,
+    journal,
+    lock,
+)
+from orchestrator.journal.events import KINDS, from_line, to_line
+from orchestrator.journal.folder import (
+    FINISHED,
+    INTERRUPTED,
+    KILLED,
+    RUNNING,
+    Header,
+    find_sweep,
+    known_sweeps,
+    new_id,
+    read_header,
+    remove_sweep,
+    sweeps_home,
+    write_header,
+)
+from orchestrator.journal.journal import read_events
+from orchestrator.journal.lock import is_locked, locked
+from orchestrator.storage import Storage
+from orchestrator.training import EpochReport, TrialSpec
+
+FILE = "journal.jsonl"
+SPEC = TrialSpec("mlp", {"depth": 2, "activation": "relu", "dropout": 0.1}, learning_rate=0.1 + 0.2)
+REPORT = EpochReport(1, 0.7, {"log_loss": 0.6, "accuracy": 0.5}, 0.001, 0.25, 1e5, 1, 0.6, False)
+EVENTS = [
+    Opened(1.5, 20),
+    Drawn(2.0, 0, SPEC, {"mlp.depth": 2, "learning_rate": 0.1 + 0.2}),
+    Begun(2.5, 0, 1),
+    Reported(3.0, 0, REPORT, 0.25, 1, 4096),
+    Paused(3.5, 0),
+    Continued(4.0, 0, 3, SPEC),
+    Lost(4.5, 0, 'what the "äöü" said\n'),
+    Ended(5.0, 0, "stopped", "by the scheduler after epoch 1"),
+    Closed(6.0, "finished", ""),
+]
+NEW = Opened(7.0, None)
+
+
+def lines(events):
+    return b"".join(to_line(event).encode() + b"\n" for event in events)
+
+
+def written(place, events):
+    """The folder of a sweep with these events in its journal."""
+    storage = Storage.at(place)
+    opened = Journal(storage)
+    for event in events:
+        opened.record(event)
+    opened.close()
+    return storage
+
+
+def reopened(place, content):
+    """A journal with this content, after another session has added `NEW`."""
+    (place / FILE).write_bytes(content)
+    return list(read_events(written(place, [NEW])))
+
+
+floats = st.floats(allow_nan=False)
+positive = st.floats(0, allow_infinity=False)
+counts = st.integers(0, 2**63)
+scalars = st.one_of(st.booleans(), st.integers(), floats, st.text(max_size=20), st.none())
+names = st.text(min_size=1, max_size=12)
+specs = st.builds(
+    TrialSpec,
+    architecture=names,
+    settings=st.dictionaries(names, scalars, max_size=4),
+    metric=names,
+    learning_rate=positive,
+    weight_decay=positive,
+    momentum=positive,
+    warmup_epochs=positive,
+    gradient_clip=positive,
+    batch_size=st.integers(1, 2**40),
+    compile=st.booleans(),
+    seed=counts,
+)
+reports = st.builds(
+    EpochReport, counts, floats, st.dictionaries(names, floats), floats, floats, floats, counts, floats, st.booleans()
+)
+events = st.one_of(
+    st.builds(Opened, floats, st.none() | counts),
+    st.builds(Drawn, floats, counts, specs, st.dictionaries(names, scalars, max_size=4)),
+    st.builds(Begun, floats, counts, counts),
+    st.builds(Reported, floats, counts, reports, floats, counts, counts),
+    st.builds(Paused, floats, counts),
+    st.builds(Continued, floats, counts, st.none() | counts, st.none() | specs),
+    st.builds(Lost, floats, counts, st.text()),
+    st.builds(Ended, floats, counts, names, st.text()),
+    st.builds(Closed, floats, names, st.text()),
+)
+
+
+@given(event=events)
+def test_an_event_is_read_as_it_was_written_to_the_last_bit(event):
+    line = to_line(event)
+    assert "\n" not in line
+    again = from_line(line)
+    # repr tells 0.0 from -0.0 and 1 from 1.0
+    assert again == event and repr(again) == repr(event)
+
+
+def test_there_is_an_example_of_every_kind_of_event():
+    assert {type(event) for event in EVENTS} == set(KINDS.values())
+
+
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_sessions_go_on_where_the_one_before_has_ended(tmp_path, place):
+    address = tmp_path / "sweep" if place == "folder" else f"memory://{tmp_path.name}/sweep"
+    for start in range(0, len(EVENTS), 3):
+        storage = written(address, EVENTS[start : start + 3])
+    assert list(read_events(storage)) == EVENTS
+
+
+def test_what_was_recorded_is_there_at_once(tmp_path):
+    storage = Storage.at(tmp_path)
+    opened = Journal(storage)
+    for number, event in enumerate(EVENTS, start=1):
+        opened.record(event)
+        assert list(read_events(storage)) == EVENTS[:number]
+    opened.close()
+
+
+def test_an_object_store_gets_events_while_the_sweep_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 0.01)
+    storage = Storage.at(f"memory://{tmp_path.name}")
+    opened = Journal(storage)
+    for event in EVENTS:
+        opened.record(event)
+        deadline = time.monotonic() + 20
+        while event not in list(read_events(storage)) and time.monotonic() < deadline:
+            time.sleep(0.005)
+    assert list(read_events(storage)) == EVENTS
+    opened.close()
+    assert len(storage.names()) == len(EVENTS)
+
+
+def test_a_journal_cut_off_at_any_byte_goes_on_after_its_last_whole_line(tmp_path):
+    recorded = [event for event in EVENTS if getattr(event, "spec", None) is None]
+    content = lines(recorded)
+    for length in range(len(content) + 1):
+        whole = content[:length].count(b"\n")
+        (tmp_path / FILE).write_bytes(content[:length])
+        assert list(read_events(Storage.at(tmp_path))) == recorded[:whole]
+        assert reopened(tmp_path, content[:length]) == [*recorded[:whole], NEW]
+
+
+@pytest.mark.parametrize("zeros", [b"\0", b"\0" * 5000, b"\0\n\0\n", b"\0" * 300 + b"\n"])
+@pytest.mark.parametrize("torn", [b"", b'{"event":"paused","at":'])
+def test_zeros_at_the_end_are_cut_off(tmp_path, zeros, torn):
+    assert reopened(tmp_path, lines(EVENTS) + torn + zeros) == [*EVENTS, NEW]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\n", b"nonsense", b"nonsense\n"])
+def test_a_journal_without_a_whole_line_begins_again(tmp_path, content):
+    assert reopened(tmp_path, content) == [NEW]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b"5",
+        b"null",
+        b"[]",
+        b'"paused"',
+        b"\xff\xfe",
+        b"\0\0\0",
+        b'{"event":"paused"}',
+        b'{"event":"pauzed","at":1.0,"index":0}',
+        b'{"event":["paused"],"at":1.0,"index":0}',
+        b'{"event":"reported","at":1.0,"index":0,"report":{},"train_seconds":0,"kept":0,"stored":0}',
+        b'{"event":"drawn","at":1.0,"index":0,"point":{},"spec":{"architecture":"mlp","optimiser":"adam"}}',
+        b'{"event":"drawn","at":1.0,"index":0,"point":{},"spec":{"architecture":"mlp","optimizer":"adma"}}',
+        b'{"event":"drawn","at":1.0,"index":0,"point":{},"spec":"mlp"}',
+    ],
+)
+def test_a_damaged_line_in_the_middle_is_named_and_one_at_the_end_is_cut_off(tmp_path, line):
+    path = tmp_path / FILE
+    path.write_bytes(lines(EVENTS[:2]) + line + b"\n" + lines(EVENTS[2:]))
+    with pytest.raises(StorageError, match=rf"^{path}: line 3 is damaged \(") as caught:
+        list(read_events(Storage.at(tmp_path)))
+    assert "\n" not in str(caught.value)
+    assert reopened(tmp_path, lines(EVENTS) + line + b"\n") == [*EVENTS, NEW]
+
+
+@given(line=st.integers(1, len(EVENTS)), place=st.integers(0), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_another_event_or_a_named_line(tmp_path_factory, line, place, bit):
+    folder = tmp_path_factory.mktemp("sweep")
+    parts = [bytearray(lines([event])) for event in EVENTS]
+    parts[line - 1][place % (len(parts[line - 1]) - 1)] ^= 1 << bit
+    (folder / FILE).write_bytes(b"".join(parts))
+    try:
+        found = list(read_events(Storage.at(folder)))
+    except OrchestratorError as error:
+        assert isinstance(error, StorageError)
+        assert f"{folder / FILE}: line {line} is damaged" in str(error)
+    else:
+        # other numbers and texts are possible; the last line may have been taken for a torn one
+        assert len(found) >= len(EVENTS) - (line == len(EVENTS))
+        assert found[: line - 1] == EVENTS[: line - 1]
+
+
+def test_a_damaged_line_of_an_object_store_is_named_wherever_it_is(tmp_path):
+    address = f"memory://{tmp_path.name}"
+    for event in (EVENTS[0:3], EVENTS[3:6], EVENTS[6:]):
+        storage = written(address, event)
+    names = storage.names()
+    whole = storage.read(names[1])
+    for number in (1, 2, 3):
+        parts = whole.splitlines(keepends=True)
+        parts[number - 1] = b"nonsense\n"
+        storage.write(names[1], b"".join(parts))
+        with pytest.raises(StorageError, match=rf"{names[1]}: line {number} is damaged"):
+            list(read_events(storage))
+
+
+def test_a_sweep_without_a_journal_is_an_error_that_names_the_file(tmp_path):
+    with pytest.raises(StorageError, match=rf"{tmp_path / FILE}: cannot be read \(No such file"):
+        list(read_events(Storage.at(tmp_path)))
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(StorageError, match=rf"{tmp_path / FILE}: cannot be written \(Is a directory"):
+        Journal(Storage.at(tmp_path))
+
+
+@contextmanager
+def small_disk(folder):
+    """A file system of its own with 64 kB."""
+    folder.mkdir()
+    if (
+        os.geteuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False).returncode
+    ):
+        pytest.skip("cannot mount here")
+    try:
+        yield Storage.at(folder)
+    finally:
+        # also with a file that a failed test has left open
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 512)
+        except OSError:
+            pass
+
+
+def fill_up(storage, opened):
+    """Records events until the disk is full and at least one of them waits."""
+    fill(Path(storage.path) / "filler")
+    recorded = []
+    while opened.trouble is None:
+        recorded.append(Lost(1.0, len(recorded), "x" * 300))
+        opened.record(recorded[-1])
+    return recorded
+
+
+def test_events_wait_for_room_on_a_full_disk(tmp_path):
+    with small_disk(tmp_path / "small") as storage:
+        opened = Journal(storage)
+        opened.record(EVENTS[0])
+        recorded = [EVENTS[0], *fill_up(storage, opened)]
+        assert opened.trouble == "No space left on device"
+        for event in EVENTS[1:]:
+            opened.record(event)
+        there = list(read_events(storage))
+        assert there == recorded[: len(there)]
+        assert len(there) < len(recorded)
+        # half a line is taken back
+        assert (Path(storage.path) / FILE).read_bytes() == lines(there)
+        (Path(storage.path) / "filler").unlink()
+        opened.record(NEW)
+        assert opened.trouble is None
+        assert list(read_events(storage)) == [*recorded, *EVENTS[1:], NEW]
+        opened.close()
+
+
+def test_room_is_noticed_without_another_event(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 0.01)
+    with small_disk(tmp_path / "small") as storage:
+        opened = Journal(storage)
+        recorded = fill_up(storage, opened)
+        (Path(storage.path) / "filler").unlink()
+        deadline = time.monotonic() + 20
+        while opened.trouble is not None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert list(read_events(storage)) == recorded
+        opened.close()
+
+
+def test_a_disk_that_stays_full_is_an_error_at_the_end(tmp_path):
+    with small_disk(tmp_path / "small") as storage:
+        opened = Journal(storage)
+        recorded = fill_up(storage, opened)
+        left = len(recorded) - len(list(read_events(storage)))
+        sentence = rf"^{left} events of the sweep could not be written down \(No space left on device\)$"
+        with pytest.raises(StorageError, match=sentence):
+            opened.close()
+
+
+def test_a_second_process_cannot_drive_a_sweep_until_the_first_is_gone(tmp_path):
+    storage = Storage.at(tmp_path)
+    code = (
+        "import sys, time\n"
+        "from orchestrator.journal.lock import locked\n"
+        "from orchestrator.storage import Storage\n"
+        "with locked(Storage.at(sys.argv[1]), 'digits-1'):\n"
+        "    print('locked', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"locked\n"
+        assert is_locked(storage)
+        sentence = rf"^the sweep digits-1 is running \(process {process.pid} on \S+\); wait for its end"
+        with pytest.raises(ExecutionError, match=sentence) as caught, locked(storage, "digits-1"):
+            pass
+        assert "\n" not in str(caught.value)
+        assert process.poll() is None and is_locked(storage)
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+        assert not is_locked(storage)
+        with locked(storage, "digits-1"):
+            assert is_locked(storage)
+    finally:
+        process.kill()
+        process.wait(30)
+        process.stdout.close()
+
+
+@pytest.fixture(params=["folder", "memory"])
+def place(request, tmp_path):
+    storage = Storage.at(tmp_path / "sweep" if request.param == "folder" else f"memory://{tmp_path.name}/sweep")
+    storage.prepare()
+    return storage
+
+
+def test_a_lock_ends_with_its_context(place):
+    for _ in range(2):
+        assert not is_locked(place)
+        with pytest.raises(RuntimeError, match="inside"), locked(place, "a"):
+            assert is_locked(place)
+            sentence = rf"the sweep b is running \(process {os.getpid()} on"
+            with pytest.raises(ExecutionError, match=sentence), locked(place, "b"):
+                pass
+            raise RuntimeError("inside")
+
+
+def test_a_lock_that_cannot_be_read_is_no_reason_to_fail(place):
+    place.write("driver.lock", b"\0\0\0")
+    with locked(place, "a"):
+        assert is_locked(place)
+
+
+def test_a_folder_without_rights_or_that_is_gone_is_named(tmp_path):
+    with (
+        pytest.raises(StorageError, match=rf"{tmp_path}/gone: cannot be written"),
+        locked(Storage.at(tmp_path / "gone"), "a"),
+    ):
+        pass
+
+
+def test_a_driver_of_an_object_store_that_is_silent_is_dead(tmp_path):
+    storage = Storage.at(f"memory://{tmp_path.name}")
+    for age, dead in [(lock.SILENT_SECONDS - 5, False), (lock.SILENT_SECONDS + 1, True)]:
+        beat = {"host": "there", "process": 7, "at": time.time() - age}
+        storage.write("driver.lock", json.dumps(beat).encode())
+        assert is_locked(storage) is not dead
+        if not dead:
+            with pytest.raises(ExecutionError, match=r"process 7 on there"), locked(storage, "a"):
+                pass
+
+
+def test_a_driver_of_an_object_store_gives_signs_of_life(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
+    storage = Storage.at(f"memory://{tmp_path.name}")
+    with locked(storage, "a"):
+        first = json.loads(storage.read("driver.lock"))["at"]
+        deadline = time.monotonic() + 20
+        while json.loads(storage.read("driver.lock"))["at"] == first and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert json.loads(storage.read("driver.lock"))["at"] > first
+    assert storage.names() == []
+
+
+@pytest.fixture
+def sweeps(tmp_path, monkeypatch):
+    """Home of its own; a function that keeps a sweep there or elsewhere."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+
+    def keep(sweep_id, name, started, run_id="0" * 32, base=None, status=FINISHED):
+        storage = (base or sweeps_home()).child(sweep_id)
+        header = Header(
+            id=sweep_id,
+            name=name,
+            config={"data": "sklearn:digits", "trials": 3},
+            space={"architectures": {"mlp": {}}},
+            digest="d",
+            metric="log_loss",
+            run_id=run_id,
+            tracking_uri="sqlite:///x.db",
+            threads=2,
+            versions={"torch": "2"},
+            folder="/",
+            labels={"user": "ada"},
+            started=started,
+            status=status,
+        )
+        write_header(storage, header)
+        return header
+
+    return keep
+
+
+def test_a_header_is_read_as_it_was_written(sweeps):
+    header = sweeps("a-1", "a", 1.25)
+    storage = sweeps_home().child("a-1")
+    assert read_header(storage) == header
+    write_header(storage, header.with_status(INTERRUPTED))
+    assert read_header(storage).status == INTERRUPTED
+    # at home there is no need for a pointer
+    assert sweeps_home().names() == ["a-1/sweep.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'"x"', b"null", b"{}", b'{"format": 1}', b"\xff"])
+def test_a_damaged_header_is_named_and_hides_no_other_sweep(sweeps, content):
+    header = sweeps("a-1", "a", 1.0)
+    sweeps("b-1", "b", 2.0)
+    damaged = sweeps_home().child("b-1")
+    damaged.write("sweep.json", content)
+    assert [sweep.header for sweep in known_sweeps()] == [header]
+    with pytest.raises(StorageError, match=rf"{damaged}/sweep.json: damaged"):
+        read_header(damaged)
+
+
+def test_a_header_of_another_version_is_refused(sweeps):
+    sweeps("a-1", "a", 1.0)
+    storage = sweeps_home().child("a-1")
+    content = json.loads(storage.read("sweep.json"))
+    storage.write("sweep.json", json.dumps({**content, "format": 2}).encode())
+    with pytest.raises(StorageError, match="written by another version"):
+        read_header(storage)
+
+
+def test_a_sweep_is_found_by_its_id_its_name_and_its_run(sweeps):
+    sweeps("digits-1", "digits", 1.0, "aaaaaa1" + "0" * 25)
+    sweeps("digits-3", "digits", 3.0, "bbbbbb1" + "0" * 25)
+    sweeps("digits-2", "digits", 2.0, "cccccc1" + "0" * 25)
+    # named as the id of another one
+    sweeps("wine-1", "digits-1", 4.0, "dddddd1" + "0" * 25)
+    found = {
+        None: "wine-1",
+        "digits-2": "digits-2",
+        "digits": "digits-3",
+        "digits-1": "digits-1",
+        "aaaaaa1" + "0" * 25: "digits-1",
+        "aaaaaa": "digits-1",
+        "cccccc10": "digits-2",
+    }
+    assert {selector: find_sweep(selector).header.id for selector in found} == found
+    assert [sweep.header.id for sweep in known_sweeps()] == ["wine-1", "digits-3", "digits-2", "digits-1"]
+
+
+@pytest.mark.parametrize("selector", ["aaaaa", "digit", "digits-12", "", "zzzzzz"])
+def test_what_is_not_there_is_said_with_the_latest(sweeps, selector):
+    for number in range(1, 8):
+        sweeps(f"digits-{number}", "digits", float(number), "aaaaaa" + "0" * 26)
+    with pytest.raises(ExecutionError) as caught:
+        find_sweep(selector)
+    latest = "digits-7, digits-6, digits-5, digits-4, digits-3"
+    assert str(caught.value) == f"there is no sweep '{selector}' in {sweeps_home()} (latest: {latest})"
+
+
+def test_where_nothing_is_the_place_is_named(sweeps, tmp_path):
+    with pytest.raises(ExecutionError, match=rf"^there is no sweep in {sweeps_home()}; .*say where with --storage$"):
+        find_sweep(None)
+    elsewhere = Storage.at(tmp_path / "elsewhere")
+    with pytest.raises(ExecutionError, match=rf"^there is no sweep in {elsewhere}$"):
+        find_sweep("a", elsewhere)
+
+
+@pytest.mark.parametrize("kind", ["folder", "memory"])
+def test_a_sweep_that_is_stored_elsewhere_leaves_a_pointer_at_home(sweeps, tmp_path, kind):
+    elsewhere = Storage.at(tmp_path / "elsewhere" if kind == "folder" else f"memory://{tmp_path.name}/elsewhere")
+    sweeps("here-1", "here", 1.0)
+    header = sweeps("there-1", "there", 2.0, base=elsewhere)
+    found = find_sweep("there")
+    assert (found.header, found.storage) == (header, elsewhere.child("there-1"))
+    assert [sweep.header.id for sweep in known_sweeps(elsewhere)] == ["there-1"]
+    # the pointer of a place that is gone, or that is damaged, hides no other sweep
+    elsewhere.child("there-1").clear()
+    sweeps_home().write("broken-1.json", b"{")
+    sweeps_home().write("broken-2.json", b"[]")
+    sweeps_home().write("broken-3.json", b'{"storage": "nowhere://x"}')
+    assert [sweep.header.id for sweep in known_sweeps()] == ["here-1"]
+
+
+def test_a_sweep_that_should_run_without_a_process_was_killed(sweeps):
+    sweeps("a-1", "a", 1.0, status=RUNNING)
+    found = find_sweep("a-1")
+    with locked(found.storage, "a-1"):
+        assert found.state == RUNNING
+    assert found.state == KILLED
+    sweeps("b-1", "b", 2.0, status=FINISHED)
+    assert find_sweep("b-1").state == FINISHED
+
+
+def test_removing_a_sweep_removes_its_files_and_its_pointer(sweeps, tmp_path):
+    elsewhere = Storage.at(tmp_path / "elsewhere")
+    for sweep_id, base in [("a-1", None), ("a-2", elsewhere)]:
+        sweeps(sweep_id, "a", 1.0, base=base)
+        storage = find_sweep(sweep_id).storage
+        storage.write("trials/00000/best-000001.safetensors", b"x")
+        with pytest.raises(ExecutionError, match=r"^'a' is no id of a sweep"):
+            remove_sweep("a")
+        with locked(storage, sweep_id), pytest.raises(ExecutionError, match=f"the sweep {sweep_id} is running"):
+            remove_sweep(sweep_id)
+        remove_sweep(sweep_id)
+        assert known_sweeps() == [] and storage.names() == []
+    assert sweeps_home().names() == []
+
+
+def test_ids_of_sweeps_begin_with_the_name_and_differ():
+    ids = {new_id("digits") for _ in range(50)}
+    assert len(ids) > 45 and all(sweep_id.startswith("digits-") for sweep_id in ids)
+
+
+def test_running_time_is_the_time_between_signs_of_life():
+    clock = RunningTime()
+    clock.tick(5.0)
+    clock.start(10.0)
+    clock.tick(12.0)
+    clock.stop(13.0)
+    clock.stop(20.0)
+    assert clock.seconds == 3.0
+    clock.start(30.0)
+    clock.tick(31.0)
+    # its driver was killed: what came after the last sign of life does not count, nor does a clock that goes backwards
+    clock.leave()
+    clock.start(50.0)
+    clock.tick(40.0)
+    clock.stop(41.0)
+    assert clock.seconds == 5.0
