@@ -127,6 +127,8 @@ class Director:
                 case Continued():
                     self._verdicts.pop(event.index, None)
                     self._scheduler.continued(Continuation(event.index, event.donor, event.spec))
+                case Paused():
+                    self._tell_search(self.ledger.records[event.index])
                 case Ended() if event.status in FINAL:
                     self._forget(self.ledger.records[event.index])
 
@@ -141,9 +143,10 @@ class Director:
                 elif verdict is Verdict.STOP:
                     self._end(record, STOPPED, self._by_scheduler(record))
                 elif verdict is Verdict.PAUSE:
-                    self._record(Paused(time.time(), index))
+                    self._pause(record)
                 else:
                     self._queue.append(index)
+        self._disk.tidy(self.ledger)
 
     # what Tune asks
 
@@ -227,7 +230,7 @@ class Director:
         elif verdict is Verdict.STOP:
             self._end(record, STOPPED, self._by_scheduler(record))
         elif verdict is Verdict.PAUSE:
-            self._record(Paused(time.time(), index))
+            self._pause(record)
             self._make_room_on_disk()
         else:
             self._end_early(record)
@@ -245,7 +248,7 @@ class Director:
     def close(self) -> None:
         """Tune has come to its end: what is still running was stopped by the user or by the time budget."""
         for record in self.ledger.records.values():
-            if record.status == RUNNING:
+            if record.status == RUNNING or (record.status == WAITING and record.attempts > 0):
                 self._end_early(record)
             elif self._time_is_up and not self.stopping and record.status == PAUSED:
                 self._end(record, STOPPED, f"by the time budget after epoch {record.epochs}")
@@ -293,6 +296,7 @@ class Director:
             if self._room.admits(self._sizes[spec.architecture]):
                 self._record(Continued(time.time(), chosen.index, chosen.donor, chosen.spec))
                 self._scheduler.continued(chosen)
+                self._verdicts.pop(chosen.index, None)
                 self._queue.append(chosen.index)
             return
         if self._can_draw and self._room.admits(min(self._sizes.values())):
@@ -342,6 +346,14 @@ class Director:
         """The search learns of the end of a trial, and nothing goes on with it."""
         self._verdicts.pop(record.index, None)
         self._scheduler.ended(record.index)
+        self._tell_search(record)
+
+    def _pause(self, record: TrialRecord) -> None:
+        self._record(Paused(time.time(), record.index))
+        self._tell_search(record)
+
+    def _tell_search(self, record: TrialRecord) -> None:
+        """The first result counts: at the first rung all trials are compared after as many epochs."""
         self._proposals.tell(record.index, None if record.status == FAILED else record.value)
 
     def _make_room_on_disk(self) -> None:

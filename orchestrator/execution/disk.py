@@ -32,9 +32,9 @@ def most_bytes(config: SweepConfig, slots: int, trials: int, weights: int) -> in
         trials: of the sweep.
         weights: bytes of those of its largest network.
     """
-    # the best weights that are known, new ones, and those that a checkpoint counts on; one more checkpoint is written
-    running = 3 + (CHECKPOINTS + 1) * CHECKPOINT_SIZE
-    paused = 2 + CHECKPOINTS * CHECKPOINT_SIZE if config.scheduler in PAUSING else 0
+    # best weights: known ones, new ones, and those that each checkpoint counts on; one more checkpoint is being written
+    running = 2 + CHECKPOINTS + (CHECKPOINTS + 1) * CHECKPOINT_SIZE
+    paused = 1 + CHECKPOINTS + CHECKPOINTS * CHECKPOINT_SIZE if config.scheduler in PAUSING else 0
     most = (slots * running + trials * paused + config.keep_top) * weights
     return most if config.disk_budget is None else min(most, config.disk_budget)
 
@@ -57,7 +57,7 @@ class Disk:
 
     def tidy(self, ledger: Ledger) -> None:
         """Deletes what is not needed any more."""
-        wanted = {record.donor for record in ledger.records.values() if record.donor is not None}
+        wanted = {record.donor for record in ledger.records.values() if record.status not in FINAL}
         over = [record for record in self._new(ledger) if record.index not in wanted]
         keepers = {record.index: record for record in self._best(ledger, over)}
         for record in over:
@@ -75,7 +75,7 @@ class Disk:
         """The paused trials whose checkpoints do not fit into the budget, the worst first."""
         if self._held_bytes is None:
             return
-        waiting = sorted(paused, key=self._rank(ledger), reverse=True)
+        waiting = sorted(paused, key=ledger.rank, reverse=True)
         held = sum(record.stored for record in waiting)
         held += sum(ledger.records[index].stored for index in self._over)
         # the best one stays
@@ -92,8 +92,4 @@ class Disk:
 
     def _best(self, ledger: Ledger, new: list[TrialRecord]) -> list[TrialRecord]:
         candidates = [ledger.records[index] for index in self._over] + [record for record in new if record.best_is_kept]
-        return heapq.nsmallest(self._top, candidates, key=self._rank(ledger))
-
-    def _rank(self, ledger: Ledger) -> Callable[[TrialRecord], tuple[float, int]]:
-        sign = -1.0 if ledger.metric.maximize else 1.0
-        return lambda record: (float("inf") if record.value is None else sign * record.value, record.index)
+        return heapq.nsmallest(self._top, candidates, key=ledger.rank)

@@ -111,8 +111,13 @@ class Ledger:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The trial with the best value so far whose weights are kept; of equal ones the first to have it."""
+        """The trial with the best value so far whose weights are kept; of equal ones the first drawn."""
         return self._best
+
+    def rank(self, record: TrialRecord) -> tuple[float, int]:
+        """Smaller is better."""
+        sign = -1.0 if self.metric.maximize else 1.0
+        return (float("inf") if record.value is None else sign * record.value, record.index)
 
     @property
     def reports(self) -> int:
@@ -166,9 +171,10 @@ class Ledger:
         record.clock.tick(event.at)
         if report.best_epoch == report.epoch:
             record.best_spec = record.spec
-        if record.best_is_kept and (
-            self._best is None or self.metric.better(report.best_value, self._best.report.best_value)  # type: ignore[union-attr]
-        ):
+        if self._best is record and not record.best_is_kept:
+            kept = (other for other in self.records.values() if other.best_is_kept)
+            self._best = min(kept, key=self.rank, default=None)
+        elif record.best_is_kept and (self._best is None or self.rank(record) < self.rank(self._best)):
             self._best = record
 
     def _rest(self, index: int, status: str, reason: str, at: float) -> None:

@@ -169,8 +169,11 @@ def space_of(config: SweepConfig) -> SearchSpace:
 def _trials(config: SweepConfig, space: SearchSpace, points: int) -> int | None:
     if config.algorithm == "grid":
         return min(config.trials or points, points)
-    if config.trials is not None or config.time_budget is not None:
+    if config.trials is not None:
         return config.trials
+    # a population has to be complete before it is compared
+    if config.time_budget is not None and config.scheduler != "pbt":
+        return None
     return 1 if space.is_fixed else DEFAULT_TRIALS
 
 

@@ -65,9 +65,10 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
     budget = plan.config.time_budget
     seconds = None if budget is None else budget.total_seconds() - director.ledger.spent
     if seconds is not None:
-        if seconds <= 0:
-            return False
         director.stop_after(seconds)
+        if seconds <= 0:
+            director.close()
+            return False
     # so many trials may wait for their processes at the same time; Tune has no argument for it
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(running.slots.count)
 

@@ -129,7 +129,8 @@ class TrialSession:
             for report in self._history[job.epochs :]:
                 yield self._message(report, 0.0)
                 self._settle()
-            if donor is not None:
+            # a checkpoint of a later epoch has it already
+            if donor is not None and resume.report.epoch <= job.epochs:
                 resume, self._grafted = graft(resume, donor), True
         seconds, started = 0.0, time.perf_counter()
         reports = self._settings.train(

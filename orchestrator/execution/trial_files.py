@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 
 from orchestrator.errors import DiskBudgetError, StorageError
 from orchestrator.storage import Storage
@@ -75,11 +76,14 @@ class TrialFiles:
         self._folder = trial_folder(storage, index)
         self._attempt, self._quota = attempt, quota
         self._sizes = {name: self._folder.size(name) for name in self._folder.names()} if attempt > 1 else {}
+        # the weights that each checkpoint counts on
+        self._counted_on: dict[str, set[int]] = {}
         for name in [name for name in self._sizes if not STATE.fullmatch(name) and not BEST.fullmatch(name)]:
             # half a file of a process that was killed
             self._remove(name)
-        self.kept = max((int(found[1]) for name in self._sizes if (found := BEST.fullmatch(name))), default=0)
-        self._needed_best = self.kept
+        self.kept = max(self._best_epochs(), default=0)
+        # of those of earlier attempts all that are there
+        self._counted_on = {name: set(self._best_epochs()) for name in self._checkpoints()}
 
     @property
     def stored(self) -> int:
@@ -114,26 +118,28 @@ class TrialFiles:
                 f"a checkpoint ({_megabytes(len(content))}) does not fit into the trial's part of the disk budget "
                 f"({_megabytes(self._quota or 0)})"
             )
-        self._write(f"state-{state.report.epoch:06d}-{self._attempt}.checkpoint", content)
+        name = f"state-{state.report.epoch:06d}-{self._attempt}.checkpoint"
+        self._write(name, content)
+        self._counted_on[name] = {state.report.best_epoch}
         for name in self._checkpoints()[:-CHECKPOINTS]:
             self._remove(name)
-        self._needed_best = state.report.best_epoch
 
     def go_back_to(self, best_epoch: int) -> None:
         """The trial goes on from a checkpoint with this best epoch: weights of later ones are of another course."""
-        for name in list(self._sizes):
-            found = BEST.fullmatch(name)
-            if found and int(found[1]) > best_epoch:
-                self._remove(name)
-        self.kept = max((int(found[1]) for name in self._sizes if (found := BEST.fullmatch(name))), default=0)
-        self._needed_best = best_epoch
+        self._drop_best(epoch for epoch in self._best_epochs() if epoch > best_epoch)
+        self.kept = max(self._best_epochs(), default=0)
 
     def settle(self) -> None:
-        """The driver knows what is kept: older weights are deleted, but for those that the checkpoint counts on."""
-        for name in list(self._sizes):
-            found = BEST.fullmatch(name)
-            if found and int(found[1]) not in (self.kept, self._needed_best):
-                self._remove(name)
+        """The driver knows what is kept: older weights are deleted, but for those that a checkpoint counts on."""
+        needed = {self.kept}.union(*self._counted_on.values())
+        self._drop_best(epoch for epoch in self._best_epochs() if epoch not in needed)
+
+    def _best_epochs(self) -> list[int]:
+        return [int(found[1]) for name in self._sizes if (found := BEST.fullmatch(name))]
+
+    def _drop_best(self, epochs: Iterable[int]) -> None:
+        for epoch in epochs:
+            self._remove(f"best-{epoch:06d}.safetensors")
 
     def _checkpoints(self) -> list[str]:
         return sorted(name for name in self._sizes if STATE.fullmatch(name))
@@ -157,6 +163,7 @@ class TrialFiles:
         with contextlib.suppress(StorageError):
             self._folder.remove(name)
             self._sizes.pop(name, None)
+            self._counted_on.pop(name, None)
 
 
 def _megabytes(size: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from orchestrator.errors import ConfigError
 from orchestrator.training import EpochReport, TrialSpec
 
 
@@ -131,6 +132,6 @@ def from_line(line: str) -> Event:
         if content.get("report") is not None:
             content["report"] = EpochReport.from_json(content["report"])
         event: Event = kind(**{item.name: content[item.name] for item in fields(kind)})
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise ValueError(f"not an event ({error!r})") from None
     return event

@@ -96,7 +96,7 @@ def read_header(storage: Storage) -> Header:
         if values.pop("format") != FORMAT:
             raise StorageError(f"{storage}/{FILE}: written by another version of orchestrator")
         return Header(**values)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{storage}/{FILE}: damaged ({error!r})") from None
 
 
@@ -121,7 +121,7 @@ def known_sweeps(base: Storage | None = None) -> list[KnownSweep]:
     if base is None:
         for pointer in Path(sweeps_home().path).glob("*.json"):
             # the place may be gone, or not reachable now
-            with contextlib.suppress(OrchestratorError, OSError, ValueError, KeyError):
+            with contextlib.suppress(OrchestratorError, OSError, ValueError, KeyError, TypeError):
                 storage = Storage.at(json.loads(pointer.read_text())["storage"])
                 found.append(KnownSweep(read_header(storage), storage))
     return sorted(found, key=lambda sweep: sweep.header.started, reverse=True)

@@ -171,13 +171,13 @@ def read_events(storage: Storage) -> Iterator[Event]:
     if storage.is_local:
         path = Path(storage.path) / FILE
         try:
-            contents = [(str(path), path.read_bytes())]
+            contents = [(str(path), _whole_lines(path.read_bytes()))]
         except OSError as error:
             raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from None
     else:
         contents = [(f"{storage}/{name}", storage.read(name)) for name in _segment_names(storage)]
     for origin, content in contents:
-        for number, line in enumerate(_whole_lines(content).splitlines(), start=1):
+        for number, line in enumerate(content.splitlines(), start=1):
             try:
                 yield from_line(line.decode())
             except ValueError as error:

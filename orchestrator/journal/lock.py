@@ -29,21 +29,23 @@ def locked(storage: Storage, sweep_id: str) -> Iterator[None]:
     Raises:
         ExecutionError: another process has it.
     """
-    with _locked_file(storage, sweep_id) if storage.is_local else _beating(storage, sweep_id):
+    with _locked_file(storage, sweep_id, tell=True) if storage.is_local else _beating(storage, sweep_id):
         yield
 
 
 def is_locked(storage: Storage) -> bool:
     """Whether a process drives the sweep."""
+    if not storage.is_local:
+        return _holder(storage) is not None
     try:
-        with locked(storage, ""):
+        with _locked_file(storage, "", tell=False):
             return False
     except ExecutionError:
         return True
 
 
 @contextmanager
-def _locked_file(storage: Storage, sweep_id: str) -> Iterator[None]:
+def _locked_file(storage: Storage, sweep_id: str, *, tell: bool) -> Iterator[None]:
     try:
         file = (Path(storage.path) / FILE).open("a+")
     except OSError as error:
@@ -54,22 +56,21 @@ def _locked_file(storage: Storage, sweep_id: str) -> Iterator[None]:
         except OSError:
             file.seek(0)
             raise _taken(sweep_id, file.read()) from None
-        # a full disk is no reason not to go on: the content is for people
-        with contextlib.suppress(OSError):
-            file.truncate(0)
-            file.write(_here())
-            file.flush()
+        if tell:
+            # a full disk is no reason not to go on: the content is for people
+            with contextlib.suppress(OSError):
+                file.truncate(0)
+                file.write(_here())
+                file.flush()
         yield
 
 
 @contextmanager
 def _beating(storage: Storage, sweep_id: str) -> Iterator[None]:
     """In an object store: a file that is written again and again."""
-    with contextlib.suppress(StorageError):
-        found = storage.read(FILE).decode()
-        with contextlib.suppress(ValueError, KeyError):
-            if time.time() - json.loads(found)["at"] < SILENT_SECONDS:
-                raise _taken(sweep_id, found)
+    found = _holder(storage)
+    if found is not None:
+        raise _taken(sweep_id, found)
     ended = threading.Event()
 
     def beat() -> None:
@@ -87,6 +88,15 @@ def _beating(storage: Storage, sweep_id: str) -> Iterator[None]:
         thread.join()
         with contextlib.suppress(StorageError):
             storage.remove(FILE)
+
+
+def _holder(storage: Storage) -> str | None:
+    """What the living driver of a sweep in an object store has written, None if there is none."""
+    with contextlib.suppress(StorageError, ValueError, KeyError, TypeError):
+        found = storage.read(FILE).decode()
+        if time.time() - json.loads(found)["at"] < SILENT_SECONDS:
+            return found
+    return None
 
 
 def _here() -> str:

@@ -97,4 +97,4 @@ class Proposals:
         with warnings.catch_warnings():
             # multivariate and grouped sampling are what a conditional space needs; Optuna calls them experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.samplers.TPESampler(multivariate=True, group=True, seed=seed)
+            return optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=False, seed=seed)

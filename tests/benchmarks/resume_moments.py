@@ -42,7 +42,7 @@ def main() -> None:
             process = place.start(*sweep_arguments(scheduler, TRIALS, EPOCHS))
             # some are killed twice
             for _ in range(1 + number % 2):
-                at = choose.randint(max(1, len(place.events()) + 1), length - 1)
+                at = choose.randint(min(len(place.events()) + 1, length - 1), length - 1)
                 if not place.kill_at(process, at):
                     break
                 time.sleep(choose.random() * 0.2)
