@@ -58,7 +58,9 @@ class SweepPlan:
     def parameters(self) -> dict[str, Any]:
         """What is recorded of the plan."""
         config = self.config
-        given = config.model_dump(mode="json", exclude_none=True, exclude={"tracking_uri", "metric", "resources"})
+        # addresses may hold passwords
+        left_out = {"tracking_uri", "storage", "metric", "resources"}
+        given = config.model_dump(mode="json", exclude_none=True, exclude=left_out)
         resources = config.resources.model_dump(mode="json")
         return given | resources | {"planned_trials": self.trials, "max_epochs": self.epochs}
 

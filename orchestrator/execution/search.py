@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import debugging
 from orchestrator.execution.interrupt import stop_on_signal
 from orchestrator.execution.plan import SweepPlan
+from orchestrator.storage import Storage
 
 if TYPE_CHECKING:
     from orchestrator.execution.admission import Admission
@@ -76,8 +80,7 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
         director.stopping = True
 
     with (
-        # Tune's own state, which is not used here; what counts is in the storage and in the tracking store
-        tempfile.TemporaryDirectory(prefix="orchestrator-tune-") as folder,
+        _scratch(running.settings.storage) as folder,
         stop_on_signal(running.say, stop) as interruption,
     ):
         try:
@@ -85,6 +88,18 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
         finally:
             director.close()
     return interruption.requested
+
+
+@contextmanager
+def _scratch(storage: Storage) -> Iterator[str]:
+    """A folder for Tune's own state, which is not used here; that of a killed session of the same sweep is cleared."""
+    folder = Path(tempfile.gettempdir()) / f"orchestrator-tune-{Path(storage.path).name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str, seconds: float | None) -> Any:  # noqa: ANN401

@@ -359,7 +359,7 @@ def _header(plan: SweepPlan, origin: _Origin, tracker: SweepTracker, slots: Slot
     """What is written down of the sweep before its first trial."""
     from orchestrator.tracking.store import absolute_uri
 
-    config = plan.config.model_dump(mode="json", exclude_none=True)
+    config = plan.config.model_dump(mode="json", exclude_none=True, exclude={"storage"})
     if origin.known is not None:
         return replace(origin.known, config=config, status=RUNNING)
     if plan.config.keep_package:

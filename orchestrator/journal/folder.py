@@ -30,7 +30,7 @@ class Header:
     Attributes:
         id: name of its folder.
         name: of the sweep, the experiment and the registered model.
-        config: the options, `SweepConfig` as JSON, with absolute paths.
+        config: the options, `SweepConfig` as JSON, with absolute paths and without the storage's address.
         space: the search space, as JSON.
         digest: of the data.
         metric: what is optimised.
@@ -81,7 +81,10 @@ def write_header(storage: Storage, header: Header) -> None:
     """
     storage.write(FILE, json.dumps({"format": FORMAT, **dataclasses.asdict(header)}, indent=1).encode())
     if sweeps_home().child(header.id) != storage:
-        sweeps_home().write(f"{header.id}.json", json.dumps({"storage": storage.address}).encode())
+        pointer = f"{header.id}.json"
+        sweeps_home().write(pointer, json.dumps({"storage": storage.address}).encode())
+        # an address may hold keys
+        (Path(sweeps_home().path) / pointer).chmod(0o600)
 
 
 def read_header(storage: Storage) -> Header:

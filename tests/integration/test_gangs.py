@@ -11,8 +11,11 @@ from ray.util import state
 
 import orchestrator
 from orchestrator.config import SweepConfig
-from orchestrator.errors import ExecutionError
+from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.journal import Continued, Reported
+from orchestrator.journal.folder import find_sweep
+from orchestrator.journal.journal import read_events
 from orchestrator.training import EpochReport
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -199,6 +202,31 @@ def test_an_architecture_may_ask_for_more_workers_than_another(store, tmp_path):
     assert {trial.status for trial in result.trials} == {"finished"}
     assert {trial.spec.architecture for trial in result.trials} == {"mlp", "resnet"}
     assert max(most) <= 2
+    wait_for(lambda: not living_actors())
+
+
+def test_a_population_takes_over_weights_through_gangs(store):
+    result = orchestrator.sweep(
+        "sklearn:iris",
+        name="population",
+        space="quick",
+        algorithm="random",
+        scheduler="pbt",
+        trials=8,
+        epochs=12,
+        patience=0,
+        resources=TWO,
+        tracking_uri=store,
+    )
+    assert [(trial.status, trial.epochs) for trial in result.trials] == [("finished", 12)] * 8
+    events = list(read_events(find_sweep(result.id).storage))
+    taken = [event for event in events if isinstance(event, Continued) and event.donor is not None]
+    assert taken
+    for event in taken:
+        epochs = [other.report.epoch for other in events if isinstance(other, Reported) and other.index == event.index]
+        assert epochs == list(range(1, 13))
+    with pytest.raises(UsageError, match="took over the weights of another one"):
+        orchestrator.train_again(f"population:{taken[0].index}", tracking_uri=store)
     wait_for(lambda: not living_actors())
 
 

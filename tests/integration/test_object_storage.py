@@ -1,4 +1,4 @@
-"""Weights of trials in an object store (a real S3 server), and nodes that do not share a folder."""
+"""Sweeps that are kept in an object store (a real S3 server), and nodes that do not share a folder."""
 
 import os
 import subprocess
@@ -13,9 +13,11 @@ from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 from support import free_port
 
+import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import UsageError
 from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.journal.folder import known_sweeps, sweeps_home
 from orchestrator.storage import Storage
 
 KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}
@@ -33,7 +35,7 @@ def bucket():
     server.stop()
 
 
-def test_a_sweep_keeps_its_weights_in_s3_and_leaves_nothing_there(ray_cluster, store, bucket):
+def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
     seen = []
 
     def look(record, ledger):
@@ -53,8 +55,20 @@ def test_a_sweep_keeps_its_weights_in_s3_and_leaves_nothing_there(ray_cluster, s
     assert result.registration.champion
     assert len(seen) == 3
     for best, names in seen:
-        assert any(name.endswith(f"/trial-{best:04d}.safetensors") for name in names)
-    assert Storage.at(bucket).names() == []
+        assert any(f"/trials/{best:05d}/best-" in name for name in names)
+    left = [name.partition("/")[2] for name in Storage.at(bucket).names()]
+    kept = f"trials/{result.best.index:05d}/best-{result.best.kept:06d}.safetensors"
+    assert [name for name in left if not name.startswith("journal/")] == ["result.json", "sweep.json", kept]
+    assert b"secret" not in Storage.at(bucket).read(f"{result.id}/sweep.json")
+
+    (found,) = [sweep for sweep in known_sweeps(Storage.at(bucket)) if sweep.header.id == result.id]
+    assert found.state == "finished"
+    longer = orchestrator.resume("objects", trials="+1")
+    assert (longer.id, longer.run_id, len(longer.trials)) == (result.id, result.run_id, 4)
+    before = {trial.index: (trial.spec, trial.status, trial.report) for trial in result.trials}
+    assert {trial.index: (trial.spec, trial.status, trial.report) for trial in longer.trials[:3]} == before
+    pointer = Path(sweeps_home().path) / f"{result.id}.json"
+    assert pointer.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(ray_cluster, store, bucket):
