@@ -64,8 +64,8 @@ storage_option = click.option(
 @json_option
 def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""
+    from orchestrator.execution.assembly import Hooks
     from orchestrator.execution.resume import resume as go_on
-    from orchestrator.execution.sweep import Hooks
 
     result = go_on(sweep, storage=storage, trials=trials, hooks=Hooks(Progress(), say), **options)
     conclude(result, as_json=as_json)

@@ -32,7 +32,8 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
 @json_option
 def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
-    from orchestrator.execution.sweep import Hooks, run_sweep
+    from orchestrator.execution.assembly import Hooks
+    from orchestrator.execution.sweep import run_sweep
 
     config = sweep_config(data, config_file, options)
     conclude(run_sweep(config, None, Hooks(Progress(), say)), as_json=as_json)

@@ -12,8 +12,9 @@ import pandas as pd
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, UsageError
+from orchestrator.execution.assembly import Hooks
 from orchestrator.execution.finish import MODEL_FOLDER, finish_later
-from orchestrator.execution.sweep import Hooks, SweepResult, continue_sweep
+from orchestrator.execution.sweep import SweepResult, continue_sweep
 from orchestrator.journal import Begun, Drawn, Opened, Reported
 from orchestrator.journal.folder import FINISHED, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events

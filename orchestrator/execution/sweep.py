@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,26 +16,23 @@ import pandas as pd
 from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
-from orchestrator.data import PartName, Run, StreamedDataset, Table, load_table
+from orchestrator.data import Run, Table, load_table
 from orchestrator.errors import DataError, StorageError
-from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, space_of, workers_of
-from orchestrator.execution.search import Running, quiet_tune, run_trials
+from orchestrator.execution.assembly import Hooks, Origin, Say, assemble, make_header
+from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
+from orchestrator.execution.search import quiet_tune, run_trials
 from orchestrator.execution.sharing import check_shared
 from orchestrator.execution.slots import cluster_slots
 from orchestrator.journal.folder import (
     FAILED,
     FINISHED,
     INTERRUPTED,
-    RUNNING,
-    Header,
     KnownSweep,
     new_id,
     sweeps_home,
     write_header,
 )
 from orchestrator.journal.lock import locked
-from orchestrator.journal.package import keep_package
-from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
@@ -45,14 +40,9 @@ from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.training import Metric
 
 if TYPE_CHECKING:
-    from orchestrator.execution.director import Director
     from orchestrator.execution.gangs.pool import GangPool
     from orchestrator.execution.ledger import Listener, TrialRecord
-    from orchestrator.execution.session import Train
-    from orchestrator.execution.slots import Slots
-    from orchestrator.journal import Journal
 
-Say = Callable[[str], None]
 QUICK_SECONDS = 2.0
 GANG_FOLDER = "gangs"
 
@@ -94,47 +84,6 @@ class SweepResult:
     slots: int
 
 
-@dataclass(frozen=True)
-class Hooks:
-    """What a caller may listen to or replace.
-
-    Attributes:
-        on_trial: called with the record and the ledger when a trial is over.
-        say: called with sentences for the user.
-        train: instead of `train_trial`, with its signature.
-    """
-
-    on_trial: Listener | None = None
-    say: Say = lambda _sentence: None
-    train: Train | None = None
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """Where a sweep comes from and where it is kept.
-
-    Attributes:
-        id: of the sweep.
-        storage: its folder.
-        config: its options.
-        table: its data, if that is not in a file.
-        known: what an earlier session knew, None for a new sweep.
-        package: folder with what a job has brought along, None if the sweep is no job's.
-    """
-
-    id: str
-    storage: Storage
-    config: SweepConfig
-    table: Table | None
-    known: Header | None = None
-    package: Path | None = None
-
-    @property
-    def space(self) -> SearchSpace:
-        """What is searched; of an earlier session that one's, whatever the file says now."""
-        return space_of(self.config) if self.known is None else SearchSpace.model_validate(self.known.space)
-
-
 def sweep(
     data: str | Path | pd.DataFrame,
     *,
@@ -165,7 +114,7 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
     base = sweeps_home() if config.storage is None else Storage.at(config.storage)
     name = config.name or (table.name if table is not None else config.sweep_name)
     sweep_id = new_id(name)
-    return _conduct(_Origin(sweep_id, base.child(sweep_id), config, table), hooks or Hooks())
+    return _conduct(Origin(sweep_id, base.child(sweep_id), config, table), hooks or Hooks())
 
 
 def continue_sweep(
@@ -176,10 +125,10 @@ def continue_sweep(
     package: Path | None = None,
 ) -> SweepResult:
     """Goes on with a sweep of an earlier session; `resume` finds it and reads its options."""
-    return _conduct(_Origin(found.header.id, found.storage, config, table, found.header, package), hooks or Hooks())
+    return _conduct(Origin(found.header.id, found.storage, config, table, found.header, package), hooks or Hooks())
 
 
-def _conduct(origin: _Origin, hooks: Hooks) -> SweepResult:
+def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
     started = time.perf_counter()
     config, table = origin.config, origin.table
     space = origin.space
@@ -225,7 +174,7 @@ def _runner(connected: Future[None]) -> Run:
     return run
 
 
-def _open_tracker(origin: _Origin, planning: Future[SweepPlan]) -> SweepTracker:
+def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> SweepTracker:
     plan = planning.result()
     if origin.known is None:
         labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
@@ -245,7 +194,7 @@ def _describe_data(config: SweepConfig) -> dict[str, str]:
 
 
 @contextmanager
-def _folder(origin: _Origin) -> Iterator[None]:
+def _folder(origin: Origin) -> Iterator[None]:
     """The sweep's folder is there, all nodes see it, and no other process drives the sweep.
 
     Raises:
@@ -304,21 +253,21 @@ def _pool(
 
 
 def _run(
-    plan: SweepPlan, origin: _Origin, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, started: float
+    plan: SweepPlan, origin: Origin, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, started: float
 ) -> SweepResult:
     from orchestrator.execution.finish import find_winner, finish
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
-    header = _header(plan, origin, tracker, slots)
+    header = make_header(plan, origin, tracker, slots)
     past = [] if origin.known is None else list(read_events(origin.storage))
     write_header(origin.storage, header)
     tracker.start(header.labels, past)
     journal = Journal(origin.storage)
     status, reason = FAILED, ""
     try:
-        director, running = _prepare(plan, origin, hooks, pool, slots, header, journal, tracker)
+        director, running = assemble(plan, origin, hooks, pool, slots, header, journal, tracker)
         director.restore(past)
         director.open(plan.trials)
         hooks.say(plan.announcement(slots, len(director.ledger.ended())))
@@ -353,104 +302,3 @@ def _run(
         search_seconds,
         slots.count,
     )
-
-
-def _header(plan: SweepPlan, origin: _Origin, tracker: SweepTracker, slots: Slots) -> Header:
-    """What is written down of the sweep before its first trial."""
-    from orchestrator.tracking.store import absolute_uri
-
-    config = plan.config.model_dump(mode="json", exclude_none=True, exclude={"storage"})
-    if origin.known is not None:
-        return replace(origin.known, config=config, status=RUNNING)
-    if plan.config.keep_package:
-        keep_package(origin.storage)
-    elif Path(plan.config.data).exists():
-        config["data"] = str(Path(plan.config.data).resolve())
-    return Header(
-        id=origin.id,
-        name=plan.name,
-        config=config,
-        space=plan.sampler.space.model_dump(mode="json"),
-        digest=plan.dataset.digest,
-        metric=plan.metric.name,
-        run_id=tracker.run_id,
-        tracking_uri=absolute_uri(tracker.client.tracking_uri),
-        threads=slots.threads,
-        versions=tags.versions(),
-        folder=str(Path.cwd()),
-        labels={
-            tags.SWEEP_ID: origin.id,
-            tags.DIGEST: plan.dataset.digest,
-            tags.DEVICE: "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu",
-            tags.THREADS: str(slots.threads),
-            tags.WORKERS: json.dumps(dict(plan.workers)),
-        },
-        started=time.time(),
-    )
-
-
-def _prepare(
-    plan: SweepPlan,
-    origin: _Origin,
-    hooks: Hooks,
-    pool: GangPool | None,
-    slots: Slots,
-    header: Header,
-    journal: Journal,
-    tracker: SweepTracker,
-) -> tuple[Director, Running]:
-    """Everything that a sweep runs on, put together."""
-    from orchestrator.execution.admission import Admission
-    from orchestrator.execution.director import Director, Limits
-    from orchestrator.execution.disk import Disk, quota
-    from orchestrator.execution.ledger import Ledger
-    from orchestrator.execution.session import WorkerSettings
-    from orchestrator.journal import Event
-    from orchestrator.search import Proposals, build_scheduler
-    from orchestrator.training import train_trial
-
-    config = plan.config
-    timeout = None if config.epoch_timeout is None else config.epoch_timeout.total_seconds()
-    modules = Path(header.folder)
-    settings = WorkerSettings(
-        storage=origin.storage,
-        threads=min(header.threads, os.cpu_count() or header.threads),
-        device="cuda" if config.resources.gpus_per_worker > 0 else "cpu",
-        train=hooks.train or train_trial,
-        readers=plan.readers,
-        epoch_timeout=timeout,
-        quota=quota(config.disk_budget, slots.count),
-        modules=modules if modules.is_dir() else Path.cwd(),
-    )
-    # a budget is shared out among the trials that there can be at once, which must not become more
-    limit = config.concurrency if config.disk_budget is None else slots.count
-    admission = Admission(config.resources, limit, pool, plan.readers)
-    writer = tracker.writer
-
-    def record(event: Event) -> None:
-        journal.record(event)
-        if writer is not None:
-            writer.put(event)
-
-    director = Director(
-        Ledger(plan.metric),
-        Proposals(config.algorithm, plan.sampler, plan.metric, plan.points),
-        build_scheduler(config.scheduler, plan.epochs, plan.sampler.space, config.seed),
-        admission,
-        plan.workers,
-        Limits(config.max_failures, config.failed_share, timeout),
-        Disk(origin.storage, config.keep_top, config.disk_budget),
-        record,
-        hooks.on_trial,
-        hooks.say,
-    )
-    return director, Running(slots, settings, _validation(plan), pool, admission, hooks.say)
-
-
-def _validation(plan: SweepPlan) -> tuple[Any, ...]:
-    """References to the validation rows of a streamed data set: all trials use the same."""
-    if not isinstance(plan.dataset, StreamedDataset):
-        return ()
-    from orchestrator.execution.streaming import encoded_part
-
-    return tuple(encoded_part(plan.dataset, PartName.VALIDATION))

@@ -16,8 +16,8 @@ from torch import nn
 from orchestrator.bundle import ModelBundle
 from orchestrator.data import AnyDataset, Task, is_parquet_folder, load_table, prepare_dataset, prepare_streamed
 from orchestrator.errors import OrchestratorError
+from orchestrator.execution.assembly import Say
 from orchestrator.execution.plan import describe
-from orchestrator.execution.sweep import Say
 from orchestrator.execution.winner import make_winner, register_winner, test_part
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.tracking import tags

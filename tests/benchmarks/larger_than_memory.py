@@ -95,7 +95,8 @@ def run(folder: Path, scratch: str, arguments: argparse.Namespace):
     quiet_tune()
     import ray
 
-    from orchestrator.execution.sweep import Hooks, run_sweep
+    from orchestrator.execution.assembly import Hooks
+    from orchestrator.execution.sweep import run_sweep
 
     ray.init(
         address="local",

@@ -41,7 +41,8 @@ def network(spec, dataset):
 def ours(trials: int, folder: Path, workers: int) -> float:
     """Seconds from the first trial to the last, everything written to MLflow."""
     from orchestrator.config import SweepConfig
-    from orchestrator.execution.sweep import Hooks, run_sweep
+    from orchestrator.execution.assembly import Hooks
+    from orchestrator.execution.sweep import run_sweep
 
     config = SweepConfig.create(
         data="sklearn:iris",

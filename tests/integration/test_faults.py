@@ -18,7 +18,8 @@ from support import free_port
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.execution.assembly import Hooks
+from orchestrator.execution.sweep import run_sweep
 from orchestrator.training import train_trial
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

@@ -12,7 +12,8 @@ from ray.util import state
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, UsageError
-from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.execution.assembly import Hooks
+from orchestrator.execution.sweep import run_sweep
 from orchestrator.journal import Continued, Reported
 from orchestrator.journal.folder import find_sweep
 from orchestrator.journal.journal import read_events

@@ -16,7 +16,8 @@ from support import free_port
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import UsageError
-from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.execution.assembly import Hooks
+from orchestrator.execution.sweep import run_sweep
 from orchestrator.journal.folder import known_sweeps, sweeps_home
 from orchestrator.storage import Storage
 

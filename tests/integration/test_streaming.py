@@ -9,8 +9,9 @@ import pytest
 from orchestrator.config import SweepConfig
 from orchestrator.data import PartName, prepare_streamed
 from orchestrator.errors import DataError, ExecutionError
+from orchestrator.execution.assembly import Hooks
 from orchestrator.execution.streaming import RayStream, encoded_part, run_on_cluster, split_training_rows
-from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.execution.sweep import run_sweep
 
 ROWS, FILES = 600, 4
 

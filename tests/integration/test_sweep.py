@@ -14,7 +14,8 @@ from support import free_port, mixed_frame
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, TrackingError
-from orchestrator.execution.sweep import Hooks, run_sweep
+from orchestrator.execution.assembly import Hooks
+from orchestrator.execution.sweep import run_sweep
 from orchestrator.tracking.leaderboard import read_leaderboard
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

@@ -1,0 +1,174 @@
+"""A sweep put together before its first trial: where it comes from, what is written down of it, what it runs on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.config import SweepConfig
+from orchestrator.data import PartName, StreamedDataset, Table
+from orchestrator.execution.plan import SweepPlan, space_of
+from orchestrator.execution.search import Running
+from orchestrator.journal.folder import RUNNING, Header
+from orchestrator.journal.package import keep_package
+from orchestrator.search import SearchSpace
+from orchestrator.storage import Storage
+from orchestrator.tracking import tags
+from orchestrator.tracking.sweeps import SweepTracker
+
+if TYPE_CHECKING:
+    from orchestrator.execution.director import Director
+    from orchestrator.execution.gangs.pool import GangPool
+    from orchestrator.execution.ledger import Listener
+    from orchestrator.execution.session import Train
+    from orchestrator.execution.slots import Slots
+    from orchestrator.journal import Journal
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller may listen to or replace.
+
+    Attributes:
+        on_trial: called with the record and the ledger when a trial is over.
+        say: called with sentences for the user.
+        train: instead of `train_trial`, with its signature.
+    """
+
+    on_trial: Listener | None = None
+    say: Say = lambda _sentence: None
+    train: Train | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a sweep comes from and where it is kept.
+
+    Attributes:
+        id: of the sweep.
+        storage: its folder.
+        config: its options.
+        table: its data, if that is not in a file.
+        known: what an earlier session knew, None for a new sweep.
+        package: folder with what a job has brought along, None if the sweep is no job's.
+    """
+
+    id: str
+    storage: Storage
+    config: SweepConfig
+    table: Table | None
+    known: Header | None = None
+    package: Path | None = None
+
+    @property
+    def space(self) -> SearchSpace:
+        """What is searched; of an earlier session that one's, whatever the file says now."""
+        return space_of(self.config) if self.known is None else SearchSpace.model_validate(self.known.space)
+
+
+def make_header(plan: SweepPlan, origin: Origin, tracker: SweepTracker, slots: Slots) -> Header:
+    """What is written down of the sweep before its first trial."""
+    from orchestrator.tracking.store import absolute_uri
+
+    config = plan.config.model_dump(mode="json", exclude_none=True, exclude={"storage"})
+    if origin.known is not None:
+        return replace(origin.known, config=config, status=RUNNING)
+    if plan.config.keep_package:
+        keep_package(origin.storage)
+    elif Path(plan.config.data).exists():
+        config["data"] = str(Path(plan.config.data).resolve())
+    return Header(
+        id=origin.id,
+        name=plan.name,
+        config=config,
+        space=plan.sampler.space.model_dump(mode="json"),
+        digest=plan.dataset.digest,
+        metric=plan.metric.name,
+        run_id=tracker.run_id,
+        tracking_uri=absolute_uri(tracker.client.tracking_uri),
+        threads=slots.threads,
+        versions=tags.versions(),
+        folder=str(Path.cwd()),
+        labels={
+            tags.SWEEP_ID: origin.id,
+            tags.DIGEST: plan.dataset.digest,
+            tags.DEVICE: "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu",
+            tags.THREADS: str(slots.threads),
+            tags.WORKERS: json.dumps(dict(plan.workers)),
+        },
+        started=time.time(),
+    )
+
+
+def assemble(
+    plan: SweepPlan,
+    origin: Origin,
+    hooks: Hooks,
+    pool: GangPool | None,
+    slots: Slots,
+    header: Header,
+    journal: Journal,
+    tracker: SweepTracker,
+) -> tuple[Director, Running]:
+    """Everything that a sweep runs on, put together."""
+    from orchestrator.execution.admission import Admission
+    from orchestrator.execution.director import Director, Limits
+    from orchestrator.execution.disk import Disk, quota
+    from orchestrator.execution.ledger import Ledger
+    from orchestrator.execution.session import WorkerSettings
+    from orchestrator.journal import Event
+    from orchestrator.search import Proposals, build_scheduler
+    from orchestrator.training import train_trial
+
+    config = plan.config
+    timeout = None if config.epoch_timeout is None else config.epoch_timeout.total_seconds()
+    modules = Path(header.folder)
+    settings = WorkerSettings(
+        storage=origin.storage,
+        threads=min(header.threads, os.cpu_count() or header.threads),
+        device="cuda" if config.resources.gpus_per_worker > 0 else "cpu",
+        train=hooks.train or train_trial,
+        readers=plan.readers,
+        epoch_timeout=timeout,
+        quota=quota(config.disk_budget, slots.count),
+        modules=modules if modules.is_dir() else Path.cwd(),
+    )
+    # a budget is shared out among the trials that there can be at once, which must not become more
+    limit = config.concurrency if config.disk_budget is None else slots.count
+    admission = Admission(config.resources, limit, pool, plan.readers)
+    writer = tracker.writer
+
+    def record(event: Event) -> None:
+        journal.record(event)
+        if writer is not None:
+            writer.put(event)
+
+    director = Director(
+        Ledger(plan.metric),
+        Proposals(config.algorithm, plan.sampler, plan.metric, plan.points),
+        build_scheduler(config.scheduler, plan.epochs, plan.sampler.space, config.seed),
+        admission,
+        plan.workers,
+        Limits(config.max_failures, config.failed_share, timeout),
+        Disk(origin.storage, config.keep_top, config.disk_budget),
+        record,
+        hooks.on_trial,
+        hooks.say,
+    )
+    return director, Running(slots, settings, _validation(plan), pool, admission, hooks.say)
+
+
+def _validation(plan: SweepPlan) -> tuple[Any, ...]:
+    """References to the validation rows of a streamed data set: all trials use the same."""
+    if not isinstance(plan.dataset, StreamedDataset):
+        return ()
+    from orchestrator.execution.streaming import encoded_part
+
+    return tuple(encoded_part(plan.dataset, PartName.VALIDATION))
