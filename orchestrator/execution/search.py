@@ -83,8 +83,11 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
         _scratch(running.settings.storage) as folder,
         stop_on_signal(running.say, stop) as interruption,
     ):
+        from orchestrator.execution.tune_adapters import every_loss_is_a_dead_actor
+
         try:
-            _tuner(plan, director, running, folder, seconds).fit()
+            with every_loss_is_a_dead_actor():
+                _tuner(plan, director, running, folder, seconds).fit()
         finally:
             director.close()
     return interruption.requested

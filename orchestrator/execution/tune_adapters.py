@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -16,6 +20,7 @@ from orchestrator.search import Verdict
 
 OBJECTIVE = "objective"
 MAX_REASON = 400
+MAX_LOSS = 200
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 CREATION = "an error raised in its creation task"
 
@@ -25,6 +30,28 @@ class _Stateless:
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+@contextmanager
+def every_loss_is_a_dead_actor() -> Iterator[None]:
+    """Has Tune treat a trial that Ray's memory monitor has killed, say, as one whose process died.
+
+    Tune 2.60 expects no other errors of an actor's task than RayActorError and RayTaskError: with OutOfMemoryError or
+    NodeDiedError the whole experiment would end (`RayActorManager._actor_task_failed`: "Caught unexpected exception").
+    """
+    original = RayActorManager._actor_task_failed
+
+    def failed(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:  # noqa: ANN401
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            reason = str(exception).split(". ")[0][:MAX_LOSS]
+            exception = RayActorError(error_msg=f"The actor is gone, {type(exception).__name__}: {reason}")
+        original(manager, tracked_actor_task, exception)
+
+    RayActorManager._actor_task_failed = failed
+    try:
+        yield
+    finally:
+        RayActorManager._actor_task_failed = original
 
 
 class DirectedSearch(_Stateless, Searcher):  # type: ignore[misc]
@@ -112,6 +139,8 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial's process is lost."""
         self._director.lost(trial.trial_id, last_words(trial))
+        # of a trial without a result Tune would ask the dead process for one, which may raise
+        trial.run_metadata.last_result = trial.run_metadata.last_result or {"done": True}
         _forget_figures(trial)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from killed_sweeps import Place
 from support import free_port
 
 import orchestrator
@@ -170,6 +171,42 @@ def test_a_network_that_exits_hangs_or_leaks_fails_with_a_reason_and_the_sweep_g
     assert outcome["hangs"].reason == "epoch 1 took longer than 4 s (--epoch-timeout) (tried 2 times)"
     assert outcome["hangs"].attempts == 2
     check_accounts(store, result)
+
+
+HOARDER = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self, shape, settings):
+        super().__init__()
+        self.hoards = settings['hoards']
+        self.hoard = []
+        self.layer = torch.nn.Linear(shape.numeric, shape.outputs)
+    def forward(self, numeric, categorical):
+        if self.training and self.hoards:
+            self.hoard.append(torch.ones(2**28))
+        return self.layer(numeric)
+"""
+
+
+def test_a_trial_that_ray_kills_for_its_memory_fails_and_the_sweep_goes_on(tmp_path):
+    place = Place(tmp_path)
+    (tmp_path / "hoarder.py").write_text(HOARDER)
+    (tmp_path / "space.yaml").write_text(
+        "epochs: 3\nparameters: {batch_size: 4}\narchitectures:\n  hoarder:Net:\n"
+        "    hoards: {type: categorical, choices: [true, false]}\n"
+    )
+    memory = psutil.virtual_memory()
+    share = (memory.total - memory.available + 4 * 2**30) / memory.total
+    if share > 0.9:
+        pytest.skip("there is too little memory to waste some")
+    place.environment |= {"RAY_memory_usage_threshold": f"{share:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
+    options = ["--space", "space.yaml", "--algorithm", "grid", "--scheduler", "none", "--max-failures", "1"]
+    result = json.loads(place.run("sweep", "sklearn:iris", *options, "--no-register", "--json"))
+    hoarding, modest = result["trials"]
+    assert hoarding["status"] == "failed"
+    assert "killed due to the node running low on memory" in hoarding["reason"]
+    assert modest["status"] == "finished"
+    place.check_mlflow()
 
 
 def test_a_sweep_of_which_too_many_trials_fail_gives_up_and_says_why(store):
