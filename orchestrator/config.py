@@ -12,9 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from orchestrator.errors import ConfigError
 
-DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?")
 DEFAULT_TRIALS = 20
+MINUTE = 60
 
 
 def parse_duration(value: object) -> timedelta:
@@ -31,7 +32,7 @@ def parse_duration(value: object) -> timedelta:
     match = DURATION.fullmatch(f"{text}s" if text.isdigit() else text)
     if not text or match is None or not any(match.groups(default="")):
         raise ValueError(f"'{value}' is not a duration; write 90s, 10m, 2h or 1h30m")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
     duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if not duration:
         raise ValueError("a duration must be longer than zero")
@@ -39,10 +40,11 @@ def parse_duration(value: object) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The inverse of `parse_duration`, to the second."""
-    minutes, seconds = divmod(round(duration.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count]
+    """The inverse of `parse_duration`; to the second, if it is a minute or more."""
+    whole = duration.total_seconds()
+    minutes, seconds = divmod(round(whole) if whole >= MINUTE else whole, MINUTE)
+    hours, minutes = divmod(int(minutes), MINUTE)
+    parts = [f"{count:g}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count]
     return "".join(parts) or "0s"
 
 

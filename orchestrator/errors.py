@@ -75,6 +75,10 @@ class StorageError(OrchestratorError):
     """A file of a sweep could not be written, read or deleted."""
 
 
+class UnreachableStorageError(StorageError):
+    """A trial could not look at what it has left in the storage; that may work later."""
+
+
 class DiskBudgetError(StorageError):
     """A file of a trial is larger than what the sweep may use of the disk."""
 

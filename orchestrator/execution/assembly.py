@@ -115,7 +115,6 @@ def assemble(
     slots: Slots,
     header: Header,
     journal: Journal,
-    tracker: SweepTracker,
 ) -> tuple[Director, Running]:
     """Everything that a sweep runs on, put together."""
     from orchestrator.execution.admission import Admission
@@ -123,7 +122,6 @@ def assemble(
     from orchestrator.execution.disk import Disk, quota
     from orchestrator.execution.ledger import Ledger
     from orchestrator.execution.session import WorkerSettings
-    from orchestrator.journal import Event
     from orchestrator.search import Proposals, build_scheduler
     from orchestrator.training import train_trial
 
@@ -143,13 +141,6 @@ def assemble(
     # a budget is shared out among the trials that there can be at once, which must not become more
     limit = config.concurrency if config.disk_budget is None else slots.count
     admission = Admission(config.resources, limit, pool, plan.readers)
-    writer = tracker.writer
-
-    def record(event: Event) -> None:
-        journal.record(event)
-        if writer is not None:
-            writer.put(event)
-
     director = Director(
         Ledger(plan.metric),
         Proposals(config.algorithm, plan.sampler, plan.metric, plan.points),
@@ -158,7 +149,7 @@ def assemble(
         plan.workers,
         Limits(config.max_failures, config.failed_share, timeout),
         Disk(origin.storage, config.keep_top, config.disk_budget),
-        record,
+        journal.record,
         hooks.on_trial,
         hooks.say,
     )

@@ -69,6 +69,7 @@ class Director:
     Attributes:
         ledger: what has happened.
         stopping: whether the user asked to stop.
+        broken: an error of the director or its listener, which Tune would swallow; `check` raises it.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Director:
         say: is told of troubles.
         """
         self.ledger, self.stopping = ledger, False
+        self.broken: Exception | None = None
         self._proposals, self._scheduler, self._room, self._sizes = proposals, scheduler, room, sizes
         self._limits, self._disk, self._record_outside = limits, disk, record
         self._listener, self._say = listener, say
@@ -153,7 +155,7 @@ class Director:
     def next(self, name: str) -> Job | None:
         """What to start now, under the name that Tune has for it; None for nothing; raises StopIteration at the end."""
         if self.stopping:
-            return None
+            raise StopIteration
         if not self._queue:
             self._fill_queue()
         if not self._queue:
@@ -192,10 +194,10 @@ class Director:
                 whether it may be tried again.
         """
         index = self._names[name]
-        self._heard_at[index] = time.monotonic()
         if "failure" in message:
             self._failures[index] = message["failure"], bool(message.get("lost"))
             return Verdict.GO_ON
+        self._heard_at[index] = time.monotonic()
         report = EpochReport.from_json(json.loads(message["report"]))
         seconds = self._base_seconds[index] + message["train_seconds"]
         donor = self.ledger.records[index].donor
@@ -237,6 +239,8 @@ class Director:
 
     def lost(self, name: str, reason: str) -> None:
         """Its process is gone."""
+        if name not in self._names:
+            return
         self.begun(name)
         index = self._names.pop(name)
         self._room.end(index)
@@ -264,7 +268,10 @@ class Director:
 
         Raises:
             ExecutionError: too many trials have failed; says why they did.
+            Exception: what a listener has raised, or what went wrong here.
         """
+        if self.broken is not None:
+            raise self.broken
         failed = sum(self._reasons.values())
         if failed >= MIN_FAILURES and failed > self._limits.failed_share * self._ended:
             raise ExecutionError(

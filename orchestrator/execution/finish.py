@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from orchestrator.data import Examples, PartName, StreamedDataset
-from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.errors import ExecutionError, StorageError, TrackingError
 from orchestrator.execution.director import Director
 from orchestrator.execution.ledger import Ledger, TrialRecord
 from orchestrator.execution.plan import SweepPlan
 from orchestrator.execution.trial_files import best_weights
-from orchestrator.execution.winner import Winner, make_winner, register_bundle_folder, register_winner, test_part
-from orchestrator.journal.folder import FINISHED, INTERRUPTED
+from orchestrator.execution.winner import Winner, make_winner, register_bundle_folder, test_part
+from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
@@ -40,6 +41,9 @@ class Outcome:
         trials: how many there are, by status.
         digest: of the data.
         register: whether the winner shall be registered.
+        at: when it ended, seconds since 1970.
+        model: URI of what was registered, None if nothing was yet.
+        champion: whether it is the champion, and why.
     """
 
     status: str
@@ -52,18 +56,28 @@ class Outcome:
     trials: Mapping[str, int]
     digest: str
     register: bool
+    at: float
+    model: str | None = None
+    champion: str = ""
 
-    def tell(self, tracker: SweepTracker, registration: Registration | None) -> None:
+    def save(self, storage: Storage) -> None:
+        """Writes it into the folder of the sweep.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        storage.write(FILE, json.dumps(asdict(self), indent=1).encode())
+
+    def tell(self, tracker: SweepTracker) -> None:
         """Writes it to the parent run and ends that."""
         figures = {f"test_{name}": value for name, value in self.test.items()} | {tags.OBJECTIVE: self.validation}
         labels = {
             tags.BEST_TRIAL: str(self.best),
             **{f"{tags.TRIALS}.{status}": str(count) for status, count in self.trials.items()},
         }
-        if registration is not None:
-            labels[tags.MODEL] = f"models:/{registration.name}/{registration.version}"
-            labels[tags.CHAMPION] = f"{'yes' if registration.champion else 'no'}: {registration.reason}"
-        tracker.finish("KILLED" if self.status == INTERRUPTED else "FINISHED", figures, labels)
+        if self.model is not None:
+            labels |= {tags.MODEL: self.model, tags.CHAMPION: self.champion}
+        tracker.finish("KILLED" if self.status == INTERRUPTED else "FINISHED", figures, labels, self.at)
 
 
 def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[TrialRecord, Winner]:
@@ -87,14 +101,24 @@ def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[
     return best, winner
 
 
+def forget_outcome(storage: Storage) -> None:
+    """A new session begins: how the one before has ended does not count any more."""
+    storage.remove(FILE)
+    storage.child(MODEL_FOLDER).clear()
+
+
 def finish(
     plan: SweepPlan, tracker: SweepTracker, best: TrialRecord, winner: Winner, ledger: Ledger, storage: Storage
 ) -> tuple[Registration | None, str | None]:
     """Has everything written to MLflow and registers the winner.
 
+    Until that is done the model lies in the sweep's folder, from where `sync` takes it.
+
     Returns:
-        What was registered, and, if the store was away for too long, why nothing was: then the model stays in the
-        sweep's folder, from where `sync` takes it.
+        What was registered, and, if the store could not be used, why nothing was.
+
+    Raises:
+        TrackingError: MLflow has not got what was sent.
     """
     report = best.report
     statuses = [trial.status for trial in ledger.trials.values()]
@@ -109,23 +133,33 @@ def finish(
         trials={status: statuses.count(status) for status in sorted(set(statuses))},
         digest=plan.dataset.digest,
         register=plan.config.register_model,
+        at=time.time(),
     )
-    storage.write(FILE, json.dumps(asdict(outcome), indent=1).encode())
-    away = tracker.close_trials(len(ledger.trials), ledger.reports, plan.config.tracking_timeout.total_seconds())
-    if away is not None:
-        if plan.config.register_model:
-            _keep_model(winner, storage)
-        return None, away
-    registration = None
-    if plan.config.register_model and tracker.writer is not None:
-        run_id = tracker.writer.run_id(best.index)
-        registration = register_winner(tracker.client, run_id, plan.name, winner, plan.metric, plan.dataset.digest)
-    outcome.tell(tracker, registration)
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
+        folder = Path(temporary) / "bundle"
+        winner.bundle.save(folder)
+        if outcome.register:
+            _keep_model(folder, storage)
+        outcome.save(storage)
+        away = tracker.close_trials(len(ledger.trials), ledger.reports, plan.config.tracking_timeout.total_seconds())
+        if away is not None:
+            return None, away
+        try:
+            registration = _register(tracker, plan.name, folder, outcome) if outcome.register else None
+            _tell(tracker, outcome, registration, storage)
+        except TrackingError as error:
+            return None, str(error)
     return registration, None
 
 
-def finish_later(tracker: SweepTracker, name: str, storage: Storage) -> Registration | None:
+def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage) -> Registration | None:
     """What `finish` could not do; nothing is done twice.
+
+    Args:
+        tracker: of the sweep, everything of its trials written.
+        name: of the registered model.
+        status: of the sweep.
+        storage: of the sweep.
 
     Returns:
         What was registered, None if nothing was left to be.
@@ -134,40 +168,50 @@ def finish_later(tracker: SweepTracker, name: str, storage: Storage) -> Registra
         outcome = Outcome(**json.loads(storage.read(FILE)))
     except StorageError:
         # the sweep has not come to its end
-        tracker.finish("KILLED", {}, {})
+        tracker.finish("FAILED" if status == FAILED else "KILLED", {}, {})
         return None
     model = storage.child(MODEL_FOLDER)
     names = model.names()
     registration = None
-    if names and tracker.writer is not None:
+    if names and outcome.model is None:
         with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
             folder = Path(temporary) / "bundle"
-            folder.mkdir()
             for file in names:
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_bytes(model.read(file))
-            registration = register_bundle_folder(
-                tracker.client,
-                tracker.writer.run_id(outcome.best),
-                name,
-                folder,
-                Metric(outcome.metric, outcome.maximize),
-                outcome.test,
-                outcome.digest,
-            )
-    outcome.tell(tracker, registration)
-    if names:
-        model.clear()
+            registration = _register(tracker, name, folder, outcome)
+    _tell(tracker, outcome, registration, storage)
     return registration
 
 
-def _keep_model(winner: Winner, storage: Storage) -> None:
-    with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
-        folder = Path(temporary) / "bundle"
-        winner.bundle.save(folder)
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                storage.write(f"{MODEL_FOLDER}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+def _register(tracker: SweepTracker, name: str, folder: Path, outcome: Outcome) -> Registration:
+    if tracker.writer is None:
+        raise TrackingError("the trials have not been written")
+    return register_bundle_folder(
+        tracker.client,
+        tracker.writer.run_id(outcome.best),
+        name,
+        folder,
+        Metric(outcome.metric, outcome.maximize),
+        outcome.test,
+        outcome.digest,
+    )
+
+
+def _tell(tracker: SweepTracker, outcome: Outcome, registration: Registration | None, storage: Storage) -> None:
+    """Writes down that the model is registered, so that it is not registered twice, and ends the parent run."""
+    if registration is not None:
+        champion = f"{'yes' if registration.champion else 'no'}: {registration.reason}"
+        outcome = replace(outcome, model=f"models:/{registration.name}/{registration.version}", champion=champion)
+        outcome.save(storage)
+    outcome.tell(tracker)
+    storage.child(MODEL_FOLDER).clear()
+
+
+def _keep_model(folder: Path, storage: Storage) -> None:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            storage.write(f"{MODEL_FOLDER}/{file.relative_to(folder).as_posix()}", file.read_bytes())
 
 
 def _test_rows(plan: SweepPlan) -> Iterable[Examples]:

@@ -9,17 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.config import DEFAULT_TRIALS, SweepConfig
+from orchestrator.config import DEFAULT_TRIALS, SweepConfig, format_duration
 from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, UsageError
 from orchestrator.execution.assembly import Hooks
 from orchestrator.execution.finish import MODEL_FOLDER, finish_later
 from orchestrator.execution.sweep import SweepResult, continue_sweep
 from orchestrator.journal import Begun, Drawn, Opened, Reported
-from orchestrator.journal.folder import FINISHED, KnownSweep, find_sweep
+from orchestrator.journal.folder import FINISHED, Header, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.lock import locked
 from orchestrator.journal.package import kept_package
+from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import absolute_uri
@@ -110,7 +111,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         away = tracker.close_trials(len(trials), reports, PATIENCE_SECONDS)
         if away is not None:
             raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
-        registration = finish_later(tracker, header.name, found.storage)
+        registration = finish_later(tracker, header.name, header.status, found.storage)
     return SyncResult(header.id, header.run_id, len(trials), registration)
 
 
@@ -129,12 +130,28 @@ def _options(found: KnownSweep, trials: str | int | None, options: Mapping[str, 
     if wanted is not None:
         values["trials"] = wanted
     config = SweepConfig.create(**values)
-    more = config.time_budget is not None and "time_budget" in options and options["time_budget"] is not None
-    if header.status == FINISHED and not more and (wanted is None or wanted <= drawn):
+    if header.status == FINISHED:
+        _check_extension(header, config, drawn, longer=options.get("time_budget") is not None, wanted=wanted)
+    return config
+
+
+def _check_extension(header: Header, config: SweepConfig, drawn: int, *, longer: bool, wanted: int | None) -> None:
+    """Refuses to go on with a finished sweep if nothing would be added to it.
+
+    Raises:
+        UsageError: says what to give.
+    """
+    if config.algorithm == "grid" and drawn >= len(SearchSpace.model_validate(header.space).grid()):
+        raise UsageError(f"the sweep {header.id} is finished: its grid has no more than {drawn} configurations")
+    if config.time_budget is not None and not longer:
+        raise UsageError(
+            f"the sweep {header.id} is finished and its time budget of {format_duration(config.time_budget)} is spent; "
+            "give a longer --time-budget, which is that of all sessions together"
+        )
+    if not longer and (wanted is None or wanted <= drawn):
         raise UsageError(
             f"the sweep {header.id} is finished; --trials +{DEFAULT_TRIALS} would extend it by {DEFAULT_TRIALS} trials"
         )
-    return config
 
 
 def _wanted(trials: str | int | None, planned: int, drawn: int) -> int | None:

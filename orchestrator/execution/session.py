@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from orchestrator.data import AnyDataset
-from orchestrator.errors import DiskBudgetError, StorageError
+from orchestrator.errors import DiskBudgetError, StorageError, UnreachableStorageError
 from orchestrator.execution.trial_files import TrialFiles, load_state
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, graft, pack_weights, train_trial
@@ -117,14 +117,13 @@ class TrialSession:
             Exception: whatever the training raises.
         """
         job = self._job
-        if self._ranks.rank == 0:
-            self._files = TrialFiles(self._settings.storage, job.index, job.attempt, self._settings.quota)
         resume = self._ranks.on_first(self._load)
         donor = self._ranks.on_first(self._load_donor) if resume is not None and job.donor is not None else None
+        if self._files is not None:
+            before = None if resume is None else resume.report
+            self._files.go_back_to(before.epoch if before else 0, before.best_epoch if before else 0)
         if resume is not None:
             self._history = [EpochReport.from_json(item) for item in resume.values.get("history", ())]
-            if self._files is not None:
-                self._files.go_back_to(resume.report.best_epoch)
             # what a driver that was killed could not write down any more
             for report in self._history[job.epochs :]:
                 yield self._message(report, 0.0)
@@ -158,10 +157,18 @@ class TrialSession:
             self._files.settle()
 
     def _load(self) -> TrialState | None:
-        return load_state(self._settings.storage, self._job.index) if self._job.attempt > 1 else None
+        storage, job = self._settings.storage, self._job
+        try:
+            self._files = TrialFiles(storage, job.index, job.attempt, self._settings.quota)
+            return load_state(storage, job.index) if job.attempt > 1 else None
+        except StorageError as error:
+            raise UnreachableStorageError(str(error)) from error
 
     def _load_donor(self) -> TrialState | None:
-        return load_state(self._settings.storage, self._job.donor or 0)
+        try:
+            return load_state(self._settings.storage, self._job.donor or 0)
+        except StorageError as error:
+            raise UnreachableStorageError(str(error)) from error
 
     def _keep_best(self, network: nn.Module) -> None:
         self._unwritten = len(self._history) + 1, pack_weights(network)

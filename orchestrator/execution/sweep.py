@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -134,8 +135,11 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
     space = origin.space
     sizes = workers_of(config, space)
     streamed = is_streamed(config, table)
+    if origin.known is not None and origin.known.folder not in sys.path:
+        # for the user's own networks
+        sys.path.append(origin.known.folder)
     connected: Future[None] = Future()
-    with ThreadPoolExecutor(2, "sweep-opener") as opener:
+    with _folder(origin), ThreadPoolExecutor(2, "sweep-opener") as opener:
         # data is read, and the store opened, while Ray and the gangs start: each takes seconds
         planning = opener.submit(make_plan, config, table, _runner(connected), space)
         opening = opener.submit(_open_tracker, origin, planning)
@@ -145,7 +149,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 planning.result(QUICK_SECONDS)
             with (
                 ray_session(config.address, working_dir=origin.package) as ends,
-                _folder(origin),
+                _shared(origin.storage),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
                 connected.set_result(None)
@@ -155,7 +159,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 return _run(plan, origin, opening.result(), hooks, pool, started)
         except BaseException as error:
             connected.cancel()
-            if opening.exception() is None:
+            if opening.exception() is None and (origin.known is None or opening.result().writer is not None):
                 interrupted = isinstance(error, KeyboardInterrupt)
                 reason = "stopped by the user" if interrupted else str(error)
                 opening.result().abandon("KILLED" if interrupted else "FAILED", reason)
@@ -195,25 +199,37 @@ def _describe_data(config: SweepConfig) -> dict[str, str]:
 
 @contextmanager
 def _folder(origin: Origin) -> Iterator[None]:
-    """The sweep's folder is there, all nodes see it, and no other process drives the sweep.
+    """The sweep's folder is there, and no other process drives the sweep.
 
     Raises:
-        UsageError: it cannot be used, or not by all nodes.
+        UsageError: it cannot be used.
         ExecutionError: another process drives the sweep.
     """
     storage = origin.storage
     storage.prepare()
     with locked(storage, origin.id):
         try:
-            check_shared(storage)
             yield
         finally:
-            with contextlib.suppress(StorageError):
-                storage.child(GANG_FOLDER).clear()
             if "sweep.json" not in _names(storage):
                 # nothing was started: there is nothing to go on with
                 with contextlib.suppress(StorageError):
                     storage.clear()
+
+
+@contextmanager
+def _shared(storage: Storage) -> Iterator[None]:
+    """All nodes see the folder; what Ray Train has written there is deleted at the end.
+
+    Raises:
+        ExecutionError: a node does not see it.
+    """
+    check_shared(storage)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(StorageError):
+            storage.child(GANG_FOLDER).clear()
 
 
 def _names(storage: Storage) -> list[str]:
@@ -255,25 +271,26 @@ def _pool(
 def _run(
     plan: SweepPlan, origin: Origin, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, started: float
 ) -> SweepResult:
-    from orchestrator.execution.finish import find_winner, finish
+    from orchestrator.execution.finish import find_winner, finish, forget_outcome
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     header = make_header(plan, origin, tracker, slots)
     past = [] if origin.known is None else list(read_events(origin.storage))
+    forget_outcome(origin.storage)
     write_header(origin.storage, header)
-    tracker.start(header.labels, past)
-    journal = Journal(origin.storage)
+    journal = Journal(origin.storage, tracker.start(header.labels, past).put)
     status, reason = FAILED, ""
     try:
-        director, running = assemble(plan, origin, hooks, pool, slots, header, journal, tracker)
+        director, running = assemble(plan, origin, hooks, pool, slots, header, journal)
         director.restore(past)
         director.open(plan.trials)
         hooks.say(plan.announcement(slots, len(director.ledger.ended())))
         search_started = time.perf_counter()
         interrupted = run_trials(plan, director, running)
         search_seconds = time.perf_counter() - search_started
+        journal.flush()
         best, winner = find_winner(plan, director, origin.storage)
         registration, unsent = finish(plan, tracker, best, winner, director.ledger, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED

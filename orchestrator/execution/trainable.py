@@ -11,7 +11,7 @@ import torch
 from ray import tune
 
 from orchestrator.data import AnyDataset, StreamedDataset
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, UnreachableStorageError
 from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
 from orchestrator.training import Ranks
 
@@ -82,18 +82,18 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             See `Director.heard`. A trial that cannot go on reports `failure` and objective NaN instead of raising: an
             exception costs the process, which is right only after an error of the GPU that stays.
         """
-        reason = "the training function has ended without a last epoch"
+        reason, lost = "the training function has ended without a last epoch", False
         try:
             with watched(self.settings.epoch_timeout):
                 message = next(self._messages, None)
         except (Exception, SystemExit) as error:  # a user's network may raise anything
             if is_sticky(error):
                 raise
-            message, reason = None, failure_reason(error)
+            message, reason, lost = None, failure_reason(error), isinstance(error, UnreachableStorageError)
         if message is None:
             self.cleanup()
             free_memory()
-            return {"failure": reason, "objective": float("nan"), "over": True, "done": True}
+            return {"failure": reason, "lost": lost, "objective": float("nan"), "over": True, "done": True}
         return {**message, "over": message["done"]}
 
     def cleanup(self) -> None:

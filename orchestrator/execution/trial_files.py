@@ -51,9 +51,15 @@ def load_state(storage: Storage, index: int) -> TrialState | None:
     folder = trial_folder(storage, index)
     names = [name for name in folder.names() if STATE.fullmatch(name)]
     for name in sorted(names, reverse=True):
-        # another worker may be deleting it: then there is a later one or none is needed
+        try:
+            content = folder.read(name)
+        except StorageError as error:
+            # another worker may have deleted it: then there is a later one or none is needed
+            if isinstance(error.__cause__, FileNotFoundError):
+                continue
+            raise
         with contextlib.suppress(StorageError):
-            return unpack_state(folder.read(name), f"{folder}/{name}")
+            return unpack_state(content, f"{folder}/{name}")
     return None
 
 
@@ -124,8 +130,12 @@ class TrialFiles:
         for name in self._checkpoints()[:-CHECKPOINTS]:
             self._remove(name)
 
-    def go_back_to(self, best_epoch: int) -> None:
-        """The trial goes on from a checkpoint with this best epoch: weights of later ones are of another course."""
+    def go_back_to(self, epoch: int, best_epoch: int) -> None:
+        """The trial goes on after this epoch, 0 for the beginning: what is of later ones is of another course."""
+        for name in self._checkpoints():
+            found = STATE.fullmatch(name)
+            if found and int(found[1]) > epoch:
+                self._remove(name)
         self._drop_best(epoch for epoch in self._best_epochs() if epoch > best_epoch)
         self.kept = max(self._best_epochs(), default=0)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ray import tune
 from ray.air.execution._internal.actor_manager import RayActorManager
@@ -18,11 +18,23 @@ from ray.tune.search import Searcher
 from orchestrator.execution.director import Director
 from orchestrator.search import Verdict
 
+Result = TypeVar("Result")
 OBJECTIVE = "objective"
 MAX_REASON = 400
 MAX_LOSS = 200
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 CREATION = "an error raised in its creation task"
+
+
+def _guarded(director: Director, call: Callable[..., Result], *arguments: Any) -> Result | None:  # noqa: ANN401
+    """Calls the director; an error is kept for `Director.check`: Tune would take it for one of the trial."""
+    try:
+        return call(*arguments)
+    except StopIteration:
+        raise
+    except Exception as error:
+        director.broken = director.broken or error
+        return None
 
 
 class _Stateless:
@@ -68,7 +80,7 @@ class DirectedSearch(_Stateless, Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Tune: what to start, None for nothing now."""
         try:
-            job = self._director.next(trial_id)
+            job = _guarded(self._director, self._director.next, trial_id)
         except StopIteration:
             finished: str = Searcher.FINISHED
             return finished
@@ -96,7 +108,7 @@ class DirectedScheduler(_Stateless, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ANN401
         """Tune: an epoch is over, and another one may follow."""
-        verdict = self._director.heard(trial.trial_id, result)
+        verdict = _guarded(self._director, self._director.heard, trial.trial_id, result)
         decision: str = TrialScheduler.CONTINUE if verdict is Verdict.GO_ON else TrialScheduler.STOP
         return decision
 
@@ -125,20 +137,20 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
     ) -> None:
         """Tune: an epoch is over; of the last one schedulers are not told."""
         if result["over"]:
-            self._director.heard(trial.trial_id, result)
+            _guarded(self._director, self._director.heard, trial.trial_id, result)
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: a process takes up the trial."""
-        self._director.begun(trial.trial_id)
+        _guarded(self._director, self._director.begun, trial.trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial is over, by itself or stopped."""
-        self._director.over(trial.trial_id)
+        _guarded(self._director, self._director.over, trial.trial_id)
         _forget_figures(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial's process is lost."""
-        self._director.lost(trial.trial_id, last_words(trial))
+        _guarded(self._director, self._director.lost, trial.trial_id, last_words(trial))
         # of a trial without a result Tune would ask the dead process for one, which may raise
         trial.run_metadata.last_result = trial.run_metadata.last_result or {"done": True}
         _forget_figures(trial)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -46,18 +46,21 @@ class Journal:
         trouble: why events wait, None if none does.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, told: Callable[[Event], None] = lambda _event: None) -> None:
         """Opens the journal of a sweep to go on with it; a line that was torn by a crash is cut off.
 
         Args:
             storage: of the sweep.
+            told: is given every event that is recorded; one for an object store when it is there.
 
         Raises:
             StorageError: it cannot be written, or read.
         """
         self.trouble: str | None = None
-        self._lock = threading.Lock()
-        self._waiting: list[bytes] = []
+        self._told = told
+        # of what waits, and of who writes
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: list[Event] = []
         self._lines: _Lines = _GrowingFile(storage) if storage.is_local else _Segments(storage)
         # so that a machine that dies takes no more than a second along; an object store gets its lines here
         self._closing = threading.Event()
@@ -68,9 +71,14 @@ class Journal:
     def record(self, event: Event) -> None:
         """Adds an event; never fails, see `trouble`."""
         with self._lock:
-            self._waiting.append(to_line(event).encode() + b"\n")
-            if self._eager:
-                self._write()
+            self._waiting.append(event)
+        if self._eager:
+            self._write()
+            self._told(event)
+
+    def flush(self) -> None:
+        """Writes what waits, if that is possible now."""
+        self._write()
 
     def close(self) -> None:
         """Writes what is left.
@@ -80,32 +88,37 @@ class Journal:
         """
         self._closing.set()
         self._thread.join()
-        with self._lock:
-            self._write()
-            left = len(self._waiting)
-            with contextlib.suppress(OSError):
-                self._lines.sync()
-            self._lines.close()
+        self._write()
+        left = len(self._waiting)
+        with contextlib.suppress(OSError):
+            self._lines.sync()
+        self._lines.close()
         if left:
             raise StorageError(f"{left} events of the sweep could not be written down ({self.trouble})")
 
     def _work(self) -> None:
         while not self._closing.wait(SYNC_SECONDS):
-            with self._lock:
-                self._write()
+            self._write()
             with contextlib.suppress(OSError):
                 self._lines.sync()
 
     def _write(self) -> None:
-        if not self._waiting:
-            return
-        try:
-            self._lines.add(b"".join(self._waiting))
-        except (OSError, StorageError) as error:
-            self.trouble = getattr(error, "strerror", None) or str(error)
-        else:
-            self._waiting.clear()
+        with self._writing:
+            with self._lock:
+                batch = list(self._waiting)
+            if not batch:
+                return
+            try:
+                self._lines.add(b"".join(to_line(event).encode() + b"\n" for event in batch))
+            except Exception as error:  # object stores raise many kinds
+                self.trouble = getattr(error, "strerror", None) or str(error)
+                return
+            with self._lock:
+                del self._waiting[: len(batch)]
             self.trouble = None
+        if not self._eager:
+            for event in batch:
+                self._told(event)
 
 
 class _GrowingFile:
@@ -171,7 +184,8 @@ def read_events(storage: Storage) -> Iterator[Event]:
     if storage.is_local:
         path = Path(storage.path) / FILE
         try:
-            contents = [(str(path), _whole_lines(path.read_bytes()))]
+            # a driver may be killed before it has opened its journal
+            contents = [(str(path), _whole_lines(path.read_bytes()))] if path.exists() else []
         except OSError as error:
             raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from None
     else:

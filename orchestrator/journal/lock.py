@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from orchestrator.errors import ExecutionError, StorageError
 from orchestrator.storage import Storage
 
 FILE = "driver.lock"
 BEAT_SECONDS = 10.0
+TRY_SECONDS = 0.5
 # a driver that has not written for so long is dead
 SILENT_SECONDS = 60.0
 
@@ -40,7 +42,8 @@ def is_locked(storage: Storage) -> bool:
     try:
         with _locked_file(storage, "", tell=False):
             return False
-    except ExecutionError:
+    except (ExecutionError, StorageError):
+        # on a read-only disk nobody can tell
         return True
 
 
@@ -51,11 +54,13 @@ def _locked_file(storage: Storage, sweep_id: str, *, tell: bool) -> Iterator[Non
     except OSError as error:
         raise StorageError(f"{storage}: cannot be written ({error.strerror})") from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise _taken(sweep_id, file.read()) from None
+        deadline = time.monotonic() + (TRY_SECONDS if tell else 0)
+        while not _try_lock(file):
+            # who only looks has it for a moment
+            if time.monotonic() > deadline:
+                file.seek(0)
+                raise _taken(sweep_id, file.read())
+            time.sleep(TRY_SECONDS / 10)
         if tell:
             # a full disk is no reason not to go on: the content is for people
             with contextlib.suppress(OSError):
@@ -63,6 +68,14 @@ def _locked_file(storage: Storage, sweep_id: str, *, tell: bool) -> Iterator[Non
                 file.write(_here())
                 file.flush()
         yield
+
+
+def _try_lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

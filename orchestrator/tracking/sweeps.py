@@ -79,7 +79,7 @@ class SweepTracker:
 
     @classmethod
     def reopen(cls, tracking_uri: str, run_id: str, dataset: AnyDataset | None) -> SweepTracker:
-        """The tracker of a sweep whose parent run exists; the run is running again.
+        """The tracker of a sweep whose parent run exists; with `start` that is running again.
 
         Args:
             tracking_uri: MLflow store.
@@ -98,7 +98,6 @@ class SweepTracker:
                     f"the run {run_id} of the sweep was deleted in MLflow; bring it back with: "
                     f"mlflow runs restore --run-id {run_id}"
                 )
-            tracker.client.update_run(run_id, status="RUNNING")
         tracker.experiment_id, tracker.run_id = run.info.experiment_id, run_id
         tracker._inputs = [dataset_input(dataset)] if dataset is not None else list(run.inputs.dataset_inputs)
         tracker.writer = None
@@ -115,6 +114,7 @@ class SweepTracker:
             TrackingError: the store cannot be used.
         """
         with tracked(self.client.tracking_uri):
+            self.client.update_run(self.run_id, status="RUNNING")
             stored = {
                 int(run.data.tags[tags.TRIAL_INDEX]): StoredRun(
                     str(run.info.run_id),
@@ -149,17 +149,21 @@ class SweepTracker:
             )
         return None
 
-    def finish(self, status: str, figures: Mapping[str, float], labels: Mapping[str, str]) -> None:
+    def finish(
+        self, status: str, figures: Mapping[str, float], labels: Mapping[str, str], at: float | None = None
+    ) -> None:
         """Ends the parent run.
 
         Args:
             status: FINISHED, FAILED or KILLED.
             figures: final metrics.
             labels: final tags.
+            at: seconds since 1970; now if left out.
         """
         from mlflow.entities import Metric, RunTag
 
-        now = int(time.time() * 1000)
+        now = int((at or time.time()) * 1000)
+        labels = {tags.REASON: "", **labels}
         with tracked(self.client.tracking_uri):
             self.client.log_batch(
                 self.run_id,
@@ -167,7 +171,7 @@ class SweepTracker:
                 [],
                 [RunTag(name, value) for name, value in labels.items()],
             )
-            self.client.set_terminated(self.run_id, status)
+            self.client.set_terminated(self.run_id, status, now)
 
     def abandon(self, status: str, reason: str) -> None:
         """Ends the parent run after a failure, as far as the store allows: what was written stays."""

@@ -57,11 +57,11 @@ class StoredRun:
 class _Run:
     """What is known of a trial's run and not written yet."""
 
+    first: TrialSpec
     spec: TrialSpec
     started: float = 0.0
     run_id: str | None = None
     described: bool = False
-    respecified: bool = False
     running: bool = False
     pending: list[tuple[float, EpochReport]] = field(default_factory=list)
     best_epoch: int = 0
@@ -204,7 +204,7 @@ class TrialWriter:
             for run in self._runs.values():
                 run.clock.leave()
         elif isinstance(event, Drawn):
-            self._runs[event.index] = _Run(event.spec, run_id=self._ids.get(event.index))
+            self._runs[event.index] = _Run(event.spec, event.spec, run_id=self._ids.get(event.index))
         elif not isinstance(event, Closed) and event.index in self._runs:
             self._change(self._runs[event.index], event)
 
@@ -219,7 +219,7 @@ class TrialWriter:
                 run.clock.tick(event.at)
                 self._points += 1
             case Continued(spec=spec) if spec is not None:
-                run.spec, run.respecified, run.described = spec, True, False
+                run.spec, run.described = spec, False
             case Ended():
                 run.ended = event
                 run.clock.stop(event.at)
@@ -255,10 +255,10 @@ class TrialWriter:
         params: list[Param] = []
         labels: dict[str, str] = {}
         if not run.described:
-            if run.respecified:
+            # what MLflow calls a parameter cannot change
+            params = [Param(name, _shorten(value)) for name, value in run.first.parameters.items()]
+            if run.spec is not run.first:
                 labels[tags.DONOR] = "yes"
-            else:
-                params = [Param(name, _shorten(value)) for name, value in run.spec.parameters.items()]
             labels |= {tags.SPEC: json.dumps(run.spec.to_json()), tags.STATUS: "running"}
             if self._dataset_inputs:
                 self._client.log_inputs(run.run_id, self._dataset_inputs)
@@ -306,6 +306,8 @@ class TrialWriter:
         labels = {
             tags.KIND: tags.TRIAL_KIND if self._parent else tags.TRAINING_KIND,
             tags.TRIAL_INDEX: str(index),
+            tags.SPEC: json.dumps(run.spec.to_json()),
+            tags.STATUS: "running",
             **({tags.PARENT: self._parent} if self._parent else {}),
             **self._labels,
             **tags.environment_tags(),

@@ -32,8 +32,11 @@ def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(tmp_path):
     place = Place(tmp_path)
     arguments = [*sweep_arguments("asha", 3, 12), "--register"]
     process = place.start(*arguments)
-    while len(place.events()) < 8:
+    while len(place.events()) < 4:
         time.sleep(0.01)
+    # nobody else can drive it, and to try that changes nothing
+    place.run("resume", code=1)
+    assert json.loads(place.run("trials", "--json"))["status"] == "running"
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 1
     log = (place.folder / "log").read_text()

@@ -199,6 +199,18 @@ def test_a_trial_that_is_trained_again_gives_the_same_metrics_to_the_last_bit(st
         orchestrator.train_again("mixed:7", tracking_uri=store)
 
 
+def test_what_a_listener_raises_ends_the_sweep_as_it_is(store):
+    def listener(record, ledger):
+        raise LookupError("nobody listens")
+
+    config = SweepConfig.create(data="sklearn:iris", name="deaf", space="quick", trials=3, tracking_uri=store)
+    with pytest.raises(LookupError, match="nobody listens"):
+        run_sweep(config, None, Hooks(listener))
+    resumed = orchestrator.resume("deaf")
+    assert {trial.status for trial in resumed.trials} <= {"finished", "stopped"}
+    assert len(resumed.trials) == 3
+
+
 def test_the_time_budget_ends_a_sweep(store):
     started = time.monotonic()
     result = orchestrator.sweep(

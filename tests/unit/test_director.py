@@ -558,7 +558,9 @@ def test_trials_that_the_user_has_interrupted_go_on(scheduler):
         sweep.finish(until=lambda events=events: len(sweep.lines) >= events)
         running = {job.index for job, _ in sweep.workers.values()}
         sweep.director.stopping = True
-        assert sweep.start() is None
+        # Tune must not wait for another trial
+        with pytest.raises(StopIteration):
+            sweep.start()
         sweep.director.close()
         assert running <= {index for index, status in sweep.statuses().items() if status == "interrupted"}
         assert all(sweep.ledger.records[index].reason == "stopped by the user" for index in running)

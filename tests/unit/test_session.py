@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.data import load_table, prepare_dataset
+from orchestrator.errors import StorageError, UnreachableStorageError
 from orchestrator.execution import session
 from orchestrator.execution.session import Job, TrialSession, WorkerSettings
 from orchestrator.execution.trial_files import best_weights, load_state
@@ -64,6 +65,15 @@ def test_without_a_checkpoint_a_trial_begins_again_and_repeats_nothing(tmp_path,
     told = reports([next(found), next(found)])
     assert load_state(Storage.at(tmp_path), 0) is None
     assert told + reports(messages(tmp_path, Job(0, 2, SPEC, epochs=2))) == whole
+
+
+def test_a_storage_that_does_not_answer_at_the_start_of_an_attempt_is_no_fault_of_the_trial(tmp_path, monkeypatch):
+    found = messages(tmp_path, Job(0, 1, SPEC))
+    next(found)
+    with monkeypatch.context() as broken:
+        broken.setattr(Storage, "names", lambda _self: (_ for _ in ()).throw(StorageError("no answer")))
+        with pytest.raises(UnreachableStorageError, match="no answer"):
+            next(messages(tmp_path, Job(0, 2, SPEC, epochs=1)))
 
 
 def test_milestones_have_a_checkpoint_however_quickly_they_are_reached(tmp_path, monkeypatch):

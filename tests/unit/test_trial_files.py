@@ -124,7 +124,8 @@ def test_going_back_deletes_weights_of_another_course(any_storage):
     own.write_best(4, b"four")
     again = files(any_storage, attempt=2)
     assert again.kept == 4
-    again.go_back_to(load_state(any_storage, INDEX).report.best_epoch)
+    report = load_state(any_storage, INDEX).report
+    again.go_back_to(report.epoch, report.best_epoch)
     assert again.kept == 2
     assert names(any_storage) == ["best-000002.safetensors", "state-000003-1.checkpoint"]
     # until there is another checkpoint, the same holds for this attempt
@@ -137,8 +138,22 @@ def test_going_back_to_before_the_first_best_epoch_keeps_no_weights(storage):
     own = files(storage)
     own.write_best(1, b"one")
     again = files(storage, attempt=2)
-    again.go_back_to(0)
+    again.go_back_to(0, 0)
     assert (again.kept, again.stored, names(storage)) == (0, 0, [])
+
+
+def test_checkpoints_of_a_trial_that_begins_again_are_not_taken_for_older_ones(storage):
+    own = files(storage)
+    for epoch in (8, 9):
+        own.write_state(state(epoch, best_epoch=1))
+    for name in names(storage):
+        trial_folder(storage, INDEX).write(name, b"damaged")
+    assert load_state(storage, INDEX) is None
+    again = files(storage, attempt=2)
+    again.go_back_to(0, 0)
+    for epoch in (1, 2, 3):
+        again.write_state(state(epoch, best_epoch=1))
+        assert load_state(storage, INDEX).report.epoch == epoch
 
 
 def test_what_a_killed_process_has_left_half_is_deleted_and_the_rest_counts(storage):
@@ -209,7 +224,7 @@ def test_files_never_have_more_than_their_quota(tmp_path_factory, quota, actions
                 own = files(storage, attempt, quota)
                 if latest is not None:
                     best = latest.report.best_epoch
-                    own.go_back_to(best)
+                    own.go_back_to(latest.report.epoch, best)
         except DiskBudgetError:
             assert sum(before.values()) + (size if action == "best" else len(packed)) > quota
             # no weights have given way, nor the latest checkpoint for another one

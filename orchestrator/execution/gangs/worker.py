@@ -13,7 +13,7 @@ import torch.distributed as dist
 from ray.train.torch import prepare_model
 from torch import nn
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, UnreachableStorageError
 from orchestrator.execution.gangs.switchboard import LOST
 from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
 from orchestrator.execution.trainable import failure_reason, free_memory, is_sticky, open_stream
@@ -97,7 +97,8 @@ def _run(job: dict[str, Any], post: Post, held: Held | None) -> Held | None:
         _train(job, post, held)
     except (Exception, SystemExit) as error:  # a user's network may raise anything
         sticky, reason = is_sticky(error), _reason(error)
-        post.report(job["index"], {"failure": reason, "lost": reason == LOST or sticky, "closing": sticky})
+        lost = sticky or reason == LOST or isinstance(error, UnreachableStorageError)
+        post.report(job["index"], {"failure": reason, "lost": lost, "closing": sticky})
         if sticky:
             raise
     else:

@@ -1,0 +1,88 @@
+"""How a sweep has ended, in its folder: for `sync`, and only as long as no other session has begun."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.execution import finish
+from orchestrator.execution.finish import MODEL_FOLDER, Outcome, finish_later, forget_outcome
+from orchestrator.storage import Storage
+from orchestrator.tracking.registry import Registration
+
+OUTCOME = Outcome("finished", 3, 5, "accuracy", True, 0.9, {"accuracy": 0.8}, {"finished": 4}, "digest", True, 1.7e9)
+
+
+class Tracker:
+    """What is told of the parent run; a store that fails first, if it shall."""
+
+    client = None
+
+    def __init__(self, failures=0):
+        self.failures, self.told = failures, []
+        self.writer = self
+
+    def run_id(self, index):
+        return f"run-{index}"
+
+    def finish(self, status, figures, labels, at=None):
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("the store is away")
+        self.told.append((status, figures, labels, at))
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """What was registered: run and content."""
+    found = []
+
+    def register(client, run_id, name, folder, metric, test, digest):
+        found.append((run_id, (folder / "part" / "weights").read_bytes()))
+        return Registration(name, str(len(found)), True, "it is the first champion")
+
+    monkeypatch.setattr(finish, "register_bundle_folder", register)
+    return found
+
+
+@pytest.fixture
+def storage(tmp_path):
+    place = Storage.at(tmp_path)
+    OUTCOME.save(place)
+    place.write(f"{MODEL_FOLDER}/part/weights", b"numbers")
+    return place
+
+
+def test_a_model_is_registered_once_however_often_it_is_tried(storage, registered):
+    with pytest.raises(RuntimeError, match="away"):
+        finish_later(Tracker(failures=1), "iris", "finished", storage)
+    tracker = Tracker()
+    assert finish_later(tracker, "iris", "finished", storage) is None
+    assert finish_later(tracker, "iris", "finished", storage) is None
+    assert registered == [("run-3", b"numbers")]
+    (first, second) = tracker.told
+    assert first == second
+    assert first[2]["orchestrator.model"] == "models:/iris/1"
+    assert first[3] == OUTCOME.at
+    assert storage.child(MODEL_FOLDER).names() == []
+
+
+def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):
+    forget_outcome(storage)
+    tracker = Tracker()
+    assert finish_later(tracker, "iris", "running", storage) is None
+    assert registered == []
+    assert [status for status, *_ in tracker.told] == ["KILLED"]
+
+
+def test_a_sweep_that_has_failed_stays_so(storage, registered):
+    forget_outcome(storage)
+    tracker = Tracker()
+    finish_later(tracker, "iris", "failed", storage)
+    assert [status for status, *_ in tracker.told] == ["FAILED"]
+
+
+def test_a_sweep_without_registration_has_none_later(storage, registered):
+    replace(OUTCOME, register=False).save(storage)
+    storage.child(MODEL_FOLDER).clear()
+    assert finish_later(Tracker(), "iris", "finished", storage) is None
+    assert registered == []
