@@ -204,7 +204,7 @@ class SweepConfig(_Config):
     space: str = "tabular"
     architecture: str | None = None
     algorithm: Literal["tpe", "random", "grid"] = "tpe"
-    scheduler: Literal["asha", "asha-promote", "hyperband", "median", "pbt", "none"] = "asha"
+    scheduler: Literal["asha-promote", "asha", "hyperband", "median", "pbt", "none"] = "asha-promote"
     trials: int | None = Field(default=None, ge=1)
     time_budget: Duration | None = None
     epochs: int | None = Field(default=None, ge=1)

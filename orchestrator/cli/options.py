@@ -57,8 +57,8 @@ def sweep_options(function: Function) -> Function:
         ),
         click.option(
             "--scheduler",
-            type=click.Choice(["asha", "asha-promote", "hyperband", "median", "pbt", "none"]),
-            help="What to stop early, pause and promote. Default: asha.",
+            type=click.Choice(["asha-promote", "asha", "hyperband", "median", "pbt", "none"]),
+            help="What to stop early, pause and promote. Default: asha-promote.",
         ),
         click.option(
             "--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."
