@@ -174,7 +174,16 @@ class Director:
         self._room.start(record.index, size)
         self._base_seconds[record.index] = record.train_seconds
         milestones = self._scheduler.milestones(record.index)
-        return Job(record.index, record.attempts + 1, record.spec, size, record.epochs, milestones, record.donor)
+        return Job(
+            record.index,
+            record.attempts + 1,
+            record.spec,
+            size,
+            record.epochs,
+            milestones,
+            record.donor,
+            record.kept,
+        )
 
     def begun(self, name: str) -> None:
         """A process has taken it up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import time
@@ -21,7 +22,7 @@ from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.sweeps import SweepTracker
-from orchestrator.training import Metric, unpack_weights
+from orchestrator.training import EpochReport, Metric, unpack_weights
 
 FILE = "result.json"
 MODEL_FOLDER = "model"
@@ -86,19 +87,28 @@ def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[
     Raises:
         ExecutionError: no trial has a result.
     """
-    best = director.ledger.best
-    if best is None or best.report is None:
+    found = _best_with_weights(director.ledger, storage)
+    if found is None:
         raise ExecutionError(_nothing(director))
-    weights = best_weights(storage, best.index, best.report.best_epoch)
+    best, report, weights = found
     winner = make_winner(
         best.best_spec or best.spec,
-        best.report,
+        report,
         plan.dataset,
         plan.metric,
         lambda network: unpack_weights(network, weights),
         _test_rows(plan),
     )
     return best, winner
+
+
+def _best_with_weights(ledger: Ledger, storage: Storage) -> tuple[TrialRecord, EpochReport, bytes] | None:
+    """The best trial whose weights can be read; those of the very best may be lost with a disk."""
+    for record in ledger.ranked():
+        if record.report is not None:
+            with contextlib.suppress(StorageError):
+                return record, record.report, best_weights(storage, record.index, record.report.best_epoch)
+    return None
 
 
 def forget_outcome(storage: Storage) -> None:

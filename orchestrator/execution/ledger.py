@@ -119,6 +119,10 @@ class Ledger:
         sign = -1.0 if self.metric.maximize else 1.0
         return (float("inf") if record.value is None else sign * record.value, record.index)
 
+    def ranked(self) -> list[TrialRecord]:
+        """The trials whose best weights are kept, the best first."""
+        return sorted((record for record in self.records.values() if record.best_is_kept), key=self.rank)
+
     @property
     def reports(self) -> int:
         """Epochs of all trials."""

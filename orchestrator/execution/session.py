@@ -63,6 +63,7 @@ class Job:
         epochs: that are over and known to the driver.
         milestones: epochs after which a checkpoint has to be there.
         donor: trial whose weights it takes over, None to go on with its own.
+        kept: the best of those epochs, whose weights are in the storage; 0 if there are none.
     """
 
     index: int
@@ -72,6 +73,7 @@ class Job:
     epochs: int = 0
     milestones: tuple[int, ...] = ()
     donor: int | None = None
+    kept: int = 0
 
     def to_text(self) -> str:
         """JSON: this way it goes through Ray Tune, which flattens and copies everything else."""
@@ -149,6 +151,8 @@ class TrialSession:
             if report.epoch > job.epochs:
                 yield self._message(report, seconds)
                 self._settle()
+            elif self._files is not None:
+                self._files.tidy()
             started = time.perf_counter()
 
     def _settle(self) -> None:
@@ -159,7 +163,7 @@ class TrialSession:
     def _load(self) -> TrialState | None:
         storage, job = self._settings.storage, self._job
         try:
-            self._files = TrialFiles(storage, job.index, job.attempt, self._settings.quota)
+            self._files = TrialFiles(storage, job.index, job.attempt, self._settings.quota, job.kept)
             return load_state(storage, job.index) if job.attempt > 1 else None
         except StorageError as error:
             raise UnreachableStorageError(str(error)) from error

@@ -70,7 +70,7 @@ class TrialFiles:
         kept: the best epoch whose weights are written, 0 for none.
     """
 
-    def __init__(self, storage: Storage, index: int, attempt: int, quota: int | None) -> None:
+    def __init__(self, storage: Storage, index: int, attempt: int, quota: int | None, known: int = 0) -> None:
         """Looks at what earlier attempts have left.
 
         Args:
@@ -78,9 +78,10 @@ class TrialFiles:
             index: of the trial.
             attempt: number of this one; a process that is cut off writes under other names.
             quota: bytes, None for no limit.
+            known: the best epoch of earlier attempts, whose weights the driver counts on.
         """
         self._folder = trial_folder(storage, index)
-        self._attempt, self._quota = attempt, quota
+        self._attempt, self._quota, self._known = attempt, quota, known
         self._sizes = {name: self._folder.size(name) for name in self._folder.names()} if attempt > 1 else {}
         # the weights that each checkpoint counts on
         self._counted_on: dict[str, set[int]] = {}
@@ -136,12 +137,17 @@ class TrialFiles:
             found = STATE.fullmatch(name)
             if found and int(found[1]) > epoch:
                 self._remove(name)
-        self._drop_best(epoch for epoch in self._best_epochs() if epoch > best_epoch)
+        self._drop_best(epoch for epoch in self._best_epochs() if epoch > best_epoch and epoch != self._known)
         self.kept = max(self._best_epochs(), default=0)
 
     def settle(self) -> None:
         """The driver knows what is kept: older weights are deleted, but for those that a checkpoint counts on."""
-        needed = {self.kept}.union(*self._counted_on.values())
+        self._known = self.kept
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Deletes weights on which neither the driver nor a checkpoint counts, nor the epochs to come."""
+        needed = {self.kept, self._known}.union(*self._counted_on.values())
         self._drop_best(epoch for epoch in self._best_epochs() if epoch not in needed)
 
     def _best_epochs(self) -> list[int]:

@@ -31,7 +31,7 @@ def zero_cost(epochs):
         for epoch in range(1, epochs + 1):
             loss = spec.learning_rate / epoch
             figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
-            if epoch == 1 and ranks.rank == 0:
+            if epoch == epochs and ranks.rank == 0:
                 from orchestrator.architectures import build_network
                 from orchestrator.training import feature_shape
 

@@ -76,6 +76,29 @@ def test_a_storage_that_does_not_answer_at_the_start_of_an_attempt_is_no_fault_o
             next(messages(tmp_path, Job(0, 2, SPEC, epochs=1)))
 
 
+def test_weights_that_the_driver_counts_on_stay_while_epochs_are_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", math.inf)
+    storage = Storage.at(tmp_path)
+    found = messages(tmp_path, Job(0, 1, SPEC))
+    told = [next(found) for _ in range(4)]
+    best = told[-1]["kept"]
+    assert best > 1
+    before = best_weights(storage, 0, best)
+    again = messages(tmp_path, Job(0, 2, SPEC, epochs=4, kept=best))
+    files = TrialSession._keep_best
+    seen = []
+
+    def look(self, network):
+        seen.append(best_weights(storage, 0, best))
+        files(self, network)
+        # weights of repeated epochs do not pile up
+        assert len(list(tmp_path.glob("trials/*/best-*"))) <= 3
+
+    monkeypatch.setattr(TrialSession, "_keep_best", look)
+    next(again)
+    assert set(seen) == {before}
+
+
 def test_milestones_have_a_checkpoint_however_quickly_they_are_reached(tmp_path, monkeypatch):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", math.inf)
     found = messages(tmp_path, Job(0, 1, SPEC, milestones=(2,)))
