@@ -26,15 +26,15 @@ class Place:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """The command in the background."""
-        log = (self.folder / "log").open("ab")
-        return subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-        )
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """What the command prints to stdout."""

@@ -118,7 +118,7 @@ def forget_outcome(storage: Storage) -> None:
 
 
 def finish(
-    plan: SweepPlan, tracker: SweepTracker, best: TrialRecord, winner: Winner, ledger: Ledger, storage: Storage
+    plan: SweepPlan, tracker: SweepTracker, best: TrialRecord, winner: Winner, director: Director, storage: Storage
 ) -> tuple[Registration | None, str | None]:
     """Has everything written to MLflow and registers the winner.
 
@@ -130,10 +130,10 @@ def finish(
     Raises:
         TrackingError: MLflow has not got what was sent.
     """
-    report = best.report
+    report, ledger = best.report, director.ledger
     statuses = [trial.status for trial in ledger.trials.values()]
     outcome = Outcome(
-        status=INTERRUPTED if "interrupted" in statuses else FINISHED,
+        status=INTERRUPTED if director.stopping else FINISHED,
         best=best.index,
         epoch=report.best_epoch if report else 0,
         metric=plan.metric.name,

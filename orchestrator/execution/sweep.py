@@ -292,7 +292,7 @@ def _run(
         search_seconds = time.perf_counter() - search_started
         journal.flush()
         best, winner = find_winner(plan, director, origin.storage)
-        registration, unsent = finish(plan, tracker, best, winner, director.ledger, origin.storage)
+        registration, unsent = finish(plan, tracker, best, winner, director, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
