@@ -138,16 +138,8 @@ class Director:
         """A session begins: trials that were running are queued again, or ended if all that was left was to say so."""
         self._record(Opened(time.time(), trials))
         for index, record in sorted(self.ledger.records.items()):
-            if record.status == WAITING:
-                verdict = self._verdicts.pop(index, None)
-                if record.report is not None and record.report.last:
-                    self._end(record, FINISHED, "")
-                elif verdict is Verdict.STOP:
-                    self._end(record, STOPPED, self._by_scheduler(record))
-                elif verdict is Verdict.PAUSE:
-                    self._pause(record)
-                else:
-                    self._queue.append(index)
+            if record.status == WAITING and not self._conclude(record):
+                self._queue.append(index)
         self._disk.tidy(self.ledger)
 
     # what Tune asks
@@ -224,39 +216,29 @@ class Director:
 
     def over(self, name: str) -> None:
         """Its process is free: it has ended, or was stopped as its verdict says, or by a limit."""
-        index = self._names.pop(name)
-        self._room.end(index)
-        self._base_seconds.pop(index, None)
-        record = self.ledger.records[index]
+        record = self._release(name)
         if record.status != RUNNING:
             # it was never taken up
-            self._queue.appendleft(index)
+            self._queue.appendleft(record.index)
             return
-        verdict = self._verdicts.pop(index, None)
-        failure = self._failures.pop(index, None)
+        failure = self._failures.pop(record.index, None)
         if failure is not None:
+            self._verdicts.pop(record.index, None)
             self._fail(record, *failure)
-        elif record.report is not None and record.report.last:
-            self._end(record, FINISHED, "")
-        elif verdict is Verdict.STOP:
-            self._end(record, STOPPED, self._by_scheduler(record))
-        elif verdict is Verdict.PAUSE:
-            self._pause(record)
-            self._make_room_on_disk()
-        else:
+        elif not self._conclude(record):
             self._end_early(record)
+        elif record.status == PAUSED:
+            self._make_room_on_disk()
 
     def lost(self, name: str, reason: str) -> None:
         """Its process is gone."""
         if name not in self._names:
             return
         self.begun(name)
-        index = self._names.pop(name)
-        self._room.end(index)
-        self._base_seconds.pop(index, None)
-        self._verdicts.pop(index, None)
-        self._failures.pop(index, None)
-        self._fail(self.ledger.records[index], f"the process of the trial was lost ({reason})", lost=True)
+        record = self._release(name)
+        self._verdicts.pop(record.index, None)
+        self._failures.pop(record.index, None)
+        self._fail(record, f"the process of the trial was lost ({reason})", lost=True)
 
     def close(self) -> None:
         """Tune has come to its end: what is still running was stopped by the user or by the time budget."""
@@ -320,6 +302,26 @@ class Director:
             self._record(Drawn(time.time(), drawn.index, drawn.spec, drawn.point))
             self._scheduler.drawn(drawn.index, drawn.spec)
             self._queue.append(drawn.index)
+
+    def _release(self, name: str) -> TrialRecord:
+        """The trial of an attempt that has come to its end; its room is free."""
+        index = self._names.pop(name)
+        self._room.end(index)
+        self._base_seconds.pop(index, None)
+        return self.ledger.records[index]
+
+    def _conclude(self, record: TrialRecord) -> bool:
+        """Ends or pauses a trial as its last epoch or its verdict says; False if neither says anything."""
+        verdict = self._verdicts.pop(record.index, None)
+        if record.report is not None and record.report.last:
+            self._end(record, FINISHED, "")
+        elif verdict is Verdict.STOP:
+            self._end(record, STOPPED, self._by_scheduler(record))
+        elif verdict is Verdict.PAUSE:
+            self._pause(record)
+        else:
+            return False
+        return True
 
     def _fail(self, record: TrialRecord, reason: str, lost: bool) -> None:
         timeout = self._limits.epoch_timeout

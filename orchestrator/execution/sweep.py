@@ -29,6 +29,7 @@ from orchestrator.journal.folder import (
     FINISHED,
     INTERRUPTED,
     KnownSweep,
+    has_header,
     new_id,
     sweeps_home,
     write_header,
@@ -211,7 +212,7 @@ def _folder(origin: Origin) -> Iterator[None]:
         try:
             yield
         finally:
-            if "sweep.json" not in _names(storage):
+            if not has_header(storage):
                 # nothing was started: there is nothing to go on with
                 with contextlib.suppress(StorageError):
                     storage.clear()
@@ -230,13 +231,6 @@ def _shared(storage: Storage) -> Iterator[None]:
     finally:
         with contextlib.suppress(StorageError):
             storage.child(GANG_FOLDER).clear()
-
-
-def _names(storage: Storage) -> list[str]:
-    try:
-        return storage.names()
-    except StorageError:
-        return ["sweep.json"]
 
 
 @contextmanager

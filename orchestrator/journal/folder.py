@@ -87,6 +87,14 @@ def write_header(storage: Storage, header: Header) -> None:
         (Path(sweeps_home().path) / pointer).chmod(0o600)
 
 
+def has_header(storage: Storage) -> bool:
+    """Whether a sweep has begun there; where that cannot be seen, it may have."""
+    try:
+        return storage.size(FILE) > 0
+    except StorageError:
+        return True
+
+
 def read_header(storage: Storage) -> Header:
     """What a sweep is.
 
