@@ -5,16 +5,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-import requests
 from killed_sweeps import Place
-from support import free_port
+from support import TrackingServer
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -220,52 +218,12 @@ def test_a_sweep_of_which_too_many_trials_fail_gives_up_and_says_why(store):
         sweep(store, failing, trials=100, name="hopeless")
 
 
-class Server:
-    """An MLflow server that can be stopped and started again."""
-
-    def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--backend-store-uri",
-            f"sqlite:///{self.folder}/mlflow.db",
-        ]
-        command += [
-            "--artifacts-destination",
-            str(self.folder / "artifacts"),
-            "--port",
-            str(self.port),
-            "--workers",
-            "1",
-        ]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                if requests.get(f"{self.uri}/health", timeout=1).ok:
-                    return
-            except requests.RequestException:
-                assert time.monotonic() < deadline, "the MLflow server does not start"
-                time.sleep(0.2)
-
-    def stop(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     folder = tmp_path / "server"
     folder.mkdir()
-    found = Server(folder)
+    found = TrackingServer(folder)
     found.start()
     yield found
     if found.process.poll() is None:

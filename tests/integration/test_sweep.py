@@ -1,15 +1,12 @@
 """Sweeps over a real Ray, tracked in a real MLflow server over HTTP."""
 
 import os
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-import requests
-from support import free_port, mixed_frame
+from support import TrackingServer, free_port, mixed_frame
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -23,25 +20,10 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A real MLflow server process."""
-    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts"), "--port", str(port), "--workers", "1"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-        uri = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                if requests.get(f"{uri}/health", timeout=1).ok:
-                    break
-            except requests.ConnectionError:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, "the MLflow server does not start"
-                time.sleep(0.2)
-        yield uri
-        process.terminate()
-        process.wait(timeout=30)
+    found = TrackingServer(tmp_path_factory.mktemp("mlflow"))
+    found.start()
+    yield found.uri
+    found.stop()
 
 
 def client_of(uri):
