@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.execution.sweep import SweepResult, sweep
     from orchestrator.execution.train import TrainResult, train
     from orchestrator.search import SearchSpace, load_space
+    from orchestrator.serving.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
+    from orchestrator.tracking.rollout import Rollout
     from orchestrator.training import EpochReport, TrialSpec, train_trial
 
 _HOMES = {
@@ -32,6 +34,8 @@ _HOMES = {
     "FeatureShape": "architectures",
     "ModelBundle": "bundle",
     "OrchestratorError": "errors",
+    "Rollout": "tracking.rollout",
+    "RolloutChange": "serving.rollouts",
     "Schema": "data",
     "SearchSpace": "search",
     "ServeConfig": "config",
@@ -41,10 +45,15 @@ _HOMES = {
     "Table": "data",
     "TrainResult": "execution.train",
     "TrialSpec": "training",
+    "abort": "serving.rollouts",
+    "canary": "serving.rollouts",
     "load_space": "search",
     "load_table": "data",
     "prepare_dataset": "data",
+    "promote": "serving.rollouts",
     "resume": "execution.resume",
+    "rollback": "serving.rollouts",
+    "shadow": "serving.rollouts",
     "sweep": "execution.sweep",
     "sync": "execution.resume",
     "train": "execution.train",
@@ -72,6 +81,8 @@ __all__ = [
     "FeatureShape",
     "ModelBundle",
     "OrchestratorError",
+    "Rollout",
+    "RolloutChange",
     "Schema",
     "SearchSpace",
     "ServeConfig",
@@ -81,10 +92,15 @@ __all__ = [
     "Table",
     "TrainResult",
     "TrialSpec",
+    "abort",
+    "canary",
     "load_space",
     "load_table",
     "prepare_dataset",
+    "promote",
     "resume",
+    "rollback",
+    "shadow",
     "sweep",
     "sync",
     "train",

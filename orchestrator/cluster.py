@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ def ray_session(
     num_cpus: int | None = None,
     dashboard: bool = False,
     working_dir: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[bool]:
     """Ray, for as long as the context is open. If Ray is running in this process already, it is used and left running.
 
@@ -45,10 +46,13 @@ def ray_session(
         num_cpus: cores of a Ray that is started; all if left out.
         dashboard: whether a Ray that is started has its dashboard, which answers questions about its state.
         working_dir: folder with modules that all workers shall have, if there is one.
+        environment: variables for all processes of Ray; on a cluster, for those that this process has started there.
 
     Raises:
         ExecutionError: Ray cannot be started or reached.
     """
+    environment = environment or {}
+    os.environ.update(environment)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if address is not None:
@@ -59,7 +63,7 @@ def ray_session(
         yield False
         return
     try:
-        _connect(address, num_cpus, dashboard=dashboard, working_dir=working_dir)
+        _connect(address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment)
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
@@ -81,7 +85,14 @@ def silence() -> Iterator[None]:
         yield
 
 
-def _connect(address: str | None, num_cpus: int | None, *, dashboard: bool, working_dir: Path | None) -> None:
+def _connect(
+    address: str | None,
+    num_cpus: int | None,
+    *,
+    dashboard: bool,
+    working_dir: Path | None,
+    environment: Mapping[str, str],
+) -> None:
     import ray
 
     level = logging.INFO if debugging() else logging.ERROR
@@ -90,6 +101,8 @@ def _connect(address: str | None, num_cpus: int | None, *, dashboard: bool, work
         # data is read by this process only
         options["runtime_env"] = {"working_dir": str(working_dir), "excludes": [f"/{DATA_FOLDER}"]}
     if address is not None:
+        if environment:
+            options.setdefault("runtime_env", {})["env_vars"] = dict(environment)
         ray.init(address=address, **options)
         return
     # "local": a cluster that happens to run on this machine is not ours to use

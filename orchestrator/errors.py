@@ -85,3 +85,7 @@ class DiskBudgetError(StorageError):
 
 class ServingError(OrchestratorError):
     """A model could not be deployed, or a deployment could not be found."""
+
+
+class GateError(ServingError):
+    """A version of a model that does not pass what it has to before it takes traffic."""

@@ -5,6 +5,7 @@ encoder.json   what was fitted on training rows
 metrics.json   how good it is, and on which data
 example.json   a few input rows and the answers to them
 network.pt2    the network, exported by torch.export with a dynamic batch size
+distribution.json   the training rows in bins, to see later whether requests look like them; older bundles lack it
 """
 
 from __future__ import annotations
@@ -24,48 +25,23 @@ from numpy.typing import NDArray
 from torch import nn
 
 from orchestrator.bundle.archive import export_network, load_network
-from orchestrator.data import AnyDataset, FeatureEncoder, Label, Schema, TargetEncoder
+from orchestrator.data import (
+    AnyDataset,
+    Dataset,
+    Distribution,
+    Examples,
+    FeatureEncoder,
+    PartName,
+    Schema,
+    TargetEncoder,
+)
+from orchestrator.data.answers import Predictions, predictions
 from orchestrator.errors import BundleError
-from orchestrator.training import probabilities, values
 
 FORMAT = 1
 FILES = ("schema.json", "encoder.json", "metrics.json", "example.json", "network.pt2")
-LABEL_COLUMN = "label"
-VALUE_COLUMN = "value"
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Answers to some rows, in their order.
-
-    Attributes:
-        labels: one class label per row; empty for regression.
-        probabilities: float64 [rows, classes]; [rows, 0] for regression.
-        values: float64 [rows] in the target's unit; empty for classification.
-    """
-
-    labels: list[Label]
-    probabilities: NDArray[np.float64]
-    values: NDArray[np.float64]
-
-    def frame(self, schema: Schema, index: pd.Index | None = None) -> pd.DataFrame:
-        """`label` and one `probability_<class>` column per class, or `value`; one row per row."""
-        if not schema.target.task.is_classification:
-            return pd.DataFrame({VALUE_COLUMN: self.values}, index=index)
-        columns: dict[str, Any] = {LABEL_COLUMN: pd.Series(self.labels, index=index)}
-        for position, label in enumerate(schema.target.classes):
-            columns[f"probability_{label}"] = self.probabilities[:, position]
-        return pd.DataFrame(columns, index=index)
-
-    def records(self, schema: Schema) -> list[dict[str, Any]]:
-        """One JSON object per row: label and probabilities by class, or value."""
-        if not schema.target.task.is_classification:
-            return [{VALUE_COLUMN: value} for value in self.values.tolist()]
-        names = [str(label) for label in schema.target.classes]
-        return [
-            {LABEL_COLUMN: label, "probabilities": dict(zip(names, row, strict=True))}
-            for label, row in zip(self.labels, self.probabilities.tolist(), strict=True)
-        ]
+DISTRIBUTION_FILE = "distribution.json"
+DISTRIBUTION_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -77,6 +53,7 @@ class ModelBundle:
         metrics: JSON about its quality: metric name, validation and test figures, data digest, trial.
         example: JSON rows and the answers to them.
         network: (numeric float32 [batch, width], categorical int64 [batch, columns]) -> float32 [batch, outputs].
+        distribution: of the training rows; None in bundles of older versions.
     """
 
     schema: Schema
@@ -85,6 +62,7 @@ class ModelBundle:
     metrics: Mapping[str, Any]
     example: Mapping[str, Any]
     network: nn.Module
+    distribution: Distribution | None = None
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Answers as a data frame with the index of `frame`.
@@ -99,13 +77,7 @@ class ModelBundle:
 
     def answer(self, frame: pd.DataFrame) -> Predictions:
         """Answers as plain lists and arrays; see `predict`."""
-        outputs = self.outputs(frame)
-        task = self.schema.target.task
-        if not task.is_classification:
-            return Predictions([], np.empty((len(frame), 0)), values(self.target_encoder, outputs))
-        shares = probabilities(task, outputs)
-        classes = self.schema.target.classes
-        return Predictions([classes[code] for code in shares.argmax(axis=1)], shares, np.empty(0))
+        return predictions(self.schema, self.target_encoder, self.outputs(frame))
 
     def outputs(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """What the network computes: logits, or the standardised value; float32 [rows, outputs]."""
@@ -152,6 +124,8 @@ class ModelBundle:
             _write_json(temporary / "encoder.json", encoder)
             _write_json(temporary / "metrics.json", self.metrics)
             _write_json(temporary / "example.json", self.example)
+            if self.distribution is not None:
+                _write_json(temporary / DISTRIBUTION_FILE, self.distribution.to_json())
             export_network(
                 self.network, self.encoder.numeric_width, len(self.encoder.cardinalities), temporary / "network.pt2"
             )
@@ -173,7 +147,7 @@ class ModelBundle:
         for name in FILES:
             if not (folder / name).is_file():
                 raise BundleError(f"{folder}: not a model bundle, {name} is missing")
-        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in FILES)
+        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in (*FILES, DISTRIBUTION_FILE))
         if strangers:
             raise BundleError(f"{folder}: {strangers[0]} does not belong in a model bundle; it was not loaded")
         content = {name: _read_json(folder / name) for name in FILES if name.endswith(".json")}
@@ -186,8 +160,11 @@ class ModelBundle:
             target_encoder = TargetEncoder(**content["encoder.json"]["target"])
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{folder}: schema.json or encoder.json is damaged ({error!r})") from error
+        distribution = _read_distribution(folder, encoder)
         network = load_network(folder / "network.pt2")
-        return cls(schema, encoder, target_encoder, content["metrics.json"], content["example.json"], network)
+        return cls(
+            schema, encoder, target_encoder, content["metrics.json"], content["example.json"], network, distribution
+        )
 
 
 def make_bundle(network: nn.Module, dataset: AnyDataset, metrics: Mapping[str, Any]) -> ModelBundle:
@@ -196,7 +173,35 @@ def make_bundle(network: nn.Module, dataset: AnyDataset, metrics: Mapping[str, A
     bare = ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, {}, network)
     rows = list(dataset.example)
     example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records(dataset.schema)}
-    return ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, example, network)
+    seen = _training_rows(dataset)
+    distribution = Distribution.of(dataset.schema, dataset.encoder, seen.numeric, seen.categorical)
+    return ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, example, network, distribution)
+
+
+def _training_rows(dataset: AnyDataset) -> Examples:
+    """All training rows; of a folder, pieces in random order until there are 100,000."""
+    if isinstance(dataset, Dataset):
+        return dataset.train
+    parts = [dataset.no_rows()]
+    # files are often sorted by date
+    for number in np.random.default_rng(dataset.split_seed).permutation(len(dataset.folder.pieces)):
+        if sum(map(len, parts)) >= DISTRIBUTION_ROWS:
+            break
+        parts.append(dataset.read(int(number), PartName.TRAIN))
+    return Examples.joined(parts).between(0, DISTRIBUTION_ROWS)
+
+
+def _read_distribution(folder: Path, encoder: FeatureEncoder) -> Distribution | None:
+    path = folder / DISTRIBUTION_FILE
+    if not path.exists():
+        return None
+    try:
+        distribution = Distribution.from_json(_read_json(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{path}: damaged ({error!r})") from error
+    if not distribution.fits(encoder):
+        raise BundleError(f"{path}: is about other columns than encoder.json; it was not loaded")
+    return distribution
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

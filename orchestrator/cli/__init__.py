@@ -10,6 +10,7 @@ from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
 from orchestrator.cli.predict import predict
 from orchestrator.cli.resume import resume, sweeps, sync
+from orchestrator.cli.rollout import promote, rollback
 from orchestrator.cli.spaces import spaces
 from orchestrator.cli.sweep import sweep
 from orchestrator.cli.train import train
@@ -49,6 +50,8 @@ COMMANDS = (
     predict,
     deploy,
     status,
+    promote,
+    rollback,
     undeploy,
     submit,
     jobs,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
+from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.jobs import show_jobs, to_json
 from orchestrator.cli.options import say
 from orchestrator.jobs import ADDRESS_VARIABLE, Jobs
@@ -17,10 +19,13 @@ DEPLOY = """Answer predictions over HTTP with MODEL, until Ctrl-C.
 Example:
   orchestrator deploy models:/adult@champion --port 8000
   curl http://127.0.0.1:8000/schema
-  orchestrator deploy models:/adult/3 --port 8001 --detach
+  orchestrator deploy models:/adult@champion models:/letter@champion --port 8001 --detach
+  orchestrator deploy models:/adult@champion --host 0.0.0.0 --auth-token-file tokens.txt --max-replicas 4
 
-MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle. A browser shows a form at /.
-POST /predict takes a row as JSON or a list of rows, POST /invocations MLflow's protocol.
+MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle; several answer under /models/NAME/.
+With @champion the endpoint follows the registry: `orchestrator promote` and `rollback` change it while it answers.
+A browser shows a form at /. POST /predict takes a row as JSON or a list of rows, POST /invocations MLflow's protocol,
+POST /v2/models/NAME/infer the Open Inference Protocol; GET /metrics is for Prometheus.
 """
 STATUS = """List the endpoints that were deployed from this machine, and a cluster's jobs.
 
@@ -39,29 +44,47 @@ Example:
 
 
 @click.command(cls=Command, help=DEPLOY)
-@click.argument("model")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--name", help="Of the endpoint, for `status` and `undeploy`. Default: the first model's.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 for all networks.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where to listen.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this endpoint.")
+@click.option("--min-replicas", type=click.IntRange(1), help="Processes that answer. Default: 1.")
+@click.option("--max-replicas", type=click.IntRange(1), help="As many when they are busy. Default: --min-replicas.")
+@click.option(
+    "--execution",
+    type=click.Choice(["auto", "torch", "onnxruntime"]),
+    help="What computes. Default: auto, the faster one where both agree to 1e-5.",
+)
+@click.option(
+    "--ingress",
+    type=click.Choice(["auto", "haproxy", "python"]),
+    help="What listens. Default: auto, HAProxy where it is installed.",
+)
+@click.option(
+    "--max-queue", type=click.IntRange(1), help="Requests that wait in a replica; more get 503. Default: 256."
+)
+@click.option("--max-rows", type=click.IntRange(1), help="Of a request. Default: 10000.")
+@click.option("--max-body", metavar="SIZE", help="Of a request. Default: 8.4MB.")
+@click.option("--timeout", metavar="TIME", help="From a request to its answer. Default: 30s.")
+@click.option("--auth-token-file", metavar="FILE", help="Only who has one of these bearer tokens may ask; one a line.")
+@click.option("--insecure", is_flag=True, help="Answer everybody on a network, without tokens.")
+@click.option("--cors-origin", "cors_origins", multiple=True, metavar="ORIGIN", help="Web pages from there may ask.")
+@click.option("--tls-cert", metavar="FILE", help="Certificate (PEM) for HTTPS.")
+@click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
+@click.option("--log-folder", metavar="FOLDER", help="Where requests and answers are written as Parquet.")
+@click.option("--log-share", type=click.FloatRange(0, 1), help="Which part of them, 0 to 1. Default: 0.")
 @tracking_option
 @json_option
-def deploy(
-    model: str,
-    host: str,
-    port: int,
-    detach: bool,
-    address: str | None,
-    tracking_uri: str | None,
-    as_json: bool,
-) -> None:
+def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See DEPLOY."""
     from orchestrator.config import ServeConfig
     from orchestrator.serving.deploy import run_endpoint, start_in_background
 
     if as_json and not detach:
         raise click.UsageError("--json needs --detach")
-    config = ServeConfig.create(model=model, host=host, port=port, tracking_uri=tracking_uri, address=address)
+    config = ServeConfig.create(**options)
     if not detach:
         run_endpoint(config, say)
         return
@@ -84,9 +107,10 @@ def deploy(
 @json_option
 def status(jobs_address: str | None, as_json: bool) -> None:
     """See STATUS."""
+    from orchestrator.serving.control import status_of
     from orchestrator.serving.deployments import list_deployments
 
-    found = [{**asdict(deployment), "state": deployment.state} for deployment in list_deployments()]
+    found = [status_of(deployment) for deployment in list_deployments()]
     if as_json:
         jobs = Jobs(jobs_address).all() if jobs_address else []
         print_json(
@@ -95,8 +119,7 @@ def status(jobs_address: str | None, as_json: bool) -> None:
         )
         return
     if found:
-        columns = ("name", "version", "url", "state", "pid")
-        print_table(([item[column] for column in columns] for item in found), columns)
+        show_endpoints(found)
     else:
         click.echo("nothing is deployed; start with: orchestrator deploy models:/NAME@champion")
     if jobs_address:

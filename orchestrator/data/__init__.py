@@ -1,6 +1,8 @@
 """Data sets: reading, column kinds, splits and encoding."""
 
+from orchestrator.data.columnar import Cell, ColumnarEncoder, Columns
 from orchestrator.data.dataset import Dataset, Examples, prepare_dataset
+from orchestrator.data.distribution import Distribution, population_stability_index
 from orchestrator.data.encoder import FeatureEncoder, TargetEncoder
 from orchestrator.data.parquet import is_parquet_folder
 from orchestrator.data.profile import PartName
@@ -10,9 +12,13 @@ from orchestrator.data.streamed import AnyDataset, Run, StreamedDataset, prepare
 
 __all__ = [
     "AnyDataset",
+    "Cell",
     "Column",
     "ColumnKind",
+    "ColumnarEncoder",
+    "Columns",
     "Dataset",
+    "Distribution",
     "Examples",
     "FeatureEncoder",
     "Label",
@@ -26,6 +32,7 @@ __all__ = [
     "Task",
     "is_parquet_folder",
     "load_table",
+    "population_stability_index",
     "prepare_dataset",
     "prepare_streamed",
 ]

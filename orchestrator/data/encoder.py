@@ -89,9 +89,8 @@ class FeatureEncoder:
                 raw[feature.column] = numeric_values(kinds[feature.column], frame[feature.column])
             values = raw[feature.column][feature.part]
             missing = np.isnan(values)
-            with np.errstate(over="ignore"):
-                scaled = (np.where(missing, feature.median, values) - feature.mean) / feature.std
-            numbers[:, position] = np.clip(scaled, -MAX_SCALED, MAX_SCALED)
+            filled = np.where(missing, feature.median, values)
+            numbers[:, position] = standardise(filled, feature.mean, feature.std)
             position += 1
             if feature.indicator:
                 numbers[:, position] = missing
@@ -124,6 +123,16 @@ class TargetEncoder:
 
     mean: float = 0.0
     std: float = 1.0
+
+
+def standardise(
+    values: NDArray[np.float64], mean: float | NDArray[np.float64], std: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`(values - mean) / std`, at most 10,000 in size; `values`, `mean` and `std` are broadcast together."""
+    with np.errstate(over="ignore"):
+        scaled = (values - mean) / std
+    # 0.0 and -0.0 are the same number, so that they must be the same input
+    return np.clip(scaled, -MAX_SCALED, MAX_SCALED) + 0.0
 
 
 def check_columns(schema: Schema, names: Sequence[str] | pd.Index) -> None:
@@ -192,10 +201,15 @@ def numeric_feature(
     return NumericFeature(column, part, median, mean, std if std > 0 else 1.0, indicator)
 
 
+def category_table(categories: Sequence[str]) -> dict[str | None, int]:
+    """The code of every `category_key` that is not `UNKNOWN`."""
+    return {None: MISSING, **{key: code for code, key in enumerate(categories, start=FIRST_CATEGORY)}}
+
+
 def _category_codes(series: pd.Series[Any], categories: tuple[str, ...]) -> NDArray[np.int64]:
     codes, keys = category_keys(series)
-    table = {key: code for code, key in enumerate(categories, start=FIRST_CATEGORY)}
-    translation = np.array([MISSING if key is None else table.get(key, UNKNOWN) for key in keys], dtype=np.int64)
+    table = category_table(categories)
+    translation = np.array([table.get(key, UNKNOWN) for key in keys], dtype=np.int64)
     return translation[codes] if keys else codes
 
 

@@ -140,7 +140,7 @@ def to_numbers(series: Series, column: str) -> NDArray[np.float64]:
         numbers = fast
     else:
         codes, uniques = _factorize(series.to_numpy(dtype=object))
-        parsed = np.array([_parse_number(value) for value in uniques], dtype=object)
+        parsed = np.array([parse_number(value) for value in uniques], dtype=object)
         bad = [position for position, value in enumerate(parsed) if value is None]
         if bad:
             row = int(np.flatnonzero(np.isin(codes, bad))[0])
@@ -157,7 +157,7 @@ def to_numbers(series: Series, column: str) -> NDArray[np.float64]:
 
 
 def _text_to_numbers(series: Series) -> NDArray[np.float64] | None:
-    """The same as `_parse_number` on each row of a text column, or None when that has to decide."""
+    """The same as `parse_number` on each row of a text column, or None when that has to decide."""
     if not isinstance(series.dtype, pd.StringDtype):
         return None
     text = pc.utf8_trim_whitespace(pa.array(series, from_pandas=True).cast(pa.string()))
@@ -169,7 +169,7 @@ def _text_to_numbers(series: Series) -> NDArray[np.float64] | None:
     return np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _parse_number(value: object) -> float | None:
+def parse_number(value: object) -> float | None:
     """A float, NaN for missing, or None when the value is not a number."""
     if is_missing(value):
         return math.nan
@@ -190,7 +190,7 @@ def _parse_number(value: object) -> float | None:
 
 
 def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.DatetimeIndex:
-    """UTC time stamps [rows], NaT where missing.
+    """UTC time stamps [rows], NaT where missing; those read from text have microseconds.
 
     Raises:
         InvalidValueError: for a value that does not have the column's format.
@@ -202,7 +202,7 @@ def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.Datet
     # pandas knows these words, but an answer must not change with the day on which it is given
     relative = np.array([isinstance(value, str) and value.strip().lower() in RELATIVE_DATES for value in values], bool)
     text = series.astype(object).map(str).where(~(missing | relative), None)
-    stamps = pd.DatetimeIndex(pd.to_datetime(text, format=datetime_format, utc=True, errors="coerce"))
+    stamps = _parse_dates(text, datetime_format)
     bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
     if len(bad):
         row = int(bad[0])
@@ -210,6 +210,21 @@ def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.Datet
         value = _shorten(series.iloc[row])
         raise InvalidValueError(f"row {row + 1}, column '{column}': {value} is not {wanted}", column, row)
     return stamps
+
+
+def _parse_dates(text: Series, datetime_format: str) -> pd.DatetimeIndex:
+    """Each text read as if it were alone; NaT where that fails."""
+    stamps = pd.DatetimeIndex(pd.to_datetime(text, format=datetime_format, utc=True, errors="coerce"))
+    if stamps.unit != "ns":
+        return stamps.as_unit("us")
+    # one date with nanoseconds, and pandas reads all with nanoseconds, which leaves only the years 1678 to 2261
+    moments = stamps.as_unit("us").asi8.copy()
+    for row in np.flatnonzero(np.asarray(stamps.isna()) & np.asarray(text.notna())):
+        alone = pd.to_datetime([text.iloc[row]], format=datetime_format, utc=True, errors="coerce")
+        moments[row] = alone.as_unit("us").asi8[0]
+        if alone.isna()[0]:
+            break
+    return pd.DatetimeIndex(moments.view("M8[us]"), tz="UTC")
 
 
 def _shorten(value: object) -> str:

@@ -2,92 +2,67 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import psutil
 
-from orchestrator.bundle import ModelBundle
-from orchestrator.cluster import ray_session, silence
-from orchestrator.config import ServeConfig
-from orchestrator.environment import debugging, port_problem
+from orchestrator.config import ServeConfig, format_duration
 from orchestrator.errors import ServingError
+from orchestrator.serving.auth import read_tokens
 from orchestrator.serving.deployments import (
     Deployment,
+    abandoned_places,
     check_not_deployed,
     find_deployment,
-    folder,
     log_file,
-    model_folder_prefix,
-    recorded,
+    private_place,
     stop_process,
     wait_until_answering,
 )
-from orchestrator.tracking.models import ModelSource, fetch_model
+from orchestrator.serving.following import Models
+from orchestrator.serving.ingress import Ingress, check_access, end_left_overs, free_port_or_complain, plan_ingress
+from orchestrator.serving.running import Running, stop_event, terminated_as_interrupted
 
 START_SECONDS = 120.0
-LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
 Say = Callable[[str], None]
 
 
 def url_of(config: ServeConfig) -> str:
     """Where the endpoint answers on this machine."""
-    return f"http://{LOOPBACK.get(config.host, config.host)}:{config.port}"
+    scheme = "https" if config.tls_cert else "http"
+    return f"{scheme}://{LOOPBACK.get(config.host, config.host)}:{config.port}"
 
 
 def run_endpoint(config: ServeConfig, say: Say) -> None:
-    """Serves a model until SIGINT or SIGTERM, then stops everything that was started.
+    """Serves models until SIGINT or SIGTERM, then answers what has arrived and stops everything that was started.
 
     Args:
-        config: model and address.
+        config: models, address, limits.
         say: called with sentences for the user.
 
     Raises:
-        UsageError, TrackingError, BundleError: there is no such model, or it cannot be loaded.
+        UsageError, TrackingError, BundleError, GateError: there is no such model, it cannot be loaded or does not
+            answer as it did when it was made; or an option cannot be used.
         ServingError: the port is in use, the name is deployed already, or Serve does not start.
     """
-    check_port(config)
+    _check(config, say)
     url = url_of(config)
-    with (
-        _terminated_as_interrupted(),
-        _fetched(config) as source,
-        recorded(source.name, source.version, url),
-        ray_session(config.address),
-        _stop_event() as stop,
-    ):
-        from ray import serve
-
-        _quiet_serve()
-        _check_no_serve(config.address)
-        try:
-            serve.start(
-                http_options={"host": config.host, "port": config.port}, logging_config={"log_level": _log_level()}
-            )
-            _run(source, stop)
+    with terminated_as_interrupted(), private_place() as place:
+        ingress = plan_ingress(config, place)
+        models = _fetched(config, place)
+        with Running(config, place, ingress, models, url) as running, stop_event() as stop:
+            running.deploy(stop)
             if stop.is_set():
                 return
             if not wait_until_answering(url, START_SECONDS):
                 raise ServingError(f"Ray Serve started, but {url} does not answer")
-            _announce(source, url, say)
-            stop.wait()
-            say("stopping")
-        finally:
-            with silence():
-                serve.shutdown()
-                # its last messages come from another process, a moment later
-                time.sleep(0.5)
+            _announce(models, ingress, url, say)
+            running.follow_until(stop, say)
+            say("stopping: requests that have arrived are answered")
 
 
 def start_in_background(config: ServeConfig) -> Deployment:
@@ -95,16 +70,14 @@ def start_in_background(config: ServeConfig) -> Deployment:
 
     Raises:
         ServingError: it ended or does not answer; with its last words.
-        UsageError, TrackingError, BundleError: see `run_endpoint`.
+        UsageError, TrackingError, BundleError, GateError: see `run_endpoint`.
     """
-    check_port(config)
-    with _fetched(config) as source:
-        name = source.name
-    command = [sys.executable, "-m", "orchestrator", "deploy", config.model, "--host", config.host]
-    command += ["--port", str(config.port)]
-    for option, value in (("--tracking-uri", config.tracking_uri), ("--address", config.address)):
-        command += [option, value] if value else []
+    _check(config, lambda _sentence: None)
+    with private_place() as place:
+        plan_ingress(config, place)
+        name = config.name or next(iter(_fetched(config, place, "torch").models))
     with log_file(name).open("wb") as log:
+        command = [sys.executable, "-m", "orchestrator", "deploy", *command_options(config)]
         process = psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     answering = False
     try:
@@ -121,97 +94,55 @@ def start_in_background(config: ServeConfig) -> Deployment:
     return find_deployment(name)
 
 
-def check_port(config: ServeConfig) -> None:
-    """Raises ServingError when the port cannot be listened on."""
-    problem = port_problem(config.host, config.port)
-    if problem is not None:
-        raise ServingError(f"cannot listen on {config.host} port {config.port} ({problem}); give another --port")
+def command_options(config: ServeConfig) -> list[str]:
+    """The arguments of `orchestrator deploy` that give this configuration."""
+    words = list(config.models)
+    for name, value in config.model_dump().items():
+        default = ServeConfig.model_fields[name].get_default()
+        if name == "models" or value == default or value is None:
+            continue
+        option = "--cors-origin" if name == "cors_origins" else f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option)
+        elif isinstance(value, tuple):
+            words += [word for item in value for word in (option, item)]
+        else:
+            words += [option, format_duration(config.timeout) if name == "timeout" else str(value)]
+    return words
 
 
-@contextmanager
-def _fetched(config: ServeConfig) -> Iterator[ModelSource]:
-    """The model's bundle on disk, checked, while the context is open."""
-    place = Path(tempfile.mkdtemp(prefix=model_folder_prefix(os.getpid()), dir=folder()))
-    try:
-        source = fetch_model(config.model, config.tracking_uri, place)
-        check_not_deployed(source.name)
-        ModelBundle.load(source.path)
-        yield source
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+def _check(config: ServeConfig, say: Say) -> None:
+    check_access(config)
+    if config.auth_token_file is not None:
+        read_tokens(Path(config.auth_token_file))
+    end_left_overs(abandoned_places())
+    note = free_port_or_complain(config)
+    if note is not None:
+        say(note)
+    if config.name is not None:
+        check_not_deployed(config.name)
 
 
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt while things are being started, so that they are cleaned up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _fetched(config: ServeConfig, place: Path, execution: str | None = None) -> Models:
+    """The models, checked and prepared in a folder."""
+    models = Models(place, config.tracking_uri, execution or config.execution)
+    for uri in config.models:
+        models.add(uri)
+    check_not_deployed(config.name or next(iter(models.models)))
+    return models
 
 
-@contextmanager
-def _stop_event() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal interrupts. Open it after Ray: that takes SIGTERM."""
-    stop = threading.Event()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        del number
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _check_no_serve(address: str | None) -> None:
-    """Raises ServingError when Serve runs already: it would keep its port, and stopping ours would stop it for all."""
-    import ray
-
-    with contextlib.suppress(ValueError):
-        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-        raise ServingError(
-            f"Ray Serve runs on the cluster at {address or 'this machine'} already; "
-            "leave out --address to serve beside it, or stop it with `serve shutdown`"
-        )
-
-
-def _run(source: ModelSource, stop: threading.Event) -> None:
-    from ray import serve
-
-    from orchestrator.serving.app import serve_application
-
-    if stop.is_set():
-        return
-    try:
-        serve.run(serve_application(source.path, source.name, source.version), name=source.name, route_prefix="/")
-    except RuntimeError as error:
-        raise ServingError(f"Ray Serve could not start the model: {' '.join(str(error).split())[:300]}") from error
-
-
-def _announce(source: ModelSource, url: str, say: Say) -> None:
-    version = f" version {source.version}" if source.version else ""
-    say(f"{source.name}{version} answers on {url} (Ctrl-C stops it)")
-    say(f"try it in a browser, or: curl {url}/schema")
-
-
-def _log_level() -> str:
-    return "INFO" if debugging() else "ERROR"
-
-
-def _quiet_serve() -> None:
-    if not debugging():
-        for logger in ("ray.serve", "ray._private"):
-            logging.getLogger(logger).setLevel(logging.CRITICAL)
+def _announce(models: Models, ingress: Ingress, url: str, say: Say) -> None:
+    for name, model in models.models.items():
+        served = model.roles["champion"]
+        version = f" version {served.version}" if served.version else ""
+        say(f"{name}{version}, computed by {served.execution} ({served.reason})")
+        if model.problem:
+            say(f"{name}: {model.problem}")
+    proxy = "HAProxy" if ingress.name == "haproxy" else "Ray Serve's Python proxy, which is slower than HAProxy,"
+    first = next(iter(models.models))
+    prefix = "" if len(models.models) == 1 else f"/models/{first}"
+    only = models.models[first].roles["champion"].version if len(models.models) == 1 else None
+    said = f" version {only}" if only else ""
+    say(f"{', '.join(models.models)}{said} answers on {url} through {proxy} (Ctrl-C stops it)")
+    say(f"try it in a browser, or: curl {url}{prefix}/schema")

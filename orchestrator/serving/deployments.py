@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,8 +20,10 @@ import psutil
 from orchestrator.environment import home
 from orchestrator.errors import ServingError
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 60.0
 ASK_SECONDS = 2.0
+# HAProxy puts a node id of 56 characters and two suffixes behind it, and a socket has 107
+PLACE_PREFIX = "orch-"
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,13 @@ class Deployment:
     """An endpoint.
 
     Attributes:
-        name: of the model.
-        version: registered version, or None for a bundle's folder.
+        name: its own, or the first model's.
+        version: of its only model when it was deployed; None for several models or a bundle's folder.
         url: where it answers.
         pid, created: the process that runs it, and when that was started (seconds since 1970): numbers are reused.
+        models: names of what it serves.
+        control: path of the socket on which it answers `orchestrator status`.
+        place: folder with its files.
     """
 
     name: str
@@ -38,6 +45,9 @@ class Deployment:
     url: str
     pid: int
     created: float
+    models: tuple[str, ...] = ()
+    control: str | None = None
+    place: str | None = None
 
     @property
     def process(self) -> psutil.Process | None:
@@ -73,20 +83,35 @@ def log_file(name: str) -> Path:
     return folder() / f"{name}.log"
 
 
-def model_folder_prefix(pid: int) -> str:
-    """How the folder begins into which a process fetches the model that it serves."""
-    return f".model-{pid}-"
+@contextmanager
+def private_place() -> Iterator[Path]:
+    """A folder for the files of this process's endpoint, while the context is open; only its user can enter it."""
+    # in the system's own: paths of sockets must be short
+    place = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{os.getpid()}-"))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def abandoned_places() -> Iterator[Path]:
+    """Folders of this user's endpoints whose process is gone without having cleaned up."""
+    for place in Path(tempfile.gettempdir()).glob(f"{PLACE_PREFIX}*"):
+        pid = place.name.removeprefix(PLACE_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if place.stat().st_uid == os.getuid() and pid.isdigit() and not psutil.pid_exists(int(pid)):
+                yield place
 
 
 @contextmanager
-def recorded(name: str, version: str | None, url: str) -> Iterator[None]:
+def recorded(deployment: Deployment) -> Iterator[None]:
     """Notes that this process runs an endpoint, while the context is open.
 
     Raises:
         ServingError: another process has the name.
     """
+    name = deployment.name
     check_not_deployed(name)
-    deployment = Deployment(name, version, url, os.getpid(), psutil.Process().create_time())
     temporary = folder() / f".{os.getpid()}.writing"
     temporary.write_text(json.dumps(asdict(deployment), indent=2))
     try:
@@ -105,16 +130,17 @@ def recorded(name: str, version: str | None, url: str) -> Iterator[None]:
 def forget(deployment: Deployment) -> None:
     """Removes what a process that is gone has left behind."""
     record_file(deployment.name).unlink(missing_ok=True)
-    for path in folder().glob(f"{model_folder_prefix(deployment.pid)}*"):
-        shutil.rmtree(path, ignore_errors=True)
+    if deployment.place is not None:
+        shutil.rmtree(deployment.place, ignore_errors=True)
 
 
 def list_deployments() -> list[Deployment]:
     """All that are recorded, by name."""
     found: list[Deployment] = []
     for path in sorted(folder().glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            found.append(Deployment(**json.loads(path.read_text())))
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            content = json.loads(path.read_text())
+            found.append(Deployment(**{**content, "models": tuple(content.get("models") or (content["name"],))}))
     return found
 
 
@@ -175,11 +201,13 @@ def answers(url: str) -> bool:
     """Whether `url`/healthz says ok."""
     import requests
 
-    with requests.Session() as session:
+    with requests.Session() as session, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         # a proxy from the environment does not know this machine's own ports
         session.trust_env = False
         try:
-            return bool(session.get(f"{url}/healthz", timeout=ASK_SECONDS).ok)
+            # whether the certificate is trusted is for clients to say
+            return bool(session.get(f"{url}/healthz", timeout=ASK_SECONDS, verify=False).ok)
         except requests.RequestException:
             return False
 

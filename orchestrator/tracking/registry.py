@@ -1,30 +1,32 @@
-"""Registering a winner: the bundle as an MLflow model, and whether it becomes the champion."""
+"""Registering a winner: the bundle as an MLflow model, how good it is, and whether it becomes the champion."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.data import Schema
 from orchestrator.tracking import tags
+from orchestrator.tracking.rollout import CHAMPION, promote, read_rollout
 from orchestrator.tracking.store import tracked
 from orchestrator.training import Metric
+from orchestrator.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-CHAMPION = "champion"
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 REQUIRED_PACKAGES = (
     "mlflow",
@@ -59,6 +61,34 @@ class Registration:
         return f"models:/{self.name}@{CHAMPION}" if self.champion else f"models:/{self.name}/{self.version}"
 
 
+@dataclass(frozen=True)
+class Figure:
+    """How good a version is.
+
+    Attributes:
+        metric: by which it was chosen.
+        value: of the metric on the test rows.
+        digest: of the data set that these are a part of.
+    """
+
+    metric: Metric
+    value: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A figure beside that of the champion.
+
+    Attributes:
+        verdict: `incomparable` when they were not measured alike.
+        sentence: why it cannot be compared, or both values.
+    """
+
+    verdict: Literal["better", "equal", "worse", "incomparable"]
+    sentence: str
+
+
 def register_bundle(
     client: MlflowClient, run_id: str, name: str, folder: Path, metric: Metric, test_value: float, digest: str
 ) -> Registration:
@@ -79,9 +109,9 @@ def register_bundle(
         labels = {tags.METRIC: metric.name, tags.TEST_VALUE: repr(test_value), tags.DIGEST: digest}
         for key, value in labels.items():
             client.set_model_version_tag(name, version, key, value)
-        champion, reason = _compare(client, name, metric, test_value, digest)
+        champion, reason = _compare(client, name, version, Figure(metric, test_value, digest))
         if champion:
-            client.set_registered_model_alias(name, CHAMPION, version)
+            promote(client, name, version)
     return Registration(name, version, champion, reason)
 
 
@@ -110,21 +140,45 @@ def _log_and_register(run_id: str, name: str, folder: Path) -> str:
     return str(info.registered_model_version)
 
 
-def _compare(client: MlflowClient, name: str, metric: Metric, value: float, digest: str) -> tuple[bool, str]:
-    present = client.get_registered_model(name).aliases.get(CHAMPION)
+def read_figure(client: MlflowClient, name: str, version: str) -> Figure | None:
+    """What `register_bundle` has noted about a version, None where it was registered by other means."""
+    labels = client.get_model_version(name, version).tags
+    metric = (CLASSIFICATION_METRICS | REGRESSION_METRICS).get(labels.get(tags.METRIC, ""))
+    with contextlib.suppress(ValueError, KeyError):
+        value = float(labels[tags.TEST_VALUE])
+        if metric is not None and not math.isnan(value):
+            return Figure(metric, value, labels[tags.DIGEST])
+    return None
+
+
+def compare(figure: Figure, champion: Figure | None, version: str) -> Comparison:
+    """A figure beside that of the champion, whose version is `version`."""
+    if champion is None:
+        return Comparison("incomparable", f"the present champion, version {version}, has no figure on test rows")
+    if champion.digest != figure.digest:
+        return Comparison("incomparable", f"the present champion, version {version}, was measured on other data")
+    metric = figure.metric
+    if champion.metric != metric:
+        chosen = f"was chosen by {champion.metric.name}, not by {metric.name}"
+        return Comparison("incomparable", f"the present champion, version {version}, {chosen}")
+    figures = f"{metric.name} {figure.value:.6g} on the test rows against {champion.value:.6g} of version {version}"
+    if figure.value == champion.value:
+        return Comparison("equal", figures)
+    return Comparison("better" if metric.better(figure.value, champion.value) else "worse", figures)
+
+
+def _compare(client: MlflowClient, name: str, version: str, figure: Figure) -> tuple[bool, str]:
+    """Whether a new version becomes the champion, and why or why not."""
+    present = read_rollout(client, name).champion
     if present is None:
         return True, "it is the first champion"
-    labels: Mapping[str, str] = client.get_model_version(name, present).tags
-    by_hand = f"to make it the champion, set the alias {CHAMPION} in MLflow"
-    if labels.get(tags.DIGEST) != digest:
-        return False, f"the present champion, version {present}, was measured on other data; {by_hand}"
-    if labels.get(tags.METRIC) != metric.name:
-        return False, f"the present champion, version {present}, was chosen by {labels.get(tags.METRIC)}; {by_hand}"
-    other = float(labels.get(tags.TEST_VALUE, "nan"))
-    figures = f"{metric.name} {value:.4f} on the test rows against {other:.4f} of version {present}"
-    if metric.better(value, other):
-        return True, f"it beats the champion before: {figures}"
-    return False, f"it does not beat the champion: {figures}"
+    comparison = compare(figure, read_figure(client, name, present), present)
+    if comparison.verdict == "incomparable":
+        by_hand = f"to make it the champion: `orchestrator promote {name} {version} --force`"
+        return False, f"{comparison.sentence}; {by_hand}"
+    if comparison.verdict == "better":
+        return True, f"it beats the champion before: {comparison.sentence}"
+    return False, f"it does not beat the champion: {comparison.sentence}"
 
 
 @contextmanager

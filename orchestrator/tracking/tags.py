@@ -36,6 +36,8 @@ BEST_TRIAL = "orchestrator.best_trial"
 TRIALS = "orchestrator.trials"
 MODEL = "orchestrator.model"
 CHAMPION = "orchestrator.champion"
+CANARY_WEIGHT = "orchestrator.canary_weight"
+HISTORY = "orchestrator.history"
 OBJECTIVE = "objective"
 
 PARENT = "mlflow.parentRunId"

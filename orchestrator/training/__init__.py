@@ -3,7 +3,7 @@
 from orchestrator.training.checkpoints import BestWeights, pack_weights, unpack_weights
 from orchestrator.training.loop import feature_shape, network_answers, train_trial
 from orchestrator.training.metrics import Metric, find_metric, metrics_of
-from orchestrator.training.outputs import evaluate, probabilities, values
+from orchestrator.training.outputs import evaluate
 from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_backend
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import EVALUATION_BATCH, Batches
@@ -29,11 +29,9 @@ __all__ = [
     "network_answers",
     "pack_state",
     "pack_weights",
-    "probabilities",
     "process_group_backend",
     "spec_from_parameters",
     "train_trial",
     "unpack_state",
     "unpack_weights",
-    "values",
 ]

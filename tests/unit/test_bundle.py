@@ -16,8 +16,9 @@ from torch import nn
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.archive import export_network, load_network
+from orchestrator.data import Distribution, PartName, prepare_streamed
+from orchestrator.data.answers import probabilities
 from orchestrator.errors import BundleError, InvalidValueError
-from orchestrator.training import probabilities
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,7 @@ def test_a_missing_column_is_named(trained):
 def test_nothing_in_a_bundle_is_a_pickle(trained):
     path = trained[2]
     assert sorted(entry.name for entry in path.iterdir()) == [
+        "distribution.json",
         "encoder.json",
         "example.json",
         "metrics.json",
@@ -227,6 +229,66 @@ def test_a_damaged_bundle_is_a_sentence(trained, tmp_path, damage):
         (path / "network.pt2").write_bytes(content[: len(content) // 2])
     with pytest.raises(BundleError, match=r"bundle|schema\.json|network\.pt2"):
         ModelBundle.load(path)
+
+
+def copied(source, target, **files):
+    """A copy of a bundle's folder with some of its files (their names without .json) replaced, or left out (None)."""
+    target.mkdir()
+    for entry in source.iterdir():
+        if entry.stem not in files:
+            (target / entry.name).write_bytes(entry.read_bytes())
+        elif files[entry.stem] is not None:
+            (target / entry.name).write_text(files[entry.stem])
+    return target
+
+
+def test_a_bundle_knows_how_its_training_rows_are_distributed(trained):
+    _, dataset, path, _ = trained
+    distribution = loaded(path).distribution
+    assert list(distribution.columns) == [column.name for column in dataset.schema.columns]
+    counts = distribution.bin_rows(dataset.train.numeric, dataset.train.categorical)
+    assert {name: tuple(found.tolist()) for name, found in counts.items()} == distribution.columns
+    assert all(sum(found) == len(dataset.train) for found in distribution.columns.values())
+
+
+def test_the_distribution_of_a_folder_is_that_of_its_training_rows_up_to_a_limit(trained, tmp_path, monkeypatch):
+    network, _, _, _ = trained
+    mixed_frame(900).to_parquet(tmp_path / "a.parquet", row_group_size=100)
+    streamed = prepare_streamed(tmp_path, "label")
+    numeric, categorical = (
+        np.concatenate([getattr(part, name) for part in streamed.parts(PartName.TRAIN)])
+        for name in ("numeric", "categorical")
+    )
+    everything = make_bundle(network, streamed, {}).distribution
+    assert everything == Distribution.of(streamed.schema, streamed.encoder, numeric, categorical)
+    monkeypatch.setattr("orchestrator.bundle.bundle.DISTRIBUTION_ROWS", 150)
+    limited = make_bundle(network, streamed, {}).distribution
+    assert {sum(counts) for counts in limited.columns.values()} == {150}
+    # not of the first days only
+    assert limited.bins["day"].edges[-1] > 0.5
+
+
+def test_an_older_bundle_without_a_distribution_answers(trained, tmp_path):
+    _, _, path, frame = trained
+    older = ModelBundle.load(copied(path, tmp_path / "older", distribution=None))
+    assert older.distribution is None
+    pd.testing.assert_frame_equal(older.predict(frame), loaded(path).predict(frame))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"columns": {}}',
+        '{"columns": {"number": {}}}',
+        '{"columns": {"number": {"kind": "numeric", "place": 99, "missing": null, "edges": [], "counts": [1]}}}',
+    ],
+)
+def test_a_damaged_distribution_is_a_sentence(trained, tmp_path, content):
+    with pytest.raises(BundleError, match=r"distribution\.json"):
+        ModelBundle.load(copied(trained[2], tmp_path / "bundle", distribution=content))
 
 
 def test_saving_over_something_is_refused(trained, tmp_path):

@@ -10,8 +10,9 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
 from orchestrator.data import Task
+from orchestrator.data.answers import probabilities
 from orchestrator.errors import ConfigError
-from orchestrator.training import find_metric, probabilities
+from orchestrator.training import find_metric
 from orchestrator.training.metrics import classification_metrics, regression_metrics
 
 

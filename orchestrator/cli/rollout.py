@@ -1,0 +1,160 @@
+"""`orchestrator promote` and `rollback`: which version of a model takes traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.errors import ServingError
+
+if TYPE_CHECKING:
+    from orchestrator.serving.control import Followed
+    from orchestrator.serving.rollouts import RolloutChange
+
+PROMOTE = """Make VERSION of the registered model NAME the champion, or let it try first.
+
+\b
+Example:
+  orchestrator promote adult --shadow 4              it gets copies of all requests, nobody gets its answers
+  orchestrator promote adult --canary 4 --weight 10  it answers 10% of the requests
+  orchestrator promote adult                         the canary becomes the champion
+  orchestrator promote adult 4                       version 4 does, without trying first
+  orchestrator promote adult --abort                 canary and shadow end
+  orchestrator rollback adult                        the champion before is the champion again
+
+First the version is checked: it loads, and it answers the example rows in its bundle as when it was made. A champion
+also has to be no worse on the test rows than the one before. Nothing is changed when a check fails. Endpoints of this
+machine that serve models:/NAME@champion follow at once, others within seconds.
+"""
+ROLLBACK = """Make the champion before the champion of the registered model NAME again.
+
+\b
+Example:
+  orchestrator rollback adult
+
+May be repeated: the registry keeps the last 20 champions. Versions that were deleted since are left out.
+"""
+ONE_OF = "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"
+
+
+@click.command(cls=Command, help=PROMOTE)
+@click.argument("name")
+@click.argument("version", required=False)
+@click.option("--canary", "canary_version", metavar="VERSION", help="Let it answer a share of the requests.")
+@click.option("--weight", type=click.IntRange(1, 100), metavar="PERCENT", help="Share of the canary. Default: 10.")
+@click.option("--shadow", "shadow_version", metavar="VERSION", help="Let it answer copies of the requests, unread.")
+@click.option("--abort", "aborting", is_flag=True, help="End canary and shadow.")
+@click.option("--force", is_flag=True, help="Also when it is worse than the champion, or cannot be compared with it.")
+@tracking_option
+@json_option
+def promote(
+    name: str,
+    version: str | None,
+    canary_version: str | None,
+    weight: int | None,
+    shadow_version: str | None,
+    aborting: bool,
+    force: bool,
+    tracking_uri: str | None,
+    as_json: bool,
+) -> None:
+    """See PROMOTE."""
+    beside = (canary_version is not None) + (shadow_version is not None) + aborting
+    if beside + (version is not None) > 1:
+        raise click.UsageError(ONE_OF)
+    if weight is not None and canary_version is None:
+        raise click.UsageError("--weight needs --canary VERSION")
+    if force and beside:
+        raise click.UsageError("--force is for champions: canary and shadow do not have to be as good")
+
+    from orchestrator.serving import rollouts
+
+    if aborting:
+        change = rollouts.abort(name, tracking_uri=tracking_uri)
+    elif canary_version is not None:
+        share = rollouts.DEFAULT_WEIGHT if weight is None else weight
+        change = rollouts.canary(name, canary_version, share, tracking_uri=tracking_uri)
+    elif shadow_version is not None:
+        change = rollouts.shadow(name, shadow_version, tracking_uri=tracking_uri)
+    else:
+        change = rollouts.promote(name, version, tracking_uri=tracking_uri, force=force)
+    _show(change, as_json=as_json)
+
+
+@click.command(cls=Command, help=ROLLBACK)
+@click.argument("name")
+@tracking_option
+@json_option
+def rollback(name: str, tracking_uri: str | None, as_json: bool) -> None:
+    """See ROLLBACK."""
+    from orchestrator.serving import rollouts
+
+    _show(rollouts.rollback(name, tracking_uri=tracking_uri), as_json=as_json)
+
+
+def _show(change: RolloutChange, *, as_json: bool) -> None:
+    """Prints a change.
+
+    Raises:
+        ServingError: an endpoint that follows the model does not serve the change yet.
+    """
+    if as_json:
+        print_json(asdict(change))
+    else:
+        for check in change.checks:
+            click.echo(f"checked: {check}")
+        for sentence in _roles(change):
+            click.echo(f"{change.rollout.name}: {sentence}")
+        for followed in change.endpoints:
+            click.echo(endpoint_sentence(followed))
+        if not change.endpoints:
+            click.echo("no endpoint of this machine serves it")
+    late = [followed.endpoint for followed in change.endpoints if followed.follows and followed.problem]
+    if late:
+        raise ServingError(f"the registry is changed, but not yet what {', '.join(late)} answers with")
+
+
+def _roles(change: RolloutChange) -> list[str]:
+    """Who answers now, and how to change that again."""
+    rollout, name = change.rollout, change.rollout.name
+    if rollout.champion is None:
+        sentences = ["there is no champion"]
+    elif change.former not in (None, rollout.champion):
+        back = f"; roll back with `orchestrator rollback {name}`" if change.former in rollout.history else ""
+        sentences = [f"champion is version {rollout.champion}, was {change.former}{back}"]
+    else:
+        sentences = [f"champion is version {rollout.champion}"]
+    if rollout.canary is not None:
+        sentences.append(
+            f"canary is version {rollout.canary}, with {rollout.weight}% of the requests; make it the champion with "
+            f"`orchestrator promote {name}`, end it with `orchestrator promote {name} --abort`"
+        )
+    if rollout.shadow is not None:
+        sentences.append(
+            f"shadow is version {rollout.shadow}, with copies of the requests; "
+            f"end it with `orchestrator promote {name} --abort`"
+        )
+    return sentences
+
+
+def endpoint_sentence(followed: Followed) -> str:
+    """What an endpoint answers with, or why not with the change."""
+    where, serving = f"{followed.endpoint} on {followed.url}", followed.serving
+    if not followed.follows:
+        return f"{where} stays with version {serving.get('champion')}: it was deployed with a version of its own"
+    if followed.problem:
+        return f"{where} does not answer with it yet: {followed.problem}"
+    return f"{where} answers with {_answering(serving)}"
+
+
+def _answering(serving: Mapping[str, Any]) -> str:
+    text = f"version {serving['champion']}"
+    if serving.get("canary") is not None:
+        text += f", and {serving['weight']}% of the requests with version {serving['canary']}"
+    if serving.get("shadow") is not None:
+        text += f"; version {serving['shadow']} gets copies"
+    return text

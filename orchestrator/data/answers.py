@@ -1,0 +1,120 @@
+"""From what a network computes to what a user reads: labels and probabilities, or values in the target's unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.data.encoder import TargetEncoder
+from orchestrator.data.schema import Label, Schema, Task
+
+LABEL_COLUMN = "label"
+VALUE_COLUMN = "value"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers to some rows, in their order.
+
+    Attributes:
+        labels: one class label per row; empty for regression.
+        probabilities: float64 [rows, classes]; [rows, 0] for regression.
+        values: float64 [rows] in the target's unit; empty for classification.
+    """
+
+    labels: list[Label]
+    probabilities: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    def frame(self, schema: Schema, index: pd.Index | None = None) -> pd.DataFrame:
+        """`label` and one `probability_<class>` column per class, or `value`; one row per row."""
+        if not schema.target.task.is_classification:
+            return pd.DataFrame({VALUE_COLUMN: self.values}, index=index)
+        columns: dict[str, Any] = {LABEL_COLUMN: pd.Series(self.labels, index=index)}
+        for position, label in enumerate(schema.target.classes):
+            columns[f"probability_{label}"] = self.probabilities[:, position]
+        return pd.DataFrame(columns, index=index)
+
+    def records(self, schema: Schema) -> list[dict[str, Any]]:
+        """One JSON object per row: label and probabilities by class, or value."""
+        if not schema.target.task.is_classification:
+            return [{VALUE_COLUMN: value} for value in self.values.tolist()]
+        names = [str(label) for label in schema.target.classes]
+        return [
+            {LABEL_COLUMN: label, "probabilities": dict(zip(names, row, strict=True))}
+            for label, row in zip(self.labels, self.probabilities.tolist(), strict=True)
+        ]
+
+    def flat_records(self, schema: Schema) -> list[dict[str, Any]]:
+        """One JSON object per row with the columns of `frame`, as MLflow's scoring server gives them."""
+        if not schema.target.task.is_classification:
+            return [{VALUE_COLUMN: value} for value in self.values.tolist()]
+        names = [LABEL_COLUMN, *(f"probability_{label}" for label in schema.target.classes)]
+        return [
+            dict(zip(names, (label, *row), strict=True))
+            for label, row in zip(self.labels, self.probabilities.tolist(), strict=True)
+        ]
+
+    def to_columns(self, schema: Schema) -> dict[str, Any]:
+        """`label` and `probabilities` ([rows, classes]), or `value`."""
+        if not schema.target.task.is_classification:
+            return {VALUE_COLUMN: self.values}
+        return {LABEL_COLUMN: self.labels, "probabilities": self.probabilities}
+
+    def difference(self, other: Predictions) -> tuple[int, float]:
+        """How far another model's answers are from these.
+
+        Returns:
+            Rows with another label (or another value), and the largest difference of a probability (or value). Answers
+            about other classes differ in every row, by 1.
+        """
+        if self.probabilities.shape != other.probabilities.shape or len(self.values) != len(other.values):
+            return max(len(self.labels), len(self.values)), 1.0
+        if len(self.values):
+            distances = np.abs(self.values - other.values)
+            return int(np.count_nonzero(distances)), float(distances.max())
+        changed = sum(one != another for one, another in zip(self.labels, other.labels, strict=True))
+        distances = np.abs(self.probabilities - other.probabilities)
+        return changed, float(distances.max()) if distances.size else 0.0
+
+
+def probabilities(task: Task, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Class probabilities.
+
+    Args:
+        task: binary or multiclass.
+        logits: float32 [rows, 1] for a binary task (of class 1), else [rows, classes].
+
+    Returns:
+        float64 [rows, classes], each row summing to 1.
+    """
+    wide = logits.astype(np.float64)
+    if task is Task.BINARY:
+        # both from the same exponential: neither underflows to a wrong 0 before 1e-308
+        small = np.exp(-np.abs(wide[:, 0]))
+        likely, unlikely = 1 / (1 + small), small / (1 + small)
+        positive = np.where(wide[:, 0] >= 0, likely, unlikely)
+        negative = np.where(wide[:, 0] >= 0, unlikely, likely)
+        return np.stack([negative, positive], axis=1)
+    exponentials = np.exp(wide - wide.max(axis=1, keepdims=True))
+    normalised: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def values(encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Regression: float32 [rows, 1] standardised -> float64 [rows] in the target's unit."""
+    result: NDArray[np.float64] = outputs[:, 0].astype(np.float64) * encoder.std + encoder.mean
+    return result
+
+
+def predictions(schema: Schema, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
+    """What a network's outputs, float32 [rows, outputs], say about the rows."""
+    target = schema.target
+    if not target.task.is_classification:
+        return Predictions([], np.empty((len(outputs), 0)), values(encoder, outputs))
+    shares = probabilities(target.task, outputs)
+    return Predictions([target.classes[code] for code in shares.argmax(axis=1)], shares, np.empty(0))

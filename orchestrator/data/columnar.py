@@ -1,0 +1,215 @@
+"""The cells of a request into the network's inputs: what `FeatureEncoder.transform` gives, without a data frame."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.data.encoder import (
+    UNKNOWN,
+    FeatureEncoder,
+    category_table,
+    check_columns,
+    numeric_values,
+    standardise,
+)
+from orchestrator.data.schema import Column, ColumnKind, Schema
+from orchestrator.data.values import category_key, is_missing, parse_number
+from orchestrator.errors import InvalidValueError
+
+Cell = str | int | float | bool | None
+Columns = dict[str, list[Cell]]
+Answer = TypeVar("Answer")
+
+PLAIN_NUMBERS = frozenset({int, float})
+# of one column: texts longer than this, or more of them, are read anew each time
+MEMORY_CELLS, MEMORY_LENGTH = 4096, 64
+EPOCH = datetime(1970, 1, 1)
+MICROSECONDS_PER_DAY = 86_400_000_000.0
+# what pandas and `datetime.fromisoformat` read alike, without a time zone
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{3}|\.[0-9]{6})?)?)?")
+
+
+class _Memory(dict[Cell, Answer]):
+    """A function of one cell that remembers its answers while there is room. True is the same key as 1."""
+
+    def __init__(self, function: Callable[[Cell], Answer]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, cell: Cell) -> Answer:
+        answer = self._function(cell)
+        self.keep(cell, answer)
+        return answer
+
+    def keep(self, cell: Cell, answer: Answer) -> None:
+        if len(self) < MEMORY_CELLS and (not isinstance(cell, str) or len(cell) <= MEMORY_LENGTH):
+            self[cell] = answer
+
+
+class ColumnarEncoder:
+    """`FeatureEncoder.transform` for columns of plain Python values, bit for bit; safe to use from several threads."""
+
+    def __init__(self, schema: Schema, encoder: FeatureEncoder) -> None:
+        self._schema = schema
+        self._encoder = encoder
+        self._names = frozenset(column.name for column in schema.columns)
+        self._columns = {column.name: column for column in schema.columns}
+        kinds = [self._columns[item.column].kind for item in encoder.numeric]
+        numbers = [at for at, kind in enumerate(kinds) if kind is not ColumnKind.DATETIME]
+        dates: dict[str, list[int]] = {}
+        for at, item in enumerate(encoder.numeric):
+            if kinds[at] is ColumnKind.DATETIME:
+                dates.setdefault(item.column, []).append(at)
+        self._number_columns = [encoder.numeric[at].column for at in numbers]
+        self._dates = [
+            _Dates(self._columns[name], [str(encoder.numeric[at].part) for at in places])
+            for name, places in dates.items()
+        ]
+        # the order in which values are collected: plain numbers, then the parts of one date after another
+        order = [*numbers, *chain.from_iterable(dates.values())]
+        self._features = [encoder.numeric[at] for at in order]
+        self._medians, self._means, self._stds = (
+            np.array([getattr(item, figure) for item in self._features], dtype=np.float64)[:, None]
+            for figure in ("median", "mean", "std")
+        )
+        widths = np.array([2 if item.indicator else 1 for item in encoder.numeric], dtype=np.intp)
+        self._places = (np.cumsum(widths) - widths)[order]
+        self._indicators = np.array([at for at, item in enumerate(self._features) if item.indicator], dtype=np.intp)
+        self._parsed: _Memory[float | None] = _Memory(parse_number)
+        self._codes = [(item.column, _code_memory(item.categories)) for item in encoder.categorical]
+
+    def encode(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Encodes rows.
+
+        Args:
+            columns: the cells of each of the schema's columns; there may be more columns.
+            rows: the length of each of them.
+
+        Returns:
+            float32 [rows, numeric_width] and int64 [rows, categorical features].
+
+        Raises:
+            InvalidValueError: a required column is missing or a value does not fit its column.
+        """
+        if not self._names <= columns.keys():
+            check_columns(self._schema, list(columns))
+        return self._encode_numbers(columns, rows), self._encode_categories(columns, rows)
+
+    def _encode_numbers(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> NDArray[np.float32]:
+        collected = self._collect(columns)
+        if collected is None:
+            collected = self._collect_carefully(columns)
+        values = collected.reshape(len(self._features), rows)
+        missing = np.isnan(values)
+        filled = np.where(missing, self._medians, values)
+        numbers = np.empty((rows, self._encoder.numeric_width), dtype=np.float32)
+        numbers[:, self._places] = standardise(filled, self._means, self._stds).T
+        if len(self._indicators):
+            numbers[:, self._places[self._indicators] + 1] = missing[self._indicators].T
+        return numbers
+
+    def _collect(self, columns: Mapping[str, Sequence[Cell]]) -> NDArray[np.float64] | None:
+        """float64 [features * rows], NaN where missing; None when a value may have to be refused."""
+        cells: list[Cell] = list(chain.from_iterable([columns[name] for name in self._number_columns]))
+        if not PLAIN_NUMBERS.issuperset(map(type, cells)):
+            parsed = self._parsed
+            cells = [cell if type(cell) in PLAIN_NUMBERS else parsed[cell] for cell in cells]
+            if None in cells:
+                return None
+        try:
+            for reader in self._dates:
+                cells.extend(reader.read(columns[reader.name]))
+            values = np.array(cells, dtype=np.float64)
+        except (InvalidValueError, OverflowError):
+            return None
+        return None if np.isinf(values).any() else values
+
+    def _collect_carefully(self, columns: Mapping[str, Sequence[Cell]]) -> NDArray[np.float64]:
+        """As `_collect`, in the order of the features, so that the first value that does not fit is named."""
+        names = dict.fromkeys(item.column for item in self._encoder.numeric)
+        values = {name: _by_pandas(self._columns[name], columns[name]) for name in names}
+        return np.concatenate([values[item.column][item.part] for item in self._features])
+
+    def _encode_categories(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> NDArray[np.int64]:
+        codes: list[int] = []
+        for name, memory in self._codes:
+            cells = columns[name]
+            if bool in map(type, cells):
+                cells = [category_key(cell) if isinstance(cell, bool) else cell for cell in cells]
+            codes.extend(map(memory.__getitem__, cells))
+        return np.ascontiguousarray(np.array(codes, dtype=np.int64).reshape(len(self._codes), rows).T)
+
+
+class _Dates:
+    """Reads a datetime column; dates in ISO 8601 and those seen before without pandas."""
+
+    def __init__(self, column: Column, parts: Sequence[str]) -> None:
+        self.name = column.name
+        self._column, self._parts = column, parts
+        is_iso = column.datetime_format in (None, "ISO8601")
+        self._memory: _Memory[tuple[float, ...] | None] = _Memory(self._read_iso if is_iso else self._read_missing)
+
+    def read(self, cells: Sequence[Cell]) -> Iterable[float]:
+        """The parts that are features, one after another: float64 [parts * rows], NaN where missing."""
+        memory = self._memory
+        # 20240131 is a date, too, but 1 and True would be the same key
+        found = [memory[cell] if cell is None or isinstance(cell, str) else None for cell in cells]
+        if None not in found:
+            return chain.from_iterable(zip(*found, strict=True))
+        values = _by_pandas(self._column, cells)
+        columns = [values[part].tolist() for part in self._parts]
+        for cell, answer in zip(cells, zip(*columns, strict=True), strict=True):
+            if isinstance(cell, str):
+                memory.keep(cell, answer)
+        return chain.from_iterable(columns)
+
+    def _read_missing(self, cell: Cell) -> tuple[float, ...] | None:
+        return (math.nan,) * len(self._parts) if is_missing(cell) else None
+
+    def _read_iso(self, cell: Cell) -> tuple[float, ...] | None:
+        if not isinstance(cell, str) or not ISO_DATE.fullmatch(cell):
+            return self._read_missing(cell)
+        try:
+            moment = datetime.fromisoformat(cell)
+        except ValueError:
+            return None
+        past = moment - EPOCH
+        microseconds = (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
+        parts = {
+            "days": float(microseconds) / MICROSECONDS_PER_DAY,
+            "year": moment.year,
+            "month": moment.month,
+            "day": moment.day,
+            "day_of_week": moment.weekday(),
+            "hour": moment.hour,
+            "minute": moment.minute,
+        }
+        return tuple(parts[part] for part in self._parts)
+
+
+def _by_pandas(column: Column, cells: Sequence[Cell]) -> dict[str | None, NDArray[np.float64]]:
+    import pandas as pd
+
+    return numeric_values(column, pd.Series(list(cells), dtype=object))
+
+
+def _code_memory(categories: Sequence[str]) -> _Memory[int]:
+    table = category_table(categories)
+    memory = _Memory(partial(_code, table))
+    for key in categories:
+        # the table's own keys are there whatever requests have filled the memory with
+        memory[key] = _code(table, key)
+    return memory
+
+
+def _code(table: Mapping[str | None, int], cell: Cell) -> int:
+    return table.get(category_key(cell), UNKNOWN)

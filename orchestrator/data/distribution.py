@@ -1,0 +1,239 @@
+"""How the training rows are distributed, column by column: what the rows of requests are compared with to see drift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.data.encoder import FIRST_CATEGORY, MISSING, UNKNOWN, FeatureEncoder
+from orchestrator.data.schema import Schema
+
+FREQUENT_CATEGORIES = 20
+EMPTY_BIN_ROWS = 0.5
+Inputs = tuple[str, int, int | None]
+
+
+@dataclass(frozen=True)
+class NumericBins:
+    """Intervals of a numeric, boolean or datetime column: of the first number that the encoder makes of it.
+
+    Attributes:
+        place: column of the float input.
+        missing: column of the float input that says that the value was missing, or None.
+        edges: upper ends, included, of all intervals but the last; ascending, in standard deviations from the mean.
+        counts: training rows in each interval and then, if there is such an input, those with a missing value.
+    """
+
+    place: int
+    missing: int | None
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        intervals = len(self.counts) - (self.missing is not None)
+        ascending = all(map(math.isfinite, self.edges)) and all(low < high for low, high in pairwise(self.edges))
+        if intervals != len(self.edges) + 1 or not ascending or min(self.counts) < 0:
+            raise ValueError("edges must ascend, and there must be one more interval than edges, with its rows")
+
+    @property
+    def inputs(self) -> Inputs:
+        """Which of the network's inputs it is about."""
+        return "numeric", self.place, self.missing
+
+    @classmethod
+    def of(cls, numeric: NDArray[np.float32], place: int, missing: int | None) -> NumericBins:
+        """Deciles of encoded rows, float32 [rows, numeric_width], as edges, and the rows between them."""
+        edges = _edges(numeric[:, place] if missing is None else numeric[numeric[:, missing] == 0, place])
+        return cls(place, missing, tuple(edges.tolist()), tuple(_count(numeric, place, missing, edges).tolist()))
+
+    def count(self, numeric: NDArray[np.float32], _categorical: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Encoded rows in each bin: int64 [bins]."""
+        return _count(numeric, self.place, self.missing, np.array(self.edges, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class CategoryBins:
+    """The most frequent categories of a column.
+
+    Attributes:
+        place: column of the code input.
+        cardinality: number of codes.
+        codes: up to 20, the most frequent one first.
+        counts: training rows of each of them, and then of all other categories, of unknown ones and of missing values.
+    """
+
+    place: int
+    cardinality: int
+    codes: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        known = set(range(FIRST_CATEGORY, self.cardinality))
+        distinct = len(known & set(self.codes)) == len(self.codes)
+        if len(self.counts) != len(self.codes) + 3 or not distinct or min(self.counts) < 0:
+            raise ValueError("each code must be that of a category, with its rows")
+
+    @property
+    def inputs(self) -> Inputs:
+        """Which of the network's inputs it is about."""
+        return "categorical", self.place, self.cardinality
+
+    @classmethod
+    def of(cls, categorical: NDArray[np.int64], place: int, cardinality: int) -> CategoryBins:
+        """The most frequent categories of encoded rows, int64 [rows, categorical features], and their rows."""
+        totals = np.bincount(categorical[:, place], minlength=cardinality)
+        order = FIRST_CATEGORY + np.argsort(-totals[FIRST_CATEGORY:], kind="stable")
+        frequent, others = order[:FREQUENT_CATEGORIES], order[FREQUENT_CATEGORIES:]
+        counts = [*totals[frequent].tolist(), int(totals[others].sum()), int(totals[UNKNOWN]), int(totals[MISSING])]
+        return cls(place, cardinality, tuple(frequent.tolist()), tuple(counts))
+
+    def count(self, _numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Encoded rows in each bin: int64 [bins]."""
+        return np.bincount(self._bin_of_code[categorical[:, self.place]], minlength=len(self.counts))
+
+    @cached_property
+    def _bin_of_code(self) -> NDArray[np.int64]:
+        others, unknown, missing = range(len(self.codes), len(self.counts))
+        bins = np.full(self.cardinality, others, dtype=np.int64)
+        bins[list(self.codes)] = np.arange(len(self.codes))
+        bins[[UNKNOWN, MISSING]] = unknown, missing
+        return bins
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Training rows in bins, by column; columns of which the encoder makes no input are left out."""
+
+    bins: dict[str, NumericBins | CategoryBins]
+
+    @property
+    def columns(self) -> dict[str, tuple[int, ...]]:
+        """Training rows in each bin, by column."""
+        return {name: bins.counts for name, bins in self.bins.items()}
+
+    @classmethod
+    def of(
+        cls, schema: Schema, encoder: FeatureEncoder, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
+    ) -> Distribution:
+        """The distribution of encoded rows: float32 [rows, numeric_width] and int64 [rows, categorical features]."""
+        inputs = _inputs(encoder)
+        found: dict[str, NumericBins | CategoryBins] = {}
+        for column in schema.columns:
+            if column.name not in inputs:
+                continue
+            kind, place, other = inputs[column.name]
+            if kind == "numeric":
+                found[column.name] = NumericBins.of(numeric, place, other)
+            else:
+                found[column.name] = CategoryBins.of(categorical, place, encoder.cardinalities[place])
+        return cls(found)
+
+    def bin_rows(self, numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """How many of some encoded rows are in each bin.
+
+        Args:
+            numeric: float32 [rows, numeric_width].
+            categorical: int64 [rows, categorical features].
+
+        Returns:
+            int64 [bins] by column; each sums to the number of rows.
+        """
+        return {name: bins.count(numeric, categorical) for name, bins in self.bins.items()}
+
+    def fits(self, encoder: FeatureEncoder) -> bool:
+        """Whether it is about the inputs that this encoder makes."""
+        return {name: bins.inputs for name, bins in self.bins.items()} == _inputs(encoder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, the inverse of `from_json`."""
+        return {"columns": {name: {"kind": bins.inputs[0], **asdict(bins)} for name, bins in self.bins.items()}}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Distribution:
+        """Rebuilds a distribution.
+
+        Raises:
+            KeyError, TypeError, ValueError: the content was not written by `to_json`.
+        """
+        return cls({str(name): _bins(dict(item)) for name, item in dict(content["columns"]).items()})
+
+
+def population_stability_index(expected: Sequence[int] | NDArray[Any], actual: Sequence[int] | NDArray[Any]) -> float:
+    """How far the shares of `actual` are from those of `expected`: the sum of (a - e) * ln(a / e) over the bins.
+
+    Below 0.1 there is no change worth looking at, above 0.25 there is a shift (Siddiqi, Credit Risk Scorecards, 2006).
+    Without a shift it is about (1 / rows + 1 / rows) * (bins - 1) (Yurdakul, Statistical Properties of
+    Population Stability Index, 2018), so that a few hundred rows are needed. A bin that is empty on one side counts as
+    half a row there, as in the weight of evidence of scorecards (SAS, HPBIN, WOEADJUST=0.5); one that is empty on both
+    sides does not count.
+
+    Args:
+        expected, actual: rows in each bin, [bins].
+
+    Returns:
+        0.0 for equal shares, and when one side has no rows at all.
+    """
+    first, second = np.asarray(expected, dtype=np.float64), np.asarray(actual, dtype=np.float64)
+    used = (first > 0) | (second > 0)
+    if not first.any() or not second.any():
+        return 0.0
+    before = np.maximum(first[used], EMPTY_BIN_ROWS) / first.sum()
+    now = np.maximum(second[used], EMPTY_BIN_ROWS) / second.sum()
+    return float(((now - before) * np.log(now / before)).sum())
+
+
+def _bins(item: dict[str, Any]) -> NumericBins | CategoryBins:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    kind = values.pop("kind")
+    if kind not in ("numeric", "categorical"):
+        raise ValueError(f"unknown kind of column: {kind!r}")
+    return NumericBins(**values) if kind == "numeric" else CategoryBins(**values)
+
+
+def _inputs(encoder: FeatureEncoder) -> dict[str, Inputs]:
+    """By column: the first float input and the one for missing values, or the code input and its number of codes."""
+    places: dict[str, int] = {}
+    missing: dict[str, int] = {}
+    position = 0
+    for feature in encoder.numeric:
+        places.setdefault(feature.column, position)
+        if feature.indicator:
+            missing.setdefault(feature.column, position + 1)
+        position += 2 if feature.indicator else 1
+    found: dict[str, Inputs] = {name: ("numeric", place, missing.get(name)) for name, place in places.items()}
+    for place, category in enumerate(encoder.categorical):
+        found[category.column] = ("categorical", place, category.cardinality)
+    return found
+
+
+def _edges(known: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Up to 9 edges between the deciles of some values, float32 [rows]."""
+    if not len(known):
+        return np.empty(0, dtype=np.float32)
+    ordered = np.sort(known)
+    deciles = ordered[(np.arange(1, 10) * len(ordered) + 9) // 10 - 1]
+    values, times = np.unique(deciles, return_counts=True)
+    # a value that fills several deciles, as 0 often does, must not share its bin with all that is below it
+    first = np.searchsorted(ordered, values[times > 1])
+    edges: NDArray[np.float32] = np.unique(np.concatenate([values, ordered[first[first > 0] - 1]]))
+    edges = edges[edges < ordered[-1]]
+    if not len(edges):
+        # all are equal: so that other values are seen at all
+        return np.array([np.nextafter(ordered[0], np.float32(-np.inf)), ordered[0]], dtype=np.float32)
+    return edges
+
+
+def _count(
+    numeric: NDArray[np.float32], place: int, missing: int | None, edges: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    bins = np.searchsorted(edges, numeric[:, place], side="left")
+    if missing is None:
+        return np.bincount(bins, minlength=len(edges) + 1)
+    return np.bincount(np.where(numeric[:, missing] != 0, len(edges) + 1, bins), minlength=len(edges) + 2)

@@ -1,0 +1,161 @@
+"""From the body of a request to a model's answers: parsing, encoding, batches, limits, shadows and the request log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.data.answers import Predictions
+from orchestrator.data.columnar import Columns
+from orchestrator.serving.batching import OverloadedError
+from orchestrator.serving.hosting import Hosted, Settings, Version
+from orchestrator.serving.http import HttpError, Request, read_body
+from orchestrator.serving.request_log import RequestLog
+from orchestrator.serving.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
+# larger bodies are parsed in a thread, so that others are answered meanwhile
+LARGE_BODY = 256 * 1024
+# of all requests that are being answered
+BODIES_IN_MEMORY = 64 * 2**20
+MAX_MIRRORED = 64
+
+Inputs = tuple[NDArray[np.float32], NDArray[np.int64]]
+Parsed = tuple[Columns, int]
+Parse = Callable[[Version, bytes], Parsed]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Answers to the rows of a request.
+
+    Attributes:
+        version, role: that has answered.
+        predictions: one for each row.
+    """
+
+    version: Version
+    role: str
+    predictions: Predictions
+
+
+class Answering:
+    """Answers requests, within limits."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry, executor: Executor, log: RequestLog | None) -> None:
+        """Makes one that has nothing to do.
+
+        Args:
+            settings: limits.
+            telemetry: told of inputs and of shadows.
+            executor: for large bodies.
+            log: takes a share of requests and answers, or None.
+        """
+        self._settings = settings
+        self._telemetry = telemetry
+        self._executor = executor
+        self._log = log
+        self._bytes = 0
+        self._mirrors: set[asyncio.Task[None]] = set()
+
+    async def answer(self, name: str, hosted: Hosted, request: Request, parse: Parse) -> Answered:
+        """Answers a request with the version that is drawn for it.
+
+        Args:
+            name: of the model.
+            hosted: its versions.
+            request: is read here, and told model, version, role and rows.
+            parse: (version, body) -> columns and number of rows.
+
+        Raises:
+            HttpError, InvalidRequestError, InvalidValueError: it cannot be answered.
+        """
+        version, role = hosted.choose()
+        request.model, request.version, request.role = name, version.version, role
+        limits = self._settings.limits
+        body = await read_body(request.scope, request.receive, limits.body, limits.timeout)
+        if self._bytes + len(body) > BODIES_IN_MEMORY:
+            raise _overloaded(1)
+        self._bytes += len(body)
+        try:
+            columns, rows, inputs = await self._encoded(version, body, parse)
+            request.rows = rows
+            outputs = await self._computed(version, *inputs)
+        finally:
+            self._bytes -= len(body)
+        found = version.model.answers(outputs)
+        if rows:
+            self._telemetry.observe(name, version.version, *inputs)
+        if hosted.shadow is not None and rows:
+            self._mirror(hosted.shadow, body, parse, found)
+        if self._log is not None and self._log.wants():
+            self._log.write(
+                name, version.version, role, uuid.uuid4().hex, columns, rows, found.to_columns(version.model.schema)
+            )
+        return Answered(version, role, found)
+
+    async def _encoded(self, version: Version, body: bytes, parse: Parse) -> tuple[Columns, int, Inputs]:
+        def work() -> tuple[Columns, int, Inputs]:
+            columns, rows = parse(version, body)
+            return columns, rows, version.model.encode(columns, rows)
+
+        if len(body) <= LARGE_BODY:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def _computed(
+        self, version: Version, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        if not len(numeric):
+            return np.empty((0, version.model.schema.outputs), np.float32)
+        try:
+            future = version.batcher.submit(numeric, categorical)
+        except OverloadedError as error:
+            raise _overloaded(error.retry_after) from None
+        if not version.batcher.is_slow:
+            return await future
+        try:
+            async with asyncio.timeout(self._settings.limits.timeout):
+                return await future
+        except TimeoutError:
+            raise HttpError(
+                504, "the model did not answer in time; send fewer rows in a request, or try again", reason="timeout"
+            ) from None
+
+    def _mirror(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions) -> None:
+        if len(self._mirrors) >= MAX_MIRRORED:
+            self._telemetry.refused(shadow.name, "shadow_skipped")
+            return
+        task = asyncio.create_task(self._compare(shadow, body, parse, answers))
+        self._mirrors.add(task)
+        task.add_done_callback(self._mirrors.discard)
+
+    async def _compare(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions) -> None:
+        started = time.perf_counter()
+        try:
+            _, rows, inputs = await self._encoded(shadow, body, parse)
+            other = shadow.model.answers(await self._computed(shadow, *inputs))
+        except Exception as error:  # whatever a shadow does, nobody waits for it
+            self._telemetry.mirror_failed(shadow.name, shadow.version)
+            logger.debug("the shadow failed: %s", error)
+            return
+        differences, largest = answers.difference(other)
+        self._telemetry.mirrored(shadow.name, shadow.version, time.perf_counter() - started, rows, differences, largest)
+
+
+def _overloaded(seconds: int) -> HttpError:
+    return HttpError(
+        503,
+        "the endpoint is busy; try again",
+        reason="overload",
+        headers=[(b"retry-after", str(seconds + random.randint(0, 1)).encode())],  # noqa: S311
+    )

@@ -1,0 +1,85 @@
+"""Who may ask: bearer tokens from a file that is read again when it changes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from pathlib import Path
+
+from orchestrator.errors import UsageError
+
+MIN_CHARACTERS = 16
+CHECK_SECONDS = 1.0
+SCHEME = b"bearer "
+
+
+def read_tokens(path: Path) -> tuple[bytes, ...]:
+    """The SHA-256 digests of the tokens in a file: one a line, lines that begin with # are comments.
+
+    Raises:
+        UsageError: it cannot be read, has no token, or one that is short enough to guess.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{path}: the tokens cannot be read ({reason})") from None
+    tokens = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and line.strip()[0] != "#"]
+    for number, token in tokens:
+        if len(token) < MIN_CHARACTERS or not token.isascii() or " " in token:
+            raise UsageError(
+                f"{path}, line {number}: a token must have at least {MIN_CHARACTERS} ASCII characters without spaces; "
+                "make one with: openssl rand -hex 32"
+            )
+    if not tokens:
+        raise UsageError(f"{path}: there is no token in it; write one a line, made with: openssl rand -hex 32")
+    return tuple(hashlib.sha256(token.encode()).digest() for _, token in tokens)
+
+
+class TokenCheck:
+    """Compares the tokens of requests with those of a file, in constant time."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file; raises UsageError as `read_tokens`."""
+        self._path = path
+        self._digests = read_tokens(path)
+        self._stamp = self._stat()
+        self._looked = time.monotonic()
+        self.problem: str | None = None
+
+    def allows(self, authorization: bytes | None) -> bool:
+        """Whether the value of an Authorization header is `Bearer TOKEN` with a token of the file."""
+        self._reload()
+        if authorization is None or authorization[: len(SCHEME)].lower() != SCHEME:
+            return False
+        digest = hashlib.sha256(authorization[len(SCHEME) :].strip()).digest()
+        allowed = False
+        for known in self._digests:
+            # no early end: the time must not tell which token, or how much of it, was right
+            allowed |= hmac.compare_digest(known, digest)
+        return allowed
+
+    def _reload(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < CHECK_SECONDS:
+            return
+        self._looked = now
+        stamp = self._stat()
+        if stamp == self._stamp and self.problem is None:
+            return
+        self._stamp = stamp
+        try:
+            self._digests = read_tokens(self._path)
+            self.problem = None
+        except UsageError as error:
+            # half-written or deleted by mistake: those who had access keep it until there is a good file
+            self.problem = f"{error}; the tokens of before stay valid"
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(self._path)  # noqa: PTH116
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,137 @@
+"""Talking to the endpoints of this machine: one line of JSON each way, over a socket that only its user can open."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import OrchestratorError, ServingError
+from orchestrator.serving.deployments import Deployment, list_deployments
+
+Handle = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+SOCKET_NAME = "control.sock"
+ASK_SECONDS = 5.0
+MAX_LINE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What an endpoint did about a change in the registry.
+
+    Attributes:
+        endpoint, url: which one.
+        follows: False when it was deployed with a fixed version.
+        serving: role (`champion`, `canary`, `shadow`) -> version, and `weight`.
+        problem: why it does not serve what the registry says, or None.
+    """
+
+    endpoint: str
+    url: str
+    follows: bool
+    serving: Mapping[str, Any]
+    problem: str | None = None
+
+
+@contextmanager
+def answering(place: Path, handle: Handle) -> Iterator[Path]:
+    """Answers questions in a thread, while the context is open.
+
+    Args:
+        place: a folder that only its user can enter; the path must be short.
+        handle: question -> answer, both JSON objects; an OrchestratorError becomes `{"error": sentence}`.
+
+    Yields:
+        Path of the socket.
+    """
+
+    class Line(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            try:
+                answer = dict(handle(json.loads(self.rfile.readline(MAX_LINE))))
+            except (OrchestratorError, ValueError, KeyError) as error:
+                answer = {"error": str(error)}
+            with contextlib.suppress(OSError):
+                self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+    path = place / SOCKET_NAME
+    server = socketserver.ThreadingUnixStreamServer(str(path), Line)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True, name="control")
+    thread.start()
+    try:
+        yield path
+    finally:
+        server.shutdown()
+        server.server_close()
+        path.unlink(missing_ok=True)
+
+
+def ask(deployment: Deployment, question: Mapping[str, Any], seconds: float = ASK_SECONDS) -> dict[str, Any]:
+    """Asks an endpoint of this machine.
+
+    Raises:
+        ServingError: it does not answer, or says why not.
+    """
+    if deployment.control is None:
+        raise ServingError(f"'{deployment.name}' was started by an older version; stop and deploy it again")
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(seconds)
+            connection.connect(deployment.control)
+            connection.sendall(json.dumps(question).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                answer = json.loads(lines.readline(MAX_LINE) or b"{}")
+    except (OSError, ValueError) as error:
+        raise ServingError(f"the endpoint '{deployment.name}' does not answer ({error})") from error
+    if "error" in answer:
+        raise ServingError(f"the endpoint '{deployment.name}': {answer['error']}")
+    return dict(answer)
+
+
+def follow_now(model: str, seconds: float) -> list[Followed]:
+    """Has the endpoints of this machine look at the registry now, and waits until they serve what it says.
+
+    Args:
+        model: registered name.
+        seconds: to wait for each.
+
+    Returns:
+        One for each endpoint that serves the model.
+    """
+    found = []
+    for deployment in list_deployments():
+        if deployment.process is None or model not in deployment.models:
+            continue
+        try:
+            answer = ask(deployment, {"do": "follow", "model": model, "seconds": seconds}, seconds + ASK_SECONDS)
+            found.append(
+                Followed(deployment.name, deployment.url, answer["follows"], answer["serving"], answer["problem"])
+            )
+        except ServingError as error:
+            found.append(Followed(deployment.name, deployment.url, True, {}, str(error)))
+    return found
+
+
+def status_of(deployment: Deployment) -> dict[str, Any]:
+    """An endpoint as JSON: name, models, URL, state, and (while it answers) versions with traffic and latencies."""
+    shown: dict[str, Any] = {
+        "name": deployment.name,
+        "models": list(deployment.models),
+        "url": deployment.url,
+        "pid": deployment.pid,
+        "state": deployment.state,
+    }
+    if deployment.process is not None:
+        try:
+            shown |= ask(deployment, {"do": "status"})
+        except ServingError as error:
+            shown["last_error"] = str(error)
+    return shown

@@ -1,0 +1,375 @@
+"""The endpoint: an ASGI application over the models of a replica. A framework would take most of a request's time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import InvalidValueError
+from orchestrator.serving.answering import Answering, Parsed
+from orchestrator.serving.auth import TokenCheck
+from orchestrator.serving.hosting import Fetch, Hosted, Settings, Version, load_hosted
+from orchestrator.serving.http import (
+    JSON_TYPE,
+    Answer,
+    Handler,
+    Headers,
+    HttpError,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    header,
+    respond,
+    to_json,
+)
+from orchestrator.serving.inference_protocol import (
+    InferRequest,
+    encode_infer,
+    infer_refusal,
+    model_metadata,
+    parse_infer,
+    server_metadata,
+)
+from orchestrator.serving.openapi import DescribedModel, openapi_document
+from orchestrator.serving.request_log import RequestLog
+from orchestrator.serving.requests import (
+    InvalidRequestError,
+    TooManyRowsError,
+    parse_invocation,
+    parse_json,
+    parse_rows,
+    refusal,
+)
+from orchestrator.serving.served import description_of
+from orchestrator.serving.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
+PAGE_HEADERS: Headers = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+        b"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class Endpoint:
+    """Answers requests with the models that it is configured with."""
+
+    def __init__(self, settings: Settings, replica: str, telemetry: Telemetry | None = None) -> None:
+        """Makes an endpoint without models.
+
+        Args:
+            settings: see there.
+            replica: its name, for files of the request log.
+            telemetry: told of all requests.
+
+        Raises:
+            UsageError: the token file cannot be used.
+        """
+        self.settings = settings
+        self.telemetry = telemetry or Telemetry()
+        self.hosted: dict[str, Hosted] = {}
+        self.problem: str | None = None
+        self.metrics: Callable[[], Awaitable[bytes]] | None = None
+        self._tokens = TokenCheck(Path(settings.token_file)) if settings.token_file else None
+        self._origins = frozenset(origin.encode() for origin in settings.cors_origins)
+        self._routes: dict[str, dict[str, Handler]] = {}
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="model")
+        self._page = (files("orchestrator.serving") / "page.html").read_bytes()
+        self._log = (
+            RequestLog(Path(settings.log_folder), settings.log_share, replica)
+            if settings.log_folder and settings.log_share > 0
+            else None
+        )
+        self._answering = Answering(settings, self.telemetry, self._executor, self._log)
+
+    def configure(self, models: Mapping[str, Any], fetch: Fetch) -> None:
+        """Loads the models of a configuration and answers with them from then on; the old ones finish what they began.
+
+        Raises:
+            BundleError: one cannot be read; then nothing has changed.
+        """
+        hosted = load_hosted(
+            models,
+            self.hosted,
+            fetch,
+            executor=self._executor,
+            limits=self.settings.limits,
+            telemetry=self.telemetry,
+        )
+        routes = self._route_table(hosted)
+        self.hosted, self._routes = hosted, routes
+
+    def close(self) -> None:
+        """Writes what the request log still holds."""
+        if self._log is not None:
+            self._log.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what does not work as it should, though requests are answered."""
+        found = [self.problem, self._tokens.problem if self._tokens else None, self._log.problem if self._log else None]
+        return [note for note in found if note]
+
+    def queue(self) -> dict[str, int]:
+        """Requests that wait, by model."""
+        return {
+            name: sum(version.batcher.length for _, version in hosted.roles()) for name, hosted in self.hosted.items()
+        }
+
+    def stuck_for(self) -> float:
+        """Seconds for which the longest running batch has been computed."""
+        return max(
+            (version.batcher.stuck_for() for hosted in self.hosted.values() for _, version in hosted.roles()),
+            default=0.0,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request (ASGI 3)."""
+        if scope["type"] != "http":
+            await _other_protocols(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request = Request(scope, receive)
+        status, body, headers = await self._respond(request)
+        if self._origins:
+            headers = [*headers, *self._cors(scope)]
+        await respond(send, status, body, headers)
+        self.telemetry.answered(
+            request.model,
+            request.version,
+            request.role,
+            request.route,
+            status,
+            time.perf_counter() - started,
+            request.rows,
+        )
+
+    async def _respond(self, request: Request) -> Answer:
+        scope = request.scope
+        path = scope["path"]
+        try:
+            return await self._handler(scope, path)(request)
+        except HttpError as error:
+            if error.reason:
+                self.telemetry.refused(request.model, error.reason)
+            content: object = {"error": str(error)} if path.startswith("/v2") else error.content
+            return error.status, to_json(content), [JSON_TYPE, *error.headers]
+        except (InvalidRequestError, InvalidValueError) as error:
+            status = 413 if isinstance(error, TooManyRowsError) else 422
+            self.telemetry.refused(request.model, "too_large" if status == 413 else "invalid")  # noqa: PLR2004
+            return status, to_json(infer_refusal(error) if path.startswith("/v2") else refusal(error)), [JSON_TYPE]
+        except Exception as error:  # the client gets no word of what is inside
+            logger.exception("a request could not be answered")
+            self.telemetry.failed(request.model, f"{type(error).__name__}: {error}")
+            message = "the request could not be answered; the endpoint's log says why"
+            content = {"error": message} if path.startswith("/v2") else HttpError(500, message).content
+            return 500, to_json(content), [JSON_TYPE]
+
+    def _handler(self, scope: Scope, path: str) -> Handler:
+        """What answers; raises HttpError when there is nothing, or the client may not ask."""
+        methods = self._routes.get(path)
+        if methods is None:
+            self._check_token(scope)
+            raise self._unknown(path)
+        handler = methods.get(scope["method"])
+        if handler is None:
+            allowed = ", ".join(methods).encode()
+            if scope["method"] == "OPTIONS" and self._origins:
+                return partial(_preflight, allowed)
+            raise HttpError(405, "this path does not take that method", reason="method", headers=[(b"allow", allowed)])
+        if self._tokens is not None and path not in OPEN_PATHS and handler != self._form:
+            self._check_token(scope)
+        return handler
+
+    def _check_token(self, scope: Scope) -> None:
+        if self._tokens is None or self._tokens.allows(header(scope, b"authorization")):
+            return
+        raise HttpError(
+            401,
+            "a valid token is needed: Authorization: Bearer TOKEN",
+            reason="unauthorized",
+            headers=[(b"www-authenticate", b"Bearer")],
+        )
+
+    def _unknown(self, path: str) -> HttpError:
+        names = sorted(self.hosted)
+        asked = path.split("/")
+        model = asked[2] if asked[1:2] == ["models"] and len(asked) > 2 else None  # noqa: PLR2004
+        if asked[1:3] == ["v2", "models"] and len(asked) > 3:  # noqa: PLR2004
+            model = asked[3]
+        if model is not None and model not in self.hosted:
+            return HttpError(
+                404, f"there is no model of that name; there are: {', '.join(names)}", reason="unknown_model"
+            )
+        if len(names) > 1 and path in ("/predict", "/invocations", "/schema"):
+            return HttpError(404, f"there are several models; ask /models/NAME{path} with one of {', '.join(names)}")
+        return HttpError(404, "there is nothing at this path; /openapi.json lists what there is")
+
+    def _cors(self, scope: Scope) -> Headers:
+        origin = header(scope, b"origin")
+        if origin is None or origin not in self._origins:
+            return [(b"vary", b"Origin")]
+        return [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-headers", b"authorization, content-type"),
+            (b"access-control-allow-methods", b"GET, POST"),
+            (b"vary", b"Origin"),
+        ]
+
+    # -- routes --------------------------------------------------------------------------------------------------------
+
+    def _route_table(self, hosted: Mapping[str, Hosted]) -> dict[str, dict[str, Handler]]:
+        described = [_described(name, model.champion) for name, model in hosted.items()]
+        default = next(iter(hosted)) if len(hosted) == 1 else None
+        document = to_json(openapi_document(described, authenticated=self._tokens is not None, default=default))
+        names = [
+            {"name": name, "versions": {role: version.version or None for role, version in model.roles()}}
+            for name, model in hosted.items()
+        ]
+        table: dict[str, dict[str, Handler]] = {
+            "/healthz": _reading("health", partial(_fixed, to_json({"status": "ok"}))),
+            "/readyz": _reading("health", partial(_fixed, to_json({"status": "ok"}))),
+            "/metrics": _reading("metrics", self._metrics),
+            "/openapi.json": _reading("openapi", partial(_fixed, document)),
+            "/models": _reading("models", partial(_fixed, to_json({"models": names}))),
+            "/v2": _reading("v2", partial(_fixed, to_json(server_metadata()))),
+            "/v2/health/live": _reading("health", partial(_fixed, to_json({"live": True}))),
+            "/v2/health/ready": _reading("health", partial(_fixed, to_json({"ready": True}))),
+        }
+        for name, model in hosted.items():
+            prefixes = [f"/models/{name}", *([""] if name == default else [])]
+            for prefix in prefixes:
+                table |= self._model_routes(prefix, name, model)
+            served = f"/v2/models/{name}"
+            infer: dict[str, Handler] = {"POST": partial(self._infer, name)}
+            table[served] = _reading("v2", partial(self._v2_metadata, name))
+            table[f"{served}/ready"] = _reading("health", partial(_fixed, to_json({"ready": True})))
+            table[f"{served}/infer"] = infer
+            for _, version in model.roles():
+                if version.version:
+                    table[f"{served}/versions/{version.version}"] = table[served]
+                    table[f"{served}/versions/{version.version}/ready"] = table[f"{served}/ready"]
+        return table
+
+    def _model_routes(self, prefix: str, name: str, model: Hosted) -> dict[str, dict[str, Handler]]:
+        champion = model.champion
+        schema = to_json(description_of(name, champion.version, champion.model))
+        page: dict[str, Handler] = {"GET": self._form, "HEAD": self._form}
+        routes: dict[str, dict[str, Handler]] = {
+            f"{prefix}/predict": {"POST": partial(self._predict, name)},
+            f"{prefix}/invocations": {"POST": partial(self._invocations, name)},
+            f"{prefix}/schema": _reading("schema", partial(_fixed, schema)),
+            f"{prefix}/": page,
+        }
+        return routes
+
+    async def _form(self, request: Request) -> Answer:
+        """A page to try the model; it holds nothing that a token protects."""
+        request.route = "form"
+        return 200, self._page, PAGE_HEADERS
+
+    async def _metrics(self, request: Request) -> Answer:
+        del request
+        text = await self.metrics() if self.metrics is not None else b""
+        return 200, text, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+
+    async def _v2_metadata(self, name: str, request: Request) -> Answer:
+        del request
+        hosted = self.hosted[name]
+        versions = [version.version for _, version in hosted.roles() if version.version]
+        return 200, to_json(model_metadata(hosted.champion.model.schema, name, versions)), [JSON_TYPE]
+
+    async def _predict(self, name: str, request: Request) -> Answer:
+        request.route = "predict"
+        answered = await self._answering.answer(name, self.hosted[name], request, self._parse_predict)
+        version = answered.version
+        content = {
+            "predictions": answered.predictions.records(version.model.schema),
+            "model": {"name": name, "version": version.version or None},
+        }
+        return 200, to_json(content), [JSON_TYPE]
+
+    async def _invocations(self, name: str, request: Request) -> Answer:
+        request.route = "invocations"
+        answered = await self._answering.answer(name, self.hosted[name], request, self._parse_invocation)
+        rows = answered.predictions.flat_records(answered.version.model.schema)
+        return 200, to_json({"predictions": rows}), [JSON_TYPE]
+
+    async def _infer(self, name: str, request: Request) -> Answer:
+        request.route = "v2_infer"
+        length = header(request.scope, b"inference-header-content-length")
+        if length is not None and not length.isdigit():
+            raise InvalidRequestError("the header Inference-Header-Content-Length must be a whole number")
+        asked: list[InferRequest] = []
+
+        def parse(version: Version, body: bytes) -> Parsed:
+            parsed = parse_infer(version.model.schema, body, int(length) if length else None, self.settings.limits.rows)
+            asked.append(parsed)
+            return parsed.columns, parsed.rows
+
+        answered = await self._answering.answer(name, self.hosted[name], request, parse)
+        version, found = answered.version, answered.predictions
+        body, headers = encode_infer(
+            asked[0], version.model.schema, name, version.version, found.labels, found.probabilities, found.values
+        )
+        return 200, body, headers
+
+    def _parse_predict(self, version: Version, body: bytes) -> Parsed:
+        return parse_rows(version.model.schema, parse_json(body), self.settings.limits.rows)
+
+    def _parse_invocation(self, version: Version, body: bytes) -> Parsed:
+        return parse_invocation(version.model.schema, parse_json(body), self.settings.limits.rows)
+
+
+def _described(name: str, version: Version) -> DescribedModel:
+    model = version.model
+    categories = {
+        column["name"]: column["categories"] for column in model.description["columns"] if "categories" in column
+    }
+    return DescribedModel(
+        name, version.version or None, model.schema, categories, model.example.get("rows", []), model.metrics
+    )
+
+
+def _reading(route: str, handler: Handler) -> dict[str, Handler]:
+    async def named(request: Request) -> Answer:
+        request.route = route
+        return await handler(request)
+
+    return {"GET": named, "HEAD": named}
+
+
+async def _preflight(allowed: bytes, request: Request) -> Answer:
+    """Before a web page of another origin asks."""
+    request.route = "preflight"
+    return 204, b"", [(b"allow", allowed)]
+
+
+async def _fixed(body: bytes, request: Request) -> Answer:
+    del request
+    return 200, body, [JSON_TYPE]
+
+
+async def _other_protocols(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1003})
+        return
+    while scope["type"] == "lifespan":
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,212 @@
+"""What computes a network's outputs in an endpoint: the exported torch program, or onnxruntime where that is faster."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.errors import ServingError
+
+ExecutionName = Literal["torch", "onnxruntime"]
+Network = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
+TORCH_FILE, ONNX_FILE = "network.pt2", "network.onnx"
+# relative to the size of an output, and absolute near zero
+TOLERANCE = 1e-5
+CHECKED_ROWS = (1, 2, 7, 64)
+REPEATS = 15
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a model is computed, and why.
+
+    Attributes:
+        name: `torch` or `onnxruntime`.
+        reason: as a sentence.
+        one_row, many_rows: seconds for 1 row and for 64 rows.
+    """
+
+    name: ExecutionName
+    reason: str
+    one_row: float
+    many_rows: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `Execution(**content)` reads it."""
+        return asdict(self)
+
+    def seconds(self, rows: int) -> float:
+        """What so many rows take, about."""
+        slope = max(0.0, (self.many_rows - self.one_row) / (CHECKED_ROWS[-1] - 1))
+        return self.one_row + slope * (rows - 1)
+
+
+def load_torch(path: Path) -> Network:
+    """The exported program of a bundle, checked as `load_network` checks it; one thread.
+
+    Raises:
+        BundleError: damaged, or with more than plain data in it.
+    """
+    import torch
+
+    from orchestrator.bundle.archive import load_network
+
+    # one row needs no second core, and replicas run beside each other
+    torch.set_num_threads(1)
+    network = load_network(path)
+
+    def run(numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            outputs: NDArray[np.float32] = network(torch.from_numpy(numeric), torch.from_numpy(categorical)).numpy()
+        return outputs
+
+    return run
+
+
+def load_onnx(path: Path) -> Network:
+    """A network that `convert` wrote, on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # an input that the network does not use is not there
+    takes = {entry.name for entry in session.get_inputs()}
+    names = [entry.name for entry in session.get_outputs()]
+
+    def run(numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.float32]:
+        feed: dict[str, Any] = {}
+        if "numeric" in takes:
+            feed["numeric"] = numeric
+        if "categorical" in takes:
+            feed["categorical"] = categorical
+        outputs: NDArray[np.float32] = session.run(names, feed)[0]
+        return outputs
+
+    return run
+
+
+def convert(source: Path, target: Path) -> None:
+    """Writes a bundle's network as ONNX. It comes from a file that was checked, and stays on this machine.
+
+    Raises:
+        ServingError: the network has an operator that ONNX does not, or the packages are missing.
+    """
+    try:
+        import torch
+
+        program = torch.export.load(source)
+        with _quiet():
+            converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["numeric", "categorical"])
+            # without `f`, this is an ONNXProgram
+            cast("torch.onnx.ONNXProgram", converted).save(str(target))
+    except Exception as error:  # torch.onnx and onnxscript raise many kinds
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ServingError(f"the network cannot be converted to ONNX ({reason})") from error
+
+
+def choose(folder: Path, widths: tuple[int, tuple[int, ...]], wanted: str = "auto") -> Execution:
+    """Decides how the network in a folder is computed; writes `network.onnx` beside it where that is the choice.
+
+    Args:
+        folder: holds `network.pt2`.
+        widths: columns of the float input, and number of codes of each categorical input.
+        wanted: `torch`, `onnxruntime`, or `auto` for the faster one of those that agree to 1e-5.
+
+    Raises:
+        ServingError: `onnxruntime` is wanted, but cannot be used or computes something else.
+    """
+    reference = load_torch(folder / TORCH_FILE)
+    torch_times = _times(reference, widths)
+    if wanted == "torch":
+        return Execution("torch", "asked for", *torch_times)
+    try:
+        convert(folder / TORCH_FILE, folder / ONNX_FILE)
+        candidate = load_onnx(folder / ONNX_FILE)
+        difference = largest_difference(reference, candidate, widths)
+    except Exception as error:
+        (folder / ONNX_FILE).unlink(missing_ok=True)
+        if wanted == "onnxruntime":
+            raise ServingError(f"onnxruntime cannot be used: {error}; use --execution torch") from error
+        return Execution("torch", f"onnxruntime cannot be used: {error}", *torch_times)
+    if difference > TOLERANCE:
+        (folder / ONNX_FILE).unlink()
+        words = f"its outputs differ by {difference:.1e} from those of torch, more than {TOLERANCE:.0e}"
+        if wanted == "onnxruntime":
+            raise ServingError(f"onnxruntime cannot be used: {words}; use --execution torch")
+        return Execution("torch", f"onnxruntime is not used: {words}", *torch_times)
+    times = _times(candidate, widths)
+    if wanted == "auto" and times[0] >= torch_times[0]:
+        (folder / ONNX_FILE).unlink()
+        return Execution(
+            "torch", f"{torch_times[0] * 1e6:.0f} us against {times[0] * 1e6:.0f} us for a row", *torch_times
+        )
+    faster = f"{times[0] * 1e6:.0f} us a row against {torch_times[0] * 1e6:.0f} us with torch"
+    return Execution("onnxruntime", f"{faster}, equal to {max(difference, 1e-9):.0e}", *times)
+
+
+def load(folder: Path, execution: Execution) -> Network:
+    """The network that was chosen."""
+    if execution.name == "onnxruntime":
+        return load_onnx(folder / ONNX_FILE)
+    return load_torch(folder / TORCH_FILE)
+
+
+def largest_difference(one: Network, other: Network, widths: tuple[int, tuple[int, ...]]) -> float:
+    """Over random rows, some far outside of what training saw: `|a - b| / max(1, |a|)`."""
+    worst = 0.0
+    for seed, rows in enumerate(CHECKED_ROWS):
+        numeric, categorical = _random_rows(rows, widths, seed, scale=1.0 if seed % 2 else 5.0)
+        a, b = one(numeric, categorical), other(numeric, categorical)
+        worst = max(worst, float(np.max(np.abs(a - b) / np.maximum(1.0, np.abs(a)))))
+    return worst
+
+
+def _random_rows(
+    rows: int, widths: tuple[int, tuple[int, ...]], seed: int, scale: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    generator = np.random.default_rng(seed)
+    numeric = (generator.standard_normal((rows, widths[0])) * scale).astype(np.float32)
+    categorical = np.empty((rows, len(widths[1])), np.int64)
+    for position, count in enumerate(widths[1]):
+        categorical[:, position] = generator.integers(0, count, rows)
+    return numeric, categorical
+
+
+def _times(network: Network, widths: tuple[int, tuple[int, ...]]) -> tuple[float, float]:
+    """The fastest of some runs with 1 row and with 64 rows, in seconds."""
+    found = []
+    for rows in (1, CHECKED_ROWS[-1]):
+        inputs = _random_rows(rows, widths, 0, 1.0)
+        network(*inputs)
+        best = float("inf")
+        for _ in range(REPEATS):
+            started = time.perf_counter()
+            network(*inputs)
+            best = min(best, time.perf_counter() - started)
+        found.append(best)
+    return found[0], found[1]
+
+
+@contextlib.contextmanager
+def _quiet():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """torch.onnx tells about packages that nobody asked for."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

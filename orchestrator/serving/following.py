@@ -1,0 +1,217 @@
+"""Which versions an endpoint should serve, as the registry says, and preparing those that are new."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import OrchestratorError, TrackingError
+from orchestrator.serving.gates import check_bundle
+from orchestrator.serving.served import prepare
+from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
+from orchestrator.tracking.rollout import CHAMPION, Rollout, read_rollout
+
+ROLES = ("champion", "canary", "shadow")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version that is prepared.
+
+    Attributes:
+        version: registered version, or None for a folder.
+        key: names what was prepared.
+        folder: where it lies on this machine.
+        execution: `torch` or `onnxruntime`, and why.
+    """
+
+    version: str | None
+    key: str
+    folder: Path
+    execution: str
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """For the replicas."""
+        return {"version": self.version, "key": self.key, "folder": str(self.folder)}
+
+
+@dataclass
+class Followed:
+    """A model of an endpoint.
+
+    Attributes:
+        name: registered name, or the folder's.
+        uri: what was asked for.
+        follows: whether it changes with the registry.
+        roles: what is served.
+        weight: percent of the canary.
+        problem: why what the registry says is not served.
+        refused: versions that failed before, so that they are not fetched every two seconds.
+    """
+
+    name: str
+    uri: str
+    follows: bool
+    roles: dict[str, Served] = field(default_factory=dict)
+    weight: int = 0
+    problem: str | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def serving(self) -> dict[str, Any]:
+        """Role to version, and the canary's weight."""
+        return {role: self.roles[role].version if role in self.roles else None for role in ROLES} | {
+            "weight": self.weight
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """For the replicas."""
+        return {role: served.to_json() for role, served in self.roles.items()} | {"weight": self.weight}
+
+
+class Models:
+    """The models of one endpoint: prepared folders below `place`, and what the registry says about them."""
+
+    def __init__(self, place: Path, tracking_uri: str | None, execution: str) -> None:
+        """Makes an empty set.
+
+        Args:
+            place: private folder for what is prepared.
+            tracking_uri: of the MLflow store, or None for its default.
+            execution: `auto`, `torch` or `onnxruntime`.
+        """
+        self._place = place
+        self._tracking_uri = tracking_uri
+        self._execution = execution
+        self._prepared: dict[tuple[str, str | None], Served] = {}
+        self._lock = threading.Lock()
+        self.models: dict[str, Followed] = {}
+
+    def add(self, uri: str) -> Followed:
+        """Fetches, checks and prepares a model.
+
+        Raises:
+            UsageError, TrackingError: there is no such model; or two models have one name.
+            BundleError, GateError: it is not safe, damaged, or does not answer as it did when it was made.
+        """
+        match = MODEL_URI.fullmatch(uri)
+        if match is not None and match["version"] is None and (match["alias"] or CHAMPION) == CHAMPION:
+            followed = Followed(match["name"], f"models:/{match['name']}@{CHAMPION}", follows=True)
+            rollout = self._rollout(followed.name)
+            if rollout.champion is None:
+                fetch_model(uri, self._tracking_uri, self._place)  # says which aliases there are
+            self._take(followed, self._wanted(rollout))
+            if "champion" not in followed.roles:
+                raise TrackingError(followed.problem or f"model '{followed.name}' has no champion")
+        else:
+            served, name = self._prepare(uri)
+            followed = Followed(name, uri, follows=False, roles={"champion": served})
+        if followed.name in self.models:
+            raise TrackingError(f"two models have the name '{followed.name}'; one endpoint can serve each name once")
+        self.models[followed.name] = followed
+        return followed
+
+    def configuration(self) -> dict[str, Any]:
+        """For the replicas: `Replica.reconfigure`."""
+        return {"models": {name: followed.to_json() for name, followed in self.models.items()}}
+
+    def served(self) -> dict[str, Any]:
+        """For the metrics: model -> versions with roles and executions, and the canary's weight."""
+        return {
+            name: {
+                "versions": {
+                    served.version or "": {"role": role, "execution": served.execution}
+                    for role, served in followed.roles.items()
+                },
+                "weight": followed.weight,
+            }
+            for name, followed in self.models.items()
+        }
+
+    def follow(self, apply: Callable[[dict[str, Any]], None], only: str | None = None) -> None:
+        """Looks at the registry; what has changed is prepared and applied. What fails is kept as it was.
+
+        Args:
+            apply: called with the new `configuration()` when something changed.
+            only: one model; all if left out.
+        """
+        with self._lock:
+            changed = False
+            for name, followed in self.models.items():
+                if not followed.follows or (only is not None and name != only):
+                    continue
+                if only is not None:
+                    # asked by hand: what failed may have been mended
+                    followed.refused.clear()
+                try:
+                    wanted = self._wanted(self._rollout(name))
+                except OrchestratorError as error:
+                    followed.problem = f"the registry cannot be asked: {error}"
+                    continue
+                followed.problem = None
+                changed |= self._take(followed, wanted)
+            if changed:
+                apply(self.configuration())
+                self._forget()
+
+    def keys(self) -> list[str]:
+        """Of what is served."""
+        return [served.key for followed in self.models.values() for served in followed.roles.values()]
+
+    def _rollout(self, name: str) -> Rollout:
+        from orchestrator.tracking.store import client_for, tracked
+
+        with tracked(self._tracking_uri):
+            return read_rollout(client_for(self._tracking_uri), name)
+
+    @staticmethod
+    def _wanted(rollout: Rollout) -> tuple[dict[str, str], int]:
+        versions = {"champion": rollout.champion, "canary": rollout.canary, "shadow": rollout.shadow}
+        wanted = {role: version for role, version in versions.items() if version is not None}
+        return wanted, rollout.weight if "canary" in wanted else 0
+
+    def _take(self, followed: Followed, wanted: tuple[Mapping[str, str], int]) -> bool:
+        """Prepares what is new; a version that cannot be served leaves its role as it was."""
+        versions, weight = wanted
+        roles: dict[str, Served] = {}
+        for role, version in versions.items():
+            try:
+                if version in followed.refused:
+                    raise TrackingError(followed.refused[version])
+                roles[role], _ = self._prepare(f"models:/{followed.name}/{version}")
+            except OrchestratorError as error:
+                followed.refused[version] = str(error)
+                followed.problem = f"version {version} is not served as {role}: {error}"
+                if role == "champion" and role in followed.roles:
+                    roles[role] = followed.roles[role]
+        weight = weight if "canary" in roles else 0
+        changed = roles != followed.roles or weight != followed.weight
+        followed.roles, followed.weight = roles, weight
+        return changed
+
+    def _prepare(self, uri: str) -> tuple[Served, str]:
+        match = MODEL_URI.fullmatch(uri)
+        known = (match["name"], match["version"]) if match is not None and match["version"] else None
+        if known is not None and known in self._prepared:
+            return self._prepared[known], known[0]
+        with tempfile.TemporaryDirectory(dir=self._place) as folder:
+            source: ModelSource = fetch_model(uri, self._tracking_uri, Path(folder))
+            check_bundle(source.path)
+            key = f"{len(self._prepared)}-{source.version or 'folder'}-{Path(folder).name}"
+            execution = prepare(source.path, self._place / key, self._execution)
+        served = Served(source.version, key, self._place / key, execution.name, execution.reason)
+        self._prepared[source.name, source.version] = served
+        return served, source.name
+
+    def _forget(self) -> None:
+        """Removes what is neither served nor likely to be again: all but the last eight that were prepared."""
+        used = set(self.keys())
+        for known, served in list(self._prepared.items())[:-8]:
+            if served.key not in used:
+                del self._prepared[known]
+                shutil.rmtree(served.folder, ignore_errors=True)

@@ -1,0 +1,166 @@
+"""What a version has to pass before it takes traffic: it loads, it answers as when it was made, it is not worse."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from orchestrator.bundle import ModelBundle
+from orchestrator.errors import BundleError, GateError
+from orchestrator.tracking.models import fetch_model
+from orchestrator.tracking.registry import compare, read_figure
+from orchestrator.tracking.rollout import read_rollout
+from orchestrator.tracking.store import tracked
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# float32 networks differ so much between processors and versions of torch
+TOLERANCE = 1e-5
+
+
+def check_bundle(folder: Path) -> ModelBundle:
+    """Loads a bundle and lets it answer its own example rows.
+
+    Args:
+        folder: of the bundle.
+
+    Returns:
+        The bundle, whose answers to the rows of its example.json are those stored there: labels equal, probabilities
+        and values within 1e-5, relative and absolute; values also within 1e-5 of the target's standard deviation.
+
+    Raises:
+        BundleError: it is damaged, or holds what could run code.
+        GateError: an answer is another one; which row, and both figures.
+    """
+    bundle = ModelBundle.load(folder)
+    rows, stored = _records(bundle, "rows"), _records(bundle, "answers")
+    if not rows or len(rows) != len(stored):
+        raise GateError("its example.json must hold rows and as many answers, so that the model can be tried on them")
+    try:
+        found = bundle.answer(pd.DataFrame(rows)).records(bundle.schema)
+    except Exception as error:  # torch raises many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise GateError(f"the model cannot answer the rows of its example.json: {reason}") from error
+    absolute = TOLERANCE
+    if not bundle.schema.target.task.is_classification:
+        absolute *= max(1.0, bundle.target_encoder.std)
+    for row, (answer, wanted) in enumerate(zip(found, stored, strict=True)):
+        problem = _difference(answer, wanted, absolute)
+        if problem:
+            raise GateError(f"row {row + 1} of its example.json: {problem}")
+    return bundle
+
+
+def check_metric(client: MlflowClient, name: str, version: str, champion: str | None) -> str:
+    """Makes sure that a version is not worse than the champion, both measured on the same test rows.
+
+    Args:
+        client: of the store.
+        name: of the registered model.
+        version: that is to become the champion.
+        champion: the present one's version; with None everything passes.
+
+    Returns:
+        Both figures, as a sentence.
+
+    Raises:
+        GateError: it is worse, or the two cannot be compared.
+        TrackingError: the store cannot be used.
+    """
+    passed, sentence = _judge(client, name, version, champion)
+    if not passed:
+        raise GateError(f"version {version} of '{name}': {sentence}; --force makes it the champion all the same")
+    return sentence
+
+
+def gate_version(
+    client: MlflowClient, tracking_uri: str | None, name: str, version: str, *, force: bool = False
+) -> list[str]:
+    """Runs all gates.
+
+    Args:
+        client: of the store.
+        tracking_uri: the same store, or None for MLflow's default.
+        name: of the registered model.
+        version: that is to take traffic.
+        force: tell how it compares with the champion, but do not require that it is not worse.
+
+    Returns:
+        What was checked, as sentences with figures.
+
+    Raises:
+        BundleError: the bundle is damaged, or holds what could run code.
+        GateError: see `check_bundle` and `check_metric`.
+        TrackingError: there is no such version, or the store cannot be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        path = fetch_model(f"models:/{name}/{version}", tracking_uri, Path(folder)).path
+        try:
+            bundle = check_bundle(path)
+        except (BundleError, GateError) as error:
+            # the folder is gone when the sentence is read
+            reason = str(error).replace(f"{path.parent}/", "")
+            raise type(error)(f"version {version} of '{name}': {reason}") from error
+    rows = len(bundle.example["rows"])
+    checks = [f"version {version} loads, and answers its {rows} example rows as when it was made (within {TOLERANCE})"]
+    champion = read_rollout(client, name).champion
+    if not force:
+        return [*checks, check_metric(client, name, version, champion)]
+    passed, sentence = _judge(client, name, version, champion)
+    return [*checks, sentence if passed else f"{sentence} (not required)"]
+
+
+def _judge(client: MlflowClient, name: str, version: str, champion: str | None) -> tuple[bool, str]:
+    """Whether a version is known not to be worse than the champion, and a sentence with the figures."""
+    if champion is None:
+        return True, "there is no champion to compare it with"
+    if champion == version:
+        return True, "it is the champion already"
+    with tracked(client.tracking_uri):
+        figure = read_figure(client, name, version)
+        if figure is None:
+            return False, "it has no figure on test rows to compare with the champion's"
+        comparison = compare(figure, read_figure(client, name, champion), champion)
+    if comparison.verdict == "worse":
+        return False, f"worse than the champion: {comparison.sentence}"
+    return comparison.verdict != "incomparable", comparison.sentence
+
+
+def _records(bundle: ModelBundle, key: str) -> list[dict[str, Any]]:
+    """A list of JSON objects in example.json, empty when it is anything else."""
+    found = bundle.example.get(key)
+    return found if isinstance(found, list) and all(isinstance(item, dict) for item in found) else []
+
+
+def _difference(answer: Mapping[str, Any], wanted: Mapping[str, Any], absolute: float) -> str | None:
+    """What differs between two answers to a row, None if nothing does."""
+    found, stored = _flat(answer), _flat(wanted)
+    if found.keys() != stored.keys():
+        return f"the model answers {', '.join(found)}, stored is {', '.join(stored) or 'nothing'}"
+    for key, value in found.items():
+        other = stored[key]
+        numbers = isinstance(value, float) and isinstance(other, int | float) and not isinstance(other, bool)
+        same = abs(value - other) <= absolute + TOLERANCE * abs(other) if numbers else value == other
+        if not same:
+            return f"{key} is {_show(value)}, but was {_show(other)} when the model was made"
+    return None
+
+
+def _flat(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """{"label": 1, "probabilities": {"0": 0.1}} -> {"label": 1, "the probability of 0": 0.1}."""
+    flat: dict[str, Any] = {}
+    for key, value in answer.items():
+        if isinstance(value, Mapping):
+            flat |= {f"the probability of {name}": probability for name, probability in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _show(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

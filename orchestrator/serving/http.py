@@ -1,0 +1,178 @@
+"""The little of HTTP that an endpoint needs on top of ASGI: bodies with limits, JSON answers, errors as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON_TYPE = (b"content-type", b"application/json")
+# of zlib: gzip and zlib headers are told apart
+AUTOMATIC_WINDOW = 47
+INFLATE_PIECE = 1 << 20
+
+
+@dataclass(slots=True)
+class Request:
+    """A request, and what becomes known of it while it is answered.
+
+    Attributes:
+        scope, receive: of ASGI.
+        route: as the metrics call it.
+        model, version, role: that were asked; empty when none was reached.
+        rows: that were asked about.
+    """
+
+    scope: Scope
+    receive: Receive
+    route: str = "unknown"
+    model: str = ""
+    version: str = ""
+    role: str = ""
+    rows: int = 0
+
+
+Answer = tuple[int, bytes, Headers]
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class HttpError(Exception):
+    """An answer other than 200.
+
+    Attributes:
+        status: of HTTP.
+        content: JSON.
+        headers: besides the content type.
+        reason: a word for the metrics.
+    """
+
+    def __init__(self, status: int, message: str, *, reason: str = "", headers: Headers | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.headers = headers or []
+        self.content = {"error": {"message": message, "row": None, "column": None}}
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The first value of a header, by its lower-case name."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return None
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
+    """The body of a request, decompressed.
+
+    Args:
+        scope, receive: of ASGI.
+        limit: bytes, also of what a compressed body holds.
+        seconds: that a client may take to send it.
+
+    Raises:
+        HttpError: 413 when it is too large, 408 when it comes too slowly, 415 for an encoding that is not known, 400
+            when the client went away or what is compressed is damaged.
+    """
+    length = header(scope, b"content-length")
+    if length is not None and length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body = bytes(message.get("body", b""))
+        if len(body) > limit:
+            raise _too_large(limit)
+    else:
+        try:
+            async with asyncio.timeout(seconds):
+                body = await _rest(message, receive, limit)
+        except TimeoutError:
+            raise HttpError(408, "the body came too slowly", reason="slow_body") from None
+    encoding = (header(scope, b"content-encoding") or b"").strip().lower()
+    if encoding in (b"", b"identity"):
+        return body
+    if encoding not in (b"gzip", b"deflate"):
+        raise HttpError(415, "the content encoding is not known; use gzip, deflate or none", reason="encoding")
+    return _inflate(body, limit)
+
+
+async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise HttpError(400, "the client closed the connection", reason="disconnected")
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+        message = await receive()
+
+
+def _inflate(body: bytes, limit: int) -> bytes:
+    try:
+        result = _inflated(body, limit, zlib.decompressobj(AUTOMATIC_WINDOW))
+    except zlib.error:
+        try:
+            # what some call deflate has no header
+            result = _inflated(body, limit, zlib.decompressobj(-zlib.MAX_WBITS))
+        except zlib.error:
+            raise HttpError(400, "the compressed body is damaged", reason="encoding") from None
+    return result
+
+
+def _inflated(body: bytes, limit: int, stream: Any) -> bytes:  # noqa: ANN401
+    pieces: list[bytes] = []
+    size = 0
+    while body:
+        # in pieces: a small body can hold gigabytes
+        piece = stream.decompress(body, INFLATE_PIECE)
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        pieces.append(piece)
+        body = stream.unconsumed_tail
+    if not stream.eof:
+        raise zlib.error("not complete")
+    return b"".join(pieces)
+
+
+def _too_large(limit: int) -> HttpError:
+    shown = f"{limit / 2**20:.0f} MiB" if limit >= 2**20 else f"{limit} bytes"
+    return HttpError(
+        413, f"the body is larger than {shown}; send fewer rows in a request", reason="too_large", headers=[CLOSE]
+    )
+
+
+# what is left of the body is not read
+CLOSE = (b"connection", b"close")
+
+
+async def respond(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    """Sends a whole answer; `headers` without the length."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (b"content-length", b"%d" % len(body))],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def to_json(content: Any) -> bytes:  # noqa: ANN401
+    """JSON as bytes; NumPy arrays are lists."""
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)

@@ -1,0 +1,312 @@
+"""The Open Inference Protocol v2 (KServe, Triton) as functions: requests into columns, answers into tensors.
+
+Protocol: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+Binary tensors: https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.data.columnar import Cell, Columns
+from orchestrator.data.schema import ColumnKind, Label, Schema
+from orchestrator.errors import InvalidValueError, did_you_mean
+from orchestrator.serving.http import JSON_TYPE, Headers, to_json
+from orchestrator.serving.requests import InvalidRequestError, TooManyRowsError, parse_json
+from orchestrator.serving.tensors import (
+    DATATYPES,
+    from_binary,
+    from_json,
+    is_unicode,
+    label_datatype,
+    to_binary,
+    to_data,
+)
+
+PLATFORM = "orchestrator_bundle"
+HEADER_LENGTH = b"inference-header-content-length"
+BINARY_TYPE = (b"content-type", b"application/octet-stream")
+
+ADVERTISED = {
+    ColumnKind.NUMERIC: "FP64",
+    ColumnKind.BOOLEAN: "BOOL",
+    ColumnKind.CATEGORICAL: "BYTES",
+    ColumnKind.DATETIME: "BYTES",
+}
+_MAX_SHOWN = 60
+_MAX_SIZE = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class RequestedOutput:
+    """An output that is wanted, and whether as binary data behind the JSON instead of in it."""
+
+    name: str
+    binary: bool
+
+
+@dataclass(frozen=True)
+class InferRequest:
+    """A request for inference.
+
+    Attributes:
+        columns: the schema's columns, `rows` values each.
+        rows: number of rows.
+        outputs: what is wanted, in the order asked for.
+        id: chosen by the client, for the answer; or None.
+    """
+
+    columns: Columns
+    rows: int
+    outputs: tuple[RequestedOutput, ...]
+    id: str | None
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    content: dict[str, Any]
+    binary: memoryview | None
+
+
+def server_metadata() -> dict[str, Any]:
+    """`GET /v2`: name, version and extensions of this server."""
+    version = installed_version("orchestrator-automl")
+    return {"name": "orchestrator", "version": version, "extensions": ["binary_tensor_data"]}
+
+
+def model_metadata(schema: Schema, name: str, versions: Sequence[str]) -> dict[str, Any]:
+    """`GET /v2/models/NAME`: the tensors that a model takes, one per column, and gives; -1 is the number of rows.
+
+    The labels in the order of `probabilities` are in that tensor's parameters.
+    """
+    inputs = [{"name": column.name, "datatype": ADVERTISED[column.kind], "shape": [-1]} for column in schema.columns]
+    outputs: list[dict[str, Any]] = [
+        {"name": output, "datatype": datatype, "shape": [-1, *further]}
+        for output, (datatype, further) in output_tensors(schema).items()
+    ]
+    if schema.target.task.is_classification:
+        outputs[-1]["parameters"] = {"classes": list(schema.target.classes)}
+    return {"name": name, "versions": list(versions), "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
+
+
+def output_tensors(schema: Schema) -> dict[str, tuple[str, list[int]]]:
+    """Datatype of each output, and its shape after the rows."""
+    target = schema.target
+    if not target.task.is_classification:
+        return {"value": ("FP64", [])}
+    return {"label": (label_datatype(target.classes), []), "probabilities": ("FP64", [len(target.classes)])}
+
+
+def parse_infer(schema: Schema, body: bytes, header_length: int | None, max_rows: int | None) -> InferRequest:
+    """`POST /v2/models/NAME/infer`.
+
+    Inputs are found by the names of columns, whatever their order; further ones are ignored. A column may have any
+    datatype of the protocol, since its values are read as those of JSON are. Missing values are null in JSON, NaN in
+    binary floats, and what stands for "not known" in texts, such as an empty one. An output that is asked for twice is
+    given once, as it was asked for last.
+
+    Args:
+        schema: of the model.
+        body: JSON, then the binary data of tensors.
+        header_length: bytes of JSON, from the header Inference-Header-Content-Length; None: all of the body.
+        max_rows: that are allowed in a request; None: any number.
+
+    Raises:
+        InvalidRequestError: the request does not have that form, or a column is missing.
+        TooManyRowsError: it has more than `max_rows` rows.
+    """
+    if header_length is not None and not 0 <= header_length <= len(body):
+        raise InvalidRequestError(
+            f"Inference-Header-Content-Length is {header_length}, but the body has {len(body)} bytes"
+        )
+    binary = None if header_length is None else memoryview(body)[header_length:]
+    content = parse_json(body[:header_length])
+    if not isinstance(content, dict):
+        raise InvalidRequestError("the body must be a JSON object with `inputs`")
+    identifier = content.get("id")
+    if not isinstance(identifier, str | None) or not is_unicode(identifier or ""):
+        raise InvalidRequestError("`id` must be a text in valid Unicode")
+    outputs = _requested_outputs(schema, content)
+    tensors = _tensors(schema, content.get("inputs"), binary)
+    rows = _rows(schema, tensors)
+    if max_rows is not None and rows > max_rows:
+        raise TooManyRowsError(
+            f"the body has {rows:,} rows, but at most {max_rows:,} are answered at once; send them in several requests"
+        )
+    columns = {column.name: _cells(column.name, tensors[column.name], rows) for column in schema.columns}
+    return InferRequest(columns, rows, outputs, identifier)
+
+
+def _requested_outputs(schema: Schema, content: dict[str, Any]) -> tuple[RequestedOutput, ...]:
+    known = output_tensors(schema)
+    binary = _flag(_parameters(content, "the request"), "binary_data_output", False)
+    wanted = content.get("outputs")
+    if wanted is None:
+        wanted = []
+    if not isinstance(wanted, list):
+        raise InvalidRequestError("`outputs` must be a list")
+    found: dict[str, RequestedOutput] = {}
+    for output in wanted:
+        name = output.get("name") if isinstance(output, dict) else None
+        if not isinstance(name, str):
+            raise InvalidRequestError("`outputs` must be a list of objects with a `name`")
+        if name not in known:
+            raise InvalidRequestError(
+                f"there is no output {_shown(name)}; known: {', '.join(known)}{did_you_mean(name[:_MAX_SHOWN], known)}"
+            )
+        parameters = _parameters(output, f"output '{name}'")
+        if "classification" in parameters:
+            raise InvalidRequestError(
+                f"output '{name}': the classification extension is not supported; ask for label and probabilities"
+            )
+        found[name] = RequestedOutput(name, _flag(parameters, "binary_data", binary))
+    return tuple(found.values()) or tuple(RequestedOutput(name, binary) for name in known)
+
+
+def _parameters(content: dict[str, Any], owner: str) -> dict[str, Any]:
+    parameters = content.get("parameters")
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, dict):
+        raise InvalidRequestError(f"{owner}: `parameters` must be an object")
+    if "shared_memory_region" in parameters:
+        raise InvalidRequestError(f"{owner}: shared memory is not supported; send the data in the request")
+    return parameters
+
+
+def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"the parameter {name} must be true or false")
+    return value
+
+
+def _tensors(schema: Schema, inputs: object, binary: memoryview | None) -> dict[str, _Tensor]:
+    """The columns' tensors, each with its part of the binary data, which lies in the order of all inputs."""
+    if not isinstance(inputs, list):
+        raise InvalidRequestError("`inputs` must be a list of tensors, one per column")
+    wanted = {column.name for column in schema.columns}
+    tensors: dict[str, _Tensor] = {}
+    position = 0
+    for content in inputs:
+        name = content.get("name") if isinstance(content, dict) else None
+        if not isinstance(name, str):
+            raise InvalidRequestError("`inputs` must be a list of objects with a `name`")
+        if name in tensors:
+            raise InvalidRequestError(f"the input '{name}' is given twice", None, name)
+        size = _binary_size(content, f"input {_shown(name)}", None if binary is None else len(binary) - position)
+        data = None if size is None or binary is None else binary[position : position + size]
+        position += size or 0
+        if name in wanted:
+            tensors[name] = _Tensor(content, data)
+    if binary is not None and position < len(binary):
+        raise InvalidRequestError(f"the last {len(binary) - position} bytes of the body belong to no input")
+    for column in schema.columns:
+        if column.name not in tensors:
+            raise InvalidRequestError(f"the input '{column.name}' is missing", None, column.name)
+    return tensors
+
+
+def _binary_size(content: dict[str, Any], owner: str, left: int | None) -> int | None:
+    """How many bytes of the `left` ones belong to an input; None when its data is in JSON."""
+    parameters = _parameters(content, owner)
+    if "binary_data_size" not in parameters:
+        return None
+    size = parameters["binary_data_size"]
+    if type(size) is not int or size < 0:
+        raise InvalidRequestError(f"{owner}: binary_data_size must be a number of bytes")
+    if left is None:
+        raise InvalidRequestError(f"{owner} has binary data, but the header Inference-Header-Content-Length is missing")
+    if size > left:
+        raise InvalidRequestError(f"{owner} has {size} bytes, but the body ends before them")
+    return size
+
+
+def _rows(schema: Schema, tensors: dict[str, _Tensor]) -> int:
+    first: tuple[str, int] | None = None
+    for name in (column.name for column in schema.columns):
+        shape = tensors[name].content.get("shape")
+        if not isinstance(shape, list) or not shape or shape[1:] not in ([], [1]):
+            raise InvalidRequestError(f"input '{name}': `shape` must be [rows] or [rows, 1]", None, name)
+        rows = shape[0]
+        if type(rows) is not int or not 0 <= rows <= _MAX_SIZE:
+            raise InvalidRequestError(f"input '{name}': the number of rows in `shape` is not possible", None, name)
+        first = first or (name, rows)
+        if rows != first[1]:
+            raise InvalidRequestError(f"input '{name}' has {rows} rows, but '{first[0]}' has {first[1]}", None, name)
+    return first[1] if first else 0
+
+
+def _cells(name: str, tensor: _Tensor, rows: int) -> list[Cell]:
+    datatype = tensor.content.get("datatype")
+    if not isinstance(datatype, str) or datatype not in DATATYPES:
+        raise InvalidRequestError(f"input '{name}': `datatype` must be one of {', '.join(DATATYPES)}", None, name)
+    if tensor.binary is None:
+        return from_json(name, datatype, tensor.content.get("data"), rows)
+    if "data" in tensor.content:
+        raise InvalidRequestError(f"input '{name}' has both `data` and binary data", None, name)
+    return from_binary(name, datatype, tensor.binary, rows)
+
+
+def encode_infer(
+    request: InferRequest,
+    schema: Schema,
+    name: str,
+    version: str | None,
+    labels: list[Label],
+    probabilities: NDArray[np.float64],
+    values: NDArray[np.float64],
+) -> tuple[bytes, Headers]:
+    """The answer to a request.
+
+    Args:
+        request: says which outputs are wanted, and how.
+        schema: of the model.
+        name, version: of the model that has answered; a version of None or "" is left out.
+        labels: one per row; empty for regression.
+        probabilities: float64 [rows, classes]; not looked at for regression.
+        values: float64 [rows] in the target's unit; not looked at for classification.
+
+    Returns:
+        Body, and the headers that tell what it is, without its length.
+    """
+    tensors: dict[str, list[Label] | NDArray[np.float64]] = {
+        "label": labels,
+        "probabilities": probabilities,
+        "value": values,
+    }
+    known = output_tensors(schema)
+    outputs: list[dict[str, Any]] = []
+    blobs: list[bytes] = []
+    for wanted in request.outputs:
+        datatype, further = known[wanted.name]
+        output: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": [request.rows, *further]}
+        if wanted.binary:
+            blobs.append(to_binary(datatype, tensors[wanted.name]))
+            output["parameters"] = {"binary_data_size": len(blobs[-1])}
+        else:
+            output["data"] = to_data(datatype, tensors[wanted.name])
+        outputs.append(output)
+    content: dict[str, Any] = {"model_name": name}
+    content |= {"model_version": version} if version else {}
+    content |= {"id": request.id} if request.id is not None else {}
+    head = to_json({**content, "outputs": outputs})
+    if not blobs:
+        return head, [JSON_TYPE]
+    return b"".join((head, *blobs)), [BINARY_TYPE, (HEADER_LENGTH, b"%d" % len(head))]
+
+
+def infer_refusal(error: InvalidRequestError | InvalidValueError) -> dict[str, Any]:
+    """The body of an answer that says why there is none."""
+    # half of a UTF-16 pair cannot be written as UTF-8
+    return {"error": str(error).encode("utf-8", "replace").decode("utf-8")}
+
+
+def _shown(name: str) -> str:
+    return repr(name) if len(name) <= _MAX_SHOWN else repr(name[:_MAX_SHOWN] + "...")

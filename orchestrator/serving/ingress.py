@@ -1,0 +1,205 @@
+"""What listens for clients: HAProxy in front of the replicas where there is one, else Ray Serve's Python proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from orchestrator.config import ServeConfig
+from orchestrator.environment import port_problem
+from orchestrator.errors import ServingError, UsageError
+from orchestrator.serving.haproxy import BINARY_VARIABLE, CERTIFICATE_VARIABLE, HOST_VARIABLE, SERVE_VARIABLE, real_binary
+
+WRAPPER = "orchestrator-haproxy"
+MIDDLEWARES = "orchestrator.serving.replica.middlewares"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+STOP_SECONDS = 5.0
+TUNED = {
+    # one event loop: a request changes threads never instead of twice
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": MIDDLEWARES,
+    # nothing scrapes Serve's own figures of each request: the endpoint has better ones
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+    "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
+    # a prediction can be asked again: also when a replica dies with the request in its hands
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response junk-response",
+    "RAY_SERVE_HAPROXY_RETRIES": "5",
+    # a body that does not fit cannot be sent again
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(128 * 1024),
+    "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
+    "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "60",
+    # how long a replica that is to end stays reachable: HAProxy is told within a fraction of a second
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+}
+
+
+@dataclass(frozen=True)
+class Ingress:
+    """How clients reach the replicas.
+
+    Attributes:
+        name: `haproxy` or `python`.
+        host: that Ray Serve is told to listen on.
+        environment: variables for Ray's processes, to be set before Ray is imported.
+        scheme: http or https.
+    """
+
+    name: str
+    host: str
+    environment: dict[str, str]
+    scheme: str = "http"
+
+
+def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
+    """Decides what listens.
+
+    Args:
+        config: of the endpoint.
+        place: a private folder with a short path, for HAProxy's files.
+
+    Raises:
+        UsageError: HAProxy is asked for and not there; or TLS files cannot be used.
+    """
+    certificate = _certificate(config, place)
+    wrapper = Path(sysconfig.get_path("scripts")) / WRAPPER
+    possible = real_binary() is not None and sys.platform == "linux"
+    if config.ingress == "haproxy" and not possible:
+        raise UsageError("--ingress haproxy: HAProxy is not installed; it comes with ray[serve] on Linux")
+    scheme = "https" if certificate else "http"
+    environment = dict(TUNED)
+    if config.ingress == "python" or not possible:
+        return Ingress("python", config.host, environment, scheme)
+    environment |= {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(place / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(place / "s"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(place),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(place / "state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(place / "m"),
+    }
+    if not wrapper.is_file():
+        if certificate:
+            raise UsageError(f"TLS needs this package's program {WRAPPER}; install the package with pip")
+        return Ingress("haproxy", config.host, environment, scheme)
+    environment |= {
+        SERVE_VARIABLE: str(wrapper),
+        BINARY_VARIABLE: os.environ.get(SERVE_VARIABLE, ""),
+        HOST_VARIABLE: config.host,
+        CERTIFICATE_VARIABLE: str(certificate or ""),
+    }
+    # on a cluster HAProxy reaches replicas on other nodes; on one machine nobody else needs to
+    return Ingress("haproxy", "0.0.0.0" if config.address else "127.0.0.1", environment, scheme)  # noqa: S104
+
+
+def check_access(config: ServeConfig) -> None:
+    """Raises UsageError when the endpoint would answer everybody on a network."""
+    if config.host not in LOOPBACK_HOSTS and not config.auth_token_file and not config.insecure:
+        raise UsageError(
+            f"on {config.host} everybody who reaches this machine could ask; give --auth-token-file FILE "
+            "(one token a line), or --insecure if that is meant"
+        )
+
+
+def free_port_or_complain(config: ServeConfig) -> str | None:
+    """Makes sure that the port can be listened on.
+
+    Returns:
+        A sentence about a left-over HAProxy that was ended, or None.
+
+    Raises:
+        ServingError: the port is in use; the message names the process where it can be seen.
+    """
+    problem = port_problem(config.host, config.port)
+    if problem is None:
+        return None
+    holder = _holder_of(config.port)
+    if holder is not None and _is_left_over(holder):
+        _end(holder)
+        if port_problem(config.host, config.port) is None:
+            return f"an HAProxy that a former endpoint had left behind on port {config.port} was ended"
+    by = f" by {holder.name()} (process {holder.pid})" if holder is not None else ""
+    raise ServingError(
+        f"cannot listen on {config.host} port {config.port} ({problem}{by}); give another --port, or stop what uses it"
+    )
+
+
+def end_left_overs(places: Iterator[Path]) -> None:
+    """Ends the HAProxy processes whose files lie in these folders."""
+    names = {str(place) for place in places}
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if any(word.startswith(tuple(f"{name}/" for name in names)) for word in words if names):
+            _end(process)
+
+
+def _holder_of(port: int) -> psutil.Process | None:
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
+                return psutil.Process(connection.pid)
+    return None
+
+
+def _is_left_over(process: psutil.Process) -> bool:
+    """Whether it is an HAProxy of Ray Serve whose parent, the actor that manages it, is gone."""
+    with contextlib.suppress(psutil.Error):
+        words = process.cmdline()
+        ours = process.name() == "haproxy" and any(word.endswith("haproxy.cfg") for word in words)
+        parent = process.parent()
+        return ours and (parent is None or "HAProxyMan" not in " ".join([parent.name(), *parent.cmdline()]))
+    return False
+
+
+def _end(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.Error):
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+
+
+def _certificate(config: ServeConfig, place: Path) -> Path | None:
+    """Certificate and key in one private file, as HAProxy wants them."""
+    if config.tls_cert is None and config.tls_key is None:
+        return None
+    if config.tls_cert is None or config.tls_key is None:
+        raise UsageError("--tls-cert and --tls-key belong together; give both")
+    import ssl
+
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"--tls-cert {config.tls_cert}: certificate and key cannot be used ({error})") from None
+    joined = place / "certificate.pem"
+    joined.touch(mode=0o600)
+    with joined.open("wb") as target:
+        for source in (config.tls_cert, config.tls_key):
+            with Path(source).open("rb") as part:
+                shutil.copyfileobj(part, target)
+            target.write(b"\n")
+    return joined
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,200 @@
+"""JSON Schema of the bodies that a model takes and gives, for the OpenAPI document.
+
+They are exact where JSON Schema can say what the server takes. It cannot say that columns have the same length, so what
+is given column by column is described for one row, and that any number of rows is taken is said in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from orchestrator.data.answers import LABEL_COLUMN, VALUE_COLUMN
+from orchestrator.data.schema import Column, ColumnKind, Schema, Target
+from orchestrator.serving.inference_protocol import output_tensors
+from orchestrator.serving.openapi_parts import array, exactly, with_all
+from orchestrator.serving.openapi_values import JsonSchema
+from orchestrator.serving.tensors import DATATYPES, FLOATS, INTEGERS
+
+ONE_ROW = "Shown for one row; any number is taken, the same for all columns."
+
+
+def row_schema(values: Mapping[str, JsonSchema]) -> JsonSchema:
+    """A row: a JSON object by column name. Other keys are ignored."""
+    return with_all(values)
+
+
+def predict_body(row: JsonSchema) -> JsonSchema:
+    """The body of `/predict`: a row, or a list of them."""
+    return {"anyOf": [row, array(row)]}
+
+
+def invocations_body(row: JsonSchema, values: Mapping[str, JsonSchema]) -> JsonSchema:
+    """The body of `/invocations`, MLflow's protocol: exactly one of its four keys."""
+    names = list(values)
+    list_of_values = _list_of(list(values.values()))
+    lists = {"type": "array", "items": list_of_values, "description": "Values in the order of the columns."}
+    records = array(row)
+    columns = {
+        "type": "object",
+        "properties": {name: {"anyOf": [value, _one(value)]} for name, value in values.items()},
+        "required": names,
+        "description": f"Values by column. {ONE_ROW}",
+    }
+    split = {
+        "type": "object",
+        "properties": {"columns": {"const": names}, "data": lists},
+        "required": ["data"],
+        "description": "`columns` may have another order and further names, which `data` then has, too.",
+    }
+    forms = {
+        "dataframe_split": split,
+        "dataframe_records": {"anyOf": [records, lists]},
+        "instances": {"anyOf": [records, lists, columns]},
+        "inputs": {"anyOf": [records, lists, columns]},
+    }
+    return {
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {key: form if key == wanted else False for key, form in forms.items()},
+                "required": [wanted],
+            }
+            for wanted in forms
+        ]
+    }
+
+
+def infer_body(schema: Schema, values: Mapping[str, JsonSchema]) -> JsonSchema:
+    """The body of `/v2/models/NAME/infer` that has all of its data in JSON."""
+    names = list(values)
+    other = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "not": {"enum": names}}, "parameters": _tensor_parameters()},
+        "required": ["name"],
+    }
+    output = {
+        "type": "object",
+        "properties": {
+            "name": {"enum": list(output_tensors(schema))},
+            "parameters": _parameters({"binary_data": {"type": "boolean"}, "classification": False}),
+        },
+        "required": ["name"],
+    }
+    inputs = {
+        "type": "array",
+        "prefixItems": [_tensor(column, values[column.name]) for column in schema.columns],
+        "minItems": len(names),
+        "items": other,
+        "description": f"A tensor per column, in any order; others are ignored. {ONE_ROW}",
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": ["string", "null"]},
+            "parameters": _parameters({"binary_data_output": {"type": "boolean"}}),
+            "inputs": inputs,
+            "outputs": {"type": ["array", "null"], "items": output},
+        },
+        "required": ["inputs"],
+    }
+
+
+def _tensor(column: Column, value: JsonSchema) -> JsonSchema:
+    return {
+        "type": "object",
+        "properties": {
+            "name": {"const": column.name},
+            "shape": {"enum": [[1], [1, 1]]},
+            "parameters": _tensor_parameters(),
+        },
+        "required": ["name", "shape", "datatype", "data"],
+        "anyOf": [
+            {"properties": {"datatype": {"enum": names}, "data": _one(data)}}
+            for names, data in _datatypes(column, value)
+        ],
+    }
+
+
+def _datatypes(column: Column, value: JsonSchema) -> list[tuple[list[str], JsonSchema]]:
+    """Datatypes and the values that they have; for a date only texts, and null in any datatype."""
+    texts: tuple[list[str], JsonSchema] = (["BYTES"], {"allOf": [value, {"type": ["string", "null"]}]})
+    if column.kind is ColumnKind.DATETIME:
+        return [texts, ([name for name in DATATYPES if name != "BYTES"], {"type": "null"})]
+    bounds = {name: np.iinfo(dtype) for name, dtype in INTEGERS.items()}
+    integers: list[tuple[list[str], JsonSchema]] = [
+        ([name], {"type": ["integer", "null"], "minimum": int(bound.min), "maximum": int(bound.max)})
+        for name, bound in bounds.items()
+    ]
+    floats: tuple[list[str], JsonSchema] = (list(FLOATS), {"type": ["number", "null"]})
+    return [floats, texts, (["BOOL"], {"type": ["boolean", "null"]}), *integers]
+
+
+def _one(value: JsonSchema) -> JsonSchema:
+    """A column of one row: [1] or [[1]]."""
+    return {"type": "array", "items": {"anyOf": [value, _list_of([value])]}, "minItems": 1, "maxItems": 1}
+
+
+def _list_of(values: Sequence[JsonSchema]) -> JsonSchema:
+    return {"type": "array", "prefixItems": list(values), "minItems": len(values), "maxItems": len(values)}
+
+
+def _parameters(known: Mapping[str, JsonSchema | bool]) -> JsonSchema:
+    return {"type": ["object", "null"], "properties": {**known, "shared_memory_region": False}}
+
+
+def _tensor_parameters() -> JsonSchema:
+    return _parameters({"binary_data_size": False})
+
+
+def prediction_schema(target: Target) -> JsonSchema:
+    """One of the answers of `/predict`: label and probabilities by class, or the value in the target's unit."""
+    if not target.task.is_classification:
+        return exactly({VALUE_COLUMN: {"type": "number"}})
+    shares = {str(label): _share() for label in target.classes}
+    return exactly({LABEL_COLUMN: {"enum": list(target.classes)}, "probabilities": exactly(shares)})
+
+
+def flat_prediction_schema(target: Target) -> JsonSchema:
+    """One of the answers of `/invocations`: the same as `/predict`, without an object in the object."""
+    if not target.task.is_classification:
+        return exactly({VALUE_COLUMN: {"type": "number"}})
+    shares = {f"probability_{label}": _share() for label in target.classes}
+    return exactly({LABEL_COLUMN: {"enum": list(target.classes)}, **shares})
+
+
+def infer_answer(schema: Schema) -> JsonSchema:
+    """The answer of `/v2/models/NAME/infer`, or its part before the binary data."""
+    classes = schema.target.classes
+    given = {"enum": list(classes)}
+    labels = {"BYTES": {"enum": [str(label) for label in classes]}, "INT64": given, "BOOL": given}
+    integer = {"type": "integer", "minimum": 0}
+    outputs = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": name},
+                "datatype": {"const": datatype},
+                "shape": {**array(integer), "minItems": 1 + len(further), "maxItems": 1 + len(further)},
+                "data": {"type": "array", "items": labels[datatype] if name == LABEL_COLUMN else {"type": "number"}},
+                "parameters": {"type": "object", "properties": {"binary_data_size": integer}},
+            },
+            "required": ["name", "datatype", "shape"],
+        }
+        for name, (datatype, further) in output_tensors(schema).items()
+    ]
+    return {
+        "type": "object",
+        "properties": {
+            "model_name": {"type": "string"},
+            "model_version": {"type": "string"},
+            "id": {"type": "string"},
+            "outputs": {"type": "array", "items": {"anyOf": outputs}},
+        },
+        "required": ["model_name", "outputs"],
+    }
+
+
+def _share() -> JsonSchema:
+    return {"type": "number", "minimum": 0, "maximum": 1}

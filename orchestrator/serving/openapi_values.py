@@ -1,0 +1,114 @@
+"""JSON Schema of the values that a column takes, as `orchestrator.data.values` reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.data.schema import Column, ColumnKind
+from orchestrator.data.values import FALSE_STRINGS, MISSING_STRINGS, TRUE_STRINGS
+
+SHOWN_CATEGORIES = 20
+JsonSchema = dict[str, Any]
+
+# what Python's `str.strip` takes away: \s is another set in every dialect of regular expressions
+_SPACE = r"[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
+# digits are bounded so that every text that fits is finite in float64
+_NUMBER = (
+    r"[+-]?(?:(?:[0-9]{1,200}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE](?:\+?0*[0-9]{1,2}|-[0-9]+))?"
+    r"|[0-9](?:\.[0-9]*)?[eE]\+?(?:30[0-7]|[12][0-9]{2}))"
+)
+_SYNTAX = re.compile(r"[\\^$.*+?()\[\]{}|/]")
+
+_YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+# day, month and year of all dates that there are
+_DATES = (
+    ("(?:0[1-9]|1[0-9]|2[0-8])", "(?:0[1-9]|1[0-2])", _YEAR),
+    ("(?:29|30)", "(?:0[13-9]|1[0-2])", _YEAR),
+    ("31", "(?:0[13578]|1[02])", _YEAR),
+    ("29", "02", _LEAP_YEAR),
+)
+_HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_ISO_TIME = rf"(?:[T ]{_HOUR}:{_MINUTE}(?::{_MINUTE}(?:\.[0-9]{{1,6}})?)?(?:Z|[+-]{_HOUR}:{_MINUTE})?)?"
+
+
+def value_schema(column: Column, categories: Sequence[str]) -> JsonSchema:
+    """The values of a column, null for a missing one included.
+
+    Numbers have no bounds in the schema. The server refuses what is infinite in float64, but a bound that says so is
+    one that a float cannot step over, and a lower one would forbid what is answered.
+
+    Args:
+        column: of a model's schema.
+        categories: those that training saw, for a categorical column; others are answered, too.
+    """
+    if column.kind is ColumnKind.CATEGORICAL:
+        described: JsonSchema = {"type": ["string", "number", "boolean", "null"]}
+        if categories:
+            further = len(categories) - SHOWN_CATEGORIES
+            more = f", and {further} more" if further > 0 else ""
+            described["description"] = f"Known: {', '.join(categories[:SHOWN_CATEGORIES])}{more}."
+            described["examples"] = list(categories[:SHOWN_CATEGORIES])
+        return described
+    if column.kind is ColumnKind.DATETIME:
+        pattern = date_pattern(column.datetime_format or "ISO8601")
+        wanted = "ISO 8601" if column.datetime_format in (None, "ISO8601") else column.datetime_format
+        described = {"type": ["string", "null"], "description": f"A date as {wanted}."}
+        return described | ({"pattern": pattern} if pattern is not None else {})
+    kind = "True or false, or 1 or 0" if column.kind is ColumnKind.BOOLEAN else "A number"
+    return {
+        "type": ["number", "boolean", "string", "null"],
+        "pattern": NUMBER_PATTERN,
+        "description": f"{kind}; as text, too.",
+    }
+
+
+def date_pattern(datetime_format: str) -> str | None:
+    """The texts that are dates of a format, or stand for a missing one; None for a directive that is not known here.
+
+    Args:
+        datetime_format: of `strptime`, or `ISO8601`. Of the latter the forms that everybody writes are in the pattern,
+            and the server reads more of them.
+    """
+    if datetime_format == "ISO8601":
+        forms = [f"{year}-{month}-{day}" for day, month, year in _DATES]
+        return _with_missing(f"(?:{'|'.join(forms)}){_ISO_TIME}")
+    forms = []
+    for day, month, year in _DATES:
+        # strptime needs no leading zeros
+        short = {"%d": _short(day), "%m": _short(month), "%Y": year}
+        short |= {"%H": f"(?:{_HOUR}|[0-9])", "%M": "[0-5]?[0-9]", "%S": "[0-5]?[0-9]"}
+        pieces = re.split("(%.)", datetime_format)
+        if any(piece not in short for piece in pieces[1::2]):
+            return None
+        forms.append("".join(short.get(piece) or _escape(piece) for piece in pieces))
+    return _with_missing(f"(?:{'|'.join(forms)})")
+
+
+def _short(pattern: str) -> str:
+    return "0?2" if pattern == "02" else pattern.replace("0[", "0?[")
+
+
+def _escape(text: str) -> str:
+    # re.escape escapes more than the regular expressions of JSON Schema (ECMA-262 in Unicode mode) allow
+    return _SYNTAX.sub(r"\\\g<0>", text)
+
+
+def _any_case(words: Sequence[str]) -> str:
+    spelled = (
+        "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else _escape(letter) for letter in word)
+        for word in words
+    )
+    return "|".join(spelled)
+
+
+_MISSING = _any_case(sorted(MISSING_STRINGS - {""}))
+
+
+def _with_missing(pattern: str) -> str:
+    return f"^(?:{pattern}|{_SPACE}(?:{_MISSING})?{_SPACE})$"
+
+
+NUMBER_PATTERN = f"^{_SPACE}(?:{_NUMBER}|{_any_case(sorted(TRUE_STRINGS | FALSE_STRINGS))}|{_MISSING})?{_SPACE}$"

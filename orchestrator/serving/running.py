@@ -1,0 +1,234 @@
+"""An endpoint while it runs: Ray Serve with its replicas, the collector of their figures, and the registry followed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import psutil
+
+from orchestrator.cluster import ray_session, silence
+from orchestrator.config import ServeConfig
+from orchestrator.environment import debugging
+from orchestrator.errors import ServingError
+from orchestrator.serving.control import answering
+from orchestrator.serving.deployments import Deployment, recorded
+from orchestrator.serving.following import Models
+from orchestrator.serving.ingress import Ingress
+
+FOLLOW_SECONDS = 2.0
+QUESTION_SECONDS = 5.0
+
+
+class Running:
+    """Context of a running endpoint."""
+
+    def __init__(self, config: ServeConfig, place: Path, ingress: Ingress, models: Models, url: str) -> None:
+        """Nothing is started before the context is entered."""
+        self._config = config
+        self._place = place
+        self._ingress = ingress
+        self._models = models
+        self._url = url
+        self._stack = ExitStack()
+        self._settings: Any = None
+        self._collector: Any = None
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Running:
+        config, models = self._config, self._models.models
+        name = config.name or next(iter(models))
+        version = next(iter(models.values())).roles["champion"].version if len(models) == 1 else None
+        control = str(self._place / "control.sock")
+        process = psutil.Process()
+        record = Deployment(
+            name, version, self._url, process.pid, process.create_time(), tuple(models), control, str(self._place)
+        )
+        with ExitStack() as stack:
+            stack.enter_context(answering(self._place, self._answer))
+            stack.enter_context(recorded(record))
+            cores = max(os.cpu_count() or 1, config.replicas[1]) if config.address is None else None
+            stack.enter_context(ray_session(config.address, num_cpus=cores, environment=self._ingress.environment))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def deploy(self, stop: threading.Event) -> None:
+        """Starts Serve and the replicas; they are stopped with the context.
+
+        Raises:
+            ServingError: it does not start, or Serve runs on the cluster already.
+        """
+        import ray
+        from ray import serve
+
+        from orchestrator.serving.hosting import Limits, Settings
+        from orchestrator.serving.replica import COLLECTOR, NAMESPACE
+        from orchestrator.serving.telemetry.collector import Collector
+
+        config = self._config
+        _quiet_serve()
+        _check_no_serve(config.address)
+        actor = ray.remote(Collector).options(name=COLLECTOR, namespace=NAMESPACE, num_cpus=0, max_restarts=-1)
+        self._collector = actor.remote()
+        limits = Limits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())
+        absolute = str(Path(config.auth_token_file).resolve()) if config.auth_token_file else None
+        folder = str(Path(config.log_folder).resolve()) if config.log_folder else None
+        self._settings = Settings(limits, absolute, config.cors_origins, folder, config.log_share)
+        self._stack.callback(_shut_down)
+        options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
+        if config.tls_cert and self._ingress.name == "python":
+            options |= {"ssl_certfile": config.tls_cert, "ssl_keyfile": config.tls_key}
+        serve.start(http_options=options, logging_config={"log_level": "INFO" if debugging() else "ERROR"})
+        if not stop.is_set():
+            self._apply(self._models.configuration())
+
+    def follow_until(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+        """Serves what the registry says, until told to stop."""
+        told: dict[str, str | None] = {}
+        while not stop.is_set():
+            self._follow(None)
+            for name, model in self._models.models.items():
+                if model.problem != told.get(name):
+                    told[name] = model.problem
+                    say(f"{name}: {model.problem}" if model.problem else f"{name}: the registry is followed again")
+            stop.wait(FOLLOW_SECONDS)
+
+    def _follow(self, only: str | None) -> None:
+        self._models.follow(self._apply, only)
+
+    def _apply(self, configuration: Mapping[str, Any]) -> None:
+        """Gives the replicas a configuration; those that run take it over in place."""
+        import ray
+        from ray import serve
+
+        from orchestrator.serving.replica import serve_application
+
+        with self._lock:
+            if self._config.address is not None:
+                for model in self._models.models.values():
+                    for served in model.roles.values():
+                        files = {path.name: path.read_bytes() for path in served.folder.iterdir()}
+                        ray.get(self._collector.put_files.remote(served.key, files))
+                self._collector.drop_files.remote(self._models.keys())
+            ray.get(self._collector.set_served.remote(self._models.served()))
+            try:
+                application = serve_application(self._settings, configuration, self._config.replicas)
+                serve.run(application, name="endpoint", route_prefix="/")
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:300]
+                raise ServingError(f"Ray Serve could not start the models: {reason}") from error
+
+    def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What `orchestrator status` and `orchestrator promote` ask."""
+        if self._collector is None:
+            raise ServingError("it is starting")
+        if question["do"] == "follow":
+            name = str(question["model"])
+            model = self._models.models[name]
+            if model.follows:
+                self._follow(name)
+            problem = model.problem or self._wait_for_replicas(float(question["seconds"]))
+            return {"follows": model.follows, "serving": model.serving(), "problem": problem}
+        if question["do"] == "status":
+            return {**self._summary(), "ingress": self._ingress.name, "problems": self._problems()}
+        raise ServingError(f"it does not know what '{question['do']}' is")
+
+    def _summary(self) -> dict[str, Any]:
+        import ray
+
+        try:
+            summary: dict[str, Any] = ray.get(self._collector.summary.remote(), timeout=QUESTION_SECONDS)
+        except Exception as error:  # Ray raises many kinds
+            raise ServingError(f"its replicas cannot be asked ({type(error).__name__})") from error
+        return summary
+
+    def _problems(self) -> list[str]:
+        return [f"{name}: {model.problem}" for name, model in self._models.models.items() if model.problem]
+
+    def _wait_for_replicas(self, seconds: float) -> str | None:
+        """Until all replicas say that they serve what they should; a sentence when they do not."""
+        wanted = {name: model.serving() for name, model in self._models.models.items()}
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            serving = self._summary()["serving"]
+            if serving and all(one == wanted for one in serving.values()):
+                return None
+            time.sleep(0.2)
+        return f"not all replicas had taken it over after {seconds:.0f} s; see `orchestrator status`"
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt while things are being started, so that they are cleaned up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def stop_event() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal interrupts. Open it after Ray: that takes SIGTERM."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        del number
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _check_no_serve(address: str | None) -> None:
+    """Raises ServingError when Serve runs already: it would keep its port, and stopping ours would stop it for all."""
+    import ray
+
+    with contextlib.suppress(ValueError):
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+        raise ServingError(
+            f"Ray Serve runs on the cluster at {address or 'this machine'} already; "
+            "leave out --address to serve beside it, or stop it with `serve shutdown`"
+        )
+
+
+def _shut_down() -> None:
+    from ray import serve
+
+    with silence():
+        serve.shutdown()
+        # its last messages come from another process, a moment later
+        time.sleep(0.5)
+
+
+def _quiet_serve() -> None:
+    if not debugging():
+        for logger in ("ray.serve", "ray._private"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)

@@ -1,0 +1,127 @@
+"""A model as replicas use it: a bundle prepared once by the endpoint's process, loaded without torch if possible."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.data import FeatureEncoder, Schema, TargetEncoder
+from orchestrator.data.answers import Predictions, predictions
+from orchestrator.data.columnar import ColumnarEncoder, Columns
+from orchestrator.data.distribution import Distribution
+from orchestrator.errors import BundleError
+from orchestrator.serving.execution import TORCH_FILE, Execution, Network, choose, load
+from orchestrator.serving.requests import InvalidRequestError
+
+PREPARED_FILE = "prepared.json"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model ready to answer requests.
+
+    Attributes:
+        schema, target_encoder, metrics, example: of its bundle.
+        description: JSON for those who want to call it, see `ModelBundle.description`.
+        encoder: columns of JSON values to the network's inputs.
+        distribution: of the training rows, or None for a bundle that has none.
+        execution: how it is computed.
+        network: float32 [rows, width] and int64 [rows, features] -> float32 [rows, outputs].
+    """
+
+    schema: Schema
+    target_encoder: TargetEncoder
+    metrics: Mapping[str, Any]
+    example: Mapping[str, Any]
+    description: Mapping[str, Any]
+    encoder: ColumnarEncoder
+    distribution: Distribution | None
+    execution: Execution
+    network: Network
+
+    def encode(self, columns: Columns, rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The network's inputs; raises InvalidValueError for a value that does not fit its column."""
+        return self.encoder.encode(columns, rows)
+
+    def answers(self, outputs: NDArray[np.float32]) -> Predictions:
+        """What the outputs of a request's rows say.
+
+        Raises:
+            InvalidRequestError: an output is not a number, because inputs were too large.
+        """
+        answers = predictions(self.schema, self.target_encoder, outputs)
+        figures = answers.probabilities if self.schema.target.task.is_classification else answers.values[:, None]
+        if not np.isfinite(figures).all():
+            row = int(np.argmin(np.isfinite(figures).all(axis=1)))
+            raise InvalidRequestError(
+                f"row {row + 1}: its numbers are too large for the model to compute an answer", row
+            )
+        return answers
+
+
+def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
+    """Copies a bundle and decides how its network is computed.
+
+    Args:
+        bundle: folder of a bundle that was loaded once, so is known to be plain data.
+        folder: where replicas find it; it must not exist.
+        execution: `auto`, `torch` or `onnxruntime`.
+
+    Raises:
+        BundleError: it cannot be loaded.
+        ServingError: the execution is not possible.
+    """
+    from orchestrator.bundle import ModelBundle
+
+    loaded = ModelBundle.load(bundle)
+    shutil.copytree(bundle, folder)
+    encoder = loaded.encoder
+    chosen = choose(folder, (encoder.numeric_width, encoder.cardinalities), execution)
+    if chosen.name != "torch":
+        (folder / TORCH_FILE).unlink()
+    content = {"execution": chosen.to_json(), "description": loaded.description()}
+    (folder / PREPARED_FILE).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    return chosen
+
+
+def load_served(folder: Path) -> ServedModel:
+    """Reads what `prepare` wrote.
+
+    Raises:
+        BundleError: it is not there or damaged.
+    """
+    try:
+        content = {
+            name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            for name in ("schema", "encoder", "metrics", "example", "prepared")
+        }
+        schema = Schema.from_json(content["schema"])
+        encoder = FeatureEncoder.from_json(content["encoder"]["features"])
+        execution = Execution(**content["prepared"]["execution"])
+        distribution = folder / "distribution.json"
+        return ServedModel(
+            schema,
+            TargetEncoder(**content["encoder"]["target"]),
+            content["metrics"],
+            content["example"],
+            content["prepared"]["description"],
+            ColumnarEncoder(schema, encoder),
+            Distribution.from_json(json.loads(distribution.read_text("utf-8"))) if distribution.is_file() else None,
+            execution,
+            load(folder, execution),
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{folder.name}: the prepared model cannot be read ({error!r})") from error
+
+
+def description_of(name: str, version: str, model: ServedModel) -> dict[str, Any]:
+    """What `GET /schema` gives."""
+    shown = {"name": name, "version": version or None}
+    return {**model.description, "model": shown, "execution": asdict(model.execution)}

@@ -1,0 +1,220 @@
+"""What one replica has counted since it started."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.serving.telemetry.drift import InputWindow
+from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
+from orchestrator.serving.telemetry.merge import Snapshot
+
+if TYPE_CHECKING:
+    from orchestrator.data.distribution import Distribution
+
+MAX_MESSAGE = 500
+
+
+class _Answers:
+    """Of a model, version and role."""
+
+    __slots__ = ("requests", "rows", "seconds")
+
+    def __init__(self) -> None:
+        self.requests: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.rows = 0
+        self.seconds = Histogram(SECONDS_BOUNDS)
+
+
+class _Batches:
+    """Of a model and version."""
+
+    __slots__ = ("requests", "rows", "seconds")
+
+    def __init__(self) -> None:
+        self.requests = Histogram(SIZE_BOUNDS)
+        self.rows = Histogram(SIZE_BOUNDS)
+        self.seconds = Histogram(SECONDS_BOUNDS)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"requests": self.requests.to_json(), "rows": self.rows.to_json(), "seconds": self.seconds.to_json()}
+
+
+class _Shadow:
+    """Of a model and version that answers copies of requests."""
+
+    __slots__ = ("differences", "failures", "largest", "requests", "rows", "seconds")
+
+    def __init__(self) -> None:
+        self.requests = self.rows = self.differences = self.failures = 0
+        self.largest = 0.0
+        self.seconds = Histogram(SECONDS_BOUNDS)
+
+    def to_json(self) -> dict[str, Any]:
+        counts = {name: getattr(self, name) for name in ("requests", "rows", "differences", "failures")}
+        return {**counts, "seconds": self.seconds.to_json()}
+
+
+class Telemetry:
+    """Counters, histograms and gauges of one replica, since it started.
+
+    The event loop and the threads that compute share it, so every method takes one lock: `+=` is a read and a write,
+    between which another thread may run. Nobody holds the lock for longer than a copy of the counters, and taking a
+    free lock costs less than 0.1 us, little beside the rest of a call (about 1 us).
+
+    Names of models become keys that stay for ever: give "" for a model that does not exist, not what a client wrote.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._answers: defaultdict[tuple[str, str, str], _Answers] = defaultdict(_Answers)
+        self._refused: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._batches: defaultdict[tuple[str, str], _Batches] = defaultdict(_Batches)
+        self._shadows: defaultdict[tuple[str, str], _Shadow] = defaultdict(_Shadow)
+        self._queues: dict[str, tuple[int, int]] = {}
+        self._errors: dict[str, dict[str, Any]] = {}
+        self._inputs: dict[tuple[str, str], InputWindow] = {}
+        self._counting = Lock()
+        self._number = 0
+
+    def answered(self, model: str, version: str, role: str, route: str, status: int, seconds: float, rows: int) -> None:
+        """Counts a request.
+
+        Args:
+            model: that was asked, "" if there is none of that name.
+            version: that has answered, "" when none was reached.
+            role: of the version: `champion`, `canary` or `shadow`; "" when none was reached.
+            route: path of the request as the application declares it, without names of models.
+            status: HTTP status of the answer.
+            seconds: from the request's arrival to its answer.
+            rows: that were answered.
+        """
+        with self._lock:
+            answers = self._answers[model, version, role]
+            answers.requests[route, status] += 1
+            answers.rows += rows
+            answers.seconds.record(seconds)
+
+    def refused(self, model: str, reason: str) -> None:
+        """Counts a request that was not computed, by reason: `overload`, `timeout`, `too_large`, `unauthorized`..."""
+        with self._lock:
+            self._refused[model, reason] += 1
+
+    def batch(self, model: str, version: str, requests: int, rows: int, seconds: float) -> None:
+        """Counts a run of the network over the rows of some requests."""
+        with self._lock:
+            batches = self._batches[model, version]
+            batches.requests.record(requests)
+            batches.rows.record(rows)
+            batches.seconds.record(seconds)
+
+    def mirrored(self, model: str, version: str, seconds: float, rows: int, differences: int, largest: float) -> None:
+        """Counts a shadow's answer to a copy of a request.
+
+        Args:
+            model: that was asked.
+            version: the shadow.
+            seconds: that its answer took.
+            rows: that were compared.
+            differences: of them, with another label.
+            largest: difference of a probability, or of a value in the target's unit.
+        """
+        with self._lock:
+            shadow = self._shadows[model, version]
+            shadow.requests += 1
+            shadow.rows += rows
+            shadow.differences += differences
+            shadow.seconds.record(seconds)
+            if largest > shadow.largest:
+                # JSON has no infinity
+                shadow.largest = min(float(largest), sys.float_info.max)
+
+    def mirror_failed(self, model: str, version: str) -> None:
+        """Counts a copy of a request that a shadow did not answer."""
+        with self._lock:
+            self._shadows[model, version].failures += 1
+
+    def set_queue(self, model: str, length: int) -> None:
+        """Notes how many requests wait; a snapshot shows the largest number since the one before."""
+        with self._lock:
+            self._queues[model] = (length, max(length, self._queues.get(model, (0, 0))[1]))
+
+    def failed(self, model: str, message: str) -> None:
+        """Keeps the last error of a model; longer ones than 500 characters are cut."""
+        with self._lock:
+            self._errors[model] = {"message": message[:MAX_MESSAGE], "time": time.time()}
+
+    def know(self, model: str, version: str, distribution: Distribution | None) -> None:
+        """Gives what the training rows of a version looked like, None when that is not known; its counts begin anew."""
+        with self._lock:
+            if distribution is None:
+                self._inputs.pop((model, version), None)
+            else:
+                self._inputs[model, version] = InputWindow(distribution)
+
+    def observe(self, model: str, version: str, numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> None:
+        """Keeps encoded rows to compare them with the training rows, see `InputWindow.observe`."""
+        window = self._inputs.get((model, version))
+        if window is not None:
+            window.observe(numeric, categorical)
+
+    def snapshot(self) -> Snapshot:
+        """Everything so far as plain JSON, see `merge`; begins a new maximum of the queues.
+
+        Binning the observed rows takes milliseconds: better call it in a thread.
+        """
+        inputs: dict[str, Any] = {}
+        training: dict[str, Any] = {}
+        with self._lock:
+            windows = list(self._inputs.items())
+        with self._counting:
+            for (model, version), window in windows:
+                columns = window.count()
+                rows = max((sum(counts) for counts in columns.values()), default=0)
+                inputs.setdefault(model, {})[version] = {"rows": rows, "columns": columns}
+                training.setdefault(model, {})[version] = window.training
+        with self._lock:
+            queues = {model: longest for model, (_, longest) in self._queues.items()}
+            self._queues = {model: (length, length) for model, (length, _) in self._queues.items()}
+            self._number += 1
+            return {
+                "number": self._number,
+                "counters": self._counters(),
+                "largest": _nested({key: shadow.largest for key, shadow in self._shadows.items()}),
+                "queues": queues,
+                "inputs": inputs,
+                "training": training,
+                "errors": dict(self._errors),
+            }
+
+    def _counters(self) -> dict[str, Any]:
+        requests = {
+            (*key, route, str(status)): count
+            for key, answers in self._answers.items()
+            for (route, status), count in answers.requests.items()
+        }
+        return {
+            "requests": _nested(requests),
+            "rows": _nested({key: answers.rows for key, answers in self._answers.items()}),
+            "seconds": _nested({key: answers.seconds.to_json() for key, answers in self._answers.items()}),
+            "refused": _nested(self._refused),
+            "batches": _nested({key: batches.to_json() for key, batches in self._batches.items()}),
+            "shadow": _nested({key: shadow.to_json() for key, shadow in self._shadows.items()}),
+        }
+
+
+def _nested(entries: dict[Any, Any]) -> dict[str, Any]:
+    """{("a", "b"): 1} -> {"a": {"b": 1}}."""
+    tree: dict[str, Any] = {}
+    for (*path, last), value in entries.items():
+        place = tree
+        for name in path:
+            place = place.setdefault(name, {})
+        place[last] = value
+    return tree

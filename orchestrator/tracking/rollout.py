@@ -1,0 +1,286 @@
+"""Which versions of a registered model take traffic, kept in MLflow's registry: aliases and tags of the model.
+
+`champion` answers; `canary` answers a share of the requests; `shadow` answers copies of them, which nobody reads.
+A version has one of these roles at a time. See https://mlflow.org/docs/latest/ml/model-registry/#model-alias
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import TrackingError, UsageError
+from orchestrator.tracking import tags
+from orchestrator.tracking.store import tracked
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
+HISTORY_LENGTH = 20
+PERCENT = 100
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The versions of a model that take traffic.
+
+    Attributes:
+        name: of the registered model.
+        champion: version that answers, None when there is none yet.
+        canary: version that answers a share of the requests, or None.
+        weight: that share, in percent from 0 to 100; 0 without a canary.
+        shadow: version that answers copies of requests, or None.
+        history: champions before, the latest last, 20 at most; some may have been deleted since.
+    """
+
+    name: str
+    champion: str | None
+    canary: str | None
+    weight: int
+    shadow: str | None
+    history: tuple[str, ...]
+
+
+def read_rollout(client: MlflowClient, name: str) -> Rollout:
+    """The present state, in one call to the registry.
+
+    Raises:
+        TrackingError: there is no such model, or its tags were changed by hand to something that cannot be read.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with tracked(client.tracking_uri):
+        try:
+            model = client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            known = sorted(other.name for other in client.search_registered_models(max_results=100))
+            listed = ", ".join(known[:8]) or "none; train one with `orchestrator sweep`"
+            raise TrackingError(f"there is no registered model '{name}' (registered: {listed})") from None
+    versions = {alias: str(version) for alias, version in model.aliases.items()}
+    champion, canary = versions.get(CHAMPION), versions.get(CANARY)
+    history = _parse_history(name, model.tags)
+    while history and history[-1] == champion:
+        # written by a promotion that was cut off, or by a rollback: see there
+        history = history[:-1]
+    weight = _parse_weight(name, model.tags) if canary else 0
+    return Rollout(name, champion, canary, weight, versions.get(SHADOW), history)
+
+
+def existing_version(client: MlflowClient, name: str, version: str) -> str:
+    """The version as the registry writes it (`4` for `04`).
+
+    Raises:
+        TrackingError: there is no such model or version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with tracked(client.tracking_uri):
+        try:
+            return str(client.get_model_version(name, version).version)
+        except MlflowException as error:
+            if error.error_code not in ABSENT:
+                raise
+        read_rollout(client, name)
+        latest = max((int(found.version) for found in client.get_registered_model(name).latest_versions), default=0)
+        hint = f"the latest is {latest}" if latest else "it has none"
+        raise TrackingError(f"there is no version {version} of the registered model '{name}' ({hint})")
+
+
+def promote(client: MlflowClient, name: str, version: str) -> Rollout:
+    """Makes a version the champion; the one before is added to the history, and the version's role before ends.
+
+    The history is written first, then the alias moves in one call. Cut off in between, the old one is the champion,
+    and the end of the history, which is not read while it is the champion. So there is always a champion, and always
+    the way back.
+
+    Raises:
+        TrackingError: there is no such model or version, or the store cannot be used.
+    """
+    with tracked(client.tracking_uri):
+        before = read_rollout(client, name)
+        version = existing_version(client, name, version)
+        former = () if before.champion in (None, version) else (before.champion,)
+        _move_champion(client, before, version, (*before.history, *former))
+    return read_rollout(client, name)
+
+
+def previous_champion(client: MlflowClient, rollout: Rollout) -> tuple[str, tuple[str, ...]]:
+    """Where a rollback leads.
+
+    Returns:
+        The latest version of the history that still exists, and the history before it.
+
+    Raises:
+        TrackingError: there is none.
+    """
+    from mlflow.exceptions import MlflowException
+
+    history = rollout.history
+    with tracked(client.tracking_uri):
+        while history:
+            *earlier, version = history
+            history = tuple(earlier)
+            # with deleted versions in between, the present champion may come up again
+            if version == rollout.champion:
+                continue
+            try:
+                client.get_model_version(rollout.name, version)
+            except MlflowException as error:
+                if error.error_code not in ABSENT:
+                    raise
+            else:
+                return version, history
+    gone = f" (deleted since: {', '.join(rollout.history)})" if rollout.history else ""
+    raise TrackingError(
+        f"'{rollout.name}' has no earlier champion to roll back to{gone}; "
+        f"give a version: `orchestrator promote {rollout.name} VERSION`"
+    )
+
+
+def rollback(client: MlflowClient, name: str) -> Rollout:
+    """Makes the champion before the champion again, and takes it from the history.
+
+    As in `promote`, the history is written first: its end is the version that then becomes the champion.
+
+    Raises:
+        TrackingError: there is no such model, none of its earlier champions still exists, or the store cannot be used.
+    """
+    with tracked(client.tracking_uri):
+        before = read_rollout(client, name)
+        version, history = previous_champion(client, before)
+        _move_champion(client, before, version, (*history, version))
+    return read_rollout(client, name)
+
+
+def set_canary(client: MlflowClient, name: str, version: str, weight: int) -> Rollout:
+    """Gives a version a share of the requests, instead of any other canary.
+
+    Args:
+        client: of the store.
+        name: of the registered model.
+        version: not the champion; it stops being the shadow.
+        weight: its share in percent, from 0 to 100.
+
+    Raises:
+        UsageError: the weight is out of range, the version is the champion or there is no champion.
+        TrackingError: there is no such model or version, or the store cannot be used.
+    """
+    if not 0 <= weight <= PERCENT:
+        raise UsageError(f"the weight of a canary is a percentage from 0 to {PERCENT}, not {weight}")
+    with tracked(client.tracking_uri):
+        before = read_rollout(client, name)
+        version = _candidate(client, before, version, CANARY)
+        larger = before.canary is not None and weight > before.weight
+        # between the two writes, the smaller share counts, for the old canary or for the new one
+        if larger:
+            client.set_registered_model_alias(name, CANARY, version)
+        client.set_registered_model_tag(name, tags.CANARY_WEIGHT, str(weight))
+        if not larger:
+            client.set_registered_model_alias(name, CANARY, version)
+        if before.shadow == version:
+            client.delete_registered_model_alias(name, SHADOW)
+    return read_rollout(client, name)
+
+
+def set_shadow(client: MlflowClient, name: str, version: str) -> Rollout:
+    """Gives a version copies of the requests, instead of any other shadow.
+
+    Args:
+        client: of the store.
+        name: of the registered model.
+        version: not the champion; it stops being the canary.
+
+    Raises:
+        UsageError: the version is the champion or there is no champion.
+        TrackingError: there is no such model or version, or the store cannot be used.
+    """
+    with tracked(client.tracking_uri):
+        before = read_rollout(client, name)
+        version = _candidate(client, before, version, SHADOW)
+        client.set_registered_model_alias(name, SHADOW, version)
+        if before.canary == version:
+            _end_canary(client, name)
+    return read_rollout(client, name)
+
+
+def abort(client: MlflowClient, name: str) -> Rollout:
+    """Ends canary and shadow, also ones whose weight cannot be read; the champion answers everything.
+
+    Raises:
+        TrackingError: there is no such model, or the store cannot be used.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with tracked(client.tracking_uri):
+        try:
+            _end_canary(client, name)
+            client.delete_registered_model_alias(name, SHADOW)
+        except MlflowException as error:
+            if error.error_code not in ABSENT:
+                raise
+    return read_rollout(client, name)
+
+
+def _candidate(client: MlflowClient, rollout: Rollout, version: str, role: str) -> str:
+    """The version as the registry writes it, once it may take the role beside the champion."""
+    name, version = rollout.name, existing_version(client, rollout.name, version)
+    if rollout.champion is None:
+        raise UsageError(
+            f"'{name}' has no champion beside which version {version} could be the {role}; "
+            f"make it the champion: `orchestrator promote {name} {version}`"
+        )
+    if rollout.champion == version:
+        raise UsageError(f"version {version} of '{name}' is the champion, so it cannot be the {role}; give another one")
+    return version
+
+
+def _move_champion(client: MlflowClient, before: Rollout, version: str, history: tuple[str, ...]) -> None:
+    # left from a move that was cut off at its end; harmless until another version is the champion
+    _end_roles(client, before, before.champion)
+    client.set_registered_model_tag(before.name, tags.HISTORY, json.dumps(history[-HISTORY_LENGTH:]))
+    client.set_registered_model_alias(before.name, CHAMPION, version)
+    _end_roles(client, before, version)
+
+
+def _end_roles(client: MlflowClient, before: Rollout, version: str | None) -> None:
+    """Ends what a champion is besides."""
+    if version is not None and before.canary == version:
+        _end_canary(client, before.name)
+    if version is not None and before.shadow == version:
+        client.delete_registered_model_alias(before.name, SHADOW)
+
+
+def _end_canary(client: MlflowClient, name: str) -> None:
+    client.delete_registered_model_alias(name, CANARY)
+    client.delete_registered_model_tag(name, tags.CANARY_WEIGHT)
+
+
+def _parse_weight(name: str, labels: Mapping[str, str]) -> int:
+    text = labels.get(tags.CANARY_WEIGHT, "0")
+    weight = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= weight <= PERCENT:
+        raise TrackingError(
+            f"the tag {tags.CANARY_WEIGHT} of the registered model '{name}' is '{text[:40]}'; "
+            f"set it to a whole number from 0 to {PERCENT}, or end the canary: `orchestrator promote {name} --abort`"
+        )
+    return weight
+
+
+def _parse_history(name: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+    text = labels.get(tags.HISTORY, "[]")
+    try:
+        history = json.loads(text)
+    except ValueError:
+        history = None
+    if not isinstance(history, list):
+        raise TrackingError(
+            f"the tag {tags.HISTORY} of the registered model '{name}' is '{text[:40]}', no JSON list of versions; "
+            "correct or delete it in MLflow"
+        )
+    return tuple(str(version) for version in history)

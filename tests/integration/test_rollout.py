@@ -1,0 +1,583 @@
+"""Which version takes traffic, in a real MLflow registry: promote, roll back, canary, shadow, gates and commands."""
+
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from support import mixed_frame, train_bundle
+
+import orchestrator
+from orchestrator.cli import main
+from orchestrator.cli.rollout import endpoint_sentence
+from orchestrator.errors import BundleError, GateError, TrackingError, UsageError
+from orchestrator.serving.control import Followed
+from orchestrator.serving.gates import check_bundle, check_metric, gate_version
+from orchestrator.tracking import rollout
+from orchestrator.tracking.registry import register_bundle
+from orchestrator.tracking.rollout import Rollout, read_rollout
+from orchestrator.tracking.store import client_for
+from orchestrator.training.metrics import CLASSIFICATION_METRICS
+
+
+class Registry:
+    """An MLflow store, and a bundle that is registered again and again with made-up figures."""
+
+    def __init__(self, folder):
+        self.uri = f"sqlite:///{folder}/mlflow.db"
+        self.client = client_for(self.uri)
+        self.experiment = self.client.create_experiment("rollout", artifact_location=str(folder / "artifacts"))
+        self.bundle = folder / "bundle"
+        train_bundle(mixed_frame(), "label", self.bundle)
+        self._numbers = itertools.count()
+
+    def name(self):
+        """A model that does not exist yet."""
+        return f"model-{next(self._numbers)}"
+
+    def register(self, name, value=0.9, digest="same", metric="roc_auc", folder=None):
+        run = self.client.create_run(self.experiment)
+        measured_by = CLASSIFICATION_METRICS[metric]
+        return register_bundle(
+            self.client, run.info.run_id, name, folder or self.bundle, measured_by, value, digest
+        ).version
+
+    def bare(self, versions, client=None):
+        """A model with versions that hold nothing, for what does not look into them."""
+        name = self.name()
+        self.client.create_registered_model(name)
+        for _ in range(versions):
+            self.client.create_model_version(name, str(self.bundle))
+        return name
+
+    def files(self, name, version):
+        """Where the bundle of a version lies."""
+        place = self.client.get_model_version_download_uri(name, version).removeprefix("file://")
+        (found,) = Path(place).glob("data/*/network.pt2")
+        return found.parent
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    return Registry(tmp_path_factory.mktemp("registry"))
+
+
+def run(registry, *arguments):
+    return CliRunner().invoke(main, [*(str(argument) for argument in arguments), "--tracking-uri", registry.uri])
+
+
+# --- state
+
+
+def test_registering_better_models_keeps_the_history(registry):
+    name = registry.name()
+    for value in (0.7, 0.8, 0.75, 0.9):
+        registry.register(name, value)
+    assert read_rollout(registry.client, name) == Rollout(name, "4", None, 0, None, ("1", "2"))
+
+
+def test_rolling_back_twice_and_no_further(registry):
+    name = registry.bare(3)
+    for version in ("1", "2", "3"):
+        rollout.promote(registry.client, name, version)
+    assert rollout.rollback(registry.client, name) == Rollout(name, "2", None, 0, None, ("1",))
+    assert rollout.rollback(registry.client, name) == Rollout(name, "1", None, 0, None, ())
+    with pytest.raises(TrackingError, match="no earlier champion to roll back to; give a version"):
+        rollout.rollback(registry.client, name)
+    assert read_rollout(registry.client, name).champion == "1"
+
+
+def test_rolling_back_passes_over_deleted_versions(registry):
+    name = registry.bare(4)
+    for version in ("1", "2", "3", "4"):
+        rollout.promote(registry.client, name, version)
+    registry.client.delete_model_version(name, "3")
+    assert rollout.rollback(registry.client, name) == Rollout(name, "2", None, 0, None, ("1",))
+    registry.client.delete_model_version(name, "1")
+    with pytest.raises(TrackingError, match=r"deleted since: 1"):
+        rollout.rollback(registry.client, name)
+
+
+def test_rolling_back_never_leads_to_the_champion_itself(registry):
+    name = registry.bare(3)
+    for version in ("1", "2", "3", "2"):
+        rollout.promote(registry.client, name, version)
+    registry.client.delete_model_version(name, "3")
+    assert rollout.rollback(registry.client, name) == Rollout(name, "1", None, 0, None, ())
+
+
+def test_after_the_champion_was_deleted_there_is_a_way_back(registry):
+    name = registry.bare(2)
+    for version in ("1", "2"):
+        rollout.promote(registry.client, name, version)
+    registry.client.delete_model_version(name, "2")
+    assert read_rollout(registry.client, name) == Rollout(name, None, None, 0, None, ("1",))
+    assert rollout.rollback(registry.client, name).champion == "1"
+
+
+def test_promoting_the_champion_changes_nothing(registry):
+    name = registry.bare(2)
+    for version in ("1", "2"):
+        rollout.promote(registry.client, name, version)
+    before = read_rollout(registry.client, name)
+    assert rollout.promote(registry.client, name, "2") == before
+
+
+def test_the_history_keeps_the_last_twenty(registry):
+    name = registry.bare(3)
+    for version in [*("1", "2") * 12, "3"]:
+        rollout.promote(registry.client, name, version)
+    history = read_rollout(registry.client, name).history
+    assert len(history) == 20
+    assert history[-3:] == ("2", "1", "2")
+
+
+def test_a_version_has_one_role_at_a_time(registry):
+    client, name = registry.client, registry.bare(3)
+    rollout.promote(client, name, "1")
+    assert rollout.set_shadow(client, name, "2") == Rollout(name, "1", None, 0, "2", ())
+    assert rollout.set_canary(client, name, "2", 25) == Rollout(name, "1", "2", 25, None, ())
+    assert rollout.set_shadow(client, name, "3") == Rollout(name, "1", "2", 25, "3", ())
+    assert rollout.promote(client, name, "2") == Rollout(name, "2", None, 0, "3", ("1",))
+    assert rollout.set_canary(client, name, "3", 100) == Rollout(name, "2", "3", 100, None, ("1",))
+    assert rollout.set_shadow(client, name, "3") == Rollout(name, "2", None, 0, "3", ("1",))
+    rollout.set_canary(client, name, "1", 5)
+    assert rollout.rollback(client, name) == Rollout(name, "1", None, 0, "3", ())
+    rollout.set_canary(client, name, "2", 5)
+    assert rollout.abort(client, name) == Rollout(name, "1", None, 0, None, ())
+    assert rollout.abort(client, name) == Rollout(name, "1", None, 0, None, ())
+
+
+def test_what_cannot_be_is_a_sentence(registry):
+    client, name = registry.client, registry.bare(2)
+    with pytest.raises(UsageError, match=r"no champion beside which version 2 could be the canary"):
+        rollout.set_canary(client, name, "2", 10)
+    rollout.promote(client, name, "1")
+    with pytest.raises(UsageError, match=r"version 1 of .* is the champion"):
+        rollout.set_shadow(client, name, "1")
+    with pytest.raises(UsageError, match="from 0 to 100, not 101"):
+        rollout.set_canary(client, name, "2", 101)
+    for version in ("9", "new", "0"):
+        with pytest.raises(TrackingError, match=f"no version {version} of .* latest is 2"):
+            rollout.promote(client, name, version)
+    for change in (read_rollout, rollout.rollback, rollout.abort):
+        with pytest.raises(TrackingError, match=r"no registered model 'adlut' \(registered: model-"):
+            change(client, "adlut")
+    assert read_rollout(client, name) == Rollout(name, "1", None, 0, None, ())
+
+
+def test_tags_that_were_changed_by_hand_are_named(registry):
+    client, name = registry.client, registry.bare(2)
+    rollout.promote(client, name, "1")
+    rollout.set_canary(client, name, "2", 10)
+    for weight in ("much", "-1", "101", "10.5", "²"):
+        client.set_registered_model_tag(name, "orchestrator.canary_weight", weight)
+        with pytest.raises(TrackingError, match=f"orchestrator.canary_weight .* is '{weight}'"):
+            read_rollout(client, name)
+    assert rollout.abort(client, name) == Rollout(name, "1", None, 0, None, ())
+    client.set_registered_model_tag(name, "orchestrator.history", "1, 2")
+    with pytest.raises(TrackingError, match=r"orchestrator\.history .* no JSON list"):
+        read_rollout(client, name)
+
+
+# --- cut off in between
+
+
+class CutOffError(Exception):
+    pass
+
+
+class DyingClient(MlflowClient):
+    """Writes so often, then no more, as a process that is killed."""
+
+    writes_left = 0
+
+    def _write(self, write, *arguments):
+        if self.writes_left == 0:
+            raise CutOffError
+        self.writes_left -= 1
+        write(*arguments)
+
+    def set_registered_model_alias(self, *arguments):
+        self._write(super().set_registered_model_alias, *arguments)
+
+    def delete_registered_model_alias(self, *arguments):
+        self._write(super().delete_registered_model_alias, *arguments)
+
+    def set_registered_model_tag(self, *arguments):
+        self._write(super().set_registered_model_tag, *arguments)
+
+    def delete_registered_model_tag(self, *arguments):
+        self._write(super().delete_registered_model_tag, *arguments)
+
+
+VERSION = st.sampled_from(["1", "2", "3"])
+CHANGE = st.one_of(
+    st.tuples(st.just("promote"), VERSION),
+    st.tuples(st.just("rollback")),
+    st.tuples(st.just("set_canary"), VERSION, st.sampled_from([5, 50, 95])),
+    st.tuples(st.just("set_shadow"), VERSION),
+    st.tuples(st.just("abort")),
+)
+
+
+def after(before, change, *arguments):
+    """What the registry should say after a change."""
+    champion, canary, weight, shadow, history = (
+        before.champion,
+        before.canary,
+        before.weight,
+        before.shadow,
+        before.history,
+    )
+    if change in ("promote", "rollback"):
+        target = arguments[0] if change == "promote" else history[-1]
+        if change == "rollback":
+            history = history[:-1]
+        elif target != champion:
+            history = (*history, champion)
+        while history and history[-1] == target:
+            history = history[:-1]
+        canary, weight = (None, 0) if canary in (champion, target) else (canary, weight)
+        shadow = None if shadow in (champion, target) else shadow
+        champion = target
+    elif change == "set_canary":
+        (canary, weight), shadow = arguments, None if shadow == arguments[0] else shadow
+    elif change == "set_shadow":
+        (shadow,) = arguments
+        canary, weight = (None, 0) if canary == shadow else (canary, weight)
+    else:
+        canary, weight, shadow = None, 0, None
+    return Rollout(before.name, champion, canary, weight, shadow, history)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(CHANGE, st.sampled_from([0, 1, 2, 3, 9])), min_size=1, max_size=8))
+def test_a_change_that_is_cut_off_leaves_a_champion_and_a_way_back(registry, changes):
+    client, name = DyingClient(tracking_uri=registry.uri), registry.bare(3)
+    rollout.promote(registry.client, name, "1")
+    for (change, *arguments), writes in changes:
+        before = read_rollout(client, name)
+        forbidden = change in ("set_canary", "set_shadow") and arguments[0] == before.champion
+        if forbidden or (change == "rollback" and not before.history):
+            continue
+        wanted = after(before, change, *arguments)
+        client.writes_left = writes
+        try:
+            getattr(rollout, change)(client, name, *arguments)
+        except CutOffError:
+            found = read_rollout(client, name)
+            # champion and history are those from before or those from after, never a mixture
+            assert (found.champion, found.history) in {(state.champion, state.history) for state in (before, wanted)}
+            assert found.canary in (before.canary, wanted.canary)
+            assert found.shadow in (before.shadow, wanted.shadow)
+            if change == "set_canary" and before.canary is not None and found not in (before, wanted):
+                assert found.weight == min(before.weight, wanted.weight)
+            if change == "promote":
+                assert rollout.promote(registry.client, name, *arguments).history == wanted.history
+        else:
+            assert read_rollout(client, name) == wanted
+
+
+def test_a_role_left_by_a_promotion_that_was_cut_off_does_not_come_to_life_later(registry):
+    client, name = DyingClient(tracking_uri=registry.uri), registry.bare(3)
+    rollout.promote(registry.client, name, "1")
+    rollout.set_canary(registry.client, name, "2", 50)
+    client.writes_left = 2
+    with pytest.raises(CutOffError):
+        rollout.promote(client, name, "2")
+    assert read_rollout(client, name) == Rollout(name, "2", "2", 50, None, ("1",))
+    assert rollout.promote(registry.client, name, "3") == Rollout(name, "3", None, 0, None, ("1", "2"))
+
+
+# --- gates
+
+
+def altered(registry, folder, change):
+    """A copy of the bundle with another example.json."""
+    shutil.copytree(registry.bundle, folder)
+    example = json.loads((folder / "example.json").read_text())
+    change(example)
+    (folder / "example.json").write_text(json.dumps(example))
+    return folder
+
+
+def test_a_bundle_that_answers_as_stored_passes(registry, tmp_path):
+    assert check_bundle(registry.bundle).schema.target.name == "label"
+
+    def nudge(example):
+        for answer in example["answers"]:
+            answer["probabilities"]["high"] += 5e-6
+
+    check_bundle(altered(registry, tmp_path / "bundle", nudge))
+
+
+def swap_label(example):
+    example["answers"][1]["label"] = "low" if example["answers"][1]["label"] == "high" else "high"
+
+
+def shift_probability(example):
+    example["answers"][2]["probabilities"]["high"] += 1e-3
+
+
+def rename_class(example):
+    example["answers"][0]["probabilities"] = {"high": 0.5, "other": 0.5}
+
+
+def drop_answer(example):
+    del example["answers"][0]
+
+
+def drop_column(example):
+    for row in example["rows"]:
+        del row["number"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (swap_label, r"row 2 of its example\.json: label is \w+, but was \w+"),
+        (shift_probability, r"row 3 of its example\.json: the probability of high is 0\.\d+, but was 0\.\d+"),
+        (rename_class, r"row 1 of its example\.json: the model answers .*high.* stored is .*other"),
+        (drop_answer, "must hold rows and as many answers"),
+        (lambda example: example.clear(), "must hold rows and as many answers"),
+        (drop_column, r"cannot answer the rows of its example\.json.*number"),
+    ],
+)
+def test_a_bundle_that_answers_otherwise_is_refused(registry, tmp_path, change, sentence):
+    with pytest.raises(GateError, match=sentence):
+        check_bundle(altered(registry, tmp_path / "bundle", change))
+
+
+def test_values_are_compared_in_the_targets_unit(tmp_path):
+    frame = mixed_frame().drop(columns="label")
+    frame["number"] = frame["number"].fillna(0) * 1e9
+    train_bundle(frame, "number", tmp_path / "bundle")
+    std = check_bundle(tmp_path / "bundle").target_encoder.std
+    example = json.loads((tmp_path / "bundle" / "example.json").read_text())
+    for share, passes in ((5e-6, True), (0.1, False)):
+        changed = json.loads(json.dumps(example))
+        changed["answers"][0]["value"] += share * std
+        (tmp_path / "bundle" / "example.json").write_text(json.dumps(changed))
+        if passes:
+            check_bundle(tmp_path / "bundle")
+        else:
+            with pytest.raises(GateError, match=r"row 1 of its example\.json: value is"):
+                check_bundle(tmp_path / "bundle")
+
+
+def truncate(folder):
+    content = (folder / "network.pt2").read_bytes()
+    (folder / "network.pt2").write_bytes(content[: len(content) // 2])
+
+
+def flip_weights(folder):
+    """Other bytes in the largest weight, as a failing disk leaves them."""
+    content = bytearray((folder / "network.pt2").read_bytes())
+    with zipfile.ZipFile(folder / "network.pt2") as archive:
+        member = max((item for item in archive.infolist() if "weight_" in item.filename), key=lambda i: i.file_size)
+        with archive.open(member) as opened:
+            start = content.index(opened.read())
+    for position in range(start, start + member.file_size):
+        content[position] ^= 0x41
+    (folder / "network.pt2").write_bytes(bytes(content))
+
+
+def add_pickle(folder):
+    with zipfile.ZipFile(folder / "network.pt2", "a") as archive:
+        archive.writestr("network/data/weights/model.pkl", b"cos\nsystem\n(S'true'\ntR.")
+
+
+def remove(folder):
+    (folder / "network.pt2").unlink()
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_weights, add_pickle, remove])
+@pytest.mark.parametrize("role", ["promote", "canary", "shadow", "rollback"])
+def test_a_damaged_version_takes_no_traffic_and_the_registry_stays_as_it_was(registry, damage, role):
+    name = registry.name()
+    registry.register(name, 0.8)
+    if role == "rollback":
+        registry.register(name, 0.9)
+    else:
+        registry.register(name, 0.7)
+    damaged = "1" if role == "rollback" else "2"
+    damage(registry.files(name, damaged))
+    before = read_rollout(registry.client, name)
+    with pytest.raises((BundleError, GateError), match=f"^version {damaged} of '{name}': ") as error:
+        if role == "promote":
+            orchestrator.promote(name, damaged, tracking_uri=registry.uri, force=True)
+        elif role == "rollback":
+            orchestrator.rollback(name, tracking_uri=registry.uri)
+        else:
+            getattr(orchestrator, role)(name, damaged, tracking_uri=registry.uri)
+    assert "orchestrator-" not in str(error.value)
+    assert read_rollout(registry.client, name) == before
+
+
+def test_a_worse_version_needs_force(registry):
+    name = registry.name()
+    registry.register(name, 0.9)
+    registry.register(name, 0.85)
+    before = read_rollout(registry.client, name)
+    with pytest.raises(GateError, match=r"worse than the champion: roc_auc 0\.85 .* 0\.9 of version 1; --force"):
+        orchestrator.promote(name, "2", tracking_uri=registry.uri)
+    assert read_rollout(registry.client, name) == before
+    change = orchestrator.promote(name, "2", tracking_uri=registry.uri, force=True)
+    assert change.rollout == Rollout(name, "2", None, 0, None, ("1",))
+    assert change.former == "1"
+    assert change.checks[1].startswith("worse than the champion: roc_auc 0.85")
+    assert change.checks[1].endswith("(not required)")
+
+
+@pytest.mark.parametrize(("metric", "champion", "worse"), [("roc_auc", 0.9, 0.8), ("log_loss", 0.3, 0.4)])
+def test_equal_is_not_worse_whichever_way_the_metric_points(registry, metric, champion, worse):
+    name = registry.name()
+    for value in (champion, champion, worse):
+        registry.register(name, value, metric=metric)
+    assert read_rollout(registry.client, name).champion == "1"
+    assert f"{metric} {champion}" in check_metric(registry.client, name, "2", "1")
+    with pytest.raises(GateError, match="worse than the champion"):
+        check_metric(registry.client, name, "3", "1")
+    assert "champion already" in check_metric(registry.client, name, "1", "1")
+    assert "no champion" in check_metric(registry.client, name, "3", None)
+    assert orchestrator.promote(name, "2", tracking_uri=registry.uri).rollout.champion == "2"
+
+
+def test_what_was_not_measured_alike_is_not_compared(registry):
+    name = registry.name()
+    registry.register(name, 0.8)
+    registry.register(name, 0.9, digest="other")
+    registry.register(name, 0.9, metric="accuracy")
+    registry.register(name, float("nan"))
+    registry.client.create_model_version(name, str(registry.files(name, "1")))
+    for version, sentence in (
+        ("2", "version 1, was measured on other data"),
+        ("3", "was chosen by roc_auc, not by accuracy"),
+        ("4", "no figure on test rows"),
+        ("5", "no figure on test rows"),
+    ):
+        with pytest.raises(GateError, match=rf"{sentence}.*--force"):
+            gate_version(registry.client, registry.uri, name, version)
+        assert "(not required)" in gate_version(registry.client, registry.uri, name, version, force=True)[1]
+    with pytest.raises(GateError, match="version 5, has no figure on test rows"):
+        check_metric(registry.client, name, "1", "5")
+    assert read_rollout(registry.client, name).champion == "1"
+
+
+def test_a_new_version_on_other_data_says_how_to_promote_it(registry):
+    name = registry.name()
+    registry.register(name, 0.8)
+    run = registry.client.create_run(registry.experiment)
+    metric = CLASSIFICATION_METRICS["roc_auc"]
+    found = register_bundle(registry.client, run.info.run_id, name, registry.bundle, metric, 0.9, "other")
+    assert not found.champion
+    assert f"`orchestrator promote {name} 2 --force`" in found.reason
+
+
+# --- commands
+
+
+def test_from_shadow_to_canary_to_champion_and_back(registry):
+    name = registry.name()
+    registry.register(name, 0.8)
+    registry.register(name, 0.8)
+    shown = run(registry, "promote", name, "--shadow", 2)
+    assert shown.exit_code == 0, shown.output
+    assert "checked: version 2 loads, and answers its 5 example rows" in shown.output
+    assert f"{name}: shadow is version 2" in shown.output
+    assert f"{name}: champion is version 1\n" in shown.output
+    shown = run(registry, "promote", name, "--canary", 2)
+    assert "canary is version 2, with 10% of the requests" in shown.output
+    shown = run(registry, "promote", name, "--canary", 2, "--weight", 50, "--json")
+    assert json.loads(shown.stdout)["rollout"] == {
+        "name": name,
+        "champion": "1",
+        "canary": "2",
+        "weight": 50,
+        "shadow": None,
+        "history": [],
+    }
+    shown = run(registry, "promote", name)
+    assert f"{name}: champion is version 2, was 1; roll back with `orchestrator rollback {name}`" in shown.output
+    assert read_rollout(registry.client, name) == Rollout(name, "2", None, 0, None, ("1",))
+    shown = run(registry, "rollback", name)
+    assert shown.exit_code == 0, shown.output
+    assert f"{name}: champion is version 1, was 2\n" in shown.output
+    shown = run(registry, "rollback", name)
+    assert shown.exit_code == 1
+    assert "no earlier champion" in shown.stderr
+    run(registry, "promote", name, "--canary", 2)
+    shown = run(registry, "promote", name, "--abort", "--json")
+    content = json.loads(shown.stdout)
+    assert (content["former"], content["checks"], content["endpoints"]) == ("1", [], [])
+    assert content["rollout"]["canary"] is None
+
+
+def test_a_command_that_fails_changes_nothing(registry):
+    name = registry.name()
+    registry.register(name, 0.9)
+    registry.register(name, 0.8)
+    before = read_rollout(registry.client, name)
+    for arguments, code, sentence in (
+        ([2], 1, "worse than the champion"),
+        ([], 2, "has no canary; give the version to promote"),
+        (["--canary", 1], 2, "is the champion"),
+        (["--canary", 9], 1, "there is no version 9"),
+        ([2, "--canary", 2], 2, "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"),
+        (["--shadow", 2, "--canary", 2], 2, "give one of"),
+        (["--canary", 2, "--abort"], 2, "give one of"),
+        ([2, "--weight", 10], 2, "--weight needs --canary"),
+        (["--canary", 2, "--weight", 0], 2, "1<=x<=100"),
+        (["--canary", 2, "--weight", 101], 2, "1<=x<=100"),
+        (["--canary", 2, "--force"], 2, "--force is for champions"),
+    ):
+        shown = run(registry, "promote", name, *arguments)
+        assert (shown.exit_code, sentence in shown.stderr) == (code, True), shown.output
+        assert "Traceback" not in shown.output
+        assert read_rollout(registry.client, name) == before
+    assert run(registry, "promote", name, 2, "--force").exit_code == 0
+    assert read_rollout(registry.client, name).champion == "2"
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_help_has_an_example(command):
+    shown = CliRunner().invoke(main, [command, "--help"])
+    assert "Example:" in shown.output
+    assert f"orchestrator {command} adult" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("serving", "problem", "sentence"),
+    [
+        ({"champion": "4", "canary": None, "weight": 0, "shadow": None}, None, "answers with version 4"),
+        (
+            {"champion": "3", "canary": "4", "weight": 10, "shadow": "5"},
+            None,
+            "answers with version 3, and 10% of the requests with version 4; version 5 gets copies",
+        ),
+        ({}, "it is busy", "does not answer with it yet: it is busy"),
+    ],
+)
+def test_what_an_endpoint_does_is_one_sentence(serving, problem, sentence):
+    followed = Followed("adult", "http://127.0.0.1:8000", True, serving, problem)
+    assert endpoint_sentence(followed) == f"adult on http://127.0.0.1:8000 {sentence}"
+
+
+def test_an_endpoint_with_a_version_of_its_own_stays_with_it():
+    followed = Followed("adult", "http://127.0.0.1:8000", False, {"champion": "2"}, None)
+    assert "stays with version 2" in endpoint_sentence(followed)
+
+
+def test_the_package_knows_the_functions_without_importing_anything_heavy():
+    code = "import orchestrator, sys; dir(orchestrator); print('promote' in dir(orchestrator), 'torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["True", "False"]

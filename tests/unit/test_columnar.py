@@ -1,0 +1,205 @@
+"""Cells without a data frame give the bits that the data frame gives, and the same refusals."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support import mixed_frame
+
+from orchestrator.data import Column, ColumnKind, Schema, Target, Task, load_table, prepare_dataset
+from orchestrator.data.columnar import MEMORY_CELLS, ColumnarEncoder
+from orchestrator.data.encoder import DATETIME_PARTS, CategoricalFeature, FeatureEncoder, NumericFeature
+from orchestrator.data.values import DATETIME_FORMATS
+from orchestrator.errors import InvalidValueError
+
+TARGET = Target("label", Task.BINARY, ("no", "yes"))
+NUMBER_TEXTS = [" 3 ", "1_000", "nan", "?", "NA", "", "٣", "1e999", "-inf", "0x10", "true", "F", "-0", "1,5", "+.5e1"]
+DATE_TEXTS = [
+    "2024-01-31",
+    "2024-01-31T12:30:15",
+    "2024-01-31 12:30",
+    "2024-01-31T12:30:15.123",
+    "2024-01-31T12:30:15.123456",
+    "2024-01-31T12:30:15.123456789",
+    "2024-01-31T12:30:15.1Z",
+    "2024-01-31T12:30:15+02:00",
+    "2024-01-31T24:00:00",
+    "2024-02-30",
+    "0000-01-01",
+    "0001-01-01",
+    "3020-01-01",
+    "9999-12-31T23:59:59.999999",
+    "20240131",
+    "2024-01",
+    "2024",
+    "2024-W05",
+    "2024-01-31T12",
+    "٢٠٢٤-01-31",
+    " 2024-01-31",
+    "2024-01-31\n",
+    "now",
+    "Today ",
+    "31.01.2024",
+    "01/31/2024",
+    "31/01/2024 12:30",
+]
+
+NUMBERS = st.one_of(
+    st.integers(-5, 5),
+    st.integers(),
+    st.floats(),
+    st.sampled_from([0.0, -0.0, 5e-324, 1.7e308, -1.7e308, 2**53 + 1, 2**63, 2**64, 10**400, -(10**400)]),
+)
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    NUMBERS,
+    st.sampled_from(NUMBER_TEXTS + DATE_TEXTS + ["red", " red", "RED", "True", "x" * 70]),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.text(max_size=4),
+)
+PLAIN_CELLS = {
+    ColumnKind.NUMERIC: st.one_of(st.none(), st.integers(-1000, 1000), st.floats(-1e9, 1e9), st.just("7")),
+    ColumnKind.BOOLEAN: st.one_of(st.none(), st.booleans(), st.sampled_from(["true", "F", 0, 1])),
+    ColumnKind.CATEGORICAL: st.one_of(st.sampled_from(["red", "3", 3, 3.0, True, 1, "true", None, "violet"])),
+    ColumnKind.DATETIME: st.one_of(
+        st.none(),
+        st.datetimes().map(lambda moment: moment.isoformat(" ")),
+        st.dates().map(lambda day: day.isoformat()),
+    ),
+}
+CATEGORIES = st.lists(st.sampled_from(["red", "3", "true", "1", "0", "a b", " odd", "1e+22", "x" * 70]), unique=True)
+MEANS = st.one_of(st.sampled_from([0.0, -0.0]), st.floats(-1e6, 1e6), st.floats(-1.7e308, 1.7e308))
+STDS = st.one_of(st.just(1.0), st.floats(1e-300, 1e300))
+
+
+@st.composite
+def columns_and_encoders(draw):
+    columns, numeric, categorical = [], [], []
+    for number, kind in enumerate(draw(st.lists(st.sampled_from(ColumnKind), max_size=6))):
+        name = f"column {number}"
+        form = draw(st.sampled_from((None, *DATETIME_FORMATS))) if kind is ColumnKind.DATETIME else None
+        columns.append(Column(name, kind, form))
+        if kind is ColumnKind.CATEGORICAL:
+            categorical.append(CategoricalFeature(name, tuple(draw(CATEGORIES))))
+            continue
+        parts = draw(st.lists(st.sampled_from(DATETIME_PARTS), unique=True)) if kind is ColumnKind.DATETIME else [None]
+        for part in parts:
+            numeric.append(NumericFeature(name, part, draw(MEANS), draw(MEANS), draw(STDS), draw(st.booleans())))
+    if draw(st.booleans()):
+        numeric = draw(st.permutations(numeric))
+    return Schema(tuple(columns), TARGET), FeatureEncoder(tuple(numeric), tuple(categorical))
+
+
+def outcome(encode):
+    try:
+        numbers, codes = encode()
+    except InvalidValueError as error:
+        return str(error), error.row, error.column
+    assert numbers.flags.c_contiguous
+    assert codes.flags.c_contiguous
+    return numbers.dtype, numbers.shape, numbers.tobytes(), codes.dtype, codes.shape, codes.tobytes()
+
+
+def assert_same(schema, encoder, columns, rows):
+    frame = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()}, index=range(rows))
+    expected = outcome(lambda: encoder.transform(schema, frame))
+    columnar = ColumnarEncoder(schema, encoder)
+    # the second time from memory
+    for _ in range(2):
+        assert outcome(lambda: columnar.encode(columns, rows)) == expected
+    return expected
+
+
+@settings(max_examples=400)
+@given(columns_and_encoders(), st.integers(0, 4), st.data())
+def test_any_cells_give_the_same_bits_or_the_same_refusal(made, rows, data):
+    schema, encoder = made
+    columns = {
+        column.name: data.draw(st.lists(CELLS | PLAIN_CELLS[column.kind], min_size=rows, max_size=rows))
+        for column in schema.columns
+    }
+    assert_same(schema, encoder, columns, rows)
+
+
+@settings(max_examples=300)
+@given(columns_and_encoders(), st.integers(0, 8), st.data())
+def test_usual_cells_give_the_same_bits(made, rows, data):
+    schema, encoder = made
+    schema = Schema(tuple(Column(column.name, column.kind) for column in schema.columns), TARGET)
+    columns = {
+        column.name: data.draw(st.lists(PLAIN_CELLS[column.kind], min_size=rows, max_size=rows))
+        for column in schema.columns
+    }
+    assert isinstance(assert_same(schema, encoder, columns, rows)[0], np.dtype)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(CELLS, max_size=5), st.sampled_from([kind for kind in ColumnKind if kind is not ColumnKind.CATEGORICAL])
+)
+@example([0.0, -0.0], ColumnKind.NUMERIC)
+@example([-0.0, "-0"], ColumnKind.NUMERIC)
+@example([10**400], ColumnKind.NUMERIC)
+@example(["x", math.inf], ColumnKind.NUMERIC)
+@example([math.inf, "x"], ColumnKind.NUMERIC)
+@example([1, True, 20240131, "20240131"], ColumnKind.DATETIME)
+@example(["2024-01-31T12:30:15.123456789", "3020-01-01"], ColumnKind.DATETIME)
+def test_one_column_gives_the_same_bits_or_the_same_refusal(cells, kind):
+    parts = DATETIME_PARTS if kind is ColumnKind.DATETIME else (None,)
+    encoder = FeatureEncoder(tuple(NumericFeature("x", part, 0.5, 0.0, 3.0, part != "year") for part in parts), ())
+    assert_same(Schema((Column("x", kind),), TARGET), encoder, {"x": cells}, len(cells))
+
+
+@given(st.lists(CELLS, max_size=8), CATEGORIES)
+def test_one_category_column_gives_the_same_codes(cells, categories):
+    encoder = FeatureEncoder((), (CategoricalFeature("x", tuple(categories)),))
+    assert_same(Schema((Column("x", ColumnKind.CATEGORICAL),), TARGET), encoder, {"x": cells}, len(cells))
+
+
+def test_a_fitted_encoder_gives_the_same_bits_for_its_rows():
+    frame = mixed_frame(300)
+    dataset = prepare_dataset(load_table(frame), "label")
+    rows = frame.drop(columns="label").astype(object).where(frame.drop(columns="label").notna(), None)
+    columns = {name: rows[name].tolist() for name in rows}
+    assert isinstance(assert_same(dataset.schema, dataset.encoder, columns, len(rows))[0], np.dtype)
+
+
+@pytest.mark.parametrize("absent", [["x"], ["x", "y"]])
+def test_missing_columns_are_named(absent):
+    schema = Schema((Column("x", ColumnKind.NUMERIC), Column("y", ColumnKind.CATEGORICAL)), TARGET)
+    encoder = FeatureEncoder((NumericFeature("x", None, 0.0, 0.0, 1.0, True),), (CategoricalFeature("y", ("a",)),))
+    columns = {name: ["a"] for name in ("x", "y", "other") if name not in absent}
+    expected = assert_same(schema, encoder, columns, 1)
+    assert expected[2] == "x"
+    assert "missing" in expected[0]
+
+
+def test_a_date_does_not_depend_on_the_other_rows():
+    day = Column("day", ColumnKind.DATETIME)
+    encoder = FeatureEncoder((NumericFeature("day", "days", 0.0, 0.0, 1e6, False),), ())
+    columnar = ColumnarEncoder(Schema((day,), TARGET), encoder)
+    together, _ = columnar.encode({"day": ["3020-01-01", "2024-01-31T12:30:15.123456789"]}, 2)
+    alone, _ = columnar.encode({"day": ["3020-01-01"]}, 1)
+    assert together[0] == alone[0]
+
+
+def test_memory_is_bounded_and_never_forgets_the_table():
+    categories = tuple(f"category {number}" for number in range(MEMORY_CELLS + 10))
+    encoder = FeatureEncoder((NumericFeature("x", None, 0.0, 0.0, 1.0, False),), (CategoricalFeature("c", categories),))
+    schema = Schema((Column("x", ColumnKind.NUMERIC), Column("c", ColumnKind.CATEGORICAL)), TARGET)
+    columnar = ColumnarEncoder(schema, encoder)
+    count = 3 * MEMORY_CELLS
+    for length in (1, 100):
+        texts = [f"{number:0{length}}" for number in range(count)]
+        numbers, codes = columnar.encode({"x": texts, "c": texts}, count)
+        assert numbers[:, 0].tolist() == [min(number, 10_000) for number in range(count)]
+        assert not codes.any()
+    remembered = [columnar._parsed, columnar._codes[0][1]]
+    assert [len(memory) for memory in remembered] == [MEMORY_CELLS, len(categories)]
+    assert all(len(str(cell)) < 100 for memory in remembered for cell in memory)
+    _, codes = columnar.encode({"x": [0] * len(categories), "c": list(categories)}, len(categories))
+    assert codes[:, 0].tolist() == list(range(2, len(categories) + 2))

@@ -1,0 +1,185 @@
+"""HAProxy's configuration as Ray Serve writes it, and mended; left-over processes; who may listen where."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.config import ServeConfig
+from orchestrator.errors import ConfigError, ServingError, UsageError
+from orchestrator.serving.deploy import command_options
+from orchestrator.serving.haproxy import BUSY_BODY, mended, real_binary, write_error_file
+from orchestrator.serving.ingress import check_access, free_port_or_complain, plan_ingress
+from orchestrator.serving.scaling import wanted
+
+needs_haproxy = pytest.mark.skipif(real_binary() is None, reason="HAProxy is not installed")
+
+
+def written_by_serve(folder, port=18_000):
+    """The configuration that the installed Ray Serve writes for one replica."""
+    from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
+    from ray.serve.config import HTTPOptions
+
+    server = ServerConfig(name="replica", host="127.0.0.1", port=30_000)
+    backend = BackendConfig(name="endpoint", path_prefix="/", servers=[server], app_name="endpoint")
+    config = HAProxyConfig(
+        http_options=HTTPOptions(host="127.0.0.1", port=port),
+        socket_path=str(folder / "admin.sock"),
+        server_state_base=str(folder),
+        server_state_file=str(folder / "state"),
+        metrics_socket_path=str(folder / "metrics.sock"),
+    )
+    path = folder / "haproxy.cfg"
+    HAProxyApi(config, {"endpoint": backend}, config_file_path=str(path))._generate_config_file_internal()
+    return path
+
+
+def checked(path):
+    """HAProxy's own opinion of a file."""
+    return subprocess.run([real_binary(), "-c", "-f", str(path)], capture_output=True, text=True, check=False)
+
+
+@needs_haproxy
+def test_what_serve_writes_is_closed_to_others_and_still_valid(tmp_path):
+    path = written_by_serve(tmp_path)
+    text = path.read_text()
+    assert "listen stats" in text
+    write_error_file(tmp_path / "503.http")
+    path.write_text(mended(text, "0.0.0.0", None, str(tmp_path / "503.http")))
+    result = path.read_text()
+    assert "listen stats" not in result
+    assert "frontend prometheus" not in result
+    assert "mode 600 level admin" in result
+    assert "bind 0.0.0.0:18000\n" in result
+    assert "500.http" not in result
+    assert result.count("503.http") == 3
+    assert "server replica 127.0.0.1:30000" in result
+    found = checked(path)
+    assert found.returncode == 0, found.stderr
+
+
+@needs_haproxy
+def test_a_certificate_makes_it_https(tmp_path):
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    subprocess.run([*made, "-out", str(certificate), "-keyout", str(key)], check=True, capture_output=True)
+    config = ServeConfig.create(models=["m"], tls_cert=str(certificate), tls_key=str(key))
+    ingress = plan_ingress(config, tmp_path)
+    assert ingress.scheme == "https"
+    joined = tmp_path / "certificate.pem"
+    assert joined.stat().st_mode & 0o777 == 0o600
+    path = written_by_serve(tmp_path)
+    write_error_file(tmp_path / "503.http")
+    path.write_text(mended(path.read_text(), "::1", str(joined), str(tmp_path / "503.http")))
+    assert f"bind [::1]:18000 ssl crt {joined} alpn http/1.1" in path.read_text()
+    found = checked(path)
+    assert found.returncode == 0, found.stderr
+
+
+def test_tls_files_that_cannot_be_used_are_named(tmp_path):
+    (tmp_path / "c.pem").write_text("no certificate")
+    with pytest.raises(UsageError, match=r"c\.pem: certificate and key cannot be used"):
+        plan_ingress(ServeConfig.create(models=["m"], tls_cert=str(tmp_path / "c.pem"), tls_key="k"), tmp_path)
+    with pytest.raises(UsageError, match="belong together"):
+        plan_ingress(ServeConfig.create(models=["m"], tls_cert="c"), tmp_path)
+
+
+def test_the_busy_answer_is_http():
+    assert len(BUSY_BODY) < 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+def test_a_network_needs_tokens_or_a_word(host):
+    with pytest.raises(UsageError, match="--auth-token-file"):
+        check_access(ServeConfig.create(models=["m"], host=host))
+    check_access(ServeConfig.create(models=["m"], host=host, insecure=True))
+    check_access(ServeConfig.create(models=["m"], host=host, auth_token_file="tokens"))
+    check_access(ServeConfig.create(models=["m"], host="127.0.0.1"))
+
+
+def test_a_port_in_use_names_the_process():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ServingError, match=rf"port {port} .*process \d+.*another --port"):
+            free_port_or_complain(ServeConfig.create(models=["m"], port=port))
+
+
+@needs_haproxy
+def test_a_haproxy_that_outlived_its_endpoint_is_ended(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(
+        f"defaults\n  mode http\n  timeout client 1s\n  timeout server 1s\n  timeout connect 1s\n"
+        f"frontend f\n  bind 127.0.0.1:{port}\n  http-request return status 404\n"
+    )
+    # its parent ends at once, as an endpoint that was killed
+    starter = f"import subprocess; subprocess.Popen([{real_binary()!r}, '-db', '-f', {str(path)!r}])"
+    subprocess.run([sys.executable, "-c", starter], check=True, stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    config = ServeConfig.create(models=["m"], port=port)
+    assert "left behind" in free_port_or_complain(config)
+    assert free_port_or_complain(config) is None
+
+
+@given(
+    st.fixed_dictionaries(
+        {"models": st.lists(st.sampled_from(["models:/a@champion", "folder"]), min_size=1, max_size=3)},
+        optional={
+            "port": st.integers(1, 65535),
+            "host": st.sampled_from(["127.0.0.1", "0.0.0.0"]),
+            "max_queue": st.integers(1, 999),
+            "timeout": st.sampled_from(["90s", "1h30m", "0.5s"]),
+            "max_body": st.sampled_from(["1MB", 12345]),
+            "insecure": st.booleans(),
+            "cors_origins": st.lists(st.sampled_from(["http://a", "https://b"]), max_size=2),
+            "execution": st.sampled_from(["torch", "auto"]),
+        },
+    )
+)
+def test_an_endpoint_in_the_background_gets_the_same_options(values):
+    import click
+
+    from orchestrator.cli.deploy import deploy
+
+    config = ServeConfig.create(**values)
+    context = deploy.make_context("deploy", command_options(config))
+    options = {name: value for name, value in context.params.items() if name not in ("detach", "as_json")}
+    assert ServeConfig.create(**options) == config
+    assert isinstance(context, click.Context)
+
+
+def test_contradicting_options_are_named():
+    with pytest.raises(ConfigError, match="max_replicas"):
+        ServeConfig.create(models=["m"], min_replicas=3, max_replicas=2)
+    with pytest.raises(ConfigError, match="log_folder"):
+        ServeConfig.create(models=["m"], log_share=0.5)
+
+
+def test_replicas_follow_how_busy_they_are():
+    assert wanted([], 2) == 2
+    assert wanted([0.7], 1) == 1
+    assert wanted([1.0], 1) == 2
+    assert wanted([1.0, 1.0], 2) == 3
+    assert wanted([0.05, 0.05], 2) == 1
+    assert wanted([0.0], 1) == 1
+
+
+@given(st.lists(st.floats(0, 4), min_size=1, max_size=20), st.integers(1, 20))
+def test_there_is_always_a_replica_and_never_far_too_many(shares, present):
+    found = wanted(shares, present)
+    assert 1 <= found <= max(present, sum(shares) / 0.7 + 1)

@@ -1,0 +1,152 @@
+"""Bodies with limits, and tokens."""
+
+import asyncio
+import gzip
+import os
+import time
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import UsageError
+from orchestrator.serving import auth
+from orchestrator.serving.auth import TokenCheck, read_tokens
+from orchestrator.serving.http import HttpError, read_body
+
+LIMIT = 1000
+GOOD, OTHER = "a" * 32, "b" * 32
+
+
+def read(pieces, headers=(), limit=LIMIT, seconds=5.0, pause=0.0):
+    """What `read_body` makes of a body that comes in pieces."""
+    left = list(pieces)
+
+    async def receive():
+        if pause:
+            await asyncio.sleep(pause)
+        if not left:
+            return {"type": "http.disconnect"}
+        piece = left.pop(0)
+        return {"type": "http.request", "body": piece or b"", "more_body": bool(left) or piece is None}
+
+    return asyncio.run(read_body({"headers": list(headers)}, receive, limit, seconds))
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=5))
+def test_a_body_is_what_was_sent_or_too_large(pieces):
+    whole = b"".join(pieces)
+    if len(whole) <= LIMIT:
+        assert read(pieces) == whole
+    else:
+        with pytest.raises(HttpError) as caught:
+            read(pieces)
+        assert caught.value.status == 413
+
+
+def test_a_length_that_is_too_large_is_refused_before_anything_is_read():
+    with pytest.raises(HttpError) as caught:
+        read([], [(b"content-length", b"1001")])
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        (b"gzip", gzip.compress),
+        (b"GZIP", gzip.compress),
+        (b"deflate", zlib.compress),
+        (b"deflate", lambda data: zlib.compress(data)[2:-4]),
+        (b"identity", bytes),
+        (b"", bytes),
+    ],
+)
+def test_compressed_bodies_are_read(encoding, compress):
+    assert read([compress(b"x" * 900)], [(b"content-encoding", encoding)]) == b"x" * 900
+
+
+def test_a_compressed_body_is_measured_by_what_it_holds():
+    with pytest.raises(HttpError) as caught:
+        read([gzip.compress(bytes(50_000_000))], [(b"content-encoding", b"gzip")], limit=100_000)
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (b"plain", b"gzip", 400),
+        (gzip.compress(b"x" * 100)[:-9], b"gzip", 400),
+        (b"", b"gzip", 400),
+        (b"x", b"br", 415),
+        (b"x", b"gzip, gzip", 415),
+    ],
+)
+def test_what_cannot_be_decompressed_is_refused(body, encoding, status):
+    with pytest.raises(HttpError) as caught:
+        read([body], [(b"content-encoding", encoding)])
+    assert caught.value.status == status
+
+
+def test_a_body_that_comes_too_slowly_or_not_at_all_ends():
+    with pytest.raises(HttpError) as caught:
+        read([b"a", b"b", b"c", b"d"], seconds=0.1, pause=0.06)
+    assert caught.value.status == 408
+    with pytest.raises(HttpError) as caught:
+        read([b"a", None])
+    assert caught.value.status == 400
+
+
+def write(path, *lines):
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_several_tokens_and_comments_in_a_file(tmp_path):
+    check = TokenCheck(write(tmp_path / "tokens", "# of the web shop", GOOD, "", OTHER))
+    assert check.allows(b"Bearer " + GOOD.encode())
+    assert check.allows(b"bearer  " + OTHER.encode())
+    for wrong in (None, b"", b"Bearer", b"Bearer ", GOOD.encode(), b"Basic " + GOOD.encode(), b"Bearer " + b"c" * 32):
+        assert not check.allows(wrong)
+
+
+@given(st.binary(max_size=60))
+def test_no_other_bytes_are_a_token(tmp_path_factory, value):
+    check = TokenCheck(write(tmp_path_factory.mktemp("auth") / "tokens", GOOD))
+    assert not check.allows(value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "there is no token"),
+        ("# only a comment\n", "there is no token"),
+        (f"{GOOD}\nshort\n", "line 2: a token must have at least 16"),
+        ("two words and more\n", "line 1"),
+        ("é" * 20, "line 1"),
+    ],
+)
+def test_a_file_without_good_tokens_is_named(tmp_path, content, message):
+    path = tmp_path / "tokens"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=message) as caught:
+        read_tokens(path)
+    assert str(path) in str(caught.value)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_tokens(tmp_path / "missing")
+
+
+def test_a_changed_file_counts_without_a_restart_and_a_broken_one_does_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
+    path = write(tmp_path / "tokens", GOOD)
+    check = TokenCheck(path)
+    write(path, OTHER, "# changed")
+    assert check.allows(b"Bearer " + OTHER.encode())
+    assert not check.allows(b"Bearer " + GOOD.encode())
+    path.unlink()
+    assert check.allows(b"Bearer " + OTHER.encode())
+    assert "stay valid" in check.problem
+    write(path, GOOD)
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    assert check.allows(b"Bearer " + GOOD.encode())
+    assert check.problem is None
