@@ -83,7 +83,8 @@ class Answering:
         request.model, request.version, request.role = name, version.version, role
         limits = self._settings.limits
         body = await read_body(request.scope, request.receive, limits.body, limits.timeout)
-        if self._bytes + len(body) > BODIES_IN_MEMORY:
+        # a single body, which the limit of a request allows, is always taken
+        if self._bytes and self._bytes + len(body) > BODIES_IN_MEMORY:
             raise _overloaded(1)
         self._bytes += len(body)
         try:
@@ -121,7 +122,7 @@ class Answering:
             future = version.batcher.submit(numeric, categorical)
         except OverloadedError as error:
             raise _overloaded(error.retry_after) from None
-        if not version.batcher.is_slow:
+        if not version.batcher.is_slow(len(numeric)):
             return await future
         try:
             async with asyncio.timeout(self._settings.limits.timeout):

@@ -83,10 +83,9 @@ class Batcher:
         """Requests that wait."""
         return len(self._waiting)
 
-    @property
-    def is_slow(self) -> bool:
-        """Whether a batch may take long, so that those who wait want a time limit."""
-        return self._running_since is not None or self._seconds(1) > INLINE_SECONDS
+    def is_slow(self, rows: int) -> bool:
+        """Whether so many rows may take long, so that who waits for them wants a time limit."""
+        return self._running_since is not None or self._seconds(rows) >= INLINE_SECONDS
 
     def stuck_for(self) -> float:
         """Seconds for which the present batch has been running."""

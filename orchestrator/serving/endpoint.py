@@ -17,6 +17,7 @@ from orchestrator.serving.auth import TokenCheck
 from orchestrator.serving.hosting import Fetch, Hosted, Settings, Version, load_hosted
 from orchestrator.serving.http import (
     JSON_TYPE,
+    NO_CONTENT,
     Answer,
     Handler,
     Headers,
@@ -51,6 +52,7 @@ from orchestrator.serving.served import description_of
 from orchestrator.serving.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
+FAILED = 500
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 PAGE_HEADERS: Headers = [
     (b"content-type", b"text/html; charset=utf-8"),
@@ -147,7 +149,7 @@ class Endpoint:
         status, body, headers = await self._respond(request)
         if self._origins:
             headers = [*headers, *self._cors(scope)]
-        await respond(send, status, body, headers)
+        await respond(send, self.settings.failure_status if status == FAILED else status, body, headers)
         self.telemetry.answered(
             request.model,
             request.version,
@@ -177,7 +179,7 @@ class Endpoint:
             self.telemetry.failed(request.model, f"{type(error).__name__}: {error}")
             message = "the request could not be answered; the endpoint's log says why"
             content = {"error": message} if path.startswith("/v2") else HttpError(500, message).content
-            return 500, to_json(content), [JSON_TYPE]
+            return FAILED, to_json(content), [JSON_TYPE]
 
     def _handler(self, scope: Scope, path: str) -> Handler:
         """What answers; raises HttpError when there is nothing, or the client may not ask."""
@@ -356,7 +358,7 @@ def _reading(route: str, handler: Handler) -> dict[str, Handler]:
 async def _preflight(allowed: bytes, request: Request) -> Answer:
     """Before a web page of another origin asks."""
     request.route = "preflight"
-    return 204, b"", [(b"allow", allowed)]
+    return NO_CONTENT, b"", [(b"allow", allowed)]
 
 
 async def _fixed(body: bytes, request: Request) -> Answer:

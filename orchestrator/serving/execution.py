@@ -111,8 +111,15 @@ def convert(source: Path, target: Path) -> None:
             # without `f`, this is an ONNXProgram
             cast("torch.onnx.ONNXProgram", converted).save(str(target))
     except Exception as error:  # torch.onnx and onnxscript raise many kinds
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ServingError(f"the network cannot be converted to ONNX ({reason})") from error
+        raise ServingError(f"the network cannot be converted to ONNX ({_first_cause(error)})") from error
+
+
+def _first_cause(error: BaseException) -> str:
+    """What went wrong first: torch.onnx wraps it in advice on how to report a bug."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def choose(folder: Path, widths: tuple[int, tuple[int, ...]], wanted: str = "auto") -> Execution:
@@ -168,8 +175,16 @@ def largest_difference(one: Network, other: Network, widths: tuple[int, tuple[in
     for seed, rows in enumerate(CHECKED_ROWS):
         numeric, categorical = _random_rows(rows, widths, seed, scale=1.0 if seed % 2 else 5.0)
         a, b = one(numeric, categorical), other(numeric, categorical)
-        worst = max(worst, float(np.max(np.abs(a - b) / np.maximum(1.0, np.abs(a)))))
+        worst = max(worst, _difference(a, b))
     return worst
+
+
+def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Infinite when only one of two outputs is a number; 0 where both overflow alike."""
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        distances = np.where(same, 0.0, np.abs(a - b) / np.maximum(1.0, np.abs(a)))
+    return float(np.nan_to_num(distances, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
 def _random_rows(

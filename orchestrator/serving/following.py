@@ -117,8 +117,8 @@ class Models:
         return followed
 
     def configuration(self) -> dict[str, Any]:
-        """For the replicas: `Replica.reconfigure`."""
-        return {"models": {name: followed.to_json() for name, followed in self.models.items()}}
+        """For the replicas, see `load_hosted`."""
+        return {name: followed.to_json() for name, followed in self.models.items()}
 
     def served(self) -> dict[str, Any]:
         """For the metrics: model -> versions with roles and executions, and the canary's weight."""
@@ -159,9 +159,9 @@ class Models:
                 apply(self.configuration())
                 self._forget()
 
-    def keys(self) -> list[str]:
-        """Of what is served."""
-        return [served.key for followed in self.models.values() for served in followed.roles.values()]
+    def all_served(self) -> list[Served]:
+        """What is served, of all models."""
+        return [served for followed in self.models.values() for served in followed.roles.values()]
 
     def _rollout(self, name: str) -> Rollout:
         from orchestrator.tracking.store import client_for, tracked
@@ -210,7 +210,7 @@ class Models:
 
     def _forget(self) -> None:
         """Removes what is neither served nor likely to be again: all but the last eight that were prepared."""
-        used = set(self.keys())
+        used = {served.key for served in self.all_served()}
         for known, served in list(self._prepared.items())[:-8]:
             if served.key not in used:
                 del self._prepared[known]

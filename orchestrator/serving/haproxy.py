@@ -21,6 +21,12 @@ BINARY_VARIABLE = "ORCHESTRATOR_HAPROXY"
 # names the program for Ray Serve, and so this one
 SERVE_VARIABLE = "RAY_SERVE_HAPROXY_BINARY_PATH"
 PR_SET_PDEATHSIG = 1
+# an endpoint's own failure behind HAProxy, which must not be tried again: a 500 is Serve's, of a replica that died
+FAILURE_STATUS = 599
+FRONTEND_RULES = (
+    "http-request return status 404 if { path -i /-/routes }",
+    f"http-response set-status 500 if {{ status {FAILURE_STATUS} }}",
+)
 BUSY_BODY = '{"error":{"message":"no replica answers at the moment; try again","row":null,"column":null}}'
 
 
@@ -41,10 +47,16 @@ def mended(text: str, host: str | None, certificate: str | None, error_file: str
     def bind(match: re.Match[str]) -> str:
         shown = host or match["host"]
         listened = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
-        lines = [f"bind {listened}:{match['port']}{secure}", "http-request return status 404 if { path -i /-/routes }"]
+        lines = [f"bind {listened}:{match['port']}{secure}", *FRONTEND_RULES]
         return match["head"] + "".join(f"    {line}\n" for line in lines)
 
     text = re.sub(r"(?P<head>frontend http_frontend\n)\s+bind (?P<host>\S*):(?P<port>\d+)\n", bind, text, count=1)
+    # before the first replica answers
+    text = re.sub(
+        r"(?m)^(backend default_backend\n)\s+http-request return .*$",
+        r"\g<1>    http-request deny deny_status 503",
+        text,
+    )
     return re.sub(r"(?m)^(\s+errorfile \d+ ).*$", rf"\g<1>{error_file}", text)
 
 

@@ -42,6 +42,7 @@ class Settings:
         token_file: of bearer tokens, or None when everybody may ask.
         cors_origins: web pages of these origins may ask.
         log_folder, log_share: where a share of requests and answers is written, or None.
+        failure_status: sent instead of 500 to an ingress that makes 500 of it, see `haproxy.FAILURE_STATUS`.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -49,6 +50,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     log_folder: str | None = None
     log_share: float = 0.0
+    failure_status: int = 500
 
 
 @dataclass(frozen=True)

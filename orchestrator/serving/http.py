@@ -20,6 +20,7 @@ JSON_TYPE = (b"content-type", b"application/json")
 # of zlib: gzip and zlib headers are told apart
 AUTOMATIC_WINDOW = 47
 INFLATE_PIECE = 1 << 20
+NO_CONTENT = 204
 
 
 @dataclass(slots=True)
@@ -163,13 +164,9 @@ CLOSE = (b"connection", b"close")
 
 async def respond(send: Send, status: int, body: bytes, headers: Headers) -> None:
     """Sends a whole answer; `headers` without the length."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*headers, (b"content-length", b"%d" % len(body))],
-        }
-    )
+    # RFC 9110, 8.6: an answer without content has no length
+    length = [] if status == NO_CONTENT else [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -17,7 +17,13 @@ import psutil
 from orchestrator.config import ServeConfig
 from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError, UsageError
-from orchestrator.serving.haproxy import BINARY_VARIABLE, CERTIFICATE_VARIABLE, HOST_VARIABLE, SERVE_VARIABLE, real_binary
+from orchestrator.serving.haproxy import (
+    BINARY_VARIABLE,
+    CERTIFICATE_VARIABLE,
+    HOST_VARIABLE,
+    SERVE_VARIABLE,
+    real_binary,
+)
 
 WRAPPER = "orchestrator-haproxy"
 MIDDLEWARES = "orchestrator.serving.replica.middlewares"
@@ -34,7 +40,8 @@ TUNED = {
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
     # a prediction can be asked again: also when a replica dies with the request in its hands
-    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response junk-response",
+    # (500: what Serve's proxy says of it, to which HAProxy turns when no replica is left)
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response junk-response 500",
     "RAY_SERVE_HAPROXY_RETRIES": "5",
     # a body that does not fit cannot be sent again
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(128 * 1024),
@@ -140,12 +147,14 @@ def free_port_or_complain(config: ServeConfig) -> str | None:
 
 
 def end_left_overs(places: Iterator[Path]) -> None:
-    """Ends the HAProxy processes whose files lie in these folders."""
-    names = {str(place) for place in places}
-    for process in psutil.process_iter(["cmdline"]):
+    """Ends the HAProxy processes whose files lie in these folders, and removes the folders."""
+    left = list(places)
+    for process in psutil.process_iter(["cmdline"]) if left else ():
         words = process.info["cmdline"] or []
-        if any(word.startswith(tuple(f"{name}/" for name in names)) for word in words if names):
+        if any(word.startswith(tuple(f"{place}/" for place in left)) for word in words):
             _end(process)
+    for place in left:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _holder_of(port: int) -> psutil.Process | None:

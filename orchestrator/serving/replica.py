@@ -8,7 +8,6 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ logger = logging.getLogger(__name__)
 COLLECTOR = "orchestrator-collector"
 NAMESPACE = "orchestrator-serving"
 PUSH_SECONDS = 1.0
+CONFIGURATION_SECONDS = 60.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
 
@@ -56,13 +56,18 @@ def middlewares() -> list[Any]:
 
 
 class Replica:
-    """A replica of an endpoint. Its configuration (`user_config`) changes in place, without a restart."""
+    """A replica of an endpoint.
+
+    What it serves comes from the collector, every second, and changes without a restart: Ray Serve's own way,
+    `user_config`, starts all replicas anew with each `serve.run`.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        """Makes the endpoint; models come with the first configuration.
+        """Loads what is to be served.
 
         Raises:
             UsageError: the token file cannot be used on this node.
+            BundleError: a model cannot be loaded.
         """
         import ray
         from ray import serve
@@ -72,33 +77,15 @@ class Replica:
         self._collector = ray.get_actor(COLLECTOR, namespace=NAMESPACE)
         self._endpoint = Endpoint(settings, self._name)
         self._endpoint.metrics = self._metrics
-        self._configured = False
-        self._pushing: asyncio.Task[None] | None = None
+        self._number, models = ray.get(self._collector.configuration.remote(), timeout=CONFIGURATION_SECONDS)
+        self._endpoint.configure(models or {}, self._fetch)
         self._clock = (time.monotonic(), time.process_time())
+        self._pushing = asyncio.get_running_loop().create_task(self._push())
         _endpoint = self._endpoint
 
     def __serve_build_asgi_app__(self) -> Endpoint:
         """For `serve.ingress`."""
         return self._endpoint
-
-    async def reconfigure(self, config: Mapping[str, Any]) -> None:
-        """Takes over other models, versions or weights; what is loaded already is kept.
-
-        Raises:
-            OrchestratorError: the first configuration cannot be loaded. A later one leaves the replica as it was.
-        """
-        try:
-            await asyncio.to_thread(self._endpoint.configure, config["models"], self._fetch)
-            self._endpoint.problem = None
-            self._configured = True
-        except OrchestratorError as error:
-            if not self._configured:
-                raise
-            # raising would make Serve end this replica, which still answers with what it has
-            self._endpoint.problem = f"the new configuration was not taken: {error}"
-            logger.warning("%s", self._endpoint.problem)
-        if self._pushing is None:
-            self._pushing = asyncio.create_task(self._push())
 
     def check_health(self) -> None:
         """Raises when the model does not come back, so that Serve starts another replica."""
@@ -115,10 +102,9 @@ class Replica:
 
     async def __del__(self) -> None:
         self._endpoint.close()
-        if self._pushing is not None:
-            self._pushing.cancel()
-            with contextlib.suppress(Exception):
-                await self._collector.push.remote(self._name, self._snapshot())
+        self._pushing.cancel()
+        with contextlib.suppress(Exception):
+            await self._collector.push.remote(self._name, self._snapshot())
 
     def _fetch(self, key: str, folder: Path) -> Path:
         """The prepared model on this machine: where the endpoint's process put it, or brought from there."""
@@ -151,8 +137,24 @@ class Replica:
         while True:
             with contextlib.suppress(Exception):
                 # the collector may be starting anew; the next snapshot has everything
-                await self._collector.push.remote(self._name, await asyncio.to_thread(self._snapshot))
+                number = await self._collector.push.remote(self._name, await asyncio.to_thread(self._snapshot))
+                if number != self._number:
+                    await self._take_over()
             await asyncio.sleep(PUSH_SECONDS)
+
+    async def _take_over(self) -> None:
+        """Loads another configuration; what fails leaves the replica as it was."""
+        number, models = await self._collector.configuration.remote()
+        if models is None:
+            return
+        try:
+            await asyncio.to_thread(self._endpoint.configure, models, self._fetch)
+            self._endpoint.problem = None
+        except OrchestratorError as error:
+            self._endpoint.problem = f"the new configuration was not taken: {error}"
+            logger.warning("%s", self._endpoint.problem)
+        self._number = number
+        await self._collector.push.remote(self._name, await asyncio.to_thread(self._snapshot))
 
     async def _metrics(self) -> bytes:
         await self._collector.push.remote(self._name, self._snapshot())
@@ -166,12 +168,11 @@ def _resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def serve_application(settings: Settings, user_config: Mapping[str, Any], replicas: tuple[int, int]) -> Any:  # noqa: ANN401
-    """The Ray Serve application.
+def serve_application(settings: Settings, replicas: tuple[int, int]) -> Any:  # noqa: ANN401
+    """The Ray Serve application; it needs a `Collector` with a configuration.
 
     Args:
-        settings: of the endpoint; other ones need new replicas.
-        user_config: models, as `Replica.reconfigure` takes them; changed in place.
+        settings: of the endpoint.
         replicas: least and most.
     """
     from ray import serve
@@ -192,11 +193,9 @@ def serve_application(settings: Settings, user_config: Mapping[str, Any], replic
         }
     deployment = serve.deployment(serve.ingress()(Replica), name="endpoint")
     return deployment.options(
-        user_config=dict(user_config),
         # without HAProxy Serve counts requests: twice what the endpoint queues, which says 503 itself
         max_ongoing_requests=2 * settings.limits.queue,
         max_queued_requests=2 * settings.limits.queue,
-        max_surge_percent=100,
         graceful_shutdown_timeout_s=settings.limits.timeout + 10,
         graceful_shutdown_wait_loop_s=0.2,
         health_check_period_s=5,

@@ -23,6 +23,7 @@ from orchestrator.errors import ServingError
 from orchestrator.serving.control import answering
 from orchestrator.serving.deployments import Deployment, recorded
 from orchestrator.serving.following import Models
+from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE
 from orchestrator.serving.ingress import Ingress
 
 FOLLOW_SECONDS = 2.0
@@ -42,8 +43,7 @@ class Running:
         self._stack = ExitStack()
         self._settings: Any = None
         self._collector: Any = None
-        self._wake = threading.Event()
-        self._lock = threading.Lock()
+        self._number = 0
 
     def __enter__(self) -> Running:
         config, models = self._config, self._models.models
@@ -77,7 +77,7 @@ class Running:
         from ray import serve
 
         from orchestrator.serving.hosting import Limits, Settings
-        from orchestrator.serving.replica import COLLECTOR, NAMESPACE
+        from orchestrator.serving.replica import COLLECTOR, NAMESPACE, serve_application
         from orchestrator.serving.telemetry.collector import Collector
 
         config = self._config
@@ -88,50 +88,59 @@ class Running:
         limits = Limits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())
         absolute = str(Path(config.auth_token_file).resolve()) if config.auth_token_file else None
         folder = str(Path(config.log_folder).resolve()) if config.log_folder else None
-        self._settings = Settings(limits, absolute, config.cors_origins, folder, config.log_share)
+        failure = FAILURE_STATUS if HOST_VARIABLE in self._ingress.environment else 500
+        self._settings = Settings(limits, absolute, config.cors_origins, folder, config.log_share, failure)
         self._stack.callback(_shut_down)
         options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
         if config.tls_cert and self._ingress.name == "python":
             options |= {"ssl_certfile": config.tls_cert, "ssl_keyfile": config.tls_key}
+        self._apply(self._models.configuration())
         serve.start(http_options=options, logging_config={"log_level": "INFO" if debugging() else "ERROR"})
-        if not stop.is_set():
-            self._apply(self._models.configuration())
+        if stop.is_set():
+            return
+        try:
+            serve.run(serve_application(self._settings, config.replicas), name="endpoint", route_prefix="/")
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ServingError(f"Ray Serve could not start the models: {reason}") from error
 
     def follow_until(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         """Serves what the registry says, until told to stop."""
-        told: dict[str, str | None] = {}
-        while not stop.is_set():
+        # in a thread: a registry that does not answer must not keep the endpoint from stopping
+        threading.Thread(target=self._follow_always, args=(stop, say), daemon=True, name="follow").start()
+        stop.wait()
+
+    def _follow_always(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+        told: dict[str, str | None] = {name: model.problem for name, model in self._models.models.items()}
+        while not stop.wait(FOLLOW_SECONDS):
             self._follow(None)
+            self._publish(self._models.configuration())
             for name, model in self._models.models.items():
-                if model.problem != told.get(name):
+                if model.problem != told[name]:
                     told[name] = model.problem
-                    say(f"{name}: {model.problem}" if model.problem else f"{name}: the registry is followed again")
-            stop.wait(FOLLOW_SECONDS)
+                    say(f"{name}: {model.problem or 'the registry is followed again'}")
 
     def _follow(self, only: str | None) -> None:
         self._models.follow(self._apply, only)
 
-    def _apply(self, configuration: Mapping[str, Any]) -> None:
-        """Gives the replicas a configuration; those that run take it over in place."""
+    def _apply(self, models: Mapping[str, Any]) -> None:
+        """Gives the collector what the replicas shall serve; they take it over within a second or two."""
+        self._number += 1
+        self._publish(models)
+
+    def _publish(self, models: Mapping[str, Any]) -> None:
+        """Again and again: a collector that was started anew knows nothing."""
         import ray
-        from ray import serve
 
-        from orchestrator.serving.replica import serve_application
-
-        with self._lock:
+        with contextlib.suppress(ray.exceptions.RayError):
             if self._config.address is not None:
-                for model in self._models.models.values():
-                    for served in model.roles.values():
-                        files = {path.name: path.read_bytes() for path in served.folder.iterdir()}
-                        ray.get(self._collector.put_files.remote(served.key, files))
-                self._collector.drop_files.remote(self._models.keys())
-            ray.get(self._collector.set_served.remote(self._models.served()))
-            try:
-                application = serve_application(self._settings, configuration, self._config.replicas)
-                serve.run(application, name="endpoint", route_prefix="/")
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())[:300]
-                raise ServingError(f"Ray Serve could not start the models: {reason}") from error
+                folders = {served.key: served.folder for served in self._models.all_served()}
+                for key in ray.get(self._collector.missing.remote(list(folders))):
+                    files = {path.name: path.read_bytes() for path in folders[key].iterdir()}
+                    ray.get(self._collector.put_files.remote(key, files))
+                self._collector.drop_files.remote(list(folders))
+            ray.get(self._collector.set_served.remote(self._models.served()), timeout=QUESTION_SECONDS)
+            ray.get(self._collector.publish.remote(self._number, dict(models)), timeout=QUESTION_SECONDS)
 
     def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What `orchestrator status` and `orchestrator promote` ask."""

@@ -117,7 +117,9 @@ def load_served(folder: Path) -> ServedModel:
             execution,
             load(folder, execution),
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except BundleError:
+        raise
+    except Exception as error:  # onnxruntime has kinds of its own, which are not even RuntimeErrors
         raise BundleError(f"{folder.name}: the prepared model cannot be read ({error!r})") from error
 
 

@@ -1,29 +1,49 @@
-"""A model on Ray Serve, asked over HTTP; and endpoints as processes that start, are listed and stop."""
+"""Models on Ray Serve, asked over HTTP; and endpoints as processes that start, are listed and stop."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import numpy as np
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from support import free_port, quick_model
 
 from orchestrator.bundle import make_bundle
 from orchestrator.data import load_table
+from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError
-from orchestrator.serving.app import serve_application
-from orchestrator.serving.deployments import list_deployments, log_file, record_file, recorded, undeploy
+from orchestrator.serving.control import status_of
+from orchestrator.serving.deployments import (
+    PLACE_PREFIX,
+    Deployment,
+    abandoned_places,
+    list_deployments,
+    log_file,
+    private_place,
+    record_file,
+    recorded,
+    undeploy,
+)
+from orchestrator.serving.haproxy import real_binary
+from orchestrator.serving.hosting import Settings
+from orchestrator.serving.served import prepare
 
 OK, INVALID = 200, 422
 FRAME = load_table("sklearn:iris").frame.drop(columns="target")
 ROWS = FRAME.to_dict("records")
 START_SECONDS = 120
+needs_haproxy = pytest.mark.skipif(real_binary() is None, reason="HAProxy is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +59,85 @@ def bundle_folder(module, tmp_path_factory):
     return path
 
 
+def eventually(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+class Served:
+    """An endpoint on the Ray of these tests, behind Ray Serve's own proxy."""
+
+    def __init__(self, folder, client):
+        import ray
+
+        from orchestrator.serving.replica import COLLECTOR, NAMESPACE
+        from orchestrator.serving.telemetry.collector import Collector
+
+        self.folder, self.client, self.number = folder, client, 0
+        self.collector = ray.remote(Collector).options(name=COLLECTOR, namespace=NAMESPACE, num_cpus=0).remote()
+
+    def publish(self, folder=None, weight=0, **roles):
+        """Tells the replicas to answer with these versions of the prepared model."""
+        import ray
+
+        entries = {
+            role: {"version": version, "folder": str(folder or self.folder), "key": f"k{version}"}
+            for role, version in roles.items()
+        }
+        versions = {version: {"role": role, "execution": "torch"} for role, version in roles.items()}
+        self.number += 1
+        ray.get(self.collector.set_served.remote({"iris": {"versions": versions, "weight": weight}}))
+        ray.get(self.collector.publish.remote(self.number, {"iris": {**entries, "weight": weight}}))
+
+    def switch(self, weight=0, **roles):
+        """Publishes, and waits until the replica has taken it over."""
+        self.publish(weight=weight, **roles)
+        wanted = {"canary": None, "shadow": None, **roles, "weight": weight}
+        assert eventually(lambda: [one["iris"] for one in self.summary()["serving"].values()] == [wanted])
+
+    def summary(self):
+        import ray
+
+        return ray.get(self.collector.summary.remote())
+
+    def counts(self):
+        """(version, role, route, status) -> requests, as Prometheus would read it."""
+        answer = self.client.get("/metrics")
+        assert answer.status_code == OK
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        return {
+            tuple(sample.labels[name] for name in ("version", "role", "route", "status")): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+            if sample.name == "orchestrator_requests_total"
+        }
+
+
 @pytest.fixture(scope="module")
-def client(ray_cluster, bundle_folder):
+def served(ray_cluster, bundle_folder, tmp_path_factory):
+    import ray
     from ray import serve
 
+    from orchestrator.serving.replica import serve_application
+
+    folder = tmp_path_factory.mktemp("prepared") / "iris"
+    prepare(bundle_folder, folder)
     port = free_port()
     serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"log_level": "ERROR"})
-    serve.run(serve_application(bundle_folder, "iris", "7"), name="iris", route_prefix="/")
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
-        yield client
+        served = Served(folder, client)
+        served.publish(champion="7")
+        serve.run(serve_application(Settings(), (1, 1)), name="endpoint", route_prefix="/")
+        yield served
     serve.shutdown()
+    ray.kill(served.collector)
+
+
+@pytest.fixture
+def client(served):
+    return served.client
 
 
 def shares(module, predictions):
@@ -114,6 +203,78 @@ def test_bad_requests_name_row_and_column(client, path, body, row, column):
     assert error["message"]
 
 
+def test_metrics_count_what_was_asked(served, client):
+    before = served.counts()
+    for row in ROWS[:7]:
+        assert client.post("/predict", json=row).status_code == OK
+    for body in (b"{", b"[3]"):
+        assert client.post("/predict", content=body).status_code == INVALID
+    assert client.post("/invocations", json={"instances": ROWS}).status_code == OK
+    after = served.counts()
+    changed = {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
+    assert changed == {
+        ("7", "champion", "predict", "200"): 7,
+        ("7", "champion", "predict", "422"): 2,
+        ("7", "champion", "invocations", "200"): 1,
+        # the question before this one
+        ("", "", "metrics", "200"): 1,
+    }
+    text = client.get("/metrics").text
+    assert 'orchestrator_model_info{execution="torch",model="iris",role="champion",version="7"} 1.0' in text
+    assert "orchestrator_replicas 1.0" in text
+
+
+def test_versions_change_in_place_without_a_failed_request(served, client):
+    (before,) = served.summary()["processes"]
+    stop = threading.Event()
+
+    def load():
+        found = []
+        while not stop.is_set():
+            answer = client.post("/predict", json=ROWS[0])
+            found.append((answer.status_code, answer.json()["model"]["version"]))
+            time.sleep(0.002)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(load) for _ in range(2)]
+        try:
+            served.switch(champion="7", canary="8", weight=50)
+            time.sleep(0.5)
+            served.switch(champion="8")
+            time.sleep(0.5)
+        finally:
+            stop.set()
+        answers = [answer for task in tasks for answer in task.result()]
+    assert {status for status, _ in answers} == {OK}
+    assert {version for _, version in answers} == {"7", "8"}
+    assert client.get("/schema").json()["model"]["version"] == "8"
+    assert client.get("/models").json() == {"models": [{"name": "iris", "versions": {"champion": "8"}}]}
+    # nothing was started anew, so the figures go on
+    (after,) = served.summary()["processes"]
+    assert (after["replica"], after["pid"]) == (before["replica"], before["pid"])
+    roles = {(version, role) for version, role, route, _ in served.counts() if route == "predict"}
+    assert roles == {("7", "champion"), ("8", "canary"), ("8", "champion")}
+
+
+def test_a_configuration_that_cannot_be_loaded_leaves_the_replica_as_it_was(served, client, tmp_path):
+    served.switch(champion="7")
+    (before,) = served.summary()["processes"]
+    (tmp_path / "damaged").mkdir()
+    served.publish(tmp_path / "damaged", champion="9")
+    assert eventually(lambda: served.summary()["processes"][0]["notes"])
+    (after,) = served.summary()["processes"]
+    assert "the new configuration was not taken: damaged" in after["notes"][0]
+    assert after["pid"] == before["pid"]
+    assert client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "7"
+    served.switch(champion="8")
+    assert client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "8"
+    assert eventually(lambda: not served.summary()["processes"][0]["notes"])
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
 class Process:
     """`orchestrator deploy` in the foreground. It writes to a file: Ray's own processes would hold a pipe open."""
 
@@ -137,56 +298,131 @@ class Process:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
+    def wait_until_answering(self):
+        self.wait_for(lambda: "curl" in self.output.read_text())
+
     def stop(self, number):
         self.process.send_signal(number)
         return self.process.wait(timeout=60)
 
+    def places(self):
+        return list(Path(tempfile.gettempdir()).glob(f"{PLACE_PREFIX}{self.process.pid}-*"))
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_stops_a_foreground_endpoint_and_leaves_nothing(bundle_folder, tmp_path, number):
+
+def proxies(place):
+    """HAProxy processes whose files lie in a folder."""
+    return [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "haproxy"
+        and any(word.startswith(f"{place}/") for word in process.info["cmdline"] or ())
+    ]
+
+
+def check_stopped(endpoint, deployment, number):
+    """A signal ends it, and nothing of it is left."""
+    children = endpoint.process.children(recursive=True)
+    assert proxies(deployment.place)
+    assert endpoint.stop(number) == 0
+    assert endpoint.output.read_text().splitlines()[-1] == "stopping: requests that have arrived are answered"
+    assert "Traceback" not in endpoint.output.read_text()
+    assert list(record_file("iris").parent.iterdir()) == []
+    assert endpoint.places() == []
+    assert eventually(lambda: proxies(deployment.place) == [])
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+
+
+@needs_haproxy
+def test_a_signal_stops_a_foreground_endpoint_and_leaves_nothing(bundle_folder, module, tmp_path):
     port = free_port()
     with Process(bundle_folder, port, tmp_path / "output") as endpoint:
         endpoint.wait_for(list_deployments)
         (deployment,) = list_deployments()
-        assert (deployment.name, deployment.pid) == ("iris", endpoint.process.pid)
+        assert (deployment.name, deployment.models, deployment.version) == ("iris", ("iris",), None)
+        assert deployment.pid == endpoint.process.pid
         assert deployment.state == "starting"
-        endpoint.wait_for(lambda: "curl" in endpoint.output.read_text())
+        assert [str(place) for place in endpoint.places()] == [deployment.place]
+        assert Path(deployment.place).stat().st_mode & 0o777 == 0o700
+        endpoint.wait_until_answering()
         assert deployment.state == "answering"
-        assert httpx.post(f"{deployment.url}/predict", json=ROWS[0], trust_env=False).status_code == OK
+        computed, *lines = endpoint.output.read_text().splitlines()
+        assert re.fullmatch(r"iris, computed by (torch|onnxruntime) \(.+\)", computed)
+        assert lines == [
+            f"iris answers on http://127.0.0.1:{port} through HAProxy (Ctrl-C stops it)",
+            f"try it in a browser, or: curl http://127.0.0.1:{port}/schema",
+        ]
+        answer = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False)
+        assert answer.status_code == OK
+        expected = module.answer(FRAME).probabilities
+        np.testing.assert_allclose(shares(module, answer.json()["predictions"]), expected, atol=1e-5)
+        # Serve's own pages are not for clients
+        assert httpx.get(f"{deployment.url}/-/routes", trust_env=False).status_code == 404
+        shown = status_of(deployment)
+        assert (shown["state"], shown["ingress"], shown["problems"]) == ("answering", "haproxy", [])
+        assert [(row["model"], row["role"]) for row in shown["models"]] == [("iris", "champion")]
+        assert eventually(lambda: status_of(deployment)["models"][0]["rows"] == len(ROWS))
+        check_stopped(endpoint, deployment, signal.SIGTERM)
+        assert port_problem("127.0.0.1", port) is None
+
+
+@needs_haproxy
+def test_a_killed_endpoint_takes_its_haproxy_along_and_makes_room_for_the_next(bundle_folder, tmp_path):
+    port = free_port()
+    with Process(bundle_folder, port, tmp_path / "first") as endpoint:
+        endpoint.wait_until_answering()
+        (killed,) = list_deployments()
         children = endpoint.process.children(recursive=True)
-        assert endpoint.stop(number) == 0
-    assert endpoint.output.read_text().splitlines() == [
-        f"iris answers on http://127.0.0.1:{port} (Ctrl-C stops it)",
-        f"try it in a browser, or: curl http://127.0.0.1:{port}/schema",
-        "stopping",
-    ]
-    assert list(record_file("iris").parent.iterdir()) == []
-    _, alive = psutil.wait_procs(children, timeout=30)
-    assert alive == []
+        assert proxies(killed.place)
+        endpoint.stop(signal.SIGKILL)
+        assert eventually(lambda: proxies(killed.place) == [])
+        assert eventually(lambda: port_problem("127.0.0.1", port) is None)
+        _, alive = psutil.wait_procs(children, timeout=60)
+        assert alive == []
+    assert list_deployments() == [killed]
+    assert killed.state == "dead"
+    assert Path(killed.place) in list(abandoned_places())
+    # as one that was killed before anything was written down about it
+    left = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{killed.pid}-"))
+    with private_place() as alive, Process(bundle_folder, port, tmp_path / "second") as endpoint:
+        endpoint.wait_until_answering()
+        (deployment,) = list_deployments()
+        assert deployment.pid == endpoint.process.pid
+        assert httpx.post(f"{deployment.url}/predict", json=ROWS[0], trust_env=False).status_code == OK
+        assert alive.is_dir()
+        assert not Path(killed.place).exists()
+        assert not left.exists()
+        check_stopped(endpoint, deployment, signal.SIGINT)
 
 
 def test_a_signal_while_it_starts_leaves_nothing(bundle_folder, tmp_path):
     with Process(bundle_folder, free_port(), tmp_path / "output") as endpoint:
         endpoint.wait_for(list_deployments)
+        (deployment,) = list_deployments()
         time.sleep(2)
         endpoint.stop(signal.SIGTERM)
     assert "Traceback" not in endpoint.output.read_text()
     assert list(record_file("iris").parent.iterdir()) == []
+    assert endpoint.places() == []
+    assert eventually(lambda: proxies(deployment.place) == [])
 
 
 def test_a_killed_endpoint_is_dead_and_can_be_cleaned_up(bundle_folder):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    record = {"name": "iris", "version": None, "url": "http://127.0.0.1:1", "pid": process.pid}
-    left = record_file("iris").parent / f".model-{process.pid}-x"
-    left.mkdir(parents=True)
+    place = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{process.pid}-"))
+    (place / "model").mkdir()
+    record = {"name": "iris", "version": None, "url": "http://127.0.0.1:1", "pid": process.pid, "place": str(place)}
     record_file("iris").write_text(json.dumps(record | {"created": psutil.Process(process.pid).create_time()}))
     log_file("iris").write_text("Error: it was killed")
     assert list_deployments()[0].state == "starting"
+    assert place not in list(abandoned_places())
     process.kill()
     process.wait()
     assert list_deployments()[0].state == "dead"
+    assert place in list(abandoned_places())
     assert undeploy("iris").pid == process.pid
     assert list(record_file("iris").parent.iterdir()) == []
+    assert not place.exists()
 
 
 def test_undeploy_does_not_touch_a_process_that_got_the_number_of_a_dead_one():
@@ -202,8 +438,11 @@ def test_undeploy_does_not_touch_a_process_that_got_the_number_of_a_dead_one():
 
 
 def test_a_name_is_deployed_once():
-    with recorded("iris", "1", "http://127.0.0.1:1"):
-        assert list_deployments()[0].pid == os.getpid()
+    created = psutil.Process().create_time()
+    first = Deployment("iris", "1", "http://127.0.0.1:1", os.getpid(), created, ("iris", "wine"))
+    with recorded(first):
+        assert list_deployments() == [first]
+        other = Deployment("iris", "2", "http://127.0.0.1:2", os.getpid(), created, ("iris",))
         with pytest.raises(ServingError, match=r"'iris' is deployed already.*orchestrator undeploy iris"):
-            recorded("iris", "2", "http://127.0.0.1:2").__enter__()
+            recorded(other).__enter__()
     assert list_deployments() == []

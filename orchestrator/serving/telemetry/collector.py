@@ -1,4 +1,4 @@
-"""One place for what all replicas have counted, and for the files that replicas on other machines need."""
+"""One place for what all replicas have counted and for what they shall serve, with the files of it."""
 
 from __future__ import annotations
 
@@ -34,16 +34,21 @@ class Collector:
         self._gone: dict[str, Snapshot] = {}
         self._retired = empty()
         self._served: dict[str, Any] = {}
+        self._number = 0
+        self._models: dict[str, Any] | None = None
         self._files: dict[str, dict[str, bytes]] = {}
         history_length = int(RECENT_SECONDS / STEP_SECONDS) + 2
         self._history: deque[tuple[float, Snapshot]] = deque([(clock(), empty())], maxlen=history_length)
 
-    def push(self, replica: str, snapshot: Snapshot) -> None:
+    def push(self, replica: str, snapshot: Snapshot) -> int:
         """Takes what a replica has counted since it started, about once a second.
 
         Args:
             replica: its name.
             snapshot: see `merge`. It may also say what the replica is: `serving`, `pid`, `memory`, `notes`.
+
+        Returns:
+            Number of the present configuration: a replica that has another one asks for it.
         """
         known = self._gone.pop(replica, None) or self._live.get(replica, (0.0, {}))[1]
         # two threads of a replica may send in another order than they counted
@@ -51,6 +56,16 @@ class Collector:
         self._live[replica] = (self._clock(), newest)
         if self._step_is_due():
             self._look()
+        return self._number
+
+    def publish(self, number: int, models: dict[str, Any]) -> None:
+        """Takes what replicas are to serve, see `load_hosted`; a higher number is newer."""
+        if number >= self._number:
+            self._number, self._models = number, models
+
+    def configuration(self) -> tuple[int, dict[str, Any] | None]:
+        """The present configuration and its number; None before there is one."""
+        return self._number, self._models
 
     def set_served(self, served: dict[str, Any]) -> None:
         """Takes what the endpoint serves: model -> {"versions": {version: {"role", "execution"}}, "weight"}."""
@@ -103,6 +118,10 @@ class Collector:
         if key not in self._files:
             raise ServingError(f"the files of '{key}' are not here; deploy the model again")
         return self._files[key]
+
+    def missing(self, keys: list[str]) -> list[str]:
+        """Those of the keys under which there are no files."""
+        return [key for key in keys if key not in self._files]
 
     def drop_files(self, keep: list[str]) -> None:
         """Forgets the files of all keys but those to keep."""
