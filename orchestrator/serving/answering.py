@@ -49,7 +49,12 @@ class Answered:
 
 
 class Answering:
-    """Answers requests, within limits."""
+    """Answers requests, within limits.
+
+    Attributes:
+        seconds: that all requests have spent here after their bodies were read; its growth per second is the mean
+            number of requests being answered (Little's law).
+    """
 
     def __init__(self, settings: Settings, telemetry: Telemetry, executor: Executor, log: RequestLog | None) -> None:
         """Makes one that has nothing to do.
@@ -65,9 +70,12 @@ class Answering:
         self._executor = executor
         self._log = log
         self._bytes = 0
+        self.seconds = 0.0
         self._mirrors: set[asyncio.Task[None]] = set()
 
-    async def answer(self, name: str, hosted: Hosted, request: Request, parse: Parse) -> Answered:
+    async def answer(
+        self, name: str, hosted: Hosted, request: Request, parse: Parse, wanted: str | None = None
+    ) -> Answered:
         """Answers a request with the version that is drawn for it.
 
         Args:
@@ -75,11 +83,12 @@ class Answering:
             hosted: its versions.
             request: is read here, and told model, version, role and rows.
             parse: (version, body) -> columns and number of rows.
+            wanted: a version that the client has named.
 
         Raises:
             HttpError, InvalidRequestError, InvalidValueError: it cannot be answered.
         """
-        version, role = hosted.choose()
+        version, role = hosted.choose(wanted)
         request.model, request.version, request.role = name, version.version, role
         limits = self._settings.limits
         body = await read_body(request.scope, request.receive, limits.body, limits.timeout)
@@ -87,12 +96,14 @@ class Answering:
         if self._bytes and self._bytes + len(body) > BODIES_IN_MEMORY:
             raise _overloaded(1)
         self._bytes += len(body)
+        started = time.perf_counter()
         try:
             columns, rows, inputs = await self._encoded(version, body, parse)
             request.rows = rows
             outputs = await self._computed(version, *inputs)
         finally:
             self._bytes -= len(body)
+            self.seconds += time.perf_counter() - started
         found = version.model.answers(outputs)
         if rows:
             self._telemetry.observe(name, version.version, *inputs)

@@ -17,6 +17,7 @@ from orchestrator.serving.auth import TokenCheck
 from orchestrator.serving.hosting import Fetch, Hosted, Settings, Version, load_hosted
 from orchestrator.serving.http import (
     JSON_TYPE,
+    MAX_DIGITS,
     NO_CONTENT,
     Answer,
     Handler,
@@ -84,6 +85,7 @@ class Endpoint:
         self.telemetry = telemetry or Telemetry()
         self.hosted: dict[str, Hosted] = {}
         self.problem: str | None = None
+        self.in_flight = 0
         self.metrics: Callable[[], Awaitable[bytes]] | None = None
         self._tokens = TokenCheck(Path(settings.token_file)) if settings.token_file else None
         self._origins = frozenset(origin.encode() for origin in settings.cors_origins)
@@ -126,6 +128,11 @@ class Endpoint:
         found = [self.problem, self._tokens.problem if self._tokens else None, self._log.problem if self._log else None]
         return [note for note in found if note]
 
+    @property
+    def answering_seconds(self) -> float:
+        """See `Answering.seconds`."""
+        return self._answering.seconds
+
     def queue(self) -> dict[str, int]:
         """Requests that wait, by model."""
         return {
@@ -144,11 +151,17 @@ class Endpoint:
         if scope["type"] != "http":
             await _other_protocols(scope, receive, send)
             return
+        self.in_flight += 1
+        try:
+            await self._answer_http(Request(scope, receive), send)
+        finally:
+            self.in_flight -= 1
+
+    async def _answer_http(self, request: Request, send: Send) -> None:
         started = time.perf_counter()
-        request = Request(scope, receive)
         status, body, headers = await self._respond(request)
         if self._origins:
-            headers = [*headers, *self._cors(scope)]
+            headers = [*headers, *self._cors(request.scope)]
         await respond(send, self.settings.failure_status if status == FAILED else status, body, headers)
         self.telemetry.answered(
             request.model,
@@ -257,7 +270,7 @@ class Endpoint:
             for prefix in prefixes:
                 table |= self._model_routes(prefix, name, model)
             served = f"/v2/models/{name}"
-            infer: dict[str, Handler] = {"POST": partial(self._infer, name)}
+            infer: dict[str, Handler] = {"POST": partial(self._infer, name, None)}
             table[served] = _reading("v2", partial(self._v2_metadata, name))
             table[f"{served}/ready"] = _reading("health", partial(_fixed, to_json({"ready": True})))
             table[f"{served}/infer"] = infer
@@ -265,6 +278,9 @@ class Endpoint:
                 if version.version:
                     table[f"{served}/versions/{version.version}"] = table[served]
                     table[f"{served}/versions/{version.version}/ready"] = table[f"{served}/ready"]
+                    table[f"{served}/versions/{version.version}/infer"] = {
+                        "POST": partial(self._infer, name, version.version)
+                    }
         return table
 
     def _model_routes(self, prefix: str, name: str, model: Hosted) -> dict[str, dict[str, Handler]]:
@@ -311,10 +327,10 @@ class Endpoint:
         rows = answered.predictions.flat_records(answered.version.model.schema)
         return 200, to_json({"predictions": rows}), [JSON_TYPE]
 
-    async def _infer(self, name: str, request: Request) -> Answer:
+    async def _infer(self, name: str, wanted: str | None, request: Request) -> Answer:
         request.route = "v2_infer"
         length = header(request.scope, b"inference-header-content-length")
-        if length is not None and not length.isdigit():
+        if length is not None and not (length.isdigit() and len(length) <= MAX_DIGITS):
             raise InvalidRequestError("the header Inference-Header-Content-Length must be a whole number")
         asked: list[InferRequest] = []
 
@@ -323,7 +339,7 @@ class Endpoint:
             asked.append(parsed)
             return parsed.columns, parsed.rows
 
-        answered = await self._answering.answer(name, self.hosted[name], request, parse)
+        answered = await self._answering.answer(name, self.hosted[name], request, parse, wanted)
         version, found = answered.version, answered.predictions
         body, headers = encode_infer(
             asked[0], version.model.schema, name, version.version, found.labels, found.probabilities, found.values

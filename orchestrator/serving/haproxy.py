@@ -27,6 +27,7 @@ FRONTEND_RULES = (
     "http-request return status 404 if { path -i /-/routes }",
     f"http-response set-status 500 if {{ status {FAILURE_STATUS} }}",
 )
+HEAD_SECONDS = 10
 BUSY_BODY = '{"error":{"message":"no replica answers at the moment; try again","row":null,"column":null}}'
 
 
@@ -51,6 +52,8 @@ def mended(text: str, host: str | None, certificate: str | None, error_file: str
         return match["head"] + "".join(f"    {line}\n" for line in lines)
 
     text = re.sub(r"(?P<head>frontend http_frontend\n)\s+bind (?P<host>\S*):(?P<port>\d+)\n", bind, text, count=1)
+    # else a client that does not finish the head of its request holds a connection for an hour
+    text = re.sub(r"(?m)^( +)timeout client .*$", rf"\g<0>\n\g<1>timeout http-request {HEAD_SECONDS}s", text, count=1)
     # before the first replica answers
     text = re.sub(
         r"(?m)^(backend default_backend\n)\s+http-request return .*$",

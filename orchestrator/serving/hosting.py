@@ -86,8 +86,12 @@ class Hosted:
     weight: int = 0
     shadow: Version | None = None
 
-    def choose(self) -> tuple[Version, str]:
-        """The version for one request, and its role."""
+    def choose(self, wanted: str | None = None) -> tuple[Version, str]:
+        """The version for one request, and its role; the one that is wanted, if it is there."""
+        if wanted is not None:
+            for role, version in self.roles():
+                if version.version == wanted:
+                    return version, role
         if self.canary is not None and random.random() * 100 < self.weight:  # noqa: S311
             return self.canary, "canary"
         return self.champion, "champion"

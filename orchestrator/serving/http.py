@@ -20,6 +20,8 @@ JSON_TYPE = (b"content-type", b"application/json")
 # of zlib: gzip and zlib headers are told apart
 AUTOMATIC_WINDOW = 47
 INFLATE_PIECE = 1 << 20
+# of a length in a header: longer numbers make Python's int() fail
+MAX_DIGITS = 15
 NO_CONTENT = 204
 
 
@@ -86,7 +88,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
             when the client went away or what is compressed is damaged.
     """
     length = header(scope, b"content-length")
-    if length is not None and length.isdigit() and int(length) > limit:
+    if length is not None and length.isdigit() and (len(length) > MAX_DIGITS or int(length) > limit):
         raise _too_large(limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import sys
 import sysconfig
@@ -36,6 +37,7 @@ TUNED = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": MIDDLEWARES,
+    "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
     # nothing scrapes Serve's own figures of each request: the endpoint has better ones
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
@@ -47,6 +49,8 @@ TUNED = {
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(128 * 1024),
     "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
     "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "60",
+    # on a busy machine HAProxy takes longer than Serve's 5 s to start, and would be killed and started anew
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     # how long a replica that is to end stays reachable: HAProxy is told within a fraction of a second
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
 }
@@ -146,15 +150,36 @@ def free_port_or_complain(config: ServeConfig) -> str | None:
     )
 
 
+def stop_listening(place: Path) -> bool:
+    """Tells the HAProxy with files in that folder to accept nobody and to end after the last answer.
+
+    Returns:
+        Whether there is one.
+    """
+    found = False
+    for process in _proxies([place]):
+        with contextlib.suppress(psutil.Error):
+            # a soft stop, see HAProxy's management guide, "Stopping and restarting HAProxy"
+            process.send_signal(signal.SIGUSR1)
+            found = True
+    return found
+
+
 def end_left_overs(places: Iterator[Path]) -> None:
     """Ends the HAProxy processes whose files lie in these folders, and removes the folders."""
     left = list(places)
-    for process in psutil.process_iter(["cmdline"]) if left else ():
-        words = process.info["cmdline"] or []
-        if any(word.startswith(tuple(f"{place}/" for place in left)) for word in words):
-            _end(process)
+    for process in _proxies(left):
+        _end(process)
     for place in left:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _proxies(places: list[Path]) -> Iterator[psutil.Process]:
+    beginnings = tuple(f"{place}/" for place in places)
+    for process in psutil.process_iter(["name", "cmdline"]) if places else ():
+        words = process.info["cmdline"] or []
+        if process.info["name"] == "haproxy" and any(word.startswith(beginnings) for word in words):
+            yield process
 
 
 def _holder_of(port: int) -> psutil.Process | None:

@@ -15,7 +15,7 @@ from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.endpoint import Endpoint
 from orchestrator.serving.hosting import Settings
 from orchestrator.serving.http import Receive, Scope, Send
-from orchestrator.serving.scaling import BUSY
+from orchestrator.serving.scaling import BUSY, MOST_BUSY
 
 logger = logging.getLogger(__name__)
 COLLECTOR = "orchestrator-collector"
@@ -79,7 +79,7 @@ class Replica:
         self._endpoint.metrics = self._metrics
         self._number, models = ray.get(self._collector.configuration.remote(), timeout=CONFIGURATION_SECONDS)
         self._endpoint.configure(models or {}, self._fetch)
-        self._clock = (time.monotonic(), time.process_time())
+        self._clock = self._read_clock()
         self._pushing = asyncio.get_running_loop().create_task(self._push())
         _endpoint = self._endpoint
 
@@ -94,11 +94,19 @@ class Replica:
             raise ServingError(f"the model has been computing one batch for {stuck:.0f} s")
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """The share of one core that this process has used since it was asked last."""
-        before_wall, before_cpu = self._clock
-        self._clock = time.monotonic(), time.process_time()
+        """How busy this replica was since it was asked last, for `scaling.desired_replicas`.
+
+        The share of one core that it used; or, where other programs take the cores, the mean number of requests that it
+        was answering at once. A replica cannot be seen to be more than twice as busy as it can be.
+        """
+        before_wall, before_cpu, before_seconds = self._clock
+        self._clock = self._read_clock()
         elapsed = max(1e-3, self._clock[0] - before_wall)
-        return {BUSY: (self._clock[1] - before_cpu) / elapsed}
+        used, at_once = (self._clock[1] - before_cpu) / elapsed, (self._clock[2] - before_seconds) / elapsed
+        return {BUSY: min(MOST_BUSY, max(used, at_once))}
+
+    def _read_clock(self) -> tuple[float, float, float]:
+        return time.monotonic(), time.process_time(), self._endpoint.answering_seconds
 
     async def __del__(self) -> None:
         self._endpoint.close()
@@ -129,6 +137,7 @@ class Replica:
             **self._endpoint.telemetry.snapshot(),
             "serving": {name: hosted.to_json() for name, hosted in self._endpoint.hosted.items()},
             "notes": self._endpoint.notes,
+            "in_flight": self._endpoint.in_flight,
             "pid": os.getpid(),
             "memory": _resident_bytes(),
         }
@@ -185,7 +194,7 @@ def serve_application(settings: Settings, replicas: tuple[int, int]) -> Any:  # 
             "autoscaling_config": AutoscalingConfig(
                 min_replicas=least,
                 max_replicas=most,
-                look_back_period_s=10.0,
+                look_back_period_s=15.0,
                 upscale_delay_s=5.0,
                 downscale_delay_s=60.0,
                 policy=AutoscalingPolicy(policy_function="orchestrator.serving.scaling:desired_replicas"),

@@ -24,10 +24,12 @@ from orchestrator.serving.control import answering
 from orchestrator.serving.deployments import Deployment, recorded
 from orchestrator.serving.following import Models
 from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE
-from orchestrator.serving.ingress import Ingress
+from orchestrator.serving.ingress import Ingress, stop_listening
 
 FOLLOW_SECONDS = 2.0
 QUESTION_SECONDS = 5.0
+DRAIN_SECONDS = 0.6
+DRAINED_LOOKS = 2
 
 
 class Running:
@@ -91,6 +93,7 @@ class Running:
         failure = FAILURE_STATUS if HOST_VARIABLE in self._ingress.environment else 500
         self._settings = Settings(limits, absolute, config.cors_origins, folder, config.log_share, failure)
         self._stack.callback(_shut_down)
+        self._stack.callback(self._drain)
         options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
         if config.tls_cert and self._ingress.name == "python":
             options |= {"ssl_certfile": config.tls_cert, "ssl_keyfile": config.tls_key}
@@ -141,6 +144,19 @@ class Running:
                 self._collector.drop_files.remote(list(folders))
             ray.get(self._collector.set_served.remote(self._models.served()), timeout=QUESTION_SECONDS)
             ray.get(self._collector.publish.remote(self._number, dict(models)), timeout=QUESTION_SECONDS)
+
+    def _drain(self) -> None:
+        """Lets nobody in any more, and waits for the answers to what has arrived."""
+        if not stop_listening(self._place):
+            return
+        deadline = time.monotonic() + self._config.timeout.total_seconds()
+        # two looks: replicas tell once a second
+        idle = 0
+        while idle < DRAINED_LOOKS and time.monotonic() < deadline:
+            time.sleep(DRAIN_SECONDS)
+            with contextlib.suppress(ServingError):
+                processes = self._summary()["processes"]
+                idle = 0 if any(process["in_flight"] for process in processes) else idle + 1
 
     def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What `orchestrator status` and `orchestrator promote` ask."""

@@ -9,6 +9,8 @@ from typing import Any
 TARGET_BUSY = 0.7
 TOLERANCE = 0.1
 BUSY = "busy"
+# more is not to be told apart: whoever waits for a busy replica waits in its queue
+MOST_BUSY = 2.0
 
 
 def desired_replicas(context: Any) -> tuple[float, dict[str, Any]]:  # noqa: ANN401

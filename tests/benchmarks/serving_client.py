@@ -1,8 +1,8 @@
 """A client that sends requests at a constant rate, whatever the answers do (an open loop), for `serving_load.py`.
 
 Reads a `Plan` as JSON from stdin, and writes what became of each request to a NumPy file. Latencies count from the
-moment at which a request should have been sent, so what a stalled endpoint makes others wait for is in them. Each answer
-is compared with what the version that it names should say.
+moment at which a request should have been sent, so what a stalled endpoint makes others wait for is in them. Each
+answer is compared with what the version that it names should say.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 import selectors
 import sys
+import time
 from array import array
 from collections import deque
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import orjson
 
 MAX_CONNECTIONS, FIRST_CONNECTIONS = 128, 16
 ANSWER_SECONDS = 40.0
+MAX_KNOWN = 100_000
 HEAD_END = b"\r\n\r\n"
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 # what has no status of HTTP
@@ -59,6 +61,16 @@ class Plan:
     output: str
 
 
+@dataclass(slots=True)
+class Asked:
+    """A request: when it should have been sent, when the client came to it, when it was sent, and which body."""
+
+    due: float
+    asked: float
+    body: int
+    sent: float = 0.0
+
+
 class Connection(asyncio.Protocol):
     """One connection that is kept."""
 
@@ -66,17 +78,16 @@ class Connection(asyncio.Protocol):
         self.client = client
         self.transport: asyncio.Transport
         self.buffer = b""
-        self.asked: tuple[float, int] | None = None
-        self.sent_at = 0.0
+        self.asked: Asked | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
         self.client.free(self)
 
-    def send(self, due: float, body: int) -> None:
-        self.asked = due, body
-        self.sent_at = self.client.loop.time()
-        self.transport.write(self.client.requests[body])
+    def send(self, asked: Asked) -> None:
+        self.asked = asked
+        asked.sent = self.client.loop.time()
+        self.transport.write(self.client.requests[asked.body])
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -94,7 +105,7 @@ class Connection(asyncio.Protocol):
             # an answer that nobody has asked for, as a proxy gives before it closes an idle connection
             self.transport.close()
             return
-        self.client.answered(asked, self.sent_at, int(head[9:12]), body)
+        self.client.answered(asked, int(head[9:12]), body)
         if b"\r\nconnection: close" in head.lower():
             self.transport.close()
         else:
@@ -104,7 +115,7 @@ class Connection(asyncio.Protocol):
         asked, self.asked = self.asked, None
         self.client.lost(self)
         if asked is not None:
-            self.client.failed(asked, self.sent_at, BROKEN)
+            self.client.note(asked, BROKEN)
 
 
 class Client:
@@ -118,9 +129,11 @@ class Client:
         self.idle: list[Connection] = []
         self.connections: set[Connection] = set()
         self.connecting = 0
-        self.waiting: deque[tuple[float, int]] = deque()
+        self.waiting: deque[Asked] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.due, self.sent, self.done = array("d"), array("d"), array("d")
+        # answers repeat: what was compared once is known by its bytes
+        self.known: dict[tuple[int, bytes], tuple[int, int]] = {}
+        self.due, self.asked, self.sent, self.done = array("d"), array("d"), array("d"), array("d")
         self.status, self.version = array("h"), array("h")
 
     async def run(self) -> None:
@@ -135,19 +148,19 @@ class Client:
             # also when it is late: answers have to be read
             if left > 0 or number % 16 == 0:
                 await asyncio.sleep(max(0.0, left))
-            self._ask(due, number % len(plan.bodies))
+            self._ask(Asked(due, self.loop.time(), number % len(plan.bodies)))
         deadline = self.loop.time() + ANSWER_SECONDS + 5
         while len(self.due) < total and self.loop.time() < deadline:
             await asyncio.sleep(0.1)
         watching.cancel()
 
-    def _ask(self, due: float, body: int) -> None:
+    def _ask(self, asked: Asked) -> None:
         while self.idle:
             connection = self.idle.pop()
             if not connection.transport.is_closing():
-                connection.send(due, body)
+                connection.send(asked)
                 return
-        self.waiting.append((due, body))
+        self.waiting.append(asked)
         if len(self.connections) + self.connecting < MAX_CONNECTIONS:
             self._open()
 
@@ -157,7 +170,7 @@ class Client:
                 await self.loop.create_connection(lambda: Connection(self), self.plan.host, self.plan.port)
             except OSError:
                 if self.waiting:
-                    self.failed(self.waiting.popleft(), self.loop.time(), REFUSED)
+                    self.note(self.waiting.popleft(), REFUSED)
             finally:
                 self.connecting -= 1
 
@@ -169,7 +182,7 @@ class Client:
     def free(self, connection: Connection) -> None:
         self.connections.add(connection)
         if self.waiting:
-            connection.send(*self.waiting.popleft())
+            connection.send(self.waiting.popleft())
         else:
             self.idle.append(connection)
 
@@ -184,32 +197,43 @@ class Client:
         while True:
             await asyncio.sleep(1)
             late = self.loop.time() - ANSWER_SECONDS
-            for connection in [one for one in self.connections if one.asked and one.sent_at < late]:
+            for connection in [one for one in self.connections if one.asked and one.asked.sent < late]:
                 asked, connection.asked = connection.asked, None
-                self.failed(asked, connection.sent_at, LATE)
+                self.note(asked, LATE)
                 connection.transport.abort()
-            while self.waiting and self.waiting[0][0] < late:
-                self.failed(self.waiting.popleft(), self.loop.time(), LATE)
+            while self.waiting and self.waiting[0].asked < late:
+                self.note(self.waiting.popleft(), LATE)
 
-    def answered(self, asked: tuple[float, int], sent: float, status: int, body: bytes) -> None:
-        version = 0
-        if status == 200:
-            try:
-                content = orjson.loads(body)
-                version = int(content["model"]["version"])
-                right = _same(content["predictions"][0], self.plan.expected[str(version)][asked[1]])
-            except (ValueError, KeyError, TypeError, IndexError):
-                right = False
-            status = 200 if right else WRONG
-        self._note(asked[0], sent, status, version)
+    def answered(self, asked: Asked, status: int, body: bytes) -> None:
+        """Takes an answer of HTTP."""
+        if status != 200:
+            self.note(asked, status)
+            return
+        key = asked.body, body
+        verdict = self.known.get(key)
+        if verdict is None:
+            verdict = self._judge(asked.body, body)
+            if len(self.known) < MAX_KNOWN:
+                self.known[key] = verdict
+        self.note(asked, *verdict)
 
-    def failed(self, asked: tuple[float, int], sent: float, status: int) -> None:
-        self._note(asked[0], sent, status, 0)
+    def _judge(self, number: int, body: bytes) -> tuple[int, int]:
+        """200, or WRONG, and the version."""
+        try:
+            content = orjson.loads(body)
+            version = int(content["model"]["version"])
+            right = _same(content["predictions"][0], self.plan.expected[str(version)][number])
+        except (ValueError, KeyError, TypeError, IndexError):
+            return WRONG, 0
+        return 200 if right else WRONG, version
 
-    def _note(self, due: float, sent: float, status: int, version: int) -> None:
-        self.due.append(due)
-        self.sent.append(sent)
-        self.done.append(self.loop.time())
+    def note(self, asked: Asked, status: int, version: int = 0) -> None:
+        """Remembers what became of a request."""
+        now = self.loop.time()
+        self.due.append(asked.due)
+        self.asked.append(asked.asked)
+        self.sent.append(asked.sent or now)
+        self.done.append(now)
         self.status.append(status)
         self.version.append(version)
 
@@ -230,10 +254,13 @@ async def main() -> None:
     np.savez(
         plan.output,
         due=np.array(client.due),
+        asked=np.array(client.asked),
         sent=np.array(client.sent),
         done=np.array(client.done),
         status=np.array(client.status),
         version=np.array(client.version),
+        # seconds of a core for each request
+        cost=np.full(len(client.due), time.process_time() / max(1, len(client.due))),
     )
 
 

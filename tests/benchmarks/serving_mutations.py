@@ -326,7 +326,7 @@ class Mutator:
         path, body = self._body(choose)
         headers = choose.sample(ODD_HEADERS, choose.randint(1, 2))
         attack = self._send("header", path, body, headers)
-        attack.half_close = choose.random() < 0.8
+        attack.half_close = choose.random() < 0.1
         return attack
 
     def _many_headers(self, choose: random.Random) -> Attack:
@@ -340,7 +340,7 @@ class Mutator:
         path, body = self._body(choose)
         length = choose.choice([len(body) - 1, len(body) + 1, len(body) + 5000, 0, MAX_BODY + 1, 2**31, 2**64, None])
         attack = self._send("length", path, body, length=None if length is None else str(length))
-        attack.half_close = choose.random() < 0.9
+        attack.half_close = choose.random() < 0.3
         return attack
 
     def _chunks(self, choose: random.Random) -> Attack:
@@ -366,7 +366,7 @@ class Mutator:
         attack = self._send("chunks", path, coded, [("Transfer-Encoding", "chunked")], length=None)
         if choose.random() < 0.2:
             attack = self._send("chunks", path, coded, [("Transfer-Encoding", "chunked")])
-        attack.half_close = choose.random() < 0.8
+        attack.half_close = choose.random() < 0.3
         return attack
 
     def _method(self, choose: random.Random) -> Attack:
@@ -374,15 +374,12 @@ class Mutator:
         method = choose.choice(METHODS)
         attack = self._send("method", path, choose.choice([body, b""]), method=method)
         attack.head_only = method == "HEAD"
-        attack.half_close = True
         return attack
 
     def _path(self, choose: random.Random) -> Attack:
         _, body = self._body(choose)
         path, method = choose.choice(ODD_PATHS), choose.choice(["GET", "POST"])
-        attack = self._send("path", path, body if method == "POST" else b"", method=method)
-        attack.half_close = True
-        return attack
+        return self._send("path", path, body if method == "POST" else b"", method=method)
 
     def _pipeline(self, choose: random.Random) -> Attack:
         parts = []
@@ -392,7 +389,7 @@ class Mutator:
         content = b"".join(parts)
         if choose.random() < 0.3:
             content = content[: choose.randrange(len(content))]
-        return Attack("pipeline", content, len(parts), half_close=choose.random() < 0.5 or len(content) % 2 == 0)
+        return Attack("pipeline", content, len(parts), half_close=choose.random() < 0.2)
 
     def _protocol(self, choose: random.Random) -> Attack:
         path, body = self._body(choose)
@@ -405,7 +402,7 @@ class Mutator:
                 choose.randbytes(400),
             ]
             attack.content = choose.choice(preface)
-        attack.half_close = True
+        attack.half_close = choose.random() < 0.3
         return attack
 
     def _binary(self, choose: random.Random) -> Attack:

@@ -85,7 +85,7 @@ class Collector:
             last_error: {"model", "message", "time"}, time in seconds since 1970; None if there was none.
             requests: since the endpoint started.
             serving: replica -> model -> what it serves.
-            processes: replica, pid, memory (bytes) and notes of each.
+            processes: replica, pid, memory (bytes), notes and requests in flight of each.
         """
         merged = self._look()
         now = self._clock()
@@ -100,7 +100,7 @@ class Collector:
             "requests": total_requests(merged),
             "serving": {replica: snapshot.get("serving", {}) for replica, (_, snapshot) in self._live.items()},
             "processes": [
-                {"replica": replica, **{name: snapshot.get(name) for name in ("pid", "memory", "notes")}}
+                {"replica": replica, **{name: snapshot.get(name) for name in ("pid", "memory", "notes", "in_flight")}}
                 for replica, (_, snapshot) in sorted(self._live.items())
             ],
         }
