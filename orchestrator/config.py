@@ -249,6 +249,7 @@ class ServeConfig(_Config):
         tracking_uri: MLflow store.
         address: of a Ray cluster; a local one is started if left out.
         min_replicas, max_replicas: processes that answer; Ray Serve adds some when they are busy.
+        downscale_delay: how long replicas are too many before one is stopped.
         execution: `torch`, `onnxruntime`, or `auto` for the faster one where both give the same.
         ingress: `haproxy`, `python`, or `auto` for HAProxy where it is installed.
         max_queue: requests that may wait for a model in each replica; more get 503.
@@ -269,6 +270,7 @@ class ServeConfig(_Config):
     address: str | None = None
     min_replicas: int = Field(default=1, ge=1)
     max_replicas: int | None = Field(default=None, ge=1)
+    downscale_delay: Duration = timedelta(minutes=1)
     execution: Literal["auto", "torch", "onnxruntime"] = "auto"
     ingress: Literal["auto", "haproxy", "python"] = "auto"
     max_queue: int = Field(default=256, ge=1)

@@ -37,4 +37,6 @@ def ray_cluster():
 @pytest.fixture
 def store(tmp_path):
     """The URI of an empty MLflow store."""
-    return f"sqlite:///{tmp_path}/mlflow.db"
+    from support import empty_store
+
+    return empty_store(tmp_path)

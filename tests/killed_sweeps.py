@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from support import empty_store
+
 COMMAND = [sys.executable, "-m", "orchestrator"]
 PATIENCE_SECONDS = 120
 
@@ -21,7 +23,7 @@ class Place:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.environment = {**os.environ, "ORCHESTRATOR_HOME": str(folder / "home")}
-        self.environment["MLFLOW_TRACKING_URI"] = self.store = f"sqlite:///{folder}/mlflow.db"
+        self.environment["MLFLOW_TRACKING_URI"] = self.store = empty_store(folder)
         self.environment.pop("RAY_ADDRESS", None)
 
     def start(self, *arguments: str) -> subprocess.Popen:

@@ -52,6 +52,7 @@ Example:
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this endpoint.")
 @click.option("--min-replicas", type=click.IntRange(1), help="Processes that answer. Default: 1.")
 @click.option("--max-replicas", type=click.IntRange(1), help="As many when they are busy. Default: --min-replicas.")
+@click.option("--downscale-delay", metavar="TIME", help="Before a replica that is too many is stopped. Default: 1m.")
 @click.option(
     "--execution",
     type=click.Choice(["auto", "torch", "onnxruntime"]),

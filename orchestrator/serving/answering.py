@@ -144,12 +144,17 @@ class Answering:
             ) from None
 
     def _mirror(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions) -> None:
-        if len(self._mirrors) >= MAX_MIRRORED:
+        if len(self._mirrors) >= MAX_MIRRORED or self._bytes + len(body) > BODIES_IN_MEMORY:
             self._telemetry.refused(shadow.name, "shadow_skipped")
             return
         task = asyncio.create_task(self._compare(shadow, body, parse, answers))
         self._mirrors.add(task)
         task.add_done_callback(self._mirrors.discard)
+        self._bytes += len(body)
+        task.add_done_callback(lambda _task: self._release(len(body)))
+
+    def _release(self, size: int) -> None:
+        self._bytes -= size
 
     async def _compare(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions) -> None:
         started = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -107,7 +108,7 @@ def command_options(config: ServeConfig) -> list[str]:
         elif isinstance(value, tuple):
             words += [word for item in value for word in (option, item)]
         else:
-            words += [option, format_duration(config.timeout) if name == "timeout" else str(value)]
+            words += [option, format_duration(value) if isinstance(value, timedelta) else str(value)]
     return words
 
 

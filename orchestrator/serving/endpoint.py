@@ -90,7 +90,7 @@ class Endpoint:
         self._tokens = TokenCheck(Path(settings.token_file)) if settings.token_file else None
         self._origins = frozenset(origin.encode() for origin in settings.cors_origins)
         self._routes: dict[str, dict[str, Handler]] = {}
-        self._executor = ThreadPoolExecutor(2, thread_name_prefix="model")
+        self._executor = ThreadPoolExecutor(thread_name_prefix="model")
         self._page = (files("orchestrator.serving") / "page.html").read_bytes()
         self._log = (
             RequestLog(Path(settings.log_folder), settings.log_share, replica)
@@ -240,7 +240,7 @@ class Endpoint:
             return [(b"vary", b"Origin")]
         return [
             (b"access-control-allow-origin", origin),
-            (b"access-control-allow-headers", b"authorization, content-type"),
+            (b"access-control-allow-headers", b"authorization, content-type, inference-header-content-length"),
             (b"access-control-allow-methods", b"GET, POST"),
             (b"vary", b"Origin"),
         ]

@@ -100,7 +100,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
             async with asyncio.timeout(seconds):
                 body = await _rest(message, receive, limit)
         except TimeoutError:
-            raise HttpError(408, "the body came too slowly", reason="slow_body") from None
+            raise HttpError(408, "the body came too slowly", reason="slow_body", headers=[CLOSE]) from None
     encoding = (header(scope, b"content-encoding") or b"").strip().lower()
     if encoding in (b"", b"identity"):
         return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -30,6 +31,7 @@ WRAPPER = "orchestrator-haproxy"
 MIDDLEWARES = "orchestrator.serving.replica.middlewares"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 STOP_SECONDS = 5.0
+CLIENT_SECONDS = 10
 TUNED = {
     # one event loop: a request changes threads never instead of twice
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
@@ -98,6 +100,8 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
+        # a client that stops within its body, also after the replica has refused to wait longer
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(math.ceil(config.timeout.total_seconds()) + CLIENT_SECONDS),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(place / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(place / "s"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(place),

@@ -177,12 +177,13 @@ def _resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def serve_application(settings: Settings, replicas: tuple[int, int]) -> Any:  # noqa: ANN401
+def serve_application(settings: Settings, replicas: tuple[int, int], downscale_delay: float = 60.0) -> Any:  # noqa: ANN401
     """The Ray Serve application; it needs a `Collector` with a configuration.
 
     Args:
         settings: of the endpoint.
         replicas: least and most.
+        downscale_delay: seconds for which there are too many before one is stopped.
     """
     from ray import serve
     from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
@@ -196,7 +197,7 @@ def serve_application(settings: Settings, replicas: tuple[int, int]) -> Any:  # 
                 max_replicas=most,
                 look_back_period_s=15.0,
                 upscale_delay_s=5.0,
-                downscale_delay_s=60.0,
+                downscale_delay_s=downscale_delay,
                 policy=AutoscalingPolicy(policy_function="orchestrator.serving.scaling:desired_replicas"),
             )
         }

@@ -26,6 +26,7 @@ from orchestrator.serving.following import Models
 from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE
 from orchestrator.serving.ingress import Ingress, stop_listening
 
+logger = logging.getLogger(__name__)
 FOLLOW_SECONDS = 2.0
 QUESTION_SECONDS = 5.0
 DRAIN_SECONDS = 0.6
@@ -102,7 +103,8 @@ class Running:
         if stop.is_set():
             return
         try:
-            serve.run(serve_application(self._settings, config.replicas), name="endpoint", route_prefix="/")
+            delay = config.downscale_delay.total_seconds()
+            serve.run(serve_application(self._settings, config.replicas, delay), name="endpoint", route_prefix="/")
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
             raise ServingError(f"Ray Serve could not start the models: {reason}") from error
@@ -116,8 +118,13 @@ class Running:
     def _follow_always(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         told: dict[str, str | None] = {name: model.problem for name, model in self._models.models.items()}
         while not stop.wait(FOLLOW_SECONDS):
-            self._follow(None)
-            self._publish(self._models.configuration())
+            try:
+                self._follow(None)
+                self._publish(self._models.configuration())
+            except Exception as error:  # a full disk, say: the next look may find it better
+                logger.exception("the registry could not be followed")
+                for model in self._models.models.values():
+                    model.problem = f"the registry cannot be followed ({type(error).__name__}: {error})"
             for name, model in self._models.models.items():
                 if model.problem != told[name]:
                     told[name] = model.problem

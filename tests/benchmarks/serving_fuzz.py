@@ -29,8 +29,8 @@ from serving_support import Place, expected_answers, megabytes, rows_of, same, t
 
 TOKEN = "t" * 40
 TIMEOUT = 3
-# of the endpoint for a body, and some more
-PATIENCE = TIMEOUT + 12.0
+# the endpoint waits so long for a body, HAProxy another 10 s for what is left of one that was refused
+PATIENCE = 2 * TIMEOUT + 15.0
 THREADS = 8
 VALID_EVERY = 10
 SETTLED = 2000
@@ -213,9 +213,9 @@ class Fuzz:
             self.statuses.update(statuses)
             self.by_kind.setdefault(attack.kind, Counter()).update(statuses)
             if problem:
-                shown = attack.content[:300]
+                got = f"{reply.statuses} {reply.content[-300:]!r}"
                 self.found.append(
-                    f"{number} ({attack.kind}): {problem}\n    sent {shown!r}\n    got {reply.content[:300]!r}"
+                    f"{number} ({attack.kind}): {problem}\n    sent {attack.content[:300]!r}\n    got {got}"
                 )
 
     def run(self, numbers: range) -> None:

@@ -452,13 +452,13 @@ def _changed(content: Any, choose: random.Random) -> Any:
             case 0:
                 del content[at]
             case 1:
-                content.insert(at, choose.choice(VALUES))
+                content.insert(at, copy.deepcopy(choose.choice(VALUES)))
             case 2:
                 content[at:at] = [copy.deepcopy(content[at]) for _ in range(choose.choice([1, 10, 300]))]
             case _:
                 content[at] = _changed(content[at], choose)
         return content
-    return choose.choice(VALUES)
+    return copy.deepcopy(choose.choice(VALUES))
 
 
 def _replaced(content: Any, value: Any, choose: random.Random) -> Any:

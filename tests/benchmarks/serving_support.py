@@ -20,7 +20,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-START_SECONDS, STOP_SECONDS = 120, 60
+START_SECONDS, STOP_SECONDS = 300, 60
 CLOSE_ENOUGH = 1e-5
 ORCHESTRATOR = [sys.executable, "-m", "orchestrator"]
 
@@ -96,8 +96,10 @@ class Place:
         try:
             deadline = time.monotonic() + START_SECONDS
             while not _is_healthy(f"{url}{health}"):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    sys.exit(f"{' '.join(command)} does not answer: {output.read_text(errors='replace')[-2000:]}")
+                ended = process.poll() is not None
+                if ended or time.monotonic() > deadline:
+                    what = "has ended" if ended else f"does not answer after {START_SECONDS} s"
+                    sys.exit(f"{' '.join(command)} {what}: {output.read_text(errors='replace')[-2000:]}")
                 time.sleep(0.2)
             yield process
         finally:

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 from ray.cluster_utils import Cluster
-from support import free_port
+from support import empty_store, free_port
 
 NODES = 3
 COMMAND = [sys.executable, "-m", "orchestrator"]
@@ -38,7 +38,7 @@ def cluster(ray_cluster):
 
 
 def start(arguments, folder, cluster):
-    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "RAY_ADDRESS": cluster.address}
+    environment = os.environ | {"MLFLOW_TRACKING_URI": empty_store(folder), "RAY_ADDRESS": cluster.address}
     return subprocess.Popen(
         COMMAND + arguments, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -175,11 +175,22 @@ def test_nobody_at_the_address_is_one_sentence(tmp_path):
 def test_nothing_of_the_sweeps_is_left_on_the_cluster(cluster):
     deadline = time.monotonic() + 30
     names = {"TrainController", "RayTrainWorker", "Switchboard", "ResourceTrainable"}
+    session = cluster.head_node.get_session_dir_path()
+
+    def is_of_the_cluster(process):
+        """Other tests may have a Ray on this machine; each process of one writes to its logs."""
+        try:
+            return any(file.path.startswith(session) for file in process.open_files())
+        except psutil.Error:
+            return False
+
     while True:
         left = [
             process.info["cmdline"][0]
             for process in psutil.process_iter(["cmdline"])
-            if process.info["cmdline"] and any(name in process.info["cmdline"][0] for name in names)
+            if process.info["cmdline"]
+            and any(name in process.info["cmdline"][0] for name in names)
+            and is_of_the_cluster(process)
         ]
         if not left:
             return

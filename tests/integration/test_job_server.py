@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import requests
 from sklearn.datasets import load_iris
-from support import free_port
+from support import empty_store, free_port
 
 COMMAND = [sys.executable, "-m", "orchestrator"]
 TOKEN = "5" * 64
@@ -67,8 +67,9 @@ def wait_until_it_answers(address, head):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with a data file, and a store beside it."""
+    """A folder with a data file, and an empty store beside it."""
     folder = tmp_path_factory.mktemp("jobs")
+    empty_store(folder)
     load_iris(as_frame=True).frame.to_csv(folder / "flowers.csv", index=False)
     return folder
 

@@ -1,16 +1,18 @@
 """A node that is cut off without a word: two nodes in network namespaces, and the cable between them is pulled."""
 
+import contextlib
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+from support import empty_store
 
 # found in seconds, see docs/reliability.md; Ray's defaults take more than a minute
 NOTICING = {
@@ -77,27 +79,34 @@ def nodes(namespaces, tmp_path):
                         env=environment,
                         stdout=subprocess.DEVNULL,
                         stderr=subprocess.DEVNULL,
-                        start_new_session=True,
                     )
                 )
-                time.sleep(6)
+                wait_for_raylet(started[-1])
             yield environment
         finally:
-            for process in reversed(started):
-                process.send_signal(signal.SIGTERM)
+            # one that is cut off does not end by itself
+            running = [psutil.Process(process.pid) for process in started if process.poll() is None]
+            for process in [*running, *(child for each in running for child in each.children(recursive=True))]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             for process in started:
-                try:
-                    process.wait(timeout=20)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
+                process.wait()
+
+
+def wait_for_raylet(process):
+    """A node starts its raylet last."""
+    deadline = time.monotonic() + 60
+    while all(child.name() != "raylet" for child in psutil.Process(process.pid).children(recursive=True)):
+        assert process.poll() is None, "the node could not be started"
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_a_node_that_is_cut_off_silently_costs_no_trial(namespaces, nodes, tmp_path):
     head, node = namespaces
     arguments = ["sweep", "sklearn:iris", "--space", "quick", "--name", "cut", "--address", f"{HEAD}:6379"]
     arguments += ["--trials", "3", "--epochs", "800", "--patience", "0", "--scheduler", "none"]
-    arguments += ["--storage", str(tmp_path / "kept"), "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    arguments += ["--storage", str(tmp_path / "kept"), "--tracking-uri", empty_store(tmp_path)]
     sweep = subprocess.Popen(
         ["ip", "netns", "exec", head, sys.executable, "-m", "orchestrator", *arguments],
         cwd=tmp_path,

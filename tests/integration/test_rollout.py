@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from support import mixed_frame, train_bundle
+from support import empty_store, mixed_frame, train_bundle
 
 import orchestrator
 from orchestrator.cli import main
@@ -32,7 +32,7 @@ class Registry:
     """An MLflow store, and a bundle that is registered again and again with made-up figures."""
 
     def __init__(self, folder):
-        self.uri = f"sqlite:///{folder}/mlflow.db"
+        self.uri = empty_store(folder)
         self.client = client_for(self.uri)
         self.experiment = self.client.create_experiment("rollout", artifact_location=str(folder / "artifacts"))
         self.bundle = folder / "bundle"

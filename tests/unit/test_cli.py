@@ -12,7 +12,8 @@ from support import mixed_frame, train_bundle
 from orchestrator.cli import main
 from orchestrator.cli.base import parse_assignments
 
-COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "train", "spaces", "ui", "doctor"]
+COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "promote", "rollback"]
+COMMANDS += ["train", "spaces", "ui", "doctor"]
 
 
 def run(*arguments):

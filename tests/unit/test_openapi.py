@@ -282,7 +282,7 @@ def test_the_schema_of_a_column_takes_what_the_model_reads(kind):
     column = Column("x", kind)
     described = Draft202012Validator(value_schema(column, ()))
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(cells)
     def check(value):
         assert described.is_valid(value) == is_read(column, value)
@@ -292,7 +292,7 @@ def test_the_schema_of_a_column_takes_what_the_model_reads(kind):
         assert described.is_valid(value) == is_read(column, value), value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.from_regex(value_schema(Column("x", ColumnKind.NUMERIC), ())["pattern"]))
 def test_every_text_of_a_number_is_read(text):
     assert is_read(Column("x", ColumnKind.NUMERIC), text)

@@ -92,6 +92,8 @@ def test_a_body_that_comes_too_slowly_or_not_at_all_ends():
     with pytest.raises(HttpError) as caught:
         read([b"a", b"b", b"c", b"d"], seconds=0.1, pause=0.06)
     assert caught.value.status == 408
+    # what is left of the body is not read
+    assert caught.value.headers == [(b"connection", b"close")]
     with pytest.raises(HttpError) as caught:
         read([b"a", None])
     assert caught.value.status == 400

@@ -1,0 +1,143 @@
+"""Programs that others have written, against a real HTTP server: tritonclient, schemathesis, gzip."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import numpy as np
+import pytest
+import tritonclient.http as triton
+import uvicorn
+from support import free_port, mixed_frame, train_bundle
+from tritonclient.utils import InferenceServerException
+
+from orchestrator.serving.endpoint import Endpoint
+from orchestrator.serving.hosting import Settings
+from orchestrator.serving.served import prepare
+
+TABLE = mixed_frame()
+TOKEN = "t" * 32
+
+
+class Server:
+    """An endpoint with two models behind uvicorn, in a thread."""
+
+    def __init__(self, folder):
+        (folder / "tokens").write_text(TOKEN)
+        self.bundles = {}
+        content = {}
+        for name, source, target in (("mixed", TABLE, "label"), ("diabetes", "sklearn:diabetes", None)):
+            self.bundles[name] = train_bundle(source, target, folder / f"{name}-bundle")
+            prepare(folder / f"{name}-bundle", folder / name)
+            content[name] = {"champion": {"version": "3", "folder": str(folder / name), "key": name}}
+        endpoint = Endpoint(Settings(token_file=str(folder / "tokens")), "r0")
+        endpoint.configure(content, lambda _key, path: path)
+        self.port = free_port()
+        config = uvicorn.Config(endpoint, host="127.0.0.1", port=self.port, log_level="error", access_log=False)
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run)
+
+    def __enter__(self):
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_error):
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("protocols")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    with triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+        yield client
+
+
+def headers():
+    """New for each request: tritonclient writes into them."""
+    return {"Authorization": f"Bearer {TOKEN}"}
+
+
+def tensors(frame, binary):
+    """The columns of `mixed_frame` as tritonclient's inputs."""
+    found = []
+    for name, kind, values in (
+        ("number", "FP64", frame["number"].to_numpy(np.float64)),
+        ("color", "BYTES", frame["color"].fillna("").to_numpy(object)),
+        ("flag", "BOOL", frame["flag"].to_numpy(bool)),
+        ("day", "BYTES", frame["day"].astype(str).to_numpy(object)),
+    ):
+        tensor = triton.InferInput(name, [len(values)], kind)
+        tensor.set_data_from_numpy(values, binary_data=binary)
+        found.append(tensor)
+    return found
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
+def test_tritonclient_gets_the_answers_of_the_bundle(server, client, binary, compression):
+    frame = TABLE.drop(columns="label").dropna().head(20)
+    outputs = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("label", "probabilities")]
+    answer = client.infer(
+        "mixed",
+        tensors(frame, binary),
+        outputs=outputs,
+        request_id="a1",
+        headers=headers(),
+        request_compression_algorithm=compression,
+    )
+    expected = server.bundles["mixed"].answer(frame)
+    np.testing.assert_allclose(answer.as_numpy("probabilities"), expected.probabilities, atol=1e-5)
+    labels = answer.as_numpy("label")
+    assert [label.decode() if isinstance(label, bytes) else label for label in labels] == expected.labels
+    assert answer.get_response()["id"] == "a1"
+    assert answer.get_response()["model_version"] == "3"
+
+
+def test_tritonclient_knows_server_and_models(client):
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready("mixed", headers=headers())
+    assert not client.is_model_ready("nothing", headers=headers())
+    metadata = client.get_model_metadata("mixed", headers=headers())
+    assert [tensor["name"] for tensor in metadata["inputs"]] == ["number", "color", "flag", "day"]
+    assert [tensor["name"] for tensor in metadata["outputs"]] == ["label", "probabilities"]
+    assert client.get_server_metadata(headers=headers())["extensions"]
+
+
+def test_tritonclient_is_told_what_is_wrong(client):
+    frame = TABLE.drop(columns="label").dropna().head(2)
+    with pytest.raises(InferenceServerException, match="token"):
+        client.infer("mixed", tensors(frame, True))
+    with pytest.raises(InferenceServerException, match="'day'"):
+        client.infer("mixed", tensors(frame, True)[:3], headers=headers())
+    with pytest.raises(InferenceServerException, match="no model"):
+        client.infer("nothing", tensors(frame, True), headers=headers())
+    answer = client.infer("mixed", tensors(frame, True), headers=headers(), model_version="3")
+    assert len(answer.as_numpy("label")) == 2
+
+
+def test_schemathesis_finds_nothing(server):
+    """Its command, with all checks: no 5xx, answers as described, what is described is taken, the rest refused."""
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/openapi.json"),
+        *("--header", f"Authorization: Bearer {TOKEN}", "--checks", "all", "--max-examples", "12", "--seed", "1"),
+        *("--phases", "examples,coverage,fuzzing", "--exclude-path-regex", "^/models/diabetes/|^/v2/models/diabetes"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+def test_the_document_works_without_a_network(server):
+    document = httpx.get(f"http://127.0.0.1:{server.port}/openapi.json", headers=headers(), trust_env=False).text
+    assert '$ref":"http' not in document
+    assert "number" in document

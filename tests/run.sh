@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# All tests, in three streams beside each other: most of the time they wait for processes to start.
+# Usage: tests/run.sh [PYTHON]
+set -uo pipefail
+# without job control bash would make the streams, and all that they start, deaf to Ctrl-C
+set -m
+cd "$(dirname "$0")/.."
+python=${1:-.venv/bin/python}
+# about half of the time; what is not named here is in the other half, with all tests that deploy
+sweeps=(tests/integration/test_{cluster,faults,gangs,partition,resume,streaming}.py)
+logs=$(mktemp -d)
+# hundreds of processes import it, which would each compile it where bytecode is not written
+"$python" -m compileall -q orchestrator
+declare -A processes
+trap 'kill "${processes[@]}" 2> /dev/null; rm -rf "$logs"' EXIT
+
+# name, niceness, arguments of pytest
+stream() {
+  nice -n "$2" "$python" -m pytest "${@:3}" > "$logs/$1" 2>&1 < /dev/null &
+  processes[$1]=$!
+}
+
+stream sweeps 0 "${sweeps[@]}"
+stream others 0 tests/integration tests/end_to_end "${sweeps[@]/#/--ignore=}"
+# nothing waits for these; Ray's own workers have a niceness of 15
+stream units 19 tests/unit
+echo "tests run in three streams, which takes a quarter of an hour; see $logs"
+failed=()
+for name in units others sweeps; do
+  wait "${processes[$name]}" || failed+=("$name")
+  unset "processes[$name]"
+  printf '\n--- %s\n' "$name"
+  cat "$logs/$name"
+done
+if ((${#failed[@]})); then
+  echo "failed: ${failed[*]}"
+  exit 1
+fi
