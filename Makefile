@@ -1,8 +1,6 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-UNIT := tests/unit
-OTHERS := tests/integration tests/end_to_end
 
 .PHONY: install demo test lint format chromium clean
 
@@ -18,12 +16,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh
 
-# the unit tests beside the others, which mostly wait for processes to start
 test: install lint chromium
-	@$(BIN)/python -m pytest $(UNIT) > $(VENV)/unit.log 2>&1 & unit=$$!; \
-	$(BIN)/python -m pytest $(OTHERS); others=$$?; \
-	wait $$unit; units=$$?; cat $(VENV)/unit.log; \
-	test $$others -eq 0 && test $$units -eq 0
+	@bash tests/run.sh $(BIN)/python
 
 lint: install
 	$(BIN)/ruff check .

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.2
@@ -56,5 +55,8 @@ def _draw(
         # too few rows to have every class on both sides: chance decides instead of an error
         if counts.min() < 2 or round(share * len(positions)) < len(counts):  # noqa: PLR2004
             labels = None
+    # most processes split nothing, and it takes a second to import
+    from sklearn.model_selection import train_test_split
+
     kept, drawn = train_test_split(positions, test_size=share, random_state=seed, stratify=labels)
     return kept, drawn

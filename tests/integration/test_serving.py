@@ -275,6 +275,18 @@ def test_a_configuration_that_cannot_be_loaded_leaves_the_replica_as_it_was(serv
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_replica_on_another_machine_brings_the_files_from_the_collector(served, tmp_path):
+    import ray
+
+    files = {path.name: path.read_bytes() for path in served.folder.iterdir()}
+    ray.get(served.collector.put_files.remote("k21", files))
+    assert ray.get(served.collector.missing.remote(["k21", "k22"])) == ["k22"]
+    # where the endpoint's process has them, but not the replica
+    served.publish(tmp_path / "elsewhere", champion="21")
+    assert eventually(lambda: served.client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "21")
+    served.switch(champion="7")
+
+
 class Process:
     """`orchestrator deploy` in the foreground. It writes to a file: Ray's own processes would hold a pipe open."""
 
