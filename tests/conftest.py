@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -15,6 +16,9 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ.pop("RAY_ADDRESS", None)
+
+# what a shell starts in the background, it makes deaf to Ctrl-C, with all that is started from there
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a busy machine is no failure; the same examples in every run of the suite
 settings.register_profile(

@@ -114,8 +114,12 @@ class TrackingServer:
             "--workers",
             "1",
         ]
+        # it has processes of its own for jobs, of which nobody here gives it any
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         deadline = time.monotonic() + 60
         while True:
             try:

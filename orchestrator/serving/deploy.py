@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.config import ServeConfig, format_duration
-from orchestrator.errors import ServingError
+from orchestrator.errors import ServingError, UsageError
 from orchestrator.serving.auth import read_tokens
 from orchestrator.serving.deployments import (
     Deployment,
@@ -26,6 +26,7 @@ from orchestrator.serving.deployments import (
 from orchestrator.serving.following import Models
 from orchestrator.serving.ingress import Ingress, check_access, end_left_overs, free_port_or_complain, plan_ingress
 from orchestrator.serving.running import Running, stop_event, terminated_as_interrupted
+from orchestrator.tracking.models import name_of
 
 START_SECONDS = 120.0
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
@@ -70,13 +71,11 @@ def start_in_background(config: ServeConfig) -> Deployment:
     """Starts `orchestrator deploy` as a process of its own and waits until it answers.
 
     Raises:
-        ServingError: it ended or does not answer; with its last words.
-        UsageError, TrackingError, BundleError, GateError: see `run_endpoint`.
+        UsageError, ServingError: it ended or does not answer; with its last words.
     """
     _check(config, lambda _sentence: None)
-    with private_place() as place:
-        plan_ingress(config, place)
-        name = config.name or next(iter(_fetched(config, place, "torch").models))
+    name = config.name or name_of(config.models[0])
+    check_not_deployed(name)
     with log_file(name).open("wb") as log:
         command = [sys.executable, "-m", "orchestrator", "deploy", *command_options(config)]
         process = psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
@@ -91,7 +90,8 @@ def start_in_background(config: ServeConfig) -> Deployment:
     if not answering:
         words = log_file(name).read_text(errors="replace").strip().splitlines() if ended else []
         late = f"the endpoint does not answer after {START_SECONDS:.0f} seconds; its messages are in {log_file(name)}"
-        raise ServingError(words[-1].removeprefix("Error: ") if words else late)
+        kind = UsageError if ended and process.returncode == UsageError.exit_code else ServingError
+        raise kind(words[-1].removeprefix("Error: ") if words else late)
     return find_deployment(name)
 
 
@@ -124,9 +124,9 @@ def _check(config: ServeConfig, say: Say) -> None:
         check_not_deployed(config.name)
 
 
-def _fetched(config: ServeConfig, place: Path, execution: str | None = None) -> Models:
+def _fetched(config: ServeConfig, place: Path) -> Models:
     """The models, checked and prepared in a folder."""
-    models = Models(place, config.tracking_uri, execution or config.execution)
+    models = Models(place, config.tracking_uri, config.execution)
     for uri in config.models:
         models.add(uri)
     check_not_deployed(config.name or next(iter(models.models)))

@@ -61,6 +61,12 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
     return ModelSource(name, version, _bundle_folder(Path(local)))
 
 
+def name_of(uri: str) -> str:
+    """The name that `fetch_model` would give, without looking whether there is such a model."""
+    match = MODEL_URI.fullmatch(uri)
+    return match["name"] if match is not None else Path(uri.removeprefix("file://")).resolve().name
+
+
 def _version_of_alias(client, name: str, alias: str) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001
     from mlflow.exceptions import MlflowException
 

@@ -279,7 +279,8 @@ def phase(place: Place, bundle: Path, numbers: range, arguments: argparse.Namesp
     found = fuzz.found
     if [process.pid for process in before] != [process.pid for process in after]:
         found.append(f"the replicas were {before}, and are {after}")
-    if last - first > max(GROWTH * first, GROWTH_MB):
+    # before that it grows to what it needs
+    if settled - numbers.start >= SETTLED // 2 and last - first > max(GROWTH * first, GROWTH_MB):
         found.append(f"memory has grown from {first:.0f} to {last:.0f} MB")
     for sentence in found[:SHOWN]:
         print(f"  FOUND {sentence}")

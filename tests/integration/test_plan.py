@@ -11,7 +11,8 @@ from orchestrator.execution.sweep import run_sweep
 
 
 @pytest.fixture
-def options(store):
+def options(tmp_path):
+    store = f"sqlite:///{tmp_path}/mlflow.db"
     return {"data": "sklearn:breast_cancer", "space": "tabular", "trials": 4, "epochs": 3, "tracking_uri": store}
 
 

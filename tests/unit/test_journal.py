@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -154,12 +155,12 @@ def test_what_was_recorded_is_there_at_once(tmp_path):
 def test_an_object_store_gets_events_while_the_sweep_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "SYNC_SECONDS", 0.01)
     storage = Storage.at(f"memory://{tmp_path.name}")
-    opened = Journal(storage)
+    written = queue.Queue()
+    opened = Journal(storage, written.put)
     for event in EVENTS:
         opened.record(event)
-        deadline = time.monotonic() + 20
-        while event not in list(read_events(storage)) and time.monotonic() < deadline:
-            time.sleep(0.005)
+        assert written.get(timeout=20) == event
+        assert list(read_events(storage))[-1] == event
     assert list(read_events(storage)) == EVENTS
     opened.close()
     assert len(storage.names()) == len(EVENTS)
