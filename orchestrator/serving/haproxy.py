@@ -25,6 +25,8 @@ PR_SET_PDEATHSIG = 1
 FAILURE_STATUS = 599
 FRONTEND_RULES = (
     "http-request return status 404 if { path -i /-/routes }",
+    # such as GET *, which no backend takes
+    "http-request return status 400 if !{ path_beg / }",
     f"http-response set-status 500 if {{ status {FAILURE_STATUS} }}",
 )
 HEAD_SECONDS = 10

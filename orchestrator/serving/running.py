@@ -28,6 +28,7 @@ from orchestrator.serving.ingress import Ingress, stop_listening
 
 logger = logging.getLogger(__name__)
 FOLLOW_SECONDS = 2.0
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 QUESTION_SECONDS = 5.0
 DRAIN_SECONDS = 0.6
 DRAINED_LOOKS = 2
@@ -111,6 +112,9 @@ class Running:
 
     def follow_until(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         """Serves what the registry says, until told to stop."""
+        # a look that fails is repeated soon anyway; MLflow would try for minutes, and say nothing meanwhile
+        for name, value in IMPATIENT.items():
+            os.environ.setdefault(name, value)
         # in a thread: a registry that does not answer must not keep the endpoint from stopping
         threading.Thread(target=self._follow_always, args=(stop, say), daemon=True, name="follow").start()
         stop.wait()

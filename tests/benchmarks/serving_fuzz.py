@@ -4,7 +4,9 @@ Usage: python tests/benchmarks/serving_fuzz.py [--requests 10000] [--seed 0] [--
 
 The first two thirds go to an endpoint for everybody, the others to one with a token file. Wanted: no status of 500 or
 above but 503, an answer or the end of each connection within seconds, right answers to valid requests in between, the
-same replica processes at the end with no more memory, and nothing about the machine or its libraries in any answer.
+same replica processes at the end with no more memory, nothing about the machine or its libraries in any answer, and
+no answer without a token where one is needed.
+
 `--only` sends one attack and shows what comes back. Ends with 1 when something was found.
 """
 
@@ -183,6 +185,8 @@ class Fuzz:
         problem = None
         if bad:
             problem = f"status {bad[0]}"
+        elif attack.stranger and attack.kind != "path" and 200 in reply.statuses:
+            problem = "an answer without a token"
         elif leaks:
             problem = f"the answer holds {', '.join(leaks)}"
         elif not reply.ended:

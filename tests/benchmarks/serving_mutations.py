@@ -126,6 +126,7 @@ ODD_HEADERS = (
     ("X-Folded", "a\r\n b"),
 )
 LENGTHS = ("-1", "0", "1", "3", "99999999", "1e3", "", " 10", "0x10", "\u0661", "9" * 5000, "10, 10", "\xff", "true")
+STRANGERS = 0.3
 Headers = list[tuple[str, str]]
 
 
@@ -139,6 +140,7 @@ class Attack:
         answers: how many the client waits for; it also takes the end of the connection.
         half_close: whether the client says that nothing more will come, and looks for further answers.
         head_only: whether the answers have no bodies.
+        stranger: whether a token is needed and there is none, so that nothing may be answered.
     """
 
     kind: str
@@ -146,6 +148,7 @@ class Attack:
     answers: int = 1
     half_close: bool = False
     head_only: bool = False
+    stranger: bool = False
 
 
 def valid_bodies(schema: Any, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -222,7 +225,14 @@ class Mutator:
         choose = random.Random(f"{self._seed}-{number}")
         kinds, weights = zip(*self._kinds, strict=True)
         (make,) = choose.choices(kinds, weights)
-        return make(choose)
+        attack = make(choose)
+        if self._headers and choose.random() < STRANGERS:
+            for name, value in self._headers:
+                line = f"{name}: {value}\r\n".encode()
+                other = choose.choice([b"", line[:-3] + b"\r\n", line.replace(b"Bearer", b"Basic"), b"X-" + line])
+                attack.content = attack.content.replace(line, other)
+            attack.stranger = True
+        return attack
 
     def _content(self, choose: random.Random) -> tuple[str, Any]:
         route = choose.choice(list(self._bodies))

@@ -223,6 +223,7 @@ def test_the_same_seed_draws_the_same_trials(store):
         result = orchestrator.sweep(
             "sklearn:iris",
             name=f"seed-{seed}",
+            concurrency=1,
             space="quick",
             algorithm="random",
             scheduler="none",

@@ -55,6 +55,9 @@ def test_what_serve_writes_is_closed_to_others_and_still_valid(tmp_path):
     assert "listen stats" not in result
     assert "frontend prometheus" not in result
     assert "mode 600 level admin" in result
+    # half a head must not hold a connection for an hour
+    assert "timeout http-request 10s" in result
+    assert "status 400 if !{ path_beg / }" in result
     assert "bind 0.0.0.0:18000\n" in result
     assert "500.http" not in result
     assert result.count("503.http") == 3
@@ -102,6 +105,12 @@ def test_a_network_needs_tokens_or_a_word(host):
     check_access(ServeConfig.create(models=["m"], host=host, insecure=True))
     check_access(ServeConfig.create(models=["m"], host=host, auth_token_file="tokens"))
     check_access(ServeConfig.create(models=["m"], host="127.0.0.1"))
+
+
+@needs_haproxy
+def test_a_client_that_stops_in_its_body_is_let_go_after_the_time_limit(tmp_path):
+    config = ServeConfig.create(models=["m"], timeout="45s")
+    assert plan_ingress(config, tmp_path).environment["RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S"] == "55"
 
 
 def test_a_port_in_use_names_the_process():
