@@ -2,6 +2,8 @@
 # All tests, in three streams beside each other: most of the time they wait for processes to start.
 # Usage: tests/run.sh [PYTHON]
 set -uo pipefail
+# without job control bash would make the streams, and all that they start, deaf to Ctrl-C
+set -m
 cd "$(dirname "$0")/.."
 python=${1:-.venv/bin/python}
 # about half of the time; what is not named here is in the other half, with all tests that deploy

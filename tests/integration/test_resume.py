@@ -30,7 +30,7 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(whole, tmp_path, mome
 
 def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(tmp_path):
     place = Place(tmp_path)
-    arguments = [*sweep_arguments("none", 40, 12), "--register"]
+    arguments = [*sweep_arguments("none", 24, 12), "--register"]
     process = place.start(*arguments)
     while len(place.events()) < 4:
         time.sleep(0.01)
@@ -47,10 +47,10 @@ def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(tmp_path):
 
     result = json.loads(place.run("resume", "digits", "--json"))
     assert [trial["status"] for trial in result["trials"]].count("interrupted") == 0
-    assert len(result["trials"]) == 40
+    assert len(result["trials"]) == 24
     before = place.trials()
     longer = json.loads(place.run("resume", "--trials", "+2", "--json"))
-    assert len(longer["trials"]) == 42
+    assert len(longer["trials"]) == 26
     assert longer["run_id"] == result["run_id"]
     assert {index: place.trials()[index] for index in before} == before
     place.check_mlflow()
