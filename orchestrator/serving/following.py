@@ -189,6 +189,10 @@ class Models:
                 followed.problem = f"version {version} is not served as {role}: {error}"
                 if role == "champion" and role in followed.roles:
                     roles[role] = followed.roles[role]
+        if "champion" not in versions and "champion" in followed.roles:
+            present = followed.roles["champion"]
+            followed.problem = f"the registry names no champion; version {present.version} goes on answering"
+            roles["champion"] = present
         weight = weight if "canary" in roles else 0
         changed = roles != followed.roles or weight != followed.weight
         followed.roles, followed.weight = roles, weight

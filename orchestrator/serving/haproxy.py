@@ -25,6 +25,8 @@ PR_SET_PDEATHSIG = 1
 FAILURE_STATUS = 599
 FRONTEND_RULES = (
     "http-request return status 404 if { path -i /-/routes }",
+    # what program answers is nobody's business
+    "http-response del-header server",
     # such as GET *, which no backend takes
     "http-request return status 400 if !{ path_beg / }",
     f"http-response set-status 500 if {{ status {FAILURE_STATUS} }}",

@@ -20,6 +20,7 @@ from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BundleError, GateError, TrackingError, UsageError
 from orchestrator.serving.control import Followed
+from orchestrator.serving.following import Models
 from orchestrator.serving.gates import check_bundle, check_metric, gate_version
 from orchestrator.tracking import rollout
 from orchestrator.tracking.registry import register_bundle
@@ -581,3 +582,60 @@ def test_the_package_knows_the_functions_without_importing_anything_heavy():
     code = "import orchestrator, sys; dir(orchestrator); print('promote' in dir(orchestrator), 'torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["True", "False"]
+
+
+# --- what an endpoint makes of it
+
+
+def followed_model(registry, folder, *versions):
+    """A model with so many versions, the first one its champion, as an endpoint follows it; and what it was told."""
+    name = registry.name()
+    for value in versions:
+        registry.register(name, value)
+    registry.client.set_registered_model_alias(name, "champion", "1")
+    models = Models(folder, registry.uri, "torch")
+    return name, models, models.add(f"models:/{name}@champion"), []
+
+
+def test_an_endpoint_follows_aliases_that_are_moved(registry, tmp_path):
+    name, models, model, applied = followed_model(registry, tmp_path, 0.9, 0.8)
+    models.follow(applied.append)
+    assert applied == []
+    rollout.set_canary(registry.client, name, "2", 30)
+    models.follow(applied.append)
+    assert model.serving() == {"champion": "1", "canary": "2", "shadow": None, "weight": 30}
+    assert Path(applied[-1][name]["canary"]["folder"]).is_dir()
+    rollout.promote(registry.client, name, "2")
+    models.follow(applied.append)
+    assert model.serving() == {"champion": "2", "canary": None, "shadow": None, "weight": 0}
+    # what was the canary is not fetched again
+    assert applied[1][name]["champion"] == applied[0][name]["canary"]
+    assert model.problem is None
+
+
+def test_an_endpoint_keeps_its_champion_when_the_registry_has_none_or_a_broken_one(registry, tmp_path):
+    name, models, model, applied = followed_model(registry, tmp_path, 0.9, 0.8)
+    registry.client.delete_registered_model_alias(name, "champion")
+    models.follow(applied.append)
+    assert "no champion; version 1 goes on" in model.problem
+    (registry.files(name, "2") / "schema.json").write_text("{")
+    registry.client.set_registered_model_alias(name, "champion", "2")
+    models.follow(applied.append)
+    assert "version 2 is not served as champion" in model.problem
+    registry.client.delete_registered_model(name)
+    models.follow(applied.append)
+    assert "the registry cannot be asked" in model.problem
+    assert model.serving()["champion"] == "1"
+    assert applied == []
+
+
+def test_a_fixed_version_does_not_follow(registry, tmp_path):
+    name = registry.name()
+    registry.register(name, 0.9)
+    models = Models(tmp_path, registry.uri, "torch")
+    model = models.add(f"models:/{name}/1")
+    registry.register(name, 0.99)
+    models.follow(lambda _models: pytest.fail("nothing has changed"))
+    assert not model.follows
+    with pytest.raises(TrackingError, match="two models have the name"):
+        models.add(f"models:/{name}@champion")
