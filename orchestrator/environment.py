@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+NICENESS = 10
 
 
 def home() -> Path:
@@ -23,6 +32,19 @@ def port_problem(host: str, port: int) -> str | None:
         except OSError as error:
             return error.strerror or str(error)
     return None
+
+
+def step_aside() -> None:
+    """Lets other processes have the cores first, for what this thread does from now on."""
+    if sys.platform == "linux":
+        # on Linux each thread has a niceness of its own, which those that it starts inherit
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def aside(work: Callable[[], Result]) -> Result:
+    """Does something in a thread that steps aside, and waits for it."""
+    with ThreadPoolExecutor(1, initializer=step_aside) as executor:
+        return executor.submit(work).result()
 
 
 def debugging() -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.environment import aside
 from orchestrator.errors import ServingError
 
 if TYPE_CHECKING:
@@ -71,18 +72,20 @@ def promote(
     if force and beside:
         raise click.UsageError("--force is for champions: canary and shadow do not have to be as good")
 
-    from orchestrator.serving import rollouts
+    def change() -> RolloutChange:
+        from orchestrator.serving import rollouts
 
-    if aborting:
-        change = rollouts.abort(name, tracking_uri=tracking_uri)
-    elif canary_version is not None:
-        share = rollouts.DEFAULT_WEIGHT if weight is None else weight
-        change = rollouts.canary(name, canary_version, share, tracking_uri=tracking_uri)
-    elif shadow_version is not None:
-        change = rollouts.shadow(name, shadow_version, tracking_uri=tracking_uri)
-    else:
-        change = rollouts.promote(name, version, tracking_uri=tracking_uri, force=force)
-    _show(change, as_json=as_json)
+        if aborting:
+            return rollouts.abort(name, tracking_uri=tracking_uri)
+        if canary_version is not None:
+            share = rollouts.DEFAULT_WEIGHT if weight is None else weight
+            return rollouts.canary(name, canary_version, share, tracking_uri=tracking_uri)
+        if shadow_version is not None:
+            return rollouts.shadow(name, shadow_version, tracking_uri=tracking_uri)
+        return rollouts.promote(name, version, tracking_uri=tracking_uri, force=force)
+
+    # to try a version takes a core for seconds, which the endpoint may need
+    _show(aside(change), as_json=as_json)
 
 
 @click.command(cls=Command, help=ROLLBACK)
@@ -91,9 +94,13 @@ def promote(
 @json_option
 def rollback(name: str, tracking_uri: str | None, as_json: bool) -> None:
     """See ROLLBACK."""
-    from orchestrator.serving import rollouts
 
-    _show(rollouts.rollback(name, tracking_uri=tracking_uri), as_json=as_json)
+    def change() -> RolloutChange:
+        from orchestrator.serving import rollouts
+
+        return rollouts.rollback(name, tracking_uri=tracking_uri)
+
+    _show(aside(change), as_json=as_json)
 
 
 def _show(change: RolloutChange, *, as_json: bool) -> None:

@@ -33,6 +33,8 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 STOP_SECONDS = 5.0
 CLIENT_SECONDS = 10
 TUNED = {
+    # Ray gives its workers a niceness of 15: anything else on the machine would come before answers
+    "RAY_worker_niceness": "0",
     # one event loop: a request changes threads never instead of twice
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",

@@ -18,7 +18,7 @@ import psutil
 
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
-from orchestrator.environment import debugging
+from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
 from orchestrator.serving.control import answering
 from orchestrator.serving.deployments import Deployment, recorded
@@ -120,6 +120,7 @@ class Running:
         stop.wait()
 
     def _follow_always(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+        step_aside()
         told: dict[str, str | None] = {name: model.problem for name, model in self._models.models.items()}
         while not stop.wait(FOLLOW_SECONDS):
             try:
@@ -174,6 +175,7 @@ class Running:
         if self._collector is None:
             raise ServingError("it is starting")
         if question["do"] == "follow":
+            step_aside()
             name = str(question["model"])
             model = self._models.models[name]
             if model.follows:
