@@ -51,6 +51,7 @@ from orchestrator.serving.requests import (
 )
 from orchestrator.serving.served import description_of
 from orchestrator.serving.telemetry import Telemetry
+from orchestrator.serving.telemetry.prometheus import CONTENT_TYPE
 
 logger = logging.getLogger(__name__)
 FAILED = 500
@@ -303,7 +304,7 @@ class Endpoint:
     async def _metrics(self, request: Request) -> Answer:
         del request
         text = await self.metrics() if self.metrics is not None else b""
-        return 200, text, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+        return 200, text, [(b"content-type", CONTENT_TYPE.encode())]
 
     async def _v2_metadata(self, name: str, request: Request) -> Answer:
         del request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from orchestrator.tracking.rollout import Rollout, existing_version, previous_ch
 from orchestrator.tracking.store import client_for
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from orchestrator.serving.control import Followed
 
 FOLLOW_SECONDS = 30.0
@@ -92,11 +95,7 @@ def canary(name: str, version: str, weight: int = DEFAULT_WEIGHT, *, tracking_ur
         BundleError, GateError: the version did not pass; nothing was changed.
         TrackingError: there is no such model or version, or the store cannot be used.
     """
-    client = client_for(tracking_uri)
-    before = read_rollout(client, name)
-    version = existing_version(client, name, str(version))
-    checks = gate_version(client, tracking_uri, name, version, force=True)
-    return _followed(before.champion, registry.set_canary(client, name, version, weight), checks)
+    return _beside(name, version, tracking_uri, lambda client, found: registry.set_canary(client, name, found, weight))
 
 
 def shadow(name: str, version: str, *, tracking_uri: str | None = None) -> RolloutChange:
@@ -112,11 +111,7 @@ def shadow(name: str, version: str, *, tracking_uri: str | None = None) -> Rollo
         BundleError, GateError: the version did not pass; nothing was changed.
         TrackingError: there is no such model or version, or the store cannot be used.
     """
-    client = client_for(tracking_uri)
-    before = read_rollout(client, name)
-    version = existing_version(client, name, str(version))
-    checks = gate_version(client, tracking_uri, name, version, force=True)
-    return _followed(before.champion, registry.set_shadow(client, name, version), checks)
+    return _beside(name, version, tracking_uri, lambda client, found: registry.set_shadow(client, name, found))
 
 
 def abort(name: str, *, tracking_uri: str | None = None) -> RolloutChange:
@@ -132,6 +127,17 @@ def abort(name: str, *, tracking_uri: str | None = None) -> RolloutChange:
     client = client_for(tracking_uri)
     rollout = registry.abort(client, name)
     return _followed(rollout.champion, rollout, [])
+
+
+def _beside(
+    name: str, version: str, tracking_uri: str | None, change: Callable[[MlflowClient, str], Rollout]
+) -> RolloutChange:
+    """Gives a version that passes the gates, but need not be as good as the champion, a role beside it."""
+    client = client_for(tracking_uri)
+    before = read_rollout(client, name)
+    found = existing_version(client, name, str(version))
+    checks = gate_version(client, tracking_uri, name, found, force=True)
+    return _followed(before.champion, change(client, found), checks)
 
 
 def _followed(former: str | None, rollout: Rollout, checks: list[str]) -> RolloutChange:

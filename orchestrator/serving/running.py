@@ -20,7 +20,7 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
-from orchestrator.serving.control import answering
+from orchestrator.serving.control import SOCKET_NAME, answering
 from orchestrator.serving.deployments import Deployment, recorded
 from orchestrator.serving.following import Models
 from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE
@@ -53,7 +53,7 @@ class Running:
         config, models = self._config, self._models.models
         name = config.name or next(iter(models))
         version = next(iter(models.values())).roles["champion"].version if len(models) == 1 else None
-        control = str(self._place / "control.sock")
+        control = str(self._place / SOCKET_NAME)
         process = psutil.Process()
         record = Deployment(
             name, version, self._url, process.pid, process.create_time(), tuple(models), control, str(self._place)

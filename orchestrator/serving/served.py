@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -126,4 +126,4 @@ def load_served(folder: Path) -> ServedModel:
 def description_of(name: str, version: str, model: ServedModel) -> dict[str, Any]:
     """What `GET /schema` gives."""
     shown = {"name": name, "version": version or None}
-    return {**model.description, "model": shown, "execution": asdict(model.execution)}
+    return {**model.description, "model": shown, "execution": model.execution.to_json()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from orchestrator.errors import TrackingError, UsageError
-from orchestrator.tracking.store import client_for, tracked
+from orchestrator.tracking.store import client_for, known_models, tracked, unknown_model
 
 MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))?")
 DATA_FOLDER = "data"
@@ -75,10 +75,9 @@ def _version_of_alias(client, name: str, alias: str) -> str:  # type: ignore[no-
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        known = sorted(model.name for model in client.search_registered_models(max_results=100))
+        known = known_models(client)
         if name not in known:
-            listed = ", ".join(known[:8]) or "none; train one with `orchestrator sweep`"
-            raise TrackingError(f"there is no registered model '{name}' (registered: {listed})") from None
+            raise unknown_model(name, known) from None
         raise TrackingError(f"model '{name}' has no alias '{alias}'; give a version: models:/{name}/1") from None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import TrackingError, UsageError
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import tracked
+from orchestrator.tracking.store import known_models, tracked, unknown_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,9 +59,7 @@ def read_rollout(client: MlflowClient, name: str) -> Rollout:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            known = sorted(other.name for other in client.search_registered_models(max_results=100))
-            listed = ", ".join(known[:8]) or "none; train one with `orchestrator sweep`"
-            raise TrackingError(f"there is no registered model '{name}' (registered: {listed})") from None
+            raise unknown_model(name, known_models(client)) from None
     versions = {alias: str(version) for alias, version in model.aliases.items()}
     champion, canary = versions.get(CHAMPION), versions.get(CANARY)
     history = _parse_history(name, model.tags)

@@ -61,6 +61,17 @@ def quiet_logs() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def known_models(client: MlflowClient) -> list[str]:
+    """Names of registered models, the first hundred, sorted."""
+    return sorted(model.name for model in client.search_registered_models(max_results=100))
+
+
+def unknown_model(name: str, known: list[str]) -> TrackingError:
+    """The error for a name that no registered model has."""
+    listed = ", ".join(known[:8]) or "none; train one with `orchestrator sweep`"
+    return TrackingError(f"there is no registered model '{name}' (registered: {listed})")
+
+
 def child_runs(client: MlflowClient, experiment_id: str, parent_run_id: str) -> Iterator[Run]:
     """All runs below a parent, page by page."""
     token = None
