@@ -2,66 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, did_you_mean
+from orchestrator.units import format_duration, parse_duration, parse_size
+from orchestrator.yaml_lines import Place, YamlDocument
 
-DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?")
 DEFAULT_TRIALS = 20
-MINUTE = 60
-
-
-def parse_duration(value: object) -> timedelta:
-    """`90s`, `10m`, `2h`, `1h30m`, or a number of seconds.
-
-    Raises:
-        ValueError: anything else, or zero.
-    """
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return timedelta(seconds=value)
-    text = str(value).strip().lower()
-    match = DURATION.fullmatch(f"{text}s" if text.isdigit() else text)
-    if not text or match is None or not any(match.groups(default="")):
-        raise ValueError(f"'{value}' is not a duration; write 90s, 10m, 2h or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    if not duration:
-        raise ValueError("a duration must be longer than zero")
-    return duration
-
-
-def format_duration(duration: timedelta) -> str:
-    """The inverse of `parse_duration`; to the second, if it is a minute or more."""
-    whole = duration.total_seconds()
-    minutes, seconds = divmod(round(whole) if whole >= MINUTE else whole, MINUTE)
-    hours, minutes = divmod(int(minutes), MINUTE)
-    parts = [f"{count:g}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count]
-    return "".join(parts) or "0s"
-
-
-def parse_size(value: object) -> int:
-    """`500MB`, `20GB` or `1.5TB`, or a number of bytes. Units are powers of 1000.
-
-    Raises:
-        ValueError: anything else, or less than one byte.
-    """
-    match = SIZE.fullmatch(str(value).strip().upper())
-    if match is None:
-        raise ValueError(f"'{value}' is not a size; write 500MB, 20GB or 1.5TB")
-    size = int(float(match[1]) * 1000 ** ("", "K", "M", "G", "T").index(match[2] or ""))
-    if size < 1:
-        raise ValueError("a size must be larger than zero")
-    return size
-
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Size = Annotated[int, BeforeValidator(parse_size)]
@@ -81,47 +34,90 @@ class _Config(BaseModel):
         try:
             return cls(**{name: value for name, value in values.items() if value is not None})
         except ValidationError as error:
-            raise ConfigError(first_problem(error)) from None
+            place, message = _first_problem(cls, error)
+            raise ConfigError(f"{'.'.join(map(str, place)) or 'the configuration'}: {message}") from None
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, options: Mapping[str, object] | None = None) -> Self:
         """Reads YAML.
 
+        Args:
+            path: of the file.
+            options: of the command line, which count more than what the file says.
+
         Raises:
-            ConfigError: the file is missing, not YAML, or has an invalid entry.
+            ConfigError: the file is missing, not YAML, or has an invalid entry, with its line; or an option is invalid.
         """
-        return cls.create(**read_yaml(path))
+        document = YamlDocument(path)
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        try:
+            return cls(**_merged({str(name): value for name, value in document.content.items()}, given))
+        except ValidationError as error:
+            place, message = _first_problem(cls, error)
+            if _leads_to(given, place):
+                raise ConfigError(f"--{str(place[-1]).replace('_', '-')}: {message}") from None
+            raise document.error(place, message) from None
 
     def save(self, path: Path) -> None:
         """Writes YAML that `load` reads."""
         path.write_text(yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False))
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file with a mapping at its top.
-
-    Raises:
-        ConfigError: the file is missing, not YAML or not a mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: must hold names and values, one per line")
-    return {str(name): value for name, value in content.items()}
+def _merged(content: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says, with what was given in its place, also inside of a group of entries."""
+    merged = dict(content)
+    for name, value in given.items():
+        inner = content.get(name)
+        merged[name] = {**inner, **value} if isinstance(value, Mapping) and isinstance(inner, Mapping) else value
+    return merged
 
 
-def first_problem(error: ValidationError) -> str:
-    """One sentence about the first entry that pydantic refused."""
+def _leads_to(given: object, place: Place) -> bool:
+    for part in place:
+        if not isinstance(given, Mapping):
+            return True
+        if part not in given:
+            return False
+        given = given[part]
+    return bool(place)
+
+
+def _first_problem(model: type[BaseModel], error: ValidationError) -> tuple[Place, str]:
+    """Where the first entry is that pydantic refused, and what is wrong with it."""
     problem = error.errors()[0]
-    place = ".".join(str(part) for part in problem["loc"]) or "the configuration"
-    message = problem["msg"].removeprefix("Value error, ")
+    place = tuple(problem["loc"])
+    for part in place[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model = field.annotation
+    field = model.model_fields.get(str(place[-1])) if place else None
+    choices = () if field is None else _choices(field.annotation)
+    return place, problem_sentence(problem, model.model_fields, choices)
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return tuple(
+        choice for inner in (annotation, *get_args(annotation)) for choice in get_args(inner) if isinstance(choice, str)
+    )
+
+
+def problem_sentence(problem: Any, names: Iterable[str], choices: Iterable[str] = ()) -> str:  # noqa: ANN401
+    """What is wrong with an entry, and what may have been meant.
+
+    Args:
+        problem: an error of pydantic.
+        names: of the entries that there are at this place.
+        choices: that this entry has.
+    """
     if problem["type"] == "extra_forbidden":
-        return f"{place}: there is no such entry"
-    return f"{place}: {message[0].lower()}{message[1:]}"
+        name = str(problem["loc"][-1])
+        return f"there is no such entry here as '{name}'{did_you_mean(name, names)}"
+    if problem["type"] == "missing":
+        return f"the entry '{problem['loc'][-1]}' is missing"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    value = problem["input"]
+    shown = f", but is {value!r}" if message.startswith("Input should") and isinstance(value, str | int | float) else ""
+    return f"{message[0].lower()}{message[1:]}{shown}{did_you_mean(str(value), choices)}"
 
 
 class ResourceConfig(_Config):

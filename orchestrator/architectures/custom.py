@@ -26,11 +26,6 @@ from orchestrator.architectures.inputs import FeatureShape
 from orchestrator.errors import ArchitectureError
 
 
-def is_custom(architecture: str) -> bool:
-    """Whether the name has the form `package.module:Class`."""
-    return ":" in architecture
-
-
 def build_custom(architecture: str, shape: FeatureShape, settings: Mapping[str, object]) -> nn.Module:
     """Imports the class (the current folder is looked in, too) and builds the network.
 

@@ -45,9 +45,3 @@ def needs_bias(name: str) -> bool:
     Batch norm takes it away again: its true gradient is zero, and Adam would make steps out of rounding errors.
     """
     return name != "batch"
-
-
-def check_range(setting: str, value: float, low: float, high: float) -> None:
-    """Raises ArchitectureError unless low <= value <= high."""
-    if not low <= value <= high:
-        raise ArchitectureError(f"{setting} is {value:g}, but must be from {low:g} to {high:g}")

@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 from orchestrator.architectures.inputs import FeatureInput, FeatureShape
-from orchestrator.architectures.layers import activation, check_range, needs_bias, normalization
-
-
-@dataclass(frozen=True)
-class MlpSettings:
-    """Settings of `Mlp`.
-
-    Attributes:
-        depth: hidden layers, 0 (a linear model) to 64.
-        width: units of each hidden layer.
-        activation: relu, gelu, silu, tanh or sigmoid.
-        dropout: share of hidden units dropped in training.
-        normalization: none, batch or layer; before each activation.
-    """
-
-    depth: int = 2
-    width: int = 128
-    activation: str = "relu"
-    dropout: float = 0.0
-    normalization: str = "none"
-
-    def __post_init__(self) -> None:
-        check_range("depth", self.depth, 0, 64)
-        check_range("width", self.width, 1, 65536)
-        check_range("dropout", self.dropout, 0.0, 0.99)
+from orchestrator.architectures.layers import activation, needs_bias, normalization
+from orchestrator.architectures.settings import MlpSettings
 
 
 class Mlp(nn.Module):

@@ -2,42 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 from orchestrator.architectures.inputs import FeatureInput, FeatureShape
-from orchestrator.architectures.layers import activation, check_range, needs_bias, normalization
-
-
-@dataclass(frozen=True)
-class ResnetSettings:
-    """Settings of `Resnet`.
-
-    Attributes:
-        depth: residual blocks.
-        width: width of the residual stream.
-        hidden_factor: a block's inner width as a multiple of `width`.
-        activation: relu, gelu, silu, tanh or sigmoid.
-        dropout: dropout inside a block, after the activation.
-        residual_dropout: dropout of what a block adds.
-        normalization: none, batch (as in the paper) or layer.
-    """
-
-    depth: int = 2
-    width: int = 128
-    hidden_factor: float = 2.0
-    activation: str = "relu"
-    dropout: float = 0.0
-    residual_dropout: float = 0.0
-    normalization: str = "batch"
-
-    def __post_init__(self) -> None:
-        check_range("depth", self.depth, 1, 64)
-        check_range("width", self.width, 1, 65536)
-        check_range("hidden_factor", self.hidden_factor, 0.01, 64.0)
-        check_range("dropout", self.dropout, 0.0, 0.99)
-        check_range("residual_dropout", self.residual_dropout, 0.0, 0.99)
+from orchestrator.architectures.layers import activation, needs_bias, normalization
+from orchestrator.architectures.settings import ResnetSettings
 
 
 class ResidualBlock(nn.Module):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError
+from orchestrator.units import parse_duration, parse_size
 
 # Ray's and MLflow's usage statistics stay off unless the user turns them on
 QUIET_ENVIRONMENT = {
@@ -74,6 +75,26 @@ def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -
     return value
 
 
+class Checked(click.ParamType[Any]):
+    """Text of a certain form, checked before anything else happens and handed on as it is."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        """Args:
+        name: of the form, for help.
+        parse: raises ValueError with a sentence for what has another form.
+        """
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """The value itself."""
+        try:
+            self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+DURATION, SIZE = Checked("time", parse_duration), Checked("size", parse_size)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 tracking_option = click.option(
     "--tracking-uri",
@@ -102,13 +123,6 @@ def print_table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> Non
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip()))
-
-
-def show_number(value: object) -> str:
-    """A figure with four significant digits, or an empty text for None."""
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def parse_assignments(pairs: Sequence[str], option: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, tracking_option
 from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.jobs import show_jobs, to_json
 from orchestrator.cli.options import say
@@ -52,7 +52,7 @@ Example:
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this endpoint.")
 @click.option("--min-replicas", type=click.IntRange(1), help="Processes that answer. Default: 1.")
 @click.option("--max-replicas", type=click.IntRange(1), help="As many when they are busy. Default: --min-replicas.")
-@click.option("--downscale-delay", metavar="TIME", help="Before a replica that is too many is stopped. Default: 1m.")
+@click.option("--downscale-delay", type=DURATION, help="Before a replica that is too many is stopped. Default: 1m.")
 @click.option(
     "--execution",
     type=click.Choice(["auto", "torch", "onnxruntime"]),
@@ -67,8 +67,8 @@ Example:
     "--max-queue", type=click.IntRange(1), help="Requests that wait in a replica; more get 503. Default: 256."
 )
 @click.option("--max-rows", type=click.IntRange(1), help="Of a request. Default: 10000.")
-@click.option("--max-body", metavar="SIZE", help="Of a request. Default: 8.4MB.")
-@click.option("--timeout", metavar="TIME", help="From a request to its answer. Default: 30s.")
+@click.option("--max-body", type=SIZE, help="Of a request. Default: 8.4MB.")
+@click.option("--timeout", type=DURATION, help="From a request to its answer. Default: 30s.")
 @click.option("--auth-token-file", metavar="FILE", help="Only who has one of these bearer tokens may ask; one a line.")
 @click.option("--insecure", is_flag=True, help="Answer everybody on a network, without tokens.")
 @click.option("--cors-origin", "cors_origins", multiple=True, metavar="ORIGIN", help="Web pages from there may ask.")

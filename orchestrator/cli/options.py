@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.cli.base import show_number
+from orchestrator.cli.base import DURATION, SIZE
+from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
@@ -63,7 +64,7 @@ def sweep_options(function: Function) -> Function:
         click.option(
             "--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."
         ),
-        click.option("--time-budget", metavar="TIME", help="Such as 90s, 10m or 2h."),
+        click.option("--time-budget", type=DURATION, help="Such as 90s, 10m or 2h."),
         click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
         click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),
         click.option(
@@ -83,7 +84,7 @@ def sweep_options(function: Function) -> Function:
         click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
         click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
         click.option(
-            "--placement-timeout", metavar="TIME", help="Give up when nothing finds a place so long. Default: 10m."
+            "--placement-timeout", type=DURATION, help="Give up when nothing finds a place so long. Default: 10m."
         ),
         click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep."),
         click.option(
@@ -91,7 +92,7 @@ def sweep_options(function: Function) -> Function:
             metavar="FOLDER|URI",
             help="For checkpoints and records of sweeps: a folder, on a cluster a shared one, s3://, gs://.",
         ),
-        click.option("--disk-budget", metavar="SIZE", help="Of the whole sweep, such as 20GB. Default: no limit."),
+        click.option("--disk-budget", type=SIZE, help="Of the whole sweep, such as 20GB. Default: no limit."),
         click.option("--keep-top", type=click.IntRange(1), help="Keep the weights of so many trials. Default: 1."),
         click.option(
             "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
@@ -101,10 +102,10 @@ def sweep_options(function: Function) -> Function:
             type=click.FloatRange(0, 1, min_open=True),
             help="Give up when a larger part of the trials has failed, 10 at least. Default: 0.8.",
         ),
-        click.option("--epoch-timeout", metavar="TIME", help="End the process of a longer epoch. Default: never."),
+        click.option("--epoch-timeout", type=DURATION, help="End the process of a longer epoch. Default: never."),
         click.option(
             "--tracking-timeout",
-            metavar="TIME",
+            type=DURATION,
             help="Wait so long at the end for an MLflow that is away. Default: 1m.",
         ),
         click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options."),
@@ -119,20 +120,23 @@ def sweep_config(data: str | None, config_file: Path | None, options: dict[str, 
 
     Raises:
         click.UsageError: no data is named.
-        ConfigError: the file or an option is not valid.
+        ConfigError, SearchSpaceError: the file, an option or the search space is not valid.
     """
-    from orchestrator.config import ResourceConfig, SweepConfig, read_yaml
+    from orchestrator.config import ResourceConfig, SweepConfig
+    from orchestrator.search.space import space_of
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     resources = {name: given.pop(name) for name in ResourceConfig.model_fields if name in given}
-    content: dict[str, Any] = read_yaml(config_file) if config_file else {}
     if resources:
-        given["resources"] = {**content.get("resources", {}), **resources}
+        given["resources"] = resources
     if data is not None:
         given["data"] = data
-    if "data" not in content and data is None:
+    elif config_file is None:
         raise click.UsageError("Missing argument 'DATA'.")
-    return SweepConfig.create(**{**content, **given})
+    config = SweepConfig.create(**given) if config_file is None else SweepConfig.load(config_file, given)
+    # what is wrong in its file is said before anything heavy is imported
+    space_of(config)
+    return config
 
 
 def show_test(test: Mapping[str, float]) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, print_table, show_number, tracking_option
+from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
 from orchestrator.cli.options import say, sweep_config, sweep_options
+from orchestrator.units import show_bytes, show_number, show_seconds
 
 if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
@@ -33,9 +34,10 @@ moment on the workers that trials would have. What cannot run is refused, as `sw
 @json_option
 def plan(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
+    config = sweep_config(data, config_file, options)
+
     from orchestrator.execution.estimate import estimate_sweep
 
-    config = sweep_config(data, config_file, options)
     estimate = estimate_sweep(config, say=say)
     if as_json:
         print_json(asdict(estimate))
@@ -71,22 +73,11 @@ def _network(network: NetworkEstimate) -> list[str]:
     return [f"{network.parameters:,}", str(network.batch_size), f"{network.epoch_seconds:.2g} s", settings]
 
 
-def show_bytes(count: float) -> str:
-    """`1.5 GB`, `23 MB` or `0.1 MB`."""
-    if count >= 2**30:
-        return f"{count / 2**30:.1f} GB"
-    return f"{count / 2**20:.0f} MB" if count >= 2**20 else f"{max(0.1, count / 2**20):.1f} MB"
-
-
 def show_duration(estimate: SweepEstimate) -> str:
     """The expected duration, and the longest one if it differs."""
-    from datetime import timedelta
-
-    from orchestrator.config import format_duration
-
     if estimate.seconds == float("inf"):
         return "as long as there is no limit; give --trials or --time-budget"
-    text = f"about {format_duration(timedelta(seconds=max(1, estimate.seconds)))}"
+    text = f"about {show_seconds(estimate.seconds)}"
     if estimate.seconds_at_most is not None and estimate.seconds_at_most > 1.05 * estimate.seconds:
-        text += f", at most {format_duration(timedelta(seconds=estimate.seconds_at_most))} if no trial is stopped early"
+        text += f", at most {show_seconds(estimate.seconds_at_most)} if no trial is stopped early"
     return text

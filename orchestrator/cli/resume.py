@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, print_table
+from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
 from orchestrator.cli.options import say, show_registration
 from orchestrator.cli.sweep import Progress, conclude
 
@@ -51,13 +51,13 @@ storage_option = click.option(
 @click.argument("sweep", required=False)
 @storage_option
 @click.option("--trials", metavar="N|+N", help="So many in all, or so many more. Default: as planned.")
-@click.option("--time-budget", metavar="TIME", help="Of all sessions together. Default: as planned.")
+@click.option("--time-budget", type=DURATION, help="Of all sessions together. Default: as planned.")
 @click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: as before.")
 @click.option("--max-failures", type=click.IntRange(0), help="Of a trial whose process is lost. Default: as before.")
 @click.option("--failed-share", type=click.FloatRange(0, 1, min_open=True), help="Give up above. Default: as before.")
-@click.option("--epoch-timeout", metavar="TIME", help="End the process of a longer epoch. Default: as before.")
-@click.option("--disk-budget", metavar="SIZE", help="Of the whole sweep, such as 20GB. Default: as before.")
-@click.option("--placement-timeout", metavar="TIME", help="Give up when nothing finds a place. Default: as before.")
+@click.option("--epoch-timeout", type=DURATION, help="End the process of a longer epoch. Default: as before.")
+@click.option("--disk-budget", type=SIZE, help="Of the whole sweep, such as 20GB. Default: as before.")
+@click.option("--placement-timeout", type=DURATION, help="Give up when nothing finds a place. Default: as before.")
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: as before.")
 @click.option("--tracking-uri", metavar="URI", help="MLflow, if it has another address now. Default: as before.")
 @click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow.")

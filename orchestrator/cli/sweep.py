@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, show_number, tracking_option
+from orchestrator.cli.base import Command, json_option, print_json, tracking_option
 from orchestrator.cli.options import say, show_registration, show_test, sweep_config, sweep_options
+from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.execution.ledger import Ledger, TrialRecord
@@ -32,10 +33,11 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
 @json_option
 def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
+    config = sweep_config(data, config_file, options)
+
     from orchestrator.execution.assembly import Hooks
     from orchestrator.execution.sweep import run_sweep
 
-    config = sweep_config(data, config_file, options)
     conclude(run_sweep(config, None, Hooks(Progress(), say)), as_json=as_json)
 
 

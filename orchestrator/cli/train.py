@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, show_number, tracking_option
+from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
 from orchestrator.cli.options import data_options, say, show_registration, show_test
+from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.execution.again import Again

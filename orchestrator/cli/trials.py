@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, print_table, show_number, tracking_option
+from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
+from orchestrator.units import show_number
 
 EXAMPLE = """Show the trials of a sweep, the best first.
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import SweepConfig
 from orchestrator.data import PartName, StreamedDataset, Table
-from orchestrator.execution.plan import SweepPlan, space_of
+from orchestrator.execution.plan import SweepPlan
 from orchestrator.execution.search import Running
 from orchestrator.journal.folder import RUNNING, Header
 from orchestrator.journal.package import keep_package
-from orchestrator.search import SearchSpace
+from orchestrator.search import SearchSpace, space_of
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.sweeps import SweepTracker

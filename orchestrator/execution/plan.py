@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.architectures import build_network, is_custom, known_architecture
+from orchestrator.architectures import build_network, is_custom
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
     AnyDataset,
@@ -20,7 +20,7 @@ from orchestrator.data import (
     prepare_streamed,
 )
 from orchestrator.execution.slots import Slots
-from orchestrator.search import SearchSpace, SpecSampler, load_space
+from orchestrator.search import SearchSpace, SpecSampler, space_of
 from orchestrator.training import Metric, feature_shape, find_metric
 
 
@@ -93,7 +93,7 @@ def make_plan(
         space: what to search, instead of `config.space`.
 
     Raises:
-        UsageError, DataError: see `load_table`, `prepare_dataset`, `load_space` and `find_metric`.
+        UsageError, DataError: see `load_table`, `prepare_dataset`, `space_of` and `find_metric`.
         ArchitectureError: a user's own network cannot be built.
     """
     space = space or space_of(config)
@@ -152,20 +152,6 @@ def describe(dataset: AnyDataset, metric: Metric) -> Iterator[str]:
     yield f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}"
     yield f"predicting '{target.name}' ({target.task}{classes}), optimising {metric.name}"
     yield from (f"note: {note}" for note in dataset.notes)
-
-
-def space_of(config: SweepConfig) -> SearchSpace:
-    """The search space of a sweep, with the one architecture that was asked for, if one was.
-
-    Raises:
-        SearchSpaceError, ArchitectureError: see `load_space` and `known_architecture`.
-    """
-    space = load_space(config.space)
-    if config.architecture is None:
-        return space
-    if not is_custom(config.architecture):
-        known_architecture(config.architecture)
-    return space.only(config.architecture)
 
 
 def _trials(config: SweepConfig, space: SearchSpace, points: int) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.config import DEFAULT_TRIALS, SweepConfig, format_duration
+from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, UsageError
 from orchestrator.execution.assembly import Hooks
@@ -25,6 +25,7 @@ from orchestrator.storage import Storage
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker
+from orchestrator.units import format_duration
 
 MORE = re.compile(r"\+(\d+)")
 PATIENCE_SECONDS = 30.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,14 +9,22 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from orchestrator.architectures import ARCHITECTURES, is_custom, parse_settings
-from orchestrator.errors import OrchestratorError, SearchSpaceError, did_you_mean
-from orchestrator.search.parameters import Parameter, Scalar
-from orchestrator.search.yaml_lines import Place, YamlDocument
-from orchestrator.training import SHARED_PARAMETERS, TrialSpec
+from orchestrator.architectures.settings import (
+    ARCHITECTURES,
+    is_custom,
+    known_architecture,
+    parse_settings,
+    setting_names,
+)
+from orchestrator.config import SweepConfig, problem_sentence
+from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
+from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter, Parameter, Scalar
+from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec
+from orchestrator.yaml_lines import Place, YamlDocument
 
 MAX_GRID = 100_000
 Entry = Parameter | Scalar
+KINDS: dict[str, type[BaseModel]] = {"float": FloatParameter, "int": IntParameter, "categorical": CategoricalParameter}
 
 
 class SearchSpace(BaseModel):
@@ -119,8 +126,7 @@ def _expand(point: dict[str, Any], entries: list[tuple[str, Entry]]) -> Iterator
 def _is_parameter_of(architecture: str, name: str) -> bool:
     if name in SHARED_PARAMETERS or is_custom(architecture):
         return True
-    known = ARCHITECTURES.get(architecture)
-    return known is not None and name in {field.name for field in dataclasses.fields(known.settings)}
+    return name in setting_names(architecture)
 
 
 def space_folder() -> Path:
@@ -154,7 +160,7 @@ def load_space(name: str | Path) -> SearchSpace:
     Raises:
         SearchSpaceError: there is none, or the file is not valid; the message names file, line and key.
     """
-    document = YamlDocument(space_path(name))
+    document = YamlDocument(space_path(name), SearchSpaceError)
     try:
         space = SearchSpace.model_validate(document.content)
     except ValidationError as error:
@@ -163,22 +169,32 @@ def load_space(name: str | Path) -> SearchSpace:
     return space
 
 
-def _explain(document: YamlDocument, error: ValidationError) -> SearchSpaceError:
+def space_of(config: SweepConfig) -> SearchSpace:
+    """The search space of a sweep, with the one architecture that was asked for, if one was.
+
+    Raises:
+        SearchSpaceError, ArchitectureError: see `load_space` and `known_architecture`.
+    """
+    space = load_space(config.space)
+    if config.architecture is None:
+        return space
+    if not is_custom(config.architecture):
+        known_architecture(config.architecture)
+    return space.only(config.architecture)
+
+
+def _explain(document: YamlDocument, error: ValidationError) -> UsageError:
     # a union reports every alternative: the one that got furthest into the file is what was meant
     problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "string_type")]
     problem = max(problems or error.errors(), key=lambda item: len(item["loc"]))
-    message = problem["msg"].removeprefix("Value error, ")
-    place: Place = tuple(
-        part for part in problem["loc"] if str(part) not in ("float", "int", "categorical", "bool", "str")
-    )
-    if problem["type"] == "extra_forbidden":
-        name = str(problem["loc"][-1])
-        return document.error(place, f"there is no such key here as '{name}'")
+    kinds = [KINDS[str(part)] for part in problem["loc"] if str(part) in KINDS]
+    place: Place = tuple(part for part in problem["loc"] if str(part) not in (*KINDS, "bool", "str"))
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found", "model_attributes_type"):
+        tag = problem["input"].get("type") if isinstance(problem["input"], dict) else None
+        hint = did_you_mean(str(tag), KINDS) if tag is not None else ""
         message = "a parameter is a plain value or has `type: float`, `type: int` or `type: categorical`"
-    elif problem["type"] == "missing":
-        return document.error(place, f"the key '{problem['loc'][-1]}' is missing")
-    return document.error(place, message[0].lower() + message[1:])
+        return document.error(place, message + hint)
+    return document.error(place, problem_sentence(problem, (kinds[-1] if kinds else SearchSpace).model_fields))
 
 
 def _check(document: YamlDocument, space: SearchSpace) -> None:
@@ -188,7 +204,8 @@ def _check(document: YamlDocument, space: SearchSpace) -> None:
         if not is_custom(architecture) and architecture not in ARCHITECTURES:
             raise document.error(
                 ("architectures", architecture),
-                f"not a known architecture (known: {', '.join(ARCHITECTURES)}, or package.module:Class)",
+                f"not a known architecture (known: {', '.join(ARCHITECTURES)}, or package.module:Class)"
+                f"{did_you_mean(architecture, ARCHITECTURES)}",
             )
         for name, entry in entries.items():
             _check_entry(document, space, ("architectures", architecture, name), [architecture], name, entry)
@@ -209,14 +226,15 @@ def _check_entry(
     if not takers:
         known = sorted(SHARED_PARAMETERS)
         for architecture in architectures:
-            if architecture in ARCHITECTURES:
-                known += [field.name for field in dataclasses.fields(ARCHITECTURES[architecture].settings)]
+            known += setting_names(architecture)
         hint = did_you_mean(name, known)
         raise document.error(place, f"neither a training parameter nor a setting of {', '.join(architectures)}{hint}")
     if not isinstance(entry, Scalar):
         for other in entry.when:
             if not any(other == known for architecture in takers for known in space.entries(architecture)):
-                raise document.error((*place, "when"), f"there is no parameter '{other}'")
+                raise document.error(
+                    (*place, "when"), f"there is no parameter '{other}'{did_you_mean(other, _names(space, takers))}"
+                )
     if isinstance(entry, Scalar):
         samples: list[Any] = [entry]
     else:
@@ -231,6 +249,10 @@ def _check_entry(
             raise document.error(place, str(error)) from None
 
 
+def _names(space: SearchSpace, architectures: list[str]) -> set[str]:
+    return {name for architecture in architectures for name in space.entries(architecture)}
+
+
 def _check_start_point(document: YamlDocument, space: SearchSpace, index: int, point: Mapping[str, Any]) -> None:
     place: Place = ("start_points", index)
     architecture = point.get("architecture")
@@ -243,7 +265,9 @@ def _check_start_point(document: YamlDocument, space: SearchSpace, index: int, p
         if name == "architecture":
             continue
         if name not in entries:
-            raise document.error((*place, name), f"not a parameter of {architecture} in this space")
+            raise document.error(
+                (*place, name), f"not a parameter of {architecture} in this space{did_you_mean(name, entries)}"
+            )
         entry = entries[name][1]
         if isinstance(entry, Scalar):
             if entry != value:

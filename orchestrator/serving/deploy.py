@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator.config import ServeConfig, format_duration
+from orchestrator.config import ServeConfig
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.serving.auth import read_tokens
 from orchestrator.serving.deployments import (
@@ -27,6 +27,7 @@ from orchestrator.serving.following import Models
 from orchestrator.serving.ingress import Ingress, check_access, end_left_overs, free_port_or_complain, plan_ingress
 from orchestrator.serving.running import Running, stop_event, terminated_as_interrupted
 from orchestrator.tracking.models import name_of
+from orchestrator.units import format_duration
 
 START_SECONDS = 120.0
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104

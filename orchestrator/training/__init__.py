@@ -1,14 +1,34 @@
 """Training one network: `train_trial` and what goes in and out. Knows nothing of Ray or MLflow."""
 
-from orchestrator.training.checkpoints import BestWeights, pack_weights, unpack_weights
-from orchestrator.training.loop import feature_shape, network_answers, train_trial
-from orchestrator.training.metrics import Metric, find_metric, metrics_of
-from orchestrator.training.outputs import evaluate
-from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_backend
-from orchestrator.training.report import EpochReport
-from orchestrator.training.rows import EVALUATION_BATCH, Batches
-from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
-from orchestrator.training.state import TrialState, graft, pack_state, unpack_state
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.lazy import lazily
+
+if TYPE_CHECKING:
+    from orchestrator.training.checkpoints import BestWeights, pack_weights, unpack_weights
+    from orchestrator.training.loop import feature_shape, network_answers, train_trial
+    from orchestrator.training.metrics import Metric, find_metric, metrics_of
+    from orchestrator.training.outputs import evaluate
+    from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_backend
+    from orchestrator.training.report import EpochReport
+    from orchestrator.training.rows import EVALUATION_BATCH, Batches
+    from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
+    from orchestrator.training.state import TrialState, graft, pack_state, unpack_state
+else:
+    __getattr__ = lazily(
+        __name__,
+        checkpoints=["BestWeights", "pack_weights", "unpack_weights"],
+        loop=["feature_shape", "network_answers", "train_trial"],
+        metrics=["Metric", "find_metric", "metrics_of"],
+        outputs=["evaluate"],
+        ranks=["ProcessGroupRanks", "Ranks", "process_group_backend"],
+        report=["EpochReport"],
+        rows=["EVALUATION_BATCH", "Batches"],
+        spec=["SHARED_PARAMETERS", "TrialSpec", "spec_from_parameters"],
+        state=["TrialState", "graft", "pack_state", "unpack_state"],
+    )
 
 __all__ = [
     "EVALUATION_BATCH",

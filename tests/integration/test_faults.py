@@ -154,7 +154,7 @@ def test_a_network_that_exits_hangs_or_leaks_fails_with_a_reason_and_the_sweep_g
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     result = sweep(
-        store, name="unruly", space=str(space), algorithm="grid", epoch_timeout=8, max_failures=1, trials=None
+        store, name="unruly", space=str(space), algorithm="grid", epoch_timeout="8s", max_failures=1, trials=None
     )
     outcome = {trial.spec.settings["mood"]: trial for trial in result.trials}
     assert {mood: trial.status for mood, trial in outcome.items()} == {
@@ -253,7 +253,7 @@ def test_a_tracking_server_that_stays_away_gets_everything_by_sync(server, tmp_p
     log = tmp_path / "epochs"
     stopper = threading.Thread(target=lambda: (wait_for(log.exists), server.stop()))
     stopper.start()
-    result = sweep(server.uri, slow_training(log, seconds=0.1), trials=3, epochs=4, name="gone", tracking_timeout=3)
+    result = sweep(server.uri, slow_training(log, seconds=0.1), trials=3, epochs=4, name="gone", tracking_timeout="3s")
     stopper.join()
     assert result.unsent
     assert result.registration is None

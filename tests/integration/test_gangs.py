@@ -248,7 +248,7 @@ def test_a_sweep_that_finds_no_place_says_what_it_waits_for(store, workers):
             name="waiting",
             space="quick",
             trials=2,
-            placement_timeout=4,
+            placement_timeout="4s",
             resources={"workers_per_trial": workers},
             tracking_uri=store,
         )

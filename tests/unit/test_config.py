@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.config import SweepConfig, format_duration, parse_duration
+from orchestrator.config import SweepConfig
 from orchestrator.errors import ConfigError
+from orchestrator.units import format_duration, parse_duration, show_number, show_seconds
 
 
 @given(seconds=st.integers(1, 10**6))
@@ -15,12 +16,37 @@ def test_durations_survive_formatting(seconds):
     assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("45", 45)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("10m", 600),
+        ("2h", 7200),
+        ("1h30m", 5400),
+        ("5min", 300),
+        ("5 Minutes", 300),
+        ("1 h 30 min", 5400),
+        ("1.5h", 5400),
+        ("45 sec", 45),
+        ("7d", 604800),
+        ("0.5s", 0.5),
+    ],
+)
 def test_durations_are_read(text, seconds):
     assert parse_duration(text).total_seconds() == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-5s", "0s", "1d", "h", "5 m", "0"])
+@pytest.mark.parametrize("number", ["5", " 5 ", "0.5", 5, 2.5])
+def test_a_duration_without_a_unit_is_refused_and_says_both_that_may_be_meant(number):
+    text = str(number).strip()
+    with pytest.raises(ConfigError, match=rf"no unit; write {text}s for seconds or {text}m for minutes"):
+        SweepConfig.create(data="x.csv", time_budget=number)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "-5s", "0s", "1w", "h", "5 mm", "1h30", "30m1h", "5m5m", "1h and 5m", "5s!", True, f"{'9' * 30}d"],
+)
 def test_what_is_no_duration_is_a_sentence(text):
     with pytest.raises(ConfigError, match="time_budget"):
         SweepConfig.create(data="x.csv", time_budget=text)
@@ -35,7 +61,12 @@ def test_a_configuration_survives_yaml(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"trial": 3}, "trial: there is no such entry"),
+        ({"trial": 3}, "trial: there is no such entry here as 'trial'; did you mean trials"),
+        ({"trials": "many"}, "trials: .*valid integer.*'many'"),
+        ({"algorithm": "radnom"}, "did you mean random"),
+        ({"scheduler": "asha-promot"}, "did you mean asha-promote"),
+        ({"precision": "bf61"}, "did you mean bf16"),
+        ({"resources": {"cpu_per_worker": 2}}, "resources.cpu_per_worker: .*did you mean cpus_per_worker"),
         ({"trials": 0}, "trials: input should be greater than or equal to 1"),
         ({"algorithm": "magic"}, "algorithm: input should be 'tpe', 'random' or 'grid'"),
         ({"name": "a/b"}, "name: string should match"),
@@ -49,9 +80,82 @@ def test_an_impossible_configuration_is_a_sentence(options, sentence):
 
 def test_a_broken_yaml_file_is_a_sentence(tmp_path):
     path = tmp_path / "sweep.yaml"
-    for text in ("a: [", "- 1", ""):
+    for text in ("a: [", "- 1", "", "data: x.csv\ndata: y.csv", "a: &a {b: *a}", "[" * 5000):
         path.write_text(text)
         with pytest.raises(ConfigError, match=r"sweep\.yaml"):
             SweepConfig.load(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         SweepConfig.load(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("trails: 5", r"line 3, trails: .*did you mean trials"),
+        ("time_budget: 5", r"line 3, time_budget: '5' has no unit"),
+        ("algorithm: tpa", r"line 3, algorithm: .*did you mean tpe"),
+        ("resources:\n  gpu_per_worker: 1", r"line 4, resources.gpu_per_worker: .*did you mean gpus_per_worker"),
+        ("categorical: [a, [b]]", r"line 3, categorical.1: input should be a valid string"),
+    ],
+)
+def test_what_is_wrong_in_a_file_has_its_line_and_a_suggestion(tmp_path, line, sentence):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(f"data: x.csv\n# a comment\n{line}\n")
+    with pytest.raises(ConfigError, match=rf"sweep\.yaml, {sentence}"):
+        SweepConfig.load(path)
+
+
+def test_options_count_more_than_the_file_and_are_blamed_by_their_name(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text("data: x.csv\ntrials: 5\nresources: {cpus_per_worker: 2}\n")
+    config = SweepConfig.load(path, {"trials": 7, "resources": {"workers_per_trial": 3}})
+    assert (config.trials, config.resources.cpus_per_worker, config.resources.workers_per_trial) == (7, 2, 3)
+    with pytest.raises(ConfigError, match=r"^--disk-budget: "):
+        SweepConfig.load(path, {"disk_budget": "much"})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (118400.3, "118,400"),
+        (118412.0, "118,412"),
+        (1.184e5, "118,400"),
+        (1234.5678, "1,235"),
+        (999.96, "1000"),
+        (12.345678, "12.35"),
+        (0.93125, "0.9313"),
+        (0.000123, "0.000123"),
+        (0.0000123456, "1.235e-5"),
+        (-118400.3, "-118,400"),
+        (5e36, "5e36"),
+        (0.0, "0"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+        (118400, "118400"),
+        ("relu", "relu"),
+        (None, ""),
+    ],
+)
+def test_figures_have_the_digits_that_matter(value, text):
+    assert show_number(value) == text
+
+
+@given(value=st.floats(1e-30, 1e30))
+def test_a_figure_is_read_back_to_four_digits(value):
+    assert float(show_number(value).replace(",", "")) == pytest.approx(value, rel=5.1e-4)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1 s"),
+        (4.4, "4 s"),
+        (40.3252, "40 s"),
+        (58, "1 min"),
+        (200.4, "3 min 20 s"),
+        (3700, "1 h"),
+        (1e6, "278 h"),
+    ],
+)
+def test_an_estimate_is_rounded_to_what_one_can_know(seconds, text):
+    assert show_seconds(seconds) == text

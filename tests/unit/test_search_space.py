@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from orchestrator.architectures import parse_settings
 from orchestrator.errors import OrchestratorError, SearchSpaceError
-from orchestrator.search import SpecSampler, list_spaces, load_space, suggest, trial_seed
+from orchestrator.search import SpecSampler, list_spaces, load_space, trial_seed
+from orchestrator.search.suggest import suggest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 CONDITIONAL = """

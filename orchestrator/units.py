@@ -1,0 +1,105 @@
+"""Durations, sizes and figures as people write and read them. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from datetime import timedelta
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+UNITS = {
+    **dict.fromkeys(("d", "day", "days"), DAY),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), HOUR),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), MINUTE),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+}
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?")
+EXPONENT = re.compile(r"e([+-])0*(\d+)$")
+# below, and from here on, an exponent is easier to read
+SMALL, LARGE = 1e-4, 1e15
+# duration below -> what it is rounded to, in seconds
+ROUNDING = ((10, 1), (MINUTE, 5), (10 * MINUTE, 10), (HOUR, MINUTE), (6 * HOUR, 5 * MINUTE), (math.inf, HOUR))
+
+
+def parse_duration(value: object) -> timedelta:
+    """`90s`, `10m`, `5 min`, `2 hours`, `1h30m` or `7d`.
+
+    Raises:
+        ValueError: anything else, a number without a unit, or zero.
+    """
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip().lower()
+    if NUMBER.fullmatch(text):
+        raise ValueError(f"'{value}' has no unit; write {text}s for seconds or {text}m for minutes")
+    parts = PART.findall(text)
+    scales = [UNITS.get(unit, 0) for _, unit in parts]
+    whole = PART.sub("", text) == "" and 0 not in scales
+    if not parts or not whole or any(after >= before for before, after in itertools.pairwise(scales)):
+        raise ValueError(f"'{value}' is not a duration; write 90s, 10m, 2h, 1h30m or 7d")
+    try:
+        duration = timedelta(
+            seconds=sum(float(number) * scale for (number, _), scale in zip(parts, scales, strict=True))
+        )
+    except OverflowError:
+        raise ValueError(f"'{value}' is too long a duration") from None
+    if not duration:
+        raise ValueError("a duration must be longer than zero")
+    return duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """The inverse of `parse_duration`; to the second, if it is a minute or more."""
+    whole = duration.total_seconds()
+    minutes, seconds = divmod(round(whole) if whole >= MINUTE else whole, MINUTE)
+    hours, minutes = divmod(int(minutes), MINUTE)
+    parts = [f"{count:g}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count]
+    return "".join(parts) or "0s"
+
+
+def parse_size(value: object) -> int:
+    """`500MB`, `20GB` or `1.5TB`, or a number of bytes. Units are powers of 1000.
+
+    Raises:
+        ValueError: anything else, or less than one byte.
+    """
+    match = SIZE.fullmatch(str(value).strip().upper())
+    if match is None:
+        raise ValueError(f"'{value}' is not a size; write 500MB, 20GB or 1.5TB")
+    size = int(float(match[1]) * 1000 ** ("", "K", "M", "G", "T").index(match[2] or ""))
+    if size < 1:
+        raise ValueError("a size must be larger than zero")
+    return size
+
+
+def show_number(value: object) -> str:
+    """A figure with the digits that matter: `0.9312`, `118,412`, `1.23e-5`; an empty text for None.
+
+    These are four, and all before the decimal point.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    size = abs(value)
+    if SMALL <= size < LARGE or size == 0:
+        return f"{value:,.0f}" if size >= 1000 else f"{value:.4g}"  # noqa: PLR2004
+    return EXPONENT.sub(lambda match: f"e{match[1].strip('+')}{match[2]}", f"{value:.4g}")
+
+
+def show_seconds(seconds: float) -> str:
+    """A duration to talk about, rounded to what one can know of it: `40 s`, `3 min 20 s` or `2 h 10 min`."""
+    step = next(step for below, step in ROUNDING if seconds < below)
+    whole = max(1, round(seconds / step) * step)
+    counts = ((whole // HOUR, "h"), (whole % HOUR // MINUTE, "min"), (whole % MINUTE, "s"))
+    return " ".join(f"{count:,} {unit}" for count, unit in counts if count)
+
+
+def show_bytes(count: float) -> str:
+    """`1.5 GB`, `23 MB` or `0.1 MB`."""
+    if count >= 2**30:
+        return f"{count / 2**30:.1f} GB"
+    return f"{count / 2**20:.0f} MB" if count >= 2**20 else f"{max(0.1, count / 2**20):.1f} MB"
