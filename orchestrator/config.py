@@ -84,7 +84,8 @@ def _leads_to(given: object, place: Place) -> bool:
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> tuple[Place, str]:
     """Where the first entry is that pydantic refused, and what is wrong with it."""
-    problem = error.errors()[0]
+    # an entry that is misspelt is also missing
+    problem = max(error.errors(), key=lambda item: item["type"] == "extra_forbidden")
     place = tuple(problem["loc"])
     for part in place[:-1]:
         field = model.model_fields.get(str(part))

@@ -265,7 +265,7 @@ def _summary(
         at_most = min(at_most or math.inf, budget.total_seconds())
     largest = BYTES_PER_PARAMETER * max(entry.largest.parameters for entry in architectures)
     needed = slots.count * max(entry.memory for entry in architectures)
-    notes = []
+    notes = [plan.exhausts] if plan.exhausts else []
     if needed > memory:
         notes.append(
             f"{slots.count} trials at once may need {needed / 2**30:.1f} GB, the smallest node has "

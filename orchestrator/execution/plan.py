@@ -37,6 +37,7 @@ class SweepPlan:
         trials: how many, None if only the time limits them.
         epochs: of a trial at most.
         workers: of a trial, by architecture.
+        size: how many configurations there are, None for endless ones.
     """
 
     config: SweepConfig
@@ -48,6 +49,16 @@ class SweepPlan:
     trials: int | None
     epochs: int
     workers: Mapping[str, int]
+    size: int | None = None
+
+    @property
+    def exhausts(self) -> str:
+        """A sentence for the user if no configuration is left to try, empty otherwise."""
+        if self.size is None or self.trials != self.size:
+            return ""
+        what = "grid" if self.config.algorithm == "grid" else "search space"
+        count = "1 configuration" if self.size == 1 else f"{self.size} configurations"
+        return f"the {what} has {count}, and none is trained twice"
 
     @property
     def readers(self) -> int:
@@ -75,10 +86,11 @@ class SweepPlan:
         sizes = sorted(set(self.workers.values()))
         if sizes != [1]:
             each = f"{' or '.join(map(str, sizes))} workers of {each}"
-        return (
+        text = (
             f"{amount} of at most {self.epochs} epochs, {slots.count} at a time with {each} each "
             f"({self.config.algorithm}, scheduler {self.config.scheduler})"
         )
+        return f"{text}; {self.exhausts}" if self.exhausts else text
 
 
 def make_plan(
@@ -100,19 +112,20 @@ def make_plan(
     dataset = _prepare(config, table, run)
     metric = find_metric(dataset.schema.target.task, config.metric)
     _try_custom_networks(space, dataset, metric, config.seed)
-    given = {name: getattr(config, name) for name in ("epochs", "patience", "precision", "accumulation", "compile")}
-    fixed = {name: value for name, value in given.items() if value is not None}
-    points = space.grid() if config.algorithm == "grid" else space.start_points
+    sampler = sampler_of(config, space, metric.name)
+    size = space_size(config, sampler)
+    points = list(sampler.distinct(space.grid()).values()) if config.algorithm == "grid" else space.start_points
     return SweepPlan(
         config,
         config.name or dataset.name,
         dataset,
         metric,
-        SpecSampler(space, metric.name, config.seed, fixed),
+        sampler,
         tuple(points),
-        _trials(config, space, len(points)),
+        _trials(config, size),
         config.epochs or space.epochs,
         workers_of(config, space),
+        size,
     )
 
 
@@ -132,6 +145,18 @@ def _prepare(config: SweepConfig, table: Table | None, run: Run) -> AnyDataset:
     if is_streamed(config, table):
         return prepare_streamed(config.data, config.target, name=config.name, **kinds, run=run)
     return prepare_dataset(table or load_table(config.data, config.name), config.target, **kinds)
+
+
+def sampler_of(config: SweepConfig, space: SearchSpace, metric: str) -> SpecSampler:
+    """What draws the trials of a sweep."""
+    given = {name: getattr(config, name) for name in ("epochs", "patience", "precision", "accumulation", "compile")}
+    return SpecSampler(space, metric, config.seed, {name: value for name, value in given.items() if value is not None})
+
+
+def space_size(config: SweepConfig, sampler: SpecSampler) -> int | None:
+    """How many configurations a sweep can try, None for endless ones."""
+    points = sampler.distinct(sampler.space.grid()) if config.algorithm == "grid" else sampler.points
+    return None if points is None else len(points)
 
 
 def workers_of(config: SweepConfig, space: SearchSpace) -> dict[str, int]:
@@ -154,15 +179,14 @@ def describe(dataset: AnyDataset, metric: Metric) -> Iterator[str]:
     yield from (f"note: {note}" for note in dataset.notes)
 
 
-def _trials(config: SweepConfig, space: SearchSpace, points: int) -> int | None:
-    if config.algorithm == "grid":
-        return min(config.trials or points, points)
-    if config.trials is not None:
-        return config.trials
+def _trials(config: SweepConfig, size: int | None) -> int | None:
+    """How many trials there shall be; no more than there are configurations."""
+    wanted = config.trials
     # a population has to be complete before it is compared
-    if config.time_budget is not None and config.scheduler != "pbt":
-        return None
-    return 1 if space.is_fixed else DEFAULT_TRIALS
+    open_end = config.time_budget is not None and config.scheduler != "pbt"
+    if wanted is None and config.algorithm != "grid" and not open_end:
+        wanted = DEFAULT_TRIALS
+    return min((count for count in (wanted, size) if count is not None), default=None)
 
 
 def _try_custom_networks(space: SearchSpace, dataset: AnyDataset, metric: Metric, seed: int) -> None:

@@ -14,6 +14,7 @@ from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, UsageError
 from orchestrator.execution.assembly import Hooks
 from orchestrator.execution.finish import MODEL_FOLDER, finish_later
+from orchestrator.execution.plan import sampler_of, space_size
 from orchestrator.execution.sweep import SweepResult, continue_sweep
 from orchestrator.journal import Begun, Drawn, Opened, Reported
 from orchestrator.journal.folder import FINISHED, Header, KnownSweep, find_sweep
@@ -142,8 +143,13 @@ def _check_extension(header: Header, config: SweepConfig, drawn: int, *, longer:
     Raises:
         UsageError: says what to give.
     """
-    if config.algorithm == "grid" and drawn >= len(SearchSpace.model_validate(header.space).grid()):
-        raise UsageError(f"the sweep {header.id} is finished: its grid has no more than {drawn} configurations")
+    size = space_size(config, sampler_of(config, SearchSpace.model_validate(header.space), header.metric))
+    if size is not None and drawn >= size:
+        what = "grid" if config.algorithm == "grid" else "search space"
+        raise UsageError(
+            f"the sweep {header.id} is finished: its {what} has no more than {size} configurations, "
+            "and none is trained twice"
+        )
     if config.time_budget is not None and not longer:
         raise UsageError(
             f"the sweep {header.id} is finished and its time budget of {format_duration(config.time_budget)} is spent; "

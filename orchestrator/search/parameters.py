@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -51,10 +52,17 @@ class FloatParameter(_Parameter):
         _check_bounds(self.low, self.high, log=self.log, step=self.step)
         return self
 
+    def values(self) -> Iterable[Any] | None:
+        """All that can be drawn, or None when they are endless."""
+        if self.step is None:
+            return [self.low] if self.low == self.high else None
+        return self.grid_values()
+
     def grid_values(self) -> list[Any] | None:
         """The grid's points, or None when the space does not say how many."""
         if self.step is not None:
-            return [self.low + self.step * i for i in range(math.floor((self.high - self.low) / self.step + 1e-9) + 1)]
+            count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
+            return [min(self.low + self.step * i, self.high) for i in range(count)]
         if self.grid is None:
             return None
         space = np.geomspace if self.log else np.linspace
@@ -80,6 +88,10 @@ class IntParameter(_Parameter):
         _check_bounds(self.low, self.high, log=self.log, step=self.step)
         return self
 
+    def values(self) -> Iterable[Any] | None:
+        """All that can be drawn."""
+        return range(self.low, self.high + 1, self.step or 1)
+
     def grid_values(self) -> list[Any] | None:
         """Every value, unless there are more than 50 without a step."""
         values = list(range(self.low, self.high + 1, self.step or 1))
@@ -97,6 +109,10 @@ class CategoricalParameter(_Parameter):
 
     type: Literal["categorical"]
     choices: list[Scalar] = Field(min_length=1)
+
+    def values(self) -> Iterable[Any] | None:
+        """All that can be drawn."""
+        return self.choices
 
     def grid_values(self) -> list[Any] | None:
         """All choices."""

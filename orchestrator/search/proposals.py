@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from orchestrator.training import Metric, TrialSpec
 
 # keeps the draws of a search apart from the seeds of its trials
 STREAM = 1
+# so often the algorithm, and then chance, may propose what a trial has had already
+ATTEMPTS, CHANCES = 10, 200
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Proposals:
     """A search algorithm and what it knows.
 
     The draw of a trial depends on the sweep's seed, on its index and on the results that are known, not on what was
-    drawn before by this process: a search that is rebuilt from a record goes on as it would have without the break.
+    drawn before by this process: a search that is rebuilt from a record goes on as it would have without the break. No
+    configuration is drawn twice, unless all of them have been.
 
     Attributes:
         count: trials so far.
@@ -57,22 +60,32 @@ class Proposals:
         self._points = [sampler.space.qualify(point) for point in points]
         self._study = optuna.create_study(direction="maximize" if metric.maximize else "minimize")
         self._asked: dict[int, optuna.Trial] = {}
+        self._seen: set[str] = set()
         self.count = 0
 
     def draw(self) -> Proposal:
-        """The next trial."""
+        """The next trial: a configuration that no trial has had, as long as there is one."""
         index = self.count
-        if index < len(self._points):
-            self._study.enqueue_trial(self._points[index])
-        seed = int(np.random.SeedSequence([self._sampler.seed, index, STREAM]).generate_state(1)[0])
-        self._study.sampler = self._make(seed)
-        trial, parameters = self._ask()
+        rejected = None
+        for attempt, (point, by_chance) in enumerate(self._ways(index)):
+            if rejected is not None:
+                self._study.tell(rejected, state=optuna.trial.TrialState.FAIL)
+            if point is not None:
+                self._study.enqueue_trial(point)
+            self._study.sampler = self._make(self._seed(index, attempt), "random" if by_chance else self._algorithm)
+            trial = self._study.ask()
+            parameters = suggest(self._sampler.space, trial)
+            if self._sampler.key(parameters) not in self._seen:
+                break
+            rejected = trial
+        self._accept(trial, parameters)
         return Proposal(index, self._sampler.spec(parameters, index), dict(trial.params))
 
     def restore(self, point: Mapping[str, Any]) -> None:
         """The next trial, which was drawn earlier."""
         self._study.enqueue_trial(dict(point))
-        self._ask()
+        trial = self._study.ask()
+        self._accept(trial, suggest(self._sampler.space, trial))
 
     def tell(self, index: int, value: float | None) -> None:
         """How a trial has ended: its best value, None if it has none or has failed."""
@@ -84,15 +97,31 @@ class Proposals:
         else:
             self._study.tell(trial, value)
 
-    def _ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
-        trial = self._study.ask()
-        parameters = suggest(self._sampler.space, trial)
+    def _ways(self, index: int) -> Iterator[tuple[dict[str, Any] | None, bool]]:
+        """How to come by a configuration, one after another: what of it is given, and whether the rest is by chance."""
+        if index < len(self._points):
+            yield from [(self._points[index], False)] * ATTEMPTS
+        yield from [(None, False)] * ATTEMPTS
+        known = self._sampler.points
+        if known is None:
+            yield from [(None, True)] * CHANCES
+            return
+        unseen = [point for key, point in known.items() if key not in self._seen]
+        if unseen:
+            random = np.random.default_rng([self._sampler.seed, index, STREAM])
+            yield self._sampler.space.qualify(unseen[random.integers(len(unseen))]), True
+
+    def _seed(self, index: int, attempt: int) -> int:
+        entropy = [self._sampler.seed, index, STREAM, attempt] if attempt else [self._sampler.seed, index, STREAM]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+    def _accept(self, trial: optuna.Trial, parameters: dict[str, Any]) -> None:
+        self._seen.add(self._sampler.key(parameters))
         self._asked[self.count] = trial
         self.count += 1
-        return trial, parameters
 
-    def _make(self, seed: int) -> optuna.samplers.BaseSampler:
-        if self._algorithm != "tpe":
+    def _make(self, seed: int, algorithm: str) -> optuna.samplers.BaseSampler:
+        if algorithm != "tpe":
             return optuna.samplers.RandomSampler(seed=seed)
         with warnings.catch_warnings():
             # multivariate and grouped sampling are what a conditional space needs; Optuna calls them experimental

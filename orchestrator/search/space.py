@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec
 from orchestrator.yaml_lines import Place, YamlDocument
 
 MAX_GRID = 100_000
+# more are as good as endless
+MAX_POINTS = 10_000
 Entry = Parameter | Scalar
 KINDS: dict[str, type[BaseModel]] = {"float": FloatParameter, "int": IntParameter, "categorical": CategoricalParameter}
 
@@ -80,11 +82,13 @@ class SearchSpace(BaseModel):
                 qualified[unique] = point[name]
         return qualified
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether there is only one configuration."""
-        entries = [entry for name in self.architectures for _, entry in self.entries(name).values()]
-        return len(self.architectures) == 1 and all(isinstance(entry, Scalar) for entry in entries)
+    def points(self) -> list[dict[str, Any]] | None:
+        """All configurations that can be drawn; None if they are endless, or more than 10,000."""
+        try:
+            points = list(itertools.islice(self._expanded(_all_values), MAX_POINTS + 1))
+        except _EndlessError:
+            return None
+        return points if len(points) <= MAX_POINTS else None
 
     def grid(self) -> list[dict[str, Any]]:
         """All configurations of the grid.
@@ -92,35 +96,53 @@ class SearchSpace(BaseModel):
         Raises:
             SearchSpaceError: a parameter has no grid values, or there are more than 100,000 configurations.
         """
-        points = list(itertools.islice(self._grid_points(), MAX_GRID + 1))
+        points = list(itertools.islice(self._expanded(_grid_values), MAX_GRID + 1))
         if len(points) > MAX_GRID:
             raise SearchSpaceError(f"the grid has more than {MAX_GRID} configurations; use tpe or random")
         return points
 
-    def _grid_points(self) -> Iterator[dict[str, Any]]:
+    def _expanded(self, values_of: ValuesOf) -> Iterator[dict[str, Any]]:
         for architecture in self.architectures:
             entries = {name: entry for name, (_, entry) in self.entries(architecture).items()}
-            yield from _expand({"architecture": architecture}, list(entries.items()))
+            yield from _expand({"architecture": architecture}, list(entries.items()), values_of)
 
 
-def _expand(point: dict[str, Any], entries: list[tuple[str, Entry]]) -> Iterator[dict[str, Any]]:
+ValuesOf = Callable[[str, Parameter], Iterable[Any]]
+
+
+class _EndlessError(Exception):
+    """A parameter has more values than can be counted."""
+
+
+def _all_values(_name: str, entry: Parameter) -> Iterable[Any]:
+    values = entry.values()
+    if values is None:
+        raise _EndlessError
+    return values
+
+
+def _grid_values(name: str, entry: Parameter) -> Iterable[Any]:
+    values = entry.grid_values()
+    if values is None:
+        raise SearchSpaceError(
+            f"{name} is continuous: say how many values a grid takes of it (`grid: 5` or `step`), "
+            "or use the algorithm tpe or random"
+        )
+    return values
+
+
+def _expand(point: dict[str, Any], entries: list[tuple[str, Entry]], values_of: ValuesOf) -> Iterator[dict[str, Any]]:
     if not entries:
         yield point
         return
     (name, entry), rest = entries[0], entries[1:]
     if isinstance(entry, Scalar):
-        yield from _expand({**point, name: entry}, rest)
+        yield from _expand({**point, name: entry}, rest, values_of)
     elif not entry.applies(point):
-        yield from _expand(point, rest)
+        yield from _expand(point, rest, values_of)
     else:
-        values = entry.grid_values()
-        if values is None:
-            raise SearchSpaceError(
-                f"{name} is continuous: say how many values a grid takes of it (`grid: 5` or `step`), "
-                "or use the algorithm tpe or random"
-            )
-        for value in values:
-            yield from _expand({**point, name: value}, rest)
+        for value in values_of(name, entry):
+            yield from _expand({**point, name: value}, rest, values_of)
 
 
 def _is_parameter_of(architecture: str, name: str) -> bool:
@@ -186,7 +208,8 @@ def space_of(config: SweepConfig) -> SearchSpace:
 def _explain(document: YamlDocument, error: ValidationError) -> UsageError:
     # a union reports every alternative: the one that got furthest into the file is what was meant
     problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "string_type")]
-    problem = max(problems or error.errors(), key=lambda item: len(item["loc"]))
+    # and a name that is misspelt is also missing
+    problem = max(problems or error.errors(), key=lambda item: (len(item["loc"]), item["type"] == "extra_forbidden"))
     kinds = [KINDS[str(part)] for part in problem["loc"] if str(part) in KINDS]
     place: Place = tuple(part for part in problem["loc"] if str(part) not in (*KINDS, "bool", "str"))
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found", "model_attributes_type"):

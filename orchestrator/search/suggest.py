@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.search.parameters import Parameter, Scalar
 from orchestrator.search.space import SearchSpace
-from orchestrator.training import TrialSpec, spec_from_parameters
+from orchestrator.training.spec import TrialSpec, spec_from_parameters
 
 if TYPE_CHECKING:
     import optuna
@@ -43,6 +45,24 @@ class SpecSampler:
         defaults = {"epochs": self.space.epochs, "patience": self.space.patience}
         return spec_from_parameters(defaults | parameters | self.fixed, self.metric, trial_seed(self.seed, index))
 
+    def key(self, parameters: dict[str, Any]) -> str:
+        """What two draws of the same configuration have in common; the seed is none of it."""
+        content = self.spec(parameters, 0).to_json()
+        return json.dumps(_rounded(content), sort_keys=True)
+
+    def distinct(self, points: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Complete configurations, each once, by their keys."""
+        found: dict[str, dict[str, Any]] = {}
+        for point in points:
+            found.setdefault(self.key(point), point)
+        return found
+
+    @cached_property
+    def points(self) -> Mapping[str, dict[str, Any]] | None:
+        """All configurations by their keys; None if they are endless, or too many to count."""
+        points = self.space.points()
+        return None if points is None else self.distinct(points)
+
     def example(self, architecture: str | None = None) -> TrialSpec:
         """Some spec of the space, of the given architecture or of any."""
         space = self.space if architecture is None else self.space.only(architecture)
@@ -58,6 +78,13 @@ class SpecSampler:
             study.enqueue_trial(self.space.qualify(point))
         for index in range(count):
             yield self.spec(suggest(self.space, study.ask()), index)
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401
+    # steps of a float are added up in more than one way
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    return {name: _rounded(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
 def suggest(space: SearchSpace, trial: optuna.Trial) -> dict[str, Any]:

@@ -181,8 +181,8 @@ def test_an_architecture_may_ask_for_more_workers_than_another(store, tmp_path):
     space = tmp_path / "mixed.yaml"
     space.write_text(
         "epochs: 2\nparameters: {batch_size: 32}\nworkers_per_trial: {resnet: 2}\n"
-        "architectures:\n  mlp: {width: {type: categorical, choices: [4, 8]}}\n"
-        "  resnet: {width: {type: categorical, choices: [4, 8]}}\n"
+        "architectures:\n  mlp: {width: {type: categorical, choices: [4, 8, 16]}}\n"
+        "  resnet: {width: {type: categorical, choices: [4, 8, 16]}}\n"
     )
     most = []
 

@@ -7,14 +7,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.search import Proposals, SpecSampler, load_space, trial_seed
+from orchestrator.search import Proposals, SearchSpace, SpecSampler, load_space, trial_seed
 from orchestrator.training import Metric
 
 ACCURACY, LOSS = Metric("accuracy", True), Metric("log_loss", False)
 
 
+FINITE = SearchSpace.model_validate(
+    {
+        "parameters": {"batch_size": {"type": "categorical", "choices": [32, 64, 32]}, "learning_rate": 0.01},
+        "architectures": {
+            "mlp": {
+                "depth": {"type": "int", "low": 1, "high": 2},
+                "dropout": {"type": "float", "low": 0.0, "high": 0.3, "step": 0.1, "when": {"depth": 2}},
+            },
+            "resnet": {"dropout": {"type": "float", "low": 0.1, "high": 0.7, "step": 0.3}},
+        },
+        "start_points": [{"architecture": "mlp", "depth": 1, "batch_size": 32}, {"architecture": "mlp", "depth": 1}],
+    }
+)
+ALL = 2 * (1 + 4 + 3)
+
+
 def proposals(algorithm="tpe", space="quick", seed=0, metric=LOSS, points=None):
-    loaded = load_space(space)
+    loaded = FINITE if space == "finite" else load_space(space)
     points = loaded.start_points if points is None else points
     return Proposals(algorithm, SpecSampler(loaded, metric.name, seed, {"epochs": 7}), metric, points)
 
@@ -125,10 +141,35 @@ def test_the_end_of_a_trial_counts_once_and_of_an_unknown_one_not_at_all():
     assert second.draw() == first.draw()
 
 
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=15)
+def test_no_configuration_is_drawn_twice_before_all_have_been(algorithm, seed):
+    search = proposals(algorithm, "finite", seed)
+    drawn = [json.dumps(proposal.spec.to_json() | {"seed": 0}) for proposal in told(search, ALL)]
+    assert len(set(drawn)) == ALL
+    # the sweep ends here; the search itself has an answer all the same
+    assert json.dumps(search.draw().spec.to_json() | {"seed": 0}) in drawn
+
+
+def test_the_finite_part_of_an_endless_space_is_not_repeated_either():
+    space = SearchSpace.model_validate(
+        {
+            "parameters": {
+                "optimizer": {"type": "categorical", "choices": ["sgd", "adam"]},
+                "weight_decay": {"type": "float", "low": 0.0, "high": 0.1, "when": {"optimizer": "adam"}},
+            },
+            "architectures": {"mlp": {}},
+        }
+    )
+    search = Proposals("random", SpecSampler(space, LOSS.name, 0, {}), LOSS, [])
+    assert [search.draw().spec.optimizer for _ in range(20)].count("sgd") == 1
+
+
 VALUES = st.one_of(st.none(), st.floats(0, 10), st.sampled_from([0.5, float("inf")]))
 
 
-@pytest.mark.parametrize("space", ["quick", "tabular"])
+@pytest.mark.parametrize("space", ["quick", "tabular", "finite"])
 @pytest.mark.parametrize("algorithm", ["tpe", "random"])
 @given(
     steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5), VALUES), max_size=40),

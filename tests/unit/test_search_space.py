@@ -1,5 +1,8 @@
 """Search spaces: the shipped ones are valid, errors name the line, and what is drawn is in the space."""
 
+import subprocess
+import sys
+
 import optuna
 import pytest
 from hypothesis import given
@@ -55,9 +58,12 @@ def test_the_shipped_spaces_are_described():
         assert load_space(name).description
 
 
+TEXTBOOK = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 32, "depth": 1, "width": 4, "activation": "relu"}
+
+
 def test_the_textbook_network_is_fixed():
     space = load_space("single_hidden_layer")
-    assert space.is_fixed
+    assert space.points() == [{"architecture": "mlp", **TEXTBOOK}]
     spec = SpecSampler(space, "log_loss", 0, {}).example()
     assert (spec.settings, spec.epochs, spec.batch_size, spec.optimizer) == (
         {"depth": 1, "width": 4, "activation": "relu"},
@@ -163,3 +169,74 @@ def test_trial_seeds_depend_on_seed_and_index_only(seed, first, second):
     assert trial_seed(seed, first) == trial_seed(seed, first)
     if first != second:
         assert trial_seed(seed, first) != trial_seed(seed, second)
+
+
+@pytest.mark.parametrize(
+    ("entry", "count"),
+    [
+        ("{type: int, low: 1, high: 4}", 4),
+        ("{type: int, low: 1, high: 9, step: 4}", 3),
+        ("{type: int, low: 1, high: 65536, log: true}", None),
+        ("{type: int, low: 1, high: 100, log: true}", 100),
+        ("{type: categorical, choices: [8, 16, 8]}", 2),
+        ("16", 1),
+    ],
+)
+def test_the_configurations_of_a_space_are_counted(tmp_path, entry, count):
+    path = tmp_path / "space.yaml"
+    path.write_text(f"architectures: {{mlp: {{width: {entry}}}}}")
+    points = SpecSampler(load_space(path), "log_loss", 0, {}).points
+    assert (None if points is None else len(points)) == count
+
+
+@pytest.mark.parametrize(
+    ("entry", "count"),
+    [
+        ("{type: float, low: 0.0, high: 0.3, step: 0.1}", 4),
+        ("{type: float, low: 0.1, high: 0.1}", 1),
+        ("{type: float, low: 0.0, high: 0.3}", None),
+        ("{type: float, low: 0.0, high: 0.3, when: {depth: 3}}", 2),
+    ],
+)
+def test_a_real_number_is_endless_without_a_step(tmp_path, entry, count):
+    path = tmp_path / "space.yaml"
+    path.write_text(f"architectures: {{mlp: {{depth: {{type: int, low: 1, high: 2}}, dropout: {entry}}}}}")
+    points = SpecSampler(load_space(path), "log_loss", 0, {}).points
+    if "when" not in entry and count is not None:
+        count *= 2
+    assert (None if points is None else len(points)) == count
+
+
+def test_what_the_sweep_fixes_is_no_point_of_its_own(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text("parameters: {precision: {type: categorical, choices: [fp32, bf16]}}\narchitectures: {mlp: {}}")
+    assert len(SpecSampler(load_space(path), "log_loss", 0, {}).points) == 2
+    assert len(SpecSampler(load_space(path), "log_loss", 0, {"precision": "fp32"}).points) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("paramters: {}\narchitectures: {mlp: {}}", r"line 1, paramters: .*did you mean parameters"),
+        ("architectures:\n  mlp:\n    width: {type: int, low: 1, hihg: 2}", r"line 3, .*hihg.*did you mean high"),
+        ("architectures:\n  mlp:\n    width: {type: integer, low: 1, high: 2}", r"line 3, .*did you mean int"),
+        ("architectures:\n  mpl: {}", r"line 2, .*did you mean mlp"),
+        ("architectures:\n  mlp:\n    activation: rellu", r"line 3, .*did you mean relu"),
+        ("architectures:\n  mlp:\n    width: {type: int, low: 1, high: 2, when: {dept: 1}}", r"line 3, .*there is no"),
+        ("architectures: {mlp: {depth: 1}}\nstart_points:\n  - {dept: 1}", r"line 3, .*did you mean depth"),
+    ],
+)
+def test_a_slip_in_a_space_has_its_line_and_a_suggestion(tmp_path, text, sentence):
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    with pytest.raises(SearchSpaceError, match=sentence):
+        load_space(path)
+
+
+def test_a_space_is_checked_without_torch(tmp_path):
+    code = (
+        "import sys\nfrom orchestrator.search.space import load_space\nload_space('tabular')\n"
+        "print(sorted({'torch', 'optuna', 'pandas', 'ray', 'mlflow'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
