@@ -11,11 +11,11 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from orchestrator.errors import ConfigError, did_you_mean
-from orchestrator.units import format_duration, parse_duration, parse_size
+from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, parse_size
 from orchestrator.yaml_lines import Place, YamlDocument
 
 DEFAULT_TRIALS = 20
-
+Keep = Annotated[timedelta | int, BeforeValidator(parse_keep), PlainSerializer(format_keep, return_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 TaskName = Literal["binary", "multiclass", "regression"]
@@ -257,6 +257,8 @@ class ServeConfig(_Config):
         cors_origins: web pages of these origins may ask.
         tls_cert, tls_key: PEM files for HTTPS.
         log_folder, log_share: a share (0 to 1) of requests and answers is written there as Parquet.
+        log_keep: how old parts of that may become, or how many bytes all may have.
+        log_drop: columns that are not written there.
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -281,6 +283,8 @@ class ServeConfig(_Config):
     tls_key: str | None = None
     log_folder: str | None = None
     log_share: float = Field(default=0.0, ge=0, le=1)
+    log_keep: Keep | None = None
+    log_drop: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> ServeConfig:
@@ -288,6 +292,8 @@ class ServeConfig(_Config):
             raise ValueError(f"max_replicas ({self.max_replicas}) is less than min_replicas ({self.min_replicas})")
         if self.log_share and not self.log_folder:
             raise ValueError("log_share needs log_folder: where shall the requests be written?")
+        if not self.log_share and (self.log_keep is not None or self.log_drop):
+            raise ValueError("log_keep and log_drop need log_share: without it no requests are written")
         return self
 
     @property

@@ -89,3 +89,7 @@ class ServingError(OrchestratorError):
 
 class GateError(ServingError):
     """A version of a model that does not pass what it has to before it takes traffic."""
+
+
+class BreakingChangeError(GateError):
+    """A version that needs other requests than the one that is served, or gives other answers."""

@@ -75,6 +75,26 @@ def parse_size(value: object) -> int:
     return size
 
 
+def parse_keep(value: object) -> timedelta | int:
+    """How long or how much of something is kept: `30d`, `12h`, or `10GB`.
+
+    Raises:
+        ValueError: anything else. A unit is needed: 10M would be minutes to some and megabytes to others.
+    """
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip().lower()
+    try:
+        return parse_size(text) if text.endswith("b") else parse_duration(text)
+    except ValueError:
+        raise ValueError(f"'{value}' is neither an age nor a size; write 30d, 12h or 10GB") from None
+
+
+def format_keep(keep: timedelta | int) -> str:
+    """The inverse of `parse_keep`."""
+    return format_duration(keep) if isinstance(keep, timedelta) else f"{keep}B"
+
+
 def show_number(value: object) -> str:
     """A figure with the digits that matter: `0.9312`, `118,412`, `1.23e-5`; an empty text for None.
 

@@ -76,6 +76,10 @@ Example:
 @click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
 @click.option("--log-folder", metavar="FOLDER", help="Where requests and answers are written as Parquet.")
 @click.option("--log-share", type=click.FloatRange(0, 1), help="Which part of them, 0 to 1. Default: 0.")
+@click.option(
+    "--log-keep", metavar="AGE|SIZE", help="30d or 10GB: what is older, or too much, is deleted. Default: all."
+)
+@click.option("--log-drop", multiple=True, metavar="COLUMN", help="Not written there; may be repeated.")
 @tracking_option
 @json_option
 def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401

@@ -20,6 +20,7 @@ COLUMNS = (
     "req/s",
     "p50",
     "p99",
+    "refused",
     "errors",
     "state",
     "url",
@@ -38,7 +39,7 @@ def _lines(endpoint: Mapping[str, Any]) -> list[list[str]]:
     where = [str(endpoint["state"]), str(endpoint["url"])]
     versions = endpoint.get("models") or []
     if not versions or isinstance(versions[0], str):
-        return [[endpoint["name"], ", ".join(versions), *[""] * 8, *where]]
+        return [[endpoint["name"], ", ".join(versions), *[""] * 9, *where]]
     return [
         [
             endpoint["name"],
@@ -50,6 +51,7 @@ def _lines(endpoint: Mapping[str, Any]) -> list[list[str]]:
             f"{row['requests_per_second']:.1f}",
             _milliseconds(row["p50_ms"]),
             _milliseconds(row["p99_ms"]),
+            str(row["refused"]),
             str(row["errors"]),
             *where,
         ]
@@ -79,10 +81,7 @@ def _sentences(endpoint: Mapping[str, Any]) -> list[str]:
                 f"'{row['worst_column']}' (population stability index {psi:.2f})"
             )
         if isinstance(row, Mapping) and row["role"] == "shadow" and row["rows"]:
-            found.append(
-                f"{row['model']} version {row['version']} as shadow: {row['differences']} of {row['rows']} rows "
-                f"answered otherwise, largest difference {row['largest_difference']:.3g}"
-            )
+            found.append(_shadow_sentence(row))
     error = endpoint.get("last_error")
     if isinstance(error, Mapping):
         when = datetime.fromtimestamp(error["time"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -90,6 +89,17 @@ def _sentences(endpoint: Mapping[str, Any]) -> list[str]:
     elif error:
         found.append(str(error))
     return found
+
+
+def _shadow_sentence(row: Mapping[str, Any]) -> str:
+    """How its answers differ: labels and probabilities, or values in the target's unit."""
+    tolerance = row["tolerance"]
+    where = "answered with another label" if tolerance is None else f"more than {tolerance:.3g} away"
+    what = "probability" if tolerance is None else "value"
+    return (
+        f"{row['model']} version {row['version']} as shadow: {row['differences']} of {row['rows']} rows {where}; "
+        f"difference of a {what}: mean {row['mean_difference']:.3g}, largest {row['largest_difference']:.3g}"
+    )
 
 
 # the usual reading of the index: below 0.1 alike, above 0.25 another population (Siddiqi 2006)

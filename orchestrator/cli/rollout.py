@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,8 +26,9 @@ Example:
   orchestrator promote adult --abort                 canary and shadow end
   orchestrator rollback adult                        the champion before is the champion again
 
-First the version is checked: it loads, and it answers the example rows in its bundle as when it was made. A champion
-also has to be no worse on the test rows than the one before. Nothing is changed when a check fails. Endpoints of this
+First the version is checked: it loads, it answers the example rows in its bundle as when it was made, it takes all
+requests that the champion takes, and it answers in the same form (unless --breaking). A champion also has to be no
+worse on the test rows than the one before (unless --force). Nothing is changed when a check fails. Endpoints of this
 machine that serve models:/NAME@champion follow at once, others within seconds.
 """
 ROLLBACK = """Make the champion before the champion of the registered model NAME again.
@@ -39,6 +39,9 @@ Example:
 
 May be repeated: the registry keeps the last 20 champions. Versions that were deleted since are left out.
 """
+breaking_option = click.option(
+    "--breaking", is_flag=True, help="Also when the champion's requests would fail, or be answered in another form."
+)
 ONE_OF = "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"
 
 
@@ -50,6 +53,7 @@ ONE_OF = "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"
 @click.option("--shadow", "shadow_version", metavar="VERSION", help="Let it answer copies of the requests, unread.")
 @click.option("--abort", "aborting", is_flag=True, help="End canary and shadow.")
 @click.option("--force", is_flag=True, help="Also when it is worse than the champion, or cannot be compared with it.")
+@breaking_option
 @tracking_option
 @json_option
 def promote(
@@ -60,6 +64,7 @@ def promote(
     shadow_version: str | None,
     aborting: bool,
     force: bool,
+    breaking: bool,
     tracking_uri: str | None,
     as_json: bool,
 ) -> None:
@@ -71,6 +76,8 @@ def promote(
         raise click.UsageError("--weight needs --canary VERSION")
     if force and beside:
         raise click.UsageError("--force is for champions: canary and shadow do not have to be as good")
+    if breaking and aborting:
+        raise click.UsageError("--breaking is for a version that takes traffic, --abort ends that")
 
     def change() -> RolloutChange:
         from orchestrator.serving import rollouts
@@ -79,10 +86,10 @@ def promote(
             return rollouts.abort(name, tracking_uri=tracking_uri)
         if canary_version is not None:
             share = rollouts.DEFAULT_WEIGHT if weight is None else weight
-            return rollouts.canary(name, canary_version, share, tracking_uri=tracking_uri)
+            return rollouts.canary(name, canary_version, share, tracking_uri=tracking_uri, breaking=breaking)
         if shadow_version is not None:
-            return rollouts.shadow(name, shadow_version, tracking_uri=tracking_uri)
-        return rollouts.promote(name, version, tracking_uri=tracking_uri, force=force)
+            return rollouts.shadow(name, shadow_version, tracking_uri=tracking_uri, breaking=breaking)
+        return rollouts.promote(name, version, tracking_uri=tracking_uri, force=force, breaking=breaking)
 
     # to try a version takes a core for seconds, which the endpoint may need
     _show(aside(change), as_json=as_json)
@@ -90,15 +97,16 @@ def promote(
 
 @click.command(cls=Command, help=ROLLBACK)
 @click.argument("name")
+@breaking_option
 @tracking_option
 @json_option
-def rollback(name: str, tracking_uri: str | None, as_json: bool) -> None:
+def rollback(name: str, breaking: bool, tracking_uri: str | None, as_json: bool) -> None:
     """See ROLLBACK."""
 
     def change() -> RolloutChange:
         from orchestrator.serving import rollouts
 
-        return rollouts.rollback(name, tracking_uri=tracking_uri)
+        return rollouts.rollback(name, tracking_uri=tracking_uri, breaking=breaking)
 
     _show(aside(change), as_json=as_json)
 
@@ -155,13 +163,6 @@ def endpoint_sentence(followed: Followed) -> str:
         return f"{where} stays with version {serving.get('champion')}: it was deployed with a version of its own"
     if followed.problem:
         return f"{where} does not answer with it yet: {followed.problem}"
-    return f"{where} answers with {_answering(serving)}"
+    from orchestrator.serving.control import answering_with
 
-
-def _answering(serving: Mapping[str, Any]) -> str:
-    text = f"version {serving['champion']}"
-    if serving.get("canary") is not None:
-        text += f", and {serving['weight']}% of the requests with version {serving['canary']}"
-    if serving.get("shadow") is not None:
-        text += f"; version {serving['shadow']} gets copies"
-    return text
+    return f"{where} answers with {answering_with(serving)}"

@@ -16,6 +16,20 @@ LABEL_COLUMN = "label"
 VALUE_COLUMN = "value"
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far the answers of two models to the same rows are apart.
+
+    Attributes:
+        rows: with another label, or with a value that is further away than a tolerance.
+        total, largest: of the differences of a row's probabilities (the largest of its classes), or of its values.
+    """
+
+    rows: int
+    total: float
+    largest: float
+
+
 @dataclass(frozen=True)
 class Predictions:
     """Answers to some rows, in their order.
@@ -65,21 +79,26 @@ class Predictions:
             return {VALUE_COLUMN: self.values}
         return {LABEL_COLUMN: self.labels, "probabilities": self.probabilities}
 
-    def difference(self, other: Predictions) -> tuple[int, float]:
+    def difference(self, other: Predictions, tolerance: float = 0.0) -> Difference:
         """How far another model's answers are from these.
 
+        Args:
+            other: answers to the same rows.
+            tolerance: values that are not further away than this count as the same.
+
         Returns:
-            Rows with another label (or another value), and the largest difference of a probability (or value). Answers
-            about other classes differ in every row, by 1.
+            See there. Answers about other classes differ in every row, by 1.
         """
         if self.probabilities.shape != other.probabilities.shape or len(self.values) != len(other.values):
-            return max(len(self.labels), len(self.values)), 1.0
+            rows = max(len(self.labels), len(self.values))
+            return Difference(rows, float(rows), 1.0)
         if len(self.values):
             distances = np.abs(self.values - other.values)
-            return int(np.count_nonzero(distances)), float(distances.max())
-        changed = sum(one != another for one, another in zip(self.labels, other.labels, strict=True))
-        distances = np.abs(self.probabilities - other.probabilities)
-        return changed, float(distances.max()) if distances.size else 0.0
+            changed = int(np.count_nonzero(distances > tolerance))
+        else:
+            distances = np.abs(self.probabilities - other.probabilities).max(axis=1, initial=0.0)
+            changed = sum(one != another for one, another in zip(self.labels, other.labels, strict=True))
+        return Difference(changed, float(distances.sum()), float(distances.max(initial=0.0)))
 
 
 def probabilities(task: Task, logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from orchestrator.serving.hosting import Hosted, Settings, Version
 from orchestrator.serving.http import HttpError, Request, read_body
 from orchestrator.serving.request_log import RequestLog
 from orchestrator.serving.telemetry import Telemetry
+from orchestrator.serving.telemetry.telemetry import SHADOW_TOLERANCE
 
 logger = logging.getLogger(__name__)
 # larger bodies are parsed in a thread, so that others are answered meanwhile
@@ -145,7 +146,7 @@ class Answering:
 
     def _mirror(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions) -> None:
         if len(self._mirrors) >= MAX_MIRRORED or self._bytes + len(body) > BODIES_IN_MEMORY:
-            self._telemetry.refused(shadow.name, "shadow_skipped")
+            self._telemetry.refused(shadow.name, shadow.version, "shadow_skipped")
             return
         task = asyncio.create_task(self._compare(shadow, body, parse, answers))
         self._mirrors.add(task)
@@ -165,8 +166,11 @@ class Answering:
             self._telemetry.mirror_failed(shadow.name, shadow.version)
             logger.debug("the shadow failed: %s", error)
             return
-        differences, largest = answers.difference(other)
-        self._telemetry.mirrored(shadow.name, shadow.version, time.perf_counter() - started, rows, differences, largest)
+        model = shadow.model
+        scale = None if model.schema.target.task.is_classification else model.target_encoder.std or None
+        difference = answers.difference(other, SHADOW_TOLERANCE * (scale or 0.0))
+        seconds = time.perf_counter() - started
+        self._telemetry.mirrored(shadow.name, shadow.version, seconds, rows, difference, scale)
 
 
 def _overloaded(seconds: int) -> HttpError:

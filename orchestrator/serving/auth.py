@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
+import shlex
+import stat
 import time
 from pathlib import Path
 
 from orchestrator.errors import UsageError
 
+logger = logging.getLogger(__name__)
 MIN_CHARACTERS = 16
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 CHECK_SECONDS = 1.0
 SCHEME = b"bearer "
 
@@ -19,13 +24,21 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
     """The SHA-256 digests of the tokens in a file: one a line, lines that begin with # are comments.
 
     Raises:
-        UsageError: it cannot be read, has no token, or one that is short enough to guess.
+        UsageError: it cannot be read, others than its owner may read it, it has no token, or one that is short enough
+            to guess.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            lines = file.read().decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path}: the tokens cannot be read ({reason})") from None
+    if mode & OTHERS:
+        raise UsageError(
+            f"{path}: other users of this machine may open the file with the tokens (mode {stat.S_IMODE(mode):04o}); "
+            f"close it with: chmod 600 {shlex.quote(str(path))}"
+        )
     tokens = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and line.strip()[0] != "#"]
     for number, token in tokens:
         if len(token) < MIN_CHARACTERS or not token.isascii() or " " in token:
@@ -39,7 +52,11 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
 
 
 class TokenCheck:
-    """Compares the tokens of requests with those of a file, in constant time."""
+    """Compares the tokens of requests with those of a file, in constant time.
+
+    A file that `read_tokens` would refuse lets nobody in, until there is a good one: who takes a token back by emptying
+    or deleting the file must not find it valid.
+    """
 
     def __init__(self, path: Path) -> None:
         """Reads the file; raises UsageError as `read_tokens`."""
@@ -48,6 +65,12 @@ class TokenCheck:
         self._stamp = self._stat()
         self._looked = time.monotonic()
         self.problem: str | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is let in."""
+        self._reload()
+        return not self._digests
 
     def allows(self, authorization: bytes | None) -> bool:
         """Whether the value of an Authorization header is `Bearer TOKEN` with a token of the file."""
@@ -74,12 +97,16 @@ class TokenCheck:
             self._digests = read_tokens(self._path)
             self.problem = None
         except UsageError as error:
-            # half-written or deleted by mistake: those who had access keep it until there is a good file
-            self.problem = f"{error}; the tokens of before stay valid"
+            self._digests = ()
+            problem = f"nobody is let in: {error}"
+            if problem != self.problem:
+                logger.error("%s", problem)  # noqa: TRY400  the sentence says all
+            self.problem = problem
 
-    def _stat(self) -> tuple[int, int, int] | None:
+    def _stat(self) -> tuple[int, int, int, int] | None:
         try:
             status = os.stat(self._path)  # noqa: PTH116
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        # a change of the mode changes only ctime
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

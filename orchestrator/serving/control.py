@@ -40,6 +40,16 @@ class Followed:
     problem: str | None = None
 
 
+def answering_with(serving: Mapping[str, Any]) -> str:
+    """Which versions answer, as a part of a sentence; `serving` as in `Followed`."""
+    text = f"version {serving['champion']}"
+    if serving.get("canary") is not None:
+        text += f", and {serving['weight']}% of the requests with version {serving['canary']}"
+    if serving.get("shadow") is not None:
+        text += f"; version {serving['shadow']} gets copies"
+    return text
+
+
 @contextmanager
 def answering(place: Path, handle: Handle) -> Iterator[Path]:
     """Answers questions in a thread, while the context is open.

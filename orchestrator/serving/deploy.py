@@ -130,6 +130,7 @@ def _fetched(config: ServeConfig, place: Path) -> Models:
     models = Models(place, config.tracking_uri, config.execution)
     for uri in config.models:
         models.add(uri)
+    models.check_columns(config.log_drop)
     check_not_deployed(config.name or next(iter(models.models)))
     return models
 

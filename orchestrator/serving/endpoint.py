@@ -93,11 +93,7 @@ class Endpoint:
         self._routes: dict[str, dict[str, Handler]] = {}
         self._executor = ThreadPoolExecutor(thread_name_prefix="model")
         self._page = (files("orchestrator.serving") / "page.html").read_bytes()
-        self._log = (
-            RequestLog(Path(settings.log_folder), settings.log_share, replica)
-            if settings.log_folder and settings.log_share > 0
-            else None
-        )
+        self._log = RequestLog.wanted(settings, replica)
         self._answering = Answering(settings, self.telemetry, self._executor, self._log)
 
     def configure(self, models: Mapping[str, Any], fetch: Fetch) -> None:
@@ -128,6 +124,11 @@ class Endpoint:
         """Sentences about what does not work as it should, though requests are answered."""
         found = [self.problem, self._tokens.problem if self._tokens else None, self._log.problem if self._log else None]
         return [note for note in found if note]
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is let in, because the token file cannot be used."""
+        return self._tokens is not None and self._tokens.closed
 
     @property
     def answering_seconds(self) -> float:
@@ -181,12 +182,13 @@ class Endpoint:
             return await self._handler(scope, path)(request)
         except HttpError as error:
             if error.reason:
-                self.telemetry.refused(request.model, error.reason)
+                self.telemetry.refused(request.model, request.version, error.reason)
             content: object = {"error": str(error)} if path.startswith("/v2") else error.content
             return error.status, to_json(content), [JSON_TYPE, *error.headers]
         except (InvalidRequestError, InvalidValueError) as error:
             status = 413 if isinstance(error, TooManyRowsError) else 422
-            self.telemetry.refused(request.model, "too_large" if status == 413 else "invalid")  # noqa: PLR2004
+            reason = "too_large" if isinstance(error, TooManyRowsError) else "invalid"
+            self.telemetry.refused(request.model, request.version, reason)
             return status, to_json(infer_refusal(error) if path.startswith("/v2") else refusal(error)), [JSON_TYPE]
         except Exception as error:  # the client gets no word of what is inside
             logger.exception("a request could not be answered")
@@ -217,7 +219,7 @@ class Endpoint:
         raise HttpError(
             401,
             "a valid token is needed: Authorization: Bearer TOKEN",
-            reason="unauthorized",
+            reason="closed" if self._tokens.closed else "unauthorized",
             headers=[(b"www-authenticate", b"Bearer")],
         )
 

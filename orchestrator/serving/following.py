@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import OrchestratorError, TrackingError
+from orchestrator.data import Schema
+from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
+from orchestrator.serving.compatibility import breaking_changes, listed
 from orchestrator.serving.gates import check_bundle
 from orchestrator.serving.served import prepare
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
@@ -27,12 +29,14 @@ class Served:
         version: registered version, or None for a folder.
         key: names what was prepared.
         folder: where it lies on this machine.
+        schema: its columns and its target.
         execution: `torch` or `onnxruntime`, and why.
     """
 
     version: str | None
     key: str
     folder: Path
+    schema: Schema
     execution: str
     reason: str
 
@@ -52,6 +56,7 @@ class Followed:
         roles: what is served.
         weight: percent of the canary.
         problem: why what the registry says is not served.
+        unserved: role -> version that the registry names and that is not served.
         refused: versions that failed before, so that they are not fetched every two seconds.
     """
 
@@ -61,6 +66,7 @@ class Followed:
     roles: dict[str, Served] = field(default_factory=dict)
     weight: int = 0
     problem: str | None = None
+    unserved: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     def serving(self) -> dict[str, Any]:
@@ -105,7 +111,7 @@ class Models:
             rollout = self._rollout(followed.name)
             if rollout.champion is None:
                 fetch_model(uri, self._tracking_uri, self._place)  # says which aliases there are
-            self._take(followed, self._wanted(rollout))
+            self._take(followed, rollout)
             if "champion" not in followed.roles:
                 raise TrackingError(followed.problem or f"model '{followed.name}' has no champion")
         else:
@@ -121,7 +127,7 @@ class Models:
         return {name: followed.to_json() for name, followed in self.models.items()}
 
     def served(self) -> dict[str, Any]:
-        """For the metrics: model -> versions with roles and executions, and the canary's weight."""
+        """For the metrics: model -> versions with roles and executions, the canary's weight, what is not served."""
         return {
             name: {
                 "versions": {
@@ -129,6 +135,7 @@ class Models:
                     for role, served in followed.roles.items()
                 },
                 "weight": followed.weight,
+                "unserved": followed.unserved,
             }
             for name, followed in self.models.items()
         }
@@ -149,15 +156,23 @@ class Models:
                     # asked by hand: what failed may have been mended
                     followed.refused.clear()
                 try:
-                    wanted = self._wanted(self._rollout(name))
+                    rollout = self._rollout(name)
                 except OrchestratorError as error:
                     followed.problem = f"the registry cannot be asked: {error}"
                     continue
-                followed.problem = None
-                changed |= self._take(followed, wanted)
+                changed |= self._take(followed, rollout)
             if changed:
                 apply(self.configuration())
                 self._forget()
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Raises UsageError when a name is a column of none of the models."""
+        known = {column.name for served in self.all_served() for column in served.schema.columns}
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"--log-drop {name}: no model that is served has such a column{did_you_mean(name, known)}"
+                )
 
     def all_served(self) -> list[Served]:
         """What is served, of all models."""
@@ -169,34 +184,43 @@ class Models:
         with tracked(self._tracking_uri):
             return read_rollout(client_for(self._tracking_uri), name)
 
-    @staticmethod
-    def _wanted(rollout: Rollout) -> tuple[dict[str, str], int]:
-        versions = {"champion": rollout.champion, "canary": rollout.canary, "shadow": rollout.shadow}
-        wanted = {role: version for role, version in versions.items() if version is not None}
-        return wanted, rollout.weight if "canary" in wanted else 0
-
-    def _take(self, followed: Followed, wanted: tuple[Mapping[str, str], int]) -> bool:
-        """Prepares what is new; a version that cannot be served leaves its role as it was."""
-        versions, weight = wanted
+    def _take(self, followed: Followed, rollout: Rollout) -> bool:
+        """Prepares what is new; where the champion cannot be served the present one goes on."""
+        present = followed.roles.get("champion")
         roles: dict[str, Served] = {}
-        for role, version in versions.items():
+        unserved: dict[str, str] = {}
+        problems: list[str] = []
+        for role in ROLES:
+            version: str | None = getattr(rollout, role)
+            if version is None:
+                continue
             try:
-                if version in followed.refused:
-                    raise TrackingError(followed.refused[version])
-                roles[role], _ = self._prepare(f"models:/{followed.name}/{version}")
+                served = self._fit(followed, version)
+                _check_breaking(followed.name, role, served, roles.get("champion", present), rollout)
+                roles[role] = served
             except OrchestratorError as error:
-                followed.refused[version] = str(error)
-                followed.problem = f"version {version} is not served as {role}: {error}"
-                if role == "champion" and role in followed.roles:
-                    roles[role] = followed.roles[role]
-        if "champion" not in versions and "champion" in followed.roles:
-            present = followed.roles["champion"]
-            followed.problem = f"the registry names no champion; version {present.version} goes on answering"
+                unserved[role] = version
+                problems.append(f"version {version} is not served as {role}: {error}")
+                if role == "champion" and present is not None:
+                    roles[role] = present
+        if rollout.champion is None and present is not None:
+            problems.append(f"the registry names no champion; version {present.version} goes on answering")
             roles["champion"] = present
-        weight = weight if "canary" in roles else 0
+        weight = rollout.weight if "canary" in roles else 0
         changed = roles != followed.roles or weight != followed.weight
-        followed.roles, followed.weight = roles, weight
+        followed.roles, followed.weight, followed.unserved = roles, weight, unserved
+        followed.problem = "; ".join(problems) or None
         return changed
+
+    def _fit(self, followed: Followed, version: str) -> Served:
+        """A version that loads and answers as when it was made; what failed once fails again until it is asked for."""
+        if version in followed.refused:
+            raise TrackingError(followed.refused[version])
+        try:
+            return self._prepare(f"models:/{followed.name}/{version}")[0]
+        except OrchestratorError as error:
+            followed.refused[version] = str(error)
+            raise
 
     def _prepare(self, uri: str) -> tuple[Served, str]:
         match = MODEL_URI.fullmatch(uri)
@@ -205,10 +229,10 @@ class Models:
             return self._prepared[known], known[0]
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             source: ModelSource = fetch_model(uri, self._tracking_uri, Path(folder))
-            check_bundle(source.path)
+            schema = check_bundle(source.path).schema
             key = f"{len(self._prepared)}-{source.version or 'folder'}-{Path(folder).name}"
             execution = prepare(source.path, self._place / key, self._execution)
-        served = Served(source.version, key, self._place / key, execution.name, execution.reason)
+        served = Served(source.version, key, self._place / key, schema, execution.name, execution.reason)
         self._prepared[source.name, source.version] = served
         return served, source.name
 
@@ -219,3 +243,16 @@ class Models:
             if served.key not in used:
                 del self._prepared[known]
                 shutil.rmtree(served.folder, ignore_errors=True)
+
+
+def _check_breaking(name: str, role: str, served: Served, champion: Served | None, rollout: Rollout) -> None:
+    """Raises BreakingChangeError when callers of the champion would break, and nobody has said that they may."""
+    accepted = rollout.breaking.get(role) == served.version
+    changes = () if champion is None or accepted else breaking_changes(champion.schema, served.schema)
+    if champion is None or not changes:
+        return
+    words = f"{name} {served.version}" if role == "champion" else f"{name} --{role} {served.version}"
+    raise BreakingChangeError(
+        f"it breaks what callers of version {champion.version} rely on: {listed(changes)}; "
+        f"to accept that: `orchestrator promote {words} --breaking`"
+    )

@@ -1,7 +1,8 @@
-"""What a version has to pass before it takes traffic: it loads, it answers as when it was made, it is not worse."""
+"""What a version has to pass before it takes traffic: it loads, answers as it did, breaks nothing, is not worse."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.bundle import ModelBundle
-from orchestrator.errors import BundleError, GateError
+from orchestrator.data import Schema
+from orchestrator.errors import BreakingChangeError, BundleError, GateError, OrchestratorError
+from orchestrator.serving.compatibility import breaking_changes, listed
 from orchestrator.tracking.models import fetch_model
 from orchestrator.tracking.registry import compare, read_figure
 from orchestrator.tracking.rollout import read_rollout
@@ -78,8 +81,48 @@ def check_metric(client: MlflowClient, name: str, version: str, champion: str | 
     return sentence
 
 
+def check_compatible(
+    tracking_uri: str | None, name: str, version: str, schema: Schema, champion: str, *, breaking: bool = False
+) -> str:
+    """Makes sure that who calls the champion is answered by another version, too, and in the same form.
+
+    Args:
+        tracking_uri: of the store, or None for MLflow's default.
+        name: of the registered model.
+        version: that is to take traffic.
+        schema: its columns and its target.
+        champion: the present one's version.
+        breaking: tell what breaks, but let it pass.
+
+    Returns:
+        What was found, as a sentence.
+
+    Raises:
+        BreakingChangeError: it needs other requests or gives other answers, or the champion cannot be read to know.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+            served = _read_schema(fetch_model(f"models:/{name}/{champion}", tracking_uri, Path(folder)).path)
+    except OrchestratorError as error:
+        problem = f"what callers of version {champion} rely on cannot be read ({error})"
+    else:
+        changes = breaking_changes(served, schema)
+        if not changes:
+            return f"takes all requests that version {champion} takes, and answers in the same form"
+        problem = f"breaks what callers of version {champion} rely on: {listed(changes)}"
+    if breaking:
+        return f"{problem} (accepted)"
+    raise BreakingChangeError(f"version {version} of '{name}': {problem}; --breaking lets it pass all the same")
+
+
 def gate_version(
-    client: MlflowClient, tracking_uri: str | None, name: str, version: str, *, force: bool = False
+    client: MlflowClient,
+    tracking_uri: str | None,
+    name: str,
+    version: str,
+    *,
+    force: bool = False,
+    breaking: bool = False,
 ) -> list[str]:
     """Runs all gates.
 
@@ -89,13 +132,14 @@ def gate_version(
         name: of the registered model.
         version: that is to take traffic.
         force: tell how it compares with the champion, but do not require that it is not worse.
+        breaking: tell what breaks for the champion's callers, but do not require that nothing does.
 
     Returns:
         What was checked, as sentences with figures.
 
     Raises:
         BundleError: the bundle is damaged, or holds what could run code.
-        GateError: see `check_bundle` and `check_metric`.
+        GateError: see `check_bundle`, `check_compatible` and `check_metric`.
         TrackingError: there is no such version, or the store cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
@@ -109,6 +153,8 @@ def gate_version(
     rows = len(bundle.example["rows"])
     checks = [f"version {version} loads, and answers its {rows} example rows as when it was made (within {TOLERANCE})"]
     champion = read_rollout(client, name).champion
+    if champion not in (None, version):
+        checks.append(check_compatible(tracking_uri, name, version, bundle.schema, champion, breaking=breaking))
     if not force:
         return [*checks, check_metric(client, name, version, champion)]
     passed, sentence = _judge(client, name, version, champion)
@@ -129,6 +175,14 @@ def _judge(client: MlflowClient, name: str, version: str, champion: str | None) 
     if comparison.verdict == "worse":
         return False, f"worse than the champion: {comparison.sentence}"
     return comparison.verdict != "incomparable", comparison.sentence
+
+
+def _read_schema(folder: Path) -> Schema:
+    """Of a bundle of which nothing else is needed, so that a champion that is damaged can be left."""
+    try:
+        return Schema.from_json(json.loads((folder / "schema.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BundleError(f"its schema.json is damaged ({type(error).__name__})") from error
 
 
 def _records(bundle: ModelBundle, key: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Settings:
         token_file: of bearer tokens, or None when everybody may ask.
         cors_origins: web pages of these origins may ask.
         log_folder, log_share: where a share of requests and answers is written, or None.
+        log_keep, log_drop: what of it is deleted again, and what is never written, see `RequestLog`.
         failure_status: sent instead of 500 to an ingress that makes 500 of it, see `haproxy.FAILURE_STATUS`.
     """
 
@@ -50,6 +52,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     log_folder: str | None = None
     log_share: float = 0.0
+    log_keep: timedelta | int | None = None
+    log_drop: tuple[str, ...] = ()
     failure_status: int = 500
 
 

@@ -137,6 +137,7 @@ class Replica:
             **self._endpoint.telemetry.snapshot(),
             "serving": {name: hosted.to_json() for name, hosted in self._endpoint.hosted.items()},
             "notes": self._endpoint.notes,
+            "closed": self._endpoint.closed,
             "in_flight": self._endpoint.in_flight,
             "pid": os.getpid(),
             "memory": _resident_bytes(),

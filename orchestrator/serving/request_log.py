@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import threading
@@ -9,19 +10,25 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from orchestrator.serving.log_retention import prune
+
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from orchestrator.serving.hosting import Settings
 
 FLUSH_SECONDS = 5.0
 FLUSH_ROWS = 10_000
 MAX_ROWS = 100_000
 CLOSE_SECONDS = 30.0
+PRUNE_SECONDS = 60.0
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
 # beyond it not every whole number is a float64
 EXACT = 2**53
 OWN_COLUMNS = ("_time", "_version", "_role", "_request")
@@ -60,21 +67,37 @@ class RequestLog:
     schemas reads them as one data set.
 
     A request never fails because of the log. While the disk is full or not writable, up to 100,000 rows wait; more are
-    dropped. A part is written under another name first, so that a reader never sees half of one.
+    dropped. A part is written under another name first, so that a reader never sees half of one. Only its user may read
+    what it writes.
     """
 
-    def __init__(self, folder: Path, share: float = 0.0, replica: str = "0", seed: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        share: float = 0.0,
+        replica: str = "0",
+        *,
+        keep: timedelta | int | None = None,
+        drop: Sequence[str] = (),
+        seed: int | None = None,
+    ) -> None:
         """Makes a log; nothing is written before the first request.
 
         Args:
             folder: is made if it is missing.
             share: of the requests that `wants` picks, 0 to 1.
             replica: becomes part of the files' names, so that replicas do not share any.
+            keep: how old parts may become, or how many bytes all parts in the folder may have; older ones are deleted
+                within a minute, those of other replicas, too. None keeps all.
+            drop: columns of requests that are never written.
             seed: for the choice of requests.
         """
         self._folder = folder
         self._share = share
         self._replica = _file_name(replica)
+        self._keep = keep
+        self._drop = frozenset(drop)
+        self._pruned: float | None = None
         self._random = random.Random(seed)  # noqa: S311
         self._condition = threading.Condition()
         self._waiting: list[_Entry] = []
@@ -86,6 +109,17 @@ class RequestLog:
         self._problem: str | None = None
         self._failures = 0
         self._dropped = 0
+        if keep is not None:
+            # what is too old goes, whether anybody asks or not
+            self._start()
+
+    @classmethod
+    def wanted(cls, settings: Settings, replica: str) -> RequestLog | None:
+        """The log that an endpoint is to write, None if it is to write none."""
+        if settings.log_folder is None or settings.log_share <= 0:
+            return None
+        folder = Path(settings.log_folder)
+        return cls(folder, settings.log_share, replica, keep=settings.log_keep, drop=settings.log_drop)
 
     @property
     def problem(self) -> str | None:
@@ -125,7 +159,8 @@ class RequestLog:
             rows: of the request.
             answers: `label` and `probabilities` ([rows, classes]), or `value`: lists or arrays with `rows` entries.
         """
-        entry = _Entry(time.time(), model, version, role, request_id, columns, rows, answers)
+        kept = {name: cells for name, cells in columns.items() if name not in self._drop}
+        entry = _Entry(time.time(), model, version, role, request_id, kept, rows, answers)
         with self._condition:
             if not rows:
                 return
@@ -134,9 +169,7 @@ class RequestLog:
                 return
             self._waiting.append(entry)
             self._waiting_rows += rows
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
-                self._thread.start()
+            self._start()
             # what cannot be written is tried again after a while, not with every request
             if self._waiting_rows >= FLUSH_ROWS and not self._failing:
                 self._condition.notify()
@@ -148,6 +181,11 @@ class RequestLog:
             self._condition.notify()
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         closed = False
@@ -163,6 +201,18 @@ class RequestLog:
                 parts[entry.part].append(entry)
             for (model, day), part in parts.items():
                 self._write_part(self._folder / _file_name(model) / f"date={day}", part, again=not closed)
+            self._prune()
+
+    def _prune(self) -> None:
+        now = time.monotonic()
+        if self._keep is None or (self._pruned is not None and now - self._pruned < PRUNE_SECONDS):
+            return
+        self._pruned = now
+        try:
+            prune(self._folder, self._keep, time.time())
+        except OSError as error:
+            self._failures += 1
+            self._problem = f"old parts of the log in {self._folder} cannot be deleted ({error.strerror}); delete them"
 
     def _write_part(self, folder: Path, entries: list[_Entry], *, again: bool) -> None:
         rows = sum(entry.rows for entry in entries)
@@ -187,14 +237,16 @@ class RequestLog:
     def _save(self, folder: Path, table: pa.Table) -> None:
         from pyarrow import parquet
 
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_private(folder)
         self._number += 1
         while (path := folder / f"part-{self._replica}-{self._number:04}.parquet").exists():
             self._number += 1
         # Parquet readers pass over names that begin with a dot
         temporary = path.with_name(f".{path.name}.writing")
         try:
-            parquet.write_table(table, temporary)
+            temporary.unlink(missing_ok=True)
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb") as file:  # noqa: PTH123
+                parquet.write_table(table, file)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -231,6 +283,14 @@ class RequestLog:
         if kind == "string":
             cells = [None if cell is None else cell if isinstance(cell, str) else dumps(cell) for cell in cells]
         return pa.array(cells, {"float": pa.float64(), "bool": pa.bool_(), "null": pa.null()}.get(kind, pa.string()))
+
+
+def _make_private(folder: Path) -> None:
+    """Makes a folder and those above it, which only their user can enter."""
+    missing = [folder, *folder.parents]
+    for path in reversed(missing[: next((at for at, path in enumerate(missing) if path.exists()), None)]):
+        # `mkdir(parents=True)` gives the mode to the last one only
+        path.mkdir(FOLDER_MODE, exist_ok=True)
 
 
 def _kind(cells: Sequence[object]) -> str:

@@ -39,7 +39,12 @@ class RolloutChange:
 
 
 def promote(
-    name: str, version: str | None = None, *, tracking_uri: str | None = None, force: bool = False
+    name: str,
+    version: str | None = None,
+    *,
+    tracking_uri: str | None = None,
+    force: bool = False,
+    breaking: bool = False,
 ) -> RolloutChange:
     """Makes a version the champion, once it has passed all gates.
 
@@ -48,6 +53,8 @@ def promote(
         version: registered version, None for the canary.
         tracking_uri: MLflow store, or None for MLflow's default.
         force: also when it is worse than the present champion, or cannot be compared with it.
+        breaking: also when requests that the champion answers would fail, or get answers of another kind; endpoints
+            that follow the model accept it, too.
 
     Raises:
         UsageError: no version is given, and there is no canary.
@@ -59,16 +66,17 @@ def promote(
     if version is None and before.canary is None:
         raise UsageError(f"'{name}' has no canary; give the version to promote: `orchestrator promote {name} VERSION`")
     version = existing_version(client, name, str(version or before.canary))
-    checks = gate_version(client, tracking_uri, name, version, force=force)
-    return _followed(before.champion, registry.promote(client, name, version), checks)
+    checks = gate_version(client, tracking_uri, name, version, force=force, breaking=breaking)
+    return _followed(before.champion, registry.promote(client, name, version, breaking=breaking), checks)
 
 
-def rollback(name: str, *, tracking_uri: str | None = None) -> RolloutChange:
+def rollback(name: str, *, tracking_uri: str | None = None, breaking: bool = False) -> RolloutChange:
     """Makes the champion before the champion again, once it has shown that it loads and answers as when it was made.
 
     Args:
         name: of the registered model.
         tracking_uri: MLflow store, or None for MLflow's default.
+        breaking: also when requests that the present champion answers would fail, as in `promote`.
 
     Raises:
         BundleError, GateError: the version did not pass; nothing was changed.
@@ -77,11 +85,18 @@ def rollback(name: str, *, tracking_uri: str | None = None) -> RolloutChange:
     client = client_for(tracking_uri)
     before = read_rollout(client, name)
     version, _ = previous_champion(client, before)
-    checks = gate_version(client, tracking_uri, name, version, force=True)
-    return _followed(before.champion, registry.rollback(client, name), checks)
+    checks = gate_version(client, tracking_uri, name, version, force=True, breaking=breaking)
+    return _followed(before.champion, registry.rollback(client, name, breaking=breaking), checks)
 
 
-def canary(name: str, version: str, weight: int = DEFAULT_WEIGHT, *, tracking_uri: str | None = None) -> RolloutChange:
+def canary(
+    name: str,
+    version: str,
+    weight: int = DEFAULT_WEIGHT,
+    *,
+    tracking_uri: str | None = None,
+    breaking: bool = False,
+) -> RolloutChange:
     """Gives a version a share of the requests, once it has shown that it loads and answers as when it was made.
 
     Args:
@@ -89,29 +104,43 @@ def canary(name: str, version: str, weight: int = DEFAULT_WEIGHT, *, tracking_ur
         version: registered version, not the champion.
         weight: its share in percent, from 0 to 100.
         tracking_uri: MLflow store, or None for MLflow's default.
+        breaking: also when it needs other requests than the champion, or gives other answers.
 
     Raises:
         UsageError: the weight is out of range, the version is the champion or there is no champion.
         BundleError, GateError: the version did not pass; nothing was changed.
         TrackingError: there is no such model or version, or the store cannot be used.
     """
-    return _beside(name, version, tracking_uri, lambda client, found: registry.set_canary(client, name, found, weight))
+    return _beside(
+        name,
+        version,
+        tracking_uri,
+        breaking,
+        lambda client, found: registry.set_canary(client, name, found, weight, breaking=breaking),
+    )
 
 
-def shadow(name: str, version: str, *, tracking_uri: str | None = None) -> RolloutChange:
+def shadow(name: str, version: str, *, tracking_uri: str | None = None, breaking: bool = False) -> RolloutChange:
     """Gives a version copies of the requests, once it has shown that it loads and answers as when it was made.
 
     Args:
         name: of the registered model.
         version: registered version, not the champion.
         tracking_uri: MLflow store, or None for MLflow's default.
+        breaking: also when it needs other requests than the champion, or gives other answers.
 
     Raises:
         UsageError: the version is the champion or there is no champion.
         BundleError, GateError: the version did not pass; nothing was changed.
         TrackingError: there is no such model or version, or the store cannot be used.
     """
-    return _beside(name, version, tracking_uri, lambda client, found: registry.set_shadow(client, name, found))
+    return _beside(
+        name,
+        version,
+        tracking_uri,
+        breaking,
+        lambda client, found: registry.set_shadow(client, name, found, breaking=breaking),
+    )
 
 
 def abort(name: str, *, tracking_uri: str | None = None) -> RolloutChange:
@@ -130,13 +159,13 @@ def abort(name: str, *, tracking_uri: str | None = None) -> RolloutChange:
 
 
 def _beside(
-    name: str, version: str, tracking_uri: str | None, change: Callable[[MlflowClient, str], Rollout]
+    name: str, version: str, tracking_uri: str | None, breaking: bool, change: Callable[[MlflowClient, str], Rollout]
 ) -> RolloutChange:
     """Gives a version that passes the gates, but need not be as good as the champion, a role beside it."""
     client = client_for(tracking_uri)
     before = read_rollout(client, name)
     found = existing_version(client, name, str(version))
-    checks = gate_version(client, tracking_uri, name, found, force=True)
+    checks = gate_version(client, tracking_uri, name, found, force=True, breaking=breaking)
     return _followed(before.champion, change(client, found), checks)
 
 

@@ -20,7 +20,7 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
-from orchestrator.serving.control import SOCKET_NAME, answering
+from orchestrator.serving.control import SOCKET_NAME, answering, answering_with
 from orchestrator.serving.deployments import Deployment, recorded
 from orchestrator.serving.following import Models
 from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE
@@ -93,7 +93,16 @@ class Running:
         absolute = str(Path(config.auth_token_file).resolve()) if config.auth_token_file else None
         folder = str(Path(config.log_folder).resolve()) if config.log_folder else None
         failure = FAILURE_STATUS if HOST_VARIABLE in self._ingress.environment else 500
-        self._settings = Settings(limits, absolute, config.cors_origins, folder, config.log_share, failure)
+        self._settings = Settings(
+            limits,
+            absolute,
+            config.cors_origins,
+            folder,
+            config.log_share,
+            config.log_keep,
+            config.log_drop,
+            failure,
+        )
         self._stack.callback(_shut_down)
         self._stack.callback(self._drain)
         options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
@@ -122,6 +131,8 @@ class Running:
     def _follow_always(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         step_aside()
         told: dict[str, str | None] = {name: model.problem for name, model in self._models.models.items()}
+        noted: frozenset[str] = frozenset()
+        shown = {name: model.serving() for name, model in self._models.models.items()}
         while not stop.wait(FOLLOW_SECONDS):
             try:
                 self._follow(None)
@@ -131,9 +142,16 @@ class Running:
                 for model in self._models.models.values():
                     model.problem = f"the registry cannot be followed ({type(error).__name__}: {error})"
             for name, model in self._models.models.items():
+                if model.serving() != shown[name]:
+                    shown[name] = model.serving()
+                    say(f"{name} answers with {answering_with(shown[name])}")
                 if model.problem != told[name]:
                     told[name] = model.problem
                     say(f"{name}: {model.problem or 'the registry is followed again'}")
+            notes = self._notes()
+            for note in sorted(notes - noted):
+                say(note)
+            noted = notes
 
     def _follow(self, only: str | None) -> None:
         self._models.follow(self._apply, only)
@@ -194,6 +212,14 @@ class Running:
         except Exception as error:  # Ray raises many kinds
             raise ServingError(f"its replicas cannot be asked ({type(error).__name__})") from error
         return summary
+
+    def _notes(self) -> frozenset[str]:
+        """What replicas say that does not work as it should, though they run."""
+        try:
+            processes = self._summary()["processes"]
+        except ServingError:
+            return frozenset()
+        return frozenset(note for process in processes for note in process["notes"] or [])
 
     def _problems(self) -> list[str]:
         return [f"{name}: {model.problem}" for name, model in self._models.models.items() if model.problem]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import TrackingError, UsageError
@@ -35,6 +35,7 @@ class Rollout:
         weight: that share, in percent from 0 to 100; 0 without a canary.
         shadow: version that answers copies of requests, or None.
         history: champions before, the latest last, 20 at most; some may have been deleted since.
+        breaking: role -> version for which somebody has said that it may break what callers send and get.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Rollout:
     weight: int
     shadow: str | None
     history: tuple[str, ...]
+    breaking: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_rollout(client: MlflowClient, name: str) -> Rollout:
@@ -67,7 +69,7 @@ def read_rollout(client: MlflowClient, name: str) -> Rollout:
         # written by a promotion that was cut off, or by a rollback: see there
         history = history[:-1]
     weight = _parse_weight(name, model.tags) if canary else 0
-    return Rollout(name, champion, canary, weight, versions.get(SHADOW), history)
+    return Rollout(name, champion, canary, weight, versions.get(SHADOW), history, _parse_breaking(model.tags))
 
 
 def existing_version(client: MlflowClient, name: str, version: str) -> str:
@@ -90,12 +92,18 @@ def existing_version(client: MlflowClient, name: str, version: str) -> str:
         raise TrackingError(f"there is no version {version} of the registered model '{name}' ({hint})")
 
 
-def promote(client: MlflowClient, name: str, version: str) -> Rollout:
+def promote(client: MlflowClient, name: str, version: str, *, breaking: bool = False) -> Rollout:
     """Makes a version the champion; the one before is added to the history, and the version's role before ends.
 
     The history is written first, then the alias moves in one call. Cut off in between, the old one is the champion,
     and the end of the history, which is not read while it is the champion. So there is always a champion, and always
     the way back.
+
+    Args:
+        client: of the store.
+        name: of the registered model.
+        version: that becomes the champion.
+        breaking: note that it may break what callers of the champion before send and get.
 
     Raises:
         TrackingError: there is no such model or version, or the store cannot be used.
@@ -104,6 +112,7 @@ def promote(client: MlflowClient, name: str, version: str) -> Rollout:
         before = read_rollout(client, name)
         version = existing_version(client, name, version)
         former = () if before.champion in (None, version) else (before.champion,)
+        _note_breaking(client, before, CHAMPION, version, breaking)
         _move_champion(client, before, version, (*before.history, *former))
     return read_rollout(client, name)
 
@@ -141,10 +150,11 @@ def previous_champion(client: MlflowClient, rollout: Rollout) -> tuple[str, tupl
     )
 
 
-def rollback(client: MlflowClient, name: str) -> Rollout:
+def rollback(client: MlflowClient, name: str, *, breaking: bool = False) -> Rollout:
     """Makes the champion before the champion again, and takes it from the history.
 
-    As in `promote`, the history is written first: its end is the version that then becomes the champion.
+    As in `promote`, the history is written first: its end is the version that then becomes the champion; `breaking` is
+    that of `promote`, too.
 
     Raises:
         TrackingError: there is no such model, none of its earlier champions still exists, or the store cannot be used.
@@ -152,11 +162,12 @@ def rollback(client: MlflowClient, name: str) -> Rollout:
     with tracked(client.tracking_uri):
         before = read_rollout(client, name)
         version, history = previous_champion(client, before)
+        _note_breaking(client, before, CHAMPION, version, breaking)
         _move_champion(client, before, version, (*history, version))
     return read_rollout(client, name)
 
 
-def set_canary(client: MlflowClient, name: str, version: str, weight: int) -> Rollout:
+def set_canary(client: MlflowClient, name: str, version: str, weight: int, *, breaking: bool = False) -> Rollout:
     """Gives a version a share of the requests, instead of any other canary.
 
     Args:
@@ -164,6 +175,7 @@ def set_canary(client: MlflowClient, name: str, version: str, weight: int) -> Ro
         name: of the registered model.
         version: not the champion; it stops being the shadow.
         weight: its share in percent, from 0 to 100.
+        breaking: note that it may break what callers of the champion send and get.
 
     Raises:
         UsageError: the weight is out of range, the version is the champion or there is no champion.
@@ -174,6 +186,7 @@ def set_canary(client: MlflowClient, name: str, version: str, weight: int) -> Ro
     with tracked(client.tracking_uri):
         before = read_rollout(client, name)
         version = _candidate(client, before, version, CANARY)
+        _note_breaking(client, before, CANARY, version, breaking)
         larger = before.canary is not None and weight > before.weight
         # between the two writes, the smaller share counts, for the old canary or for the new one
         if larger:
@@ -186,13 +199,14 @@ def set_canary(client: MlflowClient, name: str, version: str, weight: int) -> Ro
     return read_rollout(client, name)
 
 
-def set_shadow(client: MlflowClient, name: str, version: str) -> Rollout:
+def set_shadow(client: MlflowClient, name: str, version: str, *, breaking: bool = False) -> Rollout:
     """Gives a version copies of the requests, instead of any other shadow.
 
     Args:
         client: of the store.
         name: of the registered model.
         version: not the champion; it stops being the canary.
+        breaking: note that it may need other requests than the champion, or give other answers.
 
     Raises:
         UsageError: the version is the champion or there is no champion.
@@ -201,6 +215,7 @@ def set_shadow(client: MlflowClient, name: str, version: str) -> Rollout:
     with tracked(client.tracking_uri):
         before = read_rollout(client, name)
         version = _candidate(client, before, version, SHADOW)
+        _note_breaking(client, before, SHADOW, version, breaking)
         client.set_registered_model_alias(name, SHADOW, version)
         if before.canary == version:
             _end_canary(client, name)
@@ -219,6 +234,7 @@ def abort(client: MlflowClient, name: str) -> Rollout:
         try:
             _end_canary(client, name)
             client.delete_registered_model_alias(name, SHADOW)
+            _forget_breaking(client, name, CANARY, SHADOW)
         except MlflowException as error:
             if error.error_code not in ABSENT:
                 raise
@@ -254,6 +270,33 @@ def _end_roles(client: MlflowClient, before: Rollout, version: str | None) -> No
         client.delete_registered_model_alias(before.name, SHADOW)
 
 
+def _note_breaking(client: MlflowClient, before: Rollout, role: str, version: str, breaking: bool) -> None:
+    """Notes, before an alias moves, whether its version may break what callers rely on.
+
+    A champion that breaks nothing takes over what was said of the one before: an endpoint that has missed that one, and
+    still serves its predecessor, may go on to its successor.
+    """
+    noted = {name: kept for name, kept in before.breaking.items() if name != role}
+    follows = role == CHAMPION and before.champion is not None and before.breaking.get(role) == before.champion
+    if breaking or follows:
+        noted[role] = version
+    _write_breaking(client, before.name, before.breaking, noted)
+
+
+def _forget_breaking(client: MlflowClient, name: str, *roles: str) -> None:
+    before = _parse_breaking(client.get_registered_model(name).tags)
+    _write_breaking(client, name, before, {role: version for role, version in before.items() if role not in roles})
+
+
+def _write_breaking(client: MlflowClient, name: str, before: Mapping[str, str], noted: Mapping[str, str]) -> None:
+    if noted == before:
+        return
+    if noted:
+        client.set_registered_model_tag(name, tags.BREAKING, json.dumps(noted))
+    else:
+        client.delete_registered_model_tag(name, tags.BREAKING)
+
+
 def _end_canary(client: MlflowClient, name: str) -> None:
     client.delete_registered_model_alias(name, CANARY)
     client.delete_registered_model_tag(name, tags.CANARY_WEIGHT)
@@ -268,6 +311,15 @@ def _parse_weight(name: str, labels: Mapping[str, str]) -> int:
             f"set it to a whole number from 0 to {PERCENT}, or end the canary: `orchestrator promote {name} --abort`"
         )
     return weight
+
+
+def _parse_breaking(labels: Mapping[str, str]) -> dict[str, str]:
+    """Nothing where the tag cannot be read: it would let a version through."""
+    try:
+        content = json.loads(labels.get(tags.BREAKING, "{}"))
+    except ValueError:
+        return {}
+    return {str(role): str(version) for role, version in content.items()} if isinstance(content, dict) else {}
 
 
 def _parse_history(name: str, labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ MODEL = "orchestrator.model"
 CHAMPION = "orchestrator.champion"
 CANARY_WEIGHT = "orchestrator.canary_weight"
 HISTORY = "orchestrator.history"
+BREAKING = "orchestrator.breaking"
 OBJECTIVE = "objective"
 
 PARENT = "mlflow.parentRunId"

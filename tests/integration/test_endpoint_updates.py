@@ -114,6 +114,7 @@ class Served:
         place = Path(self.client.get_model_version_download_uri(NAME, "4").removeprefix("file://"))
         (network_file,) = place.glob("data/*/network.pt2")
         network_file.write_bytes(network_file.read_bytes()[:2000])
+        (folder / "tokens").touch(0o600)
         (folder / "tokens").write_text(TOKEN)
         self.port = free_port()
         self.command = [

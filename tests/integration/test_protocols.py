@@ -25,6 +25,7 @@ class Server:
     """An endpoint with two models behind uvicorn, in a thread."""
 
     def __init__(self, folder):
+        (folder / "tokens").touch(0o600)
         (folder / "tokens").write_text(TOKEN)
         self.bundles = {}
         content = {}

@@ -18,10 +18,12 @@ from support import empty_store, mixed_frame, train_bundle
 import orchestrator
 from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
-from orchestrator.errors import BundleError, GateError, TrackingError, UsageError
+from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
 from orchestrator.serving.control import Followed
 from orchestrator.serving.following import Models
 from orchestrator.serving.gates import check_bundle, check_metric, gate_version
+from orchestrator.serving.telemetry.merge import empty
+from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tracking import rollout
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import Rollout, read_rollout
@@ -435,8 +437,9 @@ def test_a_worse_version_needs_force(registry):
     change = orchestrator.promote(name, "2", tracking_uri=registry.uri, force=True)
     assert change.rollout == Rollout(name, "2", None, 0, None, ("1",))
     assert change.former == "1"
-    assert change.checks[1].startswith("worse than the champion: roc_auc 0.85")
-    assert change.checks[1].endswith("(not required)")
+    assert change.checks[1] == "takes all requests that version 1 takes, and answers in the same form"
+    assert change.checks[2].startswith("worse than the champion: roc_auc 0.85")
+    assert change.checks[2].endswith("(not required)")
 
 
 @pytest.mark.parametrize(("metric", "champion", "worse"), [("roc_auc", 0.9, 0.8), ("log_loss", 0.3, 0.4)])
@@ -468,7 +471,7 @@ def test_what_was_not_measured_alike_is_not_compared(registry):
     ):
         with pytest.raises(GateError, match=rf"{sentence}.*--force"):
             gate_version(registry.client, registry.uri, name, version)
-        assert "(not required)" in gate_version(registry.client, registry.uri, name, version, force=True)[1]
+        assert "(not required)" in gate_version(registry.client, registry.uri, name, version, force=True)[-1]
     with pytest.raises(GateError, match="version 5, has no figure on test rows"):
         check_metric(registry.client, name, "1", "5")
     assert read_rollout(registry.client, name).champion == "1"
@@ -482,6 +485,77 @@ def test_a_new_version_on_other_data_says_how_to_promote_it(registry):
     found = register_bundle(registry.client, run.info.run_id, name, registry.bundle, metric, 0.9, "other")
     assert not found.champion
     assert f"`orchestrator promote {name} 2 --force`" in found.reason
+
+
+# --- what would break callers
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Bundles for the rows of the registry's: with a column less, with one more, with other classes, with numbers."""
+    folder, frame = tmp_path_factory.mktemp("others"), mixed_frame()
+    tables = {
+        "fewer": frame.drop(columns="flag"),
+        "more": frame.assign(rooms=frame["number"]),
+        "classes": frame.assign(label=frame["label"].map({"low": "bottom", "high": "high"})),
+        "house": frame.drop(columns="label").assign(number=frame["number"].fillna(0), price=range(len(frame))),
+    }
+    for name, table in tables.items():
+        train_bundle(table, "price" if name == "house" else "label", folder / name)
+    return {name: folder / name for name in tables}
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ("more", "requests need the column 'rooms', which is new"),
+        ("classes", "the classes are 'bottom', 'high', were 'high', 'low'"),
+        ("house", "'price' is predicted, was 'label'; the task is regression, was binary"),
+    ],
+)
+def test_a_version_that_breaks_callers_needs_its_own_word_in_every_role(registry, others, other, sentence):
+    name = registry.name()
+    registry.register(name, 0.8)
+    registry.register(name, 0.9, digest="other", folder=others[other])
+    before = read_rollout(registry.client, name)
+    for arguments in ([2], [2, "--force"], ["--canary", 2], ["--shadow", 2]):
+        shown = run(registry, "promote", name, *arguments)
+        assert shown.exit_code == 1
+        assert (
+            f"version 2 of '{name}': breaks what callers of version 1 rely on: {sentence}; --breaking" in shown.stderr
+        )
+        assert read_rollout(registry.client, name) == before
+    for arguments, role in ((["--canary", 2], "canary"), (["--shadow", 2], "shadow"), ([2, "--force"], "champion")):
+        shown = run(registry, "promote", name, *arguments, "--breaking")
+        assert shown.exit_code == 0, shown.output
+        assert f"{sentence} (accepted)" in shown.output
+        found = read_rollout(registry.client, name)
+        assert (getattr(found, role), found.breaking[role]) == ("2", "2")
+    # what needs a column less may follow without a word
+    breaks = "breaks what callers of version 2" in run(registry, "rollback", name).stderr
+    assert breaks == (other != "more")
+    assert not breaks or run(registry, "rollback", name, "--breaking").exit_code == 0
+    assert read_rollout(registry.client, name).champion == "1"
+
+
+def test_a_version_that_needs_less_breaks_nothing(registry, others):
+    name = registry.name()
+    registry.register(name, 0.8)
+    registry.register(name, 0.8, folder=others["fewer"])
+    change = orchestrator.promote(name, "2", tracking_uri=registry.uri)
+    assert change.rollout == Rollout(name, "2", None, 0, None, ("1",))
+    with pytest.raises(BreakingChangeError, match="requests need the column 'flag'"):
+        orchestrator.rollback(name, tracking_uri=registry.uri)
+
+
+def test_a_champion_that_cannot_be_read_can_be_left(registry):
+    name = registry.name()
+    registry.register(name, 0.8)
+    registry.register(name, 0.9)
+    (registry.files(name, "2") / "schema.json").write_text("[" * 100_000)
+    with pytest.raises(BreakingChangeError, match=r"version 2 rely on cannot be read .*--breaking"):
+        orchestrator.rollback(name, tracking_uri=registry.uri)
+    assert orchestrator.rollback(name, tracking_uri=registry.uri, breaking=True).rollout.champion == "1"
 
 
 # --- commands
@@ -506,6 +580,7 @@ def test_from_shadow_to_canary_to_champion_and_back(registry):
         "weight": 50,
         "shadow": None,
         "history": [],
+        "breaking": {},
     }
     shown = run(registry, "promote", name)
     assert f"{name}: champion is version 2, was 1; roll back with `orchestrator rollback {name}`" in shown.output
@@ -540,6 +615,7 @@ def test_a_command_that_fails_changes_nothing(registry):
         (["--canary", 2, "--weight", 0], 2, "1<=x<=100"),
         (["--canary", 2, "--weight", 101], 2, "1<=x<=100"),
         (["--canary", 2, "--force"], 2, "--force is for champions"),
+        (["--abort", "--breaking"], 2, "--breaking is for a version that takes traffic"),
     ):
         shown = run(registry, "promote", name, *arguments)
         assert (shown.exit_code, sentence in shown.stderr) == (code, True), shown.output
@@ -627,6 +703,58 @@ def test_an_endpoint_keeps_its_champion_when_the_registry_has_none_or_a_broken_o
     assert "the registry cannot be asked" in model.problem
     assert model.serving()["champion"] == "1"
     assert applied == []
+
+
+def test_an_endpoint_keeps_what_it_has_until_a_breaking_version_is_accepted(registry, others, tmp_path):
+    name, models, model, applied = followed_model(registry, tmp_path, 0.9)
+    registry.register(name, 0.95, digest="other", folder=others["house"])
+    registry.register(name, 0.95, digest="other", folder=others["house"])
+    # by hand, past the gates of `promote`
+    for alias in ("champion", "canary", "shadow"):
+        registry.client.set_registered_model_alias(name, alias, "2" if alias == "champion" else "3")
+    registry.client.set_registered_model_tag(name, "orchestrator.canary_weight", "50")
+    for _ in range(2):
+        models.follow(applied.append)
+        assert model.serving() == {"champion": "1", "canary": None, "shadow": None, "weight": 0}
+    assert applied == []
+    assert "version 2 is not served as champion: it breaks what callers of version 1 rely on" in model.problem
+    assert f"`orchestrator promote {name} 2 --breaking`" in model.problem
+    assert f"`orchestrator promote {name} --shadow 3 --breaking`" in model.problem
+    assert models.served()[name]["unserved"] == {"champion": "2", "canary": "3", "shadow": "3"}
+    text = render(empty(), models.served(), 1).decode()
+    assert f'orchestrator_version_not_served{{model="{name}",role="champion",version="2"}} 1.0' in text
+    assert run(registry, "promote", name, 2, "--breaking").exit_code == 0
+    models.follow(applied.append)
+    # the canary and the shadow fit the new champion
+    assert model.serving() == {"champion": "2", "canary": "3", "shadow": "3", "weight": 50}
+    assert (model.problem, models.served()[name]["unserved"]) == (None, {})
+
+
+def test_an_endpoint_that_missed_a_breaking_version_follows_to_its_successors_but_not_back(registry, others, tmp_path):
+    name, models, model, applied = followed_model(registry, tmp_path, 0.9)
+    for _ in range(2):
+        registry.register(name, 0.95, digest="other", folder=others["house"])
+    orchestrator.promote(name, "2", tracking_uri=registry.uri, force=True, breaking=True)
+    orchestrator.promote(name, "3", tracking_uri=registry.uri)
+    models.follow(applied.append)
+    assert (model.serving()["champion"], model.problem) == ("3", None)
+    registry.client.set_registered_model_alias(name, "champion", "1")
+    models.follow(applied.append)
+    assert model.serving()["champion"] == "3"
+    assert "version 1 is not served as champion: it breaks" in model.problem
+    orchestrator.canary(name, "2", tracking_uri=registry.uri, breaking=True)
+    assert read_rollout(registry.client, name).breaking == {"champion": "3", "canary": "2"}
+    orchestrator.abort(name, tracking_uri=registry.uri)
+    assert read_rollout(registry.client, name).breaking == {"champion": "3"}
+    registry.client.set_registered_model_tag(name, "orchestrator.breaking", "yes")
+    assert read_rollout(registry.client, name).breaking == {}
+
+
+def test_a_column_that_is_not_to_be_logged_must_exist(registry, tmp_path):
+    _, models, _, _ = followed_model(registry, tmp_path, 0.9)
+    models.check_columns(["number", "color"])
+    with pytest.raises(UsageError, match=r"--log-drop colour: no model .* has such a column; did you mean color\?"):
+        models.check_columns(["number", "colour"])
 
 
 def test_a_fixed_version_does_not_follow(registry, tmp_path):

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.config import SweepConfig
+from orchestrator.config import ServeConfig, SweepConfig
 from orchestrator.errors import ConfigError
-from orchestrator.units import format_duration, parse_duration, show_number, show_seconds
+from orchestrator.serving.deploy import command_options
+from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, show_number, show_seconds
 
 
 @given(seconds=st.integers(1, 10**6))
@@ -159,3 +160,35 @@ def test_a_figure_is_read_back_to_four_digits(value):
 )
 def test_an_estimate_is_rounded_to_what_one_can_know(seconds, text):
     assert show_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("30d", timedelta(days=30)),
+        ("1.5d", timedelta(hours=36)),
+        ("12h", timedelta(hours=12)),
+        ("10GB", 10**10),
+        ("500mb", 5 * 10**8),
+    ],
+)
+def test_what_is_kept_is_an_age_or_a_size(text, kept):
+    assert parse_keep(text) == kept
+    assert parse_keep(format_keep(kept)) == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["30", "10M2", "d", "0d", "-1d", "infd", "1e99d", "9999999999d", "GB", "0B", "", "ten"]
+)
+def test_what_is_neither_an_age_nor_a_size_is_refused(text):
+    with pytest.raises(ValueError, match="write 30d, 12h or 10GB"):
+        parse_keep(text)
+
+
+def test_an_endpoint_keeps_no_log_that_it_does_not_write():
+    with pytest.raises(ConfigError, match="log_keep and log_drop need log_share"):
+        ServeConfig.create(models=["m"], log_folder="log", log_keep="30d")
+    config = ServeConfig.create(models=["m"], log_folder="log", log_share=0.5, log_keep="30d", log_drop=("age", "sex"))
+    words = command_options(config)
+    assert words[words.index("--log-keep") + 1] == "720h"
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--log-drop"] == ["age", "sex"]

@@ -641,7 +641,7 @@ def test_more_than_the_limits_is_refused(folders):
         assert "larger than 1500 bytes" in answer.json()["error"]["message"]
         assert answer.headers["connection"] == "close"
     assert client.ask("/predict", ROWS[:3]).status_code == OK
-    assert client.counters["refused"]["mixed"] == {"too_large": 7}
+    assert client.counters["refused"]["mixed"] == {"3": {"too_large": 7}}
 
 
 def test_one_request_may_be_as_large_as_its_limit_allows(folders, monkeypatch):
@@ -677,6 +677,7 @@ def test_encodings_of_the_body(endpoint):
 
 
 def test_only_who_has_a_token_may_ask(folders, tmp_path, monkeypatch):
+    (tmp_path / "tokens").touch(0o600)
     (tmp_path / "tokens").write_text(f"# of the shop\n{TOKEN}\n")
     client = serve(configuration(folders, champion="3"), token_file=str(tmp_path / "tokens"))
     bearer = {"authorization": f"Bearer {TOKEN}"}
@@ -699,14 +700,19 @@ def test_only_who_has_a_token_may_ask(folders, tmp_path, monkeypatch):
     described = client.ask("/openapi.json", headers=bearer).json()
     assert described["security"]
     assert TOKEN not in json.dumps(described)
-    assert client.counters["refused"][""]["unauthorized"] >= 3 * len(protected)
+    assert client.counters["refused"][""][""]["unauthorized"] >= 3 * len(protected)
 
     monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
     (tmp_path / "tokens").write_text("another-token-of-enough-characters\n")
     assert client.ask("/schema", headers=bearer).status_code == 401
-    (tmp_path / "tokens").unlink()
-    assert client.ask("/schema", headers={"authorization": "Bearer another-token-of-enough-characters"}).is_success
-    assert "stay valid" in client.endpoint.notes[0]
+    another = {"authorization": "Bearer another-token-of-enough-characters"}
+    assert client.ask("/schema", headers=another).is_success
+    (tmp_path / "tokens").write_text("")
+    assert client.ask("/schema", headers=another).status_code == 401
+    assert client.ask("/healthz").is_success
+    assert client.endpoint.closed
+    assert "nobody is let in" in client.endpoint.notes[0]
+    assert client.counters["refused"][""][""]["closed"] == 1
 
 
 def test_web_pages_of_other_origins_may_not_ask(endpoint):
@@ -718,6 +724,7 @@ def test_web_pages_of_other_origins_may_not_ask(endpoint):
 
 
 def test_web_pages_of_listed_origins_may_ask(folders, tmp_path):
+    (tmp_path / "tokens").touch(0o600)
     (tmp_path / "tokens").write_text(TOKEN)
     client = serve(
         configuration(folders, champion="3"),
@@ -791,7 +798,7 @@ def test_a_full_queue_says_when_to_come_back(folders):
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) in (3, 4)
         assert "try again" in answer.json()["error"]["message"]
-    assert client.counters["refused"]["mixed"] == {"overload": 2}
+    assert client.counters["refused"]["mixed"] == {"3": {"overload": 2}}
 
 
 def test_a_model_that_takes_too_long_is_not_waited_for(folders):
@@ -815,7 +822,7 @@ def test_a_model_that_takes_too_long_is_not_waited_for(folders):
     assert 0.1 < seconds < 5
     assert "in time" in late.json()["error"]["message"]
     assert "in time" in waiting.json()["error"]
-    assert client.counters["refused"]["mixed"] == {"timeout": 2}
+    assert client.counters["refused"]["mixed"] == {"3": {"timeout": 2}}
 
 
 def test_many_rows_of_a_fast_model_have_a_time_limit_too(folders):
@@ -1084,7 +1091,7 @@ def test_every_request_is_counted_once(folders):
         "": {"": {"": {"unknown": {"405": 1, "404": 1}, "health": {"200": 1}}}},
     }
     assert counters["rows"]["mixed"]["3"]["champion"] == 2 * 3 + 1 + 4
-    assert counters["refused"] == {"mixed": {"invalid": 1}, "": {"method": 1}}
+    assert counters["refused"] == {"mixed": {"3": {"invalid": 1}}, "": {"": {"method": 1}}}
     inputs = client.endpoint.telemetry.snapshot()["inputs"]["mixed"]["3"]
     assert inputs["rows"] == 11
 

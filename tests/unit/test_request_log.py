@@ -1,18 +1,22 @@
 """Logged requests come back as they were, and whatever the disk does, requests go on."""
 
+import os
 import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from orchestrator.serving import request_log
+from orchestrator.serving.log_retention import prune
 from orchestrator.serving.request_log import RequestLog
 
 COLUMNS = {"age": [39, None, 41.5], "color": ["red", None, "blue"], "member": [True, False, None]}
@@ -246,3 +250,77 @@ def test_rows_that_make_no_table_are_dropped_and_told(tmp_path):
     assert log.dropped == 1
     assert "has 2 cells for 1 rows" in log.problem
     assert parts(tmp_path) == []
+
+
+def test_only_its_user_may_read_a_log(tmp_path):
+    log = RequestLog(tmp_path / "new" / "log", 1.0, "a")
+    before = os.umask(0)
+    try:
+        write(log)
+        log.close()
+    finally:
+        os.umask(before)
+    (part,) = parts(tmp_path)
+    assert oct(part.stat().st_mode & 0o777) == "0o600"
+    for folder in part.parents[:4]:
+        assert oct(folder.stat().st_mode & 0o777) == "0o700", folder
+
+
+def test_a_column_that_is_dropped_is_never_written(tmp_path):
+    log = RequestLog(tmp_path, 1.0, "a", drop=["color", "age"])
+    write(log)
+    write(log, {"color": ["red"]}, {"label": ["no"], "probabilities": np.array([[1.0, 0.0]])})
+    log.close()
+    table = parquet.ParquetFile(parts(tmp_path)[0]).read()
+    assert {"member", "_label"} <= set(table.column_names)
+    assert not {"color", "age"} & set(table.column_names)
+    assert table.column("member").to_pylist() == [True, False, None, None]
+
+
+def aged(folder, sizes):
+    """Parts of so many bytes, each a day younger than the one before; the last is a day old."""
+    now = time.time()
+    made = []
+    for number, size in enumerate(sizes):
+        age = len(sizes) - number
+        path = folder / f"model-{number % 2}" / f"date=2026-01-{number + 1:02}" / f"part-a-{number:04}.parquet"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"0" * size)
+        os.utime(path, (now - age * 86400, now - age * 86400))
+        made.append(path)
+    return made, now
+
+
+def test_parts_that_are_too_old_go_with_their_days(tmp_path):
+    made, now = aged(tmp_path, [10] * 5)
+    other = made[0].with_name("notes.txt")
+    other.write_text("by hand")
+    half = made[4].with_name(".part-b-0001.parquet.writing")
+    half.touch()
+    os.utime(half, (now - 7200, now - 7200))
+    prune(tmp_path, timedelta(days=3, hours=1), now)
+    assert parts(tmp_path) == sorted([other, *made[2:]])
+    assert not made[1].parent.exists()
+
+
+@given(st.lists(st.integers(1, 50), max_size=8), st.integers(0, 200))
+def test_the_oldest_parts_go_until_the_rest_has_room(tmp_path_factory, sizes, limit):
+    folder = tmp_path_factory.mktemp("log")
+    made, now = aged(folder, sizes)
+    # replicas prune at the same time
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _number: prune(folder, limit, now), range(4)))
+    left = parts(folder)
+    assert left == sorted(made[len(made) - len(left) :])
+    assert sum(path.stat().st_size for path in left) <= limit
+    # nothing went that had room
+    kept = len(left)
+    assert kept == len(made) or sum(sizes[len(made) - kept - 1 :]) > limit
+
+
+def test_a_log_deletes_old_parts_also_when_nobody_asks(tmp_path):
+    made, _ = aged(tmp_path, [10] * 3)
+    log = RequestLog(tmp_path, 1.0, "a", keep=timedelta(days=1, hours=12))
+    wait_for(lambda: parts(tmp_path) == made[2:])
+    log.close()
+    assert log.problem is None

@@ -101,6 +101,7 @@ def test_a_body_that_comes_too_slowly_or_not_at_all_ends():
 
 def write(path, *lines):
     path.write_text("\n".join(lines) + "\n")
+    path.chmod(0o600)
     return path
 
 
@@ -129,8 +130,7 @@ def test_no_other_bytes_are_a_token(tmp_path_factory, value):
     ],
 )
 def test_a_file_without_good_tokens_is_named(tmp_path, content, message):
-    path = tmp_path / "tokens"
-    path.write_text(content)
+    path = write(tmp_path / "tokens", content)
     with pytest.raises(UsageError, match=message) as caught:
         read_tokens(path)
     assert str(path) in str(caught.value)
@@ -138,17 +138,43 @@ def test_a_file_without_good_tokens_is_named(tmp_path, content, message):
         read_tokens(tmp_path / "missing")
 
 
-def test_a_changed_file_counts_without_a_restart_and_a_broken_one_does_not(tmp_path, monkeypatch):
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
+def test_a_file_that_others_may_open_is_refused_with_the_command_to_use(tmp_path, mode):
+    path = write(tmp_path / "the tokens", GOOD)
+    path.chmod(mode)
+    with pytest.raises(UsageError, match=f"mode {mode:04o}") as caught:
+        read_tokens(path)
+    assert str(caught.value).endswith(f"close it with: chmod 600 '{path}'")
+    path.chmod(0o400)
+    assert len(read_tokens(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "sentence"),
+    [
+        (lambda path: path.write_text(""), "there is no token in it"),
+        (lambda path: path.write_text(f"{GOOD}\nshort\n"), "line 2: a token must have"),
+        (lambda path: path.unlink(), "cannot be read"),
+        (lambda path: path.chmod(0o644), "chmod 600"),
+    ],
+)
+def test_a_changed_file_counts_without_a_restart_and_one_without_good_tokens_lets_nobody_in(
+    tmp_path, monkeypatch, caplog, harm, sentence
+):
     monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
     path = write(tmp_path / "tokens", GOOD)
     check = TokenCheck(path)
     write(path, OTHER, "# changed")
     assert check.allows(b"Bearer " + OTHER.encode())
     assert not check.allows(b"Bearer " + GOOD.encode())
-    path.unlink()
-    assert check.allows(b"Bearer " + OTHER.encode())
-    assert "stay valid" in check.problem
+    harm(path)
+    for _ in range(3):
+        assert not check.allows(b"Bearer " + OTHER.encode())
+    assert check.closed
+    assert check.problem.startswith("nobody is let in: ")
+    assert sentence in check.problem
+    assert [record.getMessage() for record in caplog.records] == [check.problem]
     write(path, GOOD)
     os.utime(path, (time.time() + 5, time.time() + 5))
     assert check.allows(b"Bearer " + GOOD.encode())
-    assert check.problem is None
+    assert (check.problem, check.closed) == (None, False)

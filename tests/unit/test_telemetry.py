@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.cli.endpoints import _sentences
 from orchestrator.data import Column, ColumnKind, Schema, Target, Task
+from orchestrator.data.answers import Difference, Predictions
 from orchestrator.data.distribution import Distribution
 from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
@@ -74,14 +76,20 @@ def busy():
     telemetry.answered("adult", "4", "canary", "/predict", 200, 0.004, 1)
     telemetry.answered("adult", "4", "canary", "/predict", 500, 0.3, 1)
     telemetry.answered("", "", "", "/predict", 404, 0.0001, 0)
-    telemetry.refused("adult", "overload")
+    telemetry.refused("adult", "3", "overload")
+    telemetry.refused("adult", "4", "invalid")
+    telemetry.refused("adult", "4", "invalid")
     telemetry.batch("adult", "3", 4, 20, 0.001)
-    telemetry.mirrored("adult", "5", 0.01, 5, 2, 0.25)
+    telemetry.mirrored("adult", "5", 0.01, 5, Difference(2, 0.5, 0.25))
     telemetry.mirror_failed("adult", "5")
     telemetry.set_queue("adult", 7)
     telemetry.set_queue("adult", 2)
     telemetry.failed("adult", "ValueError: broken")
     return telemetry
+
+
+def predictions_of(values):
+    return Predictions([], np.empty((len(values), 0)), np.array(values))
 
 
 def samples(text):
@@ -113,7 +121,12 @@ CALLS = st.one_of(
         st.floats(0, 100),
         st.integers(0, 1000),
     ),
-    st.tuples(st.just("refused"), st.sampled_from(["adult", "iris"]), st.sampled_from(["overload", "timeout"])),
+    st.tuples(
+        st.just("refused"),
+        st.sampled_from(["adult", "iris"]),
+        st.sampled_from(["3", "4", ""]),
+        st.sampled_from(["overload", "timeout"]),
+    ),
     st.tuples(
         st.just("batch"), st.just("adult"), st.just("3"), st.integers(1, 99), st.integers(1, 10**6), st.floats(0, 9)
     ),
@@ -123,8 +136,8 @@ CALLS = st.one_of(
         st.sampled_from(["5", "6"]),
         st.floats(0, 9),
         st.integers(0, 9),
-        st.integers(0, 9),
-        st.floats(0, math.inf),
+        st.builds(Difference, st.integers(0, 9), st.floats(0, math.inf), st.floats(0, math.inf)),
+        st.sampled_from([None, 1e-9, 2.5, 1e12]),
     ),
     st.tuples(st.just("mirror_failed"), st.just("adult"), st.just("5")),
     st.tuples(st.just("set_queue"), st.sampled_from(["adult", "iris"]), st.integers(0, 99)),
@@ -281,9 +294,39 @@ def test_the_summary_tells_versions_apart():
     assert (canary["requests"], canary["errors"], canary["share"]) == (2, 1, 0.2)
     assert canary["p99_ms"] == pytest.approx(300, rel=0.25)
     assert (shadow["requests"], shadow["rows"], shadow["errors"], shadow["share"]) == (2, 5, 1, 0.0)
-    assert (shadow["differences"], shadow["largest_difference"]) == (2, 0.25)
+    assert canary["refused"] == 2
+    assert (shadow["differences"], shadow["mean_difference"], shadow["largest_difference"]) == (2, 0.1, 0.25)
+    assert shadow["tolerance"] is None
     assert shadow["p50_ms"] == pytest.approx(10, rel=0.25)
     assert orjson.dumps(list(rows.values()))
+
+
+def test_a_shadow_of_a_regression_is_as_far_away_as_its_values_are():
+    given = predictions_of([100.0, 200.0, 300.0, 400.0])
+    difference = given.difference(predictions_of([100.4, 200.0, 301.5, 404.1]), tolerance=0.5)
+    assert (difference.rows, difference.total, difference.largest) == (2, pytest.approx(6.0), pytest.approx(4.1))
+    telemetry = Telemetry()
+    for _ in range(2):
+        telemetry.mirrored("houses", "2", 0.01, 4, difference, scale=50.0)
+    # a row that is absurdly far away, or infinitely, still leaves a figure that can be added up
+    telemetry.mirrored("other", "2", 0.01, 4, Difference(4, math.inf, math.inf), scale=50.0)
+    served = {"houses": {"versions": {"2": {"role": "shadow"}}}}
+    (row,) = summary(telemetry.snapshot(), empty(), served=served)[:1]
+    assert (row["differences"], row["rows"], row["tolerance"]) == (4, 8, 0.5)
+    assert row["mean_difference"] == pytest.approx(1.5)
+    assert row["largest_difference"] == pytest.approx(4.1)
+    (sentence,) = [text for text in _sentences({"models": [row]}) if "shadow" in text]
+    assert "houses version 2 as shadow: 4 of 8 rows more than 0.5 away; difference of a value: mean 1.5" in sentence
+    found = samples(render(telemetry.snapshot(), served, 1))
+    labels = (("model", "houses"), ("version", "2"))
+    assert found["orchestrator_shadow_mean_difference", *labels] == pytest.approx(1.5)
+
+
+def test_replicas_that_let_nobody_in_are_counted():
+    collector = Collector(Clock())
+    collector.push("a", {**empty(), "number": 1, "closed": True})
+    collector.push("b", {**empty(), "number": 1, "closed": False})
+    assert samples(collector.metrics())["orchestrator_replicas_closed",] == 1
 
 
 def test_a_model_without_a_version_number_is_told_from_requests_that_reached_none():
@@ -359,7 +402,7 @@ def test_a_collector_without_replicas_has_something_to_say():
         "serving": {},
         "processes": [],
     }
-    assert samples(Collector().metrics()) == {("orchestrator_replicas",): 0}
+    assert samples(Collector().metrics()) == {("orchestrator_replicas",): 0, ("orchestrator_replicas_closed",): 0}
 
 
 def test_snapshots_of_a_replica_that_arrive_in_another_order_do_not_take_totals_back():
@@ -417,7 +460,7 @@ def test_prometheus_reads_all_metrics():
     assert found["orchestrator_batch_requests_bucket", ("le", "4.0"), adult, version] == 2
     assert found["orchestrator_batch_seconds_count", adult, version] == 2
     assert found["orchestrator_queue_length", adult] == 14
-    assert found["orchestrator_refused_total", adult, ("reason", "overload")] == 2
+    assert found["orchestrator_refused_total", adult, ("reason", "overload"), ("version", "3")] == 2
     assert found["orchestrator_shadow_rows_total", adult, ("version", "5")] == 10
     assert found["orchestrator_shadow_differences_total", adult, ("version", "5")] == 4
     assert found["orchestrator_shadow_failures_total", adult, ("version", "5")] == 2

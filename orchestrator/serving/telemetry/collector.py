@@ -45,7 +45,7 @@ class Collector:
 
         Args:
             replica: its name.
-            snapshot: see `merge`. It may also say what the replica is: `serving`, `pid`, `memory`, `notes`.
+            snapshot: see `merge`. It may also say what the replica is: `serving`, `pid`, `memory`, `notes`, `closed`.
 
         Returns:
             Number of the present configuration: a replica that has another one asks for it.
@@ -74,7 +74,8 @@ class Collector:
     def metrics(self) -> bytes:
         """Prometheus' text, see `prometheus.render`."""
         merged = self._look()
-        return render(merged, self._served, len(self._live))
+        closed = sum(bool(snapshot.get("closed")) for _, snapshot in self._live.values())
+        return render(merged, self._served, len(self._live), closed)
 
     def summary(self) -> dict[str, Any]:
         """For people, as plain JSON.

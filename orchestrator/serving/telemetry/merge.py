@@ -6,10 +6,12 @@ counters  only ever grow: numbers, and lists of them, in nested objects
           requests: model -> version -> role -> route -> status -> count
           rows: model -> version -> role -> count
           seconds: model -> version -> role -> histogram
-          refused: model -> reason -> count
+          refused: model -> version -> reason -> count
           batches: model -> version -> {requests, rows, seconds}, histograms
-          shadow: model -> version -> {requests, rows, differences, failures, seconds}
+          shadow: model -> version -> {requests, rows, differences, failures, millionths, seconds}; millionths are the
+              sum of all rows' differences, in `scales`
 largest   model -> version -> largest difference between a shadow's answer and the one that was given
+scales    model -> version -> standard deviation of a regression's target, nothing (1) for labels
 errors    model -> {message, time}, time in seconds since 1970
 queues    model -> most requests that waited since the snapshot before
 inputs    model -> version -> {rows, columns: column -> recent rows per bin}
@@ -33,7 +35,8 @@ COUNTERS = ("requests", "rows", "seconds", "refused", "batches", "shadow")
 def empty() -> Snapshot:
     """Of a replica that has counted nothing."""
     counters: dict[str, Any] = {name: {} for name in COUNTERS}
-    return {"counters": counters, "largest": {}, "errors": {}, "queues": {}, "inputs": {}, "training": {}}
+    rest: Snapshot = {name: {} for name in ("largest", "scales", "errors", "queues", "inputs", "training")}
+    return {"counters": counters, **rest}
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
@@ -43,7 +46,7 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
 
 def retire(snapshot: Snapshot) -> Snapshot:
     """What stays of a replica that is gone: counters, without which totals would go down; no gauges."""
-    return {**empty(), **{name: snapshot[name] for name in ("counters", "largest", "errors")}}
+    return {**empty(), **{name: snapshot[name] for name in ("counters", "largest", "scales", "errors")}}
 
 
 def subtract(later: Snapshot, earlier: Snapshot) -> Snapshot:
@@ -55,6 +58,7 @@ def _merge_two(first: Snapshot, second: Snapshot) -> Snapshot:
     return {
         "counters": _combine(first["counters"], second["counters"], _add),
         "largest": _combine(first["largest"], second["largest"], max),
+        "scales": _combine(first["scales"], second["scales"], max),
         "errors": _by_name(first["errors"], second["errors"], _latest),
         "queues": _combine(first["queues"], second["queues"], _add),
         "inputs": _combine(first["inputs"], second["inputs"], _add),

@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 from orchestrator.serving.telemetry.drift import stability
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
 from orchestrator.serving.telemetry.merge import Snapshot
+from orchestrator.serving.telemetry.summary import mean_difference
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # a quarter of what is counted: each is a time series on the Prometheus server
@@ -22,26 +23,27 @@ SHOWN_SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1,
 VERSION = ("model", "version")
 
 
-def render(merged: Snapshot, served: Mapping[str, Mapping[str, Any]], replicas: int) -> bytes:
+def render(merged: Snapshot, served: Mapping[str, Mapping[str, Any]], replicas: int, closed: int = 0) -> bytes:
     """All metrics as text.
 
     Args:
         merged: of all replicas, see `merge`.
         served: model -> {"versions": {version: {"role": ..., "execution": ...}}, "weight": percent of the canary}.
         replicas: that answer now.
+        closed: replicas that let nobody in, because their token file cannot be used.
 
     Returns:
         UTF-8 text; its media type is `CONTENT_TYPE`.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Metrics(merged, served, replicas))
+    registry.register(_Metrics(merged, served, replicas, closed))
     text: bytes = generate_latest(registry)
     return text
 
 
 class _Metrics:
-    def __init__(self, merged: Snapshot, served: Mapping[str, Mapping[str, Any]], replicas: int) -> None:
-        self._merged, self._served, self._replicas = merged, served, replicas
+    def __init__(self, merged: Snapshot, served: Mapping[str, Mapping[str, Any]], replicas: int, closed: int) -> None:
+        self._merged, self._served, self._replicas, self._closed = merged, served, replicas, closed
 
     def describe(self) -> list[Metric]:
         # the registry would otherwise collect once more to learn the names
@@ -51,7 +53,7 @@ class _Metrics:
         counters = self._merged["counters"]
         yield from _requests(counters)
         yield from _batches(counters["batches"])
-        yield from _shadows(counters["shadow"], self._merged["largest"])
+        yield from _shadows(counters["shadow"], self._merged)
         yield from self._inputs()
         yield _gauge("queue_length", "Most requests that waited in the last second", ["model"], self._merged["queues"])
         yield from self._models()
@@ -86,16 +88,21 @@ class _Metrics:
             for version, entry in content["versions"].items():
                 info.add_metric([model, version, str(entry["role"]), str(entry.get("execution", ""))], 1)
         yield info
+        documentation = "1 for a version that the registry names and that is not served; the status says why"
+        unserved = {name: content.get("unserved") or {} for name, content in self._served.items()}
+        yield _gauge("version_not_served", documentation, ["model", "role", "version"], _named(unserved))
         weights = {model: content.get("weight") or 0 for model, content in self._served.items()}
         yield _gauge("canary_weight", "Percent of requests that the canary answers", ["model"], weights)
         yield GaugeMetricFamily("orchestrator_replicas", "Replicas that answer", value=self._replicas)
+        documentation = "Replicas that let nobody in, because their token file cannot be used"
+        yield GaugeMetricFamily("orchestrator_replicas_closed", documentation, value=self._closed)
 
 
 def _requests(counters: dict[str, Any]) -> Iterator[Metric]:
     labels = [*VERSION, "role"]
     yield _counter("requests", "Requests by answer", [*labels, "route", "status"], counters["requests"])
     yield _counter("rows", "Rows answered", labels, counters["rows"])
-    yield _counter("refused", "Requests that were not computed", ["model", "reason"], counters["refused"])
+    yield _counter("refused", "Requests that were not computed", [*VERSION, "reason"], counters["refused"])
     family = HistogramMetricFamily(
         "orchestrator_request_duration_seconds", "From a request's arrival to its answer", labels=labels
     )
@@ -117,11 +124,11 @@ def _batches(batches: dict[str, Any]) -> Iterator[Metric]:
     yield family
 
 
-def _shadows(shadows: dict[str, Any], largest: dict[str, Any]) -> Iterator[Metric]:
+def _shadows(shadows: dict[str, Any], merged: Snapshot) -> Iterator[Metric]:
     counts = {
         "requests": "Copies of requests that a shadow has answered",
         "rows": "Rows compared with the answers that were given",
-        "differences": "Of them, with another label",
+        "differences": "Of them, with another label, or a value further away than the tolerance",
         "failures": "Copies of requests that a shadow did not answer",
     }
     for name, documentation in counts.items():
@@ -134,7 +141,9 @@ def _shadows(shadows: dict[str, Any], largest: dict[str, Any]) -> Iterator[Metri
         _add_seconds(durations, path, content["seconds"])
     yield durations
     documentation = "Largest difference of a probability, or of a value in the target's unit"
-    yield _gauge("shadow_largest_difference", documentation, VERSION, largest)
+    yield _gauge("shadow_largest_difference", documentation, VERSION, merged["largest"])
+    means = {model: {name: mean_difference(merged, model, name) for name in found} for model, found in shadows.items()}
+    yield _gauge("shadow_mean_difference", documentation.replace("Largest", "Mean"), VERSION, means)
 
 
 def _counter(name: str, documentation: str, labels: list[str], tree: dict[str, Any]) -> CounterMetricFamily:
@@ -166,6 +175,11 @@ def _add_histogram(
 ) -> None:
     buckets = Histogram.from_json(content, bounds).cumulative(shown)
     family.add_metric(labels, buckets, content["millionths"] / MILLIONTHS)
+
+
+def _named(unserved: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, dict[str, int]]]:
+    """{"adult": {"canary": "4"}} -> {"adult": {"canary": {"4": 1}}}."""
+    return {model: {role: {version: 1} for role, version in roles.items()} for model, roles in unserved.items()}
 
 
 def _flat(tree: Mapping[str, Any], depth: int) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.serving.telemetry.drift import stability
-from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, Histogram
+from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, Histogram
 from orchestrator.serving.telemetry.merge import Snapshot, subtract
+from orchestrator.serving.telemetry.telemetry import SHADOW_TOLERANCE
 
 SHADOW = "shadow"
 SERVER_ERROR = 500
@@ -32,11 +33,14 @@ def summary(
         model, version, role
         requests, rows, errors: since the endpoint started; errors are answers with status 500 or above. For a shadow
             the copies of requests, and those that it did not answer.
-        refused: requests to the model, whatever its version, that were not computed.
+        refused: requests that reached this version and were not computed: they did not fit, or it was too busy.
         requests_per_second, p50_ms, p99_ms: between the two snapshots; None for times of no request.
         share: of the model's requests between the two snapshots that this version has answered, 0 to 1.
-        differences, largest_difference: between a shadow's answers and those given; 0 if it never was one.
+        differences: rows that a shadow answered with another label, or a value further away than a hundredth of the
+            target's standard deviation; 0 if it never was one.
+        mean_difference, largest_difference: of a probability, or of a value in the target's unit.
         observed_rows: recent rows that `psi` is about.
+        tolerance: that hundredth; None for labels.
         psi: population stability index by column; empty below 200 rows or without training counts.
         worst_column: the one with the largest, or None.
     """
@@ -66,23 +70,33 @@ def _row(
     latency: Histogram = now["seconds"]
     answered = _leaves(_answered(recent, model, version))
     of_model = sum(_leaves(_answered(recent, model, name)) for name in _at(recent["requests"], model))
+    scale = merged["scales"].get(model, {}).get(version)
     psi = stability(merged["inputs"], merged["training"], model, version)
     return {
         "model": model,
         "version": version,
         "role": role,
         **{name: value for name, value in figures(counters, model, version).items() if name != "seconds"},
-        "refused": _leaves(_at(counters["refused"], model)),
+        "refused": _leaves(_at(counters["refused"], model, version)),
         "requests_per_second": now["requests"] / seconds,
         "p50_ms": _milliseconds(latency.quantile(0.5)),
         "p99_ms": _milliseconds(latency.quantile(0.99)),
         "share": answered / of_model if of_model else 0.0,
         "differences": shadow.get("differences", 0),
+        "tolerance": None if scale is None else SHADOW_TOLERANCE * scale,
+        "mean_difference": mean_difference(merged, model, version),
         "largest_difference": merged["largest"].get(model, {}).get(version, 0.0),
         "observed_rows": _at(merged["inputs"], model, version).get("rows", 0),
         "psi": psi,
         "worst_column": max(psi, key=lambda name: psi[name], default=None),
     }
+
+
+def mean_difference(merged: Snapshot, model: str, version: str) -> float:
+    """Of a row that a shadow has answered, too: of its probabilities, or of its values in the target's unit."""
+    shadow = _at(merged["counters"]["shadow"], model, version)
+    scale = float(merged["scales"].get(model, {}).get(version, 1.0))
+    return float(shadow["millionths"] / MILLIONTHS * scale / shadow["rows"]) if shadow.get("rows") else 0.0
 
 
 def _answer_figures(counters: dict[str, Any], model: str, version: str) -> dict[str, Any]:

@@ -12,13 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.serving.telemetry.drift import InputWindow
-from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
+from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
 from orchestrator.serving.telemetry.merge import Snapshot
 
 if TYPE_CHECKING:
+    from orchestrator.data.answers import Difference
     from orchestrator.data.distribution import Distribution
 
 MAX_MESSAGE = 500
+# of the target's standard deviation: what a shadow's values may be away before they count as other answers
+SHADOW_TOLERANCE = 0.01
+# so far a row counts at most, in standard deviations: sums stay below what fits into 64 bits
+MAX_DISTANCE = 1000.0
 
 
 class _Answers:
@@ -49,15 +54,16 @@ class _Batches:
 class _Shadow:
     """Of a model and version that answers copies of requests."""
 
-    __slots__ = ("differences", "failures", "largest", "requests", "rows", "seconds")
+    __slots__ = ("differences", "failures", "largest", "millionths", "requests", "rows", "scale", "seconds")
 
     def __init__(self) -> None:
-        self.requests = self.rows = self.differences = self.failures = 0
+        self.requests = self.rows = self.differences = self.failures = self.millionths = 0
         self.largest = 0.0
+        self.scale: float | None = None
         self.seconds = Histogram(SECONDS_BOUNDS)
 
     def to_json(self) -> dict[str, Any]:
-        counts = {name: getattr(self, name) for name in ("requests", "rows", "differences", "failures")}
+        counts = {name: getattr(self, name) for name in ("requests", "rows", "differences", "failures", "millionths")}
         return {**counts, "seconds": self.seconds.to_json()}
 
 
@@ -74,7 +80,7 @@ class Telemetry:
     def __init__(self) -> None:
         self._lock = Lock()
         self._answers: defaultdict[tuple[str, str, str], _Answers] = defaultdict(_Answers)
-        self._refused: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._refused: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._batches: defaultdict[tuple[str, str], _Batches] = defaultdict(_Batches)
         self._shadows: defaultdict[tuple[str, str], _Shadow] = defaultdict(_Shadow)
         self._queues: dict[str, tuple[int, int]] = {}
@@ -101,10 +107,15 @@ class Telemetry:
             answers.rows += rows
             answers.seconds.record(seconds)
 
-    def refused(self, model: str, reason: str) -> None:
-        """Counts a request that was not computed, by reason: `overload`, `timeout`, `too_large`, `unauthorized`..."""
+    def refused(self, model: str, version: str, reason: str) -> None:
+        """Counts a request that was not computed, by reason: `overload`, `timeout`, `too_large`, `unauthorized`...
+
+        Args:
+            model, version: that would have answered, "" when none was reached.
+            reason: a word.
+        """
         with self._lock:
-            self._refused[model, reason] += 1
+            self._refused[model, version, reason] += 1
 
     def batch(self, model: str, version: str, requests: int, rows: int, seconds: float) -> None:
         """Counts a run of the network over the rows of some requests."""
@@ -114,7 +125,9 @@ class Telemetry:
             batches.rows.record(rows)
             batches.seconds.record(seconds)
 
-    def mirrored(self, model: str, version: str, seconds: float, rows: int, differences: int, largest: float) -> None:
+    def mirrored(
+        self, model: str, version: str, seconds: float, rows: int, difference: Difference, scale: float | None = None
+    ) -> None:
         """Counts a shadow's answer to a copy of a request.
 
         Args:
@@ -122,18 +135,22 @@ class Telemetry:
             version: the shadow.
             seconds: that its answer took.
             rows: that were compared.
-            differences: of them, with another label.
-            largest: difference of a probability, or of a value in the target's unit.
+            difference: from the answers that were given.
+            scale: standard deviation of a regression's target, None for labels.
         """
+        # whole numbers, see `Histogram.to_json`
+        distance = min(difference.total / (scale or 1.0), MAX_DISTANCE * rows)
         with self._lock:
             shadow = self._shadows[model, version]
             shadow.requests += 1
             shadow.rows += rows
-            shadow.differences += differences
+            shadow.differences += difference.rows
+            shadow.millionths += round(distance * MILLIONTHS)
+            shadow.scale = scale
             shadow.seconds.record(seconds)
-            if largest > shadow.largest:
+            if difference.largest > shadow.largest:
                 # JSON has no infinity
-                shadow.largest = min(float(largest), sys.float_info.max)
+                shadow.largest = min(difference.largest, sys.float_info.max)
 
     def mirror_failed(self, model: str, version: str) -> None:
         """Counts a copy of a request that a shadow did not answer."""
@@ -187,6 +204,7 @@ class Telemetry:
                 "number": self._number,
                 "counters": self._counters(),
                 "largest": _nested({key: shadow.largest for key, shadow in self._shadows.items()}),
+                "scales": _nested({key: shadow.scale for key, shadow in self._shadows.items() if shadow.scale}),
                 "queues": queues,
                 "inputs": inputs,
                 "training": training,

@@ -1,0 +1,84 @@
+"""Which version may answer the callers of another one: what was accepted stays accepted, in the same form."""
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.data import Column, ColumnKind, Schema, Target, Task
+from orchestrator.data.encoder import numeric_values
+from orchestrator.errors import InvalidValueError
+from orchestrator.serving.compatibility import breaking_changes, listed
+
+TARGET = Target("churn", Task.BINARY, ("no", "yes"))
+FORMATS = st.sampled_from([None, "ISO8601", "%d.%m.%Y", "%m/%d/%Y"])
+COLUMNS = st.one_of(
+    st.builds(Column, st.just("c"), st.sampled_from([kind for kind in ColumnKind if kind is not ColumnKind.DATETIME])),
+    st.builds(Column, st.just("c"), st.just(ColumnKind.DATETIME), FORMATS),
+)
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**6), 10**9),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["", "?", "red", "7", "1e3", "true", "F", "2024-01-31", "20240131", "31.1.2024", "01/31/2024"]),
+)
+
+
+def schema(*columns, target=TARGET):
+    return Schema(columns, target)
+
+
+def accepts(column, cell):
+    if column.kind is ColumnKind.CATEGORICAL:
+        return True
+    try:
+        numeric_values(column, pd.Series([cell], dtype=object))
+    except InvalidValueError:
+        return False
+    return True
+
+
+@given(COLUMNS, COLUMNS, CELLS)
+def test_what_a_compatible_column_took_before_it_takes_after(before, after, cell):
+    if not breaking_changes(schema(before), schema(after)) and accepts(before, cell):
+        assert accepts(after, cell)
+
+
+def test_a_column_that_no_longer_takes_what_it_took_breaks():
+    text, number = Column("age", ColumnKind.CATEGORICAL), Column("age", ColumnKind.NUMERIC)
+    assert breaking_changes(schema(text), schema(number)) == ("the column 'age' is numeric, was categorical",)
+    assert breaking_changes(schema(number), schema(text)) == ()
+    iso, german = Column("day", ColumnKind.DATETIME), Column("day", ColumnKind.DATETIME, "%d.%m.%Y")
+    assert breaking_changes(schema(iso), schema(german)) == (
+        "the column 'day' is datetime (%d.%m.%Y), was datetime (ISO8601)",
+    )
+
+
+def test_columns_may_go_but_not_come():
+    one, two = Column("one", ColumnKind.NUMERIC), Column("two", ColumnKind.NUMERIC)
+    assert breaking_changes(schema(one, two), schema(two)) == ()
+    assert breaking_changes(schema(two), schema(one, two)) == ("requests need the column 'one', which is new",)
+
+
+def test_other_answers_break():
+    def changes(**values):
+        return breaking_changes(schema(), schema(target=Target(**{**vars(TARGET), **values})))
+
+    assert changes() == ()
+    assert changes(name="price", task=Task.REGRESSION, classes=()) == (
+        "'price' is predicted, was 'churn'",
+        "the task is regression, was binary",
+    )
+    # the order is that of the probabilities
+    assert changes(classes=("yes", "no")) == ("the classes are 'yes', 'no', were 'no', 'yes'",)
+    numbers, truths = Target("churn", Task.BINARY, (0, 1)), Target("churn", Task.BINARY, (False, True))
+    assert breaking_changes(schema(target=numbers), schema(target=truths)) == (
+        "the classes are False, True, were 0, 1",
+    )
+
+
+def test_many_changes_are_cut_off():
+    columns = [Column(f"c{number}", ColumnKind.NUMERIC) for number in range(9)]
+    sentence = listed(breaking_changes(schema(), schema(*columns)))
+    assert sentence.count("which is new") == 5
+    assert sentence.endswith("; and 4 more")
