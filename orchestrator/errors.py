@@ -75,6 +75,10 @@ class StorageError(OrchestratorError):
     """A file of a sweep could not be written, read or deleted."""
 
 
+class NewerFormatError(StorageError):
+    """A file of a sweep that another version of this program has written."""
+
+
 class UnreachableStorageError(StorageError):
     """A trial could not look at what it has left in the storage; that may work later."""
 

@@ -145,6 +145,18 @@ class Storage:
         except OSError as error:
             raise StorageError(f"{self}: {name} could not be read ({_reason(error)})") from error
 
+    def has(self, name: str) -> bool:
+        """Whether a file is there.
+
+        Raises:
+            StorageError: it could not be looked at.
+        """
+        try:
+            found = self.filesystem.get_file_info(f"{self.path}/{name}")
+        except OSError as error:
+            raise StorageError(f"{self}: {name} could not be looked at ({_reason(error)})") from error
+        return bool(found.type == pafs.FileType.File)
+
     def names(self) -> list[str]:
         """All files in it, with the folders below, sorted.
 

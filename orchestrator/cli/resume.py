@@ -11,7 +11,7 @@ from orchestrator.cli.options import say, show_registration
 from orchestrator.cli.sweep import Progress, conclude
 
 if TYPE_CHECKING:
-    from orchestrator.journal.folder import KnownSweep
+    from orchestrator.journal.folder import BrokenSweep, KnownSweep
 
 RESUME = """Go on with a sweep after any kind of end, or extend one that is finished.
 
@@ -96,35 +96,52 @@ def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_js
 @json_option
 def sweeps(storage: str | None, removed: tuple[str, ...], as_json: bool) -> None:
     """See SWEEPS."""
-    from orchestrator.journal.folder import known_sweeps, remove_sweep
+    from orchestrator.execution.resume import end_removed
+    from orchestrator.journal.folder import all_sweeps, remove_sweep
     from orchestrator.storage import Storage
 
     base = None if storage is None else Storage.at(storage)
     for sweep_id in removed:
-        remove_sweep(sweep_id, base)
+        end_removed(remove_sweep(sweep_id, base))
         click.echo(f"{sweep_id} is removed", err=as_json)
-    found = [] if removed else known_sweeps(base)
+    found = [] if removed else all_sweeps(base)
     if as_json:
         print_json([_to_json(sweep) for sweep in found])
     elif found:
         columns = ["id", "state", "metric", "started", "storage"]
         print_table(([_to_json(sweep)[column] for column in columns] for sweep in found), columns)
+        for sweep in found:
+            problem = _problem(sweep)
+            if problem:
+                click.echo(f"{sweep.id}: {problem}")
     elif not removed:
         click.echo("there are no sweeps yet; start one with: orchestrator sweep DATA --target COLUMN")
 
 
-def _to_json(found: KnownSweep) -> dict[str, Any]:
+def _to_json(found: KnownSweep | BrokenSweep) -> dict[str, Any]:
     from datetime import datetime
 
-    header = found.header
-    started = datetime.fromtimestamp(header.started).astimezone()
+    from orchestrator.journal.folder import KnownSweep
+
+    header = found.header if isinstance(found, KnownSweep) else None
+    started = datetime.fromtimestamp(found.started).astimezone() if found.started else None
     return {
-        "id": header.id,
-        "name": header.name,
+        "id": found.id,
+        "name": found.name,
         "state": found.state,
-        "metric": header.metric,
-        "run_id": header.run_id,
-        "tracking_uri": header.tracking_uri,
-        "started": started.isoformat(sep=" ", timespec="seconds"),
+        "metric": header and header.metric,
+        "run_id": header and header.run_id,
+        "tracking_uri": header and header.tracking_uri,
+        "started": started and started.isoformat(sep=" ", timespec="seconds"),
         "storage": str(found.storage),
+        "problem": _problem(found) or None,
     }
+
+
+def _problem(found: KnownSweep | BrokenSweep) -> str:
+    from orchestrator.journal.folder import KnownSweep
+
+    if isinstance(found, KnownSweep):
+        again = f"{found.damage}; `orchestrator resume {found.id}` makes it again from its second copy"
+        return again if found.damage else ""
+    return found.reason

@@ -19,7 +19,6 @@ from orchestrator.journal.package import keep_package
 from orchestrator.search import SearchSpace, space_of
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
-from orchestrator.tracking.sweeps import SweepTracker
 
 if TYPE_CHECKING:
     from orchestrator.execution.director import Director
@@ -58,6 +57,7 @@ class Origin:
         table: its data, if that is not in a file.
         known: what an earlier session knew, None for a new sweep.
         package: folder with what a job has brought along, None if the sweep is no job's.
+        damage: why `known` was read from its second copy; empty if it was not.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Origin:
     table: Table | None
     known: Header | None = None
     package: Path | None = None
+    damage: str = ""
 
     @property
     def space(self) -> SearchSpace:
@@ -73,9 +74,9 @@ class Origin:
         return space_of(self.config) if self.known is None else SearchSpace.model_validate(self.known.space)
 
 
-def make_header(plan: SweepPlan, origin: Origin, tracker: SweepTracker, slots: Slots) -> Header:
-    """What is written down of the sweep before its first trial."""
-    from orchestrator.tracking.store import absolute_uri
+def first_header(plan: SweepPlan, origin: Origin) -> Header:
+    """What is written down of a sweep before anything of it is anywhere else."""
+    from orchestrator.tracking.store import absolute_uri, resolve_tracking_uri
 
     config = plan.config.model_dump(mode="json", exclude_none=True, exclude={"storage"})
     if origin.known is not None:
@@ -91,20 +92,27 @@ def make_header(plan: SweepPlan, origin: Origin, tracker: SweepTracker, slots: S
         space=plan.sampler.space.model_dump(mode="json"),
         digest=plan.dataset.digest,
         metric=plan.metric.name,
-        run_id=tracker.run_id,
-        tracking_uri=absolute_uri(tracker.client.tracking_uri),
-        threads=slots.threads,
+        run_id=None,
+        tracking_uri=absolute_uri(resolve_tracking_uri(plan.config.tracking_uri)),
+        threads=0,
         versions=tags.versions(),
         folder=str(Path.cwd()),
         labels={
             tags.SWEEP_ID: origin.id,
             tags.DIGEST: plan.dataset.digest,
             tags.DEVICE: "cuda" if plan.config.resources.gpus_per_worker > 0 else "cpu",
-            tags.THREADS: str(slots.threads),
             tags.WORKERS: json.dumps(dict(plan.workers)),
         },
         started=time.time(),
     )
+
+
+def last_header(header: Header, slots: Slots) -> Header:
+    """The header with what is known when Ray has started; of an earlier session that stays as it is."""
+    if header.threads:
+        return header
+    labels = {**header.labels, tags.THREADS: str(slots.threads)}
+    return replace(header, threads=slots.threads, labels=labels)
 
 
 def assemble(

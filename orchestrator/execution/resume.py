@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,20 +12,28 @@ import pandas as pd
 
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import load_table
-from orchestrator.errors import DataError, ExecutionError, UsageError
+from orchestrator.errors import DataError, ExecutionError, TrackingError, UsageError
 from orchestrator.execution.assembly import Hooks
 from orchestrator.execution.finish import MODEL_FOLDER, finish_later
 from orchestrator.execution.plan import sampler_of, space_size
 from orchestrator.execution.sweep import SweepResult, continue_sweep
 from orchestrator.journal import Begun, Drawn, Opened, Reported
-from orchestrator.journal.folder import FINISHED, Header, KnownSweep, find_sweep
+from orchestrator.journal.folder import (
+    FINISHED,
+    RUNNING,
+    BrokenSweep,
+    Header,
+    KnownSweep,
+    find_sweep,
+    write_header,
+)
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.lock import locked
 from orchestrator.journal.package import kept_package
 from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
 from orchestrator.tracking.registry import Registration
-from orchestrator.tracking.store import absolute_uri
+from orchestrator.tracking.store import absolute_uri, end_if_running, find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.units import format_duration
 
@@ -61,7 +70,7 @@ def resume(
     """
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
     if tracking_uri is not None:
-        found = KnownSweep(replace(found.header, tracking_uri=absolute_uri(tracking_uri)), found.storage)
+        found = replace(found, header=replace(found.header, tracking_uri=absolute_uri(tracking_uri)))
     with kept_package(found.storage) as folder:
         config = _options(found, trials, options)
         table = None if data is None else load_table(data, found.header.name)
@@ -99,13 +108,17 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         tracking_uri: the store, if it has another address now.
 
     Raises:
-        ExecutionError: there is no such sweep, or it is running.
+        ExecutionError: there is no such sweep, it is running, or it has not begun.
         TrackingError: the store does not answer.
     """
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
     header = found.header
     with locked(found.storage, header.id):
         events = list(read_events(found.storage))
+        if header.run_id is None:
+            raise ExecutionError(f"the sweep {header.id} has not begun, so there is nothing to send: resume it first")
+        if found.damage:
+            write_header(found.storage, header)
         tracker = SweepTracker.reopen(tracking_uri or header.tracking_uri, header.run_id, None)
         tracker.start(header.labels, events)
         trials = {event.index for event in events if isinstance(event, Begun)}
@@ -115,6 +128,17 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
             raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
         registration = finish_later(tracker, header.name, header.status, found.storage)
     return SyncResult(header.id, header.run_id, len(trials), registration)
+
+
+def end_removed(sweep: KnownSweep | BrokenSweep) -> None:
+    """MLflow's run of a sweep whose folder was deleted goes on no more; as far as the store answers."""
+    if not isinstance(sweep, KnownSweep) or sweep.header.status != RUNNING:
+        return
+    header = sweep.header
+    with contextlib.suppress(TrackingError):
+        run_id = header.run_id or find_sweep_run(header.tracking_uri, header.id)
+        if run_id is not None:
+            end_if_running(header.tracking_uri, run_id, "the folder of the sweep was removed")
 
 
 def is_unsent(found: KnownSweep) -> bool:

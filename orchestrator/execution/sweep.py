@@ -18,8 +18,8 @@ from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, load_table
-from orchestrator.errors import DataError, StorageError
-from orchestrator.execution.assembly import Hooks, Origin, Say, assemble, make_header
+from orchestrator.errors import DataError, StorageError, UsageError
+from orchestrator.execution.assembly import Hooks, Origin, Say, assemble, first_header, last_header
 from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
 from orchestrator.execution.search import quiet_tune, run_trials
 from orchestrator.execution.sharing import check_shared
@@ -28,8 +28,11 @@ from orchestrator.journal.folder import (
     FAILED,
     FINISHED,
     INTERRUPTED,
+    Header,
     KnownSweep,
-    has_header,
+    announce,
+    forget,
+    has_begun,
     new_id,
     sweeps_home,
     write_header,
@@ -38,6 +41,7 @@ from orchestrator.journal.lock import locked
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import Registration
+from orchestrator.tracking.store import absolute_uri, find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.training import Metric
 
@@ -127,7 +131,8 @@ def continue_sweep(
     package: Path | None = None,
 ) -> SweepResult:
     """Goes on with a sweep of an earlier session; `resume` finds it and reads its options."""
-    return _conduct(Origin(found.header.id, found.storage, config, table, found.header, package), hooks or Hooks())
+    origin = Origin(found.id, found.storage, config, table, found.header, package, found.damage)
+    return _conduct(origin, hooks or Hooks())
 
 
 def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
@@ -136,6 +141,8 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
     space = origin.space
     sizes = workers_of(config, space)
     streamed = is_streamed(config, table)
+    if origin.damage:
+        hooks.say(f"{origin.damage}; it is made again from its second copy")
     if origin.known is not None and origin.known.folder not in sys.path:
         # for the user's own networks
         sys.path.append(origin.known.folder)
@@ -157,14 +164,20 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.say(sentence)
-                return _run(plan, origin, opening.result(), hooks, pool, started)
+                return _run(plan, origin, *opening.result(), hooks, pool, started)
         except BaseException as error:
             connected.cancel()
-            if opening.exception() is None and (origin.known is None or opening.result().writer is not None):
-                interrupted = isinstance(error, KeyboardInterrupt)
-                reason = "stopped by the user" if interrupted else str(error)
-                opening.result().abandon("KILLED" if interrupted else "FAILED", reason)
+            if opening.exception() is None:
+                _abandon(origin, opening.result()[0], error)
             raise
+
+
+def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> None:
+    """MLflow learns why the sweep has ended, if this session has made a run there or gone on with one."""
+    if origin.known is None or tracker.writer is not None:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = "stopped by the user" if interrupted else str(error)
+        tracker.abandon("KILLED" if interrupted else "FAILED", reason)
 
 
 def _runner(connected: Future[None]) -> Run:
@@ -179,17 +192,29 @@ def _runner(connected: Future[None]) -> Run:
     return run
 
 
-def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> SweepTracker:
+def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTracker, Header]:
+    """The sweep in MLflow. Its header is written before: a run that no header knows could not be found again."""
     plan = planning.result()
-    if origin.known is None:
-        labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
-        return SweepTracker(origin.config.tracking_uri, plan.name, plan.dataset, plan.metric, plan.parameters, labels)
-    if plan.dataset.digest != origin.known.digest:
+    if origin.known is not None and plan.dataset.digest != origin.known.digest:
         raise DataError(
             f"{plan.dataset.origin}: the data has changed since the sweep {origin.id} was started, so its trials could "
             "not be compared; bring the old file back, or start a new sweep"
         )
-    return SweepTracker.reopen(origin.known.tracking_uri, origin.known.run_id, plan.dataset)
+    header = first_header(plan, origin)
+    if origin.known is None:
+        write_header(origin.storage, header)
+    # one that was killed in between has left a run, of which only its tag tells
+    run_id = header.run_id or (find_sweep_run(header.tracking_uri, header.id) if origin.known is not None else None)
+    if run_id is None:
+        labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
+        uri = header.tracking_uri
+        tracker = SweepTracker(uri, plan.name, plan.dataset, plan.metric, plan.parameters, labels)
+    else:
+        tracker = SweepTracker.reopen(header.tracking_uri, run_id, plan.dataset)
+    if header.run_id != tracker.run_id:
+        header = header.with_run(tracker.run_id, absolute_uri(tracker.client.tracking_uri))
+        write_header(origin.storage, header)
+    return tracker, header
 
 
 def _describe_data(config: SweepConfig) -> dict[str, str]:
@@ -207,15 +232,22 @@ def _folder(origin: Origin) -> Iterator[None]:
         ExecutionError: another process drives the sweep.
     """
     storage = origin.storage
-    storage.prepare()
+    announce(storage, origin.id)
+    try:
+        storage.prepare()
+    except UsageError:
+        if origin.known is None:
+            forget(origin.id)
+        raise
     with locked(storage, origin.id):
         try:
             yield
         finally:
-            if not has_header(storage):
-                # nothing was started: there is nothing to go on with
+            if origin.known is None and not has_begun(storage):
+                # there is nothing to go on with
                 with contextlib.suppress(StorageError):
                     storage.clear()
+                    forget(origin.id)
 
 
 @contextmanager
@@ -263,14 +295,20 @@ def _pool(
 
 
 def _run(
-    plan: SweepPlan, origin: Origin, tracker: SweepTracker, hooks: Hooks, pool: GangPool | None, started: float
+    plan: SweepPlan,
+    origin: Origin,
+    tracker: SweepTracker,
+    header: Header,
+    hooks: Hooks,
+    pool: GangPool | None,
+    started: float,
 ) -> SweepResult:
     from orchestrator.execution.finish import find_winner, finish, forget_outcome
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
-    header = make_header(plan, origin, tracker, slots)
+    header = last_header(header, slots)
     past = [] if origin.known is None else list(read_events(origin.storage))
     forget_outcome(origin.storage)
     write_header(origin.storage, header)

@@ -1,26 +1,36 @@
-"""A sweep's folder: what the sweep is (`sweep.json`), what happened (the journal), its trials' files, its lock."""
+"""A sweep's folder: what the sweep is (`sweep.json`, and the same a second time), and how sweeps are found again."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import hashlib
 import json
+import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from orchestrator.environment import home
-from orchestrator.errors import ExecutionError, OrchestratorError, StorageError
+from orchestrator.errors import ExecutionError, NewerFormatError, OrchestratorError, StorageError
+from orchestrator.journal.journal import has_events
 from orchestrator.journal.lock import is_locked, locked
 from orchestrator.storage import Storage
 
-FILE = "sweep.json"
+FILE, COPY = "sweep.json", "sweep-copy.json"
 FORMAT = 1
+CHECKSUM = "sha256"
 MIN_PREFIX = 6
 RUNNING, FINISHED, INTERRUPTED, FAILED, KILLED = "running", "finished", "interrupted", "failed", "killed"
+# states of what is listed and cannot be gone on with as it is
+DAMAGED, NEWER, UNSTARTED, MISSING = "damaged", "newer", "unstarted", "missing"
+ID = re.compile(r"(?P<name>.+)-(?P<started>\d{8}-\d{6})-[0-9a-f]{4}")
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class Header:
         space: the search space, as JSON.
         digest: of the data.
         metric: what is optimised.
-        run_id, tracking_uri: where MLflow has it.
-        threads: of torch in each worker.
+        run_id, tracking_uri: where MLflow has it; the run is None until there is one.
+        threads: of torch in each worker; 0 until that is known.
         versions: of the packages that decide about results.
         folder: in which it was started; networks of the user's are looked for there.
         labels: tags of the MLflow run of every trial.
@@ -49,7 +59,7 @@ class Header:
     space: Mapping[str, Any]
     digest: str
     metric: str
-    run_id: str
+    run_id: str | None
     tracking_uri: str
     threads: int
     versions: Mapping[str, str]
@@ -62,6 +72,10 @@ class Header:
         """The same sweep in another state."""
         return dataclasses.replace(self, status=status)
 
+    def with_run(self, run_id: str | None, tracking_uri: str) -> Header:
+        """The same sweep with another run in MLflow."""
+        return dataclasses.replace(self, run_id=run_id, tracking_uri=tracking_uri)
+
 
 def sweeps_home() -> Storage:
     """Where sweeps are kept unless the user says otherwise."""
@@ -73,112 +87,283 @@ def new_id(name: str) -> str:
     return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
-def write_header(storage: Storage, header: Header) -> None:
-    """Writes what a sweep is; one that is kept elsewhere leaves a pointer at home, so that it is found by its name.
+def announce(storage: Storage, sweep_id: str) -> None:
+    """Leaves a pointer at home to a sweep that is kept elsewhere, so that it is found from its first moment on.
 
     Raises:
         StorageError: it could not be written.
     """
-    storage.write(FILE, json.dumps({"format": FORMAT, **dataclasses.asdict(header)}, indent=1).encode())
-    if sweeps_home().child(header.id) != storage:
-        pointer = f"{header.id}.json"
-        sweeps_home().write(pointer, json.dumps({"storage": storage.address}).encode())
-        # an address may hold keys
-        (Path(sweeps_home().path) / pointer).chmod(0o600)
+    if sweeps_home().child(sweep_id) == storage:
+        return
+    pointer = f"{sweep_id}.json"
+    sweeps_home().write(pointer, json.dumps({"storage": storage.address}).encode())
+    # an address may hold keys
+    (Path(sweeps_home().path) / pointer).chmod(0o600)
 
 
-def has_header(storage: Storage) -> bool:
-    """Whether a sweep has begun there; where that cannot be seen, it may have."""
+def forget(sweep_id: str) -> None:
+    """Deletes the pointer to a sweep.
+
+    Raises:
+        StorageError: it could not be deleted.
+    """
+    sweeps_home().remove(f"{sweep_id}.json")
+
+
+def write_header(storage: Storage, header: Header) -> None:
+    """Writes what a sweep is, twice: from the second copy the first one is made again if it is damaged.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    values = {"format": FORMAT, **dataclasses.asdict(header)}
+    content = json.dumps({**values, CHECKSUM: _checksum(values)}, indent=1).encode()
+    storage.write(COPY, content)
+    storage.write(FILE, content)
+    announce(storage, header.id)
+
+
+def has_begun(storage: Storage) -> bool:
+    """Whether anything has happened in a sweep; where that cannot be seen, it may have."""
     try:
-        return storage.size(FILE) > 0
+        return has_events(storage)
     except StorageError:
         return True
 
 
-def read_header(storage: Storage) -> Header:
-    """What a sweep is.
+def read_header(storage: Storage, name: str = FILE) -> Header:
+    """What a sweep is, from `sweep.json` or from its copy.
 
     Raises:
-        StorageError: there is none, or it was written by another version.
+        NewerFormatError: another version of this program has written it.
+        StorageError: it is not there, or damaged.
     """
-    content = storage.read(FILE)
+    where = f"{storage}/{name}"
+    content = storage.read(name)
     try:
         values = json.loads(content)
-        if values.pop("format") != FORMAT:
-            raise StorageError(f"{storage}/{FILE}: written by another version of orchestrator")
-        return Header(**values)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StorageError(f"{storage}/{FILE}: damaged ({error!r})") from None
+        found = values.pop("format")
+        if isinstance(found, int) and found != FORMAT:
+            raise NewerFormatError(
+                f"{where} has format {found}, and this orchestrator reads format {FORMAT}: another version of it has "
+                "written the file; use that version for this sweep"
+            )
+        checksum = values.pop(CHECKSUM, None)
+        if checksum is not None and checksum != _checksum({"format": found, **values}):
+            raise StorageError(f"{where}: damaged (its content does not fit its checksum)")
+        header = _validator().validate_python(values)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StorageError(f"{where}: damaged ({type(error).__name__}: {reason})") from None
+    return header
+
+
+@functools.cache
+def _validator() -> TypeAdapter[Header]:
+    return TypeAdapter(Header)
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class KnownSweep:
-    """A sweep that was found, and where."""
+    """A sweep that was found, and where.
+
+    Attributes:
+        header: what it is.
+        storage: its folder.
+        damage: why the header was read from its second copy; empty if it was not.
+    """
 
     header: Header
     storage: Storage
+    damage: str = ""
+
+    @property
+    def id(self) -> str:
+        """By which it is known."""
+        return self.header.id
+
+    @property
+    def name(self) -> str:
+        """Of the sweep."""
+        return self.header.name
+
+    @property
+    def started(self) -> float:
+        """Seconds since 1970."""
+        return self.header.started
 
     @property
     def state(self) -> str:
-        """As in the header; `killed` if it should be running and no process drives it."""
+        """As in the header; `killed` if it should be running and no process drives it, `damaged` as `damage` says."""
+        if self.damage:
+            return DAMAGED
         if self.header.status == RUNNING and not is_locked(self.storage):
             return KILLED
         return self.header.status
 
 
-def known_sweeps(base: Storage | None = None) -> list[KnownSweep]:
-    """All sweeps, the latest first: those below `base`, or those at home and those that left a pointer there."""
+@dataclass(frozen=True)
+class BrokenSweep:
+    """What is left of a sweep that cannot be gone on with as it is.
+
+    Attributes:
+        id: name of its folder.
+        storage: its folder.
+        state: damaged, newer (of another version), unstarted (killed before anything was written down) or missing.
+        reason: a sentence.
+    """
+
+    id: str
+    storage: Storage
+    state: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """Of the sweep, as far as its id tells."""
+        found = ID.fullmatch(self.id)
+        return self.id if found is None else found["name"]
+
+    @property
+    def started(self) -> float:
+        """Seconds since 1970, 0 if its id does not tell."""
+        found = ID.fullmatch(self.id)
+        with contextlib.suppress(ValueError, OverflowError):
+            return 0.0 if found is None else time.mktime(time.strptime(found["started"], "%Y%m%d-%H%M%S"))
+        return 0.0
+
+
+def all_sweeps(base: Storage | None = None) -> list[KnownSweep | BrokenSweep]:
+    """All sweeps, the latest first: those below `base`, or those at home and those that left a pointer there.
+
+    Raises:
+        StorageError: the place could not be read.
+    """
     found = list(_below(base or sweeps_home()))
     if base is None:
-        for pointer in Path(sweeps_home().path).glob("*.json"):
-            # the place may be gone, or not reachable now
-            with contextlib.suppress(OrchestratorError, OSError, ValueError, KeyError, TypeError):
-                storage = Storage.at(json.loads(pointer.read_text())["storage"])
-                found.append(KnownSweep(read_header(storage), storage))
-    return sorted(found, key=lambda sweep: sweep.header.started, reverse=True)
+        found += [_pointed_at(pointer) for pointer in sorted(Path(sweeps_home().path).glob("*.json"))]
+    return sorted(found, key=lambda sweep: sweep.started, reverse=True)
+
+
+def known_sweeps(base: Storage | None = None) -> list[KnownSweep]:
+    """Of `all_sweeps` those that one can go on with."""
+    return [sweep for sweep in all_sweeps(base) if isinstance(sweep, KnownSweep)]
 
 
 def find_sweep(selector: str | None, base: Storage | None = None) -> KnownSweep:
     """One sweep: by its id, by its name (the latest), by its MLflow run (at least 6 characters); None for the latest.
 
     Raises:
-        ExecutionError: there is none.
+        ExecutionError: there is none, or it cannot be gone on with; says why.
     """
-    sweeps = known_sweeps(base)
+    sweeps = all_sweeps(base)
     where = base or sweeps_home()
+    for wanted in _conditions(selector):
+        chosen = [sweep for sweep in sweeps if wanted(sweep)]
+        # of what has not begun, or is gone, nobody speaks who does not give its id
+        begun = [sweep for sweep in chosen if not _is_nothing(sweep)] or chosen
+        for sweep in begun:
+            if isinstance(sweep, KnownSweep):
+                return sweep
+            raise ExecutionError(f"the sweep {sweep.id} cannot be used: {sweep.reason}")
     if not sweeps:
         hint = "" if base is not None else "; if it keeps its files elsewhere, say where with --storage"
         raise ExecutionError(f"there is no sweep in {where}{hint}")
-    if selector is None:
-        return sweeps[0]
-    for wanted in (
-        lambda header: selector in (header.id, header.run_id),
-        lambda header: selector == header.name,
-        lambda header: len(selector) >= MIN_PREFIX and header.run_id.startswith(selector),
-    ):
-        for sweep in sweeps:
-            if wanted(sweep.header):
-                return sweep
-    listed = ", ".join(sweep.header.id for sweep in sweeps[:5])
+    listed = ", ".join(sweep.id for sweep in sweeps[:5])
     raise ExecutionError(f"there is no sweep '{selector}' in {where} (latest: {listed})")
 
 
-def remove_sweep(sweep_id: str, base: Storage | None = None) -> None:
-    """Deletes the folder of a sweep, and the pointer to it.
+def _conditions(selector: str | None) -> Iterator[Callable[[KnownSweep | BrokenSweep], bool]]:
+    """What a selector may mean, the most exact first."""
+
+    def run(sweep: KnownSweep | BrokenSweep) -> str:
+        return (sweep.header.run_id or "") if isinstance(sweep, KnownSweep) else ""
+
+    if selector is None:
+        yield lambda _sweep: True
+        return
+    yield lambda sweep: selector in (sweep.id, run(sweep) or None)
+    yield lambda sweep: selector == sweep.name
+    yield lambda sweep: len(selector) >= MIN_PREFIX and run(sweep).startswith(selector)
+
+
+def remove_sweep(sweep_id: str, base: Storage | None = None) -> KnownSweep | BrokenSweep:
+    """Deletes the folder of a sweep, whatever state it is in, and the pointer to it; returns what it was.
 
     Raises:
         ExecutionError: there is none of that id, or it is running.
+        StorageError: it could not be deleted.
     """
-    found = find_sweep(sweep_id, base)
-    if found.header.id != sweep_id:
+    sweeps = all_sweeps(base)
+    found = next((sweep for sweep in sweeps if sweep.id == sweep_id), None)
+    if found is None:
+        find_sweep(sweep_id, base)
         raise ExecutionError(f"'{sweep_id}' is no id of a sweep; `orchestrator sweeps` lists them")
-    with locked(found.storage, sweep_id):
-        found.storage.clear()
-    sweeps_home().remove(f"{sweep_id}.json")
+    if not (isinstance(found, BrokenSweep) and found.state == MISSING):
+        with locked(found.storage, sweep_id):
+            found.storage.clear()
+    elif found.storage.is_local:
+        # what cannot be reached now is left alone, an empty folder is not
+        with contextlib.suppress(OSError):
+            Path(found.storage.path).rmdir()
+    forget(sweep_id)
+    return found
 
 
-def _below(base: Storage) -> Iterator[KnownSweep]:
+def _below(base: Storage) -> Iterator[KnownSweep | BrokenSweep]:
     for name in base.folders():
-        storage = base.child(name)
-        with contextlib.suppress(StorageError):
-            yield KnownSweep(read_header(storage), storage)
+        found = _look(base.child(name), name)
+        # a folder of something else may lie beside sweeps
+        if ID.fullmatch(name) or isinstance(found, KnownSweep) or found.state != UNSTARTED:
+            yield found
+
+
+def _pointed_at(pointer: Path) -> KnownSweep | BrokenSweep:
+    """The sweep of a pointer; its place may be gone, or not reachable now."""
+    try:
+        storage = Storage.at(json.loads(pointer.read_text())["storage"])
+    except (OrchestratorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{pointer} does not tell where it is ({error})"
+        return BrokenSweep(pointer.stem, Storage(str(pointer.with_suffix(""))), MISSING, reason)
+    found = _look(storage, pointer.stem)
+    if not _is_nothing(found):
+        return found
+    try:
+        there = bool(storage.names())
+        reason = f"nothing is left of it in {storage}"
+    except StorageError as error:
+        there, reason = False, str(error)
+    return found if there else BrokenSweep(pointer.stem, storage, MISSING, reason)
+
+
+def _look(storage: Storage, sweep_id: str) -> KnownSweep | BrokenSweep:
+    damage = ""
+    for name in (FILE, COPY):
+        try:
+            return KnownSweep(read_header(storage, name), storage, damage)
+        except NewerFormatError as error:
+            return BrokenSweep(sweep_id, storage, NEWER, str(error))
+        except StorageError as error:
+            damage = damage or str(error)
+    hint = f"`orchestrator sweeps --remove {sweep_id}` deletes what is there"
+    if not _has_any(storage, FILE, COPY) and not has_begun(storage):
+        reason = f"it was killed before anything was written down, so there is nothing to go on with; {hint}"
+        return BrokenSweep(sweep_id, storage, UNSTARTED, reason)
+    return BrokenSweep(sweep_id, storage, DAMAGED, f"{damage}, and so is its second copy {COPY}; {hint}")
+
+
+def _has_any(storage: Storage, *names: str) -> bool:
+    """Whether one of the files is there, or cannot be looked at."""
+    try:
+        return any(storage.has(name) for name in names)
+    except StorageError:
+        return True
+
+
+def _is_nothing(sweep: KnownSweep | BrokenSweep) -> bool:
+    """Whether nobody has anything of it."""
+    return isinstance(sweep, BrokenSweep) and sweep.state in (UNSTARTED, MISSING)

@@ -198,6 +198,15 @@ def read_events(storage: Storage) -> Iterator[Event]:
                 raise StorageError(f"{origin}: line {number} is damaged ({error})") from None
 
 
+def has_events(storage: Storage) -> bool:
+    """Whether anything was recorded there.
+
+    Raises:
+        StorageError: that cannot be seen.
+    """
+    return storage.size(FILE) > 0 if storage.is_local else bool(_segment_names(storage))
+
+
 def _segment_names(storage: Storage) -> list[str]:
     return [name for name in storage.names() if name.startswith(f"{FOLDER}/")]
 

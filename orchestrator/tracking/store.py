@@ -85,6 +85,33 @@ def child_runs(client: MlflowClient, experiment_id: str, parent_run_id: str) -> 
             return
 
 
+def find_sweep_run(tracking_uri: str, sweep_id: str) -> str | None:
+    """The parent run of a sweep by the sweep's id, the latest; None if there is none.
+
+    Raises:
+        TrackingError: the store cannot be used.
+    """
+    client = client_for(tracking_uri)
+    condition = f"tags.`{tags.SWEEP_ID}` = '{sweep_id}' and tags.`{tags.KIND}` = '{tags.SWEEP_KIND}'"
+    with tracked(tracking_uri):
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        found = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
+    return str(found[0].info.run_id) if found else None
+
+
+def end_if_running(tracking_uri: str, run_id: str, reason: str) -> None:
+    """Ends a run that nobody goes on with, as one that was stopped.
+
+    Raises:
+        TrackingError: the store cannot be used, or has no such run.
+    """
+    client = client_for(tracking_uri)
+    with tracked(tracking_uri):
+        if client.get_run(run_id).info.status == "RUNNING":
+            client.set_tag(run_id, tags.REASON, reason)
+            client.set_terminated(run_id, "KILLED")
+
+
 def find_child(client: MlflowClient, experiment_id: str, parent_run_id: str, index: int) -> str | None:
     """The id of the run of one trial, None if there is none."""
     condition = f"tags.`{tags.PARENT}` = '{parent_run_id}' and tags.`{tags.TRIAL_INDEX}` = '{index}'"

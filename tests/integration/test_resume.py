@@ -1,11 +1,59 @@
 """Sweeps whose driver was killed or stopped: what is done stays done, and nothing is done twice."""
 
+import dataclasses
 import json
 import signal
 import time
+from concurrent.futures import Future
 
 import pytest
 from killed_sweeps import Place, assert_same, sweep_arguments
+
+from orchestrator.config import SweepConfig
+from orchestrator.errors import ExecutionError
+from orchestrator.execution.assembly import Origin
+from orchestrator.execution.plan import make_plan
+from orchestrator.execution.resume import end_removed, sync
+from orchestrator.execution.sweep import _open_tracker
+from orchestrator.journal.folder import Header, read_header, remove_sweep, write_header
+from orchestrator.storage import Storage
+
+
+def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    config = SweepConfig.create(data="sklearn:iris", space="quick", trials=1, tracking_uri=store)
+    origin = Origin("iris-1", Storage.at(tmp_path / "iris-1"), config, None)
+    planning = Future()
+    planning.set_result(make_plan(config, None, map, origin.space))
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_arguments):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        # the run is there, and the header does not know it
+        patch.setattr(Header, "with_run", killed)
+        with pytest.raises(KilledError):
+            _open_tracker(origin, planning)
+    known = read_header(origin.storage)
+    assert known.run_id is None
+    tracker, header = _open_tracker(dataclasses.replace(origin, known=known), planning)
+    runs = tracker.client.search_runs([tracker.experiment_id])
+    assert [run.info.run_id for run in runs] == [tracker.run_id] == [header.run_id]
+    assert read_header(origin.storage) == header
+
+    # killed before there was a run
+    tracker.client.delete_run(tracker.run_id)
+    tracker, header = _open_tracker(dataclasses.replace(origin, known=known), planning)
+    (run,) = tracker.client.search_runs([tracker.experiment_id])
+    assert run.info.run_id == header.run_id and run.info.status == "RUNNING"
+    with pytest.raises(ExecutionError, match="has not begun"):
+        write_header(origin.storage, known)
+        sync("iris-1", storage=str(tmp_path))
+    end_removed(remove_sweep("iris-1", Storage.at(tmp_path)))
+    assert tracker.client.get_run(header.run_id).info.status == "KILLED"
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +70,14 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(whole, tmp_path, mome
     place = Place(tmp_path)
     assert place.kill_at(place.start(*sweep_arguments("asha-promote", 6, 12)), moment)
     assert "killed" in place.run("sweeps")
+    if moment < 10:
+        # killed before the header knew the run, and a disk that has lost the header
+        copy = place.sweep / "sweep-copy.json"
+        header = json.loads(copy.read_text())
+        del header["sha256"]
+        copy.write_text(json.dumps({**header, "run_id": None}))
+        (place.sweep / "sweep.json").write_bytes(b"\0" * 100)
+        assert "damaged" in place.run("sweeps")
     done = {index: trial for index, trial in place.trials().items() if trial["end"]}
     place.run("resume")
     assert_same(place, whole)

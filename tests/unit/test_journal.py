@@ -1,5 +1,7 @@
 """The journal of a sweep: nothing that was recorded is lost or changed; one driver at a time; sweeps are found."""
 
+import contextlib
+import dataclasses
 import json
 import os
 import queue
@@ -8,13 +10,14 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.errors import ExecutionError, OrchestratorError, StorageError
+from orchestrator.errors import ExecutionError, NewerFormatError, OrchestratorError, StorageError
 from orchestrator.journal import (
     Begun,
     Closed,
@@ -32,11 +35,17 @@ from orchestrator.journal import (
 )
 from orchestrator.journal.events import KINDS, from_line, to_line
 from orchestrator.journal.folder import (
+    DAMAGED,
     FINISHED,
     INTERRUPTED,
     KILLED,
+    MISSING,
+    NEWER,
     RUNNING,
+    UNSTARTED,
     Header,
+    all_sweeps,
+    announce,
     find_sweep,
     known_sweeps,
     new_id,
@@ -456,27 +465,114 @@ def test_a_header_is_read_as_it_was_written(sweeps):
     write_header(storage, header.with_status(INTERRUPTED))
     assert read_header(storage).status == INTERRUPTED
     # at home there is no need for a pointer
-    assert sweeps_home().names() == ["a-1/sweep.json"]
+    assert sweeps_home().names() == ["a-1/sweep-copy.json", "a-1/sweep.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'"x"', b"null", b"{}", b'{"format": 1}', b"\xff"])
-def test_a_damaged_header_is_named_and_hides_no_other_sweep(sweeps, content):
-    header = sweeps("a-1", "a", 1.0)
-    sweeps("b-1", "b", 2.0)
-    damaged = sweeps_home().child("b-1")
-    damaged.write("sweep.json", content)
-    assert [sweep.header for sweep in known_sweeps()] == [header]
-    with pytest.raises(StorageError, match=rf"{damaged}/sweep.json: damaged"):
-        read_header(damaged)
+DAMAGES = [
+    b"",
+    b"{",
+    b"[]",
+    b"5",
+    b'"x"',
+    b"null",
+    b"{}",
+    b'{"format": 1}',
+    b'{"format": "x"}',
+    b"\xff",
+    b"\0" * 900,
+    b"[" * 100_000,
+]
 
 
-def test_a_header_of_another_version_is_refused(sweeps):
+@pytest.mark.parametrize("content", DAMAGES)
+@pytest.mark.parametrize("kind", ["folder", "memory"])
+def test_a_damaged_header_is_read_from_its_second_copy_and_both_damaged_are_named(sweeps, tmp_path, content, kind):
+    base = Storage.at(tmp_path / "base" if kind == "folder" else f"memory://{tmp_path.name}/base")
+    header, other = sweeps("a-1", "a", 1.0, base=base), sweeps("b-1", "b", 2.0, base=base)
+    storage = base.child("b-1")
+    storage.write("sweep.json", content)
+    found = find_sweep(None, base)
+    assert (found.header, found.state) == (other, DAMAGED)
+    assert found.damage.startswith(f"{storage}/sweep.json: damaged (") and "\n" not in found.damage
+    with pytest.raises(StorageError, match=r"b-1/sweep.json: damaged"):
+        read_header(storage)
+    # what goes on with it writes both anew
+    write_header(storage, found.header)
+    assert find_sweep("b", base).state == FINISHED
+
+    storage.write("sweep.json", content)
+    storage.write("sweep-copy.json", content)
+    assert [(sweep.id, sweep.state) for sweep in all_sweeps(base)][-1:] == [("b-1", DAMAGED)]
+    assert [sweep.header for sweep in known_sweeps(base)] == [header]
+    with pytest.raises(ExecutionError, match=r"b-1 cannot be used: .*sweep.json: damaged .*--remove b-1"):
+        find_sweep("b-1", base)
+    remove_sweep("b-1", base)
+    assert storage.names() == []
+
+
+@given(place=st.integers(0), bit=st.integers(0, 7))
+def test_a_flipped_bit_in_a_header_is_noticed_or_changes_nothing(tmp_path_factory, place, bit):
+    storage = Storage.at(tmp_path_factory.mktemp("sweeps")).child("a-1")
+    header = Header("a-1", "a", {"data": "x"}, {}, "d", "log_loss", None, "u", 2, {}, "/", {}, 1.5)
+    write_header(storage, header)
+    content = bytearray(storage.read("sweep.json"))
+    content[place % len(content)] ^= 1 << bit
+    storage.write("sweep.json", bytes(content))
+    with contextlib.suppress(StorageError):
+        assert read_header(storage) == header
+    assert read_header(storage, "sweep-copy.json") == header
+
+
+def test_a_header_of_another_version_is_listed_and_refused_with_the_version(sweeps):
     sweeps("a-1", "a", 1.0)
     storage = sweeps_home().child("a-1")
     content = json.loads(storage.read("sweep.json"))
-    storage.write("sweep.json", json.dumps({**content, "format": 2}).encode())
-    with pytest.raises(StorageError, match="written by another version"):
+    storage.write("sweep.json", json.dumps({**content, "format": 2, "soul": "new"}).encode())
+    with pytest.raises(NewerFormatError, match="has format 2, and this orchestrator reads format 1"):
         read_header(storage)
+    assert [(sweep.id, sweep.state) for sweep in all_sweeps()] == [("a-1", NEWER)]
+    for selector in ("a-1", None):
+        with pytest.raises(ExecutionError, match=r"the sweep a-1 cannot be used: .*has format 2"):
+            find_sweep(selector)
+
+
+def test_a_sweep_killed_at_any_moment_of_its_start_is_listed_and_can_be_removed(sweeps, tmp_path):
+    header = sweeps("b-1", "b", 1.0)
+    elsewhere = Storage.at(tmp_path / "elsewhere")
+    sweep_id = "a-20260131-120000-1a2b"
+    for base, place in ((None, sweeps_home()), (None, elsewhere), (elsewhere, elsewhere)):
+        storage = place.child(sweep_id)
+        started = dataclasses.replace(header, id=sweep_id, name="a", run_id=None)
+        moments = [
+            partial(announce, storage, sweep_id),
+            storage.prepare,
+            partial(storage.write, "driver.lock", b"{}"),
+            partial(storage.write, "sweep-copy.json", b"{}"),
+            partial(write_header, storage, started),
+        ]
+        for count in range(2, len(moments) + 1):
+            for moment in moments[:count]:
+                moment()
+            (found,) = [sweep for sweep in all_sweeps(base) if sweep.id == sweep_id]
+            assert found.name == "a" and found.started > 0
+            if count < len(moments):
+                assert found.state in (UNSTARTED, MISSING, DAMAGED)
+                with pytest.raises(ExecutionError, match=f"the sweep {sweep_id} cannot be used: .*"):
+                    find_sweep(sweep_id, base)
+            remove_sweep(sweep_id, base)
+            assert [sweep.id for sweep in all_sweeps(base)] == ([] if base else ["b-1"])
+            assert not Path(storage.path).exists()
+
+
+def test_what_has_not_begun_or_is_gone_hides_no_other_sweep_and_a_folder_of_something_else_is_none(sweeps):
+    header = sweeps("a-1", "a", 1.0)
+    sweeps_home().child("a-20260131-120000-1a2b").prepare()
+    sweeps_home().child("holiday").write("photo.jpg", b"x")
+    sweeps_home().write("a-20260131-120001-1a2b.json", b'{"storage": "/nowhere/a-20260131-120001-1a2b"}')
+    assert find_sweep("a").header == header and find_sweep(None).header == header
+    assert [sweep.state for sweep in all_sweeps()] == [MISSING, UNSTARTED, FINISHED]
+    with pytest.raises(ExecutionError, match="there is no sweep"):
+        remove_sweep("holiday")
 
 
 def test_a_sweep_is_found_by_its_id_its_name_and_its_run(sweeps):
@@ -530,6 +626,10 @@ def test_a_sweep_that_is_stored_elsewhere_leaves_a_pointer_at_home(sweeps, tmp_p
     sweeps_home().write("broken-2.json", b"[]")
     sweeps_home().write("broken-3.json", b'{"storage": "nowhere://x"}')
     assert [sweep.header.id for sweep in known_sweeps()] == ["here-1"]
+    assert {sweep.id: sweep.state for sweep in all_sweeps()} == {
+        "here-1": FINISHED,
+        **dict.fromkeys(["there-1", "broken-1", "broken-2", "broken-3"], MISSING),
+    }
 
 
 def test_a_sweep_that_should_run_without_a_process_was_killed(sweeps):
