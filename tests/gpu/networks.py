@@ -1,0 +1,91 @@
+"""Checks of training itself, in one process: the same losses as on the CPU, and what precisions are worth."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from common import DEVICE, DRY, TOLERANCE, Row, dataset_of, difference, frame, spec_of
+
+
+def losses(_: Path) -> Iterator[Row]:
+    """The same trial on the card and on the CPU, and on the card with a break."""
+    from orchestrator.training import train_trial
+    from orchestrator.training.state import pack_state, unpack_state
+
+    cases = {
+        "binary": ("mlp", {"depth": 2, "width": 128, "normalization": "batch"}),
+        "multiclass": ("resnet", {"dropout": 0.0, "residual_dropout": 0.0}),
+        "regression": ("mlp", {"depth": 3, "width": 64, "normalization": "layer"}),
+    }
+    for kind, (architecture, settings) in cases.items():
+        dataset = dataset_of(frame(8000, 12, kind))
+        spec = spec_of(dataset, architecture, settings=settings, epochs=6, schedule="cosine", gradient_clip=1.0)
+        states = []
+        there = list(
+            train_trial(spec, dataset, device=DEVICE, on_epoch=lambda s, kept=states: kept.append(pack_state(s)))
+        )
+        here = list(train_trial(spec, dataset))
+        found = difference(here, there)
+        yield Row(
+            f"{architecture}, {kind}: 6 epochs on the card and on the CPU",
+            found < TOLERANCE,
+            f"losses differ by {found:.1e}",
+        )
+        again = list(train_trial(spec, dataset, device=DEVICE, resume=unpack_state(states[2], "a checkpoint")))
+        found = difference(there[3:], again)
+        yield Row("the same from its checkpoint after epoch 3", found < TOLERANCE, f"losses differ by {found:.1e}")
+
+
+def epoch_time(spec: Any, dataset: Any, device: str) -> tuple[float, float]:
+    """Median seconds of training in an epoch without the first two, and the last training loss."""
+    from orchestrator.training import train_trial
+
+    reports = list(train_trial(spec, dataset, device=device))
+    seconds = [len(dataset.train) / report.examples_per_second for report in reports[2:]]
+    return statistics.median(seconds), reports[-1].train_loss
+
+
+def precision(_: Path) -> Iterator[Row]:
+    """Epoch times of a large and a small network in each precision, compiled and not."""
+    import torch
+
+    ways = {"fp32": {}, "bf16": {"precision": "bf16"}, "fp16": {"precision": "fp16"}}
+    ways |= {"fp32, compiled": {"compile": True}, "bf16, compiled": {"compile": True, "precision": "bf16"}}
+    sizes = {
+        "mlp 4 x 2048, batches of 4096, 160,000 rows": (250_000, 64, {"depth": 4, "width": 2048}, 4096),
+        "mlp 2 x 256, batches of 256, 32,000 rows": (50_000, 32, {"depth": 2, "width": 256}, 256),
+    }
+    if DRY:
+        sizes = {"mlp 2 x 64": (4000, 8, {"depth": 2, "width": 64}, 256)}
+    for size, (rows, numbers, settings, batch) in sizes.items():
+        dataset = dataset_of(frame(rows, numbers, "binary"))
+        base, loss = 0.0, 0.0
+        for way, options in ways.items():
+            started = time.perf_counter()
+            spec = spec_of(dataset, settings=settings, epochs=7, batch_size=batch, learning_rate=3e-4, **options)
+            try:
+                torch._dynamo.reset()
+                seconds, last = epoch_time(spec, dataset, DEVICE)
+            except Exception as error:
+                traceback.print_exc()
+                yield Row(f"{size}: {way}", False, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+                continue
+            if way == "fp32":
+                base, loss = seconds, last
+            alike = abs(last - loss) <= 0.05 * loss + 0.01
+            took = time.perf_counter() - started
+            yield Row(
+                f"{size}: {way}",
+                alike,
+                f"{seconds * 1e3:.1f} ms an epoch ({base / seconds:.2f} of fp32's speed), "
+                f"loss {last:.4f}, {took:.0f} s in all",
+            )
+    seconds, last = epoch_time(
+        spec_of(dataset, settings=settings, epochs=4, batch_size=batch, learning_rate=3e-4), dataset, "cpu"
+    )
+    yield Row(f"{size}: fp32 on the CPU", True, f"{seconds * 1e3:.1f} ms an epoch, {torch.get_num_threads()} threads")

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What only a machine with a GPU can show, as a table with the card's name. Exit code 0 only if every row has passed.
+# Takes what the machine's Python has (its torch, too). Packages that it lacks are taken from wheels in .whl/, if there is
+# such a folder. Needs no network. Under eight minutes on one card.
+# Usage: tests/gpu/run.sh [CHECK...]      PYTHON=python3, WHEELS=.whl
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+python=${PYTHON:-python3}
+wheels=${WHEELS:-$root/.whl}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$python" - << 'P' || exit 1
+import os, sys
+try:
+    import torch
+except ImportError:
+    sys.exit("tests/gpu/run.sh: this Python has no torch; name another one with PYTHON=...")
+if not torch.cuda.is_available() and os.environ.get("ORCHESTRATOR_GPU_DRY") != "cpu":
+    sys.exit(f"tests/gpu/run.sh: torch {torch.__version__} sees no GPU here, so nothing was checked.")
+P
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+if compgen -G "$wheels/*.whl" > /dev/null; then
+  "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$work/site" "$wheels"/*.whl
+  export PYTHONPATH="$work/site:$PYTHONPATH"
+fi
+# many processes import it at once, which would each compile it
+"$python" -m compileall -q -j 0 "$root/orchestrator" "$work" > /dev/null 2>&1 || true
+export ORCHESTRATOR_HOME="$work/home" MLFLOW_DISABLE_TELEMETRY=true RAY_USAGE_STATS_ENABLED=0 PYTHONUNBUFFERED=1
+"$python" "$root/tests/gpu/table.py" "$@"
