@@ -6,6 +6,8 @@ import contextlib
 import io
 import logging
 import os
+import signal
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,8 @@ ENVIRONMENT = {
 
 # where a job's package has its data
 DATA_FOLDER = "uploaded"
+# without these processes nothing of Ray works any more
+VITAL = ("raylet", "gcs_server")
 
 
 @contextmanager
@@ -85,6 +89,61 @@ def silence() -> Iterator[None]:
         yield
 
 
+def _keep_quiet() -> None:
+    """Keeps Ray's notices of what its processes came to off the terminal: they print log files to stdout.
+
+    Nothing that can be set holds for them (ray 2.60, `listen_error_messages`). What matters of them is said by us.
+    """
+    from ray._private import worker
+
+    logger = logging.getLogger(__name__)
+    worker.print_to_stdstream = lambda data, ignore_prefix: logger.debug("%s", data.get("lines"))
+
+
+def lost_ray() -> str | None:
+    """What has become of the Ray that this process is connected to, None if it is there; costs next to nothing."""
+    import ray
+    from ray._private import worker
+
+    node = worker._global_node
+    if node is None or not ray.is_initialized():
+        return None
+    if node.head:
+        # a Ray of our own: its processes are children of this one
+        for name, started in node.all_processes.items():
+            code = started[0].process.poll() if name in VITAL and started else None
+            if code is not None:
+                return f"Ray on this machine has ended: its process {name} {how_ended(code)}"
+        return None
+    if not _listens(node.raylet_socket_name):
+        return "Ray's process on this machine (raylet) has ended"
+    return None
+
+
+def how_ended(code: int) -> str:
+    """Half a sentence about the exit status of a process, a negative one is a signal's."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        name = f" ({signal.Signals(-code).name})"
+    except ValueError:
+        name = ""
+    return f"was killed by signal {-code}{name}"
+
+
+def _listens(path: str) -> bool:
+    """Whether a process listens on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            # too many wait: it is busy
+            return True
+    return True
+
+
 def _connect(
     address: str | None,
     num_cpus: int | None,
@@ -95,6 +154,8 @@ def _connect(
 ) -> None:
     import ray
 
+    if not debugging():
+        _keep_quiet()
     level = logging.INFO if debugging() else logging.ERROR
     options: dict[str, Any] = {"log_to_driver": debugging(), "logging_level": level, "configure_logging": True}
     if working_dir is not None:

@@ -170,7 +170,8 @@ class SweepConfig(_Config):
         algorithm: how configurations are chosen.
         scheduler: which trials are stopped early, paused and promoted.
         trials: how many; the default is 20 unless there is a time budget, or the whole grid.
-        time_budget: after this time no trial goes on.
+        time_budget: of the search and its end (test, bundle, registration), from the start of the first trial, which in
+            any case comes to the end of its first epoch.
         epochs, patience: instead of the search space's.
         metric: what is optimised.
         precision, accumulation, compile: of every trial, instead of the search space's; see `TrialSpec`.

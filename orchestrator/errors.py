@@ -71,6 +71,14 @@ class ExecutionError(OrchestratorError):
     """Ray could not be started or a sweep could not be run."""
 
 
+class RayLostError(ExecutionError):
+    """Ray's own processes are gone, and with them all that ran."""
+
+
+class StoppedError(ExecutionError):
+    """The user has stopped a sweep before it had a model; it can go on."""
+
+
 class StorageError(OrchestratorError):
     """A file of a sweep could not be written, read or deleted."""
 

@@ -64,7 +64,7 @@ def sweep_options(function: Function) -> Function:
         click.option(
             "--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."
         ),
-        click.option("--time-budget", type=DURATION, help="Such as 90s, 10m or 2h."),
+        click.option("--time-budget", type=DURATION, help="Of search and end, from the first trial: 90s, 10m, 2h."),
         click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
         click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),
         click.option(

@@ -126,9 +126,10 @@ def assemble(
 ) -> tuple[Director, Running]:
     """Everything that a sweep runs on, put together."""
     from orchestrator.execution.admission import Admission
-    from orchestrator.execution.director import Director, Limits
+    from orchestrator.execution.director import Director
     from orchestrator.execution.disk import Disk, quota
     from orchestrator.execution.ledger import Ledger
+    from orchestrator.execution.limits import Limits
     from orchestrator.execution.session import WorkerSettings
     from orchestrator.search import Proposals, build_scheduler
     from orchestrator.training import train_trial

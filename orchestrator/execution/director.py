@@ -6,10 +6,10 @@ import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from orchestrator.errors import ExecutionError
+from orchestrator.execution.budget import TimeBudget
 from orchestrator.execution.disk import Disk
 from orchestrator.execution.ledger import (
     FAILED,
@@ -24,43 +24,15 @@ from orchestrator.execution.ledger import (
     Listener,
     TrialRecord,
 )
+from orchestrator.execution.limits import MIN_FAILURES, Limits, Room
 from orchestrator.execution.session import Job
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.search import Continuation, Observation, Proposals, Scheduler, Verdict
 from orchestrator.training import EpochReport
 
-# fewer failures say nothing about their share
-MIN_FAILURES = 10
 # a process that is ended by its epoch timeout is noticed within this time
 NOTICE_SECONDS = 30.0
-
-
-class Room(Protocol):
-    """What says whether a trial may start now; see `Admission`."""
-
-    def admits(self, size: int) -> bool:
-        """Whether a trial of so many workers may start."""
-
-    def start(self, index: int, size: int) -> None:
-        """One starts."""
-
-    def end(self, index: int) -> None:
-        """It is over, or has made room."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When to give up.
-
-    Attributes:
-        max_failures: so often a trial whose process was lost is tried again.
-        failed_share: the sweep gives up when a larger share of its trials has failed.
-        epoch_timeout: seconds of an epoch at most, None for no limit.
-    """
-
-    max_failures: int = 2
-    failed_share: float = 0.8
-    epoch_timeout: float | None = None
+NO_TIME = "the time budget was spent before it could go on"
 
 
 class Director:
@@ -110,7 +82,7 @@ class Director:
         self._heard_at: dict[int, float] = {}
         self._reasons: Counter[str] = Counter()
         self._troubles: set[str] = set()
-        self._deadline = float("inf")
+        self._budget: TimeBudget | None = None
         self._ended = 0
 
     # the past
@@ -184,6 +156,8 @@ class Director:
         if record.status != RUNNING:
             self._heard_at[index] = time.monotonic()
             self._record(Begun(time.time(), index, record.attempts + 1))
+            if self._budget is not None:
+                self._budget.begin()
 
     def heard(self, name: str, message: Mapping[str, Any]) -> Verdict:
         """What a trial says after an epoch.
@@ -204,6 +178,8 @@ class Director:
         donor = self.ledger.records[index].donor
         event = Reported(time.time(), index, report, seconds, message["kept"], message["stored"])
         self._record(event)
+        if self._budget is not None:
+            self._budget.note_epoch(report.seconds)
         if donor is not None:
             self._disk.tidy(self.ledger)
         if message.get("trouble"):
@@ -245,14 +221,14 @@ class Director:
         for record in self.ledger.records.values():
             if record.status == RUNNING or (record.status == WAITING and record.attempts > 0):
                 self._end_early(record)
-            elif self._time_is_up and not self.stopping and record.status == PAUSED:
-                self._end(record, STOPPED, f"by the time budget after epoch {record.epochs}")
+            elif self._is_spent and not self.stopping and record.status == PAUSED:
+                self._end(record, STOPPED, f"paused at the rung of epoch {record.epochs}; {NO_TIME}")
 
     # limits
 
-    def stop_after(self, seconds: float) -> None:
-        """From then on, what is stopped is stopped by the time budget."""
-        self._deadline = time.monotonic() + seconds
+    def limit_time(self, budget: TimeBudget) -> None:
+        """When it is spent nothing goes on, but one trial always comes to the end of its first epoch."""
+        self._budget = budget
 
     def check(self) -> None:
         """Whether it makes sense to go on.
@@ -274,8 +250,13 @@ class Director:
         return "; ".join(f"{count} x {reason}" for reason, count in self._reasons.most_common(3))
 
     @property
-    def _time_is_up(self) -> bool:
-        return time.monotonic() >= self._deadline
+    def time_is_up(self) -> bool:
+        """Whether the time budget ends the search now: it is spent, and there is a result."""
+        return self._is_spent and self.ledger.reports > 0
+
+    @property
+    def _is_spent(self) -> bool:
+        return self._budget is not None and self._budget.is_spent
 
     @property
     def _is_idle(self) -> bool:
@@ -284,7 +265,7 @@ class Director:
     @property
     def _can_draw(self) -> bool:
         wanted = self.ledger.wanted
-        return not self._time_is_up and (wanted is None or self._proposals.count < wanted)
+        return not self._is_spent and (wanted is None or self._proposals.count < wanted)
 
     def _fill_queue(self) -> None:
         """A paused trial that is promoted, or else a new one, if it may start."""
@@ -344,10 +325,10 @@ class Director:
             self._end(record, FAILED, f"{reason}{times}")
 
     def _end_early(self, record: TrialRecord) -> None:
-        if self.stopping or not self._time_is_up:
+        if self.stopping or not self._is_spent:
             self._end(record, INTERRUPTED, "stopped by the user" if self.stopping else "the sweep ended before")
         else:
-            self._end(record, STOPPED, f"by the time budget after epoch {record.epochs}")
+            self._end(record, STOPPED, f"by the time budget {_after(record)}")
 
     def _end(self, record: TrialRecord, status: str, reason: str) -> None:
         self._record(Ended(time.time(), record.index, status, reason))
@@ -401,3 +382,7 @@ class Director:
     def _record(self, event: Event) -> None:
         self._record_outside(event)
         self.ledger.apply(event)
+
+
+def _after(record: TrialRecord) -> str:
+    return f"after epoch {record.epochs}" if record.epochs else "before its first epoch was over"

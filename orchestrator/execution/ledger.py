@@ -93,7 +93,7 @@ class Ledger:
         metric: decides what is best.
         records: of all trials that were drawn, by index.
         wanted: how many there shall be, None if that is open.
-        spent: seconds of all sessions but the present one.
+        spent: seconds of all sessions but the present one, each from the start of its first trial.
     """
 
     def __init__(self, metric: Metric) -> None:
@@ -101,7 +101,9 @@ class Ledger:
         self.records: dict[int, TrialRecord] = {}
         self.wanted: int | None = None
         self.spent = 0.0
-        self._opened = self._last = 0.0
+        # the time before a session's first trial is the machine's
+        self._begun: float | None = None
+        self._last = 0.0
         self._best: TrialRecord | None = None
 
     @property
@@ -137,8 +139,8 @@ class Ledger:
         match event:
             case Opened():
                 # the session before may have had no chance to say that it ended
-                self.spent += max(0.0, self._last - self._opened)
-                self._opened, self.wanted = event.at, event.trials
+                self.spent += 0.0 if self._begun is None else max(0.0, self._last - self._begun)
+                self._begun, self.wanted = None, event.trials
                 for record in self.records.values():
                     if record.status in (RUNNING, INTERRUPTED):
                         record.status, record.reason = WAITING, ""
@@ -149,6 +151,7 @@ class Ledger:
                 record = self.records[event.index]
                 record.started = record.started or event.at
                 record.status, record.reason, record.attempts = RUNNING, "", event.attempt
+                self._begun = event.at if self._begun is None else self._begun
                 record.clock.start(event.at)
             case Reported():
                 self._report(self.records[event.index], event)

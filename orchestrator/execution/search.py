@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import debugging
+from orchestrator.errors import StoppedError
+from orchestrator.execution.budget import TimeBudget
 from orchestrator.execution.interrupt import stop_on_signal
 from orchestrator.execution.plan import SweepPlan
 from orchestrator.storage import Storage
@@ -56,6 +58,11 @@ class Running:
     admission: Admission
     say: Callable[[str], None]
 
+    @property
+    def sweep(self) -> str:
+        """The id of the sweep, which is also its folder's name."""
+        return Path(self.settings.storage.path).name
+
 
 def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
     """Runs all trials; `quiet_tune` comes before.
@@ -65,12 +72,15 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
 
     Raises:
         ExecutionError: nothing of it found a place within the placement timeout, or too many trials have failed.
+        StoppedError: the user stopped it when no trial had a result.
     """
-    budget = plan.config.time_budget
-    seconds = None if budget is None else budget.total_seconds() - director.ledger.spent
-    if seconds is not None:
-        director.stop_after(seconds)
-        if seconds <= 0:
+    if plan.config.time_budget is not None:
+        left = plan.config.time_budget.total_seconds() - director.ledger.spent
+        train_rows, validation_rows, test_rows = plan.dataset.counts
+        budget = TimeBudget(left, test_rows / (train_rows + validation_rows))
+        director.limit_time(budget)
+        if left <= 0 and director.ledger.reports:
+            budget.begin()
             director.close()
             return False
     # so many trials may wait for their processes at the same time; Tune has no argument for it
@@ -87,9 +97,11 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
 
         try:
             with every_loss_is_a_dead_actor():
-                _tuner(plan, director, running, folder, seconds).fit()
+                _tuner(plan, director, running, folder).fit()
         finally:
             director.close()
+    if interruption.requested and not director.ledger.reports:
+        raise StoppedError(f"stopped before an epoch was over; go on with: orchestrator resume {running.sweep}")
     return interruption.requested
 
 
@@ -105,15 +117,17 @@ def _scratch(storage: Storage) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str, seconds: float | None) -> Any:  # noqa: ANN401
+def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str) -> Any:  # noqa: ANN401
     from ray import tune
 
     from orchestrator.execution.admission import PlacementWatch
+    from orchestrator.execution.lifeline import LifeWatch
     from orchestrator.execution.tune_adapters import (
         OBJECTIVE,
         DirectedCallback,
         DirectedScheduler,
         DirectedSearch,
+        DirectedStopper,
     )
 
     config = plan.config
@@ -127,13 +141,14 @@ def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str, s
             scheduler=DirectedScheduler(director),
             # how many there are is the director's business: promoted and lost trials come again
             num_samples=-1,
-            time_budget_s=seconds,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=folder,
+            stop=DirectedStopper(director),
             callbacks=[
+                LifeWatch(),
                 DirectedCallback(director),
                 PlacementWatch(config.resources, patience, running.pool, running.say),
             ],

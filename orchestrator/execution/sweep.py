@@ -18,7 +18,7 @@ from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, load_table
-from orchestrator.errors import DataError, StorageError, UsageError
+from orchestrator.errors import DataError, StoppedError, StorageError, UsageError
 from orchestrator.execution.assembly import Hooks, Origin, Say, assemble, first_header, last_header
 from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
 from orchestrator.execution.search import quiet_tune, run_trials
@@ -160,11 +160,14 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 _shared(origin.storage),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
+                from orchestrator.execution.lifeline import told_how_to_go_on
+
                 connected.set_result(None)
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.say(sentence)
-                return _run(plan, origin, *opening.result(), hooks, pool, started)
+                with told_how_to_go_on(origin.id):
+                    return _run(plan, origin, *opening.result(), hooks, pool, started)
         except BaseException as error:
             connected.cancel()
             if opening.exception() is None:
@@ -175,7 +178,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
 def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> None:
     """MLflow learns why the sweep has ended, if this session has made a run there or gone on with one."""
     if origin.known is None or tracker.writer is not None:
-        interrupted = isinstance(error, KeyboardInterrupt)
+        interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
         reason = "stopped by the user" if interrupted else str(error)
         tracker.abandon("KILLED" if interrupted else "FAILED", reason)
 
@@ -327,7 +330,9 @@ def _run(
         registration, unsent = finish(plan, tracker, best, winner, director, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
+        interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
+        if isinstance(error, KeyboardInterrupt):
+            hooks.say(f"go on with: orchestrator resume {origin.id}")
         status, reason = INTERRUPTED if interrupted else FAILED, str(error)
         raise
     finally:

@@ -14,7 +14,9 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
 
+from orchestrator.cluster import lost_ray
 from orchestrator.execution.director import Director
 from orchestrator.search import Verdict
 
@@ -113,6 +115,21 @@ class DirectedScheduler(_Stateless, FIFOScheduler):  # type: ignore[misc]
         return decision
 
 
+class DirectedStopper(_Stateless, Stopper):  # type: ignore[misc]
+    """Ends the run with the time budget: Tune's own one counts from the start of Tune, whatever runs by then."""
+
+    def __init__(self, director: Director) -> None:
+        self._director = director
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Tune: single trials are the scheduler's."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Tune: several times a second."""
+        return self._director.time_is_up
+
+
 class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
     """Passes on what happens to processes."""
 
@@ -150,6 +167,9 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial's process is lost."""
+        if lost_ray() is not None:
+            # the trial cannot help it: `LifeWatch` ends the sweep
+            return
         _guarded(self._director, self._director.lost, trial.trial_id, last_words(trial))
         # of a trial without a result Tune would ask the dead process for one, which may raise
         trial.run_metadata.last_result = trial.run_metadata.last_result or {"done": True}

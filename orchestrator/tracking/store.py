@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PAGE = 1000
+# how MLflow's client and the one below it tell the status of an answer
+BAD_STATUS = re.compile(r"failed with error code (\d{3}) ")
+TOO_MANY = re.compile(r"too many (\d{3}) error responses")
 
 
 def resolve_tracking_uri(tracking_uri: str | None) -> str:
@@ -152,7 +156,66 @@ def tracked(tracking_uri: str | None) -> Iterator[None]:
         ):
             raise
         where = resolve_tracking_uri(tracking_uri)
-        reason = " ".join(str(error).split())[:300]
-        if urlparse(where).scheme.startswith("http") and "Max retries" in reason:
-            reason = "no server answers there"
+        served = urlparse(where).scheme.startswith("http")
+        reason = (_explain_server(error) if served else None) or " ".join(str(error).split())[:300]
         raise TrackingError(f"MLflow store {where}: {reason}") from error
+
+
+def _explain_server(error: BaseException) -> str | None:
+    """What is wrong with a server, None if it has said so itself."""
+    import mlflow.exceptions
+    import requests
+    import urllib3.exceptions as connection
+
+    status = _status(error)
+    if status in (401, 403):
+        return (
+            f"the server refuses access (status {status}); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+            "or MLFLOW_TRACKING_TOKEN"
+        )
+    if status is not None and status >= 500:  # noqa: PLR2004
+        return f"the server is there but answers with status {status}; its log says why"
+    if status is not None and status == 429:  # noqa: PLR2004
+        return "the server has too much to do (status 429); try again later"
+    if status is not None:
+        return f"what answers there is no MLflow server (status {status})"
+    if "not in a valid JSON format" in str(error):
+        return "what answers there is no MLflow server"
+    if isinstance(error, mlflow.exceptions.RestException) and "error_code" not in error.json:
+        return "what answers there is no MLflow server"
+    for cause in _causes(error):
+        match cause:
+            case connection.NameResolutionError():
+                return "there is no host of that name"
+            case connection.SSLError() | requests.exceptions.SSLError():
+                return "the connection is not trusted: check the certificate, or http instead of https"
+            case connection.NewConnectionError():
+                return "no server answers there"
+            case connection.ConnectTimeoutError() | connection.ReadTimeoutError() | requests.Timeout():
+                return "the server did not answer in time (MLFLOW_HTTP_REQUEST_TIMEOUT)"
+            case connection.ProtocolError():
+                return "the server broke off the connection; is it an MLflow server?"
+    return None
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status of the answer that MLflow's client could make nothing of."""
+    import urllib3.exceptions as connection
+
+    for cause in _causes(error):
+        if isinstance(cause, connection.ResponseError) and (found := TOO_MANY.search(str(cause))):
+            return int(found[1])
+    found = BAD_STATUS.search(str(error))
+    return int(found[1]) if found else None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came of: chained, wrapped as an argument, or as the reason to give up."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            waiting += [found.__context__, found.__cause__, getattr(found, "reason", None), *found.args]

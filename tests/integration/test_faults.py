@@ -16,9 +16,10 @@ from support import TrackingServer
 
 import orchestrator
 from orchestrator.config import SweepConfig
-from orchestrator.errors import ExecutionError
+from orchestrator.errors import ExecutionError, StoppedError
 from orchestrator.execution.assembly import Hooks
 from orchestrator.execution.sweep import run_sweep
+from orchestrator.journal.folder import find_sweep
 from orchestrator.training import train_trial
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -364,3 +365,23 @@ def test_the_disk_budget_holds_while_trials_run_pause_and_end(store, tmp_path):
     check_accounts(store, result)
     left = sorted(path.parent.name for path in tmp_path.glob("kept/*/trials/*/*"))
     assert left == [f"{result.best.index:05d}"]
+
+
+def test_a_sweep_that_is_stopped_before_its_first_epoch_says_how_to_go_on(store):
+    driver = os.getpid()
+
+    def interrupting(spec, dataset, **_):
+        os.kill(driver, signal.SIGINT)
+        time.sleep(60)
+        yield
+
+    with pytest.raises(StoppedError, match="go on with: orchestrator resume early-"):
+        sweep(store, interrupting, name="early", time_budget="1s", trials=None, concurrency=1)
+    header = find_sweep("early").header
+    assert header.status == "interrupted"
+    from mlflow import MlflowClient
+
+    assert MlflowClient(store).get_run(header.run_id).info.status == "KILLED"
+    # its time budget has not been spent by a worker that was slow to start
+    resumed = orchestrator.resume("early", time_budget="1s", concurrency=1)
+    assert resumed.best.report is not None

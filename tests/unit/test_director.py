@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.director import Director, Limits
+from orchestrator.execution.budget import TimeBudget
+from orchestrator.execution.director import Director
 from orchestrator.execution.disk import HELD_SHARE, Disk, quota
 from orchestrator.execution.ledger import FINAL, Ledger
-from orchestrator.journal import Begun, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
+from orchestrator.execution.limits import Limits
+from orchestrator.journal import Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
 from orchestrator.journal.events import from_line, to_line
 from orchestrator.search import Proposals, SpecSampler, Verdict, build_scheduler, load_space
 from orchestrator.storage import Storage
@@ -608,11 +610,18 @@ def test_a_promoted_trial_of_an_earlier_session_that_is_stopped_by_a_limit_is_no
     assert sweep.begin()[1].index == job.index
 
 
+def spend_time(sweep):
+    """The time budget is over, and had begun before."""
+    budget = TimeBudget(0)
+    budget.begin()
+    sweep.director.limit_time(budget)
+
+
 def test_the_time_budget_ends_what_runs_and_what_is_paused():
     sweep = Sweep("asha-promote", slots=2)
     sweep.open(9)
     sweep.finish(until=lambda: list(sweep.statuses().values()).count("paused") >= 2 and len(sweep.workers) == 2)
-    sweep.director.stop_after(0)
+    spend_time(sweep)
     running = {job.index for job, _ in sweep.workers.values()}
     drawn = len(sweep.ledger.records)
     sweep.director.close()
@@ -620,15 +629,68 @@ def test_the_time_budget_ends_what_runs_and_what_is_paused():
     for record in sweep.ledger.records.values():
         assert record.status == "stopped"
         if record.index in running:
-            assert record.reason == f"by the time budget after epoch {record.epochs}"
+            after = f"after epoch {record.epochs}" if record.epochs else "before its first epoch was over"
+            assert record.reason == f"by the time budget {after}"
+        else:
+            why = "the time budget was spent before it could go on"
+            assert record.reason == f"paused at the rung of epoch {record.epochs}; {why}"
 
 
 def test_after_the_time_budget_nothing_is_drawn():
     sweep = Sweep()
     sweep.open(3)
-    sweep.director.stop_after(0)
+    spend_time(sweep)
     with pytest.raises(StopIteration):
         sweep.start()
+
+
+def test_the_time_budget_begins_with_the_first_trial_and_leaves_it_its_first_epoch():
+    now = [0.0]
+    sweep = Sweep(slots=2, epochs=9)
+    sweep.open(None)
+    sweep.director.limit_time(TimeBudget(30, clock=lambda: now[0]))
+    now[0] = 1000
+    # Ray's workers take their time on a busy machine
+    (one, _), (two, _) = sweep.start(), sweep.start()
+    sweep.director.begun(one)
+    now[0] = 2000
+    assert not sweep.director.time_is_up
+    assert sweep.start() is None
+    sweep.director.begun(two)
+    sweep.step(two)
+    assert sweep.director.time_is_up
+    sweep.over(one)
+    sweep.over(two)
+    sweep.director.close()
+    assert [record.reason for record in sweep.ledger.records.values()] == [
+        "by the time budget before its first epoch was over",
+        "by the time budget after epoch 1",
+    ]
+
+
+def test_a_sweep_whose_trials_fail_ends_when_its_time_is_spent():
+    now = [0.0]
+    sweep = Sweep()
+    sweep.open(None)
+    sweep.director.limit_time(TimeBudget(30, clock=lambda: now[0]))
+    name, _ = sweep.begin()
+    now[0] = 31
+    sweep.fail(name, "not today")
+    with pytest.raises(StopIteration):
+        sweep.start()
+
+
+def test_the_time_before_the_first_trial_of_a_session_is_not_the_budgets():
+    sweep = Sweep()
+    sweep.open(1)
+    spec = sweep.begin()[1].spec
+    ledger = Ledger(LOSS)
+    for event in (Opened(100, None), Drawn(105, 0, spec, {}), Begun(150, 0, 1), Closed(180, "failed", "")):
+        ledger.apply(event)
+    # this one came to no trial
+    for event in (Opened(300, None), Closed(400, "failed", ""), Opened(500, None), Begun(590, 0, 2), Opened(600, None)):
+        ledger.apply(event)
+    assert ledger.spent == 30
 
 
 def test_the_time_budget_ends_a_trial_that_waits_for_another_attempt():
@@ -637,7 +699,7 @@ def test_the_time_budget_ends_a_trial_that_waits_for_another_attempt():
     name, _ = sweep.begin()
     sweep.step(name)
     sweep.lose(name)
-    sweep.director.stop_after(0)
+    spend_time(sweep)
     sweep.director.close()
     assert sweep.statuses() == {0: "stopped"}
 

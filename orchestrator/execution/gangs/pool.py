@@ -15,6 +15,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.cluster import lost_ray
 from orchestrator.config import ResourceConfig
 from orchestrator.execution.gangs.switchboard import Switchboard
 from orchestrator.execution.gangs.worker import gang_worker
@@ -132,6 +133,9 @@ class GangPool:
 
     def close(self) -> None:
         """Ends all gangs and waits for it: those that are idle by themselves, the others after some seconds."""
+        if lost_ray() is not None:
+            # they are gone with it, and nobody answers
+            return
         for gang in self.gangs():
             self._dismiss(gang)
         if not self._join(CLOSE_SECONDS):
@@ -148,6 +152,8 @@ class GangPool:
 
         No thread may wait for Ray at that time: the process would crash.
         """
+        if lost_ray() is not None:
+            return
         for gang in self.gangs():
             self._dismiss(gang)
         deadline = time.monotonic() + CLOSE_SECONDS

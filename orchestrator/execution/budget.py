@@ -1,0 +1,52 @@
+"""TimeBudget: when the search has to stop, so that the end of its sweep fits into the time that the user gave it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+# what the end (test, bundle, registration) takes, in starts of a first worker; both are slower on a busy machine
+END_PER_START = 1.0
+LEAST_END_SECONDS = 2.0
+MOST_END_SECONDS = 60.0
+# Ray Tune waits so long for epochs that are in the middle when it stops
+WAIT_SECONDS = 10.0
+# a machine that is very busy still searches for half of the time
+MOST_SHARE = 0.5
+
+
+class TimeBudget:
+    """Counts from the first trial's start: what a busy machine takes to start Ray is not the search's."""
+
+    def __init__(self, seconds: float, test_share: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Args:
+        seconds: that are left, of all sessions of the sweep.
+        test_share: rows of the test part for each row that an epoch looks at.
+        clock: seconds, always growing.
+        """
+        self._seconds, self._test_share, self._clock = seconds, test_share, clock
+        self._created = clock()
+        self._begun: float | None = None
+        self._start_seconds = self._epoch_seconds = 0.0
+
+    def begin(self) -> None:
+        """A worker has taken up a trial; the first one counts."""
+        if self._begun is None:
+            self._begun = self._clock()
+            self._start_seconds = self._begun - self._created
+
+    def note_epoch(self, seconds: float) -> None:
+        """An epoch took so long; the longest counts."""
+        self._epoch_seconds = max(self._epoch_seconds, seconds)
+
+    @property
+    def reserve(self) -> float:
+        """Seconds that are kept for the end, as far as its length is known."""
+        start = min(MOST_END_SECONDS, max(LEAST_END_SECONDS, END_PER_START * self._start_seconds))
+        running = min(self._epoch_seconds, WAIT_SECONDS)
+        return min(start + running + self._test_share * self._epoch_seconds, MOST_SHARE * max(0.0, self._seconds))
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the search has to stop now; never before a trial has begun."""
+        return self._begun is not None and self._clock() >= self._begun + self._seconds - self.reserve

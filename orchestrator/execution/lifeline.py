@@ -1,0 +1,82 @@
+"""What a sweep says when it loses Ray, or its own process: one sentence, with the command to go on."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from orchestrator.cluster import lost_ray
+from orchestrator.errors import RayLostError, StoppedError
+
+# says its last argument when its input ends before a line has come
+WATCHER = 'read -r _ || printf "%s\\n" "$1" >&2'
+
+
+class LifeWatch(tune.Callback):  # type: ignore[misc]
+    """Ends a sweep whose Ray is gone, before Ray's own code ends this process without a word."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its callbacks for its own way of resuming, which is not used here
+        return {}
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ANN401
+        """Tune: several times a second.
+
+        Raises:
+            RayLostError: Ray is gone.
+        """
+        problem = lost_ray()
+        if problem is not None:
+            raise RayLostError(problem)
+
+
+@contextmanager
+def told_how_to_go_on(sweep: str) -> Iterator[None]:
+    """While it is open, whatever is raised because Ray is gone is one sentence with `resume`.
+
+    Ray's code may end this process at once when it has lost its own processes, as `kill -9` does: then a small process
+    beside it, which notices, says how to go on.
+
+    Args:
+        sweep: its id.
+
+    Raises:
+        RayLostError: instead of what was raised.
+    """
+    how = f"finished trials are kept, go on with: orchestrator resume {sweep}"
+    with _watched(f"Error: the process of the sweep has been ended; {how}"):
+        try:
+            yield
+        except (KeyboardInterrupt, StoppedError):
+            raise
+        except Exception as error:  # whatever Ray makes of it
+            problem = str(error) if isinstance(error, RayLostError) else lost_ray()
+            if problem is None:
+                raise
+            raise RayLostError(f"{problem}; {how}") from error
+
+
+@contextmanager
+def _watched(sentence: str) -> Iterator[None]:
+    """A shell says the sentence if this process ends while the context is open."""
+    try:
+        watcher = subprocess.Popen(
+            ["/bin/sh", "-c", WATCHER, "sh", sentence],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            # Ctrl-C is for this process only
+            start_new_session=True,
+        )
+    except OSError:
+        # no shell: the sentence is not worth a sweep
+        yield
+        return
+    try:
+        yield
+    finally:
+        watcher.communicate(b"\n")

@@ -1,0 +1,70 @@
+"""What is wrong with a tracking server, told apart on real connections."""
+
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from support import free_port
+
+from orchestrator.errors import TrackingError
+from orchestrator.tracking.store import client_for, tracked
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+
+
+def told(uri):
+    """The sentence about a store."""
+    with pytest.raises(TrackingError) as caught, tracked(uri):
+        client_for(uri).search_experiments()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (500, "broken", "the server is there but answers with status 500"),
+        (503, "later", "the server is there but answers with status 503"),
+        (401, "who?", "the server refuses access (status 401); set MLFLOW_TRACKING_USERNAME"),
+        (403, "no", "the server refuses access (status 403)"),
+        (404, "<html>not here</html>", "what answers there is no MLflow server (status 404)"),
+        (404, '{"detail": "Not Found"}', "what answers there is no MLflow server"),
+        (200, "<html>hello</html>", "what answers there is no MLflow server"),
+        (400, '{"error_code": "INVALID_PARAMETER_VALUE", "message": "too long"}', "too long"),
+    ],
+)
+def test_what_a_server_answers_is_told_apart(status, body, sentence):
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    uri = f"http://127.0.0.1:{server.server_port}"
+    try:
+        found = told(uri)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert found.startswith(f"MLflow store {uri}: ")
+    assert sentence in found
+    assert "no server answers" not in found
+
+
+def test_nobody_a_silent_server_and_an_unknown_host_are_told_apart():
+    assert told(f"http://127.0.0.1:{free_port()}").endswith("no server answers there")
+    assert told("http://no-such-host.invalid:5000").endswith("there is no host of that name")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert "did not answer in time" in told(f"http://127.0.0.1:{port}")
