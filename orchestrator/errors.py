@@ -1,4 +1,8 @@
-"""The exceptions that users of this package see: one base class, one sentence each."""
+"""The exceptions that users of this package see: one base class, one sentence each.
+
+A `UsageError` says that what was asked for cannot be: an option, a file, a column or a name is wrong; exit code 2.
+All others say that something failed or did not answer although the call was right; exit code 1.
+"""
 
 import difflib
 from collections.abc import Iterable
@@ -34,7 +38,7 @@ class ArchitectureError(UsageError):
     """A network that cannot be built from its settings."""
 
 
-class DataError(OrchestratorError):
+class DataError(UsageError):
     """A data set that cannot be used; the message names file, column and row where there is one."""
 
 
@@ -63,7 +67,15 @@ class TrackingError(OrchestratorError):
     """The MLflow store cannot be used, or what was asked for is not in it."""
 
 
-class BundleError(OrchestratorError):
+class NoSuchModelError(TrackingError, UsageError):
+    """A name, a version or an alias that the registry does not have."""
+
+
+class NoSuchTrialError(TrackingError, UsageError):
+    """A trial that the MLflow store does not have."""
+
+
+class BundleError(UsageError):
     """A model bundle that is incomplete, damaged or not safe to load."""
 
 
@@ -77,6 +89,14 @@ class RayLostError(ExecutionError):
 
 class StoppedError(ExecutionError):
     """The user has stopped a sweep before it had a model; it can go on."""
+
+
+class NoSuchSweepError(ExecutionError, UsageError):
+    """A sweep that nobody knows of."""
+
+
+class NoSuchJobError(ExecutionError, UsageError):
+    """A job that the job server does not have."""
 
 
 class StorageError(OrchestratorError):
@@ -97,6 +117,10 @@ class DiskBudgetError(StorageError):
 
 class ServingError(OrchestratorError):
     """A model could not be deployed, or a deployment could not be found."""
+
+
+class NoSuchEndpointError(ServingError, UsageError):
+    """An endpoint that was not deployed from this machine."""
 
 
 class GateError(ServingError):

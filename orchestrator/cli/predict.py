@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.errors import DataError, InvalidValueError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,25 +23,33 @@ Example:
   orchestrator predict models:/adult@champion new_rows.csv -o answers.csv
 
 MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle. The answers have the columns `label`
-and `probability_<class>`, or `value` for a regression.
+and `probability_<class>`, or `value` for a regression. The name of the output says its format: .csv, .csv.gz, .parquet
+(or .pq), .json (a list of rows) or .jsonl (a row in each line).
 """
+FORMATS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
+    ".csv": lambda answers, path: answers.to_csv(path, index=False),
+    ".csv.gz": lambda answers, path: answers.to_csv(path, index=False, compression="gzip"),
+    ".parquet": lambda answers, path: answers.to_parquet(path, index=False),
+    ".pq": lambda answers, path: answers.to_parquet(path, index=False),
+    ".json": lambda answers, path: answers.to_json(path, orient="records", indent=1, double_precision=15),
+    ".jsonl": lambda answers, path: answers.to_json(path, orient="records", lines=True, double_precision=15),
+}
 
 
 @click.command(cls=Command, help=EXAMPLE)
 @click.argument("model")
 @click.argument("data")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="CSV or .parquet file. Default: CSV to stdout.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File. Default: CSV to stdout.")
 @tracking_option
 @json_option
 def predict(model: str, data: str, output: Path | None, tracking_uri: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
+    if output is not None:
+        _check(output)
     from orchestrator.bundle import ModelBundle
     from orchestrator.data import load_table
-    from orchestrator.errors import DataError, InvalidValueError, UsageError
     from orchestrator.tracking.models import fetch_model
 
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {output.parent}")
     table = load_table(data)
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         bundle = ModelBundle.load(fetch_model(model, tracking_uri, Path(folder)).path)
@@ -56,16 +66,30 @@ def predict(model: str, data: str, output: Path | None, tracking_uri: str | None
         answers.to_csv(sys.stdout, index=False)
 
 
+def _format(output: Path) -> str | None:
+    return next((suffix for suffix in sorted(FORMATS, key=len, reverse=True) if output.name.endswith(suffix)), None)
+
+
+def _check(output: Path) -> None:
+    """Refuses a file that could not be written at the end.
+
+    Raises:
+        UsageError: its name has no format that is known, or it has no folder.
+    """
+    if _format(output) is None:
+        hint = did_you_mean(output.suffix, FORMATS) if output.suffix else ""
+        raise UsageError(f"--output {output}: give it a name that ends with {', '.join(FORMATS)}{hint}")
+    if output.is_dir():
+        raise UsageError(f"--output {output}: is a folder")
+    if not output.parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {output.parent}")
+
+
 def _write(answers: pd.DataFrame, output: Path) -> None:
     """The file is there complete or not at all."""
-    from orchestrator.errors import UsageError
-
     temporary = output.with_name(f".{output.name}.writing")
     try:
-        if output.suffix in (".parquet", ".pq"):
-            answers.to_parquet(temporary, index=False)
-        else:
-            answers.to_csv(temporary, index=False)
+        FORMATS[_format(output) or ".csv"](answers, temporary)
         temporary.replace(output)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
+from orchestrator.cli.base import Command, json_option, print_json, print_table
 from orchestrator.units import show_number
 
 EXAMPLE = """Show the trials of a sweep, the best first.
@@ -14,6 +14,9 @@ Example:
   orchestrator trials                 the last sweep
   orchestrator trials adult           the last sweep of that name
   orchestrator trials 3f9a2c41        by the id of its MLflow run, also shortened
+
+SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run. Those of other machines are found in the MLflow
+store, by their run or name.
 """
 COMMON = ("architecture", "learning_rate", "batch_size")
 
@@ -21,7 +24,7 @@ COMMON = ("architecture", "learning_rate", "batch_size")
 @click.command(cls=Command, help=EXAMPLE)
 @click.argument("sweep", required=False)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show this many.")
-@tracking_option
+@click.option("--tracking-uri", metavar="URI", help="MLflow store or server. Default: the sweep's own.")
 @json_option
 def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: bool) -> None:
     """See EXAMPLE."""

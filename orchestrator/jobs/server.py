@@ -17,7 +17,7 @@ from typing import Any
 
 from orchestrator.authentication import prepare_job_server
 from orchestrator.environment import debugging
-from orchestrator.errors import ExecutionError, UsageError, did_you_mean
+from orchestrator.errors import ExecutionError, NoSuchJobError, UsageError, did_you_mean
 from orchestrator.jobs.job import DATA, SWEEP, VERSION, Job, job_of
 from orchestrator.jobs.package import CONFIG_FILE, Package
 
@@ -122,7 +122,7 @@ class Jobs:
         jobs = {job.id: job for job in self.all()}
         if job_id not in jobs:
             hint = did_you_mean(job_id, jobs) or "; `orchestrator jobs` lists them"
-            raise ExecutionError(f"there is no job '{job_id}' at {self.address}{hint}")
+            raise NoSuchJobError(f"there is no job '{job_id}' at {self.address}{hint}")
         return jobs[job_id]
 
     def log(self, job_id: str) -> str:

@@ -18,8 +18,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.environment import home
-from orchestrator.errors import ExecutionError, NewerFormatError, OrchestratorError, StorageError
-from orchestrator.journal.journal import has_events
+from orchestrator.errors import ExecutionError, NewerFormatError, NoSuchSweepError, OrchestratorError, StorageError
+from orchestrator.journal.events import Begun
+from orchestrator.journal.journal import has_events, read_events
 from orchestrator.journal.lock import is_locked, locked
 from orchestrator.storage import Storage
 
@@ -205,6 +206,13 @@ class KnownSweep:
             return KILLED
         return self.header.status
 
+    @property
+    def has_trials(self) -> bool:
+        """Whether a trial of it has ever begun, as far as that can be read."""
+        with contextlib.suppress(StorageError):
+            return any(isinstance(event, Begun) for event in read_events(self.storage))
+        return False
+
 
 @dataclass(frozen=True)
 class BrokenSweep:
@@ -257,8 +265,11 @@ def known_sweeps(base: Storage | None = None) -> list[KnownSweep]:
 def find_sweep(selector: str | None, base: Storage | None = None) -> KnownSweep:
     """One sweep: by its id, by its name (the latest), by its MLflow run (at least 6 characters); None for the latest.
 
+    One that ended before its first trial hides no earlier one that has trials.
+
     Raises:
-        ExecutionError: there is none, or it cannot be gone on with; says why.
+        NoSuchSweepError: there is none.
+        ExecutionError: it cannot be gone on with; says why.
     """
     sweeps = all_sweeps(base)
     where = base or sweeps_home()
@@ -266,15 +277,26 @@ def find_sweep(selector: str | None, base: Storage | None = None) -> KnownSweep:
         chosen = [sweep for sweep in sweeps if wanted(sweep)]
         # of what has not begun, or is gone, nobody speaks who does not give its id
         begun = [sweep for sweep in chosen if not _is_nothing(sweep)] or chosen
-        for sweep in begun:
+        if begun:
+            sweep = _most_telling(begun)
             if isinstance(sweep, KnownSweep):
                 return sweep
             raise ExecutionError(f"the sweep {sweep.id} cannot be used: {sweep.reason}")
     if not sweeps:
         hint = "" if base is not None else "; if it keeps its files elsewhere, say where with --storage"
-        raise ExecutionError(f"there is no sweep in {where}{hint}")
+        raise NoSuchSweepError(f"there is no sweep in {where}{hint}")
     listed = ", ".join(sweep.id for sweep in sweeps[:5])
-    raise ExecutionError(f"there is no sweep '{selector}' in {where} (latest: {listed})")
+    raise NoSuchSweepError(f"there is no sweep '{selector}' in {where} (latest: {listed})")
+
+
+def _most_telling(sweeps: list[KnownSweep | BrokenSweep]) -> KnownSweep | BrokenSweep:
+    """The latest, unless it ended before its first trial and another one did not."""
+    if len(sweeps) == 1:
+        return sweeps[0]
+    return next(
+        (sweep for sweep in sweeps if isinstance(sweep, BrokenSweep) or sweep.state == RUNNING or sweep.has_trials),
+        sweeps[0],
+    )
 
 
 def _conditions(selector: str | None) -> Iterator[Callable[[KnownSweep | BrokenSweep], bool]]:
@@ -302,7 +324,7 @@ def remove_sweep(sweep_id: str, base: Storage | None = None) -> KnownSweep | Bro
     found = next((sweep for sweep in sweeps if sweep.id == sweep_id), None)
     if found is None:
         find_sweep(sweep_id, base)
-        raise ExecutionError(f"'{sweep_id}' is no id of a sweep; `orchestrator sweeps` lists them")
+        raise NoSuchSweepError(f"'{sweep_id}' is no id of a sweep; `orchestrator sweeps` lists them")
     if not (isinstance(found, BrokenSweep) and found.state == MISSING):
         with locked(found.storage, sweep_id):
             found.storage.clear()

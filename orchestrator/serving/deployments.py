@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.environment import home
-from orchestrator.errors import ServingError
+from orchestrator.errors import NoSuchEndpointError, ServingError
 
 STOP_SECONDS = 60.0
 ASK_SECONDS = 2.0
@@ -153,7 +153,7 @@ def find_deployment(name: str) -> Deployment:
     deployments = {deployment.name: deployment for deployment in list_deployments()}
     if name not in deployments:
         listed = ", ".join(deployments) or "none"
-        raise ServingError(f"there is no deployment '{name}' (deployed: {listed})")
+        raise NoSuchEndpointError(f"there is no deployment '{name}' (deployed: {listed})")
     return deployments[name]
 
 

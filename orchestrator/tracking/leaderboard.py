@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import TrackingError
+from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
+from orchestrator.journal.folder import find_sweep, sweeps_home
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import PAGE, child_runs, client_for, find_child, tracked
 from orchestrator.training import TrialSpec
@@ -62,16 +63,15 @@ def read_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderbo
     """The leaderboard of a sweep.
 
     Args:
-        selector: the sweep's name (its latest sweep is taken), or the id of its run, also shortened to at least
-            6 characters; None for the last sweep of all.
-        tracking_uri: MLflow store.
+        selector: as in `find_sweep`: the sweep's id, its name or its MLflow run; None for the last sweep of all.
+        tracking_uri: MLflow store; the one that the sweep was tracked in if left out.
 
     Raises:
-        TrackingError: there is no such sweep.
+        NoSuchSweepError: nobody knows of it.
+        TrackingError: the store cannot be used.
     """
-    client = client_for(tracking_uri)
-    with tracked(tracking_uri):
-        sweep = _find_sweep(client, selector)
+    client, sweep = _find_sweep(selector, tracking_uri)
+    with tracked(client.tracking_uri):
         maximize = sweep.data.tags.get(tags.MAXIMIZE) == "true"
         rows = [_row(run) for run in child_runs(client, sweep.info.experiment_id, sweep.info.run_id)]
     worst = float("inf")
@@ -120,11 +120,11 @@ def find_trial(selector: str, tracking_uri: str | None) -> StoredTrial:
         tracking_uri: MLflow store.
 
     Raises:
-        TrackingError: there is no such trial.
+        NoSuchTrialError, NoSuchSweepError: there is no such trial.
+        TrackingError: the store cannot be used.
     """
-    client = client_for(tracking_uri)
-    with tracked(tracking_uri):
-        run = _find_trial_run(client, selector)
+    client, run = _find_trial_run(selector, tracking_uri)
+    with tracked(client.tracking_uri):
         labels = dict(run.data.tags)
         name = client.get_experiment(run.info.experiment_id).name
         if tags.PARENT in labels:
@@ -139,46 +139,92 @@ def find_trial(selector: str, tracking_uri: str | None) -> StoredTrial:
     return StoredTrial(str(run.info.run_id), int(labels[tags.TRIAL_INDEX]), name, spec, labels, history)
 
 
-def _find_trial_run(client: MlflowClient, selector: str) -> Run:
+def _find_trial_run(selector: str, tracking_uri: str | None) -> tuple[MlflowClient, Run]:
     sweep, colon, number = selector.rpartition(":")
     if colon and number.isdigit():
-        parent = _find_sweep(client, sweep)
-        run_id = find_child(client, parent.info.experiment_id, parent.info.run_id, int(number))
-        if run_id is None:
-            raise TrackingError(f"the sweep '{sweep}' has no trial {number}; `orchestrator trials {sweep}` lists them")
-        return client.get_run(run_id)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=PAGE)]
-    if len(selector) >= MIN_PREFIX and experiments:
-        condition = f"attributes.run_id LIKE '{selector}%'" if selector.isalnum() else ""
-        for run in client.search_runs(experiments, condition, max_results=PAGE) if condition else ():
-            if tags.SPEC in run.data.tags:
-                return run
-    raise TrackingError(
+        client, parent = _find_sweep(sweep, tracking_uri)
+        with tracked(client.tracking_uri):
+            run_id = find_child(client, parent.info.experiment_id, parent.info.run_id, int(number))
+            if run_id is None:
+                raise NoSuchTrialError(
+                    f"the sweep '{sweep}' has no trial {number}; `orchestrator trials {sweep}` lists them"
+                )
+            return client, client.get_run(run_id)
+    client = client_for(tracking_uri)
+    with tracked(client.tracking_uri):
+        condition = f"attributes.run_id LIKE '{selector}%'"
+        if len(selector) >= MIN_PREFIX and selector.isalnum() and (experiments := _experiments(client)):
+            for run in client.search_runs(experiments, condition, max_results=PAGE):
+                if tags.SPEC in run.data.tags:
+                    return client, run
+    raise NoSuchTrialError(
         f"there is no trial '{selector}' in {client.tracking_uri}; give the id of its MLflow run or SWEEP:INDEX, "
         "such as adult:3"
     )
 
 
-def _find_sweep(client: MlflowClient, selector: str | None) -> Run:
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=PAGE)]
-    condition = f"tags.`{tags.KIND}` = '{tags.SWEEP_KIND}'"
+def _find_sweep(selector: str | None, tracking_uri: str | None) -> tuple[MlflowClient, Run]:
+    """The run of a sweep: of one that `find_sweep` finds, or else of one that only MLflow knows."""
+    try:
+        header = find_sweep(selector).header
+    except NoSuchSweepError:
+        header = None
+    if header is not None and header.run_id:
+        client = client_for(tracking_uri or header.tracking_uri)
+        with tracked(client.tracking_uri):
+            run = _existing_run(client, header.run_id)
+        if run is not None:
+            return client, run
+    client = client_for(tracking_uri)
+    with tracked(client.tracking_uri):
+        run, known = _search_sweep(client, selector)
+    if run is not None:
+        return client, run
+    if header is not None and header.run_id:
+        if tracking_uri is not None:
+            return _find_sweep(header.id, None)
+        raise TrackingError(
+            f"MLflow store {header.tracking_uri}: has no run of the sweep {header.id}; if it was lost: "
+            f"orchestrator sync {header.id}"
+        )
+    asked = "" if selector is None else f" '{selector}'"
+    listed = f" (sweeps: {', '.join(known[:8])})" if known else "; run `orchestrator sweep`"
+    raise NoSuchSweepError(f"there is no sweep{asked} in {sweeps_home()} or in {client.tracking_uri}{listed}")
+
+
+def _existing_run(client: MlflowClient, run_id: str) -> Run | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _experiments(client: MlflowClient) -> list[str]:
+    return [experiment.experiment_id for experiment in client.search_experiments(max_results=PAGE)]
+
+
+def _search_sweep(client: MlflowClient, selector: str | None) -> tuple[Run | None, list[str]]:
+    """The run of a sweep in a store, the latest that has trials if there are several, and the names of all sweeps."""
+    experiments = _experiments(client)
     if not experiments:
-        raise TrackingError(f"there is no sweep in {client.tracking_uri} yet; run `orchestrator sweep`")
-    if selector is None:
-        found = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
-        if not found:
-            raise TrackingError(f"there is no sweep in {client.tracking_uri} yet; run `orchestrator sweep`")
-        return found[0]
-    latest: dict[str, Run] = {}
-    for run in client.search_runs(experiments, condition, max_results=PAGE, order_by=["attributes.start_time DESC"]):
-        name = run.data.tags[tags.SWEEP_NAME]
-        if run.info.run_id == selector or (len(selector) >= MIN_PREFIX and run.info.run_id.startswith(selector)):
-            return run
-        latest.setdefault(name, run)
-    if selector in latest:
-        return latest[selector]
-    known = ", ".join(list(latest)[:8]) or "none yet"
-    raise TrackingError(f"there is no sweep '{selector}' in {client.tracking_uri} (sweeps: {known})")
+        return None, []
+    condition = f"tags.`{tags.KIND}` = '{tags.SWEEP_KIND}'"
+    runs = client.search_runs(experiments, condition, max_results=PAGE, order_by=["attributes.start_time DESC"])
+    matching = []
+    for run in runs:
+        if selector is not None and len(selector) >= MIN_PREFIX and run.info.run_id.startswith(selector):
+            return run, []
+        if selector in (None, run.data.tags[tags.SWEEP_NAME], run.data.tags.get(tags.SWEEP_ID)):
+            matching.append(run)
+    with_trials = (
+        run for run in matching if any(True for _ in child_runs(client, run.info.experiment_id, run.info.run_id))
+    )
+    found = next(with_trials, matching[0]) if matching else None
+    return found, list(dict.fromkeys(run.data.tags[tags.SWEEP_NAME] for run in runs))
 
 
 def _row(run: Run) -> TrialRow:

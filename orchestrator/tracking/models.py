@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
-from orchestrator.errors import TrackingError, UsageError
+from orchestrator.errors import BundleError, NoSuchModelError, UsageError
 from orchestrator.tracking.store import client_for, known_models, tracked, unknown_model
 
 MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))?")
@@ -39,7 +39,9 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
 
     Raises:
         UsageError: the URI has another form, or the folder does not exist.
-        TrackingError: there is no such model, version or alias.
+        NoSuchModelError: there is no such model, version or alias.
+        TrackingError: the store cannot be used.
+        BundleError: it is no model of ours.
     """
     match = MODEL_URI.fullmatch(uri)
     if match is None:
@@ -78,7 +80,7 @@ def _version_of_alias(client, name: str, alias: str) -> str:  # type: ignore[no-
         known = known_models(client)
         if name not in known:
             raise unknown_model(name, known) from None
-        raise TrackingError(f"model '{name}' has no alias '{alias}'; give a version: models:/{name}/1") from None
+        raise NoSuchModelError(f"model '{name}' has no alias '{alias}'; give a version: models:/{name}/1") from None
 
 
 def _download_uri(client, name: str, version: str) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001
@@ -89,7 +91,7 @@ def _download_uri(client, name: str, version: str) -> str:  # type: ignore[no-un
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise TrackingError(f"there is no version {version} of a registered model '{name}'") from None
+        raise NoSuchModelError(f"there is no version {version} of a registered model '{name}'") from None
 
 
 def _bundle_folder(path: Path) -> Path:
@@ -98,5 +100,5 @@ def _bundle_folder(path: Path) -> Path:
         bundles = [entry for entry in (path / DATA_FOLDER).glob("*") if (entry / "schema.json").is_file()]
         if len(bundles) == 1:
             return bundles[0]
-        raise TrackingError(f"{path}: an MLflow model, but not one of this orchestrator; it holds no model bundle")
+        raise BundleError(f"{path}: an MLflow model, but not one of this orchestrator; it holds no model bundle")
     return path

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import TrackingError, UsageError
+from orchestrator.errors import NoSuchModelError, TrackingError, UsageError
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import known_models, tracked, unknown_model
 
@@ -76,7 +76,7 @@ def existing_version(client: MlflowClient, name: str, version: str) -> str:
     """The version as the registry writes it (`4` for `04`).
 
     Raises:
-        TrackingError: there is no such model or version.
+        NoSuchModelError: there is no such model or version.
     """
     from mlflow.exceptions import MlflowException
 
@@ -89,7 +89,7 @@ def existing_version(client: MlflowClient, name: str, version: str) -> str:
         read_rollout(client, name)
         latest = max((int(found.version) for found in client.get_registered_model(name).latest_versions), default=0)
         hint = f"the latest is {latest}" if latest else "it has none"
-        raise TrackingError(f"there is no version {version} of the registered model '{name}' ({hint})")
+        raise NoSuchModelError(f"there is no version {version} of the registered model '{name}' ({hint})")
 
 
 def promote(client: MlflowClient, name: str, version: str, *, breaking: bool = False) -> Rollout:

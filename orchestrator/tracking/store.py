@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from orchestrator.environment import debugging
-from orchestrator.errors import OrchestratorError, TrackingError
+from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError
 from orchestrator.tracking import tags
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ def known_models(client: MlflowClient) -> list[str]:
     return sorted(model.name for model in client.search_registered_models(max_results=100))
 
 
-def unknown_model(name: str, known: list[str]) -> TrackingError:
+def unknown_model(name: str, known: list[str]) -> NoSuchModelError:
     """The error for a name that no registered model has."""
     listed = ", ".join(known[:8]) or "none; train one with `orchestrator sweep`"
-    return TrackingError(f"there is no registered model '{name}' (registered: {listed})")
+    return NoSuchModelError(f"there is no registered model '{name}' (registered: {listed})")
 
 
 def child_runs(client: MlflowClient, experiment_id: str, parent_run_id: str) -> Iterator[Run]:
