@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
+    from orchestrator.architectures.custom import never_read, settings_asked_for
     from orchestrator.architectures.families import build_network
     from orchestrator.architectures.inputs import FeatureInput, FeatureShape
     from orchestrator.architectures.settings import ARCHITECTURES, is_custom, known_architecture, parse_settings
 else:
     __getattr__ = lazily(
         __name__,
+        custom=["never_read", "settings_asked_for"],
         families=["build_network"],
         inputs=["FeatureInput", "FeatureShape"],
         settings=["ARCHITECTURES", "is_custom", "known_architecture", "parse_settings"],
@@ -26,5 +28,7 @@ __all__ = [
     "build_network",
     "is_custom",
     "known_architecture",
+    "never_read",
     "parse_settings",
+    "settings_asked_for",
 ]

@@ -16,14 +16,18 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from orchestrator.architectures.inputs import FeatureShape
-from orchestrator.errors import ArchitectureError
+from orchestrator.errors import ArchitectureError, did_you_mean
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_keys, dict_values
 
 
 def build_custom(architecture: str, shape: FeatureShape, settings: Mapping[str, object]) -> nn.Module:
@@ -32,9 +36,97 @@ def build_custom(architecture: str, shape: FeatureShape, settings: Mapping[str, 
     Raises:
         ArchitectureError: it cannot be imported, is no `nn.Module`, or does not keep the contract.
     """
+    return _build(architecture, shape, dict(settings))
+
+
+class WatchedSettings(dict[str, object]):
+    """Settings that remember what they were asked for; who takes all at once (`**settings`) has asked for each.
+
+    Attributes:
+        asked: names, also of settings that are not there.
+    """
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        super().__init__(settings)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> object:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self.asked.update(super().keys())
+        return super().__iter__()
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
+        """As of a dictionary."""
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def pop(self, name: str, *default: Any) -> Any:  # noqa: ANN401
+        """As of a dictionary."""
+        self.asked.add(name)
+        return super().pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
+        """As of a dictionary."""
+        self.asked.add(name)
+        return super().setdefault(name, default)
+
+    def keys(self) -> dict_keys[str, object]:
+        """As of a dictionary."""
+        self.asked.update(super().keys())
+        return super().keys()
+
+    def values(self) -> dict_values[str, object]:
+        """As of a dictionary."""
+        self.asked.update(super().keys())
+        return super().values()
+
+    def items(self) -> dict_items[str, object]:
+        """As of a dictionary."""
+        self.asked.update(super().keys())
+        return super().items()
+
+
+def settings_asked_for(
+    architecture: str, shape: FeatureShape, candidates: Iterable[Mapping[str, object]], wanted: Collection[str]
+) -> set[str]:
+    """Names of settings that a user's network asks for when it is built and used.
+
+    Args:
+        architecture: `package.module:Class`.
+        shape: widths of inputs and output.
+        candidates: settings to build it with, one after another, until it has asked for all that are wanted.
+        wanted: names.
+
+    Raises:
+        ArchitectureError: as `build_custom`.
+    """
+    asked: set[str] = set()
+    for settings in candidates:
+        watched = WatchedSettings(settings)
+        _build(architecture, shape, watched)
+        asked |= watched.asked
+        if asked.issuperset(wanted):
+            break
+    return asked
+
+
+def never_read(architecture: str, name: str, asked: Collection[str]) -> str:
+    """A sentence about a setting that a user's network does not ask for."""
+    hint = did_you_mean(name, asked) or f" (it reads: {', '.join(sorted(asked)) or 'none'})"
+    return f"{architecture} never reads the setting '{name}'{hint}"
+
+
+def _build(architecture: str, shape: FeatureShape, settings: dict[str, object]) -> nn.Module:
     network_class = _import_class(architecture)
     try:
-        network = network_class(shape, dict(settings))
+        network = network_class(shape, settings)
     except Exception as error:  # the user's code may raise anything
         raise ArchitectureError(
             f"{architecture}(shape, settings) raised {type(error).__name__}: {error}; "

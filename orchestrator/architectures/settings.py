@@ -113,8 +113,13 @@ def known_architecture(architecture: str) -> type[Any]:
     return ARCHITECTURES[architecture]
 
 
-def parse_settings(architecture: str, settings: Mapping[str, object]) -> Any:  # noqa: ANN401
+def parse_settings(architecture: str, settings: Mapping[str, object], others: Iterable[str] = ()) -> Any:  # noqa: ANN401
     """The settings object of a built-in family.
+
+    Args:
+        architecture: its name.
+        settings: by name; what is left out has its default.
+        others: names that may have been meant instead of one that is not known.
 
     Raises:
         ArchitectureError: unknown setting or a value of the wrong type or out of range.
@@ -124,7 +129,7 @@ def parse_settings(architecture: str, settings: Mapping[str, object]) -> Any:  #
     values: dict[str, object] = {}
     for name, value in settings.items():
         if name not in fields:
-            hint = did_you_mean(name, fields) or f" (known: {', '.join(fields)})"
+            hint = did_you_mean(name, (*fields, *others)) or f" (known: {', '.join(fields)})"
             raise ArchitectureError(f"{architecture} has no setting '{name}'{hint}")
         values[name] = _coerce(architecture, name, value, type(fields[name]))
     return settings_class(**values)

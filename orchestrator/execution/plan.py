@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.architectures import build_network, is_custom
+from orchestrator.architectures import is_custom, never_read, settings_asked_for
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
     AnyDataset,
@@ -20,8 +20,11 @@ from orchestrator.data import (
     prepare_streamed,
 )
 from orchestrator.execution.slots import Slots
-from orchestrator.search import SearchSpace, SpecSampler, space_of
-from orchestrator.training import Metric, feature_shape, find_metric
+from orchestrator.search import SearchSpace, SpecSampler, located, space_of
+from orchestrator.training import SHARED_PARAMETERS, Metric, feature_shape, find_metric
+
+# so many configurations are looked at to see which settings a network reads
+EXAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def make_plan(
     space = space or space_of(config)
     dataset = _prepare(config, table, run)
     metric = find_metric(dataset.schema.target.task, config.metric)
-    _try_custom_networks(space, dataset, metric, config.seed)
+    _try_custom_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
     size = space_size(config, sampler)
     points = list(sampler.distinct(space.grid()).values()) if config.algorithm == "grid" else space.start_points
@@ -189,9 +192,23 @@ def _trials(config: SweepConfig, size: int | None) -> int | None:
     return min((count for count in (wanted, size) if count is not None), default=None)
 
 
-def _try_custom_networks(space: SearchSpace, dataset: AnyDataset, metric: Metric, seed: int) -> None:
-    """Builds a user's own network once, so that a mistake in it shows before anything is started."""
-    for architecture in space.architectures:
-        if is_custom(architecture):
-            spec = SpecSampler(space, metric.name, seed, {}).example(architecture)
-            build_network(architecture, feature_shape(dataset), spec.settings)
+def _try_custom_networks(config: SweepConfig, space: SearchSpace, dataset: AnyDataset, metric: Metric) -> None:
+    """Builds the user's own networks: a mistake in them or in their settings shows before anything is started."""
+    shape = feature_shape(dataset)
+    # what built-in networks share in a space, a user's own one need not read
+    theirs = config.architecture is None and all(map(is_custom, space.architectures))
+    shared = set(space.parameters) - SHARED_PARAMETERS if theirs else set()
+    everywhere: set[str] = set()
+    for architecture in filter(is_custom, space.architectures):
+        own = set(space.architectures[architecture]) - SHARED_PARAMETERS
+        sampler = SpecSampler(space.only(architecture), metric.name, config.seed, {})
+        examples = [spec.settings for spec in sampler.examples((), EXAMPLES)]
+        asked = settings_asked_for(architecture, shape, examples, own | shared)
+        everywhere |= asked
+        for name in own - asked:
+            if any(name in settings for settings in examples):
+                place = ("architectures", architecture, name)
+                raise located(config.space, place, never_read(architecture, name, asked))
+    for name in shared - everywhere:
+        sentence = never_read(" and ".join(space.architectures), name, everywhere | SHARED_PARAMETERS)
+        raise located(config.space, ("parameters", name), sentence)

@@ -13,9 +13,10 @@ import pandas as pd
 import torch
 from torch import nn
 
+from orchestrator.architectures import is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.bundle import ModelBundle
 from orchestrator.data import AnyDataset, Task, is_parquet_folder, load_table, prepare_dataset, prepare_streamed
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import ArchitectureError, OrchestratorError
 from orchestrator.execution.assembly import Say
 from orchestrator.execution.plan import describe
 from orchestrator.execution.winner import make_winner, register_winner, test_part
@@ -26,10 +27,12 @@ from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.sweeps import dataset_input, open_experiment
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.training import (
+    SHARED_PARAMETERS,
     BestWeights,
     EpochReport,
     Metric,
     TrialSpec,
+    feature_shape,
     find_metric,
     spec_from_parameters,
     train_trial,
@@ -100,6 +103,9 @@ def train(
         OrchestratorError: of the kind that says what is wrong.
     """
     started = time.perf_counter()
+    settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
+    if not is_custom(architecture):
+        parse_settings(architecture, settings, SHARED_PARAMETERS)
     kinds: dict[str, Any] = {"task": Task(task) if task else None, "categorical": categorical, "ignore": ignore}
     dataset: AnyDataset
     if isinstance(data, str | Path) and is_parquet_folder(data):
@@ -107,6 +113,8 @@ def train(
     else:
         dataset = prepare_dataset(load_table(data, name), target, **kinds)
     chosen = find_metric(dataset.schema.target.task, metric)
+    if is_custom(architecture):
+        _check_settings(architecture, settings, dataset)
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
     for sentence in describe(dataset, chosen):
         (say or _ignore)(sentence)
@@ -121,6 +129,18 @@ def train(
         labels=describe_origin(origin),
         started=started,
     )
+
+
+def _check_settings(architecture: str, settings: Mapping[str, Any], dataset: AnyDataset) -> None:
+    """Builds a user's own network once.
+
+    Raises:
+        ArchitectureError: it cannot be built, or does not read a setting.
+    """
+    asked = settings_asked_for(architecture, feature_shape(dataset), [settings], settings)
+    for name in settings:
+        if name not in asked:
+            raise ArchitectureError(never_read(architecture, name, asked | SHARED_PARAMETERS))
 
 
 def describe_origin(options: Mapping[str, Any]) -> dict[str, str]:

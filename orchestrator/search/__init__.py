@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         build_scheduler,
         expected_epochs,
     )
-    from orchestrator.search.space import SearchSpace, list_spaces, load_space, space_of
+    from orchestrator.search.space import SearchSpace, list_spaces, load_space, located, space_of
     from orchestrator.search.suggest import SpecSampler, trial_seed
 else:
     __getattr__ = lazily(
@@ -27,7 +27,7 @@ else:
         parameters=["CategoricalParameter", "FloatParameter", "IntParameter"],
         proposals=["Proposal", "Proposals"],
         schedulers=["Continuation", "Observation", "Scheduler", "Verdict", "build_scheduler", "expected_epochs"],
-        space=["SearchSpace", "list_spaces", "load_space", "space_of"],
+        space=["SearchSpace", "list_spaces", "load_space", "located", "space_of"],
         suggest=["SpecSampler", "trial_seed"],
     )
 
@@ -49,6 +49,7 @@ __all__ = [
     "find_extremes",
     "list_spaces",
     "load_space",
+    "located",
     "space_of",
     "trial_seed",
 ]

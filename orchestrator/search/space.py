@@ -205,6 +205,14 @@ def space_of(config: SweepConfig) -> SearchSpace:
     return space.only(config.architecture)
 
 
+def located(space: str | Path, place: Place, message: str) -> UsageError:
+    """An error about an entry of a search space, with its line if the file is still there."""
+    try:
+        return YamlDocument(space_path(space), SearchSpaceError).error(place, message)
+    except SearchSpaceError:
+        return SearchSpaceError(f"search space {space}: {message}")
+
+
 def _explain(document: YamlDocument, error: ValidationError) -> UsageError:
     # a union reports every alternative: the one that got furthest into the file is what was meant
     problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "string_type")]

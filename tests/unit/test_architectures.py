@@ -1,10 +1,15 @@
 """Networks have the right outputs, and mistakes in settings or in a user's class are sentences."""
 
+import sys
+
 import pytest
 import torch
 
-from orchestrator.architectures import FeatureShape, build_network
-from orchestrator.errors import ArchitectureError
+from orchestrator.architectures import FeatureShape, build_network, never_read, settings_asked_for
+from orchestrator.config import SweepConfig
+from orchestrator.errors import ArchitectureError, SearchSpaceError
+from orchestrator.execution.plan import make_plan
+from orchestrator.execution.train import train
 
 SHAPES = [FeatureShape(5, (), 1), FeatureShape(0, (4, 7), 3), FeatureShape(3, (10,), 1)]
 MODULE = """
@@ -70,3 +75,124 @@ def test_a_users_network_is_built(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     network = build_network("own_networks:Net", FeatureShape(3, (), 2), {})
     assert network.layer.out_features == 2
+
+
+NETWORKS = """
+import torch
+from dataclasses import dataclass
+
+class Base(torch.nn.Module):
+    def __init__(self, shape, width):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(shape.numeric, width), torch.nn.Linear(width, shape.outputs))
+    def forward(self, numeric, categorical):
+        return self.layers(numeric)
+
+class Gets(Base):
+    def __init__(self, shape, settings):
+        super().__init__(shape, settings.get("width", 4))
+
+class Indexes(Base):
+    def __init__(self, shape, settings):
+        super().__init__(shape, settings["width"] if "width" in settings else 4)
+
+class Pops(Base):
+    def __init__(self, shape, settings):
+        super().__init__(shape, settings.pop("width", 4))
+        assert type(settings) is dict or isinstance(settings, dict)
+
+class Unpacks(Base):
+    def __init__(self, shape, settings):
+        self.build(shape, **settings)
+    def build(self, shape, width=4):
+        super().__init__(shape, width)
+
+class TakesAll(Base):
+    def __init__(self, shape, settings):
+        super().__init__(shape, {"width": 4, **settings}["width"])
+
+class Late(Base):
+    def __init__(self, shape, settings):
+        super().__init__(shape, 4)
+        self.settings = settings
+    def forward(self, numeric, categorical):
+        return self.layers(numeric) * self.settings.get("width", 1)
+
+class Depends(Base):
+    def __init__(self, shape, settings):
+        super().__init__(shape, settings["width"] if settings.get("kind", "wide") == "wide" else 4)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def watched_networks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "watched.py").write_text(NETWORKS)
+    sys.path.insert(0, str(folder))
+    yield
+    sys.path.remove(str(folder))
+
+
+SHAPE = FeatureShape(numeric=3, cardinalities=(), outputs=1)
+
+
+@pytest.mark.parametrize("name", ["Gets", "Indexes", "Pops", "Late"])
+def test_a_setting_that_a_network_never_reads_is_noticed(name):
+    settings = {"widht": 8}
+    asked = settings_asked_for(f"watched:{name}", SHAPE, [settings], settings)
+    assert asked == {"width"}
+    assert never_read(f"watched:{name}", "widht", asked).endswith(
+        "never reads the setting 'widht'; did you mean width?"
+    )
+    assert settings_asked_for(f"watched:{name}", SHAPE, [{"width": 8}], ["width"]) == {"width"}
+
+
+def test_a_network_that_names_its_settings_refuses_others_itself():
+    with pytest.raises(ArchitectureError, match="unexpected keyword argument 'widht'"):
+        settings_asked_for("watched:Unpacks", SHAPE, [{"widht": 8}], ["widht"])
+    assert settings_asked_for("watched:Unpacks", SHAPE, [{"width": 8}], ["width"]) == {"width"}
+
+
+def test_who_takes_all_settings_has_read_them_all():
+    assert settings_asked_for("watched:TakesAll", SHAPE, [{"width": 8, "depth": 1}], []) == {"width", "depth"}
+
+
+def test_a_setting_that_only_some_configurations_read_counts_as_read():
+    candidates = [{"kind": "flat", "width": 8}, {"kind": "wide", "width": 8}]
+    assert settings_asked_for("watched:Depends", SHAPE, candidates, ["kind", "width"]) == {"kind", "width"}
+    assert settings_asked_for("watched:Depends", SHAPE, candidates[:1], ["kind", "width"]) == {"kind"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "architectures:\n  watched:Gets:\n    widht: 8",
+            "line 3, architectures.watched:Gets.widht: .*did you mean width",
+        ),
+        (
+            "parameters:\n  widht: 8\narchitectures:\n  watched:Gets: {}",
+            "line 2, parameters.widht: .*did you mean width",
+        ),
+        (
+            "parameters:\n  learning_rat: 0.1\narchitectures:\n  watched:Gets: {}",
+            "line 2, parameters.learning_rat: .*did you mean learning_rate",
+        ),
+    ],
+)
+def test_a_setting_of_a_search_space_that_nobody_reads_is_refused(tmp_path, text, sentence):
+    (tmp_path / "space.yaml").write_text(text)
+    with pytest.raises(SearchSpaceError, match=sentence):
+        make_plan(SweepConfig.create(data="sklearn:iris", space=str(tmp_path / "space.yaml")))
+
+
+def test_what_built_in_networks_share_a_network_of_ones_own_need_not_read():
+    plan = make_plan(SweepConfig.create(data="sklearn:iris", architecture="watched:Gets"))
+    assert list(plan.sampler.space.architectures) == ["watched:Gets"]
+
+
+def test_train_refuses_a_setting_that_is_never_read(tmp_path):
+    with pytest.raises(ArchitectureError, match="never reads the setting 'widht'; did you mean width"):
+        train(
+            "sklearn:iris", architecture="watched:Gets", parameters={"widht": 64}, tracking_uri="sqlite:////nowhere/x"
+        )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import click
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from support import mixed_frame, train_bundle
@@ -13,6 +14,8 @@ from orchestrator.cli import main
 from orchestrator.cli.base import parse_assignments
 
 COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "promote", "rollback"]
+# the discard port: nobody listens
+NOBODY = "http://127.0.0.1:9"
 COMMANDS += ["train", "spaces", "ui", "doctor"]
 
 
@@ -59,16 +62,58 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["train", "sklearn:iris", "--set", "dept=1"], 2, "did you mean depth"),
         (["predict", "iris", "x.csv"], 2, "x.csv: no such file"),
         (["deploy", "iris"], 2, "iris: not a model"),
-        (["undeploy", "iris"], 1, "there is no deployment 'iris'"),
+        # 2: what was asked for cannot be
+        (["undeploy", "iris"], 2, "there is no deployment 'iris'"),
         (["spaces", "quik"], 2, "did you mean quick"),
-        (["trials"], 1, "there is no sweep"),
-        (["predict", "models:/absent@champion", "rows.csv"], 1, "no registered model 'absent'"),
+        (["trials"], 2, "there is no sweep"),
+        (["trials", "iris"], 2, "there is no sweep 'iris'"),
+        (["resume", "iris"], 2, "there is no sweep"),
+        (["resume", "--trials", "many"], 2, "there is no sweep"),
+        (["sync", "iris"], 2, "there is no sweep"),
+        (["sweeps", "--remove", "iris"], 2, "there is no sweep"),
+        (["train", "--from-trial", "iris:1"], 2, "there is no sweep 'iris'"),
+        (["train", "--from-trial", "abcdef"], 2, "there is no trial 'abcdef'"),
+        (["train", "--from-trial", "iris:1", "--epochs", "2"], 2, "--epochs does not go with --from-trial"),
+        (["train", "sklearn:iris", "--set", "learning_rat=1"], 2, "did you mean learning_rate"),
+        (["train", "sklearn:iris", "--set", "width=wide"], 2, "width must be of type int"),
+        (["train", "sklearn:iris", "--set", "activation=rellu"], 2, "did you mean relu"),
+        (["train", "rows.csv"], 2, "target"),
+        (["train", "rows.csv", "--target", "label", "--ignore", "colour"], 2, "did you mean 'color'"),
+        (["train", "broken.csv", "--target", "label"], 2, "broken.csv"),
+        (["train", "broken.parquet", "--target", "label"], 2, "broken.parquet"),
+        (["predict", "models:/absent@champion", "rows.csv"], 2, "no registered model 'absent'"),
+        (["predict", "models:/absent/3", "rows.csv"], 2, "there is no version 3"),
+        (["predict", "models:/absent", "rows.csv", "-o", "out.xlsx"], 2, ".csv, .csv.gz, .parquet, .pq, .json, .jsonl"),
+        (["predict", "models:/absent", "rows.csv", "-o", "out"], 2, "ends with .csv"),
+        (["predict", "models:/absent", "rows.csv", "-o", "nowhere/out.csv"], 2, "there is no folder nowhere"),
+        (["predict", ".", "rows.csv"], 2, "not a model bundle"),
+        (["predict", "folder", "rows.csv"], 2, "folder: not a model"),
+        (["deploy", "models:/absent@champion"], 2, "no registered model 'absent'"),
+        (["deploy", "iris", "--timeout", "9"], 2, "9m for minutes"),
+        (["deploy", "iris", "--max-body", "big"], 2, "not a size"),
+        (["promote", "absent", "3"], 2, "no registered model 'absent'"),
+        (["rollback", "absent"], 2, "no registered model 'absent'"),
+        (["sweep", "--config", "sweep.yaml"], 2, "sweep.yaml, line 2, trails: "),
+        (["plan", "--config", "sweep.yaml"], 2, "did you mean trials"),
+        (["sweep", "sklearn:iris", "--space", "space.yaml"], 2, "space.yaml, line 3, architectures.mlp.widht: "),
+        (["plan", "sklearn:iris", "--space", "space.yaml"], 2, "did you mean width"),
+        (["submit", "sweep", "sklearn:iris", "--space", "space.yaml"], 2, "did you mean width"),
+        (["ui", "--port", "99999"], 2, "--port"),
+        # 1: the call was right, but something failed or did not answer
+        (["trials", "iris", "--tracking-uri", NOBODY], 1, "no server answers there"),
+        (["predict", "models:/absent@champion", "rows.csv", "--tracking-uri", NOBODY], 1, "no server answers there"),
+        (["promote", "absent", "3", "--tracking-uri", NOBODY], 1, "no server answers there"),
+        (["jobs", "--address", NOBODY], 1, "no job server answers"),
     ],
 )
 def test_mistakes_are_one_sentence_and_an_exit_code(tmp_path, monkeypatch, arguments, code, words):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     mixed_frame(20).to_csv("rows.csv", index=False)
+    (tmp_path / "broken.csv").write_text('a,label\n1,x\n2,"y')
+    (tmp_path / "broken.parquet").write_text("PAR1")
+    (tmp_path / "sweep.yaml").write_text("data: sklearn:iris\ntrails: 3\n")
+    (tmp_path / "space.yaml").write_text("architectures:\n  mlp:\n    widht: 3\n")
     result = run(*arguments)
     assert result.exit_code == code, result.output
     assert words in result.output
@@ -114,9 +159,25 @@ def test_predict_names_a_bad_cell_and_writes_nothing(tmp_path, bundle_folder):
     frame.loc[2, "number"] = "many"
     frame.to_csv(tmp_path / "rows.csv", index=False)
     result = run("predict", bundle_folder, tmp_path / "rows.csv", "-o", tmp_path / "answers.csv")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "rows.csv: row 3, column 'number': 'many' is not a number" in result.output
     assert [entry.name for entry in tmp_path.iterdir()] == ["rows.csv"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a.pq", "a.json", "a.jsonl"])
+def test_predict_writes_the_format_that_the_name_says(tmp_path, bundle_folder, name):
+    mixed_frame(30, seed=1).to_csv(tmp_path / "rows.csv", index=False)
+    result = run("predict", bundle_folder, tmp_path / "rows.csv", "-o", tmp_path / name)
+    assert result.exit_code == 0, result.output
+    path = tmp_path / name
+    if ".csv" in name:
+        found = pd.read_csv(path)
+    elif "json" in name:
+        found = pd.read_json(path, lines=name.endswith("l"))
+    else:
+        found = pd.read_parquet(path)
+    answers = json.loads(run("predict", bundle_folder, tmp_path / "rows.csv", "--json").output)
+    pd.testing.assert_frame_equal(found, pd.DataFrame(answers), rtol=1e-9)
 
 
 def test_assignments_have_json_types():

@@ -594,6 +594,22 @@ def test_a_sweep_is_found_by_its_id_its_name_and_its_run(sweeps):
     assert [sweep.header.id for sweep in known_sweeps()] == ["wine-1", "digits-3", "digits-2", "digits-1"]
 
 
+def test_a_sweep_without_trials_hides_none_that_has_some(sweeps):
+    for number, status in enumerate((FINISHED, "failed", INTERRUPTED), start=1):
+        sweeps(f"digits-{number}", "digits", float(number), status=status)
+    assert find_sweep("digits").id == "digits-3"
+    journal = Journal(sweeps_home().child("digits-1"))
+    journal.record(Begun(1.0, 0, 1))
+    journal.close()
+    assert find_sweep("digits").id == "digits-1"
+    assert find_sweep(None).id == "digits-1"
+    assert find_sweep("digits-3").id == "digits-3"
+    with locked(sweeps_home().child("digits-2"), "digits-2"):
+        assert find_sweep("digits").id == "digits-1"
+        sweeps("digits-2", "digits", 2.0, status=RUNNING)
+        assert find_sweep("digits").id == "digits-2"
+
+
 @pytest.mark.parametrize("selector", ["aaaaa", "digit", "digits-12", "", "zzzzzz"])
 def test_what_is_not_there_is_said_with_the_latest(sweeps, selector):
     for number in range(1, 8):

@@ -1,0 +1,103 @@
+"""Where the trials of a sweep are found: as the sweep itself is, in the store that it was tracked in."""
+
+import dataclasses
+import json
+import time
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+from support import empty_store
+
+from orchestrator.cli import main
+from orchestrator.errors import NoSuchSweepError, TrackingError
+from orchestrator.journal.folder import Header, read_header, sweeps_home, write_header
+from orchestrator.tracking import tags
+from orchestrator.tracking.leaderboard import find_trial, read_leaderboard
+from orchestrator.training import TrialSpec
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A home, and two folders with a store each."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        empty_store(tmp_path / name)
+    monkeypatch.chdir(tmp_path / "one")
+    return tmp_path
+
+
+def track(store, name, trials, sweep_id=None):
+    """A sweep as MLflow has it; with an id, also as this machine knows it."""
+    client = MlflowClient(store)
+    found = client.get_experiment_by_name(name)
+    experiment = found.experiment_id if found else client.create_experiment(name)
+    labels = {tags.KIND: tags.SWEEP_KIND, tags.SWEEP_NAME: name, tags.MAXIMIZE: "false"}
+    run = client.create_run(experiment, tags=labels, start_time=int(time.time() * 1000)).info.run_id
+    for index in range(trials):
+        spec = json.dumps(TrialSpec("mlp").to_json())
+        labels = {tags.PARENT: run, tags.TRIAL_INDEX: str(index), tags.SPEC: spec}
+        client.create_run(experiment, tags=labels)
+    if sweep_id is not None:
+        header = Header(
+            id=sweep_id,
+            name=name,
+            config={"data": "x.csv"},
+            space={},
+            digest="d",
+            metric="log_loss",
+            run_id=run,
+            tracking_uri=store,
+            threads=1,
+            versions={},
+            folder="/",
+            labels={},
+            started=time.time(),
+            status="finished",
+        )
+        write_header(sweeps_home().child(sweep_id), header)
+    time.sleep(0.002)
+    return run
+
+
+def test_a_sweep_is_found_from_every_folder_in_the_store_of_its_own(place, monkeypatch):
+    store = f"sqlite:///{place}/one/mlflow.db"
+    run = track(store, "flowers", 2, "flowers-1")
+    monkeypatch.chdir(place / "two")
+    for selector in ("flowers", "flowers-1", run, run[:8], None):
+        assert read_leaderboard(selector, None).run_id == run
+    assert find_trial("flowers:1", None).index == 1
+    shown = CliRunner().invoke(main, ["trials", "flowers"])
+    assert shown.exit_code == 0, shown.output
+    assert "2 trials by" in shown.output
+    # the variable says where new runs go, not where this sweep is
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/two/mlflow.db")
+    assert CliRunner().invoke(main, ["trials", "flowers"]).output == shown.output
+    assert find_trial("flowers:1", f"sqlite:///{place}/two/mlflow.db").index == 1
+
+
+def test_a_sweep_of_another_machine_is_found_in_mlflow(place):
+    store = f"sqlite:///{place}/one/mlflow.db"
+    run = track(store, "flowers", 1)
+    assert read_leaderboard("flowers", store).run_id == run
+    assert read_leaderboard(run[:7], store).run_id == run
+    with pytest.raises(NoSuchSweepError, match=r"there is no sweep 'flower' in .*home/sweeps or in .*sweeps: flowers"):
+        read_leaderboard("flower", store)
+
+
+def test_a_failed_sweep_without_trials_does_not_hide_the_good_one(place):
+    store = f"sqlite:///{place}/one/mlflow.db"
+    good = track(store, "flowers", 1)
+    track(store, "flowers", 0)
+    assert read_leaderboard("flowers", store).run_id == good
+    assert read_leaderboard(None, store).run_id == good
+
+
+def test_a_store_that_has_lost_the_sweep_is_said_with_what_to_do(place):
+    store = f"sqlite:///{place}/one/mlflow.db"
+    track(store, "flowers", 1, "flowers-1")
+    storage = sweeps_home().child("flowers-1")
+    write_header(storage, dataclasses.replace(read_header(storage), run_id="0" * 32, name="roses"))
+    with pytest.raises(TrackingError, match=r"has no run of the sweep flowers-1; .*orchestrator sync flowers-1"):
+        read_leaderboard("roses", None)
