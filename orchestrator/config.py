@@ -191,6 +191,8 @@ class SweepConfig(_Config):
             of what happened); shared by all nodes of a cluster.
         keep_package: whether the current folder is copied there, to go on without it.
         register_model: whether the winner is registered.
+        allow_second_best: whether the sweep counts as a success, and its winner may become the champion, although there
+            is a better trial whose weights are missing or damaged.
     """
 
     data: str
@@ -226,6 +228,7 @@ class SweepConfig(_Config):
     storage: Annotated[str, BeforeValidator(str)] | None = None
     keep_package: bool = False
     register_model: bool = True
+    allow_second_best: bool = False
 
     @property
     def sweep_name(self) -> str:

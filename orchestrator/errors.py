@@ -75,6 +75,10 @@ class NoSuchTrialError(TrackingError, UsageError):
     """A trial that the MLflow store does not have."""
 
 
+class LostRunError(TrackingError):
+    """A run that the MLflow store had is not in it any more."""
+
+
 class BundleError(UsageError):
     """A model bundle that is incomplete, damaged or not safe to load."""
 

@@ -44,6 +44,14 @@ def data_options(function: Function) -> Function:
     return function
 
 
+second_best_option = click.option(
+    "--allow-second-best",
+    is_flag=True,
+    default=None,
+    help="Accept the next model when the weights of the best one are missing or damaged.",
+)
+
+
 def sweep_options(function: Function) -> Function:
     """All that says what a sweep is, its data among it; `sweep_config` makes it of them."""
     options = [
@@ -108,6 +116,7 @@ def sweep_options(function: Function) -> Function:
             type=DURATION,
             help="Wait so long at the end for an MLflow that is away. Default: 1m.",
         ),
+        second_best_option,
         click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options."),
     ]
     for option in reversed(options):
@@ -139,15 +148,20 @@ def sweep_config(data: str | None, config_file: Path | None, options: dict[str, 
     return config
 
 
-def show_test(test: Mapping[str, float]) -> None:
-    """Prints the metrics on the test rows."""
+def show_test(test: Mapping[str, float], looks: int) -> None:
+    """Prints the metrics on the test rows, and how often models were measured on these."""
     click.echo("test " + ", ".join(f"{name} {show_number(value)}" for name, value in test.items()))
+    if looks > 1:
+        click.echo(
+            f"these test rows have now been looked at {looks} times: trust their figures a little less each time"
+        )
 
 
 def show_registration(registration: Registration) -> None:
     """Prints what became of the model."""
     role = "champion" if registration.champion else "not champion"
-    click.echo(f"registered as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
+    done = "is registered already" if registration.existing else "registered"
+    click.echo(f"{done} as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
 
 
 def say(sentence: str) -> None:

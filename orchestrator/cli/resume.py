@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
-from orchestrator.cli.options import say, show_registration
+from orchestrator.cli.options import say, second_best_option, show_registration
 from orchestrator.cli.sweep import Progress, conclude
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ storage_option = click.option(
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: as before.")
 @click.option("--tracking-uri", metavar="URI", help="MLflow, if it has another address now. Default: as before.")
 @click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow.")
+@second_best_option
 @json_option
 def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""
@@ -81,9 +82,12 @@ def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_js
     from orchestrator.execution.resume import sync as send
 
     result = send(sweep, storage=storage, tracking_uri=tracking_uri)
+    for note in result.notes:
+        say(note)
     if as_json:
         model = result.registration.uri if result.registration else None
-        print_json({"id": result.id, "run_id": result.run_id, "trials": result.trials, "model": model})
+        content = {"id": result.id, "run_id": result.run_id, "trials": result.trials, "model": model}
+        print_json({**content, "anew": result.anew})
         return
     click.echo(f"MLflow has all of {result.id}: {result.trials} trials, run {result.run_id}")
     if result.registration is not None:

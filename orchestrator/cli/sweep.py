@@ -54,7 +54,12 @@ def conclude(result: SweepResult, *, as_json: bool) -> None:
         )
     if result.interrupted:
         say(f"go on with: orchestrator resume {result.id}")
-    if result.interrupted or result.unsent is not None:
+    if not result.accepted:
+        say(
+            f"trial {result.best.index} was taken instead of a better one, so it does not become the champion by "
+            "itself; accept it with --allow-second-best, or with: orchestrator promote"
+        )
+    if result.interrupted or result.unsent is not None or not result.accepted:
         raise click.exceptions.Exit(1)
 
 
@@ -84,7 +89,7 @@ def show(result: SweepResult) -> None:
     settings = ", ".join(f"{name} {show_number(value)}" for name, value in spec.settings.items())
     click.echo(f"best: trial {best.index}, {spec.architecture} ({settings})")
     click.echo(f"validation {result.metric.name} {show_number(best.value)}")
-    show_test(result.test)
+    show_test(result.test, result.test_looks)
     if registration is not None:
         show_registration(registration)
         click.echo(f"next: orchestrator deploy {registration.uri}")
@@ -113,6 +118,8 @@ def to_json(result: SweepResult) -> dict[str, Any]:
         "best_trial": result.best.index,
         "validation": result.best.value,
         "test": dict(result.test),
+        "test_looks": result.test_looks,
+        "skipped": list(result.skipped),
         "model": None
         if registration is None
         else {
@@ -121,6 +128,7 @@ def to_json(result: SweepResult) -> dict[str, Any]:
             "champion": registration.champion,
             "reason": registration.reason,
             "uri": registration.uri,
+            "existing": registration.existing,
         },
         "unsent": result.unsent,
         "interrupted": result.interrupted,

@@ -82,7 +82,7 @@ def train(
         print_json(_to_json(result, again))
         return
     click.echo(f"best epoch {result.report.best_epoch}, {result.spec.metric} {show_number(result.report.best_value)}")
-    show_test(result.test)
+    show_test(result.test, result.looks)
     if again is not None:
         _show_comparison(again)
     if result.registration is not None:
@@ -129,6 +129,7 @@ def _to_json(result: TrainResult, again: Again | None) -> dict[str, Any]:
         "best_epoch": result.report.best_epoch,
         "best_value": result.report.best_value,
         "test": dict(result.test),
+        "test_looks": result.looks,
         "model": result.registration.uri if result.registration else None,
         "seconds": round(result.seconds, 3),
     }

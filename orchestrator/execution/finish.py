@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
 import tempfile
 import time
@@ -12,25 +12,27 @@ from pathlib import Path
 
 from orchestrator.data import Examples, PartName, StreamedDataset
 from orchestrator.errors import ExecutionError, StorageError, TrackingError
+from orchestrator.execution.choice import choose, sentences
 from orchestrator.execution.director import Director
-from orchestrator.execution.ledger import Ledger, TrialRecord
+from orchestrator.execution.ledger import TrialRecord
 from orchestrator.execution.plan import SweepPlan
-from orchestrator.execution.trial_files import best_weights
-from orchestrator.execution.winner import Winner, make_winner, register_bundle_folder, test_part
+from orchestrator.execution.winner import Winner, figure_of, make_winner, rows_of
 from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
-from orchestrator.tracking.registry import Registration
+from orchestrator.tracking.looks import count_looks
+from orchestrator.tracking.registry import Registration, register_bundle
 from orchestrator.tracking.sweeps import SweepTracker
-from orchestrator.training import EpochReport, Metric, unpack_weights
+from orchestrator.training import Metric
 
 FILE = "result.json"
 MODEL_FOLDER = "model"
+MAX_TAG_LENGTH = 5000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep has ended, as plain JSON in its folder.
+    """How a sweep has ended, as plain JSON in its folder; the model lies beside it.
 
     Attributes:
         status: finished or interrupted.
@@ -45,6 +47,11 @@ class Outcome:
         at: when it ended, seconds since 1970.
         model: URI of what was registered, None if nothing was yet.
         champion: whether it is the champion, and why.
+        model_digest: see `Winner`; empty if an older version wrote this.
+        doubt: why the winner must not become the champion, nothing if it may.
+        skipped: sentences about better trials whose models cannot be used.
+        looks: how often this sweep has measured a model on the test rows.
+        current: false once another session of the sweep has begun.
     """
 
     status: str
@@ -60,6 +67,11 @@ class Outcome:
     at: float
     model: str | None = None
     champion: str = ""
+    model_digest: str = ""
+    doubt: str = ""
+    skipped: tuple[str, ...] = ()
+    looks: int = 1
+    current: bool = True
 
     def save(self, storage: Storage) -> None:
         """Writes it into the folder of the sweep.
@@ -69,11 +81,31 @@ class Outcome:
         """
         storage.write(FILE, json.dumps(asdict(self), indent=1).encode())
 
+    @classmethod
+    def read(cls, storage: Storage) -> Outcome | None:
+        """What `save` wrote, None if there is nothing.
+
+        Raises:
+            StorageError: it is damaged.
+        """
+        if not storage.size(FILE):
+            return None
+        try:
+            content = json.loads(storage.read(FILE))
+            return cls(**{**content, "skipped": tuple(content.get("skipped", ()))})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StorageError(
+                f"{storage}/{FILE}: damaged ({error}); delete it, and add a trial for the sweep to end again: "
+                "orchestrator resume SWEEP --trials +1"
+            ) from None
+
     def tell(self, tracker: SweepTracker) -> None:
         """Writes it to the parent run and ends that."""
         figures = {f"test_{name}": value for name, value in self.test.items()} | {tags.OBJECTIVE: self.validation}
         labels = {
             tags.BEST_TRIAL: str(self.best),
+            tags.TEST_LOOKS: str(self.looks),
+            tags.SKIPPED: "; ".join(self.skipped)[:MAX_TAG_LENGTH],
             **{f"{tags.TRIALS}.{status}": str(count) for status, count in self.trials.items()},
         }
         if self.model is not None:
@@ -81,57 +113,76 @@ class Outcome:
         tracker.finish("KILLED" if self.status == INTERRUPTED else "FINISHED", figures, labels, self.at)
 
 
-def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[TrialRecord, Winner]:
-    """The best trial, measured on the test rows.
+@dataclass(frozen=True)
+class Ending:
+    """What the end of a sweep has led to.
+
+    Attributes:
+        registration: None if none was wanted or possible.
+        unsent: why MLflow does not have all of it, None if it has.
+        looks: how often models were measured on these test rows, as far as is known.
+    """
+
+    registration: Registration | None
+    unsent: str | None
+    looks: int
+
+
+def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[TrialRecord, Winner, tuple[str, ...]]:
+    """The best trial whose model can be used, measured on the test rows.
+
+    Returns:
+        Its record, its model, and sentences about better trials whose models cannot be used.
 
     Raises:
         ExecutionError: no trial has a result.
     """
-    found = _best_with_weights(director.ledger, storage)
-    if found is None:
-        raise ExecutionError(_nothing(director))
-    best, report, weights = found
-    winner = make_winner(
-        best.best_spec or best.spec,
-        report,
-        plan.dataset,
-        plan.metric,
-        lambda network: unpack_weights(network, weights),
-        _test_rows(plan),
-    )
-    return best, winner
-
-
-def _best_with_weights(ledger: Ledger, storage: Storage) -> tuple[TrialRecord, EpochReport, bytes] | None:
-    """The best trial whose weights can be read; those of the very best may be lost with a disk."""
-    for record in ledger.ranked():
-        if record.report is not None:
-            with contextlib.suppress(StorageError):
-                return record, record.report, best_weights(storage, record.index, record.report.best_epoch)
-    return None
+    dataset, metric = plan.dataset, plan.metric
+    choice, skipped = choose(director.ledger, storage, dataset, metric, lambda: _rows(plan, PartName.VALIDATION))
+    told = tuple(sentences(skipped, metric))
+    if choice is None:
+        raise ExecutionError(_nothing(director, told))
+    best = choice.record
+    spec = best.best_spec or best.spec
+    rows = _rows(plan, PartName.TEST)
+    winner = make_winner(spec, choice.report, dataset, metric, choice.network, choice.validation, rows)
+    if told and not plan.config.allow_second_best:
+        winner = replace(winner, doubt="; ".join((*told, *([winner.doubt] if winner.doubt else []))))
+    return best, winner, told
 
 
 def forget_outcome(storage: Storage) -> None:
-    """A new session begins: how the one before has ended does not count any more."""
-    storage.remove(FILE)
-    storage.child(MODEL_FOLDER).clear()
+    """A new session begins: how the one before has ended does not count any more, but what it has done is known."""
+    try:
+        before = Outcome.read(storage)
+    except StorageError:
+        storage.remove(FILE)
+    else:
+        if before is not None:
+            replace(before, current=False).save(storage)
 
 
 def finish(
-    plan: SweepPlan, tracker: SweepTracker, best: TrialRecord, winner: Winner, director: Director, storage: Storage
-) -> tuple[Registration | None, str | None]:
+    plan: SweepPlan,
+    tracker: SweepTracker,
+    best: TrialRecord,
+    winner: Winner,
+    skipped: tuple[str, ...],
+    director: Director,
+    storage: Storage,
+) -> Ending:
     """Has everything written to MLflow and registers the winner.
 
-    Until that is done the model lies in the sweep's folder, from where `sync` takes it.
-
-    Returns:
-        What was registered, and, if the store could not be used, why nothing was.
+    The model lies in the sweep's folder, from where `sync` takes it when the store could not be used, or was lost.
 
     Raises:
         TrackingError: MLflow has not got what was sent.
     """
     report, ledger = best.report, director.ledger
     statuses = [trial.status for trial in ledger.trials.values()]
+    before = Outcome.read(storage)
+    # to measure the same model again tells nothing new
+    looks = 1 if before is None else before.looks + (before.model_digest != winner.digest)
     outcome = Outcome(
         status=INTERRUPTED if director.stopping else FINISHED,
         best=best.index,
@@ -144,6 +195,10 @@ def finish(
         digest=plan.dataset.digest,
         register=plan.config.register_model,
         at=time.time(),
+        model_digest=winner.digest,
+        doubt=winner.doubt,
+        skipped=skipped,
+        looks=looks,
     )
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         folder = Path(temporary) / "bundle"
@@ -153,13 +208,25 @@ def finish(
         outcome.save(storage)
         away = tracker.close_trials(len(ledger.trials), ledger.reports, plan.config.tracking_timeout.total_seconds())
         if away is not None:
-            return None, away
+            return Ending(None, away, looks)
         try:
+            looks += count_looks(tracker.client, outcome.digest, tracker.run_id)
             registration = _register(tracker, plan.name, folder, outcome) if outcome.register else None
             _tell(tracker, outcome, registration, storage)
         except TrackingError as error:
-            return None, str(error)
-    return registration, None
+            return Ending(None, str(error), looks)
+    return Ending(registration, None, looks)
+
+
+def forget_registration(storage: Storage) -> None:
+    """The store has lost the sweep, and its model with it: `finish_later` registers that again.
+
+    Raises:
+        StorageError: how the sweep has ended cannot be read.
+    """
+    outcome = Outcome.read(storage)
+    if outcome is not None:
+        replace(outcome, model=None, champion="").save(storage)
 
 
 def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage) -> Registration | None:
@@ -173,17 +240,20 @@ def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage
 
     Returns:
         What was registered, None if nothing was left to be.
+
+    Raises:
+        StorageError: how the sweep has ended cannot be read.
+        TrackingError: the store cannot be used.
     """
-    try:
-        outcome = Outcome(**json.loads(storage.read(FILE)))
-    except StorageError:
+    outcome = Outcome.read(storage)
+    if outcome is None or not outcome.current:
         # the sweep has not come to its end
         tracker.finish("FAILED" if status == FAILED else "KILLED", {}, {})
         return None
     model = storage.child(MODEL_FOLDER)
     names = model.names()
     registration = None
-    if names and outcome.model is None:
+    if names and outcome.register and outcome.model is None:
         with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
             folder = Path(temporary) / "bundle"
             for file in names:
@@ -194,18 +264,34 @@ def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage
     return registration
 
 
+def model_is_lost(storage: Storage) -> bool:
+    """Whether a model shall be registered and is neither in the store nor in the folder."""
+    outcome = Outcome.read(storage)
+    wanted = outcome is not None and outcome.current and outcome.register and outcome.model is None
+    return wanted and not storage.child(MODEL_FOLDER).names()
+
+
 def _register(tracker: SweepTracker, name: str, folder: Path, outcome: Outcome) -> Registration:
     if tracker.writer is None:
         raise TrackingError("the trials have not been written")
-    return register_bundle_folder(
+    metric = Metric(outcome.metric, outcome.maximize)
+    return register_bundle(
         tracker.client,
         tracker.writer.run_id(outcome.best),
         name,
         folder,
-        Metric(outcome.metric, outcome.maximize),
-        outcome.test,
-        outcome.digest,
+        figure_of(metric, outcome.validation, outcome.test, outcome.digest),
+        outcome.model_digest or _digest_of_files(folder),
+        outcome.doubt,
     )
+
+
+def _digest_of_files(folder: Path) -> str:
+    found = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            found.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+    return found.hexdigest()
 
 
 def _tell(tracker: SweepTracker, outcome: Outcome, registration: Registration | None, storage: Storage) -> None:
@@ -215,31 +301,35 @@ def _tell(tracker: SweepTracker, outcome: Outcome, registration: Registration | 
         outcome = replace(outcome, model=f"models:/{registration.name}/{registration.version}", champion=champion)
         outcome.save(storage)
     outcome.tell(tracker)
-    storage.child(MODEL_FOLDER).clear()
 
 
 def _keep_model(folder: Path, storage: Storage) -> None:
+    storage.child(MODEL_FOLDER).clear()
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             storage.write(f"{MODEL_FOLDER}/{file.relative_to(folder).as_posix()}", file.read_bytes())
 
 
-def _test_rows(plan: SweepPlan) -> Iterable[Examples]:
+def _rows(plan: SweepPlan, part: PartName) -> Iterable[Examples]:
     if not isinstance(plan.dataset, StreamedDataset):
-        return test_part(plan.dataset)
+        return rows_of(plan.dataset, part)
     from orchestrator.execution.streaming import encoded_part, fetch
 
-    return fetch(encoded_part(plan.dataset, PartName.TEST))
+    return fetch(encoded_part(plan.dataset, part))
 
 
-def _nothing(director: Director) -> str:
+def _nothing(director: Director, skipped: tuple[str, ...]) -> str:
     ledger = director.ledger
+    if skipped:
+        return (
+            f"there is no model, because the weights of no trial can be used: {'; '.join(skipped)}; one of them can be "
+            "trained again (orchestrator train --from-trial SWEEP:TRIAL), or new ones (orchestrator resume SWEEP "
+            "--trials +N)"
+        )
     if director.stopping:
         return "stopped before the first epoch of any trial was over: there is no model to keep"
     if not ledger.trials:
         return "no trial was started before the time budget was spent; give more time"
-    if any(trial.report is not None for trial in ledger.trials.values()):
-        return "the weights of no trial could be kept, so there is no model; is the disk full? (see the messages above)"
     reasons: dict[str, int] = {}
     for trial in ledger.trials.values():
         reasons[trial.reason] = reasons.get(trial.reason, 0) + 1

@@ -94,6 +94,7 @@ class Ledger:
         records: of all trials that were drawn, by index.
         wanted: how many there shall be, None if that is open.
         spent: seconds of all sessions but the present one, each from the start of its first trial.
+        lost: why weights that were kept cannot be used, by index.
     """
 
     def __init__(self, metric: Metric) -> None:
@@ -101,6 +102,7 @@ class Ledger:
         self.records: dict[int, TrialRecord] = {}
         self.wanted: int | None = None
         self.spent = 0.0
+        self.lost: dict[int, str] = {}
         # the time before a session's first trial is the machine's
         self._begun: float | None = None
         self._last = 0.0
@@ -169,6 +171,17 @@ class Ledger:
                 pass
         self._last = event.at
 
+    def lose_weights(self, index: int, reason: str) -> None:
+        """The weights of a trial turned out to be damaged, or not in the storage any more."""
+        self.records[index].kept = 0
+        self.lost[index] = reason
+        if self._best is self.records[index]:
+            self._best = self._best_kept()
+
+    def _best_kept(self) -> TrialRecord | None:
+        kept = (record for record in self.records.values() if record.best_is_kept)
+        return min(kept, key=self.rank, default=None)
+
     def _report(self, record: TrialRecord, event: Reported) -> None:
         report = event.report
         record.report, record.epochs = report, report.epoch
@@ -179,8 +192,7 @@ class Ledger:
         if report.best_epoch == report.epoch:
             record.best_spec = record.spec
         if self._best is record and not record.best_is_kept:
-            kept = (other for other in self.records.values() if other.best_is_kept)
-            self._best = min(kept, key=self.rank, default=None)
+            self._best = self._best_kept()
         elif record.best_is_kept and (self._best is None or self.rank(record) < self.rank(self._best)):
             self._best = record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +15,9 @@ from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, TrackingError, UsageError
 from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.finish import MODEL_FOLDER, finish_later
+from orchestrator.execution.finish import finish_later, forget_registration, model_is_lost
 from orchestrator.execution.plan import sampler_of, space_size
-from orchestrator.execution.sweep import SweepResult, continue_sweep
+from orchestrator.execution.sweep import SweepResult, continue_sweep, made_anew
 from orchestrator.journal import Begun, Drawn, Opened, Reported
 from orchestrator.journal.folder import (
     FINISHED,
@@ -32,9 +33,12 @@ from orchestrator.journal.lock import locked
 from orchestrator.journal.package import kept_package
 from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
+from orchestrator.tracking import tags
+from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import absolute_uri, end_if_running, find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker
+from orchestrator.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from orchestrator.units import format_duration
 
 MORE = re.compile(r"\+(\d+)")
@@ -63,7 +67,7 @@ def resume(
         tracking_uri: the store, if it has another address now.
         hooks: what to listen to.
         **options: fields of `SweepConfig` that may change: `time_budget`, `address`, `concurrency`, `max_failures`,
-            `failed_share`, `epoch_timeout`, `placement_timeout`, `disk_budget`, `register_model`.
+            `failed_share`, `epoch_timeout`, `placement_timeout`, `disk_budget`, `register_model`, `allow_second_best`.
 
     Raises:
         OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
@@ -91,16 +95,22 @@ class SyncResult:
         run_id: of its run in MLflow.
         trials: how many MLflow has.
         registration: what was registered, None if nothing was left to be.
+        anew: whether the store did not know the sweep, so that its runs were made anew.
+        notes: sentences about what was found.
     """
 
     id: str
     run_id: str
     trials: int
     registration: Registration | None
+    anew: bool
+    notes: tuple[str, ...]
 
 
 def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: str | None = None) -> SyncResult:
     """Sends what the tracking store has not got of a sweep: runs, metrics, and the model. Nothing twice.
+
+    A store that does not know the sweep, because it was lost or is another one, gets all of it; that is remembered.
 
     Args:
         sweep: its id, its name (the latest of that name) or its MLflow run; None for the latest.
@@ -119,7 +129,8 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
             raise ExecutionError(f"the sweep {header.id} has not begun, so there is nothing to send: resume it first")
         if found.damage:
             write_header(found.storage, header)
-        tracker = SweepTracker.reopen(tracking_uri or header.tracking_uri, header.run_id, None)
+        tracker, header, notes = _open(found, tracking_uri)
+        anew = bool(notes)
         tracker.start(header.labels, events)
         trials = {event.index for event in events if isinstance(event, Begun)}
         reports = sum(isinstance(event, Reported) for event in events)
@@ -127,7 +138,12 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         if away is not None:
             raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
         registration = finish_later(tracker, header.name, header.status, found.storage)
-    return SyncResult(header.id, header.run_id, len(trials), registration)
+        if model_is_lost(found.storage):
+            notes.append(
+                "its model is not in its folder (an older version made it), so it cannot be registered; "
+                f"train it again: orchestrator train --from-trial {header.name}:TRIAL"
+            )
+    return SyncResult(header.id, tracker.run_id, len(trials), registration, anew=anew, notes=tuple(notes))
 
 
 def end_removed(sweep: KnownSweep | BrokenSweep) -> None:
@@ -141,9 +157,38 @@ def end_removed(sweep: KnownSweep | BrokenSweep) -> None:
             end_if_running(header.tracking_uri, run_id, "the folder of the sweep was removed")
 
 
-def is_unsent(found: KnownSweep) -> bool:
-    """Whether a model of this sweep waits for its registration."""
-    return bool(found.storage.child(MODEL_FOLDER).names())
+def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, Header, list[str]]:
+    """The sweep in the store, its header with where that is, and what to tell if it was not there."""
+    header, storage = found.header, found.storage
+    uri = header.tracking_uri if tracking_uri is None else absolute_uri(tracking_uri)
+    description = Description.read(storage) or _describe(header, storage)
+    tracker = SweepTracker.open_again(uri, header.run_id, description, header.started)
+    now = replace(header, run_id=tracker.run_id, tracking_uri=uri)
+    notes = []
+    if header.run_id != tracker.run_id:
+        notes.append(made_anew(replace(header, tracking_uri=uri), tracker))
+        # before the new run counts: cut off in between, all of this happens again
+        forget_registration(storage)
+    if now != header:
+        write_header(storage, now)
+    return tracker, now, notes
+
+
+def _describe(header: Header, storage: Storage) -> Description:
+    """Of a sweep of an older version, which kept no description: what its header says."""
+    metric = (CLASSIFICATION_METRICS | REGRESSION_METRICS)[header.metric]
+    data = {name: header.config.get(name) for name in ("data", "target", "task", "categorical", "ignore")}
+    labels = {
+        tags.KIND: tags.SWEEP_KIND,
+        tags.SWEEP_NAME: header.name,
+        tags.SWEEP_ID: header.id,
+        tags.STORAGE: str(storage),
+        tags.DIGEST: header.digest,
+        tags.MAXIMIZE: str(metric.maximize).lower(),
+        tags.DATA: json.dumps({name: value for name, value in data.items() if value}),
+    }
+    parameters = {"metric": header.metric, **{name: str(value) for name, value in header.config.items()}}
+    return Description(header.name, labels, parameters, plain_facts(header.name, header.digest, str(data["data"])))
 
 
 def _options(found: KnownSweep, trials: str | int | None, options: Mapping[str, Any]) -> SweepConfig:

@@ -40,8 +40,9 @@ from orchestrator.journal.folder import (
 from orchestrator.journal.lock import locked
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
+from orchestrator.tracking.description import Description
 from orchestrator.tracking.registry import Registration
-from orchestrator.tracking.store import absolute_uri, find_sweep_run
+from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.training import Metric
 
@@ -66,6 +67,9 @@ class SweepResult:
         best: the winner's record.
         test: the winner's metrics on the test rows.
         bundle: the winner's model.
+        skipped: sentences about better trials whose models cannot be used.
+        accepted: whether none was skipped, or `allow_second_best` was given.
+        test_looks: how often models were measured on these test rows, as far as MLflow knows; this time included.
         registration: what was registered, None if it was not wanted or not possible.
         unsent: why MLflow does not have all of it; None if it has.
         interrupted: whether the user stopped it.
@@ -82,6 +86,9 @@ class SweepResult:
     best: TrialRecord
     test: Mapping[str, float]
     bundle: ModelBundle
+    skipped: tuple[str, ...]
+    accepted: bool
+    test_looks: int
     registration: Registration | None
     unsent: str | None
     interrupted: bool
@@ -204,20 +211,27 @@ def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTra
             "not be compared; bring the old file back, or start a new sweep"
         )
     header = first_header(plan, origin)
+    labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
+    description = Description.of(plan.name, plan.dataset, plan.metric, plan.parameters, labels)
     if origin.known is None:
+        description.save(origin.storage)
         write_header(origin.storage, header)
-    # one that was killed in between has left a run, of which only its tag tells
-    run_id = header.run_id or (find_sweep_run(header.tracking_uri, header.id) if origin.known is not None else None)
-    if run_id is None:
-        labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
-        uri = header.tracking_uri
-        tracker = SweepTracker(uri, plan.name, plan.dataset, plan.metric, plan.parameters, labels)
+        tracker = SweepTracker(header.tracking_uri, description)
     else:
-        tracker = SweepTracker.reopen(header.tracking_uri, run_id, plan.dataset)
+        description = Description.read(origin.storage) or description
+        tracker = SweepTracker.open_again(header.tracking_uri, header.run_id, description, header.started)
     if header.run_id != tracker.run_id:
         header = header.with_run(tracker.run_id, absolute_uri(tracker.client.tracking_uri))
         write_header(origin.storage, header)
     return tracker, header
+
+
+def made_anew(known: Header, tracker: SweepTracker) -> str:
+    """What to tell of a store that does not know the sweep."""
+    return (
+        f"the MLflow store {known.tracking_uri} has no run {known.run_id}; the runs of the sweep are made anew from "
+        f"its journal, below run {tracker.run_id}"
+    )
 
 
 def _describe_data(config: SweepConfig) -> dict[str, str]:
@@ -306,12 +320,15 @@ def _run(
     pool: GangPool | None,
     started: float,
 ) -> SweepResult:
+    from orchestrator.execution.choice import drop_lost, sentences
     from orchestrator.execution.finish import find_winner, finish, forget_outcome
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     header = last_header(header, slots)
+    if origin.known is not None and origin.known.run_id not in (None, tracker.run_id):
+        hooks.say(made_anew(origin.known, tracker))
     past = [] if origin.known is None else list(read_events(origin.storage))
     forget_outcome(origin.storage)
     write_header(origin.storage, header)
@@ -320,14 +337,19 @@ def _run(
     try:
         director, running = assemble(plan, origin, hooks, pool, slots, header, journal)
         director.restore(past)
+        lost = drop_lost(director.ledger, origin.storage, plan.config.keep_top)
+        for sentence in sentences(lost, plan.metric):
+            hooks.say(sentence)
         director.open(plan.trials)
         hooks.say(plan.announcement(slots, len(director.ledger.ended())))
         search_started = time.perf_counter()
         interrupted = run_trials(plan, director, running)
         search_seconds = time.perf_counter() - search_started
         journal.flush()
-        best, winner = find_winner(plan, director, origin.storage)
-        registration, unsent = finish(plan, tracker, best, winner, director, origin.storage)
+        best, winner, skipped = find_winner(plan, director, origin.storage)
+        for sentence in skipped:
+            hooks.say(sentence)
+        ending = finish(plan, tracker, best, winner, skipped, director, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
@@ -349,8 +371,11 @@ def _run(
         best,
         winner.test,
         winner.bundle,
-        registration,
-        unsent,
+        skipped,
+        not skipped or plan.config.allow_second_best,
+        ending.looks,
+        ending.registration,
+        ending.unsent,
         interrupted,
         time.perf_counter() - started,
         search_seconds,

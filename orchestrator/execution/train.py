@@ -11,20 +11,29 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import nn
 
-from orchestrator.architectures import is_custom, never_read, parse_settings, settings_asked_for
+from orchestrator.architectures import build_network, is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.bundle import ModelBundle
-from orchestrator.data import AnyDataset, Task, is_parquet_folder, load_table, prepare_dataset, prepare_streamed
+from orchestrator.data import (
+    AnyDataset,
+    PartName,
+    Task,
+    is_parquet_folder,
+    load_table,
+    prepare_dataset,
+    prepare_streamed,
+)
 from orchestrator.errors import ArchitectureError, OrchestratorError
 from orchestrator.execution.assembly import Say
 from orchestrator.execution.plan import describe
-from orchestrator.execution.winner import make_winner, register_winner, test_part
+from orchestrator.execution.winner import Answers, make_winner, register_winner, rows_of
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.tracking import tags
+from orchestrator.tracking.description import dataset_input
+from orchestrator.tracking.looks import note_look
 from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import client_for, tracked
-from orchestrator.tracking.sweeps import dataset_input, open_experiment
+from orchestrator.tracking.sweeps import open_experiment
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.training import (
     SHARED_PARAMETERS,
@@ -54,6 +63,7 @@ class TrainResult:
         test: metrics on the test rows.
         bundle: the model, with the weights of its best epoch.
         registration: what was registered, None if it was not wanted.
+        looks: how often models were measured on these test rows, this time included.
         seconds: wall time.
     """
 
@@ -64,6 +74,7 @@ class TrainResult:
     test: Mapping[str, float]
     bundle: ModelBundle
     registration: Registration | None
+    looks: int
     seconds: float
 
 
@@ -183,17 +194,17 @@ def train_spec(
     reports = train_trial(spec, dataset.without_test(), on_best=best.keep, device=device)
     report = _train(spec, reports, writer, on_epoch, stop_after)
 
-    def load(network: nn.Module) -> None:
-        network.load_state_dict(best.state or {})
-
-    winner = make_winner(spec, report, dataset, metric, load, test_part(dataset))
+    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    network.load_state_dict(best.state or {})
+    validation = Answers.of(network, rows_of(dataset, PartName.VALIDATION), dataset.schema.target.task)
+    winner = make_winner(spec, report, dataset, metric, network, validation, rows_of(dataset, PartName.TEST))
     run_id = writer.run_id(0)
+    looks = note_look(client, run_id, winner.test, dataset.digest)
     registration = None
     if register_model:
         registration = register_winner(client, run_id, dataset.name, winner, metric, dataset.digest)
-    return TrainResult(
-        dataset.name, run_id, spec, report, winner.test, winner.bundle, registration, time.perf_counter() - started
-    )
+    seconds = time.perf_counter() - started
+    return TrainResult(dataset.name, run_id, spec, report, winner.test, winner.bundle, registration, looks, seconds)
 
 
 def _train(

@@ -60,7 +60,7 @@ def check_bundle(folder: Path) -> ModelBundle:
 
 
 def check_metric(client: MlflowClient, name: str, version: str, champion: str | None) -> str:
-    """Makes sure that a version is not worse than the champion, both measured on the same test rows.
+    """Makes sure that a version is not worse than the champion, both measured on the same rows.
 
     Args:
         client: of the store.
@@ -170,7 +170,7 @@ def _judge(client: MlflowClient, name: str, version: str, champion: str | None) 
     with tracked(client.tracking_uri):
         figure = read_figure(client, name, version)
         if figure is None:
-            return False, "it has no figure on test rows to compare with the champion's"
+            return False, "it has no figures to compare with the champion's"
         comparison = compare(figure, read_figure(client, name, champion), champion)
     if comparison.verdict == "worse":
         return False, f"worse than the champion: {comparison.sentence}"

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import math
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
-from orchestrator.bundle import ModelBundle
-from orchestrator.data import Schema
 from orchestrator.tracking import tags
 from orchestrator.tracking.rollout import CHAMPION, promote, read_rollout
 from orchestrator.tracking.store import tracked
+from orchestrator.tracking.versions import find_version, link_version, make_version
 from orchestrator.training import Metric
 from orchestrator.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.models import ModelSignature
+    from mlflow.entities.model_registry import ModelVersion
 
-TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
-REQUIRED_PACKAGES = (
-    "mlflow",
-    "torch",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "safetensors",
-    "orchestrator-automl",
-)
+YES, NO, IN_DOUBT = "yes", "no", "in doubt"
+MAX_TAG_LENGTH = 5000
 
 
 @dataclass(frozen=True)
@@ -46,14 +30,16 @@ class Registration:
 
     Attributes:
         name, version: `models:/NAME/VERSION`.
-        champion: whether it got the alias `champion`.
+        champion: whether it has the alias `champion`.
         reason: why, or why not, as a sentence.
+        existing: whether it was registered before, so that nothing new was.
     """
 
     name: str
     version: str
     champion: bool
     reason: str
+    existing: bool = False
 
     @property
     def uri(self) -> str:
@@ -63,16 +49,21 @@ class Registration:
 
 @dataclass(frozen=True)
 class Figure:
-    """How good a version is.
+    """How good a version is, by the metric by which it was chosen.
+
+    Versions are compared on the validation rows: the test rows, which each sweep would else look at to choose, are for
+    the report. What older versions of this program have registered has a figure on the test rows only.
 
     Attributes:
         metric: by which it was chosen.
-        value: of the metric on the test rows.
-        digest: of the data set that these are a part of.
+        validation: its value on the validation rows, None if it is not known.
+        test: on the test rows, None if it is not known.
+        digest: of the data set that these are parts of.
     """
 
     metric: Metric
-    value: float
+    validation: float | None
+    test: float | None
     digest: str
 
 
@@ -90,133 +81,111 @@ class Comparison:
 
 
 def register_bundle(
-    client: MlflowClient, run_id: str, name: str, folder: Path, metric: Metric, test_value: float, digest: str
+    client: MlflowClient, run_id: str, name: str, folder: Path, figure: Figure, model_digest: str, doubt: str = ""
 ) -> Registration:
-    """Logs a bundle's folder as a model of a run, registers it, and moves the alias `champion` if it is better.
+    """Makes a bundle's folder a version of a registered model, and moves the alias `champion` if it is better.
+
+    One model is one version: where there is one of the same digest, nothing new is registered. What was cut off after
+    any step (the model's files, the version, its tags, the alias) goes on from there when it is tried again. The tag
+    with the decision about the champion is written last; from then on, the alias is the user's business.
 
     Args:
         client: of the store.
         run_id: the winning trial's run.
         name: of the registered model.
         folder: what `ModelBundle.save` wrote.
-        metric, test_value, digest: by which it is compared with the present champion.
+        figure: by which it is compared with the present champion.
+        model_digest: of what makes the model, see `Winner.digest`.
+        doubt: why it must not become the champion, whatever its figures; nothing if it may.
 
     Raises:
         TrackingError: the store cannot be used.
     """
-    with tracked(client.tracking_uri), _fluent_store(client.tracking_uri):
-        version = _log_and_register(run_id, name, folder)
-        labels = {tags.METRIC: metric.name, tags.TEST_VALUE: repr(test_value), tags.DIGEST: digest}
-        for key, value in labels.items():
-            client.set_model_version_tag(name, version, key, value)
-        champion, reason = _compare(client, name, version, Figure(metric, test_value, digest))
+    with tracked(client.tracking_uri):
+        version = find_version(client, name, model_digest)
+        if version is not None and _is_decided(version, doubt):
+            return _registered_before(client, version)
+        if version is None:
+            version = make_version(client, run_id, name, folder, model_digest, _labels(figure))
+        link_version(client, version)
+        champion, reason = _compare(client, name, str(version.version), figure, doubt)
         if champion:
-            promote(client, name, version)
-    return Registration(name, version, champion, reason)
+            promote(client, name, str(version.version))
+        decision = f"{YES if champion else IN_DOUBT if doubt else NO}: {reason}"
+        client.set_model_version_tag(name, str(version.version), tags.DECISION, decision[:MAX_TAG_LENGTH])
+    return Registration(name, str(version.version), champion, reason)
 
 
-def _log_and_register(run_id: str, name: str, folder: Path) -> str:
-    import mlflow
-    from mlflow.models import Model
+def _labels(figure: Figure) -> dict[str, str]:
+    labels = {tags.METRIC: figure.metric.name, tags.DIGEST: figure.digest}
+    values = {tags.VALIDATION_VALUE: figure.validation, tags.TEST_VALUE: figure.test}
+    return labels | {key: repr(value) for key, value in values.items() if value is not None}
 
-    bundle = ModelBundle.load(folder)
-    with contextlib.redirect_stderr(io.StringIO()):  # MLflow prints what we say ourselves
-        info = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=mlflow.pyfunc,
-            run_id=run_id,
-            registered_model_name=name,
-            await_registration_for=60,
-            loader_module="orchestrator.bundle.pyfunc",
-            data_path=str(folder),
-            signature=signature_of(bundle.schema),
-            input_example=pd.DataFrame(
-                bundle.example["rows"], columns=[column.name for column in bundle.schema.columns]
-            ),
-            pip_requirements=[f"{package}=={installed_version(package)}" for package in REQUIRED_PACKAGES],
-            metadata={"metrics": dict(bundle.metrics)},
-        )
-    return str(info.registered_model_version)
+
+def _is_decided(version: ModelVersion, doubt: str) -> bool:
+    """Whether the registration is complete; what was in doubt and is no more is decided again."""
+    verdict, _, _ = version.tags.get(tags.DECISION, "").partition(": ")
+    return verdict in (YES, NO) or (verdict == IN_DOUBT and bool(doubt))
+
+
+def _registered_before(client: MlflowClient, version: ModelVersion) -> Registration:
+    champion = read_rollout(client, version.name).champion == str(version.version)
+    _, _, reason = version.tags[tags.DECISION].partition(": ")
+    sentence = f"this model was registered before, so nothing new was ({reason})"
+    return Registration(version.name, str(version.version), champion, sentence, existing=True)
 
 
 def read_figure(client: MlflowClient, name: str, version: str) -> Figure | None:
     """What `register_bundle` has noted about a version, None where it was registered by other means."""
     labels = client.get_model_version(name, version).tags
     metric = (CLASSIFICATION_METRICS | REGRESSION_METRICS).get(labels.get(tags.METRIC, ""))
+    validation, test = (_value(labels, key) for key in (tags.VALIDATION_VALUE, tags.TEST_VALUE))
+    if metric is None or tags.DIGEST not in labels or (validation is None and test is None):
+        return None
+    return Figure(metric, validation, test, labels[tags.DIGEST])
+
+
+def _value(labels: Mapping[str, str], key: str) -> float | None:
     with contextlib.suppress(ValueError, KeyError):
-        value = float(labels[tags.TEST_VALUE])
-        if metric is not None and not math.isnan(value):
-            return Figure(metric, value, labels[tags.DIGEST])
+        value = float(labels[key])
+        return None if math.isnan(value) else value
     return None
 
 
 def compare(figure: Figure, champion: Figure | None, version: str) -> Comparison:
     """A figure beside that of the champion, whose version is `version`."""
     if champion is None:
-        return Comparison("incomparable", f"the present champion, version {version}, has no figure on test rows")
+        return Comparison("incomparable", f"the present champion, version {version}, has no figures")
     if champion.digest != figure.digest:
         return Comparison("incomparable", f"the present champion, version {version}, was measured on other data")
     metric = figure.metric
     if champion.metric != metric:
         chosen = f"was chosen by {champion.metric.name}, not by {metric.name}"
         return Comparison("incomparable", f"the present champion, version {version}, {chosen}")
-    figures = f"{metric.name} {figure.value:.6g} on the test rows against {champion.value:.6g} of version {version}"
-    if figure.value == champion.value:
+    rows, mine, other = "validation", figure.validation, champion.validation
+    if mine is None or other is None:
+        rows, mine, other = "test", figure.test, champion.test
+    if mine is None or other is None:
+        return Comparison("incomparable", f"the present champion, version {version}, was measured on other rows")
+    figures = f"{metric.name} {mine:.6g} on the {rows} rows against {other:.6g} of version {version}"
+    if mine == other:
         return Comparison("equal", figures)
-    return Comparison("better" if metric.better(figure.value, champion.value) else "worse", figures)
+    return Comparison("better" if metric.better(mine, other) else "worse", figures)
 
 
-def _compare(client: MlflowClient, name: str, version: str, figure: Figure) -> tuple[bool, str]:
+def _compare(client: MlflowClient, name: str, version: str, figure: Figure, doubt: str) -> tuple[bool, str]:
     """Whether a new version becomes the champion, and why or why not."""
     present = read_rollout(client, name).champion
+    if present == version:
+        return True, "it is the champion"
+    by_hand = f"to make it the champion: `orchestrator promote {name} {version} --force`"
+    if doubt:
+        return False, f"{doubt}; {by_hand}"
     if present is None:
         return True, "it is the first champion"
     comparison = compare(figure, read_figure(client, name, present), present)
     if comparison.verdict == "incomparable":
-        by_hand = f"to make it the champion: `orchestrator promote {name} {version} --force`"
         return False, f"{comparison.sentence}; {by_hand}"
     if comparison.verdict == "better":
         return True, f"it beats the champion before: {comparison.sentence}"
     return False, f"it does not beat the champion: {comparison.sentence}"
-
-
-@contextmanager
-def _fluent_store(tracking_uri: str) -> Iterator[None]:
-    """MLflow's `Model.log` only knows the process-wide store: points that to ours for a moment.
-
-    MLflow also writes it to the environment, which processes started later would inherit: both are put back.
-    """
-    import mlflow
-
-    variable = os.environ.get(TRACKING_VARIABLE)
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(tracking_uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)
-        os.environ.pop(TRACKING_VARIABLE, None)
-        if variable is not None:
-            os.environ[TRACKING_VARIABLE] = variable
-
-
-def signature_of(schema: Schema) -> ModelSignature:
-    """The model's inputs and outputs in MLflow's types.
-
-    Inputs may come as several types (3, 3.0 and "3" are one category; whole numbers may stand in a column of floats),
-    which MLflow calls `any`: it refuses to make a double from a 64-bit integer. The bundle itself checks the values.
-    """
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType
-    from mlflow.types import Schema as MlflowSchema
-    from mlflow.types.schema import AnyType
-
-    inputs = [ColSpec(AnyType(), column.name) for column in schema.columns]
-    classes = schema.target.classes
-    outputs: list[Any] = [ColSpec(DataType.double, "value")]
-    if schema.target.task.is_classification:
-        kinds: dict[type, Any] = {bool: DataType.boolean, int: DataType.long, str: DataType.string}
-        outputs = [ColSpec(kinds[type(classes[0])], "label")]
-        outputs += [ColSpec(DataType.double, f"probability_{label}") for label in classes]
-    return ModelSignature(MlflowSchema(inputs), MlflowSchema(outputs))

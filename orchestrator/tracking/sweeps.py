@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orchestrator.data import AnyDataset
-from orchestrator.errors import TrackingError
+from orchestrator.errors import LostRunError, TrackingError
 from orchestrator.journal import Event
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import child_runs, client_for, tracked
+from orchestrator.tracking.description import Description
+from orchestrator.tracking.store import child_runs, client_for, find_sweep_run, tracked
 from orchestrator.tracking.writer import StoredRun, TrialWriter
-from orchestrator.training import Metric
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput
+    from mlflow.entities import Experiment
 
-MLFLOW_DIGEST_LENGTH = 36
-MAX_PROFILE_COLUMNS = 500
 ABANDON_SECONDS = 10.0
 
 
@@ -34,74 +30,101 @@ class SweepTracker:
         writer: takes the events of the sweep, once `start` was called.
     """
 
-    def __init__(
-        self,
-        tracking_uri: str | None,
-        name: str,
-        dataset: AnyDataset,
-        metric: Metric,
-        parameters: Mapping[str, Any],
-        labels: Mapping[str, str],
-    ) -> None:
+    def __init__(self, tracking_uri: str | None, description: Description, started: float | None = None) -> None:
         """Opens the store and makes the parent run.
 
         Args:
             tracking_uri: MLflow store, or None for MLflow's default.
-            name: of the sweep and its experiment.
-            dataset: what is trained on.
-            metric: what is optimised.
-            parameters: how the sweep was called.
-            labels: more tags of the parent run.
+            description: of the sweep.
+            started: seconds since 1970, now if left out.
 
         Raises:
             TrackingError: the store cannot be used.
         """
         self.client = client_for(tracking_uri)
-        from mlflow.entities import Param
-
         with tracked(tracking_uri):
-            self.experiment_id = open_experiment(self.client, name)
-            known = {tags.KIND: tags.SWEEP_KIND, tags.SWEEP_NAME: name, tags.DIGEST: dataset.digest}
-            known[tags.MAXIMIZE] = str(metric.maximize).lower()
+            self.experiment_id = open_experiment(self.client, description.name)
             run = self.client.create_run(
                 self.experiment_id,
-                int(time.time() * 1000),
-                known | dict(labels) | tags.environment_tags(),
-                run_name=name,
+                int((started or time.time()) * 1000),
+                {**description.labels, **tags.environment_tags()},
+                run_name=description.name,
             )
             self.run_id = str(run.info.run_id)
-            inputs = [dataset_input(dataset)]
-            self.client.log_inputs(self.run_id, inputs)
-            values = {"metric": metric.name, **parameters}
-            self.client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in values.items()])
-        self._inputs = inputs
+            self._describe(description)
         self.writer: TrialWriter | None = None
 
     @classmethod
-    def reopen(cls, tracking_uri: str, run_id: str, dataset: AnyDataset | None) -> SweepTracker:
+    def reopen(cls, tracking_uri: str, run_id: str) -> SweepTracker:
         """The tracker of a sweep whose parent run exists; with `start` that is running again.
 
         Args:
             tracking_uri: MLflow store.
             run_id: of the parent run.
-            dataset: what is trained on, None if runs of trials take its description from the parent's.
 
         Raises:
-            TrackingError: the store cannot be used, or the run is not there.
+            LostRunError: the store does not know the run.
+            TrackingError: the store cannot be used, or the run was deleted in it.
         """
+        from mlflow.exceptions import MlflowException
+
         tracker = cls.__new__(cls)
         tracker.client = client_for(tracking_uri)
         with tracked(tracking_uri):
-            run = tracker.client.get_run(run_id)
+            try:
+                run = tracker.client.get_run(run_id)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                raise LostRunError(f"the MLflow store {tracking_uri} has no run {run_id}") from None
+            experiment = tracker.client.get_experiment(run.info.experiment_id)
+            if experiment.lifecycle_stage != "active":
+                raise _deleted_experiment(experiment)
             if run.info.lifecycle_stage != "active":
                 raise TrackingError(
                     f"the run {run_id} of the sweep was deleted in MLflow; bring it back with: "
                     f"mlflow runs restore --run-id {run_id}"
                 )
         tracker.experiment_id, tracker.run_id = run.info.experiment_id, run_id
-        tracker._inputs = [dataset_input(dataset)] if dataset is not None else list(run.inputs.dataset_inputs)
+        tracker._inputs = list(run.inputs.dataset_inputs)
         tracker.writer = None
         return tracker
+
+    @classmethod
+    def open_again(
+        cls, tracking_uri: str, run_id: str | None, description: Description, started: float
+    ) -> SweepTracker:
+        """The tracker of a sweep of an earlier session; its run is made anew in a store that does not know it.
+
+        Args:
+            tracking_uri: MLflow store.
+            run_id: of the parent run, None if it is not known.
+            description: of the sweep.
+            started: seconds since 1970.
+
+        Raises:
+            TrackingError: the store cannot be used, or the run was deleted in it.
+        """
+        if run_id is not None:
+            with contextlib.suppress(LostRunError):
+                return cls.reopen(tracking_uri, run_id)
+        # an earlier attempt may have been cut off before its run was written down
+        found = find_sweep_run(tracking_uri, description.labels[tags.SWEEP_ID])
+        if found is not None:
+            tracker = cls.reopen(tracking_uri, found)
+            with tracked(tracking_uri):
+                tracker._describe(description)
+            return tracker
+        return cls(tracking_uri, description, started)
+
+    def _describe(self, description: Description) -> None:
+        """Data and parameters of the parent run; to write them again changes nothing."""
+        from mlflow.entities import Param
+
+        self._inputs = [description.input]
+        self.client.log_inputs(self.run_id, self._inputs)
+        values = description.parameters
+        self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in values.items()])
 
     def start(self, labels: Mapping[str, str], past: Iterable[Event] = ()) -> TrialWriter:
         """The writer of the trials; what earlier sessions have written of them is looked up.
@@ -200,31 +223,12 @@ def open_experiment(client: MlflowClient, name: str) -> str:
             if found is None:
                 raise
     if found.lifecycle_stage != "active":
-        raise TrackingError(
-            f"the MLflow experiment '{name}' was deleted; restore it (`mlflow experiments restore -x "
-            f"{found.experiment_id}`) or give the sweep another --name"
-        )
+        raise _deleted_experiment(found)
     return str(found.experiment_id)
 
 
-def dataset_input(dataset: AnyDataset) -> DatasetInput:
-    """The data set as MLflow shows it."""
-    from mlflow.entities import Dataset as MlflowDataset
-    from mlflow.entities import DatasetInput, InputTag
-
-    columns = [
-        {"type": column.kind.value, "name": column.name, "required": True}
-        for column in dataset.schema.columns[:MAX_PROFILE_COLUMNS]
-    ]
-    rows = dict(zip(("train", "validation", "test"), dataset.counts, strict=True))
-    return DatasetInput(
-        MlflowDataset(
-            name=dataset.name,
-            digest=dataset.digest[:MLFLOW_DIGEST_LENGTH],
-            source_type="local",
-            source=json.dumps({"uri": dataset.origin}),
-            schema=json.dumps({"mlflow_colspec": columns}),
-            profile=json.dumps({"num_rows": sum(rows.values()), **rows}),
-        ),
-        [InputTag("mlflow.data.context", "training")],
+def _deleted_experiment(experiment: Experiment) -> TrackingError:
+    return TrackingError(
+        f"the MLflow experiment '{experiment.name}' was deleted; restore it (`mlflow experiments restore -x "
+        f"{experiment.experiment_id}`) or give the sweep another --name"
     )

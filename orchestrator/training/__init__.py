@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
-    from orchestrator.training.checkpoints import BestWeights, pack_weights, unpack_weights
+    from orchestrator.training.checkpoints import BestWeights, check_weights, pack_weights, unpack_weights
     from orchestrator.training.loop import feature_shape, network_answers, train_trial
     from orchestrator.training.metrics import Metric, find_metric, metrics_of
     from orchestrator.training.outputs import evaluate
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazily(
         __name__,
-        checkpoints=["BestWeights", "pack_weights", "unpack_weights"],
+        checkpoints=["BestWeights", "check_weights", "pack_weights", "unpack_weights"],
         loop=["feature_shape", "network_answers", "train_trial"],
         metrics=["Metric", "find_metric", "metrics_of"],
         outputs=["evaluate"],
@@ -41,6 +41,7 @@ __all__ = [
     "Ranks",
     "TrialSpec",
     "TrialState",
+    "check_weights",
     "evaluate",
     "feature_shape",
     "find_metric",

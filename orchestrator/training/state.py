@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +13,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from orchestrator.errors import StorageError
-from orchestrator.training.checkpoints import own_copies
+from orchestrator.training.checkpoints import own_copies, seal, unseal
 from orchestrator.training.report import EpochReport
 
-DIGEST_LENGTH = 64
 FORMAT = "1"
 TAKEN_OVER = ("network/", "optimizer/")
 # entry of a grafted state's values: the epoch from which the learning rate has to be worked out
@@ -51,7 +49,7 @@ def pack_state(state: TrialState) -> bytes:
     """
     metadata = {"format": FORMAT, "report": json.dumps(state.report.to_json()), "values": json.dumps(state.values)}
     content = bytes(save(own_copies(state.tensors), metadata))
-    return hashlib.sha256(content).hexdigest().encode() + content
+    return seal(content)
 
 
 def unpack_state(content: bytes, origin: str) -> TrialState:
@@ -64,9 +62,7 @@ def unpack_state(content: bytes, origin: str) -> TrialState:
     Raises:
         StorageError: it is not complete, or of another format.
     """
-    digest, body = content[:DIGEST_LENGTH], content[DIGEST_LENGTH:]
-    if hashlib.sha256(body).hexdigest().encode() != digest:
-        raise StorageError(f"{origin}: the checkpoint is damaged (its checksum is wrong)")
+    body = unseal(content, f"{origin}: the checkpoint")
     try:
         metadata = _metadata(body)
         if metadata["format"] != FORMAT:

@@ -142,7 +142,7 @@ def register_versions(place: Path, store: str, source: Any, target: str | None, 
     from support import quick_model
 
     from orchestrator.bundle import make_bundle
-    from orchestrator.tracking.registry import register_bundle
+    from orchestrator.tracking.registry import Figure, register_bundle
     from orchestrator.tracking.store import client_for
     from orchestrator.training import find_metric
 
@@ -156,7 +156,8 @@ def register_versions(place: Path, store: str, source: Any, target: str | None, 
         folders.append(place / f"bundle-{number}")
         bundle.save(folders[-1])
         run = client.create_run(experiment)
-        register_bundle(client, run.info.run_id, "benchmark", folders[-1], metric, 0.9, dataset.digest)
+        figure = Figure(metric, 0.9, 0.9, dataset.digest)
+        register_bundle(client, run.info.run_id, "benchmark", folders[-1], figure, str(number))
     return folders
 
 

@@ -24,7 +24,7 @@ from orchestrator.data import load_table
 from orchestrator.errors import BundleError
 from orchestrator.serving.control import status_of
 from orchestrator.serving.deployments import find_deployment
-from orchestrator.tracking.registry import register_bundle
+from orchestrator.tracking.registry import Figure, register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for
 from orchestrator.training import find_metric
@@ -108,7 +108,8 @@ class Served:
             run = self.client.create_run(experiment)
             # each no worse than the one before
             value = 0.5 - 0.01 * number
-            register_bundle(self.client, run.info.run_id, NAME, folder / str(number), metric, value, dataset.digest)
+            figure = Figure(metric, value, value, dataset.digest)
+            register_bundle(self.client, run.info.run_id, NAME, folder / str(number), figure, str(number))
         self.client.set_registered_model_alias(NAME, "champion", "1")
         self.client.delete_registered_model_tag(NAME, "orchestrator.history")
         place = Path(self.client.get_model_version_download_uri(NAME, "4").removeprefix("file://"))

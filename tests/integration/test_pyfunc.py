@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import mixed_frame, train_bundle
 
-from orchestrator.tracking.registry import signature_of
+from orchestrator.tracking.versions import signature_of
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,28 @@ def test_the_model_on_disk_names_no_pickle(models, tmp_path):
     assert list(flavors) == ["python_function"]
     assert flavors["python_function"]["loader_module"] == "orchestrator.bundle.pyfunc"
     assert "pkl" not in json.dumps(pyfunc.metadata.to_dict())
+
+
+REFUSED = {
+    "number": ("double", [1, 2**40]),
+    "color": ("string", [None, None]),
+    "flag": ("boolean", [None, None]),
+    "day": ("datetime", [None, None]),
+}
+
+
+@pytest.mark.parametrize("column", REFUSED)
+def test_each_real_type_of_mlflow_refuses_what_the_bundle_accepts(models, column):
+    """Why the signature says `any`; should MLflow become milder, a column can have its type."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.models.utils import _enforce_schema
+    from mlflow.types import ColSpec, DataType, Schema
+
+    bundle, _ = models
+    name, values = REFUSED[column]
+    # as pandas reads them from a CSV file
+    frame = pd.DataFrame({key: [None, None] for key in REFUSED}, dtype=float).assign(**{column: pd.Series(values)})
+    frame[column] = frame[column].astype("int64" if column == "number" else "float64")
+    assert len(bundle.predict(frame)) == 2
+    with pytest.raises(MlflowException, match="Incompatible input types"):
+        _enforce_schema(frame, Schema([ColSpec(DataType[name], column)]))

@@ -25,7 +25,7 @@ from orchestrator.serving.gates import check_bundle, check_metric, gate_version
 from orchestrator.serving.telemetry.merge import empty
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tracking import rollout
-from orchestrator.tracking.registry import register_bundle
+from orchestrator.tracking.registry import Figure, register_bundle
 from orchestrator.tracking.rollout import Rollout, read_rollout
 from orchestrator.tracking.store import client_for
 from orchestrator.training.metrics import CLASSIFICATION_METRICS
@@ -49,8 +49,10 @@ class Registry:
     def register(self, name, value=0.9, digest="same", metric="roc_auc", folder=None):
         run = self.client.create_run(self.experiment)
         measured_by = CLASSIFICATION_METRICS[metric]
+        figure = Figure(measured_by, value, value, digest)
+        # each is another model, whatever its files
         return register_bundle(
-            self.client, run.info.run_id, name, folder or self.bundle, measured_by, value, digest
+            self.client, run.info.run_id, name, folder or self.bundle, figure, run.info.run_id
         ).version
 
     def bare(self, versions, client=None):
@@ -466,13 +468,13 @@ def test_what_was_not_measured_alike_is_not_compared(registry):
     for version, sentence in (
         ("2", "version 1, was measured on other data"),
         ("3", "was chosen by roc_auc, not by accuracy"),
-        ("4", "no figure on test rows"),
-        ("5", "no figure on test rows"),
+        ("4", "no figures"),
+        ("5", "no figures"),
     ):
         with pytest.raises(GateError, match=rf"{sentence}.*--force"):
             gate_version(registry.client, registry.uri, name, version)
         assert "(not required)" in gate_version(registry.client, registry.uri, name, version, force=True)[-1]
-    with pytest.raises(GateError, match="version 5, has no figure on test rows"):
+    with pytest.raises(GateError, match="version 5, has no figures"):
         check_metric(registry.client, name, "1", "5")
     assert read_rollout(registry.client, name).champion == "1"
 
@@ -482,7 +484,8 @@ def test_a_new_version_on_other_data_says_how_to_promote_it(registry):
     registry.register(name, 0.8)
     run = registry.client.create_run(registry.experiment)
     metric = CLASSIFICATION_METRICS["roc_auc"]
-    found = register_bundle(registry.client, run.info.run_id, name, registry.bundle, metric, 0.9, "other")
+    figure = Figure(metric, 0.9, 0.9, "other")
+    found = register_bundle(registry.client, run.info.run_id, name, registry.bundle, figure, run.info.run_id)
     assert not found.champion
     assert f"`orchestrator promote {name} 2 --force`" in found.reason
 

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from orchestrator.errors import StorageError
 from orchestrator.execution import finish
-from orchestrator.execution.finish import MODEL_FOLDER, Outcome, finish_later, forget_outcome
+from orchestrator.execution.finish import MODEL_FOLDER, Outcome, finish_later, forget_outcome, forget_registration
 from orchestrator.storage import Storage
 from orchestrator.tracking.registry import Registration
 
@@ -36,11 +39,11 @@ def registered(monkeypatch):
     """What was registered: run and content."""
     found = []
 
-    def register(client, run_id, name, folder, metric, test, digest):
+    def register(client, run_id, name, folder, figure, model_digest, doubt):
         found.append((run_id, (folder / "part" / "weights").read_bytes()))
         return Registration(name, str(len(found)), True, "it is the first champion")
 
-    monkeypatch.setattr(finish, "register_bundle_folder", register)
+    monkeypatch.setattr(finish, "register_bundle", register)
     return found
 
 
@@ -63,7 +66,10 @@ def test_a_model_is_registered_once_however_often_it_is_tried(storage, registere
     assert first == second
     assert first[2]["orchestrator.model"] == "models:/iris/1"
     assert first[3] == OUTCOME.at
-    assert storage.child(MODEL_FOLDER).names() == []
+    # a store that was lost gets it again
+    assert storage.child(MODEL_FOLDER).names() == ["part/weights"]
+    forget_registration(storage)
+    assert finish_later(tracker, "iris", "finished", storage).version == "2"
 
 
 def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):
@@ -72,6 +78,24 @@ def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):
     assert finish_later(tracker, "iris", "running", storage) is None
     assert registered == []
     assert [status for status, *_ in tracker.told] == ["KILLED"]
+
+
+def test_what_a_sweep_has_done_is_known_to_its_next_session(storage):
+    forget_outcome(storage)
+    assert Outcome.read(storage) == replace(OUTCOME, current=False)
+    assert storage.child(MODEL_FOLDER).names() == ["part/weights"]
+
+
+@given(cut=st.integers(1, 300))
+def test_a_torn_outcome_is_a_sentence_and_no_reason_not_to_go_on(tmp_path_factory, cut):
+    place = Storage.at(tmp_path_factory.mktemp("torn"))
+    OUTCOME.save(place)
+    content = place.read("result.json")
+    place.write("result.json", content[: -min(cut, len(content) - 1)])
+    with pytest.raises(StorageError, match=r"result.json: damaged .*--trials \+1"):
+        finish_later(Tracker(), "iris", "finished", place)
+    forget_outcome(place)
+    assert Outcome.read(place) is None
 
 
 def test_a_sweep_that_has_failed_stays_so(storage, registered):
