@@ -91,6 +91,10 @@ class RayLostError(ExecutionError):
     """Ray's own processes are gone, and with them all that ran."""
 
 
+class LostGpuError(ExecutionError):
+    """A process can use its GPU no more: it has to end, and another one goes on."""
+
+
 class StoppedError(ExecutionError):
     """The user has stopped a sweep before it had a model; it can go on."""
 

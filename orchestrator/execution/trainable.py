@@ -11,7 +11,7 @@ import torch
 from ray import tune
 
 from orchestrator.data import AnyDataset, StreamedDataset
-from orchestrator.errors import OrchestratorError, UnreachableStorageError
+from orchestrator.errors import LostGpuError, OrchestratorError, UnreachableStorageError
 from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
 from orchestrator.training import Ranks
 
@@ -39,14 +39,22 @@ def failure_reason(error: BaseException) -> str:
         return f"the training code called sys.exit({'' if error.code is None else error.code})"
     if isinstance(error, torch.OutOfMemoryError):
         return "the GPU's memory was not enough; lower batch_size or raise accumulation"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    text = str(error)
+    if isinstance(error, torch.AcceleratorError):
+        # what follows is advice for those who look for bugs in kernels
+        text = text.strip().partition("\n")[0]
+    return f"{type(error).__name__}: {' '.join(text.split())}"
 
 
-def is_sticky(error: BaseException) -> bool:
-    """Whether this process can use its GPU no more: every CUDA call after such an error fails, too."""
-    if isinstance(error, torch.OutOfMemoryError):
+def has_lost_its_gpu() -> bool:
+    """Whether this process can use its GPU no more: after some errors every CUDA call fails, too."""
+    if not torch.cuda.is_initialized():
         return False
-    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def free_memory() -> None:
@@ -87,8 +95,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             with watched(self.settings.epoch_timeout):
                 message = next(self._messages, None)
         except (Exception, SystemExit) as error:  # a user's network may raise anything
-            if is_sticky(error):
-                raise
+            if has_lost_its_gpu():
+                raise LostGpuError(failure_reason(error)) from None
             message, reason, lost = None, failure_reason(error), isinstance(error, UnreachableStorageError)
         if message is None:
             self.cleanup()
@@ -103,6 +111,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     def _begin(self, config: Mapping[str, Any]) -> None:
         # the one before may have been stopped in the middle: free its memory first
         self.cleanup()
+        if torch.cuda.is_initialized():
+            free_memory()
         job = Job.from_text(config["job"])
         self._messages = TrialSession(job, self.dataset, self.settings, Ranks(), self._more).messages()
 

@@ -25,6 +25,7 @@ OBJECTIVE = "objective"
 MAX_REASON = 400
 MAX_LOSS = 200
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+OWN_ERROR = re.compile(r"^orchestrator\.errors\.\w+: ")
 CREATION = "an error raised in its creation task"
 
 
@@ -192,5 +193,5 @@ def last_words(trial: Trial) -> str:
     told = [line for line in lines if line.startswith(("The actor", "Worker exit", "Task was killed due to"))]
     if not told or CREATION in told[0]:
         # a traceback ends with what matters
-        told = lines[-1:]
+        told = [OWN_ERROR.sub("", line) for line in lines[-1:]]
     return " ".join(told)[:MAX_REASON] or "no reason is known"

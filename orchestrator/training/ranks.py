@@ -97,7 +97,9 @@ class ProcessGroupRanks(Ranks):
     def accumulate(self, network: nn.Module, *, more: bool) -> contextlib.AbstractContextManager[None]:
         """See `Ranks`."""
         synchronised: Any = network
-        kept: contextlib.AbstractContextManager[None] = synchronised.no_sync() if more else contextlib.nullcontext()
+        # a network with one worker is not wrapped by Ray Train
+        waits = more and self.size > 1
+        kept: contextlib.AbstractContextManager[None] = synchronised.no_sync() if waits else contextlib.nullcontext()
         return kept
 
     def total(self, value: Tensor) -> Tensor:

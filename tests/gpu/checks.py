@@ -93,8 +93,10 @@ class Net(torch.nn.Module):
         self.hoard = []
     def forward(self, numeric, categorical):
         if self.training and self.mood.startswith('fills'):
+            # other checks are on the card, too
+            torch.cuda.set_per_process_memory_fraction(0.25)
             while True:
-                self.hoard.append(torch.empty(2**30, device=numeric.device))
+                self.hoard.append(torch.empty(2**28, device=numeric.device))
         if self.training and self.mood.startswith('asserts'):
             return self.layer(numeric[torch.full((len(numeric),), 10**6, device=numeric.device)])
         return self.layer(numeric)
@@ -122,10 +124,16 @@ def faults(folder: Path) -> Iterator[Row]:
         concurrency=1,
     )
     found = {trial.spec.settings["mood"]: trial for trial in result.trials}
-    for mood, words in {"fills": "memory was not enough", "asserts": "device-side assert"}.items():
+    for mood, words in {
+        "fills": "memory was not enough",
+        "asserts": "CUDA error: device-side assert triggered",
+    }.items():
         if mood in found:
             trial = found[mood]
-            name = {"fills": "a trial that fills the card", "asserts": "a trial with a device-side assert"}[mood]
+            name = {
+                "fills": "a trial that fills its quarter of the card",
+                "asserts": "a trial with a device-side assert",
+            }[mood]
             good = trial.status == "failed" and words in trial.reason and len(trial.reason) < 300
             yield Row(name, good, f"{trial.status} after {trial.attempts} attempts: {trial.reason}")
     well = [mood for mood in moods if mood.startswith("fine")]
@@ -221,7 +229,7 @@ def gang(folder: Path) -> Iterator[Row]:
             (last,) = trial(10, bad, plain)
             yield Row(
                 "a gang of one: a device-side assert",
-                "device-side assert" in last.get("failure", "") and bool(last["lost"]),
+                "CUDA error: device-side assert triggered" in last.get("failure", "") and bool(last["lost"]),
                 f"lost: {last.get('lost')}: {last.get('failure')}",
             )
             started = time.perf_counter()
@@ -347,14 +355,16 @@ def speed(folder: Path) -> Iterator[Row]:
 
 CHECKS = {
     "losses": losses,
-    "precision": precision,
     "fractions": fractions,
     "gang": gang,
     "faults": faults,
     "endpoint": endpoint,
     "plan": plan,
     "speed": speed,
+    "precision": precision,
 }
+# they measure times
+ALONE = ("speed", "precision")
 
 
 def main() -> int:

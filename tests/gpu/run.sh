@@ -18,11 +18,18 @@ except ImportError:
 if not torch.cuda.is_available() and os.environ.get("ORCHESTRATOR_GPU_DRY") != "cpu":
     sys.exit(f"tests/gpu/run.sh: torch {torch.__version__} sees no GPU here, so nothing was checked.")
 P
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 if compgen -G "$wheels/*.whl" > /dev/null; then
   "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$work/site" "$wheels"/*.whl
-  export PYTHONPATH="$work/site:$PYTHONPATH"
 fi
+# as if the project were installed: it asks for its own version
+"$python" - "$root/pyproject.toml" "$work/site" << 'P'
+import pathlib, sys, tomllib
+project = tomllib.loads(pathlib.Path(sys.argv[1]).read_text())["project"]
+folder = pathlib.Path(sys.argv[2], f"{project['name'].replace('-', '_')}-{project['version']}.dist-info")
+folder.mkdir(parents=True)
+(folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+P
+export PYTHONPATH="$work/site:$root${PYTHONPATH:+:$PYTHONPATH}"
 # many processes import it at once, which would each compile it
 "$python" -m compileall -q -j 0 "$root/orchestrator" "$work" > /dev/null 2>&1 || true
 export ORCHESTRATOR_HOME="$work/home" MLFLOW_DISABLE_TELEMETRY=true RAY_USAGE_STATS_ENABLED=0 PYTHONUNBUFFERED=1

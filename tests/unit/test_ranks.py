@@ -90,3 +90,16 @@ def test_only_the_first_worker_keeps_weights(found):
 def test_a_trial_that_diverges_ends_at_every_worker(found):
     for result in found.values():
         assert result["diverged"].startswith(("the training loss became", "the network's output became"))
+
+
+def test_one_worker_of_a_gang_computes_batches_in_parts(tmp_path):
+    """Ray Train wraps no network of a single worker."""
+    dataset = prepare_dataset(load_table(mixed_frame()), "label")
+    spec = TrialSpec("mlp", {"depth": 1, "width": 8}, metric="roc_auc", epochs=2, batch_size=40, accumulation=3)
+    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
+    try:
+        ranks = ProcessGroupRanks(dist.group.WORLD, lambda network, _options: network)
+        together = [report.train_loss for report in train_trial(spec, dataset, ranks=ranks)]
+    finally:
+        dist.destroy_process_group()
+    assert together == [report.train_loss for report in train_trial(spec, dataset)]

@@ -16,7 +16,7 @@ from torch import nn
 from orchestrator.errors import OrchestratorError, UnreachableStorageError
 from orchestrator.execution.gangs.switchboard import LOST
 from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
-from orchestrator.execution.trainable import failure_reason, free_memory, is_sticky, open_stream
+from orchestrator.execution.trainable import failure_reason, free_memory, has_lost_its_gpu, open_stream
 from orchestrator.training import ProcessGroupRanks, Ranks
 
 PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")
@@ -96,7 +96,7 @@ def _run(job: dict[str, Any], post: Post, held: Held | None) -> Held | None:
             dist.barrier(held.group)
         _train(job, post, held)
     except (Exception, SystemExit) as error:  # a user's network may raise anything
-        sticky, reason = is_sticky(error), _reason(error)
+        sticky, reason = has_lost_its_gpu(), _reason(error)
         lost = sticky or reason == LOST or isinstance(error, UnreachableStorageError)
         post.report(job["index"], {"failure": reason, "lost": lost, "closing": sticky})
         if sticky:
