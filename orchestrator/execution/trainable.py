@@ -48,7 +48,7 @@ def failure_reason(error: BaseException) -> str:
 
 def has_lost_its_gpu() -> bool:
     """Whether this process can use its GPU no more: after some errors every CUDA call fails, too."""
-    if not torch.cuda.is_initialized():
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return False
     try:
         torch.cuda.synchronize()
@@ -111,7 +111,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     def _begin(self, config: Mapping[str, Any]) -> None:
         # the one before may have been stopped in the middle: free its memory first
         self.cleanup()
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             free_memory()
         job = Job.from_text(config["job"])
         self._messages = TrialSession(job, self.dataset, self.settings, Ranks(), self._more).messages()
