@@ -166,9 +166,26 @@ def _connect(
             options.setdefault("runtime_env", {})["env_vars"] = dict(environment)
         ray.init(address=address, **options)
         return
-    # "local": a cluster that happens to run on this machine is not ours to use
-    ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options)
+    with _on_loopback():
+        # "local": a cluster that happens to run on this machine is not ours to use
+        ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options)
     protect_token()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Lets all parts of a Ray that is started meanwhile listen on the loopback address only.
+
+    Ray (2.60) makes another address of `_node_ip_address="127.0.0.1"`, unless it thinks that there are no clusters.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _explain(address: str | None, error: Exception) -> str:

@@ -259,6 +259,7 @@ class ServeConfig(_Config):
         auth_token_file: bearer tokens, one a line, read again when the file changes.
         insecure: whether everybody on a network may ask.
         cors_origins: web pages of these origins may ask.
+        allowed_hosts: further names by which the endpoint may be asked (the `Host` header); `*` for all.
         tls_cert, tls_key: PEM files for HTTPS.
         log_folder, log_share: a share (0 to 1) of requests and answers is written there as Parquet.
         log_keep: how old parts of that may become, or how many bytes all may have.
@@ -283,6 +284,7 @@ class ServeConfig(_Config):
     auth_token_file: str | None = None
     insecure: bool = False
     cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     tls_cert: str | None = None
     tls_key: str | None = None
     log_folder: str | None = None

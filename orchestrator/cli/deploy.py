@@ -72,6 +72,13 @@ Example:
 @click.option("--auth-token-file", metavar="FILE", help="Only who has one of these bearer tokens may ask; one a line.")
 @click.option("--insecure", is_flag=True, help="Answer everybody on a network, without tokens.")
 @click.option("--cors-origin", "cors_origins", multiple=True, metavar="ORIGIN", help="Web pages from there may ask.")
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer when asked by this name, too (the Host header); * for any. Default: the names of this machine.",
+)
 @click.option("--tls-cert", metavar="FILE", help="Certificate (PEM) for HTTPS.")
 @click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
 @click.option("--log-folder", metavar="FOLDER", help="Where requests and answers are written as Parquet.")
@@ -93,7 +100,7 @@ def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     if not detach:
         run_endpoint(config, say)
         return
-    deployment = start_in_background(config)
+    deployment = start_in_background(config, say)
     if as_json:
         print_json(asdict(deployment))
     else:

@@ -142,6 +142,9 @@ def status_of(deployment: Deployment) -> dict[str, Any]:
     if deployment.process is not None:
         try:
             shown |= ask(deployment, {"do": "status"})
+            phase = shown.pop("phase", None)
+            if phase == "stopping" or (phase == "answering" and shown["state"] == "starting"):
+                shown["state"] = "stopping" if phase == "stopping" else "not answering"
         except ServingError as error:
             shown["last_error"] = str(error)
     return shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -24,13 +25,24 @@ from orchestrator.serving.deployments import (
     wait_until_answering,
 )
 from orchestrator.serving.following import Models
-from orchestrator.serving.ingress import Ingress, check_access, end_left_overs, free_port_or_complain, plan_ingress
+from orchestrator.serving.ingress import (
+    Ingress,
+    check_access,
+    end_left_overs,
+    free_port_or_complain,
+    ingress_failure,
+    plan_ingress,
+)
 from orchestrator.serving.running import Running, stop_event, terminated_as_interrupted
 from orchestrator.tracking.models import name_of
 from orchestrator.units import format_duration
 
-START_SECONDS = 120.0
+# from the first replica to the first answer
+START_SECONDS = 600.0
+TELL_SECONDS = 30.0
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
+# options that can be given again and again
+LISTED = {"cors_origins": "--cors-origin", "allowed_hosts": "--allowed-host"}
 Say = Callable[[str], None]
 
 
@@ -61,18 +73,21 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
             running.deploy(stop)
             if stop.is_set():
                 return
-            if not wait_until_answering(url, START_SECONDS):
-                raise ServingError(f"Ray Serve started, but {url} does not answer")
+            _wait_for_ingress(url, place)
             _announce(models, ingress, url, say)
             running.follow_until(stop, say)
             say("stopping: requests that have arrived are answered")
 
 
-def start_in_background(config: ServeConfig) -> Deployment:
-    """Starts `orchestrator deploy` as a process of its own and waits until it answers.
+def start_in_background(config: ServeConfig, say: Say) -> Deployment:
+    """Starts `orchestrator deploy` as a process of its own and waits until it answers, or has ended.
+
+    Args:
+        config: models, address, limits.
+        say: called with a sentence now and then while it takes long.
 
     Raises:
-        UsageError, ServingError: it ended or does not answer; with its last words.
+        UsageError, ServingError: it ended; with its last words.
     """
     _check(config, lambda _sentence: None)
     name = config.name or name_of(config.models[0])
@@ -81,18 +96,23 @@ def start_in_background(config: ServeConfig) -> Deployment:
         command = [sys.executable, "-m", "orchestrator", "deploy", *command_options(config)]
         process = psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     answering = False
+    waited = 0.0
     try:
-        answering = wait_until_answering(url_of(config), START_SECONDS, process)
-        ended = process.poll() is not None
+        # how long that takes depends on what else the machine does; the process itself gives up when there is no hope
+        while not answering and process.poll() is None:
+            answering = wait_until_answering(url_of(config), TELL_SECONDS, process)
+            waited += TELL_SECONDS
+            if not answering and process.poll() is None:
+                say(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {log_file(name)}")
     finally:
         # also when the user interrupts the wait
         if not answering:
             stop_process(process)
     if not answering:
-        words = log_file(name).read_text(errors="replace").strip().splitlines() if ended else []
-        late = f"the endpoint does not answer after {START_SECONDS:.0f} seconds; its messages are in {log_file(name)}"
-        kind = UsageError if ended and process.returncode == UsageError.exit_code else ServingError
-        raise kind(words[-1].removeprefix("Error: ") if words else late)
+        words = log_file(name).read_text(errors="replace").strip().splitlines()
+        silent = f"its process ended without a word ({process.returncode})"
+        kind = UsageError if process.returncode == UsageError.exit_code else ServingError
+        raise kind(words[-1].removeprefix("Error: ") if words else silent)
     return find_deployment(name)
 
 
@@ -103,7 +123,7 @@ def command_options(config: ServeConfig) -> list[str]:
         default = ServeConfig.model_fields[name].get_default()
         if name == "models" or value == default or value is None:
             continue
-        option = "--cors-origin" if name == "cors_origins" else f"--{name.replace('_', '-')}"
+        option = LISTED.get(name, f"--{name.replace('_', '-')}")
         if isinstance(value, bool):
             words.append(option)
         elif isinstance(value, tuple):
@@ -133,6 +153,15 @@ def _fetched(config: ServeConfig, place: Path) -> Models:
     models.check_columns(config.log_drop)
     check_not_deployed(config.name or next(iter(models.models)))
     return models
+
+
+def _wait_for_ingress(url: str, place: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not wait_until_answering(url, 1.0):
+        if failure := ingress_failure(place):
+            raise ServingError(failure)
+        if time.monotonic() > deadline:
+            raise ServingError(f"Ray Serve started, but {url} does not answer after {START_SECONDS:.0f} s")
 
 
 def _announce(models: Models, ingress: Ingress, url: str, say: Say) -> None:

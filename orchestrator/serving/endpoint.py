@@ -14,8 +14,10 @@ from typing import Any
 from orchestrator.errors import InvalidValueError
 from orchestrator.serving.answering import Answering, Parsed
 from orchestrator.serving.auth import TokenCheck
+from orchestrator.serving.browsers import BrowserCheck
 from orchestrator.serving.hosting import Fetch, Hosted, Settings, Version, load_hosted
 from orchestrator.serving.http import (
+    CLOSE,
     JSON_TYPE,
     MAX_DIGITS,
     NO_CONTENT,
@@ -27,6 +29,7 @@ from orchestrator.serving.http import (
     Request,
     Scope,
     Send,
+    discard_body,
     header,
     respond,
     to_json,
@@ -56,6 +59,10 @@ from orchestrator.serving.telemetry.prometheus import CONTENT_TYPE
 logger = logging.getLogger(__name__)
 FAILED = 500
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
+# answered to the end
+ALIVE_PATHS = frozenset({"/healthz", "/v2/health/live"})
+# of an endpoint that is being stopped; another one may be there soon
+STOPPED_RETRY_SECONDS = b"5"
 PAGE_HEADERS: Headers = [
     (b"content-type", b"text/html; charset=utf-8"),
     (
@@ -87,9 +94,11 @@ class Endpoint:
         self.hosted: dict[str, Hosted] = {}
         self.problem: str | None = None
         self.in_flight = 0
+        self.draining = False
         self.metrics: Callable[[], Awaitable[bytes]] | None = None
         self._tokens = TokenCheck(Path(settings.token_file)) if settings.token_file else None
-        self._origins = frozenset(origin.encode() for origin in settings.cors_origins)
+        self._browsers = BrowserCheck(settings.hosts, settings.cors_origins)
+        self._origins = self._browsers.origins
         self._routes: dict[str, dict[str, Handler]] = {}
         self._executor = ThreadPoolExecutor(thread_name_prefix="model")
         self._page = (files("orchestrator.serving") / "page.html").read_bytes()
@@ -153,11 +162,13 @@ class Endpoint:
         if scope["type"] != "http":
             await _other_protocols(scope, receive, send)
             return
-        self.in_flight += 1
+        # what is refused is not waited for
+        counted = not self.draining
+        self.in_flight += counted
         try:
             await self._answer_http(Request(scope, receive), send)
         finally:
-            self.in_flight -= 1
+            self.in_flight -= counted
 
     async def _answer_http(self, request: Request, send: Send) -> None:
         started = time.perf_counter()
@@ -179,7 +190,13 @@ class Endpoint:
         scope = request.scope
         path = scope["path"]
         try:
-            return await self._handler(scope, path)(request)
+            try:
+                handler = self._handler(scope, path)
+            except HttpError:
+                # a client that is cut off while it sends does not see the answer
+                await discard_body(request.receive, self.settings.limits.body)
+                raise
+            return await handler(request)
         except HttpError as error:
             if error.reason:
                 self.telemetry.refused(request.model, request.version, error.reason)
@@ -199,6 +216,11 @@ class Endpoint:
 
     def _handler(self, scope: Scope, path: str) -> Handler:
         """What answers; raises HttpError when there is nothing, or the client may not ask."""
+        if self.draining and path not in ALIVE_PATHS:
+            retry = (b"retry-after", STOPPED_RETRY_SECONDS)
+            raise HttpError(503, "the endpoint is being stopped", reason="stopping", headers=[retry, CLOSE])
+        if path not in OPEN_PATHS:
+            self._browsers.check(scope)
         methods = self._routes.get(path)
         if methods is None:
             self._check_token(scope)

@@ -1,4 +1,4 @@
-"""`orchestrator-haproxy`: what Ray Serve starts as its HAProxy. It mends the configuration and becomes the real one.
+"""`orchestrator-haproxy`: what Ray Serve starts as its HAProxy. It mends the configuration and watches over HAProxy.
 
 Ray Serve (2.60) writes HAProxy's configuration itself, with statistics pages open to all networks, an admin socket for
 everybody, the same address for clients and for replicas, no TLS, and errors as text. Its setting for the path of the
@@ -7,73 +7,168 @@ binary is where that is put right.
 
 from __future__ import annotations
 
-import ctypes
+import json
+import math
 import os
 import re
 import shutil
-import signal
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+
+from orchestrator.errors import ServingError
 
 HOST_VARIABLE = "ORCHESTRATOR_INGRESS_HOST"
 CERTIFICATE_VARIABLE = "ORCHESTRATOR_INGRESS_CERTIFICATE"
+BODY_SECONDS_VARIABLE = "ORCHESTRATOR_INGRESS_BODY_SECONDS"
 BINARY_VARIABLE = "ORCHESTRATOR_HAPROXY"
 # names the program for Ray Serve, and so this one
 SERVE_VARIABLE = "RAY_SERVE_HAPROXY_BINARY_PATH"
-PR_SET_PDEATHSIG = 1
 # an endpoint's own failure behind HAProxy, which must not be tried again: a 500 is Serve's, of a replica that died
 FAILURE_STATUS = 599
-FRONTEND_RULES = (
-    "http-request return status 404 if { path -i /-/routes }",
-    # what program answers is nobody's business
-    "http-response del-header server",
-    # such as GET *, which no backend takes
-    "http-request return status 400 if !{ path_beg / }",
-    f"http-response set-status 500 if {{ status {FAILURE_STATUS} }}",
-)
 HEAD_SECONDS = 10
-BUSY_BODY = '{"error":{"message":"no replica answers at the moment; try again","row":null,"column":null}}'
+MESSAGES = {
+    400: "this is not HTTP that can be understood",
+    403: "this request is not allowed",
+    404: "there is nothing at this path; /openapi.json lists what there is",
+    408: "the request came too slowly",
+    413: "the request is too large",
+    500: "the request could not be answered",
+    503: "no replica answers at the moment; try again",
+}
+# HAProxy's own failures to reach a replica
+UNREACHABLE = (502, 503, 504)
 
 
-def mended(text: str, host: str | None, certificate: str | None, error_file: str) -> str:
+@dataclass(frozen=True)
+class Mending:
+    """What Serve's configuration lacks.
+
+    Attributes:
+        bind: where HAProxy accepts clients: `fd@7`, or an address with a port.
+        certificate: file with certificate and key for TLS, or None.
+        admin: path of HAProxy's admin socket, or None to leave it.
+        errors: folder of the answers that `write_error_files` has written.
+        body_seconds: that a client may take to send a body.
+    """
+
+    bind: str
+    errors: Path
+    certificate: str | None = None
+    admin: str | None = None
+    body_seconds: int = 30
+
+
+@dataclass(frozen=True)
+class Written:
+    """What Serve has written of itself: the address for clients, and the path of the admin socket."""
+
+    host: str
+    port: int
+    admin: str
+
+
+FRONTEND = re.compile(r"(?m)^(frontend http_frontend\n)\s+bind (?P<host>\S*):(?P<port>\d+)\n")
+ADMIN = re.compile(r"(?m)^(\s+stats socket )(?P<path>\S+) mode 666 ")
+
+
+def written(text: str) -> Written:
+    """Reads Serve's configuration.
+
+    Raises:
+        ServingError: this Ray writes another one than is known.
+    """
+    frontend, admin = FRONTEND.search(text), ADMIN.search(text)
+    if frontend is None or admin is None:
+        raise _unknown("address for clients" if frontend is None else "admin socket")
+    host = frontend["host"].strip("[]")
+    return Written("0.0.0.0" if host == "*" else host, int(frontend["port"]), admin["path"])  # noqa: S104
+
+
+def mended(text: str, mending: Mending) -> str:
     """Serve's configuration as it should be.
 
     Args:
         text: what Serve wrote.
-        host: address for clients, or None to leave it.
-        certificate: file with certificate and key for TLS, or None.
-        error_file: answer for the case that no replica can be reached.
+        mending: see there.
+
+    Raises:
+        ServingError: this Ray writes another configuration than is known, so that something would stay open.
     """
     blocks = re.split(r"(?m)^(?=\S)", text)
     kept = [block for block in blocks if not block.startswith(("frontend prometheus", "listen stats"))]
-    text = "".join(kept).replace("mode 666", "mode 600")
-    secure = f" ssl crt {certificate} alpn http/1.1" if certificate else ""
+    text = "".join(kept)
 
-    def bind(match: re.Match[str]) -> str:
-        shown = host or match["host"]
-        listened = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
-        lines = [f"bind {listened}:{match['port']}{secure}", *FRONTEND_RULES]
-        return match["head"] + "".join(f"    {line}\n" for line in lines)
+    def once(pattern: str | re.Pattern[str], to: str | Callable[[re.Match[str]], str], what: str) -> None:
+        nonlocal text
+        text, count = re.subn(pattern, to, text)
+        if count != 1:
+            raise _unknown(what)
 
-    text = re.sub(r"(?P<head>frontend http_frontend\n)\s+bind (?P<host>\S*):(?P<port>\d+)\n", bind, text, count=1)
+    once(ADMIN, lambda match: f"{match[1]}{mending.admin or match['path']} mode 600 ", "admin socket")
+    once(FRONTEND, lambda match: match[1] + _indented(_frontend_lines(mending)), "address for clients")
     # else a client that does not finish the head of its request holds a connection for an hour
-    text = re.sub(r"(?m)^( +)timeout client .*$", rf"\g<0>\n\g<1>timeout http-request {HEAD_SECONDS}s", text, count=1)
+    once(r"(?m)^( +)timeout client .*$", rf"\g<0>\n\g<1>timeout http-request {HEAD_SECONDS}s", "client's time limit")
     # before the first replica answers
-    text = re.sub(
+    once(
         r"(?m)^(backend default_backend\n)\s+http-request return .*$",
         r"\g<1>    http-request deny deny_status 503",
-        text,
+        "answer without replicas",
     )
-    return re.sub(r"(?m)^(\s+errorfile \d+ ).*$", rf"\g<1>{error_file}", text)
+    text, count = re.subn(r"(?m)^\s+errorfile \d+ .*\n", "", text)
+    if count != len(UNREACHABLE):
+        raise _unknown("error files")
+    once(r"(?m)^defaults\n", lambda match: match[0] + _indented(_error_lines(mending.errors)), "defaults")
+    # whatever else Ray may write one day: nobody listens but where it was asked for
+    if len(re.findall(r"(?m)^\s+bind\s", text)) != 1 or re.search(r"(?m)^\s+stats (enable|uri)|\smode 666\s", text):
+        raise _unknown("what listens")
+    return text
 
 
-def write_error_file(path: Path) -> None:
-    """An HTTP answer for "no replica": 503, and when to ask again."""
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-        f"Content-Length: {len(BUSY_BODY)}\r\nConnection: close\r\n\r\n"
+def write_error_files(folder: Path) -> None:
+    """HTTP answers of HAProxy itself, as JSON."""
+    for status, message in MESSAGES.items():
+        body = json.dumps({"error": {"message": message, "row": None, "column": None}}, separators=(",", ":"))
+        again = "Retry-After: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else ""
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n{again}"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        (folder / f"{status}.http").write_text(head + body, newline="")
+
+
+def _frontend_lines(mending: Mending) -> list[str]:
+    secure = f" ssl crt {mending.certificate} alpn http/1.1" if mending.certificate else ""
+    return [
+        f"bind {mending.bind}{secure}",
+        # Serve's own pages, in whatever way their path is written
+        "http-request deny deny_status 404 if { path,url_dec -i -m beg /-/ }",
+        # such as GET *, which no backend takes
+        "http-request deny deny_status 400 if !{ path_beg / }",
+        # a request is not given to a replica before its body, or as much of it as can be sent again, is here
+        f"http-request wait-for-body time {mending.body_seconds}s",
+        # what program answers is nobody's business
+        "http-response del-header server",
+        f"http-response set-status 500 if {{ status {FAILURE_STATUS} }}",
+    ]
+
+
+def _error_lines(folder: Path) -> list[str]:
+    own = [f"errorfile {status} {folder}/{status}.http" for status in MESSAGES if status not in UNREACHABLE]
+    return [*own, *(f"errorfile {status} {folder}/503.http" for status in UNREACHABLE)]
+
+
+def _indented(lines: list[str]) -> str:
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _unknown(what: str) -> ServingError:
+    return ServingError(
+        f"this version of Ray writes HAProxy's configuration in a way that is not known ({what}), so that "
+        "it is not safe to listen with it; install the versions of constraints.txt, or use --ingress python"
     )
-    path.write_text(head + BUSY_BODY, newline="")
 
 
 def real_binary() -> str | None:
@@ -95,19 +190,27 @@ def real_binary() -> str | None:
 
 
 def main() -> None:
-    """Mends the file after `-f` and replaces this process by HAProxy, which ends with the process that started it."""
+    """Runs HAProxy with the file after `-f`, mended, until it is told to end; see `supervisor`."""
+    from orchestrator.serving.supervisor import Supervisor, note_failure
+
     arguments = sys.argv[1:]
-    if "-f" in arguments:
-        path = Path(arguments[arguments.index("-f") + 1])
-        error_file = path.with_name("503.http")
-        write_error_file(error_file)
-        text = path.read_text()
-        host, certificate = os.environ.get(HOST_VARIABLE), os.environ.get(CERTIFICATE_VARIABLE)
-        path.write_text(mended(text, host or None, certificate or None, str(error_file)))
     binary = real_binary()
     if binary is None:
         sys.exit("HAProxy is not installed; it comes with ray[serve] on Linux")
-    if sys.platform == "linux":
-        # kept across exec: an endpoint that is killed takes its HAProxy along
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    os.execv(binary, [binary, *arguments])  # noqa: S606
+    if "-f" not in arguments:
+        os.execv(binary, [binary, *arguments])  # noqa: S606
+    path = Path(arguments[arguments.index("-f") + 1])
+    seconds = math.ceil(float(os.environ.get(BODY_SECONDS_VARIABLE) or "30"))
+    try:
+        text = path.read_text()
+        found = written(text)
+        write_error_files(path.parent)
+        host, certificate = os.environ.get(HOST_VARIABLE), os.environ.get(CERTIFICATE_VARIABLE)
+
+        def mend(bind: str, admin: Path) -> str:
+            return mended(text, Mending(bind, path.parent, certificate or None, str(admin), seconds))
+
+        sys.exit(Supervisor(binary, arguments, path, (host or found.host, found.port), Path(found.admin), mend).run())
+    except ServingError as error:
+        note_failure(path, str(error))
+        sys.exit(str(error))

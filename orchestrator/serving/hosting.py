@@ -42,6 +42,8 @@ class Settings:
         limits: see `Limits`.
         token_file: of bearer tokens, or None when everybody may ask.
         cors_origins: web pages of these origins may ask.
+        hosts: names by which the endpoint may be asked, see `browsers.allowed_hosts`; None for any.
+        local: whether nothing outside of this machine has to reach the replica.
         log_folder, log_share: where a share of requests and answers is written, or None.
         log_keep, log_drop: what of it is deleted again, and what is never written, see `RequestLog`.
         failure_status: sent instead of 500 to an ingress that makes 500 of it, see `haproxy.FAILURE_STATUS`.
@@ -50,6 +52,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     token_file: str | None = None
     cors_origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = None
+    local: bool = False
     log_folder: str | None = None
     log_share: float = 0.0
     log_keep: timedelta | int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ JSON_TYPE = (b"content-type", b"application/json")
 # of zlib: gzip and zlib headers are told apart
 AUTOMATIC_WINDOW = 47
 INFLATE_PIECE = 1 << 20
+COMPRESSED_PIECE = 1 << 14
+GZIP_BEGINNING = b"\x1f\x8b"
+# of gzip: tiny ones take a thousand times as long as one of the same size
+MOST_MEMBERS = 1000
+DISCARD_SECONDS = 2.0
 # of a length in a header: longer numbers make Python's int() fail
 MAX_DIGITS = 15
 NO_CONTENT = 204
@@ -90,17 +96,11 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
     length = header(scope, b"content-length")
     if length is not None and length.isdigit() and (len(length) > MAX_DIGITS or int(length) > limit):
         raise _too_large(limit)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body = bytes(message.get("body", b""))
-        if len(body) > limit:
-            raise _too_large(limit)
-    else:
-        try:
-            async with asyncio.timeout(seconds):
-                body = await _rest(message, receive, limit)
-        except TimeoutError:
-            raise HttpError(408, "the body came too slowly", reason="slow_body", headers=[CLOSE]) from None
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _received(receive, limit)
+    except TimeoutError:
+        raise HttpError(408, "the body came too slowly", reason="slow_body", headers=[CLOSE]) from None
     encoding = (header(scope, b"content-encoding") or b"").strip().lower()
     if encoding in (b"", b"identity"):
         return body
@@ -109,10 +109,18 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
     return _inflate(body, limit)
 
 
-async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
+async def discard_body(receive: Receive, limit: int) -> None:
+    """Reads what a client has begun to send, for a short time and up to so many bytes."""
+    with contextlib.suppress(TimeoutError, HttpError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            await _received(receive, limit)
+
+
+async def _received(receive: Receive, limit: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise HttpError(400, "the client closed the connection", reason="disconnected")
         piece = message.get("body", b"")
@@ -122,32 +130,44 @@ async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
         pieces.append(piece)
         if not message.get("more_body", False):
             return b"".join(pieces)
-        message = await receive()
 
 
 def _inflate(body: bytes, limit: int) -> bytes:
     try:
-        result = _inflated(body, limit, zlib.decompressobj(AUTOMATIC_WINDOW))
+        return _inflated(body, limit, AUTOMATIC_WINDOW)
     except zlib.error:
         try:
             # what some call deflate has no header
-            result = _inflated(body, limit, zlib.decompressobj(-zlib.MAX_WBITS))
+            return _inflated(body, limit, -zlib.MAX_WBITS)
         except zlib.error:
             raise HttpError(400, "the compressed body is damaged", reason="encoding") from None
-    return result
 
 
-def _inflated(body: bytes, limit: int, stream: Any) -> bytes:  # noqa: ANN401
+def _inflated(body: bytes, limit: int, window: int) -> bytes:
+    """What is compressed; gzip may come in several members, one after the other (RFC 1952, 2.2)."""
     pieces: list[bytes] = []
-    size = 0
-    while body:
-        # in pieces: a small body can hold gigabytes
-        piece = stream.decompress(body, INFLATE_PIECE)
+    size = members = 0
+    stream = zlib.decompressobj(window)
+    source = memoryview(body)
+    position = 0
+    while position < len(source) or stream.unconsumed_tail:
+        if stream.eof:
+            members += 1
+            beginnings = {bytes(source[:2]), bytes(source[position : position + 2])}
+            if members >= MOST_MEMBERS or beginnings != {GZIP_BEGINNING}:
+                raise HttpError(400, "something follows the end of the compressed body", reason="encoding")
+            stream = zlib.decompressobj(window)
+        # in pieces: a small body can hold gigabytes, and what is left over of a piece is copied
+        fed = stream.unconsumed_tail
+        if not fed:
+            fed = bytes(source[position : position + COMPRESSED_PIECE])
+            position += len(fed)
+        piece = stream.decompress(fed, INFLATE_PIECE)
+        position -= len(stream.unused_data)
         size += len(piece)
         if size > limit:
             raise _too_large(limit)
         pieces.append(piece)
-        body = stream.unconsumed_tail
     if not stream.eof:
         raise zlib.error("not complete")
     return b"".join(pieces)

@@ -10,8 +10,10 @@ import signal
 import socket
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -19,18 +21,24 @@ import psutil
 from orchestrator.config import ServeConfig
 from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError, UsageError
+from orchestrator.serving.browsers import LOOPBACK_HOSTS
 from orchestrator.serving.haproxy import (
     BINARY_VARIABLE,
+    BODY_SECONDS_VARIABLE,
     CERTIFICATE_VARIABLE,
     HOST_VARIABLE,
     SERVE_VARIABLE,
     real_binary,
 )
+from orchestrator.serving.supervisor import DEATHS_FILE, FAILURE_FILE, read_deaths, read_failure
 
 WRAPPER = "orchestrator-haproxy"
 MIDDLEWARES = "orchestrator.serving.replica.middlewares"
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 STOP_SECONDS = 5.0
+# for clients that hold a connection: it is closed after their next answer
+CLOSE_SECONDS = 3.0
+# a death of HAProxy is told for so long
+TOLD_SECONDS = 600.0
 CLIENT_SECONDS = 10
 TUNED = {
     # Ray gives its workers a niceness of 15: anything else on the machine would come before answers
@@ -119,6 +127,7 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
         BINARY_VARIABLE: os.environ.get(SERVE_VARIABLE, ""),
         HOST_VARIABLE: config.host,
         CERTIFICATE_VARIABLE: str(certificate or ""),
+        BODY_SECONDS_VARIABLE: str(config.timeout.total_seconds()),
     }
     # on a cluster HAProxy reaches replicas on other nodes; on one machine nobody else needs to
     return Ingress("haproxy", "0.0.0.0" if config.address else "127.0.0.1", environment, scheme)  # noqa: S104
@@ -156,19 +165,42 @@ def free_port_or_complain(config: ServeConfig) -> str | None:
     )
 
 
-def stop_listening(place: Path) -> bool:
-    """Tells the HAProxy with files in that folder to accept nobody and to end after the last answer.
-
-    Returns:
-        Whether there is one.
-    """
-    found = False
-    for process in _proxies([place]):
+def stop_listening(place: Path) -> None:
+    """Has the HAProxy with files in that folder accept nobody any more, and waits a little for its last answers."""
+    found = list(_proxies([place]))
+    for process in found:
         with contextlib.suppress(psutil.Error):
             # a soft stop, see HAProxy's management guide, "Stopping and restarting HAProxy"
             process.send_signal(signal.SIGUSR1)
-            found = True
+    psutil.wait_procs(found, timeout=CLOSE_SECONDS)
+
+
+def ingress_problems(place: Path) -> list[str]:
+    """Sentences about the HAProxy with files in that folder: that it does not run, or has died lately."""
+    found = []
+    for file in place.glob(f"*/{DEATHS_FILE}"):
+        deaths = read_deaths(file.parent)
+        if deaths is None or time.time() - deaths.last > TOLD_SECONDS:
+            continue
+        when = datetime.fromtimestamp(deaths.last).astimezone().strftime("%H:%M:%S")
+        again = (
+            f"answered again {deaths.back - deaths.last:.1f} s later"
+            if deaths.back is not None
+            else "is being started again: nobody is answered until then"
+        )
+        times = f"; that was death {deaths.count} since the start" if deaths.count > 1 else ""
+        found.append(f"HAProxy died at {when} ({deaths.reason}) and {again}{times}")
+    failure = ingress_failure(place)
+    if failure is not None:
+        found.append(f"HAProxy cannot be started: {failure}")
+    elif not any(_proxies([place])):
+        found.append("HAProxy does not run, so that nobody is answered; Ray Serve starts it again within half a minute")
     return found
+
+
+def ingress_failure(place: Path) -> str | None:
+    """Why HAProxy cannot be started on this machine, or None."""
+    return next((read_failure(file.parent) for file in place.glob(f"*/{FAILURE_FILE}")), None)
 
 
 def end_left_overs(places: Iterator[Path]) -> None:
@@ -181,11 +213,18 @@ def end_left_overs(places: Iterator[Path]) -> None:
 
 
 def _proxies(places: list[Path]) -> Iterator[psutil.Process]:
+    """Those who watch over HAProxies before the HAProxies: they would start other ones."""
     beginnings = tuple(f"{place}/" for place in places)
+    proxies = []
     for process in psutil.process_iter(["name", "cmdline"]) if places else ():
         words = process.info["cmdline"] or []
-        if process.info["name"] == "haproxy" and any(word.startswith(beginnings) for word in words):
+        if not any(word.startswith(beginnings) for word in words):
+            continue
+        if any(word.endswith(f"/{WRAPPER}") for word in words):
             yield process
+        elif process.info["name"] == "haproxy":
+            proxies.append(process)
+    yield from proxies
 
 
 def _holder_of(port: int) -> psutil.Process | None:
@@ -198,12 +237,13 @@ def _holder_of(port: int) -> psutil.Process | None:
 
 
 def _is_left_over(process: psutil.Process) -> bool:
-    """Whether it is an HAProxy of Ray Serve whose parent, the actor that manages it, is gone."""
+    """Whether it is an HAProxy of Ray Serve whose parent, who manages it, is gone."""
     with contextlib.suppress(psutil.Error):
         words = process.cmdline()
-        ours = process.name() == "haproxy" and any(word.endswith("haproxy.cfg") for word in words)
+        ours = process.name() == "haproxy" and any(word.endswith(".cfg") for word in words)
         parent = process.parent()
-        return ours and (parent is None or "HAProxyMan" not in " ".join([parent.name(), *parent.cmdline()]))
+        managed = " ".join([parent.name(), *parent.cmdline()]) if parent is not None else ""
+        return ours and "HAProxyMan" not in managed and WRAPPER not in managed
     return False
 
 

@@ -211,7 +211,7 @@ def _infer_paths(model: DescribedModel, key: str) -> Paths:
                 **about,
                 "operationId": f"{key}.v2.ready",
                 "summary": "Whether the model answers",
-                "responses": answer(with_all({"ready": TRUTH})) | problems((*READING, 503), INFER),
+                "responses": answer(with_all({"ready": TRUTH})) | problems(READING, INFER),
             }
         },
     }

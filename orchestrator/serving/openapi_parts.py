@@ -12,19 +12,23 @@ Paths = dict[str, Any]
 Responses = dict[str, Any]
 
 # of a request with a body, and of one without
-ASKING = (400, 401, 404, 405, 408, 413, 415, 422, 500, 503, 504)
-READING = (401, 404, 405, 500)
+ASKING = (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 500, 503, 504)
+READING = (401, 403, 404, 405, 421, 500, 503)
+# of health, which everybody may ask about
+OPEN = (401, 405, 500)
 PROBLEMS = {
     400: "The compressed body is damaged.",
     401: "A token is needed: `Authorization: Bearer TOKEN`.",
+    403: "Web pages of this origin may not ask.",
     404: "There is no such model.",
     405: "The path does not take this method.",
     408: "The body came too slowly.",
     413: "The body is too large or has too many rows.",
-    415: "The content encoding is not known.",
+    415: "The content encoding is not known, or a web page does not say that it sends JSON.",
+    421: "The endpoint is not asked by its name (the `Host` header).",
     422: "The body does not have the right form, or a value does not fit its column.",
     500: "The request could not be answered.",
-    503: "The endpoint is busy or not ready.",
+    503: "The endpoint is busy, being stopped, or not ready.",
     504: "The model did not answer in time.",
 }
 PROBLEM_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
@@ -119,5 +123,9 @@ def general_paths() -> Paths:
 
 
 def _reading(name: str, summary: str, found: Responses, kind: str = "", *, is_open: bool = False) -> Paths:
-    operation = {"operationId": name, "summary": summary, "responses": found | problems((401, 405, 500), kind)}
+    operation = {
+        "operationId": name,
+        "summary": summary,
+        "responses": found | problems(OPEN if is_open else READING, kind),
+    }
     return {"get": {**operation, "security": []} if is_open else operation}

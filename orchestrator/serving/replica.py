@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.endpoint import Endpoint
 from orchestrator.serving.hosting import Settings
-from orchestrator.serving.http import Receive, Scope, Send
+from orchestrator.serving.http import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
 from orchestrator.serving.scaling import BUSY, MOST_BUSY
 
 logger = logging.getLogger(__name__)
@@ -25,16 +26,19 @@ CONFIGURATION_SECONDS = 60.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
 
+# where Serve answers HAProxy's questions, and all that is left of its own pages
+HEALTH_PATH = "/-/healthz"
+
 # the endpoint of this process: Serve's own HTTP server asks for a middleware by an import path
 _endpoint: Endpoint | None = None
 
 
 class DirectAnswers:
-    """A middleware of the HTTP server in a replica that answers with the endpoint.
+    """A middleware of Serve's HTTP servers; in a replica it answers with the endpoint.
 
     Ray Serve's own way from that server to the application costs about as much as a model's answer: request ids, two
     tasks, routes, metrics and log records. All that it gives (limits, metrics, time limits) the
-    endpoint has. Serve's own paths (`/-/healthz`) stay with Serve.
+    endpoint has. Of Serve's own pages only `/-/healthz` is left, in proxies, too.
     """
 
     def __init__(self, app: Any) -> None:  # noqa: ANN401
@@ -42,10 +46,19 @@ class DirectAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or passes on (ASGI 3)."""
-        if _endpoint is not None and scope["type"] == "http" and not scope["path"].startswith("/-/"):
+        if scope["type"] != "http" or scope["path"] == HEALTH_PATH:
+            await self._app(scope, receive, send)
+        elif _endpoint is not None:
             await _endpoint(scope, receive, send)
+        elif is_internal(scope["path"]):
+            await respond(send, 404, to_json(HttpError(404, "there is nothing at this path").content), [JSON_TYPE])
         else:
             await self._app(scope, receive, send)
+
+
+def is_internal(path: str) -> bool:
+    """Whether a path, decoded as ASGI has it, could be taken for one of Serve's own pages."""
+    return re.sub(r"(/\.)*/+", "/", path).startswith("/-")
 
 
 def middlewares() -> list[Any]:
@@ -73,12 +86,15 @@ class Replica:
         from ray import serve
 
         global _endpoint  # noqa: PLW0603
+        if settings.local:
+            _stay_on_loopback()
         self._name = serve.get_replica_context().replica_id.unique_id
         self._collector = ray.get_actor(COLLECTOR, namespace=NAMESPACE)
         self._endpoint = Endpoint(settings, self._name)
         self._endpoint.metrics = self._metrics
         self._number, models = ray.get(self._collector.configuration.remote(), timeout=CONFIGURATION_SECONDS)
         self._endpoint.configure(models or {}, self._fetch)
+        self._endpoint.draining = ray.get(self._collector.draining.remote(), timeout=CONFIGURATION_SECONDS)
         self._clock = self._read_clock()
         self._pushing = asyncio.get_running_loop().create_task(self._push())
         _endpoint = self._endpoint
@@ -139,6 +155,7 @@ class Replica:
             "notes": self._endpoint.notes,
             "closed": self._endpoint.closed,
             "in_flight": self._endpoint.in_flight,
+            "draining": self._endpoint.draining,
             "pid": os.getpid(),
             "memory": _resident_bytes(),
         }
@@ -155,6 +172,7 @@ class Replica:
     async def _take_over(self) -> None:
         """Loads another configuration; what fails leaves the replica as it was."""
         number, models = await self._collector.configuration.remote()
+        self._endpoint.draining = await self._collector.draining.remote()
         if models is None:
             return
         try:
@@ -170,6 +188,18 @@ class Replica:
         await self._collector.push.remote(self._name, self._snapshot())
         text: bytes = await self._collector.metrics.remote()
         return text
+
+
+def _stay_on_loopback() -> None:
+    """Serve lets replicas listen on all interfaces for calls between deployments, whatever the address of the node."""
+    from ray.serve._private import replica
+
+    before = replica.add_port_to_grpc_server
+
+    def add_port(server: Any, address: str) -> int:  # noqa: ANN401
+        return int(before(server, address.replace("[::]:", "127.0.0.1:")))
+
+    replica.add_port_to_grpc_server = add_port
 
 
 def _resident_bytes() -> int:

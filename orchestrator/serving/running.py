@@ -20,18 +20,18 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
+from orchestrator.serving.browsers import allowed_hosts
 from orchestrator.serving.control import SOCKET_NAME, answering, answering_with
 from orchestrator.serving.deployments import Deployment, recorded
 from orchestrator.serving.following import Models
 from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE
-from orchestrator.serving.ingress import Ingress, stop_listening
+from orchestrator.serving.ingress import Ingress, ingress_problems, stop_listening
 
 logger = logging.getLogger(__name__)
 FOLLOW_SECONDS = 2.0
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 QUESTION_SECONDS = 5.0
-DRAIN_SECONDS = 0.6
-DRAINED_LOOKS = 2
+DRAIN_SECONDS = 0.2
 
 
 class Running:
@@ -48,6 +48,7 @@ class Running:
         self._settings: Any = None
         self._collector: Any = None
         self._number = 0
+        self._phase = "starting"
 
     def __enter__(self) -> Running:
         config, models = self._config, self._models.models
@@ -97,11 +98,13 @@ class Running:
             limits,
             absolute,
             config.cors_origins,
-            folder,
-            config.log_share,
-            config.log_keep,
-            config.log_drop,
-            failure,
+            hosts=allowed_hosts(config),
+            local=config.address is None,
+            log_folder=folder,
+            log_share=config.log_share,
+            log_keep=config.log_keep,
+            log_drop=config.log_drop,
+            failure_status=failure,
         )
         self._stack.callback(_shut_down)
         self._stack.callback(self._drain)
@@ -121,6 +124,7 @@ class Running:
 
     def follow_until(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         """Serves what the registry says, until told to stop."""
+        self._phase = "answering"
         # a look that fails is repeated soon anyway; MLflow would try for minutes, and say nothing meanwhile
         for name, value in IMPATIENT.items():
             os.environ.setdefault(name, value)
@@ -176,17 +180,20 @@ class Running:
             ray.get(self._collector.publish.remote(self._number, dict(models)), timeout=QUESTION_SECONDS)
 
     def _drain(self) -> None:
-        """Lets nobody in any more, and waits for the answers to what has arrived."""
-        if not stop_listening(self._place):
-            return
+        """Refuses what arrives from now on, waits for the answers to what has arrived, and then listens no more."""
+        import ray
+
+        self._phase = "stopping"
+        with contextlib.suppress(Exception):  # Ray raises many kinds
+            ray.get(self._collector.drain.remote(), timeout=QUESTION_SECONDS)
         deadline = time.monotonic() + self._config.timeout.total_seconds()
-        # two looks: replicas tell once a second
-        idle = 0
-        while idle < DRAINED_LOOKS and time.monotonic() < deadline:
-            time.sleep(DRAIN_SECONDS)
+        while time.monotonic() < deadline:
             with contextlib.suppress(ServingError):
                 processes = self._summary()["processes"]
-                idle = 0 if any(process["in_flight"] for process in processes) else idle + 1
+                if all(process["draining"] and not process["in_flight"] for process in processes):
+                    break
+            time.sleep(DRAIN_SECONDS)
+        stop_listening(self._place)
 
     def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What `orchestrator status` and `orchestrator promote` ask."""
@@ -201,7 +208,11 @@ class Running:
             problem = model.problem or self._wait_for_replicas(float(question["seconds"]))
             return {"follows": model.follows, "serving": model.serving(), "problem": problem}
         if question["do"] == "status":
-            return {**self._summary(), "ingress": self._ingress.name, "problems": self._problems()}
+            known = {"ingress": self._ingress.name, "phase": self._phase, "problems": self._problems()}
+            try:
+                return {**self._summary(), **known}
+            except ServingError as error:
+                return {**known, "last_error": str(error)}
         raise ServingError(f"it does not know what '{question['do']}' is")
 
     def _summary(self) -> dict[str, Any]:
@@ -222,7 +233,11 @@ class Running:
         return frozenset(note for process in processes for note in process["notes"] or [])
 
     def _problems(self) -> list[str]:
-        return [f"{name}: {model.problem}" for name, model in self._models.models.items() if model.problem]
+        found = [f"{name}: {model.problem}" for name, model in self._models.models.items() if model.problem]
+        # on a cluster it may run elsewhere
+        if self._ingress.name == "haproxy" and self._phase == "answering" and self._config.address is None:
+            found += ingress_problems(self._place)
+        return found
 
     def _wait_for_replicas(self, seconds: float) -> str | None:
         """Until all replicas say that they serve what they should; a sentence when they do not."""

@@ -1,15 +1,19 @@
 """Models on Ray Serve, asked over HTTP; and endpoints as processes that start, are listed and stop."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -336,6 +340,81 @@ def proxies(place):
     ]
 
 
+def listeners(process):
+    """(process, address, port) of everything on which an endpoint's processes accept connections."""
+    found = []
+    for child in (process, *process.children(recursive=True)):
+        # some are there for a moment only
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [
+                (child, connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port)
+                for connection in child.net_connections("tcp")
+                if connection.status == psutil.CONN_LISTEN
+            ]
+    return found
+
+
+def check_serves_own_pages_are_hidden(process, port):
+    """In HAProxy, in replicas and in the proxy that Serve falls back to."""
+    names = ("ServeReplica", "ProxyActor")
+    ports = {found for child, _, found in listeners(process) if found == port or any(n in child.name() for n in names)}
+    asked = 0
+    for found in ports:
+        for path in ("/-/routes", "/%2d/routes", "/%2D%2Froutes", "//-/routes", "/x/../-/routes"):
+            with socket.create_connection(("127.0.0.1", found), timeout=30) as connection:
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+                answer = connection.recv(65536)
+            # others speak gRPC
+            if answer.startswith(b"HTTP/1.1"):
+                asked += 1
+                assert answer.startswith(b"HTTP/1.1 404 "), (found, path, answer)
+                assert b"route_prefix" not in answer
+    assert asked == 3 * 5
+
+
+class Requests:
+    """Asks all the time, over new and over kept connections; counts what comes back."""
+
+    def __init__(self, url):
+        self.url, self.found = url, Counter()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(kept,)) for kept in (True, True, False, False)]
+
+    def _ask(self, kept):
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            while not self._stop.is_set():
+                post = client.post if kept else partial(httpx.post, trust_env=False, timeout=60)
+                try:
+                    answer = post(f"{self.url}/predict", json=ROWS)
+                    self.found[answer.status_code, "retry-after" in answer.headers] += 1
+                except httpx.ConnectError:
+                    self.found["refused"] += 1
+                except httpx.HTTPError as error:
+                    self.found[repr(error)] += 1
+                time.sleep(0.01)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def check_haproxy_comes_back(deployment):
+    for proxy in proxies(deployment.place):
+        proxy.kill()
+    began = time.monotonic()
+    assert httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False).status_code == OK
+    assert time.monotonic() - began < 2
+    assert eventually(lambda: "answered again" in " ".join(status_of(deployment)["problems"]))
+    (problem,) = status_of(deployment)["problems"]
+    assert re.match(r"HAProxy died at \d\d:\d\d:\d\d \(killed by SIGKILL\) and answered again \d\.\d s later", problem)
+
+
 def check_stopped(endpoint, deployment, number):
     """A signal ends it, and nothing of it is left."""
     children = endpoint.process.children(recursive=True)
@@ -373,13 +452,20 @@ def test_a_signal_stops_a_foreground_endpoint_and_leaves_nothing(bundle_folder, 
         assert answer.status_code == OK
         expected = module.answer(FRAME).probabilities
         np.testing.assert_allclose(shares(module, answer.json()["predictions"]), expected, atol=1e-5)
-        # Serve's own pages are not for clients
-        assert httpx.get(f"{deployment.url}/-/routes", trust_env=False).status_code == 404
+        assert {address for _, address, _ in listeners(endpoint.process)} == {"127.0.0.1"}
+        check_serves_own_pages_are_hidden(endpoint.process, port)
+        foreign = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False, headers={"host": "evil.example"})
+        assert foreign.status_code == 421
         shown = status_of(deployment)
         assert (shown["state"], shown["ingress"], shown["problems"]) == ("answering", "haproxy", [])
         assert [(row["model"], row["role"]) for row in shown["models"]] == [("iris", "champion")]
         assert eventually(lambda: status_of(deployment)["models"][0]["rows"] == len(ROWS))
-        check_stopped(endpoint, deployment, signal.SIGTERM)
+        check_haproxy_comes_back(deployment)
+        with Requests(deployment.url) as requests:
+            assert eventually(lambda: requests.found[OK, False] > 20)
+            check_stopped(endpoint, deployment, signal.SIGTERM)
+        # whoever was not answered was told to come back, or that nobody is there any more
+        assert set(requests.found) <= {(OK, False), (503, True), "refused"}, requests.found
         assert port_problem("127.0.0.1", port) is None
 
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import random
+import socket
 import threading
 import time
 from collections import Counter
@@ -27,9 +28,11 @@ from tritonclient.http import InferInput, InferResult
 from tritonclient.http._utils import _get_inference_request
 
 from orchestrator.bundle import make_bundle
+from orchestrator.config import ServeConfig
 from orchestrator.data import load_table, prepare_dataset
 from orchestrator.errors import BundleError
-from orchestrator.serving import auth
+from orchestrator.serving import auth, browsers
+from orchestrator.serving import replica as serving_replica
 from orchestrator.serving.batching import Batcher
 from orchestrator.serving.endpoint import Endpoint
 from orchestrator.serving.hosting import Hosted, Limits, Settings, Version
@@ -715,12 +718,155 @@ def test_only_who_has_a_token_may_ask(folders, tmp_path, monkeypatch):
     assert client.counters["refused"][""][""]["closed"] == 1
 
 
+JSON = {"content-type": "application/json"}
+
+
 def test_web_pages_of_other_origins_may_not_ask(endpoint):
-    answer = endpoint.ask("/predict", ROWS[0], headers={"origin": "http://shop.example"})
-    assert answer.status_code == OK
-    assert not [name for name in answer.headers if name.startswith("access-control")]
-    preflight = {"origin": "http://shop.example", "access-control-request-method": "POST"}
-    assert endpoint.ask("/predict", method="OPTIONS", headers=preflight).status_code == 405
+    other = {"origin": "http://shop.example"}
+    preflight = other | {"access-control-request-method": "POST"}
+    before = endpoint.counters["refused"].get("", {}).get("origin", 0)
+    for path, body, method, headers in (
+        ("/predict", ROWS[0], "POST", JSON | other),
+        ("/predict", ROWS[0], "POST", {"content-type": "text/plain"} | other),
+        ("/predict", ROWS[0], "POST", JSON | {"sec-fetch-site": "cross-site"}),
+        ("/predict", ROWS[0], "POST", JSON | {"origin": "null"}),
+        ("/predict", None, "OPTIONS", preflight),
+        ("/schema", None, "GET", other),
+    ):
+        answer = endpoint.ask(path, body, method, headers)
+        assert answer.status_code == 403, headers
+        assert "--cors-origin" in answer.json()["error"]["message"]
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert endpoint.counters["refused"][""]["origin"] == before + 6
+    # a link to the form page
+    assert endpoint.ask("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == OK
+    assert endpoint.ask("/healthz", headers=other).status_code == OK
+
+
+@pytest.mark.parametrize(
+    ("host", "headers"),
+    [
+        ("test", {"origin": "http://test", "sec-fetch-site": "same-origin"}),
+        ("test:8000", {"origin": "http://test:8000"}),
+        # an SSH tunnel, a proxy that ends TLS, one that changes the name
+        ("localhost:9000", {"origin": "http://localhost:9000"}),
+        ("models.example", {"origin": "https://models.example"}),
+        ("models.example:443", {"origin": "https://models.example"}),
+        ("[::1]:8000", {"origin": "http://[::1]:8000"}),
+        ("127.0.0.1:8000", {"origin": "https://models.example", "sec-fetch-site": "same-origin"}),
+    ],
+)
+def test_the_endpoints_own_page_may_ask_however_it_is_reached(endpoint, host, headers):
+    answer = endpoint.ask("/predict", ROWS[0], headers=JSON | headers | {"host": host})
+    assert answer.status_code == OK, answer.text
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "text/plain;charset=utf-8",
+        "Application/X-WWW-form-urlencoded",
+        "multipart/form-data; boundary=b",
+        "",
+    ],
+)
+def test_what_a_page_can_send_without_being_asked_is_refused_from_browsers_only(endpoint, content_type):
+    typed = {"content-type": content_type} if content_type else {}
+    for browser in ({"origin": "http://test"}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}):
+        answer = endpoint.ask("/predict", ROWS[0], headers=typed | browser)
+        assert (answer.status_code, "application/json" in answer.text) == (415, True)
+    assert endpoint.ask("/predict", ROWS[0], headers=typed).status_code == OK
+
+
+def test_only_known_names_are_answered(folders):
+    client = serve(configuration(folders, champion="3"), hosts=("127.0.0.1", "localhost", "::1", "models.lan"))
+    for host in ("localhost", "LOCALHOST:8000", "localhost.", "127.0.0.1:1", "[::1]:8000", "[::1]", "Models.lan:80"):
+        for _ in range(2):
+            assert client.ask("/predict", ROWS[0], headers={"host": host}).status_code == OK, host
+    others = ("rebind.evil.example", "localhost.evil.example", "evil-localhost", "127.0.0.2", "::1", "", "a" * 999)
+    for host in others:
+        answer = client.ask("/predict", ROWS[0], headers={"host": host, "origin": f"http://{host}"})
+        assert answer.status_code == 421, host
+        assert "--allowed-host NAME" in answer.json()["error"]["message"]
+        assert len(answer.content) < 300
+    assert client.counters["refused"][""]["host"] == len(others)
+    # whoever asks whether it lives is told
+    assert client.ask("/healthz", headers={"host": "evil.example"}).status_code == OK
+    anywhere = serve(configuration(folders, champion="3"), hosts=("localhost", browsers.ANY_ADDRESS))
+    for host, status in (("10.1.2.3:80", OK), ("[fe80::1]:80", OK), ("10.1.2.3.evil.example", 421)):
+        assert anywhere.ask("/schema", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("options", "host", "allowed"),
+    [
+        ({}, "localhost", True),
+        ({}, "10.0.0.1", False),
+        ({"allowed_hosts": ["Models.Example"]}, "models.example", True),
+        ({"allowed_hosts": ["*"]}, "anything", None),
+        ({"host": "0.0.0.0", "insecure": True}, socket.gethostname(), True),
+        ({"host": "0.0.0.0", "insecure": True}, browsers.ANY_ADDRESS, True),
+        ({"host": "0.0.0.0", "insecure": True}, "models.example", False),
+        ({"host": "models.example", "insecure": True}, "models.example", True),
+        ({"host": "0.0.0.0", "auth_token_file": "t"}, "models.example", None),
+        ({"host": "0.0.0.0", "auth_token_file": "t", "allowed_hosts": ["a.example"]}, "models.example", False),
+    ],
+)
+def test_names_are_checked_where_there_are_no_tokens(options, host, allowed):
+    found = browsers.allowed_hosts(ServeConfig.create(models=["m"], **options))
+    assert (None if found is None else host.lower() in found) == allowed
+
+
+def test_an_endpoint_that_is_stopped_refuses_what_arrives_and_ends_what_it_has_begun(folders):
+    network = Network()
+    client = with_network(folders, network)
+
+    async def conversation(http):
+        begun = asyncio.create_task(http.post("/predict", json=ROWS[0]))
+        await network.wait_until_entered()
+        client.endpoint.draining = True
+        for _ in range(3):
+            refused = await http.post("/predict", json=ROWS[0])
+            assert refused.status_code == 503
+            assert int(refused.headers["retry-after"]) > 0
+            assert refused.headers["connection"] == "close"
+        assert (await http.get("/readyz")).status_code == 503
+        assert (await http.get("/healthz")).status_code == OK
+        # what is refused is not waited for
+        assert client.endpoint.in_flight == 1
+        network.release.set()
+        return await begun
+
+    assert client.talk(conversation).status_code == OK
+    assert client.endpoint.in_flight == 0
+
+
+# -- Ray Serve's own pages ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_replica", [True, False])
+@given(st.text(alphabet="/-.rouThealzs", max_size=12) | st.sampled_from(["-/routes", "/-/routes", "./-/x", "-"]))
+def test_of_serves_own_pages_only_health_is_passed_on(endpoint, in_replica, rest):
+    passed, sent = [], []
+
+    async def serves_own(scope, _receive, _send):
+        passed.append(scope["path"])
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    path = f"/{rest}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving_replica, "_endpoint", endpoint.endpoint if in_replica else None)
+        scope = {"type": "http", "path": path, "method": "GET", "headers": []}
+        asyncio.run(serving_replica.DirectAnswers(serves_own)(scope, receive, send))
+    assert bool(passed) != bool(sent)
+    if in_replica or path.startswith("/-/"):
+        assert passed == ([path] if path == "/-/healthz" else [])
 
 
 def test_web_pages_of_listed_origins_may_ask(folders, tmp_path):

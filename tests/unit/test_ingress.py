@@ -1,5 +1,7 @@
 """HAProxy's configuration as Ray Serve writes it, and mended; left-over processes; who may listen where."""
 
+import json
+import re
 import shutil
 import socket
 import subprocess
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
 from orchestrator.serving.deploy import command_options
-from orchestrator.serving.haproxy import BUSY_BODY, mended, real_binary, write_error_file
+from orchestrator.serving.haproxy import MESSAGES, Mending, mended, real_binary, write_error_files, written
 from orchestrator.serving.ingress import check_access, free_port_or_complain, plan_ingress
 from orchestrator.serving.scaling import wanted
 
@@ -49,17 +51,19 @@ def test_what_serve_writes_is_closed_to_others_and_still_valid(tmp_path):
     path = written_by_serve(tmp_path)
     text = path.read_text()
     assert "listen stats" in text
-    write_error_file(tmp_path / "503.http")
-    path.write_text(mended(text, "0.0.0.0", None, str(tmp_path / "503.http")))
+    write_error_files(tmp_path)
+    found = written(text)
+    assert (found.host, found.port, found.admin) == ("127.0.0.1", 18_000, str(tmp_path / "admin.sock"))
+    path.write_text(mended(text, Mending("0.0.0.0:18000", tmp_path, admin=str(tmp_path / "a"), body_seconds=7)))
     result = path.read_text()
     assert "listen stats" not in result
     assert "frontend prometheus" not in result
-    assert "mode 600 level admin" in result
+    assert f"stats socket {tmp_path}/a mode 600 level admin" in result
     # half a head must not hold a connection for an hour
     assert "timeout http-request 10s" in result
     assert "status 400 if !{ path_beg / }" in result
     assert "bind 0.0.0.0:18000\n" in result
-    assert "500.http" not in result
+    assert "http-request wait-for-body time 7s" in result
     assert result.count("503.http") == 3
     assert "server replica 127.0.0.1:30000" in result
     found = checked(path)
@@ -79,8 +83,8 @@ def test_a_certificate_makes_it_https(tmp_path):
     joined = tmp_path / "certificate.pem"
     assert joined.stat().st_mode & 0o777 == 0o600
     path = written_by_serve(tmp_path)
-    write_error_file(tmp_path / "503.http")
-    path.write_text(mended(path.read_text(), "::1", str(joined), str(tmp_path / "503.http")))
+    write_error_files(tmp_path)
+    path.write_text(mended(path.read_text(), Mending("[::1]:18000", tmp_path, certificate=str(joined))))
     assert f"bind [::1]:18000 ssl crt {joined} alpn http/1.1" in path.read_text()
     found = checked(path)
     assert found.returncode == 0, found.stderr
@@ -94,8 +98,38 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path):
         plan_ingress(ServeConfig.create(models=["m"], tls_cert="c"), tmp_path)
 
 
-def test_the_busy_answer_is_http():
-    assert len(BUSY_BODY) < 200
+@needs_haproxy
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (r"mode 666", "mode 0666", "admin socket"),
+        (r"frontend http_frontend", "frontend http", "address for clients"),
+        (r"    timeout client \S+", "", "client's time limit"),
+        (r"(?m)^    errorfile 504 .*$", "", "error files"),
+        (r"defaults\n", "defaults first\n", "defaults"),
+        (r"http-request return status 404", "http-request deny status 404", "answer without replicas"),
+        (r"listen stats", "listen pages", "what listens"),
+        (r"frontend prometheus", "frontend metrics", "what listens"),
+        (r"\Z", "frontend another\n    bind :18001\n", "what listens"),
+    ],
+)
+def test_a_ray_that_writes_otherwise_is_not_listened_with(tmp_path, before, after, what):
+    text = written_by_serve(tmp_path).read_text()
+    mended(text, Mending("fd@3", tmp_path))
+    changed = re.sub(before, after, text)
+    assert changed != text
+    with pytest.raises(ServingError, match=rf"this version of Ray .*\({what}\).*--ingress python"):
+        mended(changed, Mending("fd@3", tmp_path))
+
+
+def test_haproxys_own_answers_are_json(tmp_path):
+    write_error_files(tmp_path)
+    for status, message in MESSAGES.items():
+        head, _, body = (tmp_path / f"{status}.http").read_bytes().partition(b"\r\n\r\n")
+        assert json.loads(body)["error"]["message"] == message
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert b"Content-Length: %d\r\n" % len(body) in head
+        assert (b"Retry-After" in head) == (status == 503)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
@@ -155,6 +189,7 @@ def test_a_haproxy_that_outlived_its_endpoint_is_ended(tmp_path):
             "timeout": st.sampled_from(["90s", "1h30m", "0.5s"]),
             "max_body": st.sampled_from(["1MB", 12345]),
             "insecure": st.booleans(),
+            "allowed_hosts": st.lists(st.sampled_from(["models.lan", "*"]), max_size=2),
             "cors_origins": st.lists(st.sampled_from(["http://a", "https://b"]), max_size=2),
             "execution": st.sampled_from(["torch", "auto"]),
         },

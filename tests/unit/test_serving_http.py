@@ -49,6 +49,34 @@ def test_a_length_that_is_too_large_is_refused_before_anything_is_read():
     with pytest.raises(HttpError) as caught:
         read([], [(b"content-length", b"1001")])
     assert caught.value.status == 413
+    with pytest.raises(HttpError) as caught:
+        read([gzip.compress(bytes(60_000)) * 2], [(b"content-encoding", b"gzip")], limit=100_000)
+    assert caught.value.status == 413
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=5), st.binary(min_size=1, max_size=40))
+def test_all_members_of_gzip_are_read_and_what_follows_them_is_not_ignored(members, rest):
+    body = b"".join(map(gzip.compress, members))
+    encoding = [(b"content-encoding", b"gzip")]
+    assert read([body], encoding, limit=2000) == b"".join(members)
+    with pytest.raises(HttpError) as caught:
+        read([body + rest], encoding, limit=2000)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, lambda data: zlib.compress(data)[2:-4]])
+@pytest.mark.parametrize("rest", [b"\0", b"garbage", zlib.compress(b"more"), b"x" * 100_000])
+def test_something_after_a_compressed_body_is_said(compress, rest):
+    with pytest.raises(HttpError, match="follows the end of the compressed body") as caught:
+        read([compress(b"x" * 50_000) + rest], [(b"content-encoding", b"gzip")], limit=10**6)
+    assert caught.value.status == 400
+
+
+def test_a_great_many_tiny_members_cost_little():
+    began = time.process_time()
+    with pytest.raises(HttpError):
+        read([gzip.compress(b"") * 400_000], [(b"content-encoding", b"gzip")], limit=10**7)
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -58,6 +86,8 @@ def test_a_length_that_is_too_large_is_refused_before_anything_is_read():
         (b"GZIP", gzip.compress),
         (b"deflate", zlib.compress),
         (b"deflate", lambda data: zlib.compress(data)[2:-4]),
+        # members one after the other, as of parallel compressors (RFC 1952, 2.2)
+        (b"gzip", lambda data: gzip.compress(data[:400]) + gzip.compress(b"") + gzip.compress(data[400:])),
         (b"identity", bytes),
         (b"", bytes),
     ],
@@ -91,6 +121,10 @@ def test_what_cannot_be_decompressed_is_refused(body, encoding, status):
 def test_a_body_that_comes_too_slowly_or_not_at_all_ends():
     with pytest.raises(HttpError) as caught:
         read([b"a", b"b", b"c", b"d"], seconds=0.1, pause=0.06)
+    assert caught.value.status == 408
+    with pytest.raises(HttpError) as caught:
+        # not even its first byte
+        read([b"a"], seconds=0.1, pause=5)
     assert caught.value.status == 408
     # what is left of the body is not read
     assert caught.value.headers == [(b"connection", b"close")]

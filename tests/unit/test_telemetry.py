@@ -418,13 +418,14 @@ def test_the_collector_passes_on_what_replicas_say_of_themselves():
     collector = Collector(Clock())
     serving = {"adult": {"champion": "3", "weight": 0}}
     about = {"serving": serving, "pid": 7, "memory": 2**20, "notes": ["the disk is full"], "in_flight": 3}
+    about["draining"] = False
     collector.push("b", {**Telemetry().snapshot(), **about})
     collector.push("a", Telemetry().snapshot())
     found = collector.summary()
     assert found["serving"] == {"a": {}, "b": serving}
     assert found["processes"] == [
-        {"replica": "a", "pid": None, "memory": None, "notes": None, "in_flight": None},
-        {"replica": "b", "pid": 7, "memory": 2**20, "notes": ["the disk is full"], "in_flight": 3},
+        {"replica": "a", "pid": None, "memory": None, "notes": None, "in_flight": None, "draining": None},
+        {"replica": "b", **{name: value for name, value in about.items() if name != "serving"}},
     ]
 
 

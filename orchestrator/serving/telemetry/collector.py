@@ -17,6 +17,7 @@ STEP_SECONDS = 2.0
 RECENT_SECONDS = 60.0
 # replicas that may still come back; what older ones have counted is kept as one sum
 REMEMBERED = 64
+PROCESS_FIELDS = ("pid", "memory", "notes", "in_flight", "draining")
 
 
 class Collector:
@@ -36,6 +37,7 @@ class Collector:
         self._served: dict[str, Any] = {}
         self._number = 0
         self._models: dict[str, Any] | None = None
+        self._draining = False
         self._files: dict[str, dict[str, bytes]] = {}
         history_length = int(RECENT_SECONDS / STEP_SECONDS) + 2
         self._history: deque[tuple[float, Snapshot]] = deque([(clock(), empty())], maxlen=history_length)
@@ -67,6 +69,15 @@ class Collector:
         """The present configuration and its number; None before there is one."""
         return self._number, self._models
 
+    def drain(self) -> None:
+        """From now on replicas refuse what arrives; they are told as of a new configuration."""
+        self._draining = True
+        self._number += 1
+
+    def draining(self) -> bool:
+        """Whether replicas shall refuse what arrives."""
+        return self._draining
+
     def set_served(self, served: dict[str, Any]) -> None:
         """Takes what the endpoint serves: model -> {"versions": {version: {"role", "execution"}}, "weight"}."""
         self._served = served
@@ -86,7 +97,7 @@ class Collector:
             last_error: {"model", "message", "time"}, time in seconds since 1970; None if there was none.
             requests: since the endpoint started.
             serving: replica -> model -> what it serves.
-            processes: replica, pid, memory (bytes), notes and requests in flight of each.
+            processes: replica, pid, memory (bytes), notes, requests in flight of each, and whether it refuses others.
         """
         merged = self._look()
         now = self._clock()
@@ -101,7 +112,7 @@ class Collector:
             "requests": total_requests(merged),
             "serving": {replica: snapshot.get("serving", {}) for replica, (_, snapshot) in self._live.items()},
             "processes": [
-                {"replica": replica, **{name: snapshot.get(name) for name in ("pid", "memory", "notes", "in_flight")}}
+                {"replica": replica, **{name: snapshot.get(name) for name in PROCESS_FIELDS}}
                 for replica, (_, snapshot) in sorted(self._live.items())
             ],
         }

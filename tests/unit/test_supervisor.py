@@ -1,0 +1,236 @@
+"""`orchestrator-haproxy` as Ray Serve runs it: real HAProxies that are killed, reloaded and asked odd things."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+from support import free_port
+from test_ingress import needs_haproxy, written_by_serve
+
+from orchestrator.serving.haproxy import BODY_SECONDS_VARIABLE, HOST_VARIABLE
+from orchestrator.serving.supervisor import read_deaths, read_failure
+
+pytestmark = needs_haproxy
+PROGRAM = "from orchestrator.serving.haproxy import main; main()"
+WAIT = 30
+
+
+class Replica(BaseHTTPRequestHandler):
+    """Answers everything with the path that it was asked for."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = json.dumps({"path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *_words):
+        pass
+
+
+class Replicas(ThreadingHTTPServer):
+    """HAProxy's checks hang up as soon as they know enough."""
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class Served:
+    """One replica, and what Serve does: it writes a configuration, starts HAProxy with it and asks its admin socket."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.processes = folder / "node", free_port(), []
+        self.folder.mkdir()
+        self.replica = Replicas(("127.0.0.1", 0), Replica)
+        threading.Thread(target=self.replica.serve_forever, daemon=True).start()
+        self.admin = self.folder / "admin.sock"
+
+    def start(self, *arguments, text=None):
+        config = written_by_serve(self.folder, self.port)
+        text = text or config.read_text().replace(":30000 ", f":{self.replica.server_address[1]} ")
+        config.write_text(text)
+        # clients come over the address of the option, not over the one that Serve was told
+        environment = {**os.environ, HOST_VARIABLE: "127.0.0.1", BODY_SECONDS_VARIABLE: "1"}
+        command = [sys.executable, "-c", PROGRAM, "-db", "-f", str(config), "-dR", *arguments]
+        self.words = self.folder.parent / f"words{len(self.processes)}"
+        with self.words.open("wb") as words:
+            process = subprocess.Popen(command, env=environment, stderr=words)
+        self.processes.append(process)
+        return process
+
+    def started(self, *arguments):
+        process = self.start(*arguments)
+        wait_until(lambda: self.running_pid() == process.pid)
+        return process
+
+    def running_pid(self):
+        """As Serve looks who answers."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(5)
+                connection.connect(str(self.admin))
+                connection.sendall(b"show info\n")
+                with connection.makefile("rb") as lines:
+                    return next((int(line.split()[1]) for line in lines if line.startswith(b"Pid:")), None)
+        except OSError:
+            return None
+
+    def ask(self, request=b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"):
+        """Status and body of what comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT) as connection:
+            connection.sendall(request)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), body
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.replica.shutdown()
+        self.replica.server_close()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def haproxy_of(process):
+    (child,) = psutil.Process(process.pid).children()
+    assert child.name() == "haproxy"
+    return child
+
+
+@pytest.fixture
+def served(tmp_path_factory):
+    # paths of sockets must be short
+    served = Served(tmp_path_factory.mktemp("s"))
+    yield served
+    served.close()
+
+
+def test_a_killed_haproxy_is_back_at_once_and_no_connection_is_refused(served):
+    process = served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    assert read_deaths(served.folder) is None
+    for number in (1, 2, 3):
+        killed = haproxy_of(process)
+        killed.kill()
+        began = time.monotonic()
+        assert served.ask()[0] == 200
+        assert time.monotonic() - began < 2
+        wait_until(lambda: (deaths := read_deaths(served.folder)) and deaths.back and deaths.count == number)  # noqa: B023
+        deaths = read_deaths(served.folder)
+        assert deaths.reason == "killed by SIGKILL"
+        assert deaths.back - deaths.last < 2
+        assert haproxy_of(process).pid != killed.pid
+        # Serve goes on asking the process that it has started
+        assert served.running_pid() == process.pid
+
+
+def test_a_reload_takes_over_without_a_refused_connection(served):
+    first = served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    former = haproxy_of(first)
+    statuses, stop = [], threading.Event()
+
+    def ask_always():
+        while not stop.is_set():
+            statuses.append(served.ask()[0])
+
+    thread = threading.Thread(target=ask_always)
+    thread.start()
+    second = served.started("-sf", str(first.pid), "-x", str(served.admin))
+    assert first.wait(WAIT) == 0
+    third = served.started("-sf", str(second.pid), "-x", str(served.admin))
+    assert second.wait(WAIT) == 0
+    stop.set()
+    thread.join()
+    assert set(statuses) == {200}
+    assert not former.is_running()
+    haproxy_of(third).kill()
+    assert served.ask()[0] == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+def test_haproxy_ends_with_the_process_that_watches_over_it(served, number):
+    process = served.started()
+    child = haproxy_of(process)
+    process.send_signal(number)
+    process.wait(WAIT)
+    psutil.wait_procs([child], timeout=WAIT)
+    assert not child.is_running()
+    with pytest.raises(OSError, match="refused"):
+        served.ask()
+
+
+def test_a_haproxy_that_does_not_start_says_why(served):
+    config = written_by_serve(served.folder, served.port).read_text()
+    process = served.start(text=config.replace("balance leastconn", "balance wrongly"))
+    assert process.wait(WAIT) == 1
+    assert "balance" in served.words.read_text()
+    process = served.start(text=config.replace("mode 666", "mode 777"))
+    assert process.wait(WAIT) == 1
+    assert "this version of Ray" in read_failure(served.folder)
+
+
+@pytest.mark.parametrize(
+    "path", ["/-/routes", "/%2d/routes", "/%2D%2Froutes", "/-/ROUTES", "/-/healthz", "http://a/-/routes"]
+)
+def test_serves_own_pages_are_nowhere(served, path):
+    served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    status, body = served.ask(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    assert status == 404
+    assert "nothing at this path" in json.loads(body)["error"]["message"]
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [HEAD, HEAD + b"12345"], ids=["nothing", "half"])
+def test_a_body_that_does_not_come_is_408_as_json(served, sent):
+    served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    began = time.monotonic()
+    status, body = served.ask(sent)
+    assert (status, json.loads(body)["error"]["message"]) == (408, "the request came too slowly")
+    assert 0.8 < time.monotonic() - began < 10
+
+
+def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(served):
+    served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=WAIT) as connection:
+        connection.sendall(HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"0123456789")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_nothing_is_left_in_the_folder(served):
+    process = served.started()
+    process.send_signal(signal.SIGTERM)
+    process.wait(WAIT)
+    left = {path.name for folder in (served.folder, served.folder.parent) for path in folder.iterdir()}
+    assert not [name for name in left if str(process.pid) in name], left
+    assert Path(served.admin).parent.is_dir()
