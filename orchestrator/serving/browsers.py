@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from orchestrator.config import ServeConfig
-from orchestrator.serving.http import HttpError, Scope
+from orchestrator.serving.http import Headers, HttpError, Scope, header
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 # what a page may send to any address without being asked first; see "simple request" in the Fetch standard
@@ -74,6 +74,18 @@ class BrowserCheck:
                 content_type = value
         if origin is not None or site is not None:
             self._check_page(scope, origin, site, content_type)
+
+    def cors(self, scope: Scope) -> Headers:
+        """Headers that let a page of a listed origin read the answer."""
+        origin = header(scope, b"origin")
+        if origin is None or origin not in self.origins:
+            return [(b"vary", b"Origin")]
+        return [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-headers", b"authorization, content-type, inference-header-content-length"),
+            (b"access-control-allow-methods", b"GET, POST"),
+            (b"vary", b"Origin"),
+        ]
 
     def _check_host(self, value: bytes) -> None:
         host = _name_in(value.decode("latin-1"))

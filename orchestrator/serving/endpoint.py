@@ -31,6 +31,7 @@ from orchestrator.serving.http import (
     Send,
     discard_body,
     header,
+    other_protocols,
     respond,
     to_json,
 )
@@ -160,7 +161,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI 3)."""
         if scope["type"] != "http":
-            await _other_protocols(scope, receive, send)
+            await other_protocols(scope, receive, send)
             return
         # what is refused is not waited for
         counted = not self.draining
@@ -174,7 +175,7 @@ class Endpoint:
         started = time.perf_counter()
         status, body, headers = await self._respond(request)
         if self._origins:
-            headers = [*headers, *self._cors(request.scope)]
+            headers = [*headers, *self._browsers.cors(request.scope)]
         await respond(send, self.settings.failure_status if status == FAILED else status, body, headers)
         self.telemetry.answered(
             request.model,
@@ -258,17 +259,6 @@ class Endpoint:
         if len(names) > 1 and path in ("/predict", "/invocations", "/schema"):
             return HttpError(404, f"there are several models; ask /models/NAME{path} with one of {', '.join(names)}")
         return HttpError(404, "there is nothing at this path; /openapi.json lists what there is")
-
-    def _cors(self, scope: Scope) -> Headers:
-        origin = header(scope, b"origin")
-        if origin is None or origin not in self._origins:
-            return [(b"vary", b"Origin")]
-        return [
-            (b"access-control-allow-origin", origin),
-            (b"access-control-allow-headers", b"authorization, content-type, inference-header-content-length"),
-            (b"access-control-allow-methods", b"GET, POST"),
-            (b"vary", b"Origin"),
-        ]
 
     # -- routes --------------------------------------------------------------------------------------------------------
 
@@ -405,14 +395,3 @@ async def _preflight(allowed: bytes, request: Request) -> Answer:
 async def _fixed(body: bytes, request: Request) -> Answer:
     del request
     return 200, body, [JSON_TYPE]
-
-
-async def _other_protocols(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1003})
-        return
-    while scope["type"] == "lifespan":
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

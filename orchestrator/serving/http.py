@@ -195,3 +195,15 @@ async def respond(send: Send, status: int, body: bytes, headers: Headers) -> Non
 def to_json(content: Any) -> bytes:  # noqa: ANN401
     """JSON as bytes; NumPy arrays are lists."""
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+
+
+async def other_protocols(scope: Scope, receive: Receive, send: Send) -> None:
+    """Declines WebSockets, and lets a server start and stop (ASGI 3)."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1003})
+        return
+    while scope["type"] == "lifespan":
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

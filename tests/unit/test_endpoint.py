@@ -724,7 +724,7 @@ JSON = {"content-type": "application/json"}
 def test_web_pages_of_other_origins_may_not_ask(endpoint):
     other = {"origin": "http://shop.example"}
     preflight = other | {"access-control-request-method": "POST"}
-    before = endpoint.counters["refused"].get("", {}).get("origin", 0)
+    before = endpoint.counters["refused"].get("", {}).get("", {}).get("origin", 0)
     for path, body, method, headers in (
         ("/predict", ROWS[0], "POST", JSON | other),
         ("/predict", ROWS[0], "POST", {"content-type": "text/plain"} | other),
@@ -737,7 +737,7 @@ def test_web_pages_of_other_origins_may_not_ask(endpoint):
         assert answer.status_code == 403, headers
         assert "--cors-origin" in answer.json()["error"]["message"]
         assert not [name for name in answer.headers if name.startswith("access-control")]
-    assert endpoint.counters["refused"][""]["origin"] == before + 6
+    assert endpoint.counters["refused"][""][""]["origin"] == before + 6
     # a link to the form page
     assert endpoint.ask("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == OK
     assert endpoint.ask("/healthz", headers=other).status_code == OK
@@ -790,7 +790,7 @@ def test_only_known_names_are_answered(folders):
         assert answer.status_code == 421, host
         assert "--allowed-host NAME" in answer.json()["error"]["message"]
         assert len(answer.content) < 300
-    assert client.counters["refused"][""]["host"] == len(others)
+    assert client.counters["refused"][""][""]["host"] == len(others)
     # whoever asks whether it lives is told
     assert client.ask("/healthz", headers={"host": "evil.example"}).status_code == OK
     anywhere = serve(configuration(folders, champion="3"), hosts=("localhost", browsers.ANY_ADDRESS))
