@@ -10,15 +10,17 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.data.answers import Predictions
 from orchestrator.data.columnar import Columns
+from orchestrator.serving.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
 from orchestrator.serving.batching import OverloadedError
 from orchestrator.serving.hosting import Hosted, Settings, Version
-from orchestrator.serving.http import HttpError, Request, read_body
+from orchestrator.serving.http import CLOSE, HttpError, Message, Request, header, read_body
 from orchestrator.serving.request_log import RequestLog
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.telemetry import SHADOW_TOLERANCE
@@ -29,6 +31,8 @@ LARGE_BODY = 256 * 1024
 # of all requests that are being answered
 BODIES_IN_MEMORY = 64 * 2**20
 MAX_MIRRORED = 64
+# of a request whose body is not all JSON
+BINARY_HEADER = b"inference-header-content-length"
 
 Inputs = tuple[NDArray[np.float32], NDArray[np.int64]]
 Parsed = tuple[Columns, int]
@@ -55,6 +59,7 @@ class Answering:
     Attributes:
         seconds: that all requests have spent here after their bodies were read; its growth per second is the mean
             number of requests being answered (Little's law).
+        large: bodies so far that were parsed in a thread.
     """
 
     def __init__(self, settings: Settings, telemetry: Telemetry, executor: Executor, log: RequestLog | None) -> None:
@@ -70,8 +75,10 @@ class Answering:
         self._telemetry = telemetry
         self._executor = executor
         self._log = log
-        self._bytes = 0
+        self._bodies = Memory(BODIES_IN_MEMORY)
+        self._cells = Budget(CELLS_AT_ONCE, settings.limits.queue, settings.limits.timeout)
         self.seconds = 0.0
+        self.large = 0
         self._mirrors: set[asyncio.Task[None]] = set()
 
     async def answer(
@@ -91,39 +98,73 @@ class Answering:
         """
         version, role = hosted.choose(wanted)
         request.model, request.version, request.role = name, version.version, role
-        limits = self._settings.limits
-        body = await read_body(request.scope, request.receive, limits.body, limits.timeout)
-        # a single body, which the limit of a request allows, is always taken
-        if self._bytes and self._bytes + len(body) > BODIES_IN_MEMORY:
-            raise _overloaded(1)
-        self._bytes += len(body)
-        started = time.perf_counter()
+        logged = self._log is not None and self._log.wants()
+        held = Share(self._bodies)
         try:
-            columns, rows, inputs = await self._encoded(version, body, parse)
-            request.rows = rows
-            outputs = await self._computed(version, *inputs)
+            body = await self._read(request, held)
+            started = time.perf_counter()
+            try:
+                binary = header(request.scope, BINARY_HEADER) is not None
+                columns, rows, inputs = await self._encoded(version, body, parse, binary=binary, keep=logged)
+                request.rows = rows
+                if hosted.shadow is None:
+                    body = b""
+                    held.shrink(sum(part.nbytes for part in inputs))
+                outputs = await self._computed(version, *inputs)
+            finally:
+                self.seconds += time.perf_counter() - started
         finally:
-            self._bytes -= len(body)
-            self.seconds += time.perf_counter() - started
+            held.release()
         found = version.model.answers(outputs)
         if rows:
             self._telemetry.observe(name, version.version, *inputs)
         if hosted.shadow is not None and rows:
-            self._mirror(hosted.shadow, body, parse, found)
-        if self._log is not None and self._log.wants():
+            self._mirror(hosted.shadow, body, parse, found, binary=binary)
+        if self._log is not None and logged:
             self._log.write(
                 name, version.version, role, uuid.uuid4().hex, columns, rows, found.to_columns(version.model.schema)
             )
         return Answered(version, role, found)
 
-    async def _encoded(self, version: Version, body: bytes, parse: Parse) -> tuple[Columns, int, Inputs]:
+    async def _read(self, request: Request, held: Share) -> bytes:
+        """The body, counted while it comes."""
+        receive, limits = request.receive, self._settings.limits
+
+        async def counted() -> Message:
+            message = await receive()
+            held.add(len(message.get("body", b"")))
+            return message
+
+        try:
+            body = await read_body(request.scope, counted, limits.body, limits.timeout)
+            # what is compressed is larger now
+            held.add(len(body) - held.size)
+        except FullError:
+            raise _overloaded(1, CLOSE) from None
+        return body
+
+    async def _encoded(
+        self, version: Version, body: bytes, parse: Parse, *, binary: bool, keep: bool
+    ) -> tuple[Columns, int, Inputs]:
+        """The rows of a body; the cells only when they are to be kept, since they need most of the memory."""
+
         def work() -> tuple[Columns, int, Inputs]:
             columns, rows = parse(version, body)
-            return columns, rows, version.model.encode(columns, rows)
+            inputs = version.model.encode(columns, rows)
+            return columns if keep else {}, rows, inputs
 
         if len(body) <= LARGE_BODY:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        loop = asyncio.get_running_loop()
+        cells = await loop.run_in_executor(self._executor, partial(most_cells, body, binary=binary))
+        try:
+            async with self._cells.taking(cells):
+                return await loop.run_in_executor(self._executor, work)
+        except FullError:
+            raise _overloaded(1) from None
+        finally:
+            # now there may be something to give back
+            self.large += 1
 
     async def _computed(
         self, version: Version, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
@@ -144,23 +185,21 @@ class Answering:
                 504, "the model did not answer in time; send fewer rows in a request, or try again", reason="timeout"
             ) from None
 
-    def _mirror(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions) -> None:
-        if len(self._mirrors) >= MAX_MIRRORED or self._bytes + len(body) > BODIES_IN_MEMORY:
+    def _mirror(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions, *, binary: bool) -> None:
+        held = Share(self._bodies)
+        if len(self._mirrors) >= MAX_MIRRORED or not held.fits(len(body)):
             self._telemetry.refused(shadow.name, shadow.version, "shadow_skipped")
             return
-        task = asyncio.create_task(self._compare(shadow, body, parse, answers))
+        held.add(len(body))
+        task = asyncio.create_task(self._compare(shadow, body, parse, answers, binary=binary))
         self._mirrors.add(task)
         task.add_done_callback(self._mirrors.discard)
-        self._bytes += len(body)
-        task.add_done_callback(lambda _task: self._release(len(body)))
+        task.add_done_callback(lambda _task: held.release())
 
-    def _release(self, size: int) -> None:
-        self._bytes -= size
-
-    async def _compare(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions) -> None:
+    async def _compare(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions, *, binary: bool) -> None:
         started = time.perf_counter()
         try:
-            _, rows, inputs = await self._encoded(shadow, body, parse)
+            _, rows, inputs = await self._encoded(shadow, body, parse, binary=binary, keep=False)
             other = shadow.model.answers(await self._computed(shadow, *inputs))
         except Exception as error:  # whatever a shadow does, nobody waits for it
             self._telemetry.mirror_failed(shadow.name, shadow.version)
@@ -173,10 +212,10 @@ class Answering:
         self._telemetry.mirrored(shadow.name, shadow.version, seconds, rows, difference, scale)
 
 
-def _overloaded(seconds: int) -> HttpError:
+def _overloaded(seconds: int, *headers: tuple[bytes, bytes]) -> HttpError:
     return HttpError(
         503,
         "the endpoint is busy; try again",
         reason="overload",
-        headers=[(b"retry-after", str(seconds + random.randint(0, 1)).encode())],  # noqa: S311
+        headers=[(b"retry-after", str(seconds + random.randint(0, 1)).encode()), *headers],  # noqa: S311
     )

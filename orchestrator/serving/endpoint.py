@@ -104,7 +104,7 @@ class Endpoint:
         self._executor = ThreadPoolExecutor(thread_name_prefix="model")
         self._page = (files("orchestrator.serving") / "page.html").read_bytes()
         self._log = RequestLog.wanted(settings, replica)
-        self._answering = Answering(settings, self.telemetry, self._executor, self._log)
+        self.answering = Answering(settings, self.telemetry, self._executor, self._log)
 
     def configure(self, models: Mapping[str, Any], fetch: Fetch) -> None:
         """Loads the models of a configuration and answers with them from then on; the old ones finish what they began.
@@ -139,11 +139,6 @@ class Endpoint:
     def closed(self) -> bool:
         """Whether nobody is let in, because the token file cannot be used."""
         return self._tokens is not None and self._tokens.closed
-
-    @property
-    def answering_seconds(self) -> float:
-        """See `Answering.seconds`."""
-        return self._answering.seconds
 
     def queue(self) -> dict[str, int]:
         """Requests that wait, by model."""
@@ -328,7 +323,7 @@ class Endpoint:
 
     async def _predict(self, name: str, request: Request) -> Answer:
         request.route = "predict"
-        answered = await self._answering.answer(name, self.hosted[name], request, self._parse_predict)
+        answered = await self.answering.answer(name, self.hosted[name], request, self._parse_predict)
         version = answered.version
         content = {
             "predictions": answered.predictions.records(version.model.schema),
@@ -338,7 +333,7 @@ class Endpoint:
 
     async def _invocations(self, name: str, request: Request) -> Answer:
         request.route = "invocations"
-        answered = await self._answering.answer(name, self.hosted[name], request, self._parse_invocation)
+        answered = await self.answering.answer(name, self.hosted[name], request, self._parse_invocation)
         rows = answered.predictions.flat_records(answered.version.model.schema)
         return 200, to_json({"predictions": rows}), [JSON_TYPE]
 
@@ -354,7 +349,7 @@ class Endpoint:
             asked.append(parsed)
             return parsed.columns, parsed.rows
 
-        answered = await self._answering.answer(name, self.hosted[name], request, parse, wanted)
+        answered = await self.answering.answer(name, self.hosted[name], request, parse, wanted)
         version, found = answered.version, answered.predictions
         body, headers = encode_infer(
             asked[0], version.model.schema, name, version.version, found.labels, found.probabilities, found.values

@@ -24,6 +24,7 @@ TORCH_FILE, ONNX_FILE = "network.pt2", "network.onnx"
 TOLERANCE = 1e-5
 CHECKED_ROWS = (1, 2, 7, 64)
 REPEATS = 15
+LARGE_BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,17 @@ def load_onnx(path: Path) -> Network:
     takes = {entry.name for entry in session.get_inputs()}
     names = [entry.name for entry in session.get_outputs()]
 
+    shrinking = onnxruntime.RunOptions()
+    shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
     def run(numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.float32]:
         feed: dict[str, Any] = {}
         if "numeric" in takes:
             feed["numeric"] = numeric
         if "categorical" in takes:
             feed["categorical"] = categorical
-        outputs: NDArray[np.float32] = session.run(names, feed)[0]
+        # what a large batch needs would stay with the session for ever
+        outputs: NDArray[np.float32] = session.run(names, feed, shrinking if len(numeric) > LARGE_BATCH else None)[0]
         return outputs
 
     return run

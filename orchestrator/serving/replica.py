@@ -16,12 +16,14 @@ from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.endpoint import Endpoint
 from orchestrator.serving.hosting import Settings
 from orchestrator.serving.http import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
+from orchestrator.serving.memory import give_back, prefer_small
 from orchestrator.serving.scaling import BUSY, MOST_BUSY
 
 logger = logging.getLogger(__name__)
 COLLECTOR = "orchestrator-collector"
 NAMESPACE = "orchestrator-serving"
 PUSH_SECONDS = 1.0
+TRIM_SECONDS = 5.0
 CONFIGURATION_SECONDS = 60.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
@@ -88,6 +90,7 @@ class Replica:
         global _endpoint  # noqa: PLW0603
         if settings.local:
             _stay_on_loopback()
+        prefer_small()
         self._name = serve.get_replica_context().replica_id.unique_id
         self._collector = ray.get_actor(COLLECTOR, namespace=NAMESPACE)
         self._endpoint = Endpoint(settings, self._name)
@@ -122,7 +125,7 @@ class Replica:
         return {BUSY: min(MOST_BUSY, max(used, at_once))}
 
     def _read_clock(self) -> tuple[float, float, float]:
-        return time.monotonic(), time.process_time(), self._endpoint.answering_seconds
+        return time.monotonic(), time.process_time(), self._endpoint.answering.seconds
 
     async def __del__(self) -> None:
         self._endpoint.close()
@@ -161,7 +164,11 @@ class Replica:
         }
 
     async def _push(self) -> None:
+        trimmed, large = time.monotonic(), 0
         while True:
+            if self._endpoint.answering.large != large and time.monotonic() - trimmed > TRIM_SECONDS:
+                trimmed, large = time.monotonic(), self._endpoint.answering.large
+                await asyncio.to_thread(give_back)
             with contextlib.suppress(Exception):
                 # the collector may be starting anew; the next snapshot has everything
                 number = await self._collector.push.remote(self._name, await asyncio.to_thread(self._snapshot))

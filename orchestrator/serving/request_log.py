@@ -235,6 +235,7 @@ class RequestLog:
                     self._dropped += rows
 
     def _save(self, folder: Path, table: pa.Table) -> None:
+        import pyarrow as pa
         from pyarrow import parquet
 
         _make_private(folder)
@@ -250,6 +251,8 @@ class RequestLog:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+            # Arrow keeps for itself what it does not use any more
+            pa.default_memory_pool().release_unused()
 
     def _table(self, entries: list[_Entry]) -> pa.Table:
         import pyarrow as pa

@@ -654,7 +654,9 @@ def test_one_request_may_be_as_large_as_its_limit_allows(folders, monkeypatch):
 
 
 def test_together_bodies_have_a_limit(folders, monkeypatch):
-    monkeypatch.setattr("orchestrator.serving.answering.BODIES_IN_MEMORY", 1000)
+    body = len(json.dumps(ROWS[:8]).encode())
+    # what waits for the network is smaller than the body, but it counts
+    monkeypatch.setattr("orchestrator.serving.answering.BODIES_IN_MEMORY", body + 100)
     network = Network()
     client = with_network(folders, network)
 
@@ -666,6 +668,29 @@ def test_together_bodies_have_a_limit(folders, monkeypatch):
         return await first, second, await http.post("/predict", json=ROWS[:8])
 
     assert [answer.status_code for answer in client.talk(ask)] == [OK, 503, OK]
+
+
+def test_large_bodies_are_parsed_one_after_another_when_they_have_many_cells(folders, monkeypatch):
+    monkeypatch.setattr("orchestrator.serving.answering.LARGE_BODY", 0)
+    monkeypatch.setattr("orchestrator.serving.answering.CELLS_AT_ONCE", 100)
+    client = serve(configuration(folders, champion="3"), limits=Limits(queue=3, timeout=SECONDS))
+    parse, running, most = client.endpoint._parse_predict, Counter(), []
+
+    def watched(version, body):
+        running["now"] += 1
+        most.append(running["now"])
+        time.sleep(0.05)
+        running["now"] -= 1
+        return parse(version, body)
+
+    monkeypatch.setattr(client.endpoint, "_parse_predict", watched)
+
+    async def ask(http):
+        return await asyncio.gather(*(http.post("/predict", json=ROWS[:30]) for _ in range(6)))
+
+    # one is parsed, three wait
+    statuses = sorted(answer.status_code for answer in client.talk(ask))
+    assert (statuses, max(most)) == ([OK] * 4 + [503] * 2, 1)
 
 
 def test_encodings_of_the_body(endpoint):
