@@ -7,17 +7,26 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import free_port
 
+from orchestrator.cli.endpoints import _sentences
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
+from orchestrator.serving import deploy
+from orchestrator.serving.control import answering, status_of
 from orchestrator.serving.deploy import command_options
+from orchestrator.serving.deployments import Deployment, private_place, undeploy
 from orchestrator.serving.haproxy import MESSAGES, Mending, mended, real_binary, write_error_files, written
-from orchestrator.serving.ingress import check_access, free_port_or_complain, plan_ingress
+from orchestrator.serving.ingress import check_access, free_port_or_complain, ingress_problems, plan_ingress
 from orchestrator.serving.scaling import wanted
+from orchestrator.serving.supervisor import DEATHS_FILE, Deaths, note_failure
 
 needs_haproxy = pytest.mark.skipif(real_binary() is None, reason="HAProxy is not installed")
 
@@ -198,10 +207,10 @@ def test_a_haproxy_that_outlived_its_endpoint_is_ended(tmp_path):
 def test_an_endpoint_in_the_background_gets_the_same_options(values):
     import click
 
-    from orchestrator.cli.deploy import deploy
+    from orchestrator.cli.deploy import deploy as command
 
     config = ServeConfig.create(**values)
-    context = deploy.make_context("deploy", command_options(config))
+    context = command.make_context("deploy", command_options(config))
     options = {name: value for name, value in context.params.items() if name not in ("detach", "as_json")}
     assert ServeConfig.create(**options) == config
     assert isinstance(context, click.Context)
@@ -227,3 +236,87 @@ def test_replicas_follow_how_busy_they_are():
 def test_there_is_always_a_replica_and_never_far_too_many(shares, present):
     found = wanted(shares, present)
     assert 1 <= found <= max(present, sum(shares) / 0.7 + 1)
+
+
+STARTER = """#!{python}
+import sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+import psutil
+from orchestrator.serving.deployments import Deployment, recorded
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *words):
+        pass
+
+port = int(sys.argv[sys.argv.index("--port") + 1])
+{begin}
+me = psutil.Process()
+with recorded(Deployment("slow", None, "", me.pid, me.create_time())), HTTPServer(("127.0.0.1", port), Answers) as server:
+    server.serve_forever()
+"""
+
+
+def slow_starter(path, begin):
+    """Stands for `python -m orchestrator deploy` on a machine that is busy."""
+    path.write_text(STARTER.format(python=sys.executable, begin=begin))
+    path.chmod(0o755)
+    return SimpleNamespace(executable=str(path))
+
+
+def test_deploy_detach_waits_as_long_as_its_process_lives(tmp_path, monkeypatch):
+    monkeypatch.setattr(deploy, "TELL_SECONDS", 0.2)
+    monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "starter", "time.sleep(1)"))
+    said = []
+    config = ServeConfig.create(models=[str(tmp_path)], name="slow", port=free_port())
+    deployment = deploy.start_in_background(config, said.append)
+    try:
+        assert deployment.name == "slow"
+        assert len(said) >= 3
+        assert all(re.match(r"still starting after \d+ s .*slow\.log", sentence) for sentence in said)
+    finally:
+        undeploy("slow")
+    # and no longer
+    monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "starter", "sys.exit('Error: the disk is full')"))
+    with pytest.raises(ServingError, match=r"^the disk is full$"):
+        deploy.start_in_background(config, said.append)
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"), [("starting", "starting"), ("answering", "not answering"), ("stopping", "stopping")]
+)
+def test_status_tells_an_endpoint_that_is_unreachable_from_one_that_starts(phase, state):
+    me = psutil.Process()
+    problem = "HAProxy does not run"
+    with private_place() as place, answering(place, lambda _question: {"phase": phase, "problems": [problem]}) as path:
+        url = f"http://127.0.0.1:{free_port()}"
+        deployment = Deployment("iris", None, url, me.pid, me.create_time(), ("iris",), str(path), str(place))
+        shown = status_of(deployment)
+    assert (shown["state"], shown["problems"]) == (state, [problem])
+    assert "phase" not in shown
+    assert problem in _sentences(shown)
+
+
+def test_deaths_of_haproxy_are_told_for_a_while(tmp_path):
+    node = tmp_path / "node"
+    node.mkdir()
+    nobody = "HAProxy does not run, so that nobody is answered; Ray Serve starts it again within half a minute"
+    assert ingress_problems(tmp_path) == [nobody]
+    now = time.time()
+    for deaths, said in (
+        (Deaths(1, now, "killed by SIGKILL", None), "is being started again: nobody is answered until then"),
+        (
+            Deaths(3, now, "killed by SIGKILL", now + 0.3),
+            r"answered again 0\.3 s later; that was death 3 since the start",
+        ),
+    ):
+        (node / DEATHS_FILE).write_text(json.dumps(asdict(deaths)))
+        told, last = ingress_problems(tmp_path)
+        assert re.fullmatch(rf"HAProxy died at \d\d:\d\d:\d\d \(killed by SIGKILL\) and {said}", told)
+        assert last == nobody
+    (node / DEATHS_FILE).write_text(json.dumps(asdict(Deaths(1, now - 9999, "killed", now))))
+    assert ingress_problems(tmp_path) == [nobody]
+    note_failure(node / "haproxy.cfg", "this version of Ray is not known")
+    assert ingress_problems(tmp_path) == ["HAProxy cannot be started: this version of Ray is not known"]
