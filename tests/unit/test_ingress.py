@@ -254,8 +254,8 @@ class Answers(BaseHTTPRequestHandler):
 port = int(sys.argv[sys.argv.index("--port") + 1])
 {begin}
 me = psutil.Process()
-with recorded(Deployment("slow", None, "", me.pid, me.create_time())), HTTPServer(("127.0.0.1", port), Answers) as server:
-    server.serve_forever()
+with recorded(Deployment("slow", None, "", me.pid, me.create_time())):
+    HTTPServer(("127.0.0.1", port), Answers).serve_forever()
 """
 
 
