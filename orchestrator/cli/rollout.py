@@ -28,8 +28,8 @@ Example:
 
 First the version is checked: it loads, it answers the example rows in its bundle as when it was made, it takes all
 requests that the champion takes, and it answers in the same form (unless --breaking). A champion also has to be no
-worse on the test rows than the one before (unless --force). Nothing is changed when a check fails. Endpoints of this
-machine that serve models:/NAME@champion follow at once, others within seconds.
+worse on the validation rows than the one before (unless --force). Nothing is changed when a check fails. Endpoints of
+this machine that serve models:/NAME@champion follow at once, others within seconds.
 """
 ROLLBACK = """Make the champion before the champion of the registered model NAME again.
 

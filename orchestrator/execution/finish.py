@@ -48,6 +48,7 @@ class Outcome:
         model: URI of what was registered, None if nothing was yet.
         champion: whether it is the champion, and why.
         model_digest: see `Winner`; empty if an older version wrote this.
+        files: digest of the model's files beside; empty if an older version wrote this.
         doubt: why the winner must not become the champion, nothing if it may.
         skipped: sentences about better trials whose models cannot be used.
         looks: how often this sweep has measured a model on the test rows.
@@ -68,6 +69,7 @@ class Outcome:
     model: str | None = None
     champion: str = ""
     model_digest: str = ""
+    files: str = ""
     doubt: str = ""
     skipped: tuple[str, ...] = ()
     looks: int = 1
@@ -203,6 +205,7 @@ def finish(
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         folder = Path(temporary) / "bundle"
         winner.bundle.save(folder)
+        outcome = replace(outcome, files=_digest_of_files(folder))
         if outcome.register:
             _keep_model(folder, storage)
         outcome.save(storage)
@@ -242,7 +245,7 @@ def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage
         What was registered, None if nothing was left to be.
 
     Raises:
-        StorageError: how the sweep has ended cannot be read.
+        StorageError: how the sweep has ended cannot be read, or its model is damaged.
         TrackingError: the store cannot be used.
     """
     outcome = Outcome.read(storage)
@@ -259,6 +262,11 @@ def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage
             for file in names:
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_bytes(model.read(file))
+            if outcome.files not in ("", _digest_of_files(folder)):
+                raise StorageError(
+                    f"{model}: the model is damaged (its checksum is wrong), so it was not registered; train it again: "
+                    f"orchestrator train --from-trial {name}:{outcome.best}"
+                )
             registration = _register(tracker, name, folder, outcome)
     _tell(tracker, outcome, registration, storage)
     return registration

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import click
 import pytest
 from support import empty_store
 
 import orchestrator
+from orchestrator.cli.sweep import conclude
 from orchestrator.execution.assembly import Hooks
 from orchestrator.journal.folder import find_sweep
 from orchestrator.tracking.store import client_for
@@ -76,6 +78,9 @@ def test_a_damaged_winner_is_named_everywhere_and_the_next_best_is_no_champion_u
     labels = place.client.get_run(result.run_id).data.tags
     assert labels["orchestrator.skipped"] == sentence
     assert not result.registration.champion
+    with pytest.raises(click.exceptions.Exit) as ended:
+        conclude(result, as_json=True)
+    assert ended.value.exit_code == 1
     assert sentence in result.registration.reason
     assert place.versions() == [*before, before[-1] + 1]
     assert place.client.get_model_version_by_alias("place", "champion").version == champion
@@ -115,8 +120,12 @@ def test_a_store_that_is_lost_gets_everything_again(place, tmp_path):
     # to go on makes them as well
     (tmp_path / "mlflow.db").unlink()
     (tmp_path / "next").mkdir()
-    result = place.resume(trials="+1", tracking_uri=empty_store(tmp_path / "next"))
+    # and may take the second best for the champion
+    result = place.resume(trials="+1", tracking_uri=empty_store(tmp_path / "next"), allow_second_best=True)
     assert any("has no run" in sentence for sentence in place.said)
     assert result.run_id != first.run_id
     assert find_sweep(place.result.id).header.run_id == result.run_id
-    assert result.registration is not None
+    assert result.skipped
+    assert result.accepted
+    assert result.registration.champion
+    conclude(result, as_json=True)

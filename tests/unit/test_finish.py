@@ -1,5 +1,6 @@
 """How a sweep has ended, in its folder: for `sync`, and only as long as no other session has begun."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,17 @@ def test_a_model_is_registered_once_however_often_it_is_tried(storage, registere
     assert storage.child(MODEL_FOLDER).names() == ["part/weights"]
     forget_registration(storage)
     assert finish_later(tracker, "iris", "finished", storage).version == "2"
+
+
+def test_a_model_that_was_damaged_in_the_folder_is_not_registered(storage, registered, tmp_path):
+    shutil.copytree(tmp_path / MODEL_FOLDER, tmp_path / "copy")
+    replace(OUTCOME, files=finish._digest_of_files(tmp_path / "copy")).save(storage)
+    storage.write(f"{MODEL_FOLDER}/part/weights", b"numberz")
+    with pytest.raises(StorageError, match=r"damaged .*--from-trial iris:3"):
+        finish_later(Tracker(), "iris", "finished", storage)
+    assert registered == []
+    storage.write(f"{MODEL_FOLDER}/part/weights", b"numbers")
+    assert finish_later(Tracker(), "iris", "finished", storage).version == "1"
 
 
 def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):
