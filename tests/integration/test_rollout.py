@@ -610,7 +610,7 @@ def test_a_command_that_fails_changes_nothing(registry):
         ([2], 1, "worse than the champion"),
         ([], 2, "has no canary; give the version to promote"),
         (["--canary", 1], 2, "is the champion"),
-        (["--canary", 9], 1, "there is no version 9"),
+        (["--canary", 9], 2, "there is no version 9"),
         ([2, "--canary", 2], 2, "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"),
         (["--shadow", 2, "--canary", 2], 2, "give one of"),
         (["--canary", 2, "--abort"], 2, "give one of"),
