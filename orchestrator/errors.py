@@ -115,6 +115,14 @@ class NewerFormatError(StorageError):
     """A file of a sweep that another version of this program has written."""
 
 
+class LostStorageError(StorageError):
+    """The storage of a running sweep was deleted or replaced: what is written there is lost."""
+
+
+class LostLockError(StorageError):
+    """Another driver has taken over the sweep while this one was not heard of."""
+
+
 class UnreachableStorageError(StorageError):
     """A trial could not look at what it has left in the storage; that may work later."""
 

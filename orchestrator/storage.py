@@ -17,6 +17,8 @@ from orchestrator.errors import StorageError, UsageError
 
 # Google's client goes on trying for a quarter of an hour unless it is told
 GOOGLE_RETRY = timedelta(seconds=60)
+# these stores promise it: Amazon since 2020, Google and Azure always
+LISTS_AT_ONCE = ("s3", "gs", "gcs", "abfs", "abfss", "memory")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Storage:
     def is_local(self) -> bool:
         """Whether it is a folder; of this machine, or mounted here."""
         return "://" not in self.address
+
+    @property
+    def lists_at_once(self) -> bool:
+        """Whether a file is listed as soon as it is written, for all who look."""
+        return self.is_local or urlsplit(self.address).scheme in LISTS_AT_ONCE
 
     @property
     def filesystem(self) -> pafs.FileSystem:
@@ -168,6 +175,22 @@ class Storage:
         except OSError as error:
             raise StorageError(f"{self}: could not be listed ({_reason(error)})") from error
         return sorted(info.path[len(self.path) :].lstrip("/") for info in found if info.type == pafs.FileType.File)
+
+    def modified(self) -> dict[str, float | None]:
+        """When each file directly in it was written, by the store's clock, in seconds since 1970; None if unknown.
+
+        Raises:
+            StorageError: it could not be read.
+        """
+        try:
+            found = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
+        except OSError as error:
+            raise StorageError(f"{self}: could not be listed ({_reason(error)})") from error
+        return {
+            Path(info.path).name: None if info.mtime_ns is None else info.mtime_ns / 1e9
+            for info in found
+            if info.type == pafs.FileType.File
+        }
 
     def folders(self) -> list[str]:
         """The names of the folders directly in it, sorted; none if it does not exist.

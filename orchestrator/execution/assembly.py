@@ -161,6 +161,7 @@ def assemble(
         journal.record,
         hooks.on_trial,
         hooks.say,
+        journal.check,
     )
     return director, Running(slots, settings, _validation(plan), pool, admission, hooks.say)
 

@@ -56,6 +56,7 @@ class Director:
         record: Callable[[Event], None],
         listener: Listener | None = None,
         say: Callable[[str], None] = lambda _sentence: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
         ledger: empty.
@@ -68,12 +69,13 @@ class Director:
         record: is given every event before it counts.
         listener: is told of every trial that is over.
         say: is told of troubles.
+        alive: raises when what is recorded is lost.
         """
         self.ledger, self.stopping = ledger, False
         self.broken: Exception | None = None
         self._proposals, self._scheduler, self._room, self._sizes = proposals, scheduler, room, sizes
         self._limits, self._disk, self._record_outside = limits, disk, record
-        self._listener, self._say = listener, say
+        self._listener, self._say, self.alive = listener, say, alive
         self._queue: deque[int] = deque()
         self._names: dict[str, int] = {}
         self._verdicts: dict[int, Verdict] = {}
@@ -235,8 +237,10 @@ class Director:
 
         Raises:
             ExecutionError: too many trials have failed; says why they did.
+            StorageError: the storage, or the right to write there, is lost.
             Exception: what a listener has raised, or what went wrong here.
         """
+        self.alive()
         if self.broken is not None:
             raise self.broken
         failed = sum(self._reasons.values())

@@ -18,7 +18,7 @@ from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, load_table
-from orchestrator.errors import DataError, StoppedError, StorageError, UsageError
+from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.execution.assembly import Hooks, Origin, Say, assemble, first_header, last_header
 from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
 from orchestrator.execution.search import quiet_tune, run_trials
@@ -37,7 +37,7 @@ from orchestrator.journal.folder import (
     sweeps_home,
     write_header,
 )
-from orchestrator.journal.lock import locked
+from orchestrator.journal.lock import Lock, locked
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
@@ -154,7 +154,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
         # for the user's own networks
         sys.path.append(origin.known.folder)
     connected: Future[None] = Future()
-    with _folder(origin), ThreadPoolExecutor(2, "sweep-opener") as opener:
+    with _folder(origin) as lock, ThreadPoolExecutor(2, "sweep-opener") as opener:
         # data is read, and the store opened, while Ray and the gangs start: each takes seconds
         planning = opener.submit(make_plan, config, table, _runner(connected), space)
         opening = opener.submit(_open_tracker, origin, planning)
@@ -164,7 +164,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 planning.result(QUICK_SECONDS)
             with (
                 ray_session(config.address, working_dir=origin.package) as ends,
-                _shared(origin.storage),
+                _shared(origin.storage, lock),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
                 from orchestrator.execution.lifeline import told_how_to_go_on
@@ -174,7 +174,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.say(sentence)
                 with told_how_to_go_on(origin.id):
-                    return _run(plan, origin, *opening.result(), hooks, pool, started)
+                    return _run(plan, origin, *opening.result(), hooks, pool, lock, started)
         except BaseException as error:
             connected.cancel()
             if opening.exception() is None:
@@ -184,6 +184,10 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
 
 def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> None:
     """MLflow learns why the sweep has ended, if this session has made a run there or gone on with one."""
+    if isinstance(error, LostLockError):
+        # the run is that of another driver now
+        tracker.halt()
+        return
     if origin.known is None or tracker.writer is not None:
         interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
         reason = "stopped by the user" if interrupted else str(error)
@@ -241,7 +245,7 @@ def _describe_data(config: SweepConfig) -> dict[str, str]:
 
 
 @contextmanager
-def _folder(origin: Origin) -> Iterator[None]:
+def _folder(origin: Origin) -> Iterator[Lock]:
     """The sweep's folder is there, and no other process drives the sweep.
 
     Raises:
@@ -256,11 +260,11 @@ def _folder(origin: Origin) -> Iterator[None]:
         if origin.known is None:
             forget(origin.id)
         raise
-    with locked(storage, origin.id):
+    with locked(storage, origin.id) as lock:
         try:
-            yield
+            yield lock
         finally:
-            if origin.known is None and not has_begun(storage):
+            if lock.lost is None and origin.known is None and not has_begun(storage):
                 # there is nothing to go on with
                 with contextlib.suppress(StorageError):
                     storage.clear()
@@ -268,7 +272,7 @@ def _folder(origin: Origin) -> Iterator[None]:
 
 
 @contextmanager
-def _shared(storage: Storage) -> Iterator[None]:
+def _shared(storage: Storage, lock: Lock) -> Iterator[None]:
     """All nodes see the folder; what Ray Train has written there is deleted at the end.
 
     Raises:
@@ -278,8 +282,9 @@ def _shared(storage: Storage) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(StorageError):
-            storage.child(GANG_FOLDER).clear()
+        if lock.lost is None:
+            with contextlib.suppress(StorageError):
+                storage.child(GANG_FOLDER).clear()
 
 
 @contextmanager
@@ -318,6 +323,7 @@ def _run(
     header: Header,
     hooks: Hooks,
     pool: GangPool | None,
+    lock: Lock,
     started: float,
 ) -> SweepResult:
     from orchestrator.execution.choice import drop_lost, sentences
@@ -332,7 +338,7 @@ def _run(
     past = [] if origin.known is None else list(read_events(origin.storage))
     forget_outcome(origin.storage)
     write_header(origin.storage, header)
-    journal = Journal(origin.storage, tracker.start(header.labels, past).put)
+    journal = Journal(origin.storage, tracker.start(header.labels, past).put, lock.check)
     status, reason = FAILED, ""
     try:
         director, running = assemble(plan, origin, hooks, pool, slots, header, journal)
@@ -360,6 +366,8 @@ def _run(
     finally:
         journal.record(Closed(time.time(), status, reason))
         with contextlib.suppress(StorageError):
+            # where it is lost, nothing more is written
+            journal.flush()
             write_header(origin.storage, header.with_status(status))
         journal.close()
     return SweepResult(

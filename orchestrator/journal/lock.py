@@ -4,41 +4,74 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
-import os
-import platform
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
-from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.errors import ExecutionError, LostLockError, StorageError
+from orchestrator.journal.claims import BEAT_SECONDS, StoreLock, here, is_claimed, taken
 from orchestrator.storage import Storage
 
 FILE = "driver.lock"
-BEAT_SECONDS = 10.0
+FOLDER = "lock"
 TRY_SECONDS = 0.5
-# a driver that has not written for so long is dead
-SILENT_SECONDS = 60.0
+SETTLE_SECONDS = 2.0
+
+
+class Lock(Protocol):
+    """The right to drive a sweep.
+
+    Attributes:
+        lost: who has it now, None as long as it is not known to be lost.
+    """
+
+    lost: LostLockError | None
+
+    def check(self) -> None:
+        """Asked before anything is written.
+
+        Raises:
+            LostLockError: another process drives the sweep.
+            StorageError: that is not known now.
+        """
+
+
+class _FileLock:
+    """A file is locked as long as it is open: nobody can take that away."""
+
+    lost: LostLockError | None = None
+
+    def check(self) -> None:
+        """See `Lock`."""
 
 
 @contextmanager
-def locked(storage: Storage, sweep_id: str) -> Iterator[None]:
+def locked(storage: Storage, sweep_id: str) -> Iterator[Lock]:
     """While it is open, no other process can have the lock of this sweep; it ends with the process, however that ends.
+
+    In an object store a process that was not heard of for a minute loses it, and learns that by `check`.
 
     Raises:
         ExecutionError: another process has it.
     """
-    with _locked_file(storage, sweep_id, tell=True) if storage.is_local else _beating(storage, sweep_id):
-        yield
+    if storage.is_local:
+        with _locked_file(storage, sweep_id, tell=True):
+            yield _FileLock()
+    else:
+        with _beating(storage, sweep_id) as lock:
+            yield lock
 
 
 def is_locked(storage: Storage) -> bool:
     """Whether a process drives the sweep."""
     if not storage.is_local:
-        return _holder(storage) is not None
+        try:
+            return is_claimed(storage.child(FOLDER))
+        except StorageError:
+            return False
     try:
         with _locked_file(storage, "", tell=False):
             return False
@@ -59,13 +92,13 @@ def _locked_file(storage: Storage, sweep_id: str, *, tell: bool) -> Iterator[Non
             # who only looks has it for a moment
             if time.monotonic() > deadline:
                 file.seek(0)
-                raise _taken(sweep_id, file.read())
+                raise taken(sweep_id, file.read())
             time.sleep(TRY_SECONDS / 10)
         if tell:
             # a full disk is no reason not to go on: the content is for people
             with contextlib.suppress(OSError):
                 file.truncate(0)
-                file.write(_here())
+                file.write(here().decode())
                 file.flush()
         yield
 
@@ -79,50 +112,23 @@ def _try_lock(file: TextIO) -> bool:
 
 
 @contextmanager
-def _beating(storage: Storage, sweep_id: str) -> Iterator[None]:
-    """In an object store: a file that is written again and again."""
-    found = _holder(storage)
-    if found is not None:
-        raise _taken(sweep_id, found)
+def _beating(storage: Storage, sweep_id: str) -> Iterator[StoreLock]:
+    """In an object store: a claim that is renewed again and again."""
+    lock = StoreLock(storage.child(FOLDER), sweep_id, 0.0 if storage.lists_at_once else SETTLE_SECONDS)
+    lock.acquire()
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.wait(BEAT_SECONDS):
+            # a store that does not answer may do so later
             with contextlib.suppress(StorageError):
-                storage.write(FILE, _here().encode())
+                lock.beat()
 
-    storage.write(FILE, _here().encode())
     thread = threading.Thread(target=beat, name="lock", daemon=True)
     thread.start()
     try:
-        yield
+        yield lock
     finally:
         ended.set()
         thread.join()
-        with contextlib.suppress(StorageError):
-            storage.remove(FILE)
-
-
-def _holder(storage: Storage) -> str | None:
-    """What the living driver of a sweep in an object store has written, None if there is none."""
-    with contextlib.suppress(StorageError, ValueError, KeyError, TypeError):
-        found = storage.read(FILE).decode()
-        if time.time() - json.loads(found)["at"] < SILENT_SECONDS:
-            return found
-    return None
-
-
-def _here() -> str:
-    return json.dumps({"host": platform.node(), "process": os.getpid(), "at": time.time()})
-
-
-def _taken(sweep_id: str, content: str) -> ExecutionError:
-    try:
-        holder = json.loads(content)
-        where = f"process {holder['process']} on {holder['host']}"
-    except (ValueError, KeyError, TypeError):
-        where = "another process"
-    return ExecutionError(
-        f"the sweep {sweep_id} is running ({where}); wait for its end, or stop it there with Ctrl-C "
-        f"(a process that is gone is noticed within {SILENT_SECONDS:.0f} s)"
-    )
+        lock.release()

@@ -196,6 +196,11 @@ class SweepTracker:
             )
             self.client.set_terminated(self.run_id, status, now)
 
+    def halt(self) -> None:
+        """Writes nothing more: another driver does."""
+        if self.writer is not None:
+            self.writer.halt()
+
     def abandon(self, status: str, reason: str) -> None:
         """Ends the parent run after a failure, as far as the store allows: what was written stays."""
         with contextlib.suppress(Exception):

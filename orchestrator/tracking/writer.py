@@ -124,6 +124,7 @@ class TrialWriter:
         self._away: Exception | None = None
         self._retry_at, self._retry_seconds = 0.0, FIRST_RETRY_SECONDS
         self._give_up_at = float("inf")
+        self._halted = False
         for event in past:
             self._take_in(event)
         for index, run in list(self._runs.items()):
@@ -162,6 +163,12 @@ class TrialWriter:
             return None
         return WrittenCounts(len(self._ids), self._points)
 
+    def halt(self) -> None:
+        """Writes nothing more, also of what was put in."""
+        self._halted = True
+        self._events.put(None)
+        self._thread.join()
+
     def run_id(self, index: int) -> str:
         """The run of a trial, after `close`.
 
@@ -179,6 +186,8 @@ class TrialWriter:
             if not closing:
                 closing = self._take(max(flushed + FLUSH_SECONDS, self._retry_at) - time.monotonic())
             now = time.monotonic()
+            if self._halted:
+                return
             if now >= self._retry_at:
                 everything = closing or now - flushed >= FLUSH_SECONDS
                 self._flush(everything=everything)
@@ -229,6 +238,8 @@ class TrialWriter:
     def _flush(self, *, everything: bool) -> None:
         """Writes what has to be; runs that go on only now and then."""
         for index, run in list(self._runs.items()):
+            if self._halted:
+                return
             if not run.is_dirty or (run.ended is None and not everything):
                 continue
             try:

@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.errors import ExecutionError, NewerFormatError, OrchestratorError, StorageError
+from orchestrator.errors import (
+    ExecutionError,
+    LostLockError,
+    LostStorageError,
+    NewerFormatError,
+    OrchestratorError,
+    StorageError,
+)
 from orchestrator.journal import (
     Begun,
     Closed,
@@ -30,6 +39,7 @@ from orchestrator.journal import (
     Paused,
     Reported,
     RunningTime,
+    claims,
     journal,
     lock,
 )
@@ -394,6 +404,8 @@ def test_a_lock_ends_with_its_context(place):
 
 def test_a_lock_that_cannot_be_read_is_no_reason_to_fail(place):
     place.write("driver.lock", b"\0\0\0")
+    place.write("lock/holder-00000001-abc.json", b"\0\0\0")
+    place.write("lock/nonsense", b"\0\0\0")
     with locked(place, "a"):
         assert is_locked(place)
 
@@ -408,25 +420,193 @@ def test_a_folder_without_rights_or_that_is_gone_is_named(tmp_path):
 
 def test_a_driver_of_an_object_store_that_is_silent_is_dead(tmp_path):
     storage = Storage.at(f"memory://{tmp_path.name}")
-    for age, dead in [(lock.SILENT_SECONDS - 5, False), (lock.SILENT_SECONDS + 1, True)]:
+    for age, dead in [(claims.SILENT_SECONDS - 5, False), (claims.SILENT_SECONDS + 1, True)]:
         beat = {"host": "there", "process": 7, "at": time.time() - age}
-        storage.write("driver.lock", json.dumps(beat).encode())
+        storage.write("lock/holder-00000004-abcd.json", json.dumps(beat).encode())
         assert is_locked(storage) is not dead
         if not dead:
             with pytest.raises(ExecutionError, match=r"process 7 on there"), locked(storage, "a"):
                 pass
+    with locked(storage, "a"):
+        (name,) = storage.child("lock").names()
+        assert name.startswith("holder-00000005-")
+    assert storage.names() == []
 
 
 def test_a_driver_of_an_object_store_gives_signs_of_life(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
     storage = Storage.at(f"memory://{tmp_path.name}")
     with locked(storage, "a"):
-        first = json.loads(storage.read("driver.lock"))["at"]
+        (name,) = storage.child("lock").names()
+        first = json.loads(storage.read(f"lock/{name}"))["at"]
         deadline = time.monotonic() + 20
-        while json.loads(storage.read("driver.lock"))["at"] == first and time.monotonic() < deadline:
+        while json.loads(storage.read(f"lock/{name}"))["at"] == first and time.monotonic() < deadline:
             time.sleep(0.005)
-        assert json.loads(storage.read("driver.lock"))["at"] > first
+        assert json.loads(storage.read(f"lock/{name}"))["at"] > first
     assert storage.names() == []
+
+
+def test_a_deposed_driver_writes_tells_and_deletes_nothing_more(tmp_path, monkeypatch):
+    storage = Storage.at(f"memory://{tmp_path.name}")
+    told = []
+    with locked(storage, "a") as first:
+        paused = Journal(storage, told.append, first.check)
+        paused.record(EVENTS[0])
+        paused.flush()
+        # it was stopped for a minute, and another one has taken over
+        (name,) = storage.child("lock").names()
+        storage.write(f"lock/{name}", json.dumps({"host": "h", "process": 1, "at": time.time() - 61}).encode())
+        with locked(storage, "a") as second:
+            first._confirmed -= 61
+            names = storage.names()
+            paused.record(EVENTS[1])
+            with pytest.raises(LostLockError, match="driven by another process, which has taken over"):
+                paused.flush()
+            paused.close()
+            assert first.lost is not None and second.lost is None
+            second.check()
+            # it has also not deleted anything of its successor's
+            assert storage.names() == names
+    assert told == EVENTS[:1] == list(read_events(storage))
+
+
+def test_what_a_deposed_driver_was_writing_when_it_was_stopped_does_not_count(tmp_path):
+    storage = Storage.at(f"memory://{tmp_path.name}")
+    old = Journal(storage)
+    old.record(EVENTS[0])
+    old.flush()
+    new = Journal(storage)
+    new.record(NEW)
+    new.flush()
+    old.record(EVENTS[1])
+    old.flush()
+    old.record(EVENTS[2])
+    old.flush()
+    new.record(EVENTS[-1])
+    new.flush()
+    assert list(read_events(storage)) == [EVENTS[0], NEW, EVENTS[-1]]
+    old.close()
+    new.close()
+
+
+def deleted(path):
+    shutil.rmtree(path.parent)
+
+
+def replaced(path):
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+
+
+def moved(path):
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def made_again(path):
+    shutil.rmtree(path.parent)
+    path.parent.mkdir()
+
+
+def cut(path):
+    os.truncate(path, 3)
+
+
+@pytest.mark.parametrize("loss", [deleted, replaced, moved, made_again, cut])
+def test_a_storage_that_is_deleted_or_replaced_is_noticed_by_itself_and_before_anything_is_believed(
+    tmp_path, monkeypatch, loss
+):
+    storage = Storage.at(tmp_path / "sweep")
+    for seconds in (0.01, 600):
+        monkeypatch.setattr(journal, "SYNC_SECONDS", seconds)
+        shutil.rmtree(tmp_path / "sweep", ignore_errors=True)
+        shutil.rmtree(tmp_path / "elsewhere", ignore_errors=True)
+        told = []
+        opened = Journal(storage, told.append)
+        opened.record(EVENTS[0])
+        opened.flush()
+        opened.check()
+        loss(tmp_path / "sweep" / FILE)
+        if seconds < 1:
+            deadline = time.monotonic() + 20
+            with pytest.raises(LostStorageError):
+                while time.monotonic() < deadline:
+                    opened.check()
+                    time.sleep(0.005)
+        opened.record(EVENTS[1])
+        sentence = rf"^the sweep's storage {storage} was deleted or replaced while it ran \(.*\): the sweep has stopped"
+        with pytest.raises(LostStorageError, match=sentence):
+            opened.flush()
+        opened.record(EVENTS[2])
+        # others may know how it has ended, for nobody can go on with it
+        assert told == EVENTS[:3]
+        opened.close()
+
+
+def test_an_object_store_that_loses_what_was_written_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "LOOK_SECONDS", 0.0)
+    storage = Storage.at(f"memory://{tmp_path.name}")
+    opened = Journal(storage)
+    opened.record(EVENTS[0])
+    opened.flush()
+    opened.check()
+    storage.clear()
+    with pytest.raises(LostStorageError, match=r"journal/00000000-\S+ is not there any more"):
+        opened.flush()
+    opened.close()
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOSPC])
+def test_what_a_disk_could_not_make_last_is_written_again_or_the_disk_is_lost(tmp_path, monkeypatch, code):
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 600)
+    storage = Storage.at(tmp_path)
+    told = []
+    opened = Journal(storage, told.append)
+    opened.record(EVENTS[0])
+    opened.flush()
+    opened.record(EVENTS[1])
+
+    def broken(_descriptor):
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        if code != errno.ENOSPC:
+            with pytest.raises(LostStorageError, match=os.strerror(code)):
+                opened.flush()
+            opened.close()
+            return
+        opened.flush()
+        assert opened.trouble == os.strerror(code)
+        assert told == list(read_events(storage)) == EVENTS[:1]
+    opened.record(EVENTS[2])
+    opened.flush()
+    assert opened.trouble is None
+    assert told == list(read_events(storage)) == EVENTS[:3]
+    opened.close()
+
+
+def test_nobody_is_told_of_what_a_machine_that_stops_would_forget(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 0.02)
+    storage, told, lasting = Storage.at(tmp_path), [], [0]
+    fsync = os.fsync
+
+    def spied(descriptor):
+        length = (tmp_path / FILE).read_bytes().count(b"\n")
+        fsync(descriptor)
+        lasting[0] = length
+
+    def hear(event):
+        told.append(event)
+        assert len(told) <= lasting[0]
+
+    monkeypatch.setattr(os, "fsync", spied)
+    opened = Journal(storage, hear)
+    for number in range(500):
+        opened.record(Lost(1.0, number, "x"))
+        time.sleep(0.0005)
+    opened.close()
+    assert told == list(read_events(storage)) and len(told) == 500
 
 
 @pytest.fixture
