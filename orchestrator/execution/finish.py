@@ -178,6 +178,7 @@ def finish(
     The model lies in the sweep's folder, from where `sync` takes it when the store could not be used, or was lost.
 
     Raises:
+        StorageError: the storage of the sweep, or the right to write there, was lost.
         TrackingError: MLflow has not got what was sent.
     """
     report, ledger = best.report, director.ledger
@@ -212,6 +213,7 @@ def finish(
         away = tracker.close_trials(len(ledger.trials), ledger.reports, plan.config.tracking_timeout.total_seconds())
         if away is not None:
             return Ending(None, away, looks)
+        director.alive()
         try:
             looks += count_looks(tracker.client, outcome.digest, tracker.run_id)
             registration = _register(tracker, plan.name, folder, outcome) if outcome.register else None

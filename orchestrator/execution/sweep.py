@@ -355,6 +355,7 @@ def _run(
         best, winner, skipped = find_winner(plan, director, origin.storage)
         for sentence in skipped:
             hooks.say(sentence)
+        journal.flush()
         ending = finish(plan, tracker, best, winner, skipped, director, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:

@@ -60,7 +60,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Claim:
-    """A file of a contender; a holder that takes over from a dead one has a higher term."""
+    """A file of a contender; a holder has a higher term than all before it."""
 
     name: str
     term: int
@@ -76,18 +76,21 @@ class _Claim:
 class StoreLock:
     """One contender for the lock of a sweep."""
 
-    def __init__(self, place: Place, sweep_id: str, settle: float = 0.0, clock: Clock | None = None) -> None:
+    def __init__(
+        self, place: Place, sweep_id: str, settle: float = 0.0, clock: Clock | None = None, token: str | None = None
+    ) -> None:
         """Args:
         place: where the claims of the sweep are.
         sweep_id: for messages.
         settle: seconds after which a store lists what was written; 0 for one that does at once.
         clock: of this machine.
+        token: which no other contender has.
         """
         self._place, self._sweep_id, self._settle, self._clock = place, sweep_id, settle, clock or Clock()
-        self._token = secrets.token_hex(4)
-        self._candidate = f"{CANDIDATE}-00000000-{self._token}.json"
+        self._token = token or secrets.token_hex(4)
+        self._candidate = f"{CANDIDATE}-{0:015d}-{self._token}.json"
         self._holder = ""
-        self._term = 0
+        self._term, self._now, self._stood = 0, 0.0, 0.0
         self._confirmed = 0.0
         self._beating = threading.Lock()
         self.lost: LostLockError | None = None
@@ -97,13 +100,14 @@ class StoreLock:
 
         Raises:
             ExecutionError: another contender has it, or goes first.
-            StorageError: the store does not answer.
+            StorageError: the store does not answer, or took so long that another one has taken over.
         """
         try:
             dead = self._stand()
             started = self._clock.now()
-            self._term = 1 + max((claim.term for claim in dead), default=0)
-            self._holder = f"{HOLDER}-{self._term:08d}-{self._token}.json"
+            # higher than all before, also than those of whom nothing is left: the store's clock does not go backwards
+            self._term = max(int(1000 * self._now), *(1 + claim.term for claim in dead), 1)
+            self._holder = f"{HOLDER}-{self._term:015d}-{self._token}.json"
             self._place.write(self._holder, here())
             self._clock.sleep(self._settle)
             self._verify()
@@ -114,6 +118,7 @@ class StoreLock:
         self._place.remove(self._candidate)
         for claim in dead:
             self._place.remove(claim.name)
+        self.check()
 
     def check(self) -> None:
         """Whether this contender still holds the lock; asks the store only if it was not heard there for a while.
@@ -124,7 +129,8 @@ class StoreLock:
         """
         if self.lost is not None:
             raise self.lost
-        if self._clock.now() - self._confirmed > LEASE_SECONDS:
+        # to ask may take long, too
+        while self._clock.now() - self._confirmed > LEASE_SECONDS:
             self.beat()
 
     def beat(self) -> None:
@@ -161,6 +167,7 @@ class StoreLock:
         """Waits as a candidate until no other one is alive; returns the claims of dead ones."""
         deadline = self._clock.now() + 2 * SILENT_SECONDS
         while self._clock.now() < deadline:
+            self._stood = self._clock.now()
             self._place.write(self._candidate, here())
             self._clock.sleep(self._settle)
             found = self._others(self._candidate)
@@ -179,6 +186,9 @@ class StoreLock:
         if found is None:
             raise self._taken([])
         alive, dead = found
+        if self._clock.now() - self._stood > LEASE_SECONDS:
+            # others may have come and gone, and its term is lower than theirs
+            raise self._taken(alive)
         if any(claim.is_holder for claim in alive) or any(c.is_holder and c.term >= self._term for c in dead):
             raise self._taken(alive or dead)
 
@@ -187,7 +197,7 @@ class StoreLock:
         found = self._place.modified()
         if own not in found:
             return None
-        now = _moment(self._place, own, found[own])
+        self._now = now = _moment(self._place, own, found[own])
         claims = [claim for name in found for claim in _parse(self._place, name, found[name])]
         claims = [claim for claim in claims if claim.token != self._token]
         alive = [claim for claim in claims if now - claim.modified < SILENT_SECONDS]
