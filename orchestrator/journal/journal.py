@@ -1,62 +1,17 @@
-"""Journal: the events of a sweep in its storage, in a file that grows or, where files cannot grow, in many."""
+"""Journal: the events of a sweep in its storage, written before anything else learns of them."""
 
 from __future__ import annotations
 
-import errno
-import os
-import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
 
 from orchestrator.errors import LostLockError, LostStorageError, StorageError
 from orchestrator.journal.events import Event, from_line, to_line
+from orchestrator.journal.lines import FILE, GrowingFile, Lines, Segments, segment_names, whole_lines
 from orchestrator.storage import Storage
 
-FILE = "journal.jsonl"
-FOLDER = "journal"
 SYNC_SECONDS = 1.0
-# how often an object store is asked whether it still has what was written last
-LOOK_SECONDS = 3.0
-# a disk that answers so is gone, or will be
-BROKEN = (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN)
-
-
-class _Lines(Protocol):
-    """Where lines are added."""
-
-    def add(self, content: bytes) -> None:
-        """Writes them, so that they survive this process.
-
-        Raises:
-            OSError, StorageError: nothing of them was written.
-        """
-
-    def sync(self) -> None:
-        """What was added survives the machine, too.
-
-        Raises:
-            OSError: that is not known.
-        """
-
-    def take_back(self) -> None:
-        """What was added since the last `sync` is not there any more.
-
-        Raises:
-            LostStorageError: that is not possible.
-        """
-
-    def look(self) -> None:
-        """Whether what was written is still where others find it.
-
-        Raises:
-            LostStorageError: it is not.
-        """
-
-    def close(self) -> None:
-        """The end."""
 
 
 class Journal:
@@ -93,7 +48,7 @@ class Journal:
         self._lock, self._writing, self._syncing = threading.Lock(), threading.Lock(), threading.RLock()
         self._waiting: list[Event] = []
         self._written: list[Event] = []
-        self._lines: _Lines = _GrowingFile(storage) if storage.is_local else _Segments(storage)
+        self._lines: Lines = GrowingFile(storage) if storage.is_local else Segments(storage)
         self._closing = threading.Event()
         # an object store gets its lines once a second
         self._eager = storage.is_local
@@ -225,121 +180,6 @@ class Journal:
                     self._told(event)
 
 
-def _gone(storage: Storage, reason: str) -> LostStorageError:
-    return LostStorageError(
-        f"the sweep's storage {storage} was deleted or replaced while it ran ({reason}): the sweep has stopped and "
-        "nothing was registered; bring the storage back and resume the sweep, or start a new one"
-    )
-
-
-class _GrowingFile:
-    """One file of this machine."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage, self._path = storage, Path(storage.path) / FILE
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = self._path.open("ab", buffering=0)
-            self._length = self._lasting = len(_whole_lines(self._path.read_bytes()))
-            self._file.truncate(self._length)
-        except OSError as error:
-            raise StorageError(f"{self._path}: cannot be written ({error.strerror or error})") from None
-
-    def add(self, content: bytes) -> None:
-        """See `_Lines`; half a line is taken back."""
-        written = 0
-        try:
-            while written < len(content):
-                written += self._file.write(content[written:])
-        except OSError as error:
-            self._raise_if_broken(error)
-            self._file.truncate(self._length)
-            raise
-        self._length += written
-
-    def sync(self) -> None:
-        """See `_Lines`."""
-        length = self._length
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._raise_if_broken(error)
-            raise
-        self._lasting = length
-
-    def take_back(self) -> None:
-        """See `_Lines`."""
-        self._length = self._lasting
-        try:
-            self._file.truncate(self._length)
-        except OSError as error:
-            raise _gone(self._storage, error.strerror or str(error)) from error
-
-    def look(self) -> None:
-        """See `_Lines`: a file that was deleted can be written on and on."""
-        length = self._length
-        try:
-            found, own = self._path.stat(), os.fstat(self._file.fileno())
-        except (FileNotFoundError, NotADirectoryError):
-            raise _gone(self._storage, f"{FILE} is not there any more") from None
-        except OSError as error:
-            self._raise_if_broken(error)
-            return
-        if own.st_nlink == 0 or (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino):
-            raise _gone(self._storage, f"{FILE} is another file now")
-        if own.st_size < length:
-            raise _gone(self._storage, f"{FILE} was cut off")
-
-    def close(self) -> None:
-        """See `_Lines`."""
-        self._file.close()
-
-    def _raise_if_broken(self, error: OSError) -> None:
-        if error.errno in BROKEN:
-            raise _gone(self._storage, error.strerror or str(error)) from error
-
-
-class _Segments:
-    """Files that are written once, in an object store; their names are in the order of their writing."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        names = _segment_names(storage)
-        self._next = _number(names[-1]) + 1 if names else 0
-        self._token = secrets.token_hex(4)
-        self._last: str | None = None
-        self._looked = time.monotonic()
-
-    def add(self, content: bytes) -> None:
-        """See `_Lines`."""
-        name = f"{FOLDER}/{self._next:08d}-{self._token}.jsonl"
-        self._storage.write(name, content)
-        self._last = name
-        self._next += 1
-
-    def sync(self) -> None:
-        """What is there is there."""
-
-    def take_back(self) -> None:
-        """Nothing is there that does not last."""
-
-    def look(self) -> None:
-        """See `_Lines`; now and then."""
-        if self._last is None or time.monotonic() < self._looked + LOOK_SECONDS:
-            return
-        self._looked = time.monotonic()
-        try:
-            there = self._storage.has(self._last)
-        except StorageError:
-            # a store that does not answer may do so later
-            return
-        if not there:
-            raise _gone(self._storage, f"{self._last} is not there any more")
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
 def read_events(storage: Storage) -> Iterator[Event]:
     """The events of a sweep, in order; a line at the end that a crash has torn is left out.
 
@@ -350,11 +190,11 @@ def read_events(storage: Storage) -> Iterator[Event]:
         path = Path(storage.path) / FILE
         try:
             # a driver may be killed before it has opened its journal
-            contents = [(str(path), _whole_lines(path.read_bytes()))] if path.exists() else []
+            contents = [(str(path), whole_lines(path.read_bytes()))] if path.exists() else []
         except OSError as error:
             raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from None
     else:
-        contents = [(f"{storage}/{name}", storage.read(name)) for name in _segment_names(storage)]
+        contents = [(f"{storage}/{name}", storage.read(name)) for name in segment_names(storage)]
     for origin, content in contents:
         for number, line in enumerate(content.splitlines(), start=1):
             try:
@@ -369,35 +209,4 @@ def has_events(storage: Storage) -> bool:
     Raises:
         StorageError: that cannot be seen.
     """
-    return storage.size(FILE) > 0 if storage.is_local else bool(_segment_names(storage))
-
-
-def _segment_names(storage: Storage) -> list[str]:
-    """Those that count: a driver that was deposed may have been in the middle of a write when the next one began."""
-    names = [f"{FOLDER}/{name}" for name in storage.child(FOLDER).names()]
-    begun: dict[str, int] = {}
-    for name in names:
-        begun.setdefault(_owner(name), _number(name))
-    return [name for name in names if not any(begun[_owner(name)] < first <= _number(name) for first in begun.values())]
-
-
-def _number(name: str) -> int:
-    return int(Path(name).name.partition("-")[0])
-
-
-def _owner(name: str) -> str:
-    return Path(name).stem.partition("-")[2]
-
-
-def _whole_lines(content: bytes) -> bytes:
-    """The content up to its last valid line: a machine that dies may leave half a line, or zeros."""
-    end = content.rfind(b"\n") + 1
-    while end:
-        start = content.rfind(b"\n", 0, end - 1) + 1
-        try:
-            from_line(content[start:end].decode())
-        except ValueError:
-            end = start
-        else:
-            break
-    return content[:end]
+    return storage.size(FILE) > 0 if storage.is_local else bool(segment_names(storage))

@@ -43,6 +43,7 @@ from orchestrator.journal import (
     journal,
     lock,
 )
+from orchestrator.journal import lines as lines_of
 from orchestrator.journal.events import KINDS, from_line, to_line
 from orchestrator.journal.folder import (
     DAMAGED,
@@ -544,7 +545,7 @@ def test_a_storage_that_is_deleted_or_replaced_is_noticed_by_itself_and_before_a
 
 
 def test_an_object_store_that_loses_what_was_written_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(lines_of, "LOOK_SECONDS", 0.0)
     storage = Storage.at(f"memory://{tmp_path.name}")
     opened = Journal(storage)
     opened.record(EVENTS[0])
