@@ -32,5 +32,10 @@ P
 export PYTHONPATH="$work/site:$root${PYTHONPATH:+:$PYTHONPATH}"
 # many processes import it at once, which would each compile it
 "$python" -m compileall -q -j 0 "$root/orchestrator" "$work" > /dev/null 2>&1 || true
+needed="import optuna, mlflow.store.tracking.sqlalchemy_store, ray.serve, ray.train.torch, ray.tune, orchestrator.cli"
+"$python" -c "$needed" 2> "$work/problem" || {
+  echo "tests/gpu/run.sh: a package is missing or does not fit ($(tail -n 1 "$work/problem")); put wheels into $wheels." >&2
+  exit 1
+}
 export ORCHESTRATOR_HOME="$work/home" MLFLOW_DISABLE_TELEMETRY=true RAY_USAGE_STATS_ENABLED=0 PYTHONUNBUFFERED=1
 "$python" "$root/tests/gpu/table.py" "$@"
