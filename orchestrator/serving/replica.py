@@ -16,14 +16,13 @@ from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.endpoint import Endpoint
 from orchestrator.serving.hosting import Settings
 from orchestrator.serving.http import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
-from orchestrator.serving.memory import give_back, prefer_small
+from orchestrator.serving.memory import Trimming, give_back, prefer_small
 from orchestrator.serving.scaling import BUSY, MOST_BUSY
 
 logger = logging.getLogger(__name__)
 COLLECTOR = "orchestrator-collector"
 NAMESPACE = "orchestrator-serving"
 PUSH_SECONDS = 1.0
-TRIM_SECONDS = 5.0
 CONFIGURATION_SECONDS = 60.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
@@ -164,10 +163,9 @@ class Replica:
         }
 
     async def _push(self) -> None:
-        trimmed, large = time.monotonic(), 0
+        trimming = Trimming(2 * self._endpoint.settings.limits.timeout)
         while True:
-            if self._endpoint.answering.large != large and time.monotonic() - trimmed > TRIM_SECONDS:
-                trimmed, large = time.monotonic(), self._endpoint.answering.large
+            if trimming.is_due(self._endpoint.answering.large):
                 await asyncio.to_thread(give_back)
             with contextlib.suppress(Exception):
                 # the collector may be starting anew; the next snapshot has everything

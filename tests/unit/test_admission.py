@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.serving.admission import Budget, FullError, Memory, Share, most_cells
+from orchestrator.serving.memory import Trimming
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(max_size=3)),
@@ -98,3 +99,18 @@ def test_a_single_share_may_be_larger_than_all():
     second.add(20)
     second.release()
     assert memory.taken == 0
+
+
+def test_memory_is_given_back_while_there_are_large_requests_and_until_the_last_is_answered():
+    now = [0.0]
+    trimming = Trimming(20.0, lambda: now[0])
+    moments = []
+    # large requests until second 12; the last one is answered before second 32
+    for second in range(100):
+        now[0] = float(second)
+        if trimming.is_due(min(second, 12)):
+            moments.append(second)
+    assert moments == [0, 5, 10, 15, 20, 25, 30, 35]
+    now[0] = 200.0
+    assert not trimming.is_due(12)
+    assert trimming.is_due(13)
