@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,8 +24,11 @@ from orchestrator.execution.slots import Slots, cluster_slots
 from orchestrator.search import batch_sizes, expected_epochs, find_extremes
 from orchestrator.training import TrialSpec, feature_shape
 
+if TYPE_CHECKING:
+    from orchestrator.execution.probe import Probe
+
 BYTES_PER_PARAMETER = 4
-SAMPLES = 200
+SAMPLES = 60
 # so that a probe of few rows does not diverge
 PROBE_LEARNING_RATE = 1e-5
 # measured: Tune's actor of a trial and Ray Train's controller beside the workers of a gang
@@ -166,11 +169,11 @@ def estimate_sweep(
         rows, row_seconds = rows_to_probe(plan.dataset)
         reference = ray.put(rows)
         reading = plan.dataset.counts[0] * row_seconds / max(1, plan.readers)
-        found = {name: _probe(plan, name, slots, reference, reading) for name in plan.workers}
+        found = dict(_probe_all(plan, slots, reference, reading))
         start_seconds = (time.perf_counter() - started) / len(found)
         memory = min(node["Resources"].get("memory", math.inf) for node in ray.nodes() if node["Alive"])
     costs = {name: cost for name, (_, cost) in found.items()}
-    architectures = tuple(entry for entry, _ in found.values())
+    architectures = tuple(found[name][0] for name in plan.workers)
     return _summary(plan, slots, architectures, costs, memory, start_seconds)
 
 
@@ -192,15 +195,30 @@ def parameter_count(architecture: str, dataset: AnyDataset, settings: Mapping[st
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _probe(
+def _probe_all(
     plan: SweepPlan,
-    architecture: str,
     slots: Slots,
     dataset: Any,  # noqa: ANN401
     reading: float,
-) -> tuple[ArchitectureEstimate, Cost]:
+) -> Iterator[tuple[str, tuple[ArchitectureEstimate, Cost]]]:
+    """Estimates of all architectures; those with equally many workers share processes, as their trials do."""
     from orchestrator.execution.probe import Probe
 
+    timeout = plan.config.placement_timeout.total_seconds()
+    for size in sorted(set(plan.workers.values())):
+        with Probe(plan.config.resources, size, slots.threads, timeout) as probe:
+            for name, workers in plan.workers.items():
+                if workers == size:
+                    yield name, _probe(plan, name, probe, dataset, reading)
+
+
+def _probe(
+    plan: SweepPlan,
+    architecture: str,
+    probe: Probe,
+    dataset: Any,  # noqa: ANN401
+    reading: float,
+) -> tuple[ArchitectureEstimate, Cost]:
     space = plan.sampler.space.only(architecture)
     smallest, largest = find_extremes(
         space, architecture, lambda settings: parameter_count(architecture, plan.dataset, settings)
@@ -218,11 +236,9 @@ def _probe(
     def spec(settings: Mapping[str, Any], batch_size: int) -> TrialSpec:
         return dataclasses.replace(example, settings=settings, batch_size=batch_size)
 
-    timeout = plan.config.placement_timeout.total_seconds()
-    with Probe(plan.config.resources, workers, slots.threads, timeout) as probe:
-        wide = probe.measure(spec(smallest.settings, high), dataset)
-        narrow = wide if low == high else probe.measure(spec(smallest.settings, low), dataset)
-        big = probe.measure(spec(largest.settings, low), dataset)
+    wide = probe.measure(spec(smallest.settings, high), dataset)
+    narrow = wide if low == high else probe.measure(spec(smallest.settings, low), dataset)
+    big = probe.measure(spec(largest.settings, low), dataset)
     row = max(0.0, (wide.step_seconds - narrow.step_seconds) / (high - low)) if high > low else 0.0
     step = min(max(0.0, narrow.step_seconds - low * row), big.step_seconds)
     train, held, _ = plan.dataset.counts

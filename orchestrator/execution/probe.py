@@ -24,8 +24,9 @@ from orchestrator.execution.trainable import failure_reason
 from orchestrator.training import ProcessGroupRanks, Ranks, TrialSpec, process_group_backend, train_trial
 
 # a probe is made longer until its epoch takes so long, or has all rows
-LONG_ENOUGH = 0.5
-GROWTH = 4
+LONG_ENOUGH = 0.2
+# its rows are multiplied by so much at least, and at most
+GROWTH = (2.0, 64.0)
 FIRST_STEPS = 2
 SETTLE_EPOCHS = 2
 CONNECT_SECONDS = 120.0
@@ -82,10 +83,11 @@ class ProbeWorker:
                 dataclasses.replace(spec, epochs=SETTLE_EPOCHS), part, device=self._device, ranks=ranks
             )
             trained = rows / report.examples_per_second
-            enough = rows == len(dataset.train) or trained > LONG_ENOUGH
-            if ranks.on_first(partial(bool, enough)):
+            # all workers of a trial go by what the first one has measured
+            wanted = ranks.on_first(partial(_wanted_rows, rows, trained))
+            if rows == len(dataset.train) or wanted <= rows:
                 break
-            rows = min(len(dataset.train), rows * GROWTH)
+            rows = min(len(dataset.train), wanted)
         on_gpu = self._device == "cuda"
         return ProbeResult(
             trained / max(1, -(-rows // spec.batch_size)),
@@ -93,6 +95,14 @@ class ProbeWorker:
             _peak_memory(),
             torch.cuda.max_memory_allocated() if on_gpu else 0,
         )
+
+
+def _wanted_rows(rows: int, seconds: float) -> int:
+    """How many rows an epoch needs to take long enough, when so many take so long."""
+    if seconds > LONG_ENOUGH:
+        return rows
+    least, most = GROWTH
+    return round(rows * min(most, max(least, 1.3 * LONG_ENOUGH / max(seconds, 1e-9))))
 
 
 class Probe:

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
 from orchestrator.execution.estimate import Cost, estimate_sweep, parameter_count
+from orchestrator.execution.probe import LONG_ENOUGH, _wanted_rows
 from orchestrator.execution.sweep import run_sweep
 
 
@@ -61,6 +62,16 @@ def test_cost_passes_through_what_was_measured():
     assert cost.epoch_seconds(5000, 1000) == pytest.approx(10 * 0.001 + 0.03 + 0.3)
     slow = replace(cost, reading=2.0)
     assert slow.epoch_seconds(1000, 100) == pytest.approx(2.0 + 0.1)
+
+
+def test_a_probe_comes_to_enough_rows_in_few_steps():
+    for seconds_per_row in (1e-7, 1e-5, 1e-3, 1.0):
+        rows, steps = 256, 0
+        while (wanted := _wanted_rows(rows, rows * seconds_per_row)) > rows:
+            rows, steps = wanted, steps + 1
+        assert steps <= 4
+        assert rows * seconds_per_row > LONG_ENOUGH
+        assert rows == 256 or rows * seconds_per_row < 2.1 * LONG_ENOUGH
 
 
 @pytest.mark.parametrize(
