@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,19 @@ from typing import Any
 from orchestrator.authentication import prepare_connection, protect_token
 from orchestrator.environment import debugging
 from orchestrator.errors import ExecutionError
+from orchestrator.patience import TIMED_OUT, busy, children, end_leftovers, start_patiently
 
 # must be there before Ray is imported
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    # a busy machine takes its time
+    "RAY_gcs_server_port_wait_time_s": "180",
+    # of one question whether the node is there; `patience` asks again
+    "RAY_raylet_start_wait_time_s": "5",
+    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_worker_register_timeout_seconds": "180",
 }
 
 
@@ -39,6 +47,7 @@ def ray_session(
     dashboard: bool = False,
     working_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda _sentence: None,
 ) -> Iterator[bool]:
     """Ray, for as long as the context is open. If Ray is running in this process already, it is used and left running.
 
@@ -51,6 +60,7 @@ def ray_session(
         dashboard: whether a Ray that is started has its dashboard, which answers questions about its state.
         working_dir: folder with modules that all workers shall have, if there is one.
         environment: variables for all processes of Ray; on a cluster, for those that this process has started there.
+        say: is told that Ray takes its time to start.
 
     Raises:
         ExecutionError: Ray cannot be started or reached.
@@ -67,7 +77,7 @@ def ray_session(
         yield False
         return
     try:
-        _connect(address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment)
+        _connect(address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment, say=say)
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
@@ -75,8 +85,10 @@ def ray_session(
     try:
         yield True
     finally:
+        lost = children() if address is None and lost_ray() is not None else set()
         with silence():
             ray.shutdown()
+        end_leftovers(lost)
 
 
 @contextmanager
@@ -120,6 +132,14 @@ def lost_ray() -> str | None:
     return None
 
 
+def ray_logs() -> Path | None:
+    """Where Ray's processes on this machine write what they have to say, None without a connection."""
+    from ray._private import worker
+
+    node = worker._global_node
+    return None if node is None else Path(node.get_logs_dir_path())
+
+
 def how_ended(code: int) -> str:
     """Half a sentence about the exit status of a process, a negative one is a signal's."""
     if code >= 0:
@@ -151,6 +171,7 @@ def _connect(
     dashboard: bool,
     working_dir: Path | None,
     environment: Mapping[str, str],
+    say: Callable[[str], None],
 ) -> None:
     import ray
 
@@ -168,7 +189,10 @@ def _connect(
         return
     with _on_loopback():
         # "local": a cluster that happens to run on this machine is not ours to use
-        ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options)
+        start_patiently(
+            lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options),
+            say,
+        )
     protect_token()
 
 
@@ -189,7 +213,9 @@ def _on_loopback() -> Iterator[None]:
 
 
 def _explain(address: str | None, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:300]
+    reason = textwrap.shorten(" ".join(str(error).split()), 300, placeholder=" ...")
+    if address is None and TIMED_OUT.search(reason):
+        return f"Ray could not be started on this machine in time: {busy()}; try again when less is running"
     if address is None:
         return f"Ray could not be started on this machine: {reason}; `orchestrator doctor` checks what it needs"
     return f"no Ray cluster can be reached at {address}: {reason}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -11,7 +11,9 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from orchestrator.errors import ExecutionError
+from orchestrator.execution.holders import holders, is_starting, living_actors, own_job, programs
 from orchestrator.execution.slots import workers_on
+from orchestrator.patience import busy
 
 if TYPE_CHECKING:
     from orchestrator.config import ResourceConfig
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 2.0
 NOTICE_SECONDS = 15.0
+# a worker takes 5 s to start on an idle machine
+STARTING_SECONDS = 60.0
 
 
 class Admission:
@@ -94,6 +98,7 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
         self._resources, self._timeout, self._pool, self._say = resources, timeout, pool, say
         self._checked = self._placed = time.monotonic()
         self._told = False
+        self._before = frozenset(actor.id for actor in living_actors())
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks for its own way of resuming, which is not used here
@@ -113,11 +118,21 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
             self._placed, self._told = now, False
             return
         waited = now - self._placed
+        if waited <= min(NOTICE_SECONDS, self._timeout / 2) or (self._told and waited <= self._timeout):
+            return
+        starting = self._is_starting()
         if waited > self._timeout:
-            raise ExecutionError(f"nothing could be placed for {waited:.0f} s: {self._wants()}")
-        if waited > min(NOTICE_SECONDS, self._timeout / 2) and not self._told:
+            wants = f"workers are starting for so long; {busy()}" if starting else self._wants()
+            raise ExecutionError(f"nothing could be placed for {waited:.0f} s: {wants}")
+        if not starting:
             self._told = True
             self._say(f"waiting: {self._wants()}")
+        elif waited > STARTING_SECONDS:
+            self._told = True
+            self._say(f"the first workers are still starting; {busy()}")
+
+    def _is_starting(self) -> bool:
+        return is_starting(living_actors(), self._before, own_job(), gangs=self._pool is not None)
 
     def _is_placed(self, trials: list[Trial]) -> bool:
         waiting = [trial for trial in trials if trial.status in (Trial.PENDING, Trial.RUNNING)]
@@ -127,12 +142,19 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
 
     def _wants(self) -> str:
         size = 1 if self._pool is None else max(gang.size for gang in self._pool.gangs())
-        return place_wanted(self._resources, size)
+        return place_wanted(self._resources, size, self._before)
 
 
-def place_wanted(resources: ResourceConfig, size: int) -> str:
-    """Half a sentence about what a trial of so many workers needs, and what is free."""
+def place_wanted(resources: ResourceConfig, size: int, before: Collection[str] = ()) -> str:
+    """Half a sentence about what a trial of so many workers needs, what is free, and who has the rest.
+
+    Args:
+        resources: of a worker.
+        size: workers of the trial.
+        before: ids of actors that were there before the sweep.
+    """
     total, free = ray.cluster_resources(), ray.available_resources()
     has = " and ".join(f"{free.get(name, 0):g} of {total.get(name, 0):g} {name}" for name in resources.needs)
     needs = f"a trial needs {resources}" if size == 1 else f"a trial needs {size} workers with {resources} each"
-    return f"{needs}, and {has} are free; another sweep or an endpoint may hold the rest"
+    rest = holders(living_actors(), before, own_job(), programs())
+    return f"{needs}, and {has} are free" + (f"; {rest}" if rest else "")

@@ -17,6 +17,10 @@ from orchestrator.errors import RayLostError, StoppedError
 WATCHER = 'read -r _ || printf "%s\\n" "$1" >&2'
 
 
+class RayGone(BaseException):
+    """No `Exception`: Tune would clean up after it, and wait a minute for what is gone, until Ray ends the process."""
+
+
 class LifeWatch(tune.Callback):  # type: ignore[misc]
     """Ends a sweep whose Ray is gone, before Ray's own code ends this process without a word."""
 
@@ -28,11 +32,11 @@ class LifeWatch(tune.Callback):  # type: ignore[misc]
         """Tune: several times a second.
 
         Raises:
-            RayLostError: Ray is gone.
+            RayGone: says what has become of Ray.
         """
         problem = lost_ray()
         if problem is not None:
-            raise RayLostError(problem)
+            raise RayGone(problem)
 
 
 @contextmanager
@@ -54,8 +58,10 @@ def told_how_to_go_on(sweep: str) -> Iterator[None]:
             yield
         except (KeyboardInterrupt, StoppedError):
             raise
+        except RayGone as gone:
+            raise RayLostError(f"{gone}; {how}") from None
         except Exception as error:  # whatever Ray makes of it
-            problem = str(error) if isinstance(error, RayLostError) else lost_ray()
+            problem = lost_ray()
             if problem is None:
                 raise
             raise RayLostError(f"{problem}; {how}") from error

@@ -93,8 +93,10 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
         _scratch(running.settings.storage) as folder,
         stop_on_signal(running.say, stop) as interruption,
     ):
+        from orchestrator.execution.holders import introduce
         from orchestrator.execution.tune_adapters import every_loss_is_a_dead_actor
 
+        introduce(f"the sweep {running.sweep}")
         try:
             with every_loss_is_a_dead_actor():
                 _tuner(plan, director, running, folder).fit()

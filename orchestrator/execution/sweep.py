@@ -163,7 +163,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
             with contextlib.suppress(TimeoutError):
                 planning.result(QUICK_SECONDS)
             with (
-                ray_session(config.address, working_dir=origin.package) as ends,
+                ray_session(config.address, working_dir=origin.package, say=hooks.say) as ends,
                 _shared(origin.storage, lock),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):

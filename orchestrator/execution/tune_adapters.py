@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +15,13 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from orchestrator.cluster import lost_ray
+from orchestrator.cluster import lost_ray, ray_logs
 from orchestrator.execution.director import Director
+from orchestrator.execution.losses import explain_loss
 from orchestrator.search import Verdict
 
 Result = TypeVar("Result")
 OBJECTIVE = "objective"
-MAX_REASON = 400
-MAX_LOSS = 200
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-OWN_ERROR = re.compile(r"^orchestrator\.errors\.\w+: ")
-CREATION = "an error raised in its creation task"
 
 
 def _guarded(director: Director, call: Callable[..., Result], *arguments: Any) -> Result | None:  # noqa: ANN401
@@ -58,8 +53,7 @@ def every_loss_is_a_dead_actor() -> Iterator[None]:
 
     def failed(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:  # noqa: ANN401
         if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
-            reason = str(exception).split(". ")[0][:MAX_LOSS]
-            exception = RayActorError(error_msg=f"The actor is gone, {type(exception).__name__}: {reason}")
+            exception = RayActorError(error_msg=f"The actor is gone, {type(exception).__name__}: {exception}")
         original(manager, tracked_actor_task, exception)
 
     RayActorManager._actor_task_failed = failed
@@ -186,12 +180,7 @@ def _forget_figures(trial: Trial) -> None:
 def last_words(trial: Trial) -> str:
     """What Tune has written down about the end of a trial's process, in one line."""
     try:
-        lines = [line.strip() for line in Path(trial.error_file).read_text(errors="replace").splitlines()]
+        text = Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError):
-        return "no reason is known"
-    lines = [ANSI.sub("", line) for line in lines if line]
-    told = [line for line in lines if line.startswith(("The actor", "Worker exit", "Task was killed due to"))]
-    if not told or CREATION in told[0]:
-        # a traceback ends with what matters
-        told = [OWN_ERROR.sub("", line) for line in lines[-1:]]
-    return " ".join(told)[:MAX_REASON] or "no reason is known"
+        text = ""
+    return explain_loss(text, ray_logs())

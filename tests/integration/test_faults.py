@@ -203,7 +203,7 @@ def test_a_trial_that_ray_kills_for_its_memory_fails_and_the_sweep_goes_on(tmp_p
     result = json.loads(place.run("sweep", "sklearn:iris", *options, "--no-register", "--json"))
     hoarding, modest = result["trials"]
     assert hoarding["status"] == "failed"
-    assert "killed due to the node running low on memory" in hoarding["reason"]
+    assert "Ray ended it because its machine ran out of memory" in hoarding["reason"]
     assert modest["status"] == "finished"
     place.check_mlflow()
 

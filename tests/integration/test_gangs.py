@@ -252,9 +252,10 @@ def test_a_sweep_that_finds_no_place_says_what_it_waits_for(store, workers):
             resources={"workers_per_trial": workers},
             tracking_uri=store,
         )
-        with pytest.raises(ExecutionError, match=r"nothing could be placed for \d+ s: .* 0 of 2 CPU are free"):
+        with pytest.raises(ExecutionError, match=r"nothing could be placed for \d+ s: .* 0 of 2 CPU are free; held by"):
             run_sweep(config, None, Hooks(say=said.append))
-        assert any(sentence.startswith("waiting: a trial needs") for sentence in said)
+        (waiting,) = (sentence for sentence in said if sentence.startswith("waiting: "))
+        assert waiting.endswith("0 of 2 CPU are free; held by other work of this program")
     finally:
         ray.kill(holder)
     wait_for(lambda: not living_actors() and ray.available_resources().get("CPU") == 2)

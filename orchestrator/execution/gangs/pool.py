@@ -19,6 +19,7 @@ from orchestrator.cluster import lost_ray
 from orchestrator.config import ResourceConfig
 from orchestrator.execution.gangs.switchboard import Switchboard
 from orchestrator.execution.gangs.worker import gang_worker
+from orchestrator.execution.losses import shorten
 from orchestrator.storage import Storage
 from orchestrator.training import process_group_backend
 
@@ -185,7 +186,7 @@ class GangPool:
         try:
             self._trainer(name, size).fit()
         except Exception as error:  # an exception in a thread would be lost, and its trial wait for ever
-            reason = f"the gang was lost: {' '.join(str(error).split())[:300]}"
+            reason = f"the gang was lost: {shorten(str(error))}"
             logger.debug("gang %s", name, exc_info=error)
         ray.get(self.switchboard.remove.remote(name, reason))
         self._gangs.pop(name, None)

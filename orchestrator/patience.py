@@ -1,0 +1,114 @@
+"""Starting Ray on a machine that is busy: it is waited for, tried again, and said so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from orchestrator.errors import ExecutionError
+
+# Ray's own limit is 30 s (ray 2.60, `Node.__init__`), which nothing can change
+START_SECONDS = 180.0
+# a start takes 5 s on an idle machine
+NOTICE_SECONDS = 20.0
+END_SECONDS = 5.0
+TIMED_OUT = re.compile(r"timed? ?out", re.IGNORECASE)
+
+
+def busy() -> str:
+    """What is known of the load of this machine."""
+    return f"the machine is busy (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)"
+
+
+def start_patiently(start: Callable[[], object], say: Callable[[str], None]) -> None:
+    """Starts Ray, a second time if it took too long; what the first try has left is ended before.
+
+    Args:
+        start: starts Ray on this machine.
+        say: is told when it takes long.
+
+    Raises:
+        Exception: what Ray raises the second time, or at once if time is not what it lacked.
+    """
+    before = children()
+    notice = threading.Timer(NOTICE_SECONDS, lambda: say(f"Ray is starting; {busy()}"))
+    notice.daemon = True
+    notice.start()
+    try:
+        with _waiting_longer():
+            try:
+                start()
+            except Exception as error:  # Ray raises many kinds here
+                end_leftovers(children() - before)
+                if not TIMED_OUT.search(str(error)):
+                    raise
+                say(f"Ray did not start in time and is started again; {busy()}")
+                start()
+    except Exception:
+        end_leftovers(children() - before)
+        raise
+    finally:
+        notice.cancel()
+
+
+@contextmanager
+def _waiting_longer() -> Iterator[None]:
+    """Has Ray wait longer for its node to be there, as long as the node's process lives."""
+    from ray._private import services
+
+    original = services.get_node
+
+    def get_node(*arguments: Any) -> Any:  # noqa: ANN401
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return original(*arguments)
+            except RuntimeError as error:
+                # another kind of error, with which Ray does not ask again
+                if not _raylet_lives():
+                    raise ExecutionError("its process raylet has ended") from error
+                if time.monotonic() > deadline:
+                    raise ExecutionError(f"its node has timed out after {START_SECONDS:.0f} s") from error
+            time.sleep(0.1)
+
+    services.get_node = get_node
+    try:
+        yield
+    finally:
+        services.get_node = original
+
+
+def _raylet_lives() -> bool:
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "raylet" and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
+
+
+def children() -> set[psutil.Process]:
+    """All processes below this one."""
+    return set(psutil.Process().children(recursive=True))
+
+
+def end_leftovers(started: set[psutil.Process]) -> None:
+    """Ends those of these processes that are Ray's: it forgets some when it fails."""
+    import ray
+
+    place = str(Path(ray.__file__).parent)
+    ended = []
+    for process in started:
+        with contextlib.suppress(psutil.Error):
+            if any(place in word for word in process.cmdline()) or process.name().startswith("ray::"):
+                process.kill()
+                ended.append(process)
+    psutil.wait_procs(ended, END_SECONDS)

@@ -1,0 +1,89 @@
+"""Ray's own processes that are killed, or that take their time to start."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import psutil
+from killed_sweeps import Place
+
+PROGRESS = re.compile(r"\[\d+/\d+\] trial ")
+SWEEP = ["sweep", "sklearn:digits", "--scheduler", "none", "--trials", "3", "--epochs", "60", "--patience", "0"]
+
+
+def kill_in_the_middle(place, process, name):
+    """Kills a process of the command's Ray when a few more epochs are over; what the command says after that."""
+    before = sum(event["event"] == "reported" for event in place.events())
+    deadline = time.monotonic() + 240
+    while sum(event["event"] == "reported" for event in place.events()) < before + 3:
+        assert process.poll() is None, (place.folder / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    (victim,) = (child for child in children if child.name() == name)
+    said = (place.folder / "log").read_text()
+    victim.kill()
+    assert process.wait(timeout=100) == 1
+    # a process that has lost its parent notices that within seconds
+    assert not psutil.wait_procs(children, timeout=30)[1]
+    return (place.folder / "log").read_text().removeprefix(said)
+
+
+def test_a_sweep_that_loses_ray_says_so_in_a_sentence_and_goes_on_later(tmp_path):
+    place = Place(tmp_path)
+    for name, command in (("gcs_server", [*SWEEP, "--no-register"]), ("raylet", ["resume"])):
+        said = kill_in_the_middle(place, place.start(*command), name)
+        errors = [line for line in said.splitlines() if not PROGRESS.match(line)]
+        assert len(errors) == 1, said
+        assert f"its process {name} was killed by signal 9 (SIGKILL)" in errors[0]
+        assert f"go on with: orchestrator resume {place.sweep.name}" in errors[0]
+    assert not any(event["event"] == "lost" for event in place.events())
+    resumed = json.loads(place.run("resume", "--json"))
+    assert [trial["status"] for trial in resumed["trials"]] == ["finished"] * 3
+    place.check_mlflow()
+
+
+def test_a_process_that_is_ended_at_once_leaves_the_sentence(tmp_path):
+    code = (
+        "import os\nfrom orchestrator.execution.lifeline import told_how_to_go_on\n"
+        "with told_how_to_go_on('adult-1'): pass\n"
+        "with told_how_to_go_on('adult-2'): os._exit(7)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 7
+    assert ended.stderr.endswith("finished trials are kept, go on with: orchestrator resume adult-2\n")
+    assert "adult-1" not in ended.stderr
+
+
+FROZEN = """
+import threading, time, psutil, ray
+from orchestrator import patience
+from orchestrator.cluster import ray_session
+patience.START_SECONDS = 4
+
+def raylets():
+    return [child for child in psutil.Process().children(recursive=True) if child.name() == "raylet"]
+
+def freeze():
+    while not raylets():
+        time.sleep(0.01)
+    raylets()[0].suspend()
+
+threading.Thread(target=freeze).start()
+def say(sentence):
+    print(sentence, flush=True)
+    patience.START_SECONDS = 180
+
+with ray_session(num_cpus=1, say=say):
+    print("raylets", len(raylets()), [process.status() for process in raylets()] != ["stopped"])
+    print("sum", ray.get(ray.remote(lambda: 6 * 7).remote()))
+"""
+
+
+def test_a_ray_that_does_not_start_in_time_is_started_again():
+    done = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, text=True, timeout=280, check=False)
+    assert "Ray did not start in time and is started again; the machine is busy (load" in done.stdout, done.stderr
+    assert "raylets 1 True" in done.stdout
+    assert "sum 42" in done.stdout
