@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -125,6 +126,40 @@ def mended(text: str, mending: Mending) -> str:
     if len(re.findall(r"(?m)^\s+bind\s", text)) != 1 or re.search(r"(?m)^\s+stats (enable|uri)|\smode 666\s", text):
         raise _unknown("what listens")
     return text
+
+
+def written_by_serve(folder: Path, port: int) -> Path:
+    """What the installed Ray Serve writes for one replica, as a file in that folder.
+
+    Raises:
+        ServingError: it cannot be asked in the way that is known.
+    """
+    try:
+        from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
+        from ray.serve.config import HTTPOptions
+
+        server = ServerConfig(name="replica", host="127.0.0.1", port=30_000)
+        backend = BackendConfig(name="endpoint", path_prefix="/", servers=[server], app_name="endpoint")
+        config = HAProxyConfig(
+            http_options=HTTPOptions(host="127.0.0.1", port=port),
+            socket_path=str(folder / "admin.sock"),
+            server_state_base=str(folder),
+            server_state_file=str(folder / "state"),
+            metrics_socket_path=str(folder / "metrics.sock"),
+        )
+        path = folder / "haproxy.cfg"
+        HAProxyApi(config, {"endpoint": backend}, config_file_path=str(path))._generate_config_file_internal()
+    except (ImportError, TypeError, AttributeError) as error:
+        raise _unknown(str(error)) from error
+    return path
+
+
+def check_ray(place: Path) -> None:
+    """Raises ServingError when what the installed Ray Serve writes cannot be mended; its HAProxy would not start."""
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        text = written_by_serve(Path(folder), 8000).read_text()
+        written(text)
+        mended(text, Mending("fd@3", Path(folder)))
 
 
 def write_error_files(folder: Path) -> None:

@@ -24,7 +24,7 @@ from orchestrator.serving.browsers import allowed_hosts
 from orchestrator.serving.control import SOCKET_NAME, answering, answering_with
 from orchestrator.serving.deployments import Deployment, recorded
 from orchestrator.serving.following import Models
-from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE
+from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE, check_ray
 from orchestrator.serving.ingress import Ingress, ingress_problems, stop_listening
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,8 @@ class Running:
         config = self._config
         _quiet_serve()
         _check_no_serve(config.address)
+        if HOST_VARIABLE in self._ingress.environment:
+            check_ray(self._place)
         actor = ray.remote(Collector).options(name=COLLECTOR, namespace=NAMESPACE, num_cpus=0, max_restarts=-1)
         self._collector = actor.remote()
         limits = Limits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())

@@ -23,31 +23,21 @@ from orchestrator.serving import deploy
 from orchestrator.serving.control import answering, status_of
 from orchestrator.serving.deploy import command_options
 from orchestrator.serving.deployments import Deployment, private_place, undeploy
-from orchestrator.serving.haproxy import MESSAGES, Mending, mended, real_binary, write_error_files, written
+from orchestrator.serving.haproxy import (
+    MESSAGES,
+    Mending,
+    check_ray,
+    mended,
+    real_binary,
+    write_error_files,
+    written,
+    written_by_serve,
+)
 from orchestrator.serving.ingress import check_access, free_port_or_complain, ingress_problems, plan_ingress
 from orchestrator.serving.scaling import wanted
 from orchestrator.serving.supervisor import DEATHS_FILE, Deaths, note_failure
 
 needs_haproxy = pytest.mark.skipif(real_binary() is None, reason="HAProxy is not installed")
-
-
-def written_by_serve(folder, port=18_000):
-    """The configuration that the installed Ray Serve writes for one replica."""
-    from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
-    from ray.serve.config import HTTPOptions
-
-    server = ServerConfig(name="replica", host="127.0.0.1", port=30_000)
-    backend = BackendConfig(name="endpoint", path_prefix="/", servers=[server], app_name="endpoint")
-    config = HAProxyConfig(
-        http_options=HTTPOptions(host="127.0.0.1", port=port),
-        socket_path=str(folder / "admin.sock"),
-        server_state_base=str(folder),
-        server_state_file=str(folder / "state"),
-        metrics_socket_path=str(folder / "metrics.sock"),
-    )
-    path = folder / "haproxy.cfg"
-    HAProxyApi(config, {"endpoint": backend}, config_file_path=str(path))._generate_config_file_internal()
-    return path
 
 
 def checked(path):
@@ -57,7 +47,7 @@ def checked(path):
 
 @needs_haproxy
 def test_what_serve_writes_is_closed_to_others_and_still_valid(tmp_path):
-    path = written_by_serve(tmp_path)
+    path = written_by_serve(tmp_path, 18_000)
     text = path.read_text()
     assert "listen stats" in text
     write_error_files(tmp_path)
@@ -91,7 +81,7 @@ def test_a_certificate_makes_it_https(tmp_path):
     assert ingress.scheme == "https"
     joined = tmp_path / "certificate.pem"
     assert joined.stat().st_mode & 0o777 == 0o600
-    path = written_by_serve(tmp_path)
+    path = written_by_serve(tmp_path, 18_000)
     write_error_files(tmp_path)
     path.write_text(mended(path.read_text(), Mending("[::1]:18000", tmp_path, certificate=str(joined))))
     assert f"bind [::1]:18000 ssl crt {joined} alpn http/1.1" in path.read_text()
@@ -123,12 +113,26 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path):
     ],
 )
 def test_a_ray_that_writes_otherwise_is_not_listened_with(tmp_path, before, after, what):
-    text = written_by_serve(tmp_path).read_text()
+    text = written_by_serve(tmp_path, 18_000).read_text()
     mended(text, Mending("fd@3", tmp_path))
     changed = re.sub(before, after, text)
     assert changed != text
     with pytest.raises(ServingError, match=rf"this version of Ray .*\({what}\).*--ingress python"):
         mended(changed, Mending("fd@3", tmp_path))
+
+
+def test_the_installed_ray_is_tried_out_before_anything_listens(tmp_path, monkeypatch):
+    from ray.serve._private import haproxy
+
+    check_ray(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    template = haproxy.HAPROXY_CONFIG_TEMPLATE
+    monkeypatch.setattr(haproxy, "HAPROXY_CONFIG_TEMPLATE", template.replace("listen stats", "listen pages"))
+    with pytest.raises(ServingError, match="this version of Ray"):
+        check_ray(tmp_path)
+    monkeypatch.delattr(haproxy, "BackendConfig")
+    with pytest.raises(ServingError, match="this version of Ray"):
+        check_ray(tmp_path)
 
 
 def test_haproxys_own_answers_are_json(tmp_path):

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from support import free_port
-from test_ingress import needs_haproxy, written_by_serve
+from test_ingress import needs_haproxy
 
-from orchestrator.serving.haproxy import BODY_SECONDS_VARIABLE, HOST_VARIABLE
+from orchestrator.serving.haproxy import BODY_SECONDS_VARIABLE, HOST_VARIABLE, written_by_serve
 from orchestrator.serving.supervisor import read_deaths, read_failure
 
 pytestmark = needs_haproxy
