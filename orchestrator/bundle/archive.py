@@ -1,27 +1,36 @@
-"""network.pt2: writing it without pickle, and refusing to read one that has any."""
+"""network.pt2: writing it without pickle, and building a network from nothing but what was checked in it.
+
+torch's own loader of archives unpickles what it finds, and reads some archives otherwise than Python does. It is not
+used: we read the members, check them, and give torch's deserializer the parsed graph and tensors made of the bytes.
+"""
 
 from __future__ import annotations
 
-import json
 import re
-import zipfile
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
+from orchestrator.bundle.files import LIMITS, MIB, NETWORK_FILE, parse_json, read_file
 from orchestrator.bundle.graph import check_graph
+from orchestrator.bundle.members import read_members
+from orchestrator.bundle.tensors import read_tensors
 from orchestrator.errors import BundleError
 
 EXPORT_ROWS = 4
+GRAPH_MEMBER = "models/model.json"
+WEIGHTS, CONSTANTS = "data/weights/", "data/constants/"
+WEIGHTS_CONFIG, CONSTANTS_CONFIG = f"{WEIGHTS}model_weights_config.json", f"{CONSTANTS}model_constants_config.json"
 # what torch.export.save writes for a network of plain tensors
 PLAIN_MEMBERS = (
-    re.compile(r"data/weights/weight_\d+"),
-    re.compile(r"data/constants/tensor_\d+"),
-    re.compile(r"(archive_format|archive_version|byteorder|\.data/version|\.data/serialization_id)"),
+    re.compile(r"data/weights/weight_[0-9]+"),
+    re.compile(r"data/constants/tensor_[0-9]+"),
+    re.compile(r"archive_format|archive_version|byteorder|\.data/version|\.data/serialization_id"),
+    re.compile("|".join(map(re.escape, (GRAPH_MEMBER, WEIGHTS_CONFIG, CONSTANTS_CONFIG)))),
 )
-CONFIG_MEMBER = re.compile(r"data/(weights|constants)/model_(weights|constants)_config\.json")
-GRAPH_MEMBER = "models/model.json"
+MAX_JSON = 32 * MIB
 TRACES = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node", "custom")
 # holds pickled example inputs unless they are left out, as we do
 SAMPLE_MEMBER = "data/sample_inputs/model.pt"
@@ -48,49 +57,75 @@ def export_network(network: nn.Module, numeric: int, categorical: int, path: Pat
     except Exception as error:  # torch.export raises many kinds
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BundleError(f"the network cannot be exported by torch.export: {reason}") from error
-    check_plain(path)
+    load_program(read_file(path, LIMITS[NETWORK_FILE]), str(path))
 
 
 def load_network(path: Path) -> nn.Module:
-    """The exported network, after `check_plain`.
+    """The exported network in a file, see `load_program`."""
+    return module_of(read_file(path, LIMITS[NETWORK_FILE]), str(path))
 
-    Raises:
-        BundleError: the file is damaged or holds more than plain data.
-    """
-    check_plain(path)
+
+def module_of(content: bytes, where: str) -> nn.Module:
+    """The exported network as a module, see `load_program`."""
+    program = load_program(content, where)
     try:
-        return torch.export.load(path).module()
+        return program.module()
     except Exception as error:  # torch raises many kinds
-        raise BundleError(f"{path}: the network cannot be read ({type(error).__name__})") from error
+        raise _unreadable(where, error) from error
 
 
-def check_plain(path: Path) -> None:
-    """Makes sure that a pt2 archive holds only raw tensors and JSON, so that loading it runs no code.
+def load_program(content: bytes, where: str) -> ExportedProgram:
+    """Builds the exported program from the raw tensors and the JSON in an archive; nothing is unpickled or imported.
+
+    Args:
+        content: of network.pt2.
+        where: what the sentence of an error begins with.
 
     Raises:
-        BundleError: it holds a pickle, or a member that is not known.
+        BundleError: the archive is damaged or holds more than plain data.
     """
+    # what torch itself uses for its archives; it has no public door behind the archive
+    from torch._export.serde.schema import ExportedProgram as SerializedProgram
+    from torch._export.serde.serialize import ExportedProgramDeserializer, _dict_to_dataclass
+
+    members = read_members(content, where)
+    _check_names(members, where)
+    documents = {name: _document(members, name, where) for name in (GRAPH_MEMBER, WEIGHTS_CONFIG, CONSTANTS_CONFIG)}
+    graph = documents[GRAPH_MEMBER]
+    check_graph(where, graph)
+    weights, constants = (
+        read_tensors(documents[config], _below(members, folder), where)
+        for config, folder in ((WEIGHTS_CONFIG, WEIGHTS), (CONSTANTS_CONFIG, CONSTANTS))
+    )
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [member.filename.partition("/")[2] for member in archive.infolist()]
-            if len(set(names)) != len(names):
-                raise BundleError(f"{path}: two members have the same name; it was not loaded")
-            for member in archive.infolist():
-                _check_member(path, archive, member)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise BundleError(f"{path}: damaged ({error})") from error
+        serialized = _dict_to_dataclass(SerializedProgram, graph)  # type: ignore[no-untyped-call]
+        # bytes instead of dictionaries, or example inputs, would be unpickled
+        return ExportedProgramDeserializer().deserialize(serialized, weights, constants, None)
+    except Exception as error:  # torch raises many kinds
+        raise _unreadable(where, error) from error
 
 
-def _check_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    name = member.filename.partition("/")[2]
-    if name == SAMPLE_MEMBER:
-        if member.file_size:
-            raise BundleError(f"{path}: {name} is a pickle, which could run code when loaded; it was not loaded")
-    elif CONFIG_MEMBER.fullmatch(name):
-        for key, entry in json.loads(archive.read(member))["config"].items():
-            if entry.get("use_pickle", False):
-                raise BundleError(f"{path}: {key} is stored as a pickle, which could run code; it was not loaded")
-    elif name == GRAPH_MEMBER:
-        check_graph(str(path), json.loads(archive.read(member)))
-    elif not any(pattern.fullmatch(name) for pattern in PLAIN_MEMBERS):
-        raise BundleError(f"{path}: {name} is not plain data, so it could run code when loaded; it was not loaded")
+def _check_names(members: dict[str, bytes], where: str) -> None:
+    if members.pop(SAMPLE_MEMBER, b""):
+        raise BundleError(f"{where}: {SAMPLE_MEMBER} is a pickle, which could run code when loaded; it was not loaded")
+    for name in members:
+        if not any(pattern.fullmatch(name) for pattern in PLAIN_MEMBERS):
+            raise BundleError(f"{where}: {name} is not plain data, so it could run code when loaded; it was not loaded")
+    if members.get("byteorder", b"little") != b"little":
+        raise BundleError(f"{where}: its numbers are those of another kind of processor; it was not loaded")
+
+
+def _document(members: dict[str, bytes], name: str, where: str) -> dict[str, object]:
+    if name not in members:
+        raise BundleError(f"{where}: {name} is missing; it was not loaded")
+    if len(members[name]) > MAX_JSON:
+        raise BundleError(f"{where}: {name} is larger than {MAX_JSON // MIB} MiB; it was not loaded")
+    return parse_json(members[name], f"{where}: {name}")
+
+
+def _below(members: dict[str, bytes], folder: str) -> dict[str, bytes]:
+    return {name.removeprefix(folder): data for name, data in members.items() if name.startswith(folder)}
+
+
+def _unreadable(where: str, error: Exception) -> BundleError:
+    return BundleError(f"{where}: the network cannot be read ({type(error).__name__})")

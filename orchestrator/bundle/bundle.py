@@ -10,11 +10,10 @@ distribution.json   the training rows in bins, to see later whether requests loo
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from orchestrator.bundle.archive import export_network, load_network
+from orchestrator.bundle.archive import export_network, module_of
+from orchestrator.bundle.content import BundleContent, read_content
+from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.data import (
     AnyDataset,
     Dataset,
@@ -38,9 +39,6 @@ from orchestrator.data import (
 from orchestrator.data.answers import Predictions, predictions
 from orchestrator.errors import BundleError
 
-FORMAT = 1
-FILES = ("schema.json", "encoder.json", "metrics.json", "example.json", "network.pt2")
-DISTRIBUTION_FILE = "distribution.json"
 DISTRIBUTION_ROWS = 100_000
 
 
@@ -112,22 +110,17 @@ class ModelBundle:
         """Writes the bundle's folder; it is there complete or not at all.
 
         Raises:
-            BundleError: the folder exists and is not empty.
+            BundleError: the folder exists and is not empty, or a file would be larger than `load` reads.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise BundleError(f"{path}: exists and is not an empty folder; choose another name or remove it")
+        files = self.content.render()
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            encoder = {"features": self.encoder.to_json(), "target": asdict(self.target_encoder)}
-            _write_json(temporary / "schema.json", {"format": FORMAT, **self.schema.to_json()})
-            _write_json(temporary / "encoder.json", encoder)
-            _write_json(temporary / "metrics.json", self.metrics)
-            _write_json(temporary / "example.json", self.example)
-            if self.distribution is not None:
-                _write_json(temporary / DISTRIBUTION_FILE, self.distribution.to_json())
+            write_folder(files, temporary)
             export_network(
-                self.network, self.encoder.numeric_width, len(self.encoder.cardinalities), temporary / "network.pt2"
+                self.network, self.encoder.numeric_width, len(self.encoder.cardinalities), temporary / NETWORK_FILE
             )
             temporary.chmod(0o755)
             if path.exists():
@@ -136,6 +129,13 @@ class ModelBundle:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    @property
+    def content(self) -> BundleContent:
+        """All but the network."""
+        return BundleContent(
+            self.schema, self.encoder, self.target_encoder, self.metrics, self.example, self.distribution
+        )
+
     @classmethod
     def load(cls, path: Path | str) -> ModelBundle:
         """Reads a bundle. Nothing in it is executed or unpickled; what would need that is refused.
@@ -143,27 +143,25 @@ class ModelBundle:
         Raises:
             BundleError: not a bundle, damaged, of another format, or with content that is not plain data.
         """
-        folder = Path(path)
-        for name in FILES:
-            if not (folder / name).is_file():
-                raise BundleError(f"{folder}: not a model bundle, {name} is missing")
-        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in (*FILES, DISTRIBUTION_FILE))
-        if strangers:
-            raise BundleError(f"{folder}: {strangers[0]} does not belong in a model bundle; it was not loaded")
-        content = {name: _read_json(folder / name) for name in FILES if name.endswith(".json")}
-        if content["schema.json"].get("format") != FORMAT:
-            found = content["schema.json"].get("format")
-            raise BundleError(f"{folder}: the bundle's format is {found!r}, this version reads {FORMAT}")
-        try:
-            schema = Schema.from_json(content["schema.json"])
-            encoder = FeatureEncoder.from_json(content["encoder.json"]["features"])
-            target_encoder = TargetEncoder(**content["encoder.json"]["target"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"{folder}: schema.json or encoder.json is damaged ({error!r})") from error
-        distribution = _read_distribution(folder, encoder)
-        network = load_network(folder / "network.pt2")
+        return cls.of_files(read_folder(Path(path)), Path(path))
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, bytes], folder: Path) -> ModelBundle:
+        """A bundle whose files were read by `read_folder`; `folder` is named in the sentence of an error.
+
+        Raises:
+            BundleError: see `load`.
+        """
+        content = read_content(files, folder)
+        network = module_of(files[NETWORK_FILE], f"{folder / NETWORK_FILE}")
         return cls(
-            schema, encoder, target_encoder, content["metrics.json"], content["example.json"], network, distribution
+            content.schema,
+            content.encoder,
+            content.target_encoder,
+            content.metrics,
+            content.example,
+            network,
+            content.distribution,
         )
 
 
@@ -189,30 +187,3 @@ def _training_rows(dataset: AnyDataset) -> Examples:
             break
         parts.append(dataset.read(int(number), PartName.TRAIN))
     return Examples.joined(parts).between(0, DISTRIBUTION_ROWS)
-
-
-def _read_distribution(folder: Path, encoder: FeatureEncoder) -> Distribution | None:
-    path = folder / DISTRIBUTION_FILE
-    if not path.exists():
-        return None
-    try:
-        distribution = Distribution.from_json(_read_json(path))
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{path}: damaged ({error!r})") from error
-    if not distribution.fits(encoder):
-        raise BundleError(f"{path}: is about other columns than encoder.json; it was not loaded")
-    return distribution
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise BundleError(f"{path}: must hold a JSON object")
-    return content

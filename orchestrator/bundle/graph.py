@@ -13,10 +13,15 @@ import torch
 from orchestrator.errors import BundleError
 
 NAME = re.compile(r"[\w.]*")
+# what becomes a variable of the Python function that torch makes of a graph
+VARIABLE = re.compile(r"\w*")
+VARIABLE_KEYS = ("name", "as_name")
 # as sympy.srepr writes them: Mul(Integer(2), Symbol('s77', positive=True, integer=True))
-SIZE_EXPRESSION = re.compile(r"[\w\s+\-*/(),='<>]*")
+SIZE_EXPRESSION = re.compile(r"[\w\s+\-*/(),='<>]{0,500}", re.ASCII)
+# 9**9**9 and Pow(9, Pow(9, 9)) would be computed when a network is loaded
+POWER, POWER_DIGITS, MAX_DIGITS = re.compile(r"\*\*|Pow"), 2, 19
 SIZE_WORD = re.compile(
-    r"[suz]\d+|\d+|Symbol|Integer|Add|Mul|Pow|Rational|positive|nonnegative|integer|True|False|None"
+    r"[suz][0-9]+|[0-9]+|Symbol|Integer|Add|Mul|Pow|Rational|positive|nonnegative|integer|True|False|None"
     r"|FloorDiv|CeilDiv|CleanDiv|Mod|PythonMod|Max|Min"
 )
 ATEN = re.compile(r"torch\.ops\.aten\.(\w+)(\.\w+)?")
@@ -25,6 +30,19 @@ ARITHMETIC = frozenset(
     | {f"_operator.{name}" for name in ("eq", "ne", "lt", "le", "gt", "ge", "and_", "or_")}
     | {f"torch.sym_{name}" for name in ("int", "float", "max", "min", "not", "sqrt")}
 )
+# what works on dense tensors; names with an underscore are torch's inside, where arguments are often not checked
+INNER = re.compile(
+    r"__(and|or|xor|lshift|rshift)__|_(log_|safe_)?softmax|_to_copy|_unsafe_view|_(functional_)?assert_\w+|_prelu_kernel"
+    r"|_shape_as_tensor|_weight_norm(_interface)?|_fused_rms_norm|_native_batch_norm_legit\w*|_adaptive_avg_pool[23]d"
+    r"|_scaled_dot_product_\w+|_native_multi_head_attention|_transformer_encoder_layer_fwd|_cdist_forward"
+    r"|_(conj|fft|linalg|upsample)_\w+"
+)
+# these trust what their arguments say about memory, or show memory that nobody has written
+RAW_MEMORY = re.compile(
+    r"\w*(sparse|quantize|fbgemm|mkldnn|cudnn|miopen|nested|jagged|unsafe|storage|qparams)\w*"
+    r"|(new_)?empty(_\w+)?|resize\w*|set|set_|set_data|from_file|data|cuda|record_stream"
+)
+ARGUMENT = re.compile(r"((Optional|List)\[)*(Tensor|int|bool|float|complex|number|str|Device|Optional\[Generator\])\]*")
 TREE_TYPES = (None, "builtins.tuple", "builtins.list", "builtins.dict")
 
 
@@ -36,11 +54,14 @@ def check_graph(file: str, document: Mapping[str, Any]) -> None:
         if key == "target":
             _check_operator(file, text)
         elif key == "expr_str":
-            if not SIZE_EXPRESSION.fullmatch(text) or not all(map(SIZE_WORD.fullmatch, re.findall(r"\w+", text))):
-                raise BundleError(f"{file}: the size expression {text[:40]!r} is not arithmetic; it was not loaded")
+            _check_expression(file, text)
         elif key in ("in_spec", "out_spec"):
             _check_tree(file, text)
-        elif key != "torch_version" and not NAME.fullmatch(text):
+        elif key == "type" and text != "cpu":
+            raise BundleError(
+                f"{file}: the network computes on the device {text[:40]!r}, not the CPU; it was not loaded"
+            )
+        elif key != "torch_version" and not (VARIABLE if key in VARIABLE_KEYS else NAME).fullmatch(text):
             raise BundleError(f"{file}: {text[:40]!r} is not a plain name; it was not loaded")
 
 
@@ -57,27 +78,44 @@ def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:  # noqa: A
             yield from _strings(item, key)
 
 
+def _check_expression(file: str, text: str) -> None:
+    words = re.findall(r"\w+", text)
+    longest = max((len(word) for word in words if word.isdigit()), default=0)
+    powers = len(POWER.findall(text))
+    plain = SIZE_EXPRESSION.fullmatch(text) and all(map(SIZE_WORD.fullmatch, words))
+    if not plain or powers > 1 or longest > (POWER_DIGITS if powers else MAX_DIGITS):
+        raise BundleError(f"{file}: the size expression {text[:40]!r} is not arithmetic; it was not loaded")
+
+
 def _check_operator(file: str, target: str) -> None:
     if target in ARITHMETIC:
         return
     match = ATEN.fullmatch(target)
     packet = getattr(torch.ops.aten, match.group(1), None) if match else None
-    if packet is None:
+    if match is None or not isinstance(packet, torch._ops.OpOverloadPacket):
         raise BundleError(f"{file}: the network uses the operator {target[:60]!r}, which a bundle may not hold")
-    for overload in packet.overloads():
-        # aten::save and aten::from_file touch the disk
-        if any(argument.name == "filename" for argument in getattr(packet, overload)._schema.arguments):
-            raise BundleError(f"{file}: the network uses {target!r}, which opens files; it was not loaded")
+    overloads: list[str] = packet.overloads()  # type: ignore[no-untyped-call]
+    arguments = [argument for overload in overloads for argument in getattr(packet, overload)._schema.arguments]
+    # aten::save and aten::from_file touch the disk
+    if any(argument.name == "filename" for argument in arguments):
+        raise BundleError(f"{file}: the network uses {target!r}, which opens files; it was not loaded")
+    name, overload = match.group(1), (match.group(2) or ".default")[1:]
+    inner = name.startswith("_") and not INNER.fullmatch(name)
+    if inner or RAW_MEMORY.fullmatch(name) or overload not in overloads:
+        raise BundleError(f"{file}: the network uses the operator {target[:60]!r}, which a bundle may not hold")
+    if not all(ARGUMENT.fullmatch(str(item.type)) for item in getattr(packet, overload)._schema.arguments):
+        raise BundleError(f"{file}: the network uses the operator {target[:60]!r}, which a bundle may not hold")
 
 
 def _check_tree(file: str, text: str) -> None:
     try:
         tree = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         tree = [None, None]
     nodes = [tree[1]] if isinstance(tree, list) and len(tree) == 2 else [None]  # noqa: PLR2004
     while nodes:
         node = nodes.pop()
         if not isinstance(node, dict) or node.get("type") not in TREE_TYPES:
             raise BundleError(f"{file}: the network's arguments are not plain tuples and tensors; it was not loaded")
-        nodes.extend(node.get("children_spec", []))
+        children = node.get("children_spec", [])
+        nodes.extend(children if isinstance(children, list) else [None])

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.errors import ServingError
+from orchestrator.errors import BundleError, ServingError
 
 ExecutionName = Literal["torch", "onnxruntime"]
 Network = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
@@ -102,19 +102,25 @@ def load_onnx(path: Path) -> Network:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Writes a bundle's network as ONNX. It comes from a file that was checked, and stays on this machine.
+    """Writes a bundle's network as ONNX; it is checked as `load_torch` checks it, and stays on this machine.
 
     Raises:
+        BundleError: damaged, or with more than plain data in it.
         ServingError: the network has an operator that ONNX does not, or the packages are missing.
     """
     try:
         import torch
 
-        program = torch.export.load(source)
+        from orchestrator.bundle.archive import load_program
+        from orchestrator.bundle.files import LIMITS, NETWORK_FILE, read_file
+
+        program = load_program(read_file(source, LIMITS[NETWORK_FILE]), str(source))
         with _quiet():
             converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["numeric", "categorical"])
             # without `f`, this is an ONNXProgram
             cast("torch.onnx.ONNXProgram", converted).save(str(target))
+    except BundleError:
+        raise
     except Exception as error:  # torch.onnx and onnxscript raise many kinds
         raise ServingError(f"the network cannot be converted to ONNX ({_first_cause(error)})") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.data import FeatureEncoder, Schema, TargetEncoder
+from orchestrator.bundle.content import read_content
+from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, read_folder, write_folder
+from orchestrator.data import Schema, TargetEncoder
 from orchestrator.data.answers import Predictions, predictions
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
@@ -21,6 +22,7 @@ from orchestrator.serving.execution import TORCH_FILE, Execution, Network, choos
 from orchestrator.serving.requests import InvalidRequestError
 
 PREPARED_FILE = "prepared.json"
+MAX_PREPARED = 64 * MIB
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,21 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
     """Copies a bundle and decides how its network is computed.
 
     Args:
-        bundle: folder of a bundle that was loaded once, so is known to be plain data.
-        folder: where replicas find it; it must not exist.
+        bundle: folder of a bundle.
+        folder: where replicas find it; it must not exist. It is made for this user alone.
         execution: `auto`, `torch` or `onnxruntime`.
 
     Raises:
         BundleError: it cannot be loaded.
         ServingError: the execution is not possible.
     """
-    from orchestrator.bundle import ModelBundle
+    from orchestrator.bundle.bundle import ModelBundle
 
-    loaded = ModelBundle.load(bundle)
-    shutil.copytree(bundle, folder)
+    files = read_folder(bundle)
+    loaded = ModelBundle.of_files(files, bundle)
+    folder.mkdir(mode=0o700)
+    # the bytes that were checked: the folder may have changed since
+    write_folder(files, folder)
     encoder = loaded.encoder
     chosen = choose(folder, (encoder.numeric_width, encoder.cardinalities), execution)
     if chosen.name != "torch":
@@ -92,35 +97,32 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
 
 
 def load_served(folder: Path) -> ServedModel:
-    """Reads what `prepare` wrote.
+    """Reads what `prepare` wrote. The network is checked again; network.onnx, which `prepare` made of a checked network
+    in a folder that is private, is trusted.
 
     Raises:
         BundleError: it is not there or damaged.
     """
     try:
-        content = {
-            name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-            for name in ("schema", "encoder", "metrics", "example", "prepared")
-        }
-        schema = Schema.from_json(content["schema"])
-        encoder = FeatureEncoder.from_json(content["encoder"]["features"])
-        execution = Execution(**content["prepared"]["execution"])
-        distribution = folder / "distribution.json"
+        names = [name for name in LIMITS if name.endswith(".json") and (folder / name).exists()]
+        files = {name: read_file(folder / name, LIMITS[name]) for name in names}
+        content = read_content(files, folder)
+        prepared = parse_json(read_file(folder / PREPARED_FILE, MAX_PREPARED), PREPARED_FILE)
+        execution = Execution(**prepared["execution"])
         return ServedModel(
-            schema,
-            TargetEncoder(**content["encoder"]["target"]),
-            content["metrics"],
-            content["example"],
-            content["prepared"]["description"],
-            ColumnarEncoder(schema, encoder),
-            Distribution.from_json(json.loads(distribution.read_text("utf-8"))) if distribution.is_file() else None,
+            content.schema,
+            content.target_encoder,
+            content.metrics,
+            content.example,
+            prepared["description"],
+            ColumnarEncoder(content.schema, content.encoder),
+            content.distribution,
             execution,
             load(folder, execution),
         )
-    except BundleError:
-        raise
     except Exception as error:  # onnxruntime has kinds of its own, which are not even RuntimeErrors
-        raise BundleError(f"{folder.name}: the prepared model cannot be read ({error!r})") from error
+        reason = str(error) if isinstance(error, BundleError) else repr(error)
+        raise BundleError(f"{folder.name}: the prepared model cannot be read ({reason})") from error
 
 
 def description_of(name: str, version: str, model: ServedModel) -> dict[str, Any]:

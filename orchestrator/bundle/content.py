@@ -1,0 +1,131 @@
+"""What the JSON files of a bundle say, as checked types; without the network, so without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from orchestrator.bundle.files import DISTRIBUTION_FILE, parse_json, render_json
+from orchestrator.data import ColumnKind, Distribution, FeatureEncoder, Schema, TargetEncoder
+from orchestrator.data.encoder import DATETIME_PARTS
+from orchestrator.errors import BundleError
+
+T = TypeVar("T")
+FORMAT = 1
+# numbers, texts and lists must be what they are said to be: dataclasses themselves take anything
+STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class BundleContent:
+    """A bundle without its network, see `ModelBundle`."""
+
+    schema: Schema
+    encoder: FeatureEncoder
+    target_encoder: TargetEncoder
+    metrics: Mapping[str, Any]
+    example: Mapping[str, Any]
+    distribution: Distribution | None
+
+    def render(self) -> dict[str, bytes]:
+        """The JSON files by name, the inverse of `read_content`.
+
+        Raises:
+            BundleError: a file would be larger than may be read.
+        """
+        encoder = {"features": self.encoder.to_json(), "target": asdict(self.target_encoder)}
+        contents: dict[str, Mapping[str, Any]] = {
+            "schema.json": {"format": FORMAT, **self.schema.to_json()},
+            "encoder.json": encoder,
+            "metrics.json": self.metrics,
+            "example.json": self.example,
+        }
+        if self.distribution is not None:
+            contents[DISTRIBUTION_FILE] = self.distribution.to_json()
+        return {name: render_json(content, name) for name, content in contents.items()}
+
+
+def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
+    """Reads the JSON files of a bundle.
+
+    Args:
+        files: as `read_folder` gives them.
+        folder: named in the sentence of an error.
+
+    Raises:
+        BundleError: a file is not JSON, of another format, or does not say what such a file has to.
+    """
+    documents = {name: parse_json(data, f"{folder / name}") for name, data in files.items() if name.endswith(".json")}
+    found = documents["schema.json"].get("format")
+    if found != FORMAT or isinstance(found, bool):
+        raise BundleError(f"{folder}: the bundle's format is {str(found)[:20]!r}, this version reads {FORMAT}")
+    distribution = None
+    name = ""
+    try:
+        name = "schema.json"
+        schema = _checked(Schema, Schema.from_json(documents[name]))
+        _check_schema(schema)
+        name = "encoder.json"
+        encoder = _checked(FeatureEncoder, FeatureEncoder.from_json(documents[name]["features"]))
+        target_encoder = _checked(TargetEncoder, TargetEncoder(**documents[name]["target"]))
+        _check_encoder(schema, encoder, target_encoder)
+        name = "example.json"
+        _checked(dict[str, list[dict[str, Any]]], documents[name])
+        name = DISTRIBUTION_FILE
+        if name in documents:
+            distribution = _distribution(documents[name], encoder)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BundleError(f"{folder / name}: damaged ({_reason(error)}); it was not loaded") from None
+    return BundleContent(
+        schema, encoder, target_encoder, documents["metrics.json"], documents["example.json"], distribution
+    )
+
+
+def _checked(kind: type[T], value: T) -> T:
+    # a dataclass takes over the configuration of what is around it only
+    TypeAdapter(tuple[kind], config=STRICT).validate_python((value,))  # type: ignore[valid-type]
+    return value
+
+
+def _distribution(document: dict[str, Any], encoder: FeatureEncoder) -> Distribution:
+    distribution = _checked(Distribution, Distribution.from_json(document))
+    if not distribution.fits(encoder):
+        raise ValueError("it is about other columns than encoder.json")
+    return distribution
+
+
+def _check_schema(schema: Schema) -> None:
+    names = [column.name for column in schema.columns]
+    if not names or len(set(names)) != len(names):
+        raise ValueError("each column must be there once")
+    classes = schema.target.classes
+    wanted = {"binary": len(classes) == 2, "multiclass": len(classes) > 1, "regression": not classes}  # noqa: PLR2004
+    kinds = {type(label) for label in classes}
+    if not wanted[schema.target.task.value] or len(set(map(str, classes))) != len(classes) or len(kinds) > 1:
+        raise ValueError("its classes are not those of its task")
+
+
+def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncoder) -> None:
+    kinds = {column.name: column.kind for column in schema.columns}
+    for feature in encoder.numeric:
+        kind = kinds[feature.column]
+        parts = DATETIME_PARTS if kind is ColumnKind.DATETIME else (None,)
+        if kind is ColumnKind.CATEGORICAL or feature.part not in parts:
+            raise ValueError(f"column '{feature.column}' is of another kind in schema.json")
+    for category in encoder.categorical:
+        if kinds[category.column] is not ColumnKind.CATEGORICAL:
+            raise ValueError(f"column '{category.column}' is of another kind in schema.json")
+    if min([target.std, *(feature.std for feature in encoder.numeric)]) <= 0:
+        raise ValueError("a standard deviation must be positive")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"][1:]))
+        return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)[:200]
