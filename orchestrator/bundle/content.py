@@ -16,6 +16,8 @@ from orchestrator.errors import BundleError
 
 T = TypeVar("T")
 FORMAT = 1
+SCHEMA_FILE = "schema.json"
+DAMAGES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 # numbers, texts and lists must be what they are said to be: dataclasses themselves take anything
 STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
 
@@ -60,16 +62,10 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
         BundleError: a file is not JSON, of another format, or does not say what such a file has to.
     """
     documents = {name: parse_json(data, f"{folder / name}") for name, data in files.items() if name.endswith(".json")}
-    found = documents["schema.json"].get("format")
-    if found != FORMAT or isinstance(found, bool):
-        raise BundleError(f"{folder}: the bundle's format is {str(found)[:20]!r}, this version reads {FORMAT}")
+    schema = read_schema(documents[SCHEMA_FILE], f"{folder / SCHEMA_FILE}")
     distribution = None
-    name = ""
+    name = "encoder.json"
     try:
-        name = "schema.json"
-        schema = _checked(Schema, Schema.from_json(documents[name]))
-        _check_schema(schema)
-        name = "encoder.json"
         encoder = _checked(FeatureEncoder, FeatureEncoder.from_json(documents[name]["features"]))
         target_encoder = _checked(TargetEncoder, TargetEncoder(**documents[name]["target"]))
         _check_encoder(schema, encoder, target_encoder)
@@ -78,11 +74,28 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
         name = DISTRIBUTION_FILE
         if name in documents:
             distribution = _distribution(documents[name], encoder)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except DAMAGES as error:
         raise BundleError(f"{folder / name}: damaged ({_reason(error)}); it was not loaded") from None
     return BundleContent(
         schema, encoder, target_encoder, documents["metrics.json"], documents["example.json"], distribution
     )
+
+
+def read_schema(document: Mapping[str, Any], where: str) -> Schema:
+    """The schema in schema.json.
+
+    Raises:
+        BundleError: it is of another format or damaged; the sentence begins with `where`.
+    """
+    found = document.get("format")
+    if found != FORMAT or isinstance(found, bool):
+        raise BundleError(f"{where}: the bundle's format is {str(found)[:20]!r}, this version reads {FORMAT}")
+    try:
+        schema = _checked(Schema, Schema.from_json(dict(document)))
+        _check_schema(schema)
+    except DAMAGES as error:
+        raise BundleError(f"{where}: damaged ({_reason(error)}); it was not loaded") from None
+    return schema
 
 
 def _checked(kind: type[T], value: T) -> T:

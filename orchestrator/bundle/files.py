@@ -34,15 +34,27 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     """All files of a bundle by name.
 
     Raises:
-        BundleError: a file is missing, too large, no ordinary file (a link, a pipe, a folder), or a stranger.
+        BundleError: a file is missing, or see `read_present`.
+    """
+    files = read_present(folder)
+    for name in LIMITS:
+        if name not in files and name not in OPTIONAL:
+            raise BundleError(f"{folder}: not a model bundle, {name} is missing")
+    return files
+
+
+def read_present(folder: Path) -> dict[str, bytes]:
+    """The files of a bundle that are there.
+
+    Raises:
+        BundleError: a file is too large, no ordinary file (a link, a pipe, a folder), or a stranger.
     """
     try:
         names = sorted(entry.name for entry in islice(folder.iterdir(), MAX_FILES))
     except OSError as error:
         raise BundleError(f"{folder}: not a model bundle ({error.strerror})") from None
-    for name in LIMITS:
-        if name not in names and name not in OPTIONAL:
-            raise BundleError(f"{folder}: not a model bundle, {name} is missing")
+    if not set(names) & set(LIMITS):
+        raise BundleError(f"{folder}: not a model bundle, {min(LIMITS)} is missing")
     for name in names:
         if name not in LIMITS:
             raise BundleError(f"{folder}: {name} does not belong in a model bundle; it was not loaded")
@@ -65,12 +77,19 @@ def read_file(path: Path, limit: int) -> bytes:
             if link
             else f"{path}: cannot be read ({error.strerror})"
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise BundleError(f"{path}: is not an ordinary file; it was not loaded")
-        # it could grow
-        content = file.read(limit + 1) if found.st_size <= limit else b""
+        content = b""
+        if found.st_size <= limit:
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                # it could grow
+                content = file.read(limit + 1)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+    finally:
+        os.close(descriptor)
     if max(found.st_size, len(content)) > limit:
         raise BundleError(f"{path}: is larger than the {limit // MIB} MiB that such a file may have; it was not loaded")
     return content

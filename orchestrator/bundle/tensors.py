@@ -55,7 +55,7 @@ def read_tensors(config: Mapping[str, Any], payloads: Mapping[str, bytes], where
             memory[path] = _memory(payloads[path])
         try:
             tensor = _tensor(memory[path], entry["tensor_meta"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BundleError(
                 f"{where}: the description of {name} does not fit its numbers ({reason}); it was not loaded"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.bundle import ModelBundle
+from orchestrator.bundle.content import SCHEMA_FILE, read_schema
+from orchestrator.bundle.files import LIMITS, parse_json, read_file
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, OrchestratorError
 from orchestrator.serving.compatibility import breaking_changes, listed
@@ -143,12 +144,11 @@ def gate_version(
         TrackingError: there is no such version, or the store cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-        path = fetch_model(f"models:/{name}/{version}", tracking_uri, Path(folder)).path
         try:
-            bundle = check_bundle(path)
+            bundle = check_bundle(fetch_model(f"models:/{name}/{version}", tracking_uri, Path(folder)).path)
         except (BundleError, GateError) as error:
             # the folder is gone when the sentence is read
-            reason = str(error).replace(f"{path.parent}/", "")
+            reason = str(error).replace(f"{folder}/", "")
             raise type(error)(f"version {version} of '{name}': {reason}") from error
     rows = len(bundle.example["rows"])
     checks = [f"version {version} loads, and answers its {rows} example rows as when it was made (within {TOLERANCE})"]
@@ -179,10 +179,8 @@ def _judge(client: MlflowClient, name: str, version: str, champion: str | None) 
 
 def _read_schema(folder: Path) -> Schema:
     """Of a bundle of which nothing else is needed, so that a champion that is damaged can be left."""
-    try:
-        return Schema.from_json(json.loads((folder / "schema.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"its schema.json is damaged ({type(error).__name__})") from error
+    path = folder / SCHEMA_FILE
+    return read_schema(parse_json(read_file(path, LIMITS[SCHEMA_FILE]), SCHEMA_FILE), SCHEMA_FILE)
 
 
 def _records(bundle: ModelBundle, key: str) -> list[dict[str, Any]]:

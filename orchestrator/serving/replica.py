@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -94,6 +95,7 @@ class Replica:
         self._collector = ray.get_actor(COLLECTOR, namespace=NAMESPACE)
         self._endpoint = Endpoint(settings, self._name)
         self._endpoint.metrics = self._metrics
+        self._place: Path | None = None
         self._number, models = ray.get(self._collector.configuration.remote(), timeout=CONFIGURATION_SECONDS)
         self._endpoint.configure(models or {}, self._fetch)
         self._endpoint.draining = ray.get(self._collector.draining.remote(), timeout=CONFIGURATION_SECONDS)
@@ -131,6 +133,8 @@ class Replica:
         self._pushing.cancel()
         with contextlib.suppress(Exception):
             await self._collector.push.remote(self._name, self._snapshot())
+        if self._place is not None:
+            shutil.rmtree(self._place, ignore_errors=True)
 
     def _fetch(self, key: str, folder: Path) -> Path:
         """The prepared model on this machine: where the endpoint's process put it, or brought from there."""
@@ -138,11 +142,14 @@ class Replica:
 
         if folder.is_dir():
             return folder
-        place = Path(tempfile.gettempdir()) / f"orchestrator-models-{os.getpid()}" / key
+        if self._place is None:
+            # a name that others can guess, they could have made before
+            self._place = Path(tempfile.mkdtemp(prefix=f"orchestrator-models-{os.getpid()}-"))
+        place = self._place / key
         if not place.is_dir():
             content = ray.get(self._collector.files.remote(key), timeout=60)
             temporary = place.with_name(f".{key}")
-            temporary.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir(exist_ok=True)
             for name, data in content.items():
                 (temporary / name).write_bytes(data)
             temporary.rename(place)

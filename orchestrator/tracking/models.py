@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlparse
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
 
+from orchestrator.bundle.files import LIMITS, read_present, write_folder
 from orchestrator.errors import BundleError, NoSuchModelError, UsageError
 from orchestrator.tracking.store import client_for, known_models, tracked, unknown_model
 
+if TYPE_CHECKING:
+    from mlflow.entities import FileInfo
+
 MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))?")
-DATA_FOLDER = "data"
+MODEL_FILE, DATA_FOLDER = "MLmodel", "data"
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,14 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
         tracking_uri: MLflow store, or None for MLflow's default.
         folder: where to put downloaded files; it must exist.
 
+    What MLflow itself would load or install of a version (its MLmodel file, `code/`, requirements) is not looked at:
+    only the files of a bundle are taken, each up to its size.
+
     Raises:
         UsageError: the URI has another form, or the folder does not exist.
         NoSuchModelError: there is no such model, version or alias.
         TrackingError: the store cannot be used.
-        BundleError: it is no model of ours.
+        BundleError: it is no model of ours, or holds links, too large files, or what does not belong in a bundle.
     """
     match = MODEL_URI.fullmatch(uri)
     if match is None:
@@ -57,10 +65,12 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
         if version is None:
             version = _version_of_alias(client, name, match["alias"] or "champion")
         source = _download_uri(client, name, version)
-        from mlflow.artifacts import download_artifacts
-
-        local = download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=client.tracking_uri)
-    return ModelSource(name, version, _bundle_folder(Path(local)))
+        parsed = urlparse(source)
+        if parsed.scheme in ("", "file"):
+            path = _copied(_bundle_folder(Path(unquote(parsed.path if parsed.scheme else source))), folder)
+        else:
+            path = _downloaded(source, client.tracking_uri, folder)
+    return ModelSource(name, version, path)
 
 
 def name_of(uri: str) -> str:
@@ -96,9 +106,51 @@ def _download_uri(client, name: str, version: str) -> str:  # type: ignore[no-un
 
 def _bundle_folder(path: Path) -> Path:
     """The bundle inside of an MLflow model's folder, or the folder itself."""
-    if (path / "MLmodel").is_file():
-        bundles = [entry for entry in (path / DATA_FOLDER).glob("*") if (entry / "schema.json").is_file()]
-        if len(bundles) == 1:
-            return bundles[0]
-        raise BundleError(f"{path}: an MLflow model, but not one of this orchestrator; it holds no model bundle")
-    return path
+    if not (path / MODEL_FILE).is_file():
+        return path
+    bundles = [entry for entry in (path / DATA_FOLDER).glob("*") if (entry / "schema.json").is_file()]
+    if len(bundles) != 1:
+        raise _no_bundle(str(path))
+    if bundles[0].resolve() != path.resolve() / DATA_FOLDER / bundles[0].name:
+        raise BundleError(f"{bundles[0]}: is a link, which a model may not hold; it was not loaded")
+    return bundles[0]
+
+
+def _copied(bundle: Path, folder: Path) -> Path:
+    """A copy of a bundle's files; MLflow's own would follow links."""
+    files = read_present(bundle)
+    target = folder / bundle.name
+    target.mkdir()
+    write_folder(files, target)
+    return target
+
+
+def _downloaded(source: str, tracking_uri: str, folder: Path) -> Path:
+    """A bundle from a store that is not a folder; names and sizes are looked at first."""
+    from mlflow.artifacts import download_artifacts, list_artifacts
+
+    def names(uri: str) -> dict[str, FileInfo]:
+        found = list_artifacts(artifact_uri=uri, tracking_uri=tracking_uri)
+        return {PurePosixPath(entry.path).name: entry for entry in found}
+
+    uri = source
+    if MODEL_FILE in names(source):
+        bundles = [name for name, entry in names(_below(source, DATA_FOLDER)).items() if entry.is_dir]
+        if len(bundles) != 1:
+            raise _no_bundle(source)
+        uri = _below(source, f"{DATA_FOLDER}/{bundles[0]}")
+    for name, entry in names(uri).items():
+        if entry.is_dir or name not in LIMITS:
+            raise BundleError(f"{name} does not belong in a model bundle; it was not loaded")
+        if (entry.file_size or 0) > LIMITS[name]:
+            raise BundleError(f"{name} is larger than {LIMITS[name]:,} bytes; it was not loaded")
+    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
+
+
+def _below(uri: str, path: str) -> str:
+    parsed = urlparse(uri)
+    return parsed._replace(path=f"{parsed.path.rstrip('/')}/{path}").geturl()
+
+
+def _no_bundle(place: str) -> BundleError:
+    return BundleError(f"{place}: an MLflow model, but not one of this orchestrator; it holds no model bundle")

@@ -1,0 +1,297 @@
+"""Bundles made to run code, to read what is not theirs, or to fill the memory: a sentence, and nothing happens."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from crafted import SAMPLE_MEMBER, Touch, attack, members_of, stored
+from hypothesis import given
+from hypothesis import strategies as st
+from support import mixed_frame, quick_model
+
+from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.bundle.archive import load_network, load_program, module_of
+from orchestrator.bundle.content import read_content
+from orchestrator.bundle.files import LIMITS, read_folder
+from orchestrator.errors import BundleError
+from orchestrator.serving.execution import convert
+from orchestrator.serving.served import load_served, prepare
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crafted") / "bundle"
+    make_bundle(*quick_model(mixed_frame(200), "label"), {"metric": "log_loss"}).save(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(bundle, tmp_path):
+    """A bundle that may be changed."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for entry in bundle.iterdir():
+        (folder / entry.name).write_bytes(entry.read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def members(bundle):
+    return members_of((bundle / "network.pt2").read_bytes())
+
+
+def test_what_torch_reads_otherwise_than_python_runs_no_code(copy, tmp_path):
+    path, touched = copy / "network.pt2", tmp_path / "touched"
+    prepare(copy, tmp_path / "prepared", "torch")
+    path.write_bytes(attack(path.read_bytes(), touched))
+    (tmp_path / "prepared" / "network.pt2").write_bytes(path.read_bytes())
+    for load in (
+        lambda: load_network(path),
+        lambda: ModelBundle.load(copy),
+        lambda: prepare(copy, tmp_path / "again"),
+        lambda: load_served(tmp_path / "prepared"),
+        lambda: convert(path, tmp_path / "network.onnx"),
+    ):
+        with pytest.raises(BundleError, match="can be read in two ways"):
+            load()
+        assert not touched.exists()
+    # it is an attack: torch's own loader falls for it
+    with pytest.raises(Exception):  # noqa: B017
+        torch.export.load(path)
+    assert touched.exists()
+
+
+def test_thousands_of_mutated_archives_give_torch_plain_data_or_nothing():
+    command = [sys.executable, str(Path(__file__).parent.parent / "benchmarks" / "bundle_fuzz.py")]
+    fast = subprocess.run([*command, "2500"], check=False, capture_output=True, text=True, timeout=600)
+    assert fast.returncode == 0, fast.stderr[-2000:]
+    real = subprocess.run(
+        [*command, "40", "1000000", "--real"], check=False, capture_output=True, text=True, timeout=600
+    )
+    assert real.returncode == 0, real.stderr[-2000:]
+
+
+# --- the folder
+
+
+def refused(folder, sentence):
+    with pytest.raises(BundleError, match=sentence) as error:
+        ModelBundle.load(folder)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_files_that_are_no_files_are_refused(copy, tmp_path, name):
+    (tmp_path / "secret").write_bytes((copy / name).read_bytes())
+    (copy / name).unlink()
+    (copy / name).symlink_to(tmp_path / "secret")
+    refused(copy, f"{name}: is a link")
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    refused(copy, f"{name}: is not an ordinary file")
+    (copy / name).unlink()
+    (copy / name).mkdir()
+    refused(copy, f"{name}: is not an ordinary file")
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_file_above_its_limit_is_not_read(copy, name):
+    os.truncate(copy / name, LIMITS[name] + 1)
+    refused(copy, f"{name}: is larger than the {LIMITS[name] // 2**20} MiB")
+
+
+def test_a_bundle_that_could_not_be_read_is_not_written(bundle, tmp_path):
+    loaded = ModelBundle.load(bundle)
+    loaded.metrics["note"] = "x" * LIMITS["metrics.json"]
+    with pytest.raises(BundleError, match=r"metrics\.json of the model bundle would have"):
+        loaded.save(tmp_path / "large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_prepared_is_what_was_checked(copy, tmp_path, monkeypatch):
+    before = read_folder(copy)
+    check = ModelBundle.of_files
+
+    def checked_and_exchanged(files, folder):
+        found = check(files, folder)
+        (copy / "network.pt2").write_bytes(attack((copy / "network.pt2").read_bytes(), tmp_path / "touched"))
+        (copy / "metrics.json").write_text('{"other": 1}')
+        return found
+
+    monkeypatch.setattr(ModelBundle, "of_files", checked_and_exchanged)
+    prepare(copy, tmp_path / "prepared", "torch")
+    assert {name: (tmp_path / "prepared" / name).read_bytes() for name in before} == before
+    assert (tmp_path / "prepared").stat().st_mode & 0o777 == 0o700
+    assert not (tmp_path / "touched").exists()
+
+
+# --- JSON
+
+JSON_FILES = [name for name in LIMITS if name.endswith(".json")]
+
+
+@pytest.mark.parametrize("name", JSON_FILES)
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("[" * 100_000, "nested more than 64 levels"),
+        ('{"a":' * 70 + "1" + "}" * 70, "nested more than 64 levels"),
+        ("[]", "must hold a JSON object"),
+        ('{"a": NaN}', "NaN is not a number"),
+        ('{"a": ' + "1" * 5000 + "}", "is not JSON"),
+        ("\udcff", "is not JSON"),
+    ],
+)
+def test_json_of_another_shape_is_a_sentence(copy, name, content, sentence):
+    (copy / name).write_text(content, errors="surrogateescape")
+    refused(copy, f"{name}: .*{sentence}")
+
+
+OTHERS = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=4,
+)
+
+
+@given(data=st.data(), name=st.sampled_from(JSON_FILES), other=OTHERS)
+def test_wrong_types_within_json_are_a_sentence(bundle, data, name, other):
+    files = read_folder(bundle)
+    document = place = json.loads(files[name])
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not place[key] or not isinstance(place[key], dict | list) or data.draw(st.integers(0, 5)) == 0:
+            break
+        place = place[key]
+    place[key] = other
+    try:
+        content = read_content(files | {name: json.dumps(document).encode()}, bundle)
+    except BundleError as error:
+        assert ".json" in str(error)
+        assert "\n" not in str(error)
+    else:
+        # what is accepted can be described and used
+        network = torch.nn.Identity()
+        of = ModelBundle(
+            content.schema, content.encoder, content.target_encoder, content.metrics, content.example, network
+        )
+        json.dumps(of.description())
+
+
+# --- tensors and the graph
+
+
+def edited(members, name, edit):
+    document = json.loads(members[f"network/{name}"])
+    edit(document)
+    return stored(members | {f"network/{name}": json.dumps(document).encode()})
+
+
+def tensor(**changes):
+    def edit(document):
+        meta = next(iter(document["config"].values()))
+        meta["tensor_meta"].update(changes)
+        meta.update({key: value for key, value in changes.items() if key in meta})
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": [{"as_int": 1000}, {"as_int": 1000}]},
+        {"sizes": [{"as_int": -1}, {"as_int": 4}]},
+        {"sizes": [{"as_int": 2**62}, {"as_int": 2**62}]},
+        {"sizes": []},
+        {"strides": [{"as_int": 2**40}, {"as_int": 1}]},
+        {"strides": [{"as_int": -1}, {"as_int": 1}]},
+        {"storage_offset": {"as_int": 1}},
+        {"storage_offset": {"as_int": -1}},
+        {"storage_offset": {"as_expr": {"expr_str": "s0", "hint": None}}},
+        {"dtype": 8},
+        {"dtype": 9},
+        {"dtype": True},
+        {"dtype": 12},
+        {"layout": 1},
+        {"device": {"type": "cuda", "index": 0}},
+        {"device": None},
+        {"path_name": "weight_99"},
+        {"path_name": "../models/model.json"},
+        {"use_pickle": None},
+    ],
+)
+def test_a_tensor_that_lies_about_its_bytes_is_refused(members, changes):
+    evil = edited(members, "data/weights/model_weights_config.json", tensor(**changes))
+    with pytest.raises(BundleError, match="was not loaded"):
+        load_program(evil, "network.pt2")
+
+
+def test_missing_and_short_weights_are_refused(members):
+    name = "network/data/weights/weight_0"
+    for changed in (
+        {key: value for key, value in members.items() if key != name},
+        members | {name: members[name][:-4]},
+    ):
+        with pytest.raises(BundleError, match=r"missing|does not fit its numbers"):
+            load_program(stored(changed), "network.pt2")
+
+
+def test_a_pickle_of_sample_inputs_is_refused(members, tmp_path):
+    evil = stored(members | {SAMPLE_MEMBER: pickle.dumps(Touch(tmp_path / "touched"))})
+    with pytest.raises(BundleError, match="is a pickle"):
+        load_program(evil, "network.pt2")
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        "torch.ops.aten._sparse_coo_tensor_unsafe.default",
+        "torch.ops.aten.fbgemm_linear_fp16_weight.default",
+        "torch.ops.aten.set_.source_Storage_storage_offset",
+        "torch.ops.aten.empty.memory_format",
+        "torch.ops.aten.resize_.default",
+        "torch.ops.aten.quantized_lstm.default",
+        "torch.ops.aten._nested_view_from_buffer.default",
+        "torch.ops.aten.manual_seed.default",
+        "torch.ops.aten.add.never",
+        "torch.ops.aten.__class__.mro",
+        "torch.ops.aten.name",
+    ],
+)
+def test_operators_beside_those_of_dense_tensors_are_refused(members, operator):
+    def edit(document):
+        document["graph_module"]["graph"]["nodes"][0]["target"] = operator
+
+    with pytest.raises(BundleError, match="a bundle may not hold"):
+        load_program(edited(members, "models/model.json", edit), "network.pt2")
+
+
+@pytest.mark.parametrize(
+    "expression", ["9**9**9**9", "Pow(Integer(9), Pow(Integer(9), Integer(9)))", "Pow(Integer(9), Integer(999999999))"]
+)
+def test_sizes_that_would_take_for_ever_to_compute_are_refused(members, expression):
+    def edit(document):
+        values = document["graph_module"]["graph"]["tensor_values"]
+        next(iter(values.values()))["sizes"] = [{"as_expr": {"expr_str": expression, "hint": None}}]
+
+    with pytest.raises(BundleError, match="is not arithmetic"):
+        load_program(edited(members, "models/model.json", edit), "network.pt2")
+
+
+def test_a_name_with_a_dot_does_not_become_an_assignment(members):
+    text = json.dumps(json.loads(members["network/models/model.json"]))
+    evil = text.replace('"numeric"', '"torch.load"').encode()
+    with pytest.raises(BundleError, match="is not a plain name"):
+        module_of(stored(members | {"network/models/model.json": evil}), "network.pt2")
+
+
+def test_a_graph_above_the_limit_is_not_parsed(members):
+    large = members["network/models/model.json"] + b" " * 2**25
+    with pytest.raises(BundleError, match=r"model\.json is larger than 32 MiB"):
+        load_program(stored(members | {"network/models/model.json": large}), "network.pt2")
