@@ -125,6 +125,8 @@ def test_links_in_a_version_are_refused(store, tmp_path, place):
 
 def test_from_a_server_only_the_files_of_a_bundle_are_taken(bundle, tmp_path):
     server = TrackingServer(tmp_path)
+    # a new one, whose default experiment is not in a folder of ours
+    server.store = f"sqlite:///{tmp_path}/new.db"
     server.start()
     try:
         client = client_for(server.uri)
