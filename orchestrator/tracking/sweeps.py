@@ -160,14 +160,12 @@ class SweepTracker:
         """
         if self.writer is None:
             return None
-        written = self.writer.close(patience)
-        if written is None:
+        if not self.writer.close(patience):
             return self.writer.away or "the store does not answer"
-        with tracked(self.client.tracking_uri):
-            stored = sum(1 for _ in child_runs(self.client, self.experiment_id, self.run_id))
-        if (stored, written.points) != (trials, reports):
+        written = self.writer.count()
+        if (written.runs, written.points) != (trials, reports):
             raise TrackingError(
-                f"MLflow has {stored} runs and {written.points} epochs of this sweep, "
+                f"MLflow has {written.runs} runs and {written.points} epochs of this sweep, "
                 f"but there were {trials} trials and {reports} epochs"
             )
         return None

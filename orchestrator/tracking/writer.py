@@ -2,7 +2,9 @@
 
 One background thread writes in batches, so that a sweep never waits for the store. What it writes follows from events
 alone, with their times: written again, the same event changes nothing (MLflow's stores drop a metric point with the
-same key, step, time and value). So it goes on after a store that was away, and after the death of its process.
+same key, step, time and value). An epoch that was trained again, bit for bit, has another time: what the store has of a
+run that is gone on with is looked up, and not written again. So it goes on after a store that was away, and after the
+death of its process or machine.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from orchestrator.journal import (
     RunningTime,
 )
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import find_child, is_away, tracked
+from orchestrator.tracking.store import child_runs, find_child, is_away, tracked
 from orchestrator.training import EpochReport, TrialSpec
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 2.0
 MAX_METRICS, MAX_PARAMS = 1000, 100
 MAX_PARAM_LENGTH = 6000
+LOSS = "train_loss"
 RUN_STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 # a store that is away is asked again after so long, and twice that, ...
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 5.0
@@ -68,6 +71,7 @@ class _Run:
     clock: RunningTime = field(default_factory=RunningTime)
     train_seconds: float = 0.0
     ended: Ended | None = None
+    compared: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -119,7 +123,7 @@ class TrialWriter:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._runs: dict[int, _Run] = {}
         self._ids: dict[int, str] = {index: run.run_id for index, run in self._stored.items()}
-        self._points = 0
+        self._epochs: dict[int, list[int]] = {}
         self._error: Exception | None = None
         self._away: Exception | None = None
         self._retry_at, self._retry_seconds = 0.0, FIRST_RETRY_SECONDS
@@ -143,11 +147,11 @@ class TrialWriter:
         """Takes in what happened."""
         self._events.put(event)
 
-    def close(self, patience: float = float("inf")) -> WrittenCounts | None:
+    def close(self, patience: float = float("inf")) -> bool:
         """Waits until all is written, or until the store was away for so many seconds.
 
         Returns:
-            What is in the store, None if it is away.
+            Whether it is; not if the store is away.
 
         Raises:
             TrackingError: something could not be written; what and why.
@@ -159,9 +163,40 @@ class TrialWriter:
         if self._error is not None:
             with tracked(self._client.tracking_uri):
                 raise self._error
-        if self._away is not None:
-            return None
-        return WrittenCounts(len(self._ids), self._points)
+        return self._away is None
+
+    def count(self) -> WrittenCounts:
+        """What is in the store below the parent run: counted there, not remembered.
+
+        Raises:
+            TrackingError: the store cannot be used.
+        """
+        runs = points = 0
+        with tracked(self._client.tracking_uri):
+            for run in child_runs(self._client, self._experiment_id, self._parent or ""):
+                runs += 1
+                index = int(run.data.tags[tags.TRIAL_INDEX])
+                last = max((item.step for item in run.data.to_proto().metrics if item.key == tags.OBJECTIVE), default=0)
+                epochs = self._epochs.get(index, [])
+                if index not in self._stored and epochs == list(range(1, last + 1)):
+                    # written in one go by one session: its last point came after all others
+                    points += last
+                else:
+                    history = self._client.get_metric_history(run.info.run_id, tags.OBJECTIVE)
+                    points += sum(epoch in {point.step for point in history} for epoch in epochs)
+        return WrittenCounts(runs, points)
+
+    def _leave_out_stored(self, run: _Run, run_id: str) -> None:
+        """Of epochs to write, those that the store has: the same step with the same values, whatever their time."""
+        # the objective is the last point of an epoch: if it is there, the others are
+        whole = {(point.step, point.value) for point in self._client.get_metric_history(run_id, tags.OBJECTIVE)}
+        loss = {(point.step, point.value) for point in self._client.get_metric_history(run_id, LOSS)}
+        run.pending = [
+            (at, report)
+            for at, report in run.pending
+            if (report.epoch, report.best_value) not in whole or (report.epoch, report.train_loss) not in loss
+        ]
+        run.compared = True
 
     def halt(self) -> None:
         """Writes nothing more, also of what was put in."""
@@ -226,7 +261,7 @@ class TrialWriter:
                 run.pending.append((event.at, event.report))
                 run.best_epoch, run.train_seconds = event.report.best_epoch, event.train_seconds
                 run.clock.tick(event.at)
-                self._points += 1
+                self._epochs.setdefault(event.index, []).append(event.report.epoch)
             case Continued(spec=spec) if spec is not None:
                 run.spec, run.described = spec, False
             case Ended():
@@ -263,6 +298,8 @@ class TrialWriter:
         if run.run_id is None:
             run.run_id = self._find_or_create(index, run)
             self._ids[index] = run.run_id
+        if index in self._stored and not run.compared:
+            self._leave_out_stored(run, run.run_id)
         params: list[Param] = []
         labels: dict[str, str] = {}
         if not run.described:

@@ -59,10 +59,12 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
         assert any(f"/trials/{best:05d}/best-" in name for name in names)
     left = [name.partition("/")[2] for name in Storage.at(bucket).names()]
     kept = f"trials/{result.best.index:05d}/best-{result.best.kept:06d}.safetensors"
-    assert [name for name in left if not name.startswith("journal/")] == [
+    assert any(name.startswith("model/") for name in left)
+    assert [name for name in left if not name.startswith(("journal/", "model/"))] == [
         "result.json",
         "sweep-copy.json",
         "sweep.json",
+        "tracking.json",
         kept,
     ]
     assert b"secret" not in Storage.at(bucket).read(f"{result.id}/sweep.json")
