@@ -7,6 +7,7 @@ import sys
 import time
 
 import psutil
+import pytest
 from killed_sweeps import Place
 
 PROGRESS = re.compile(r"\[\d+/\d+\] trial ")
@@ -31,6 +32,7 @@ def kill_in_the_middle(place, process, name):
     return (place.folder / "log").read_text().removeprefix(said)
 
 
+@pytest.mark.timeout(600)
 def test_a_sweep_that_loses_ray_says_so_in_a_sentence_and_goes_on_later(tmp_path):
     place = Place(tmp_path)
     for name, command in (("gcs_server", [*SWEEP, "--no-register"]), ("raylet", ["resume"])):
