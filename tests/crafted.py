@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickle
@@ -264,7 +265,7 @@ def _change(document: object, draw: random.Random) -> None:
         key = draw.choice(list(place)) if isinstance(place, dict) else draw.randrange(len(place))
         inner = place[key]  # type: ignore[index,call-overload]
         if not isinstance(inner, dict | list) or not inner or draw.random() < 0.08:
-            place[key] = draw.choice(VALUES)  # type: ignore[index,call-overload]
+            place[key] = copy.deepcopy(draw.choice(VALUES))  # type: ignore[index,call-overload]
             return
         place = inner
 

@@ -16,12 +16,12 @@ from orchestrator.cli import main
 from orchestrator.errors import BundleError, GateError
 from orchestrator.serving.following import Models
 from orchestrator.tracking.models import fetch_model
-from orchestrator.tracking.registry import register_bundle
+from orchestrator.tracking.registry import Figure, register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for
 from orchestrator.training.metrics import CLASSIFICATION_METRICS
 
-ROC_AUC = CLASSIFICATION_METRICS["roc_auc"]
+FIGURE = Figure(CLASSIFICATION_METRICS["roc_auc"], 0.9, 0.9, "same")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ class Store:
         self.experiment = self.client.create_experiment("untrusted", artifact_location=str(folder / "artifacts"))
         for _ in range(2):
             run = self.client.create_run(self.experiment).info.run_id
-            register_bundle(self.client, run, "model", bundle, ROC_AUC, 0.9, "same")
+            register_bundle(self.client, run, "model", bundle, FIGURE, run)
         self.model = Path(self.client.get_model_version_download_uri("model", "2").removeprefix("file://"))
         (found,) = self.model.glob("data/*/network.pt2")
         self.bundle = found.parent
@@ -70,7 +70,7 @@ def test_an_archive_with_two_directories_runs_no_code_anywhere(store, tmp_path):
     touched, network = tmp_path / "touched", store.bundle / "network.pt2"
     network.write_bytes(attack(network.read_bytes(), touched))
     answer = store.predict(2)
-    assert answer.exit_code == 1
+    assert answer.exit_code == BundleError.exit_code
     assert "can be read in two ways" in answer.output
     with pytest.raises(BundleError, match="can be read in two ways"):
         orchestrator.promote("model", "2", tracking_uri=store.uri, force=True)
@@ -117,7 +117,7 @@ def test_links_in_a_version_are_refused(store, tmp_path, place):
         secret.write_text(json.dumps({"password": "hunter2"}))
     linked.symlink_to(secret)
     answer = store.predict(2)
-    assert answer.exit_code == 1
+    assert answer.exit_code == BundleError.exit_code
     assert "is a link" in answer.output
     with pytest.raises((BundleError, GateError), match=r"^version 2 of 'model': .*is a link"):
         orchestrator.promote("model", "2", tracking_uri=store.uri, force=True)
@@ -131,7 +131,7 @@ def test_from_a_server_only_the_files_of_a_bundle_are_taken(bundle, tmp_path):
     try:
         client = client_for(server.uri)
         run = client.create_run(client.create_experiment("untrusted")).info.run_id
-        register_bundle(client, run, "model", bundle, ROC_AUC, 0.9, "same")
+        register_bundle(client, run, "model", bundle, FIGURE, run)
         (model,) = [path.parent for path in (tmp_path / "artifacts").rglob("MLmodel")]
         (model / "code").mkdir()
         (model / "code" / "large.py").write_text("raise SystemExit")
