@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from orchestrator.execution.ledger import TrialRecord
 from orchestrator.execution.plan import SweepPlan
 from orchestrator.execution.winner import Winner, figure_of, make_winner, rows_of
 from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
+from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.tracking.looks import count_looks
@@ -81,7 +81,7 @@ class Outcome:
         Raises:
             StorageError: it could not be written.
         """
-        storage.write(FILE, json.dumps(asdict(self), indent=1).encode())
+        storage.write(FILE, seal(asdict(self)))
 
     @classmethod
     def read(cls, storage: Storage) -> Outcome | None:
@@ -93,7 +93,7 @@ class Outcome:
         if not storage.size(FILE):
             return None
         try:
-            content = json.loads(storage.read(FILE))
+            content = unseal(storage.read(FILE))
             return cls(**{**content, "skipped": tuple(content.get("skipped", ()))})
         except (ValueError, TypeError, AttributeError) as error:
             raise StorageError(
@@ -272,6 +272,23 @@ def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage
             registration = _register(tracker, name, folder, outcome)
     _tell(tracker, outcome, registration, storage)
     return registration
+
+
+def check_outcome(status: str, storage: Storage) -> None:
+    """Before the store is told how a sweep has ended.
+
+    Args:
+        status: of the sweep.
+        storage: of the sweep.
+
+    Raises:
+        StorageError: that cannot be read any more.
+    """
+    if Outcome.read(storage) is None and status == FINISHED:
+        raise StorageError(
+            f"{storage}/{FILE}: lost, though the sweep has finished; add a trial for the sweep to end again: "
+            "orchestrator resume SWEEP --trials +1"
+        )
 
 
 def model_is_lost(storage: Storage) -> bool:

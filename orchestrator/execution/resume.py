@@ -13,12 +13,12 @@ import pandas as pd
 
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import load_table
-from orchestrator.errors import DataError, ExecutionError, TrackingError, UsageError
+from orchestrator.errors import DataError, ExecutionError, StorageError, TrackingError, UsageError
 from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.finish import finish_later, forget_registration, model_is_lost
+from orchestrator.execution.finish import check_outcome, finish_later, forget_registration, model_is_lost
 from orchestrator.execution.plan import sampler_of, space_size
 from orchestrator.execution.sweep import SweepResult, continue_sweep, made_anew
-from orchestrator.journal import Begun, Drawn, Opened, Reported
+from orchestrator.journal import Begun, Closed, Drawn, Event, Opened, Reported
 from orchestrator.journal.folder import (
     FINISHED,
     RUNNING,
@@ -124,20 +124,22 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
     header = found.header
     with locked(found.storage, header.id):
-        events = list(read_events(found.storage))
         if header.run_id is None:
             raise ExecutionError(f"the sweep {header.id} has not begun, so there is nothing to send: resume it first")
+        events = _events(found)
+        check_outcome(header.status, found.storage)
         if found.damage:
             write_header(found.storage, header)
         tracker, header, notes = _open(found, tracking_uri)
         anew = bool(notes)
-        tracker.start(header.labels, events)
         trials = {event.index for event in events if isinstance(event, Begun)}
-        reports = sum(isinstance(event, Reported) for event in events)
-        away = tracker.close_trials(len(trials), reports, PATIENCE_SECONDS)
-        if away is not None:
-            raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
-        registration = finish_later(tracker, header.name, header.status, found.storage)
+        try:
+            _send(tracker, header, events, len(trials))
+            registration = finish_later(tracker, header.name, header.status, found.storage)
+        except BaseException as error:
+            # its run does not stay a running one
+            tracker.abandon("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
+            raise
         if model_is_lost(found.storage):
             notes.append(
                 "its model is not in its folder (an older version made it), so it cannot be registered; "
@@ -147,14 +149,28 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
 
 
 def end_removed(sweep: KnownSweep | BrokenSweep) -> None:
-    """MLflow's run of a sweep whose folder was deleted goes on no more; as far as the store answers."""
-    if not isinstance(sweep, KnownSweep) or sweep.header.status != RUNNING:
+    """MLflow's runs of a sweep whose folder was deleted go on no more; as far as the store answers."""
+    if not isinstance(sweep, KnownSweep) or sweep.header.status == FINISHED:
         return
     header = sweep.header
     with contextlib.suppress(TrackingError):
         run_id = header.run_id or find_sweep_run(header.tracking_uri, header.id)
         if run_id is not None:
             end_if_running(header.tracking_uri, run_id, "the folder of the sweep was removed")
+
+
+def _send(tracker: SweepTracker, header: Header, events: list[Event], trials: int) -> None:
+    """What happened goes to the store, as far as it is not there.
+
+    Raises:
+        ExecutionError: the store does not answer.
+        TrackingError: it has not got what was sent.
+    """
+    tracker.start(header.labels, events)
+    reports = sum(isinstance(event, Reported) for event in events)
+    away = tracker.close_trials(trials, reports, PATIENCE_SECONDS)
+    if away is not None:
+        raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
 
 
 def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, Header, list[str]]:
@@ -191,10 +207,34 @@ def _describe(header: Header, storage: Storage) -> Description:
     return Description(header.name, labels, parameters, plain_facts(header.name, header.digest, str(data["data"])))
 
 
+def _events(found: KnownSweep) -> list[Event]:
+    """What has happened in a sweep.
+
+    Raises:
+        StorageError: that cannot be read, or all or a part of it is gone.
+    """
+    events = list(read_events(found.storage))
+    drawn: set[int] = set()
+    for event in events:
+        if isinstance(event, Drawn):
+            drawn.add(event.index)
+        elif not isinstance(event, Opened | Closed) and event.index not in drawn:
+            raise StorageError(
+                f"{found.storage}: lines of the journal are missing (it tells of trial {event.index}, and not how that "
+                "began), so the sweep can be neither sent nor gone on with; bring them back, or start a new sweep"
+            )
+    if not events and found.header.status != RUNNING:
+        raise StorageError(
+            f"{found.storage}: the journal of the sweep is gone (its status is {found.header.status}), so it can be "
+            "neither sent nor gone on with; bring it back, or start a new sweep"
+        )
+    return events
+
+
 def _options(found: KnownSweep, trials: str | int | None, options: Mapping[str, Any]) -> SweepConfig:
     header = found.header
     values = {**header.config, **{name: value for name, value in options.items() if value is not None}}
-    events = list(read_events(found.storage))
+    events = _events(found)
     drawn = sum(isinstance(event, Drawn) for event in events)
     planned = next((event.trials for event in reversed(events) if isinstance(event, Opened)), None)
     wanted = _wanted(trials, max(planned or 0, drawn), drawn)

@@ -188,7 +188,7 @@ def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> Non
         # the run is that of another driver now
         tracker.halt()
         return
-    if origin.known is None or tracker.writer is not None:
+    if origin.known is None or tracker.writer is not None or tracker.run_id != origin.known.run_id:
         interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
         reason = "stopped by the user" if interrupted else str(error)
         tracker.abandon("KILLED" if interrupted else "FAILED", reason)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -108,23 +110,27 @@ class Closed:
 
 
 Event = Opened | Drawn | Begun | Reported | Paused | Continued | Lost | Ended | Closed
+CRC = re.compile(r',"crc":"([0-9a-f]{8})"}\s*$')
 KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind for kind in (Opened, Drawn, Begun, Reported, Paused, Continued, Lost, Ended, Closed)
 }
 
 
 def to_line(event: Event) -> str:
-    """One line of JSON, the inverse of `from_line`. Numbers keep all of their bits."""
-    return json.dumps({"event": type(event).__name__.lower(), **asdict(event)}, separators=(",", ":"))
+    """One line of JSON with a checksum, the inverse of `from_line`. Numbers keep all of their bits."""
+    content = json.dumps({"event": type(event).__name__.lower(), **asdict(event)}, separators=(",", ":"))
+    return f'{content[:-1]},"crc":"{_crc(content)}"}}'
 
 
 def from_line(line: str) -> Event:
-    """The event of a line.
+    """The event of a line; older versions wrote lines without a checksum.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or not the one that was written.
     """
     content = json.loads(line)
+    if (found := CRC.search(line)) and found[1] != _crc(f"{line[: found.start()]}}}"):
+        raise ValueError("its content does not fit its checksum")
     try:
         kind = KINDS[content.pop("event")]
         if content.get("spec") is not None:
@@ -135,3 +141,7 @@ def from_line(line: str) -> Event:
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise ValueError(f"not an event ({error!r})") from None
     return event
+
+
+def _crc(content: str) -> str:
+    return f"{zlib.crc32(content.encode()):08x}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import json
 import re
 import secrets
@@ -22,11 +21,11 @@ from orchestrator.errors import ExecutionError, NewerFormatError, NoSuchSweepErr
 from orchestrator.journal.events import Begun
 from orchestrator.journal.journal import has_events, read_events
 from orchestrator.journal.lock import is_locked, locked
+from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
 
 FILE, COPY = "sweep.json", "sweep-copy.json"
 FORMAT = 1
-CHECKSUM = "sha256"
 MIN_PREFIX = 6
 RUNNING, FINISHED, INTERRUPTED, FAILED, KILLED = "running", "finished", "interrupted", "failed", "killed"
 # states of what is listed and cannot be gone on with as it is
@@ -117,8 +116,7 @@ def write_header(storage: Storage, header: Header) -> None:
     Raises:
         StorageError: it could not be written.
     """
-    values = {"format": FORMAT, **dataclasses.asdict(header)}
-    content = json.dumps({**values, CHECKSUM: _checksum(values)}, indent=1).encode()
+    content = seal({"format": FORMAT, **dataclasses.asdict(header)})
     storage.write(COPY, content)
     storage.write(FILE, content)
     announce(storage, header.id)
@@ -143,16 +141,13 @@ def read_header(storage: Storage, name: str = FILE) -> Header:
     content = storage.read(name)
     try:
         values = json.loads(content)
-        found = values.pop("format")
+        found = values["format"]
         if isinstance(found, int) and found != FORMAT:
             raise NewerFormatError(
                 f"{where} has format {found}, and this orchestrator reads format {FORMAT}: another version of it has "
                 "written the file; use that version for this sweep"
             )
-        checksum = values.pop(CHECKSUM, None)
-        if checksum is not None and checksum != _checksum({"format": found, **values}):
-            raise StorageError(f"{where}: damaged (its content does not fit its checksum)")
-        header = _validator().validate_python(values)
+        header = _validator().validate_python(unseal(content))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise StorageError(f"{where}: damaged ({type(error).__name__}: {reason})") from None
@@ -162,10 +157,6 @@ def read_header(storage: Storage, name: str = FILE) -> Header:
 @functools.cache
 def _validator() -> TypeAdapter[Header]:
     return TypeAdapter(Header)
-
-
-def _checksum(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -40,12 +41,39 @@ class Lock(Protocol):
 
 
 class _FileLock:
-    """A file is locked as long as it is open: nobody can take that away."""
+    """A file is locked as long as it is open; when it was deleted, another one may be in its place."""
 
-    lost: LostLockError | None = None
+    def __init__(self, storage: Storage, sweep_id: str, held: ExitStack) -> None:
+        self._storage, self._sweep_id, self._held = storage, sweep_id, held
+        self._checking = threading.Lock()
+        self._file = held.enter_context(_locked_file(storage, sweep_id, tell=True))
+        self.lost: LostLockError | None = None
 
     def check(self) -> None:
         """See `Lock`."""
+        with self._checking:
+            if self.lost is None and self._is_replaced():
+                try:
+                    self._file = self._held.enter_context(_locked_file(self._storage, self._sweep_id, tell=True))
+                except StorageError:
+                    # who cannot write there cannot drive the sweep either
+                    return
+                except ExecutionError:
+                    self.lost = LostLockError(
+                        f"the sweep {self._sweep_id} is driven by another process, because {FILE} was deleted or "
+                        "replaced; this one has stopped and writes nothing more"
+                    )
+            if self.lost is not None:
+                raise self.lost
+
+    def _is_replaced(self) -> bool:
+        """Whether another file has its name; where there is none nobody else has the lock."""
+        try:
+            found = (Path(self._storage.path) / FILE).stat()
+        except OSError:
+            return False
+        own = os.fstat(self._file.fileno())
+        return (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino)
 
 
 @contextmanager
@@ -58,8 +86,8 @@ def locked(storage: Storage, sweep_id: str) -> Iterator[Lock]:
         ExecutionError: another process has it.
     """
     if storage.is_local:
-        with _locked_file(storage, sweep_id, tell=True):
-            yield _FileLock()
+        with ExitStack() as held:
+            yield _FileLock(storage, sweep_id, held)
     else:
         with _beating(storage, sweep_id) as lock:
             yield lock
@@ -81,7 +109,7 @@ def is_locked(storage: Storage) -> bool:
 
 
 @contextmanager
-def _locked_file(storage: Storage, sweep_id: str, *, tell: bool) -> Iterator[None]:
+def _locked_file(storage: Storage, sweep_id: str, *, tell: bool) -> Iterator[TextIO]:
     try:
         file = (Path(storage.path) / FILE).open("a+")
     except OSError as error:
@@ -100,7 +128,7 @@ def _locked_file(storage: Storage, sweep_id: str, *, tell: bool) -> Iterator[Non
                 file.truncate(0)
                 file.write(here().decode())
                 file.flush()
-        yield
+        yield file
 
 
 def _try_lock(file: TextIO) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.data import AnyDataset
 from orchestrator.errors import StorageError
+from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
 from orchestrator.tracking import tags
 from orchestrator.training import Metric
@@ -70,13 +71,13 @@ class Description:
         Raises:
             StorageError: it could not be written.
         """
-        storage.write(FILE, json.dumps(asdict(self), indent=1).encode())
+        storage.write(FILE, seal(asdict(self)))
 
     @classmethod
     def read(cls, storage: Storage) -> Description | None:
         """What `save` wrote; None if it is not there (older versions wrote none) or damaged."""
         try:
-            return cls(**json.loads(storage.read(FILE)))
+            return cls(**unseal(storage.read(FILE)))
         except (StorageError, ValueError, TypeError):
             return None
 

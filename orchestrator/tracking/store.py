@@ -104,16 +104,18 @@ def find_sweep_run(tracking_uri: str, sweep_id: str) -> str | None:
 
 
 def end_if_running(tracking_uri: str, run_id: str, reason: str) -> None:
-    """Ends a run that nobody goes on with, as one that was stopped.
+    """Ends a run that nobody goes on with, and those below it, as ones that were stopped.
 
     Raises:
         TrackingError: the store cannot be used, or has no such run.
     """
     client = client_for(tracking_uri)
     with tracked(tracking_uri):
-        if client.get_run(run_id).info.status == "RUNNING":
-            client.set_tag(run_id, tags.REASON, reason)
-            client.set_terminated(run_id, "KILLED")
+        parent = client.get_run(run_id)
+        for run in (parent, *child_runs(client, parent.info.experiment_id, run_id)):
+            if run.info.status == "RUNNING":
+                client.set_tag(run.info.run_id, tags.REASON, reason)
+                client.set_terminated(run.info.run_id, "KILLED")
 
 
 def find_child(client: MlflowClient, experiment_id: str, parent_run_id: str, index: int) -> str | None:

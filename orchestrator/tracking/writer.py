@@ -71,6 +71,7 @@ class _Run:
     clock: RunningTime = field(default_factory=RunningTime)
     train_seconds: float = 0.0
     ended: Ended | None = None
+    last: float = 0.0
     compared: bool = False
 
     @property
@@ -239,9 +240,16 @@ class TrialWriter:
         except queue.Empty:
             return False
         if event is None:
+            self._leave()
             return True
         self._take_in(event)
         return False
+
+    def _leave(self) -> None:
+        """Nobody drives the sweep any more: a trial that is paused, or whose driver was killed, does not run."""
+        for index, run in self._runs.items():
+            if run.started > 0 and run.ended is None:
+                run.ended = Ended(run.last, index, "interrupted", "the sweep ended before")
 
     def _take_in(self, event: Event) -> None:
         if isinstance(event, Opened):
@@ -253,6 +261,7 @@ class TrialWriter:
             self._change(self._runs[event.index], event)
 
     def _change(self, run: _Run, event: Event) -> None:
+        run.last = event.at
         match event:
             case Begun():
                 run.started, run.ended = run.started or event.at, None

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import StorageError
 from orchestrator.execution import finish
-from orchestrator.execution.finish import MODEL_FOLDER, Outcome, finish_later, forget_outcome, forget_registration
+from orchestrator.execution.finish import (
+    MODEL_FOLDER,
+    Outcome,
+    check_outcome,
+    finish_later,
+    forget_outcome,
+    forget_registration,
+)
 from orchestrator.storage import Storage
 from orchestrator.tracking.registry import Registration
 
@@ -108,6 +115,27 @@ def test_a_torn_outcome_is_a_sentence_and_no_reason_not_to_go_on(tmp_path_factor
         finish_later(Tracker(), "iris", "finished", place)
     forget_outcome(place)
     assert Outcome.read(place) is None
+
+
+@given(place=st.integers(0), bit=st.integers(0, 7))
+def test_a_flipped_bit_in_an_outcome_is_noticed_or_changes_nothing(tmp_path_factory, place, bit):
+    storage = Storage.at(tmp_path_factory.mktemp("flipped"))
+    OUTCOME.save(storage)
+    content = bytearray(storage.read("result.json"))
+    content[place % len(content)] ^= 1 << bit
+    storage.write("result.json", bytes(content))
+    try:
+        assert Outcome.read(storage) == OUTCOME
+    except StorageError as error:
+        assert "result.json: damaged (" in str(error)
+
+
+def test_a_finished_sweep_without_its_outcome_is_not_told_to_the_store(storage):
+    check_outcome("finished", storage)
+    storage.remove("result.json")
+    check_outcome("interrupted", storage)
+    with pytest.raises(StorageError, match=r"result.json: lost, though the sweep has finished; .*--trials \+1"):
+        check_outcome("finished", storage)
 
 
 def test_a_sweep_that_has_failed_stays_so(storage, registered):

@@ -4,9 +4,9 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.errors import TrackingError
-from orchestrator.journal import Begun, Drawn, Ended, Opened, Reported
+from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import child_runs
+from orchestrator.tracking.store import child_runs, end_if_running
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.training import EpochReport, TrialSpec
 
@@ -81,3 +81,31 @@ def test_an_epoch_trained_again_to_other_bits_is_written(tracker):
     writer.put(Ended(51.0, 0, "finished", ""))
     assert tracker.close_trials(1, 2, 60.0) is None
     assert (2, 0.25) in steps(tracker, "train_loss")
+
+
+def status(tracker):
+    (run,) = child_runs(tracker.client, tracker.experiment_id, tracker.run_id)
+    return run.info.status, run.data.tags[tags.STATUS], run.info.end_time
+
+
+@pytest.mark.parametrize("last", [[], [Paused(2.5, 0)]])
+def test_a_trial_that_nobody_drives_any_more_does_not_run_in_the_store(tracker, last):
+    events = [*begun(1.0), reported(1.0, 1), reported(2.0, 2), *last]
+    # one session leaves it behind, another one (`sync`) only reads of it
+    for _ in range(2):
+        writer = tracker.start({}, events)
+        assert tracker.close_trials(1, 2, 60.0) is None
+        assert status(tracker) == ("KILLED", "interrupted", int(1000 * events[-1].at))
+    writer = tracker.start({}, events)
+    for event in (Opened(3.0, 1), Begun(3.0, 0, 2), reported(4.0, 3), Ended(5.0, 0, "finished", "")):
+        writer.put(event)
+    assert tracker.close_trials(1, 3, 60.0) is None
+    assert status(tracker) == ("FINISHED", "finished", 5000)
+
+
+def test_with_a_sweep_that_is_removed_its_trials_end(tracker, store):
+    labels = {tags.PARENT: tracker.run_id}
+    child = tracker.client.create_run(tracker.experiment_id, tags=labels).info.run_id
+    end_if_running(store, tracker.run_id, "removed")
+    for run_id in (tracker.run_id, child):
+        assert tracker.client.get_run(run_id).info.status == "KILLED"

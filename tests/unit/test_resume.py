@@ -1,0 +1,82 @@
+"""Sweeps of which something was lost on the disk: nothing wrong is told to the store, and nothing runs on there."""
+
+import pytest
+from mlflow import MlflowClient
+
+from orchestrator.config import SweepConfig
+from orchestrator.errors import StorageError
+from orchestrator.execution.assembly import Origin
+from orchestrator.execution.finish import MODEL_FOLDER, Outcome
+from orchestrator.execution.resume import resume, sync
+from orchestrator.execution.sweep import _abandon
+from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported
+from orchestrator.journal.folder import FINISHED, RUNNING, Header, read_header, write_header
+from orchestrator.storage import Storage
+from orchestrator.tracking import tags
+from orchestrator.tracking.description import Description, plain_facts
+from orchestrator.tracking.store import find_sweep_run
+from orchestrator.tracking.sweeps import SweepTracker
+from orchestrator.training import EpochReport, TrialSpec
+
+REPORT = EpochReport(1, 0.7, {"log_loss": 0.6}, 0.001, 0.25, 1e5, 1, 0.6, False)
+EVENTS = [
+    Opened(1.0, 1),
+    Drawn(1.0, 0, TrialSpec("mlp", {"depth": 1}), {}),
+    Begun(2.0, 0, 1),
+    Reported(3.0, 0, REPORT, 0.25, 1, 10),
+    Ended(4.0, 0, "finished", ""),
+    Closed(5.0, FINISHED, ""),
+]
+
+
+@pytest.fixture
+def keep(store, tmp_path, monkeypatch):
+    """A function that keeps a sweep with a journal of these events."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+
+    def kept(events, status=FINISHED):
+        storage = Storage.at(tmp_path / "home" / "sweeps" / "a-1")
+        config = {"data": "sklearn:iris", "trials": 1}
+        header = Header("a-1", "a", config, {}, "d", "log_loss", "0" * 32, store, 1, {}, "/", {}, 1.0, status)
+        write_header(storage, header)
+        journal = Journal(storage)
+        for event in events:
+            journal.record(event)
+        journal.close()
+        return storage
+
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("events", "sentence"), [([], "the journal of the sweep is gone"), (EVENTS[2:], "lines of the journal are missing")]
+)
+def test_a_sweep_that_has_lost_its_journal_is_neither_sent_nor_begun_again(keep, store, events, sentence):
+    keep(events)
+    for go_on in (sync, lambda sweep: resume(sweep, trials="+1")):
+        with pytest.raises(StorageError, match=sentence):
+            go_on("a-1")
+    assert find_sweep_run(store, "a-1") is None
+
+
+@pytest.mark.parametrize("status", [FINISHED, RUNNING])
+def test_a_sync_that_fails_leaves_no_run_running(keep, store, status):
+    storage = keep(EVENTS, status)
+    outcome = Outcome("finished", 0, 1, "log_loss", False, 0.6, {}, {"finished": 1}, "d", True, 5.0, files="other")
+    outcome.save(storage)
+    storage.write(f"{MODEL_FOLDER}/weights", b"damaged")
+    for _ in range(2):
+        with pytest.raises(StorageError, match="the model is damaged"):
+            sync("a-1")
+        run = MlflowClient(store).get_run(find_sweep_run(store, "a-1"))
+        assert run.info.status == "FAILED" and "the model is damaged" in run.data.tags["orchestrator.reason"]
+
+
+def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_running_one(keep, store):
+    storage = keep(EVENTS)
+    header = read_header(storage)
+    description = Description("a", {tags.SWEEP_ID: "a-1"}, {}, plain_facts("a", "d", "x"))
+    tracker = SweepTracker.open_again(store, header.run_id, description, 1.0)
+    config = SweepConfig.create(data="sklearn:iris")
+    _abandon(Origin("a-1", storage, config, None, header), tracker, RuntimeError("Ray does not start"))
+    assert tracker.client.get_run(tracker.run_id).info.status == "FAILED"
