@@ -14,7 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from orchestrator.bundle.files import LIMITS, MIB, NETWORK_FILE, parse_json, read_file
-from orchestrator.bundle.graph import check_graph
+from orchestrator.bundle.graph import check_attribute, check_graph
 from orchestrator.bundle.members import read_members
 from orchestrator.bundle.tensors import read_tensors
 from orchestrator.errors import BundleError
@@ -97,6 +97,8 @@ def load_program(content: bytes, where: str) -> ExportedProgram:
         read_tensors(documents[config], _below(members, folder), where)
         for config, folder in ((WEIGHTS_CONFIG, WEIGHTS), (CONSTANTS_CONFIG, CONSTANTS))
     )
+    for name in (*weights, *constants):
+        check_attribute(where, name)
     try:
         serialized = _dict_to_dataclass(SerializedProgram, graph)  # type: ignore[no-untyped-call]
         # bytes instead of dictionaries, or example inputs, would be unpickled

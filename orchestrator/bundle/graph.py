@@ -10,20 +10,18 @@ from typing import Any
 
 import torch
 
+from orchestrator.bundle.sizes import SYMBOL, is_size
 from orchestrator.errors import BundleError
 
 NAME = re.compile(r"[\w.]*")
 # what becomes a variable of the Python function that torch makes of a graph
 VARIABLE = re.compile(r"\w*")
-VARIABLE_KEYS = ("name", "as_name")
-# as sympy.srepr writes them: Mul(Integer(2), Symbol('s77', positive=True, integer=True))
-SIZE_EXPRESSION = re.compile(r"[\w\s+\-*/(),='<>]{0,500}", re.ASCII)
-# 9**9**9 and Pow(9, Pow(9, 9)) would be computed when a network is loaded
-POWER, POWER_DIGITS, MAX_DIGITS = re.compile(r"\*\*|Pow"), 2, 19
-SIZE_WORD = re.compile(
-    r"[suz][0-9]+|[0-9]+|Symbol|Integer|Add|Mul|Pow|Rational|positive|nonnegative|integer|True|False|None"
-    r"|FloorDiv|CeilDiv|CleanDiv|Mod|PythonMod|Max|Min"
-)
+VARIABLE_KEYS = ("name", "as_name", "forward_arg_names")
+# what becomes an attribute of a module: with `__class__` in it, it would be one of a class of torch
+ATTRIBUTE_KEYS = ("parameter_name", "buffer_name", "tensor_constant_name")
+ATTRIBUTE = re.compile(r"(?!__)\w+(\.(?!__)\w+)*")
+# functions, graphs within graphs and objects, which only operators of higher order take
+FOREIGN = ("as_operator", "as_graph", "as_custom_obj")
 ATEN = re.compile(r"torch\.ops\.aten\.(\w+)(\.\w+)?")
 ARITHMETIC = frozenset(
     {f"_operator.{name}" for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pow", "getitem")}
@@ -43,26 +41,41 @@ RAW_MEMORY = re.compile(
     r"|(new_)?empty(_\w+)?|resize\w*|set|set_|set_data|from_file|data|cuda|record_stream"
 )
 ARGUMENT = re.compile(r"((Optional|List)\[)*(Tensor|int|bool|float|complex|number|str|Device|Optional\[Generator\])\]*")
-TREE_TYPES = (None, "builtins.tuple", "builtins.list", "builtins.dict")
+# of trees of arguments; a context is JSON by itself, in which torch imports what it names as an enumeration
+TREE_CONTEXTS = {None: None, "builtins.tuple": "null", "builtins.list": "null"}
 
 
 def check_graph(file: str, document: Mapping[str, Any]) -> None:
     """Raises BundleError unless every word of the document is a plain name, a number or a tensor operator."""
     if document.get("guards_code"):
         raise BundleError(f"{file}: the network comes with guard code, which would be executed; it was not loaded")
+    ranges = document.get("range_constraints")
+    if not isinstance(ranges, dict) or not all(map(SYMBOL.fullmatch, ranges)):
+        raise BundleError(f"{file}: the ranges of its sizes are damaged; it was not loaded")
     for key, text in set(_strings(document)):
         if key == "target":
             _check_operator(file, text)
         elif key == "expr_str":
-            _check_expression(file, text)
+            if not is_size(text):
+                raise BundleError(f"{file}: the size expression {text[:40]!r} is not arithmetic; it was not loaded")
         elif key in ("in_spec", "out_spec"):
             _check_tree(file, text)
         elif key == "type" and text != "cpu":
             raise BundleError(
                 f"{file}: the network computes on the device {text[:40]!r}, not the CPU; it was not loaded"
             )
+        elif not key and text in FOREIGN:
+            raise BundleError(f"{file}: {text} is more than tensors and numbers; it was not loaded")
+        elif key in ATTRIBUTE_KEYS:
+            check_attribute(file, text)
         elif key != "torch_version" and not (VARIABLE if key in VARIABLE_KEYS else NAME).fullmatch(text):
             raise BundleError(f"{file}: {text[:40]!r} is not a plain name; it was not loaded")
+
+
+def check_attribute(file: str, name: str) -> None:
+    """Raises BundleError unless a tensor may have this name."""
+    if not ATTRIBUTE.fullmatch(name):
+        raise BundleError(f"{file}: {name[:40]!r} is not a plain name; it was not loaded")
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401
@@ -76,15 +89,6 @@ def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:  # noqa: A
     elif isinstance(value, list):
         for item in value:
             yield from _strings(item, key)
-
-
-def _check_expression(file: str, text: str) -> None:
-    words = re.findall(r"\w+", text)
-    longest = max((len(word) for word in words if word.isdigit()), default=0)
-    powers = len(POWER.findall(text))
-    plain = SIZE_EXPRESSION.fullmatch(text) and all(map(SIZE_WORD.fullmatch, words))
-    if not plain or powers > 1 or longest > (POWER_DIGITS if powers else MAX_DIGITS):
-        raise BundleError(f"{file}: the size expression {text[:40]!r} is not arithmetic; it was not loaded")
 
 
 def _check_operator(file: str, target: str) -> None:
@@ -118,7 +122,22 @@ def _check_tree(file: str, text: str) -> None:
     nodes = [tree[1]] if isinstance(tree, list) and len(tree) == 2 else [None]  # noqa: PLR2004
     while nodes:
         node = nodes.pop()
-        if not isinstance(node, dict) or node.get("type") not in TREE_TYPES:
+        if not isinstance(node, dict) or not _is_plain(node):
             raise BundleError(f"{file}: the network's arguments are not plain tuples and tensors; it was not loaded")
-        children = node.get("children_spec", [])
-        nodes.extend(children if isinstance(children, list) else [None])
+        nodes.extend(node["children_spec"])
+
+
+def _is_plain(node: Mapping[str, Any]) -> bool:
+    """Whether a node of a tree is a tuple, a list, or a dictionary whose keys can be names of arguments."""
+    kind, context, children = node.get("type"), node.get("context"), node.get("children_spec")
+    if not isinstance(children, list):
+        return False
+    if kind != "builtins.dict":
+        return isinstance(kind, str | None) and TREE_CONTEXTS.get(kind, "") == context
+    try:
+        keys = json.loads(context) if isinstance(context, str) else None
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(keys, list) or len(keys) != len(children):
+        return False
+    return all(isinstance(key, str) and key.isidentifier() for key in keys)

@@ -273,7 +273,21 @@ def test_operators_beside_those_of_dense_tensors_are_refused(members, operator):
 
 
 @pytest.mark.parametrize(
-    "expression", ["9**9**9**9", "Pow(Integer(9), Pow(Integer(9), Integer(9)))", "Pow(Integer(9), Integer(999999999))"]
+    "expression",
+    [
+        "9**9**9**9",
+        "Pow(Integer(9), Pow(Integer(9), Integer(9)))",
+        "Pow(Integer(9), Integer(999999999))",
+        "1<<9999999999",
+        "'1'*2000000000",
+        "Symbol('s1'*99999999)",
+        "FloorDiv((s1+s2+s3+s4+s5+s6)**40,s1+1)",
+        "FloorDiv(Pow(Add(Symbol('s1'), Symbol('s2')), Integer(99)), Symbol('s1'))",
+        "Max(Symbol('s1'), Symbol('s2'), Symbol('s3'), Symbol('s4'))",
+        "Symbol('u99999999999')",
+        "Integer",
+        "-" * 400 + "1",
+    ],
 )
 def test_sizes_that_would_take_for_ever_to_compute_are_refused(members, expression):
     def edit(document):
@@ -295,3 +309,78 @@ def test_a_graph_above_the_limit_is_not_parsed(members):
     large = members["network/models/model.json"] + b" " * 2**25
     with pytest.raises(BundleError, match=r"model\.json is larger than 32 MiB"):
         load_program(stored(members | {"network/models/model.json": large}), "network.pt2")
+
+
+def of_arguments(keys, kind="builtins.tuple", context="null"):
+    """A tree of two tensors, or of as many keyword arguments, as torch writes it."""
+    leaf = {"type": None, "context": None, "children_spec": []}
+    positional = {"type": kind, "context": context, "children_spec": [leaf] * (0 if keys else 2)}
+    named = {"type": "builtins.dict", "context": json.dumps(keys), "children_spec": [leaf] * len(keys)}
+    return json.dumps([1, {"type": "builtins.tuple", "context": "null", "children_spec": [positional, named]}])
+
+
+def without_inputs(document, tree):
+    """A network that gives back its first weight, whose arguments are those of a tree."""
+    module = document["graph_module"]
+    graph, signature, calls = module["graph"], module["signature"], module["module_call_graph"]
+    weights = [number for number, entry in enumerate(signature["input_specs"]) if "parameter" in entry]
+    graph["inputs"] = [graph["inputs"][number] for number in weights]
+    signature["input_specs"] = [signature["input_specs"][number] for number in weights]
+    graph |= {"nodes": [], "outputs": graph["inputs"][:1]}
+    signature["output_specs"] = [{"user_output": {"arg": graph["inputs"][0]}}]
+    calls[1:] = []
+    calls[0]["signature"] |= {"inputs": [], "outputs": graph["inputs"][:1], "in_spec": tree, "forward_arg_names": None}
+
+
+def test_names_of_arguments_do_not_become_code(members, tmp_path):
+    touched = tmp_path / "touched"
+    tree = of_arguments([f"x=open({str(touched)!r}, 'w')"])
+    evil = edited(members, "models/model.json", lambda document: without_inputs(document, tree))
+    with pytest.raises(BundleError, match="are not plain tuples and tensors"):
+        module_of(evil, "network.pt2")
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("field", ["in_spec", "out_spec"])
+def test_a_tree_of_arguments_imports_no_module(members, tmp_path, monkeypatch, field):
+    (tmp_path / "imported_by_a_tree.py").write_text(f"open({str(tmp_path / 'touched')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    context = json.dumps({"__enum__": True, "fqn": "imported_by_a_tree:x", "name": "y"})
+
+    def edit(document):
+        document["graph_module"]["module_call_graph"][0]["signature"][field] = of_arguments([], context=context)
+
+    with pytest.raises(BundleError, match="are not plain tuples and tensors"):
+        module_of(edited(members, "models/model.json", edit), "network.pt2")
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["__class__.__base__.print_readable", "__class__", "a b", "a..b", "forward.__func__.x"]
+)
+def test_a_tensor_with_the_name_of_a_class_of_torch_does_not_change_it(members, name):
+    config = json.loads(members["network/data/weights/model_weights_config.json"])
+    entry = next(iter(config["config"].values())) | {"is_param": False, "path_name": "tensor_0"}
+    members = members | {
+        "network/data/constants/model_constants_config.json": json.dumps({"config": {name: entry}}).encode(),
+        "network/data/constants/tensor_0": members["network/data/weights/weight_0"],
+    }
+    with pytest.raises(BundleError, match="is not a plain name"):
+        module_of(stored(members), "network.pt2")
+
+
+@pytest.mark.parametrize("kind", ["as_operator", "as_graph", "as_custom_obj"])
+def test_functions_and_graphs_as_arguments_are_refused(members, kind):
+    def edit(document):
+        document["graph_module"]["graph"]["nodes"][0]["inputs"][0]["arg"] = {kind: "torch.load"}
+
+    with pytest.raises(BundleError, match="is more than tensors and numbers"):
+        load_program(edited(members, "models/model.json", edit), "network.pt2")
+
+
+def test_the_count_of_symbols_is_bounded(members):
+    def edit(document):
+        document["range_constraints"]["u99999999999"] = {"min_val": 2, "max_val": None}
+
+    with pytest.raises(BundleError, match="the ranges of its sizes are damaged"):
+        load_program(edited(members, "models/model.json", edit), "network.pt2")
