@@ -67,6 +67,13 @@ def train_bundle(source: str | pd.DataFrame, target: str | None, path: Path, **s
     return ModelBundle.load(path)
 
 
+def node_address() -> dict[str, str]:
+    """For nodes of a `Cluster`: they would take over the loopback address, on which a Ray of this process listens."""
+    from ray._common.network_utils import node_ip_address_from_perspective
+
+    return {"node_ip_address": node_ip_address_from_perspective()}
+
+
 def free_port() -> int:
     """A port on which nobody listens."""
     with socket.socket() as probe:

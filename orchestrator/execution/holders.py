@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-NAMESPACE = "orchestrator"
+NAMESPACE = b"orchestrator"
 # what Ray Train calls the workers of a gang
 GANG_WORKER = "RayTrainWorker"
 REPLICA = "ServeReplica"
@@ -57,21 +58,26 @@ def own_job() -> str:
     return str(ray.get_runtime_context().get_job_id())
 
 
+def _store() -> Any:  # noqa: ANN401
+    """Ray's key-value store, of the connection that this process has now (`internal_kv` keeps an earlier one's)."""
+    from ray._private import worker
+
+    return worker.global_worker.gcs_client
+
+
 def introduce(what: str) -> None:
     """Lets other programs on the cluster know who this one is, such as `the sweep adult-20260131-120000-1a2b`."""
-    from ray.experimental.internal_kv import _internal_kv_put
-
-    _internal_kv_put(own_job(), what, namespace=NAMESPACE)
+    _store().internal_kv_put(own_job().encode(), what.encode(), True, NAMESPACE)
 
 
 def programs() -> dict[str, str]:
     """What the programs on the cluster are, by their job: as they introduced themselves, or their command."""
     from ray._private.state import jobs
-    from ray.experimental.internal_kv import _internal_kv_get
 
+    store = _store()
     found = {}
     for job in jobs():
-        name = _internal_kv_get(job["JobID"], namespace=NAMESPACE)
+        name = store.internal_kv_get(job["JobID"].encode(), NAMESPACE)
         found[job["JobID"]] = name.decode() if name else f"`{_command(job['Entrypoint'])}`"
     return found
 

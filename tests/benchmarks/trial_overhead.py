@@ -10,6 +10,7 @@ so that start-up, which is paid once, does not count.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
 import time
@@ -24,7 +25,8 @@ def zero_cost_training(spec, dataset, *, on_best, ranks, **_):
     from orchestrator.training import EpochReport
 
     for epoch in range(1, EPOCHS + 1):
-        loss = spec.learning_rate / epoch
+        # in the end what a network that knows nothing really has, on three classes
+        loss = math.log(3) * (1 + EPOCHS - epoch)
         figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
         if epoch == EPOCHS and ranks.rank == 0:
             on_best(network(spec, dataset))
@@ -35,7 +37,10 @@ def network(spec, dataset):
     from orchestrator.architectures import build_network
     from orchestrator.training import feature_shape
 
-    return build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    found = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    for parameter in found.parameters():
+        parameter.data.zero_()
+    return found
 
 
 def ours(trials: int, folder: Path, workers: int) -> float:

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 from ray.cluster_utils import Cluster
-from support import empty_store, free_port
+from support import empty_store, free_port, node_address
 
 NODES = 3
 COMMAND = [sys.executable, "-m", "orchestrator"]
@@ -30,9 +30,10 @@ with ray_session(sys.argv[1]):
 @pytest.fixture(scope="module")
 def cluster(ray_cluster):
     """Three nodes with one CPU each; the head is the first."""
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {"num_cpus": 1, "include_dashboard": False, **node_address()}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
     for _ in range(NODES - 1):
-        nodes.add_node(num_cpus=1)
+        nodes.add_node(num_cpus=1, **node_address())
     yield nodes
     nodes.shutdown()
 
@@ -87,7 +88,7 @@ def test_concurrency_follows_nodes_that_come_and_go(cluster):
 
     try:
         assert workers() == NODES
-        node = cluster.add_node(num_cpus=2)
+        node = cluster.add_node(num_cpus=2, **node_address())
         assert workers() == NODES + 2
         cluster.remove_node(node)
         deadline = time.monotonic() + 30
@@ -99,7 +100,7 @@ def test_concurrency_follows_nodes_that_come_and_go(cluster):
 
 
 def test_trials_of_a_node_that_is_lost_go_on_elsewhere(cluster, tmp_path):
-    node = cluster.add_node(num_cpus=1)
+    node = cluster.add_node(num_cpus=1, **node_address())
     arguments = ["sweep", "sklearn:iris", "--name", "lost-node", "--space", "quick", "--storage", "kept"]
     arguments += ["--trials", "5", "--epochs", "250", "--patience", "0", "--scheduler", "none"]
     process = start(arguments, tmp_path, cluster)

@@ -1,5 +1,6 @@
 """Trials of several workers over a real Ray: the same results, nothing lost, nothing left behind."""
 
+import math
 import os
 import time
 
@@ -29,13 +30,17 @@ MIB = 2**20
 def zero_cost(epochs):
     def train(spec, dataset, *, on_best, ranks, **_):
         for epoch in range(1, epochs + 1):
-            loss = spec.learning_rate / epoch
+            # in the end what a network that knows nothing really has, on three classes
+            loss = math.log(3) * (1 + epochs - epoch)
             figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
             if epoch == epochs and ranks.rank == 0:
                 from orchestrator.architectures import build_network
                 from orchestrator.training import feature_shape
 
-                on_best(build_network(spec.architecture, feature_shape(dataset), spec.settings))
+                network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+                for parameter in network.parameters():
+                    parameter.data.zero_()
+                on_best(network)
             yield EpochReport(epoch, loss, figures, spec.learning_rate, 0.0, 0.0, epoch, loss, epoch == epochs)
 
     return train

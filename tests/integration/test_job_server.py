@@ -163,7 +163,7 @@ def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, place
 
 
 def test_unknown_jobs_are_one_sentence(server, place):
-    refused = run(server, place, "jobs", "stop", "sweep-flowrs", code=1)
+    refused = run(server, place, "jobs", "stop", "sweep-flowrs", code=2)
     assert refused.stderr.startswith("Error: there is no job 'sweep-flowrs' at http://127.0.0.1:")
 
 

@@ -11,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
-from support import free_port
+from support import free_port, node_address
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -90,7 +90,8 @@ def test_a_bucket_that_is_not_there_is_one_sentence(ray_cluster, store, bucket):
 def test_a_node_that_does_not_share_the_storage_is_named_before_anything_starts(ray_cluster, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {"num_cpus": 1, "include_dashboard": False, **node_address()}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
     # a node whose mount namespace has another, empty folder in the place of ours
     hidden = f"mount -t tmpfs tmpfs {home} && exec ray start --address {nodes.address} --num-cpus 1 --block"
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -16,7 +16,6 @@ from orchestrator.search import (
     build_scheduler,
     expected_epochs,
     load_space,
-    suggest,
 )
 from orchestrator.search.explore import explorer
 from orchestrator.search.schedulers import (
@@ -29,6 +28,7 @@ from orchestrator.search.schedulers import (
     first_rung,
     rungs_of,
 )
+from orchestrator.search.suggest import suggest
 from orchestrator.training import TrialSpec
 
 NAMES = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]
