@@ -284,10 +284,14 @@ def check_outcome(status: str, storage: Storage) -> None:
     Raises:
         StorageError: that cannot be read any more.
     """
-    if Outcome.read(storage) is None and status == FINISHED:
+    if Outcome.read(storage) is not None:
+        return
+    # one that was stopped has none if it came to no model
+    if status == FINISHED or (status == INTERRUPTED and storage.child(MODEL_FOLDER).names()):
+        more = " --trials +1" if status == FINISHED else ""
         raise StorageError(
-            f"{storage}/{FILE}: lost, though the sweep has finished; add a trial for the sweep to end again: "
-            "orchestrator resume SWEEP --trials +1"
+            f"{storage}/{FILE}: lost, though the sweep has come to its end; let it end again with: "
+            f"orchestrator resume SWEEP{more}"
         )
 
 

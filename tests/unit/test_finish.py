@@ -133,8 +133,11 @@ def test_a_flipped_bit_in_an_outcome_is_noticed_or_changes_nothing(tmp_path_fact
 def test_a_finished_sweep_without_its_outcome_is_not_told_to_the_store(storage):
     check_outcome("finished", storage)
     storage.remove("result.json")
+    with pytest.raises(StorageError, match=r"result.json: lost, .* end again with: orchestrator resume SWEEP$"):
+        check_outcome("interrupted", storage)
+    storage.child(MODEL_FOLDER).clear()
     check_outcome("interrupted", storage)
-    with pytest.raises(StorageError, match=r"result.json: lost, though the sweep has finished; .*--trials \+1"):
+    with pytest.raises(StorageError, match=r"result.json: lost, .* end again with: .* SWEEP --trials \+1$"):
         check_outcome("finished", storage)
 
 
