@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,6 +33,7 @@ from orchestrator.serving.ingress import (
     end_left_overs,
     free_port_or_complain,
     ingress_failure,
+    listens,
     plan_ingress,
 )
 from orchestrator.serving.running import Running, stop_event, terminated_as_interrupted
@@ -73,7 +76,8 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
             running.deploy(stop)
             if stop.is_set():
                 return
-            _wait_for_ingress(url, place)
+            if not _listening(config, place, stop):
+                return
             _announce(models, ingress, url, say)
             running.follow_until(stop, say)
             say("stopping: requests that have arrived are answered")
@@ -100,7 +104,7 @@ def start_in_background(config: ServeConfig, say: Say) -> Deployment:
     try:
         # how long that takes depends on what else the machine does; the process itself gives up when there is no hope
         while not answering and process.poll() is None:
-            answering = wait_until_answering(url_of(config), TELL_SECONDS, process)
+            answering = wait_until_answering(url_of(config), TELL_SECONDS, process) and listens(config, process.pid)
             waited += TELL_SECONDS
             if not answering and process.poll() is None:
                 say(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {log_file(name)}")
@@ -155,13 +159,20 @@ def _fetched(config: ServeConfig, place: Path) -> Models:
     return models
 
 
-def _wait_for_ingress(url: str, place: Path) -> None:
+def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
+    """Waits until clients are answered; False when told to stop."""
+    url = url_of(config)
     deadline = time.monotonic() + START_SECONDS
-    while not wait_until_answering(url, 1.0):
+    while not stop.is_set():
+        answered = wait_until_answering(url, 1.0)
+        # what answers may be another endpoint, which was started at the same time
+        if listens(config, os.getpid()) and answered:
+            return True
         if failure := ingress_failure(place):
             raise ServingError(failure)
         if time.monotonic() > deadline:
             raise ServingError(f"Ray Serve started, but {url} does not answer after {START_SECONDS:.0f} s")
+    return False
 
 
 def _announce(models: Models, ingress: Ingress, url: str, say: Say) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
 from orchestrator.tracking.rollout import CHAMPION, Rollout, read_rollout
 
 ROLES = ("champion", "canary", "shadow")
+# what failed is tried again, ever more rarely: it may be large
+FIRST_PAUSE, MOST_PAUSE = 10.0, 3600.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,21 @@ class Served:
         return {"version": self.version, "key": self.key, "folder": str(self.folder)}
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A version that could not be prepared; it may be the network's fault, or its files may still be mended.
+
+    Attributes:
+        reason: why not, as a sentence.
+        pause: seconds until it is fetched again.
+        since: when it failed, on the clock of `time.monotonic`.
+    """
+
+    reason: str
+    pause: float
+    since: float
+
+
 @dataclass
 class Followed:
     """A model of an endpoint.
@@ -57,7 +75,8 @@ class Followed:
         weight: percent of the canary.
         problem: why what the registry says is not served.
         unserved: role -> version that the registry names and that is not served.
-        refused: versions that failed before, so that they are not fetched every two seconds.
+        refused: versions that failed before.
+        made: when the model was registered of which all this is.
     """
 
     name: str
@@ -67,7 +86,8 @@ class Followed:
     weight: int = 0
     problem: str | None = None
     unserved: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Refused] = field(default_factory=dict)
+    made: int | None = None
 
     def serving(self) -> dict[str, Any]:
         """Role to version, and the canary's weight."""
@@ -94,7 +114,7 @@ class Models:
         self._place = place
         self._tracking_uri = tracking_uri
         self._execution = execution
-        self._prepared: dict[tuple[str, str | None], Served] = {}
+        self._prepared: dict[tuple[str, str | None, int | None], Served] = {}
         self._lock = threading.Lock()
         self.models: dict[str, Followed] = {}
 
@@ -149,21 +169,15 @@ class Models:
         """
         with self._lock:
             changed = False
-            for name, followed in self.models.items():
-                if not followed.follows or (only is not None and name != only):
-                    continue
-                if only is not None:
-                    # asked by hand: what failed may have been mended
-                    followed.refused.clear()
-                try:
-                    rollout = self._rollout(name)
-                except OrchestratorError as error:
-                    followed.problem = f"the registry cannot be asked: {error}"
-                    continue
-                changed |= self._take(followed, rollout)
-            if changed:
-                apply(self.configuration())
-                self._forget()
+            try:
+                for name, followed in self.models.items():
+                    if followed.follows and only in (None, name):
+                        changed |= self._look(followed, by_hand=only is not None)
+            finally:
+                # a full disk, which ends the look at one model, does not keep another one's version from being served
+                if changed:
+                    apply(self.configuration())
+                    self._forget()
 
     def check_columns(self, names: Sequence[str]) -> None:
         """Raises UsageError when a name is a column of none of the models."""
@@ -184,9 +198,25 @@ class Models:
         with tracked(self._tracking_uri):
             return read_rollout(client_for(self._tracking_uri), name)
 
+    def _look(self, followed: Followed, *, by_hand: bool) -> bool:
+        """Whether what one model serves has changed."""
+        if by_hand:
+            # what failed may have been mended
+            followed.refused.clear()
+        try:
+            rollout = self._rollout(followed.name)
+        except OrchestratorError as error:
+            followed.problem = f"the registry cannot be asked: {error}"
+            return False
+        return self._take(followed, rollout)
+
     def _take(self, followed: Followed, rollout: Rollout) -> bool:
         """Prepares what is new; where the champion cannot be served the present one goes on."""
         present = followed.roles.get("champion")
+        if rollout.made != followed.made:
+            # deleted and made again: the same numbers are other versions
+            followed.refused.clear()
+            followed.made = rollout.made
         roles: dict[str, Served] = {}
         unserved: dict[str, str] = {}
         problems: list[str] = []
@@ -213,27 +243,36 @@ class Models:
         return changed
 
     def _fit(self, followed: Followed, version: str) -> Served:
-        """A version that loads and answers as when it was made; what failed once fails again until it is asked for."""
-        if version in followed.refused:
-            raise TrackingError(followed.refused[version])
+        """A version that loads and answers as when it was made; what has failed fails again for a while."""
+        before = followed.refused.get(version)
+        if before is not None and time.monotonic() - before.since < before.pause:
+            raise TrackingError(before.reason)
         try:
-            return self._prepare(f"models:/{followed.name}/{version}")[0]
+            served = self._prepare(f"models:/{followed.name}/{version}", followed.made)[0]
         except OrchestratorError as error:
-            followed.refused[version] = str(error)
+            pause = FIRST_PAUSE if before is None else min(2 * before.pause, MOST_PAUSE)
+            followed.refused[version] = Refused(str(error), pause, time.monotonic())
             raise
+        followed.refused.pop(version, None)
+        return served
 
-    def _prepare(self, uri: str) -> tuple[Served, str]:
+    def _prepare(self, uri: str, made: int | None = None) -> tuple[Served, str]:
         match = MODEL_URI.fullmatch(uri)
-        known = (match["name"], match["version"]) if match is not None and match["version"] else None
+        known = (match["name"], match["version"], made) if match is not None and match["version"] else None
         if known is not None and known in self._prepared:
             return self._prepared[known], known[0]
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             source: ModelSource = fetch_model(uri, self._tracking_uri, Path(folder))
             schema = check_bundle(source.path).schema
             key = f"{len(self._prepared)}-{source.version or 'folder'}-{Path(folder).name}"
-            execution = prepare(source.path, self._place / key, self._execution)
+            try:
+                execution = prepare(source.path, self._place / key, self._execution)
+            except BaseException:
+                # it may be tried again and again
+                shutil.rmtree(self._place / key, ignore_errors=True)
+                raise
         served = Served(source.version, key, self._place / key, schema, execution.name, execution.reason)
-        self._prepared[source.name, source.version] = served
+        self._prepared[source.name, source.version, made] = served
         return served, source.name
 
     def _forget(self) -> None:

@@ -154,7 +154,7 @@ def free_port_or_complain(config: ServeConfig) -> str | None:
     problem = port_problem(config.host, config.port)
     if problem is None:
         return None
-    holder = _holder_of(config.port)
+    holder = next(_holders_of(config.port), None)
     if holder is not None and _is_left_over(holder):
         _end(holder)
         if port_problem(config.host, config.port) is None:
@@ -163,6 +163,31 @@ def free_port_or_complain(config: ServeConfig) -> str | None:
     raise ServingError(
         f"cannot listen on {config.host} port {config.port} ({problem}{by}); give another --port, or stop what uses it"
     )
+
+
+def listens(config: ServeConfig, pid: int) -> bool:
+    """Whether the endpoint of a process listens on its port, and not somebody who was faster.
+
+    Args:
+        config: of the endpoint.
+        pid: of `orchestrator deploy`.
+
+    Returns:
+        False while nobody listens. True also where it cannot be seen: on a cluster it may be another machine.
+
+    Raises:
+        ServingError: another process does, so that this endpoint never will.
+    """
+    if config.address is not None or sys.platform != "linux":
+        return True
+    if port_problem(config.host, config.port) is None:
+        return False
+    for holder in _holders_of(config.port):
+        with contextlib.suppress(psutil.Error):
+            if pid in (holder.pid, *(parent.pid for parent in holder.parents())):
+                return True
+    free_port_or_complain(config)
+    return False
 
 
 def stop_listening(place: Path) -> None:
@@ -227,13 +252,13 @@ def _proxies(places: list[Path]) -> Iterator[psutil.Process]:
     yield from proxies
 
 
-def _holder_of(port: int) -> psutil.Process | None:
+def _holders_of(port: int) -> Iterator[psutil.Process]:
+    """Who listens on a port, of whom that can be seen; there may be one for each address."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             local = connection.laddr
             if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
-                return psutil.Process(connection.pid)
-    return None
+                yield psutil.Process(connection.pid)
 
 
 def _is_left_over(process: psutil.Process) -> bool:

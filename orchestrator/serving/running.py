@@ -47,7 +47,8 @@ class Running:
         self._stack = ExitStack()
         self._settings: Any = None
         self._collector: Any = None
-        self._number = 0
+        # number and content in one, so that the thread that repeats it never gives a new number to an old one
+        self._wanted: tuple[int, Mapping[str, Any]] = (0, {})
         self._phase = "starting"
 
     def __enter__(self) -> Running:
@@ -142,7 +143,7 @@ class Running:
         while not stop.wait(FOLLOW_SECONDS):
             try:
                 self._follow(None)
-                self._publish(self._models.configuration())
+                self._publish()
             except Exception as error:  # a full disk, say: the next look may find it better
                 logger.exception("the registry could not be followed")
                 for model in self._models.models.values():
@@ -164,10 +165,10 @@ class Running:
 
     def _apply(self, models: Mapping[str, Any]) -> None:
         """Gives the collector what the replicas shall serve; they take it over within a second or two."""
-        self._number += 1
-        self._publish(models)
+        self._wanted = (self._wanted[0] + 1, models)
+        self._publish()
 
-    def _publish(self, models: Mapping[str, Any]) -> None:
+    def _publish(self) -> None:
         """Again and again: a collector that was started anew knows nothing."""
         import ray
 
@@ -179,7 +180,8 @@ class Running:
                     ray.get(self._collector.put_files.remote(key, files))
                 self._collector.drop_files.remote(list(folders))
             ray.get(self._collector.set_served.remote(self._models.served()), timeout=QUESTION_SECONDS)
-            ray.get(self._collector.publish.remote(self._number, dict(models)), timeout=QUESTION_SECONDS)
+            number, models = self._wanted
+            ray.get(self._collector.publish.remote(number, dict(models)), timeout=QUESTION_SECONDS)
 
     def _drain(self) -> None:
         """Refuses what arrives from now on, waits for the answers to what has arrived, and then listens no more."""

@@ -36,6 +36,7 @@ class Rollout:
         shadow: version that answers copies of requests, or None.
         history: champions before, the latest last, 20 at most; some may have been deleted since.
         breaking: role -> version for which somebody has said that it may break what callers send and get.
+        made: when the model was registered; one that was deleted and made again counts its versions from 1.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Rollout:
     shadow: str | None
     history: tuple[str, ...]
     breaking: Mapping[str, str] = field(default_factory=dict)
+    made: int | None = field(default=None, compare=False)
 
 
 def read_rollout(client: MlflowClient, name: str) -> Rollout:
@@ -69,7 +71,8 @@ def read_rollout(client: MlflowClient, name: str) -> Rollout:
         # written by a promotion that was cut off, or by a rollback: see there
         history = history[:-1]
     weight = _parse_weight(name, model.tags) if canary else 0
-    return Rollout(name, champion, canary, weight, versions.get(SHADOW), history, _parse_breaking(model.tags))
+    breaking = _parse_breaking(model.tags)
+    return Rollout(name, champion, canary, weight, versions.get(SHADOW), history, breaking, model.creation_timestamp)
 
 
 def existing_version(client: MlflowClient, name: str, version: str) -> str:

@@ -5,8 +5,10 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -19,6 +21,7 @@ import orchestrator
 from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
+from orchestrator.serving import following
 from orchestrator.serving.control import Followed
 from orchestrator.serving.following import Models
 from orchestrator.serving.gates import check_bundle, check_metric, gate_version
@@ -584,6 +587,7 @@ def test_from_shadow_to_canary_to_champion_and_back(registry):
         "shadow": None,
         "history": [],
         "breaking": {},
+        "made": registry.client.get_registered_model(name).creation_timestamp,
     }
     shown = run(registry, "promote", name)
     assert f"{name}: champion is version 2, was 1; roll back with `orchestrator rollback {name}`" in shown.output
@@ -706,6 +710,68 @@ def test_an_endpoint_keeps_its_champion_when_the_registry_has_none_or_a_broken_o
     assert "the registry cannot be asked" in model.problem
     assert model.serving()["champion"] == "1"
     assert applied == []
+
+
+def test_what_ends_the_look_at_one_model_keeps_no_other_from_its_version(registry, tmp_path, monkeypatch):
+    name, models, model, applied = followed_model(registry, tmp_path, 0.9, 0.8)
+    other = registry.name()
+    for value in (0.9, 0.8):
+        registry.register(other, value)
+    registry.client.set_registered_model_alias(other, "champion", "1")
+    second = models.add(f"models:/{other}@champion")
+    for changed in (name, other):
+        registry.client.set_registered_model_alias(changed, "champion", "2")
+    prepare, calls = following.prepare, []
+
+    def full_at_the_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return prepare(*arguments)
+
+    monkeypatch.setattr(following, "prepare", full_at_the_second)
+    with pytest.raises(OSError, match="No space"):
+        models.follow(applied.append)
+    assert applied[-1][name]["champion"]["version"] == model.serving()["champion"] == "2"
+    assert applied[-1][other]["champion"]["version"] == second.serving()["champion"] == "1"
+    models.follow(applied.append)
+    assert applied[-1][other]["champion"]["version"] == "2"
+
+
+def test_a_version_whose_files_were_away_is_served_when_they_are_back(registry, tmp_path, monkeypatch):
+    name, models, model, applied = followed_model(registry, tmp_path, 0.9, 0.8)
+    files = registry.files(name, "2")
+    away = files.rename(tmp_path / "away")
+    registry.client.set_registered_model_alias(name, "champion", "2")
+    models.follow(applied.append)
+    assert "version 2 is not served as champion" in model.problem
+    away.rename(files)
+    # not every two seconds
+    models.follow(applied.append)
+    assert (model.serving()["champion"], applied) == ("1", [])
+    later = time.monotonic() + following.FIRST_PAUSE
+    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=lambda: later))
+    models.follow(applied.append)
+    assert (model.serving()["champion"], model.problem, model.refused) == ("2", None, {})
+
+
+def test_an_endpoint_follows_a_model_that_was_deleted_and_made_again(registry, others, tmp_path):
+    name, models, model, applied = followed_model(registry, tmp_path, 0.9)
+    registry.client.set_registered_model_alias(name, "champion", "1")
+    before = model.roles["champion"]
+    registry.client.delete_registered_model(name)
+    # its versions are counted from 1 again
+    registry.register(name, 0.9, folder=others["fewer"])
+    registry.client.set_registered_model_alias(name, "champion", "1")
+    models.follow(applied.append)
+    after = model.roles["champion"]
+    assert (before.version, after.version, model.problem) == ("1", "1", None)
+    assert {column.name for column in before.schema.columns} - {column.name for column in after.schema.columns} == {
+        "flag"
+    }
+    assert applied[-1][name]["champion"]["key"] == after.key != before.key
+    models.follow(applied.append)
+    assert len(applied) == 1
 
 
 def test_an_endpoint_keeps_what_it_has_until_a_breaking_version_is_accepted(registry, others, tmp_path):

@@ -1,11 +1,13 @@
 """HAProxy's configuration as Ray Serve writes it, and mended; left-over processes; who may listen where."""
 
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -22,7 +24,7 @@ from orchestrator.errors import ConfigError, ServingError, UsageError
 from orchestrator.serving import deploy
 from orchestrator.serving.control import answering, status_of
 from orchestrator.serving.deploy import command_options
-from orchestrator.serving.deployments import Deployment, private_place, undeploy
+from orchestrator.serving.deployments import Deployment, private_place, undeploy, wait_until_answering
 from orchestrator.serving.haproxy import (
     MESSAGES,
     Mending,
@@ -33,7 +35,7 @@ from orchestrator.serving.haproxy import (
     written,
     written_by_serve,
 )
-from orchestrator.serving.ingress import check_access, free_port_or_complain, ingress_problems, plan_ingress
+from orchestrator.serving.ingress import check_access, free_port_or_complain, ingress_problems, listens, plan_ingress
 from orchestrator.serving.scaling import wanted
 from orchestrator.serving.supervisor import DEATHS_FILE, Deaths, note_failure
 
@@ -218,6 +220,34 @@ def test_an_endpoint_in_the_background_gets_the_same_options(values):
     options = {name: value for name, value in context.params.items() if name not in ("detach", "as_json")}
     assert ServeConfig.create(**options) == config
     assert isinstance(context, click.Context)
+
+
+def test_an_endpoint_whose_port_was_taken_meanwhile_does_not_count_the_answers_of_another(tmp_path, monkeypatch):
+    starter = slow_starter(tmp_path / "starter", "pass")
+    port = free_port()
+    first = subprocess.Popen([starter.executable, "--port", str(port)])
+    config = ServeConfig.create(models=[str(tmp_path)], name="second", port=port)
+    try:
+        assert wait_until_answering(deploy.url_of(config), 30)
+        # it had looked before
+        monkeypatch.setattr(deploy, "_check", lambda *_arguments: None)
+        monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "second", "time.sleep(60)"))
+        with pytest.raises(ServingError, match=rf"cannot listen on 127\.0\.0\.1 port {port} .*process {first.pid}"):
+            deploy.start_in_background(config, print)
+        # that one was not started by this process, as far as it knows
+        monkeypatch.setattr(deploy, "os", SimpleNamespace(getpid=lambda: 0))
+        with pytest.raises(ServingError, match=rf"port {port} .*process {first.pid}.*another --port"):
+            deploy._listening(config, tmp_path, threading.Event())
+    finally:
+        first.kill()
+        first.wait()
+        undeploy("slow")
+    assert not listens(config, os.getpid())
+    with socket.socket() as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind(("127.0.0.1", port))
+        own.listen()
+        assert listens(config, os.getpid())
 
 
 def test_contradicting_options_are_named():

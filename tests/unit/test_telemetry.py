@@ -1,8 +1,10 @@
 """What an endpoint measures: totals that never go down, quantiles, drift, and text that Prometheus reads."""
 
 import math
+import threading
 from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import orjson
@@ -13,11 +15,15 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.cli.endpoints import _sentences
+from orchestrator.config import ServeConfig
 from orchestrator.data import Column, ColumnKind, Schema, Target, Task
 from orchestrator.data.answers import Difference, Predictions
 from orchestrator.data.distribution import Distribution
 from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
+from orchestrator.serving import running
+from orchestrator.serving.following import Followed, Models, Served
+from orchestrator.serving.ingress import Ingress
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.collector import REMEMBERED, Collector
 from orchestrator.serving.telemetry.drift import MAX_WAITING_ROWS, ROWS_A_SECOND, WINDOW_ROWS, InputWindow
@@ -572,3 +578,44 @@ def test_counts_follow_recent_traffic():
         shares.append(counts[9] / counts.sum())
     assert shares[59] == pytest.approx(0.1, abs=0.03)
     assert shares[-1] > 0.9
+
+
+class Actor:
+    """An object in this process, called as an actor is."""
+
+    def __init__(self, plain):
+        self._plain = plain
+
+    def __getattr__(self, name):
+        return SimpleNamespace(remote=getattr(self._plain, name))
+
+
+def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_meanwhile(tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "get", lambda answer, **_options: answer)
+    monkeypatch.setattr(running, "FOLLOW_SECONDS", 0.01)
+    stop = threading.Event()
+    models = Models(tmp_path, None, "torch")
+    model = models.models["m"] = Followed("m", "", follows=False)
+    endpoint = running.Running(ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, "")
+
+    def serve(version):
+        model.roles = {"champion": Served(version, version, tmp_path, SCHEMA, "torch", "")}
+        endpoint._apply(models.configuration())
+
+    class Interrupted(Collector):
+        def set_served(self, served):
+            # `orchestrator promote` comes between two steps of the thread that follows the registry
+            if threading.current_thread() is not threading.main_thread() and not stop.is_set():
+                stop.set()
+                ThreadPoolExecutor(1).submit(serve, "2").result()
+
+    collector = Interrupted()
+    endpoint._collector = Actor(collector)
+    serve("1")
+    assert collector.configuration()[1] == {"m": {"champion": model.roles["champion"].to_json(), "weight": 0}}
+    following = threading.Thread(target=endpoint._follow_always, args=(stop, print))
+    following.start()
+    following.join()
+    assert collector.configuration()[1]["m"]["champion"]["version"] == "2"
