@@ -62,7 +62,8 @@ def quiet_logs() -> None:
     import mlflow  # noqa: F401  (sets its levels when it is imported)
 
     for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        # what it logs as an error, with a traceback, it raises as well
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def known_models(client: MlflowClient) -> list[str]:
