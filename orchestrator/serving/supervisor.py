@@ -114,6 +114,7 @@ class Supervisor:
         self._inner = config.parent.parent / f"a{os.getpid()}"
         self._own_config = config.with_name(f"{os.getpid()}.cfg")
         self._process: subprocess.Popen[bytes] | None = None
+        self._listener: socket.socket | None = None
         self._stopping = False
         self._ended = asyncio.Event()
 
@@ -132,7 +133,8 @@ class Supervisor:
         for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
         self._listener = _listener_of(self._admin) or _bound(*self._address)
-        self._own_config.write_text(self._mend(f"fd@{self._listener.fileno()}", self._inner))
+        descriptor = self._listener.fileno()
+        self._own_config.write_text(self._mend(f"fd@{descriptor}", self._inner))
         server: asyncio.Server | None = None
         try:
             self._start()
@@ -175,7 +177,7 @@ class Supervisor:
         # in the main thread: what PR_SET_PDEATHSIG calls the parent is a thread
         self._process = subprocess.Popen(
             [self._binary, *self._arguments[0], str(self._own_config), *self._arguments[1]],
-            pass_fds=[self._listener.fileno()],
+            pass_fds=[self._listener.fileno()] if self._listener is not None else [],
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no other threads
         )
 
@@ -202,6 +204,9 @@ class Supervisor:
 
     def _stop(self, number: signal.Signals) -> None:
         self._stopping = True
+        if self._listener is not None:
+            # else who connects while the last answers go out waits in a queue that nobody empties any more
+            self._listener.close()
         if self._process is not None:
             self._process.send_signal(signal.SIGUSR1 if number == signal.SIGUSR1 else signal.SIGTERM)
 
@@ -230,7 +235,7 @@ class Supervisor:
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             line = await asyncio.wait_for(reader.readline(), ADMIN_SECONDS)
-            if line == GIVE_LISTENER:
+            if line == GIVE_LISTENER and self._listener is not None:
                 with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as connection:
                     socket.send_fds(connection, [b"!"], [self._listener.fileno()])
             else:

@@ -227,6 +227,24 @@ def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(served):
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
+def test_who_connects_while_the_last_answers_go_out_is_refused(served):
+    process = served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=WAIT) as waiting:
+        # its body is waited for
+        waiting.sendall(HEAD.replace(b" 10", b" 1000000") + b"1" * 300_000)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGUSR1)
+
+        def refused():
+            with socket.socket() as client:
+                client.settimeout(WAIT)
+                return client.connect_ex(("127.0.0.1", served.port)) != 0
+
+        wait_until(refused)
+        assert process.poll() is None
+
+
 def test_nothing_is_left_in_the_folder(served):
     process = served.started()
     process.send_signal(signal.SIGTERM)
