@@ -21,7 +21,9 @@ START_SECONDS = 180.0
 # a start takes 5 s on an idle machine
 NOTICE_SECONDS = 20.0
 END_SECONDS = 5.0
-TIMED_OUT = re.compile(r"timed? ?out", re.IGNORECASE)
+# a raylet ends itself when its agents take too long to start
+ENDED = "its process raylet has ended"
+TIMED_OUT = re.compile(rf"timed? ?out|{ENDED}", re.IGNORECASE)
 
 
 def busy() -> str:
@@ -75,7 +77,7 @@ def _waiting_longer() -> Iterator[None]:
             except RuntimeError as error:
                 # another kind of error, with which Ray does not ask again
                 if not _raylet_lives():
-                    raise ExecutionError("its process raylet has ended") from error
+                    raise ExecutionError(ENDED) from error
                 if time.monotonic() > deadline:
                     raise ExecutionError(f"its node has timed out after {START_SECONDS:.0f} s") from error
             time.sleep(0.1)
