@@ -252,7 +252,7 @@ def documents(name: str) -> dict[str, object]:
     """What a recorded bundle tells the world: OpenAPI, MLflow's signature, its description."""
     from orchestrator.bundle import ModelBundle
     from orchestrator.serving.openapi import DescribedModel, openapi_document
-    from orchestrator.tracking.registry import signature_of
+    from orchestrator.tracking.versions import signature_of
 
     bundle = ModelBundle.load(HERE / "bundles" / name)
     categories = {item.column: item.categories for item in bundle.encoder.categorical}
