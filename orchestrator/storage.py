@@ -170,10 +170,7 @@ class Storage:
         Raises:
             StorageError: it could not be read.
         """
-        try:
-            found = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True, recursive=True))
-        except OSError as error:
-            raise StorageError(f"{self}: could not be listed ({_reason(error)})") from error
+        found = self._listed(recursive=True)
         return sorted(info.path[len(self.path) :].lstrip("/") for info in found if info.type == pafs.FileType.File)
 
     def modified(self) -> dict[str, float | None]:
@@ -182,10 +179,7 @@ class Storage:
         Raises:
             StorageError: it could not be read.
         """
-        try:
-            found = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
-        except OSError as error:
-            raise StorageError(f"{self}: could not be listed ({_reason(error)})") from error
+        found = self._listed()
         return {
             Path(info.path).name: None if info.mtime_ns is None else info.mtime_ns / 1e9
             for info in found
@@ -198,11 +192,15 @@ class Storage:
         Raises:
             StorageError: it could not be read.
         """
+        found = self._listed()
+        return sorted(Path(info.path).name for info in found if info.type == pafs.FileType.Directory)
+
+    def _listed(self, *, recursive: bool = False) -> list[pafs.FileInfo]:
         try:
-            found = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
+            selector = pafs.FileSelector(self.path, allow_not_found=True, recursive=recursive)
+            return list(self.filesystem.get_file_info(selector))
         except OSError as error:
             raise StorageError(f"{self}: could not be listed ({_reason(error)})") from error
-        return sorted(Path(info.path).name for info in found if info.type == pafs.FileType.Directory)
 
     def clear(self) -> None:
         """Deletes the folder with all that is in it.
