@@ -12,7 +12,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.architectures import FeatureInput, FeatureShape
     from orchestrator.bundle import ModelBundle
     from orchestrator.config import ServeConfig, SweepConfig
     from orchestrator.data import Dataset, Schema, Table, load_table, prepare_dataset
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.resume import SyncResult, resume, sync
     from orchestrator.execution.sweep import SweepResult, sweep
     from orchestrator.execution.train import TrainResult, train
+    from orchestrator.networks import FeatureInput, FeatureShape
     from orchestrator.search import SearchSpace, load_space
     from orchestrator.serving.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
     from orchestrator.tracking.rollout import Rollout
@@ -30,8 +30,8 @@ _HOMES = {
     "Again": "execution.again",
     "Dataset": "data",
     "EpochReport": "training",
-    "FeatureInput": "architectures",
-    "FeatureShape": "architectures",
+    "FeatureInput": "networks",
+    "FeatureShape": "networks",
     "ModelBundle": "bundle",
     "OrchestratorError": "errors",
     "Rollout": "tracking.rollout",

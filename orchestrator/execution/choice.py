@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from orchestrator.architectures import build_network
 from orchestrator.data import AnyDataset, Examples
 from orchestrator.errors import StorageError
 from orchestrator.execution.ledger import Ledger, TrialRecord
 from orchestrator.execution.trial_files import best_weights, trial_folder
 from orchestrator.execution.winner import Answers
+from orchestrator.networks import build_network
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
 

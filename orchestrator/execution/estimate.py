@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from orchestrator.architectures import build_network, is_custom
 from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
 from orchestrator.data import AnyDataset, Table, Task
@@ -21,6 +20,7 @@ from orchestrator.execution.disk import most_bytes
 from orchestrator.execution.plan import SweepPlan, describe, make_plan
 from orchestrator.execution.search import quiet_tune
 from orchestrator.execution.slots import Slots, cluster_slots
+from orchestrator.networks import build_network, is_custom
 from orchestrator.search import batch_sizes, expected_epochs, find_extremes
 from orchestrator.training import TrialSpec, feature_shape
 

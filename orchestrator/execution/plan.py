@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.architectures import is_custom, never_read, settings_asked_for
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
     AnyDataset,
@@ -20,6 +19,7 @@ from orchestrator.data import (
     prepare_streamed,
 )
 from orchestrator.execution.slots import Slots
+from orchestrator.networks import is_custom, never_read, settings_asked_for
 from orchestrator.search import SearchSpace, SpecSampler, located, space_of
 from orchestrator.training import SHARED_PARAMETERS, Metric, feature_shape, find_metric
 

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from orchestrator.architectures import build_network, is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.bundle import ModelBundle
 from orchestrator.data import (
     AnyDataset,
@@ -28,6 +27,7 @@ from orchestrator.execution.assembly import Say
 from orchestrator.execution.plan import describe
 from orchestrator.execution.winner import Answers, make_winner, register_winner, rows_of
 from orchestrator.journal import Begun, Drawn, Ended, Reported
+from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input
 from orchestrator.tracking.looks import note_look

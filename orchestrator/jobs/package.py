@@ -131,7 +131,7 @@ def _space(space: str) -> tuple[str, dict[str, Path]]:
 
 def _networks(config: SweepConfig) -> tuple[dict[str, dict[str, Path]], tuple[str, ...]]:
     """The user's modules in the current folder with their files, and the modules that are not there."""
-    from orchestrator.architectures import is_custom, known_architecture
+    from orchestrator.networks import is_custom, known_architecture
     from orchestrator.search import load_space
 
     space = load_space(config.space)

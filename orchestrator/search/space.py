@@ -9,15 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from orchestrator.architectures.settings import (
+from orchestrator.config import SweepConfig, problem_sentence
+from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
+from orchestrator.networks.settings import (
     ARCHITECTURES,
     is_custom,
     known_architecture,
     parse_settings,
     setting_names,
 )
-from orchestrator.config import SweepConfig, problem_sentence
-from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
 from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter, Parameter, Scalar
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec
 from orchestrator.yaml_lines import Place, YamlDocument

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from orchestrator.architectures import FeatureShape, build_network, is_custom
 from orchestrator.data import AnyDataset, FeatureEncoder, Schema, StreamedDataset, TargetEncoder
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
+from orchestrator.networks import FeatureShape, build_network, is_custom
 from orchestrator.training.metrics import Metric, find_metric
 from orchestrator.training.optimization import Loss, Optimization, loss_function
 from orchestrator.training.outputs import evaluate

@@ -15,8 +15,8 @@ import time
 import torch
 from torch.nn import functional as F
 
-from orchestrator.architectures import build_network
 from orchestrator.data import load_table, prepare_dataset
+from orchestrator.networks import build_network
 from orchestrator.training import TrialSpec, feature_shape, train_trial
 
 

@@ -34,7 +34,7 @@ def zero_cost_training(spec, dataset, *, on_best, ranks, **_):
 
 
 def network(spec, dataset):
-    from orchestrator.architectures import build_network
+    from orchestrator.networks import build_network
     from orchestrator.training import feature_shape
 
     found = build_network(spec.architecture, feature_shape(dataset), spec.settings)

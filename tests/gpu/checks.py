@@ -247,8 +247,8 @@ def endpoint(folder: Path) -> Iterator[Row]:
     """A network that was trained on the card, answering over HTTP."""
     import requests
 
-    from orchestrator.architectures import build_network
     from orchestrator.bundle import ModelBundle, make_bundle
+    from orchestrator.networks import build_network
     from orchestrator.training import BestWeights, feature_shape, train_trial
 
     table = frame(8000, 12, "multiclass")

@@ -34,7 +34,7 @@ def zero_cost(epochs):
             loss = math.log(3) * (1 + epochs - epoch)
             figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
             if epoch == epochs and ranks.rank == 0:
-                from orchestrator.architectures import build_network
+                from orchestrator.networks import build_network
                 from orchestrator.training import feature_shape
 
                 network = build_network(spec.architecture, feature_shape(dataset), spec.settings)

@@ -43,8 +43,8 @@ def test_a_plan_says_what_the_sweep_then_does(ray_cluster, options, workers, tmp
 
 
 def test_parameters_are_counted_without_building_weights():
-    from orchestrator.architectures import build_network
     from orchestrator.data import load_table, prepare_dataset
+    from orchestrator.networks import build_network
     from orchestrator.training import feature_shape
 
     dataset = prepare_dataset(load_table("sklearn:iris"))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.architectures import FeatureShape, build_network
 from orchestrator.errors import ArchitectureError
+from orchestrator.networks import FeatureShape, build_network
 from orchestrator.search import SearchSpace, batch_sizes, find_extremes, list_spaces, load_space
 from orchestrator.search.schedulers import expected_epochs
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.architectures import parse_settings
 from orchestrator.errors import OrchestratorError, SearchSpaceError
+from orchestrator.networks import parse_settings
 from orchestrator.search import SpecSampler, list_spaces, load_space, trial_seed
 from orchestrator.search.suggest import suggest
 

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import mixed_frame
 
-from orchestrator.architectures import build_network
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.data import PartName, Task, is_parquet_folder, prepare_dataset, prepare_streamed
 from orchestrator.data.encoder import encode_target, fit_features, fit_target
@@ -27,6 +26,7 @@ from orchestrator.data.sources import load_table
 from orchestrator.data.streamed import finish_profile
 from orchestrator.data.summaries import NumericSummary, Sample
 from orchestrator.errors import DataError, OrchestratorError, UsageError
+from orchestrator.networks import build_network
 from orchestrator.training import feature_shape
 
 SEED = 42

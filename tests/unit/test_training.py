@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import mixed_frame
 
-from orchestrator.architectures import build_network
 from orchestrator.data import load_table, prepare_dataset
 from orchestrator.errors import ConfigError, TrainingDivergedError
+from orchestrator.networks import build_network
 from orchestrator.training import BestWeights, Ranks, TrialSpec, feature_shape, spec_from_parameters, train_trial
 from orchestrator.training.loop import EpochHooks, train_network
 from orchestrator.training.rows import MemoryRows, batch_bounds

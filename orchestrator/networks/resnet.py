@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from orchestrator.architectures.inputs import FeatureInput, FeatureShape
-from orchestrator.architectures.layers import activation, needs_bias, normalization
-from orchestrator.architectures.settings import ResnetSettings
+from orchestrator.networks.inputs import FeatureInput, FeatureShape
+from orchestrator.networks.layers import activation, needs_bias, normalization
+from orchestrator.networks.settings import ResnetSettings
 
 
 class ResidualBlock(nn.Module):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
-    from orchestrator.architectures.custom import never_read, settings_asked_for
-    from orchestrator.architectures.families import build_network
-    from orchestrator.architectures.inputs import FeatureInput, FeatureShape
-    from orchestrator.architectures.settings import ARCHITECTURES, is_custom, known_architecture, parse_settings
+    from orchestrator.networks.custom import never_read, settings_asked_for
+    from orchestrator.networks.families import build_network
+    from orchestrator.networks.inputs import FeatureInput, FeatureShape
+    from orchestrator.networks.settings import ARCHITECTURES, is_custom, known_architecture, parse_settings
 else:
     __getattr__ = lazily(
         __name__,

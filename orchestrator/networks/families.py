@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from orchestrator.architectures.custom import build_custom
-from orchestrator.architectures.inputs import FeatureShape
-from orchestrator.architectures.mlp import Mlp
-from orchestrator.architectures.resnet import Resnet
-from orchestrator.architectures.settings import is_custom, parse_settings
+from orchestrator.networks.custom import build_custom
+from orchestrator.networks.inputs import FeatureShape
+from orchestrator.networks.mlp import Mlp
+from orchestrator.networks.resnet import Resnet
+from orchestrator.networks.settings import is_custom, parse_settings
 
 # `network(shape, settings)`, the settings of the class in ARCHITECTURES
 NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {"mlp": Mlp, "resnet": Resnet}

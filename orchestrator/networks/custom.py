@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from orchestrator.architectures.inputs import FeatureShape
 from orchestrator.errors import ArchitectureError, did_you_mean
+from orchestrator.networks.inputs import FeatureShape
 
 if TYPE_CHECKING:
     from _collections_abc import dict_items, dict_keys, dict_values
