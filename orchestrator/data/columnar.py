@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.values import category_key, is_missing, parse_number
 from orchestrator.data.encoder import (
     UNKNOWN,
     FeatureEncoder,
@@ -22,7 +23,6 @@ from orchestrator.data.encoder import (
     standardise,
 )
 from orchestrator.data.schema import Column, ColumnKind, Schema
-from orchestrator.data.values import category_key, is_missing, parse_number
 from orchestrator.errors import InvalidValueError
 
 Cell = str | int | float | bool | None

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from orchestrator.data.values import is_number_text
+from orchestrator.columns.values import is_number_text
 from orchestrator.errors import DataError, UsageError
 
 DELIMITERS = (",", ";", "\t", "|")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.values import category_key, category_keys, to_numbers, to_timestamps
 from orchestrator.data.encoder import (
     FeatureEncoder,
     TargetEncoder,
@@ -24,7 +25,6 @@ from orchestrator.data.inference import infer_schema
 from orchestrator.data.schema import Column, ColumnKind, Schema, Task
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, SPLIT_SEED, split_rows
-from orchestrator.data.values import category_key, category_keys, to_numbers, to_timestamps
 from orchestrator.errors import DataError
 
 JsonValue = str | int | float | bool | None

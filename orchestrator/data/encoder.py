@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.values import category_key, category_keys, to_numbers, to_timestamps
 from orchestrator.data.schema import Column, ColumnKind, Schema, Task
-from orchestrator.data.values import category_key, category_keys, to_numbers, to_timestamps
 from orchestrator.errors import InvalidValueError
 
 # no training row is farther than sqrt(rows) deviations off; a typing error of 1e300 must not become infinite

@@ -11,9 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.data.schema import Column, ColumnKind, Label, Schema, Target, Task
-from orchestrator.data.sources import Table
-from orchestrator.data.values import (
+from orchestrator.columns.values import (
     DATETIME_FORMATS,
     FALSE_STRINGS,
     TRUE_STRINGS,
@@ -23,6 +21,8 @@ from orchestrator.data.values import (
     to_numbers,
     to_timestamps,
 )
+from orchestrator.data.schema import Column, ColumnKind, Label, Schema, Target, Task
+from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, InvalidValueError, UsageError
 
 MAX_INTEGER_CLASSES = 20

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.summaries import Moments, NumericSummary
+from orchestrator.columns.values import category_keys, to_numbers
 from orchestrator.data.dataset import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
 from orchestrator.data.encoder import numeric_values
 from orchestrator.data.inference import find_target, infer_columns, infer_target
@@ -18,8 +20,6 @@ from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.schema import ColumnKind, Schema, Task
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import TEST_SHARE, VALIDATION_SHARE
-from orchestrator.data.summaries import Moments, NumericSummary
-from orchestrator.data.values import category_keys, to_numbers
 from orchestrator.errors import DataError, InvalidValueError
 
 SAMPLE_PIECES = 10

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import Dataset, Examples, JsonValue
 from orchestrator.data.encoder import (
     CategoricalFeature,
@@ -25,7 +26,6 @@ from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
 from orchestrator.data.profile import PARTS, PartName, PieceProfile, part_of_rows, profile_piece, sample_schema
 from orchestrator.data.schema import Schema, Target, Task
 from orchestrator.data.splits import SPLIT_SEED
-from orchestrator.data.values import category_keys
 from orchestrator.errors import DataError, InvalidValueError
 
 Profiler = Callable[[int], PieceProfile]

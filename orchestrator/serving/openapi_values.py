@@ -1,4 +1,4 @@
-"""JSON Schema of the values that a column takes, as `orchestrator.data.values` reads them."""
+"""JSON Schema of the values that a column takes, as `orchestrator.columns.values` reads them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.columns.values import FALSE_STRINGS, MISSING_STRINGS, TRUE_STRINGS
 from orchestrator.data.schema import Column, ColumnKind
-from orchestrator.data.values import FALSE_STRINGS, MISSING_STRINGS, TRUE_STRINGS
 
 SHOWN_CATEGORIES = 20
 JsonSchema = dict[str, Any]

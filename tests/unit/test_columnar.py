@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import mixed_frame
 
+from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import Column, ColumnKind, Schema, Target, Task, load_table, prepare_dataset
 from orchestrator.data.columnar import MEMORY_CELLS, ColumnarEncoder
 from orchestrator.data.encoder import DATETIME_PARTS, CategoricalFeature, FeatureEncoder, NumericFeature
-from orchestrator.data.values import DATETIME_FORMATS
 from orchestrator.errors import InvalidValueError
 
 TARGET = Target("label", Task.BINARY, ("no", "yes"))

@@ -15,11 +15,11 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from schemathesis import GenerationMode
 
+from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import Column, ColumnKind, Schema, Target, Task
 from orchestrator.data.answers import Predictions
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
-from orchestrator.data.values import DATETIME_FORMATS
 from orchestrator.errors import InvalidValueError
 from orchestrator.serving.inference_protocol import (
     InferRequest,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from support import mixed_frame
 
 from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.columns.summaries import NumericSummary, Sample
 from orchestrator.data import PartName, Task, is_parquet_folder, prepare_dataset, prepare_streamed
 from orchestrator.data.encoder import encode_target, fit_features, fit_target
 from orchestrator.data.inference import infer_schema
@@ -24,7 +25,6 @@ from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import PARTS, PieceProfile, part_of_rows, profile_piece, sample_schema
 from orchestrator.data.sources import load_table
 from orchestrator.data.streamed import finish_profile
-from orchestrator.data.summaries import NumericSummary, Sample
 from orchestrator.errors import DataError, OrchestratorError, UsageError
 from orchestrator.networks import build_network
 from orchestrator.training import feature_shape
