@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from orchestrator.config import ServeConfig, SweepConfig
     from orchestrator.data import Dataset, Schema, Table, load_table, prepare_dataset
     from orchestrator.errors import OrchestratorError
-    from orchestrator.execution.again import Again, train_again
-    from orchestrator.execution.resume import SyncResult, resume, sync
-    from orchestrator.execution.sweep import SweepResult, sweep
-    from orchestrator.execution.train import TrainResult, train
     from orchestrator.networks import FeatureInput, FeatureShape
+    from orchestrator.runtime.sweeps import SweepResult, sweep
+    from orchestrator.runtime.train import TrainResult, train
     from orchestrator.search import SearchSpace, load_space
     from orchestrator.serving.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
+    from orchestrator.sweep.reproduce import Again, train_again
+    from orchestrator.sweep.resume import SyncResult, resume, sync
     from orchestrator.tracking.rollout import Rollout
     from orchestrator.training import EpochReport, TrialSpec, train_trial
 
 _HOMES = {
-    "Again": "execution.again",
+    "Again": "sweep.reproduce",
     "Dataset": "data",
     "EpochReport": "training",
     "FeatureInput": "networks",
@@ -40,10 +40,10 @@ _HOMES = {
     "SearchSpace": "search",
     "ServeConfig": "config",
     "SweepConfig": "config",
-    "SweepResult": "execution.sweep",
-    "SyncResult": "execution.resume",
+    "SweepResult": "runtime.sweeps",
+    "SyncResult": "sweep.resume",
     "Table": "data",
-    "TrainResult": "execution.train",
+    "TrainResult": "runtime.train",
     "TrialSpec": "training",
     "abort": "serving.rollouts",
     "canary": "serving.rollouts",
@@ -51,13 +51,13 @@ _HOMES = {
     "load_table": "data",
     "prepare_dataset": "data",
     "promote": "serving.rollouts",
-    "resume": "execution.resume",
+    "resume": "sweep.resume",
     "rollback": "serving.rollouts",
     "shadow": "serving.rollouts",
-    "sweep": "execution.sweep",
-    "sync": "execution.resume",
-    "train": "execution.train",
-    "train_again": "execution.again",
+    "sweep": "runtime.sweeps",
+    "sync": "sweep.resume",
+    "train": "runtime.train",
+    "train_again": "sweep.reproduce",
     "train_trial": "training",
 }
 

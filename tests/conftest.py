@@ -31,7 +31,7 @@ settings.load_profile("tests")
 def ray_cluster():
     """A local Ray that all integration tests share; its dashboard answers `ray.util.state`."""
     from orchestrator.cluster import ray_session
-    from orchestrator.execution.search import quiet_tune
+    from orchestrator.runtime.tune.run import quiet_tune
 
     quiet_tune()
     with ray_session(num_cpus=2, dashboard=True):

@@ -14,7 +14,7 @@ from orchestrator.units import show_bytes, show_number, show_seconds
 
 if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
-    from orchestrator.execution.estimate import NetworkEstimate, SweepEstimate
+    from orchestrator.runtime.probe.estimate import NetworkEstimate, SweepEstimate
 
 EXAMPLE = """Say what a sweep would run, need and take, without running it.
 
@@ -36,7 +36,7 @@ def plan(data: str | None, config_file: Path | None, as_json: bool, **options: A
     """See EXAMPLE."""
     config = sweep_config(data, config_file, options)
 
-    from orchestrator.execution.estimate import estimate_sweep
+    from orchestrator.runtime.probe.estimate import estimate_sweep
 
     estimate = estimate_sweep(config, say=say)
     if as_json:

@@ -65,8 +65,8 @@ storage_option = click.option(
 @json_option
 def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""
-    from orchestrator.execution.assembly import Hooks
-    from orchestrator.execution.resume import resume as go_on
+    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.sweep.resume import resume as go_on
 
     result = go_on(sweep, storage=storage, trials=trials, hooks=Hooks(Progress(), say), **options)
     conclude(result, as_json=as_json)
@@ -79,7 +79,7 @@ def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: 
 @json_option
 def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_json: bool) -> None:
     """See SYNC."""
-    from orchestrator.execution.resume import sync as send
+    from orchestrator.sweep.resume import sync as send
 
     result = send(sweep, storage=storage, tracking_uri=tracking_uri)
     for note in result.notes:
@@ -100,9 +100,9 @@ def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_js
 @json_option
 def sweeps(storage: str | None, removed: tuple[str, ...], as_json: bool) -> None:
     """See SWEEPS."""
-    from orchestrator.execution.resume import end_removed
     from orchestrator.journal.folder import all_sweeps, remove_sweep
     from orchestrator.storage import Storage
+    from orchestrator.sweep.resume import end_removed
 
     base = None if storage is None else Storage.at(storage)
     for sweep_id in removed:

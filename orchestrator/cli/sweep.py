@@ -12,8 +12,8 @@ from orchestrator.cli.options import say, show_registration, show_test, sweep_co
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
-    from orchestrator.execution.ledger import Ledger, TrialRecord
-    from orchestrator.execution.sweep import SweepResult
+    from orchestrator.runtime.sweeps import SweepResult
+    from orchestrator.sweep.trial_table import Ledger, TrialRecord
 
 EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files).
 
@@ -35,8 +35,8 @@ def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: 
     """See EXAMPLE."""
     config = sweep_config(data, config_file, options)
 
-    from orchestrator.execution.assembly import Hooks
-    from orchestrator.execution.sweep import run_sweep
+    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.sweeps import run_sweep
 
     conclude(run_sweep(config, None, Hooks(Progress(), say)), as_json=as_json)
 

@@ -12,8 +12,8 @@ from orchestrator.cli.options import data_options, say, show_registration, show_
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
-    from orchestrator.execution.again import Again
-    from orchestrator.execution.train import TrainResult
+    from orchestrator.runtime.train import TrainResult
+    from orchestrator.sweep.reproduce import Again
     from orchestrator.training import EpochReport
 
 EXAMPLE = """Train one network on DATA with fixed settings, in this process; or a trial of a sweep once more.
@@ -90,7 +90,7 @@ def train(
 
 
 def _anew(data: str, options: dict[str, Any], common: dict[str, Any]) -> TrainResult:
-    from orchestrator.execution.train import train as run
+    from orchestrator.runtime.train import train as run
 
     parameters = parse_assignments(options.pop("settings"), "--set")
     epochs, seed, architecture = options.pop("epochs"), options.pop("seed"), options.pop("architecture")
@@ -100,7 +100,7 @@ def _anew(data: str, options: dict[str, Any], common: dict[str, Any]) -> TrainRe
 
 
 def _again(trial: str, data: str | None, common: dict[str, Any]) -> tuple[TrainResult, Again]:
-    from orchestrator.execution.again import train_again
+    from orchestrator.sweep.reproduce import train_again
 
     again = train_again(trial, data=data, **common)
     return again.result, again

@@ -88,15 +88,15 @@ def run(folder: Path, scratch: str, arguments: argparse.Namespace):
     """The sweep, and the bytes that Ray spilled."""
     from orchestrator.cluster import ENVIRONMENT
     from orchestrator.config import SweepConfig
-    from orchestrator.execution.search import quiet_tune
+    from orchestrator.runtime.tune.run import quiet_tune
 
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     quiet_tune()
     import ray
 
-    from orchestrator.execution.assembly import Hooks
-    from orchestrator.execution.sweep import run_sweep
+    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.sweeps import run_sweep
 
     ray.init(
         address="local",

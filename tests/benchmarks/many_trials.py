@@ -31,8 +31,8 @@ def main() -> None:
         from mlflow import MlflowClient
 
         from orchestrator.config import SweepConfig
-        from orchestrator.execution.assembly import Hooks
-        from orchestrator.execution.sweep import run_sweep
+        from orchestrator.runtime.assembly import Hooks
+        from orchestrator.runtime.sweeps import run_sweep
 
         process, started = psutil.Process(), time.perf_counter()
 

@@ -32,10 +32,10 @@ class Course:
 def run(data: str, target: str, scheduler: str, trials: int, epochs: int, seed: int) -> Course:
     from orchestrator.config import SweepConfig
     from orchestrator.data import load_table, prepare_dataset
-    from orchestrator.execution.sweep import run_sweep
     from orchestrator.journal import Reported
     from orchestrator.journal.folder import find_sweep
     from orchestrator.journal.journal import read_events
+    from orchestrator.runtime.sweeps import run_sweep
 
     metric = "log_loss" if prepare_dataset(load_table(data), target).schema.target.task.is_classification else "rmse"
     with tempfile.TemporaryDirectory(prefix="schedulers-") as folder:
@@ -94,7 +94,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["ORCHESTRATOR_HOME"] = tempfile.mkdtemp(prefix="schedulers-home-")
     from orchestrator.cluster import ray_session
-    from orchestrator.execution.search import quiet_tune
+    from orchestrator.runtime.tune.run import quiet_tune
 
     quiet_tune()
     courses: dict[str, dict[str, Course]] = {}

@@ -20,7 +20,7 @@ from pathlib import Path
 
 def ours(arguments, folder: Path):
     from orchestrator.config import SweepConfig
-    from orchestrator.execution.sweep import run_sweep
+    from orchestrator.runtime.sweeps import run_sweep
 
     config = SweepConfig.create(
         data=arguments.data,

@@ -46,8 +46,8 @@ def network(spec, dataset):
 def ours(trials: int, folder: Path, workers: int) -> float:
     """Seconds from the first trial to the last, everything written to MLflow."""
     from orchestrator.config import SweepConfig
-    from orchestrator.execution.assembly import Hooks
-    from orchestrator.execution.sweep import run_sweep
+    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.sweeps import run_sweep
 
     config = SweepConfig.create(
         data="sklearn:iris",

@@ -27,8 +27,8 @@ def sweep(folder: Path, data: pd.DataFrame | str, train: Callable[..., Any] | No
     """A sweep with a store of its own."""
     from orchestrator.config import SweepConfig
     from orchestrator.data import load_table
-    from orchestrator.execution.assembly import Hooks
-    from orchestrator.execution.sweep import run_sweep
+    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.sweeps import run_sweep
 
     named = {
         "data": data if isinstance(data, str) else "data frame",
@@ -151,9 +151,9 @@ def gang(folder: Path) -> Iterator[Row]:
 
     from orchestrator.cluster import ray_session
     from orchestrator.config import ResourceConfig
-    from orchestrator.execution.gangs.pool import GangPool
-    from orchestrator.execution.search import quiet_tune
-    from orchestrator.execution.session import Job, WorkerSettings
+    from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.runtime.tune.run import quiet_tune
+    from orchestrator.runtime.worker.session import Job, WorkerSettings
     from orchestrator.storage import Storage
     from orchestrator.training import train_trial
 
@@ -310,7 +310,7 @@ def plan(folder: Path) -> Iterator[Row]:
     """What a sweep on the card would need, by probes there."""
     from orchestrator.config import SweepConfig
     from orchestrator.data import load_table
-    from orchestrator.execution.estimate import estimate_sweep
+    from orchestrator.runtime.probe.estimate import estimate_sweep
 
     config = SweepConfig.create(
         data="data frame", target="target", space="quick", trials=8, resources={"gpus_per_worker": CARD / 4}

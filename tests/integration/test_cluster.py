@@ -17,7 +17,7 @@ WATCH = """
 import sys, ray
 from orchestrator.cluster import ray_session
 from orchestrator.config import ResourceConfig
-from orchestrator.execution.admission import Admission, REFRESH_SECONDS
+from orchestrator.runtime.tune.admission import Admission, REFRESH_SECONDS
 import time
 with ray_session(sys.argv[1]):
     admission = Admission(ResourceConfig(), None, None)

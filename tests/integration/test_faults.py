@@ -17,9 +17,9 @@ from support import TrackingServer
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, StoppedError
-from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.sweep import run_sweep
 from orchestrator.journal.folder import find_sweep
+from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.training import train_trial
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

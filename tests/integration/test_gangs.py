@@ -13,11 +13,11 @@ from ray.util import state
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, UsageError
-from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.sweep import run_sweep
 from orchestrator.journal import Continued, Reported
 from orchestrator.journal.folder import find_sweep
 from orchestrator.journal.journal import read_events
+from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.training import EpochReport
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

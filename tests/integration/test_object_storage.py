@@ -16,9 +16,9 @@ from support import free_port, node_address
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import UsageError
-from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.sweep import run_sweep
 from orchestrator.journal.folder import known_sweeps, sweeps_home
+from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.storage import Storage
 
 KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}

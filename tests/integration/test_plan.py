@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.estimate import Cost, estimate_sweep, parameter_count
-from orchestrator.execution.probe import LONG_ENOUGH, _wanted_rows
-from orchestrator.execution.sweep import run_sweep
+from orchestrator.runtime.probe.estimate import Cost, estimate_sweep, parameter_count
+from orchestrator.runtime.probe.probe import LONG_ENOUGH, _wanted_rows
+from orchestrator.runtime.sweeps import run_sweep
 
 
 @pytest.fixture

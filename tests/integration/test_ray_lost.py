@@ -49,7 +49,7 @@ def test_a_sweep_that_loses_ray_says_so_in_a_sentence_and_goes_on_later(tmp_path
 
 def test_a_process_that_is_ended_at_once_leaves_the_sentence(tmp_path):
     code = (
-        "import os\nfrom orchestrator.execution.lifeline import told_how_to_go_on\n"
+        "import os\nfrom orchestrator.runtime.tune.lifeline import told_how_to_go_on\n"
         "with told_how_to_go_on('adult-1'): pass\n"
         "with told_how_to_go_on('adult-2'): os._exit(7)"
     )

@@ -9,8 +9,8 @@ from support import empty_store
 
 import orchestrator
 from orchestrator.cli.sweep import conclude
-from orchestrator.execution.assembly import Hooks
 from orchestrator.journal.folder import find_sweep
+from orchestrator.runtime.assembly import Hooks
 from orchestrator.tracking.store import client_for
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

@@ -11,12 +11,12 @@ from killed_sweeps import Place, assert_same, sweep_arguments
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.assembly import Origin
-from orchestrator.execution.plan import make_plan
-from orchestrator.execution.resume import end_removed, sync
-from orchestrator.execution.sweep import _open_tracker
 from orchestrator.journal.folder import Header, read_header, remove_sweep, write_header
+from orchestrator.runtime.assembly import Origin
+from orchestrator.runtime.sweeps import _open_tracker
 from orchestrator.storage import Storage
+from orchestrator.sweep.plan import make_plan
+from orchestrator.sweep.resume import end_removed, sync
 
 
 def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tmp_path, monkeypatch):

@@ -9,9 +9,9 @@ import pytest
 from orchestrator.config import SweepConfig
 from orchestrator.data import PartName, prepare_streamed
 from orchestrator.errors import DataError, ExecutionError
-from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.streaming import RayStream, encoded_part, run_on_cluster, split_training_rows
-from orchestrator.execution.sweep import run_sweep
+from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.streaming import RayStream, encoded_part, run_on_cluster, split_training_rows
+from orchestrator.runtime.sweeps import run_sweep
 
 ROWS, FILES = 600, 4
 
@@ -140,7 +140,7 @@ def test_more_cores_than_there_are_is_refused_before_anything_is_read(ray_cluste
 
 
 def test_a_plan_counts_the_reader(ray_cluster, folder, store):
-    from orchestrator.execution.estimate import estimate_sweep
+    from orchestrator.runtime.probe.estimate import estimate_sweep
 
     estimate = estimate_sweep(options(folder, store))
     assert estimate.concurrency == 1

@@ -11,8 +11,8 @@ from support import TrackingServer, free_port, mixed_frame
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, TrackingError
-from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.sweep import run_sweep
+from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.tracking.leaderboard import read_leaderboard
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

@@ -11,12 +11,12 @@ from torch import nn
 
 from orchestrator.data import PartName, load_table, prepare_dataset, prepare_streamed
 from orchestrator.errors import StorageError
-from orchestrator.execution.choice import choose, drop_lost, sentences
-from orchestrator.execution.ledger import Ledger
-from orchestrator.execution.trial_files import TrialFiles, trial_folder
-from orchestrator.execution.winner import Answers, doubt_of, make_winner, rows_of
+from orchestrator.evaluation.winner import Answers, doubt_of, make_winner, rows_of
 from orchestrator.journal import Begun, Drawn, Ended, Reported
+from orchestrator.runtime.worker.trial_files import TrialFiles, trial_folder
 from orchestrator.storage import Storage
+from orchestrator.sweep.choice import choose, drop_lost, sentences
+from orchestrator.sweep.trial_table import Ledger
 from orchestrator.training import TrialSpec, find_metric, pack_weights, train_trial, unpack_weights
 from orchestrator.training.checkpoints import DIGEST_LENGTH
 

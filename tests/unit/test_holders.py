@@ -1,6 +1,6 @@
 """Who has the cores that a sweep waits for."""
 
-from orchestrator.execution.holders import Actor, holders, is_starting
+from orchestrator.runtime.holders import Actor, holders, is_starting
 
 NAMES = {"01": "the sweep iris-1", "02": "the sweep adult-2", "03": "`python -m orchestrator deploy models:/adult/1`"}
 OWN = [Actor("a", "01", "TrialActor"), Actor("b", "01", "TrainController"), Actor("c", "01", "Holder")]

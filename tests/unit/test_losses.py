@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cluster import how_ended
-from orchestrator.execution.losses import MOST_LETTERS, explain_loss, shorten
+from orchestrator.runtime.losses import MOST_LETTERS, explain_loss, shorten
 
 HEAD = """The actor died unexpectedly before finishing this task.
 \tclass_name: TrialActor

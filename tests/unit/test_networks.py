@@ -7,9 +7,9 @@ import torch
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ArchitectureError, SearchSpaceError
-from orchestrator.execution.plan import make_plan
-from orchestrator.execution.train import train
 from orchestrator.networks import FeatureShape, build_network, never_read, settings_asked_for
+from orchestrator.runtime.train import train
+from orchestrator.sweep.plan import make_plan
 
 SHAPES = [FeatureShape(5, (), 1), FeatureShape(0, (4, 7), 3), FeatureShape(3, (10,), 1)]
 MODULE = """

@@ -5,13 +5,13 @@ from mlflow import MlflowClient
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import StorageError
-from orchestrator.execution.assembly import Origin
-from orchestrator.execution.finish import MODEL_FOLDER, Outcome
-from orchestrator.execution.resume import resume, sync
-from orchestrator.execution.sweep import _abandon
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported
 from orchestrator.journal.folder import FINISHED, RUNNING, Header, read_header, write_header
+from orchestrator.runtime.assembly import Origin
+from orchestrator.runtime.sweeps import _abandon
 from orchestrator.storage import Storage
+from orchestrator.sweep.finalize import MODEL_FOLDER, Outcome
+from orchestrator.sweep.resume import resume, sync
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.store import find_sweep_run

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from orchestrator.data import load_table, prepare_dataset
 from orchestrator.errors import StorageError, UnreachableStorageError
-from orchestrator.execution import session
-from orchestrator.execution.session import Job, TrialSession, WorkerSettings
-from orchestrator.execution.trial_files import best_weights, load_state
+from orchestrator.runtime.worker import session
+from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings
+from orchestrator.runtime.worker.trial_files import best_weights, load_state
 from orchestrator.storage import Storage
 from orchestrator.training import Ranks, TrialSpec
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config import ResourceConfig
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.slots import plan_slots
+from orchestrator.sweep.slots import plan_slots
 
 NODES = [{"CPU": 8, "GPU": 2}]
 

@@ -13,8 +13,8 @@ from support import mixed_frame
 
 from orchestrator.data import load_table, prepare_dataset
 from orchestrator.errors import DiskBudgetError
-from orchestrator.execution.session import Job, TrialSession, WorkerSettings
-from orchestrator.execution.trial_files import TrialFiles, best_weights, forget_trial, load_state, trial_folder
+from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings
+from orchestrator.runtime.worker.trial_files import TrialFiles, best_weights, forget_trial, load_state, trial_folder
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, pack_state
 

@@ -12,7 +12,7 @@ from ray import tune
 
 from orchestrator.data import AnyDataset, StreamedDataset
 from orchestrator.errors import LostGpuError, OrchestratorError, UnreachableStorageError
-from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
+from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings, watched
 from orchestrator.training import Ranks
 
 
@@ -25,7 +25,7 @@ def open_stream(
     """
     if not isinstance(dataset, StreamedDataset):
         return {}
-    from orchestrator.execution.streaming import RayStream, split_training_rows
+    from orchestrator.runtime.streaming import RayStream, split_training_rows
 
     splits = ranks.on_first(lambda: split_training_rows(dataset, ranks.size, settings.readers))
     return {"stream": RayStream(dataset, splits[ranks.rank], validation, ranks.rank, ranks.size)}

@@ -23,11 +23,11 @@ from orchestrator.data import (
     prepare_streamed,
 )
 from orchestrator.errors import ArchitectureError, OrchestratorError
-from orchestrator.execution.assembly import Say
-from orchestrator.execution.plan import describe
-from orchestrator.execution.winner import Answers, make_winner, register_winner, rows_of
+from orchestrator.evaluation.winner import Answers, make_winner, register_winner, rows_of
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
+from orchestrator.runtime.assembly import Say
+from orchestrator.sweep.plan import describe
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input
 from orchestrator.tracking.looks import note_look

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orchestrator.execution.gangs.switchboard import LOST, Switchboard
+from orchestrator.runtime.gangs.rendezvous import LOST, Switchboard
 
 EPOCHS = 3
 

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import debugging
 from orchestrator.errors import StoppedError
-from orchestrator.execution.budget import TimeBudget
-from orchestrator.execution.interrupt import stop_on_signal
-from orchestrator.execution.plan import SweepPlan
+from orchestrator.runtime.tune.interrupt import stop_on_signal
 from orchestrator.storage import Storage
+from orchestrator.sweep.budget import TimeBudget
+from orchestrator.sweep.plan import SweepPlan
 
 if TYPE_CHECKING:
-    from orchestrator.execution.admission import Admission
-    from orchestrator.execution.director import Director
-    from orchestrator.execution.gangs.pool import GangPool
-    from orchestrator.execution.session import WorkerSettings
-    from orchestrator.execution.slots import Slots
+    from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.runtime.tune.admission import Admission
+    from orchestrator.runtime.worker.session import WorkerSettings
+    from orchestrator.sweep.controller import Director
+    from orchestrator.sweep.slots import Slots
 
 # Tune reads these when it is imported or starts; its chatter and its Ctrl-C handler are replaced by ours
 TUNE_ENVIRONMENT = {
@@ -93,8 +93,8 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
         _scratch(running.settings.storage) as folder,
         stop_on_signal(running.say, stop) as interruption,
     ):
-        from orchestrator.execution.holders import introduce
-        from orchestrator.execution.tune_adapters import every_loss_is_a_dead_actor
+        from orchestrator.runtime.holders import introduce
+        from orchestrator.runtime.tune.adapters import every_loss_is_a_dead_actor
 
         introduce(f"the sweep {running.sweep}")
         try:
@@ -122,15 +122,15 @@ def _scratch(storage: Storage) -> Iterator[str]:
 def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str) -> Any:  # noqa: ANN401
     from ray import tune
 
-    from orchestrator.execution.admission import PlacementWatch
-    from orchestrator.execution.lifeline import LifeWatch
-    from orchestrator.execution.tune_adapters import (
+    from orchestrator.runtime.tune.adapters import (
         OBJECTIVE,
         DirectedCallback,
         DirectedScheduler,
         DirectedSearch,
         DirectedStopper,
     )
+    from orchestrator.runtime.tune.admission import PlacementWatch
+    from orchestrator.runtime.tune.lifeline import LifeWatch
 
     config = plan.config
     patience = config.placement_timeout.total_seconds()
@@ -167,7 +167,7 @@ def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
 
     dataset = plan.dataset.without_test()
     if running.pool is None:
-        from orchestrator.execution.trainable import TrialActor
+        from orchestrator.runtime.worker.actor import TrialActor
 
         needs = plan.config.resources.needs
         needs["CPU"] += plan.readers
@@ -175,7 +175,7 @@ def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
             TrialActor, dataset=dataset, settings=running.settings, validation=running.validation
         )
         return tune.with_resources(trainable, needs)
-    from orchestrator.execution.gangs.trial import GangTrial, Line
+    from orchestrator.runtime.gangs.trial import GangTrial, Line
 
     line = Line(running.pool.switchboard, ray.put((ray.put(dataset), running.settings, running.validation)))
     # Tune refuses a trial that needs nothing; a thousandth of a CPU would keep the last gang from its place

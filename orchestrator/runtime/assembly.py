@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import SweepConfig
 from orchestrator.data import PartName, StreamedDataset, Table
-from orchestrator.execution.plan import SweepPlan
-from orchestrator.execution.search import Running
 from orchestrator.journal.folder import RUNNING, Header
 from orchestrator.journal.package import keep_package
+from orchestrator.runtime.tune.run import Running
 from orchestrator.search import SearchSpace, space_of
 from orchestrator.storage import Storage
+from orchestrator.sweep.plan import SweepPlan
 from orchestrator.tracking import tags
 
 if TYPE_CHECKING:
-    from orchestrator.execution.director import Director
-    from orchestrator.execution.gangs.pool import GangPool
-    from orchestrator.execution.ledger import Listener
-    from orchestrator.execution.session import Train
-    from orchestrator.execution.slots import Slots
     from orchestrator.journal import Journal
+    from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.runtime.worker.session import Train
+    from orchestrator.sweep.controller import Director
+    from orchestrator.sweep.slots import Slots
+    from orchestrator.sweep.trial_table import Listener
 
 Say = Callable[[str], None]
 
@@ -125,13 +125,13 @@ def assemble(
     journal: Journal,
 ) -> tuple[Director, Running]:
     """Everything that a sweep runs on, put together."""
-    from orchestrator.execution.admission import Admission
-    from orchestrator.execution.director import Director
-    from orchestrator.execution.disk import Disk, quota
-    from orchestrator.execution.ledger import Ledger
-    from orchestrator.execution.limits import Limits
-    from orchestrator.execution.session import WorkerSettings
+    from orchestrator.runtime.tune.admission import Admission
+    from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.search import Proposals, build_scheduler
+    from orchestrator.sweep.admission import Limits
+    from orchestrator.sweep.controller import Director
+    from orchestrator.sweep.disk import Disk, quota
+    from orchestrator.sweep.trial_table import Ledger
     from orchestrator.training import train_trial
 
     config = plan.config
@@ -170,6 +170,6 @@ def _validation(plan: SweepPlan) -> tuple[Any, ...]:
     """References to the validation rows of a streamed data set: all trials use the same."""
     if not isinstance(plan.dataset, StreamedDataset):
         return ()
-    from orchestrator.execution.streaming import encoded_part
+    from orchestrator.runtime.streaming import encoded_part
 
     return tuple(encoded_part(plan.dataset, PartName.VALIDATION))

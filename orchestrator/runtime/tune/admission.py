@@ -11,13 +11,13 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.holders import holders, is_starting, living_actors, own_job, programs
-from orchestrator.execution.slots import workers_on
 from orchestrator.patience import busy
+from orchestrator.runtime.holders import holders, is_starting, living_actors, own_job, programs
+from orchestrator.sweep.slots import workers_on
 
 if TYPE_CHECKING:
     from orchestrator.config import ResourceConfig
-    from orchestrator.execution.gangs.pool import GangPool
+    from orchestrator.runtime.gangs.pool import GangPool
 
 REFRESH_SECONDS = 2.0
 NOTICE_SECONDS = 15.0

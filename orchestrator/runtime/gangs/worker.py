@@ -14,9 +14,9 @@ from ray.train.torch import prepare_model
 from torch import nn
 
 from orchestrator.errors import OrchestratorError, UnreachableStorageError
-from orchestrator.execution.gangs.switchboard import LOST
-from orchestrator.execution.session import Job, TrialSession, WorkerSettings, watched
-from orchestrator.execution.trainable import failure_reason, free_memory, has_lost_its_gpu, open_stream
+from orchestrator.runtime.gangs.rendezvous import LOST
+from orchestrator.runtime.worker.actor import failure_reason, free_memory, has_lost_its_gpu, open_stream
+from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings, watched
 from orchestrator.training import ProcessGroupRanks, Ranks
 
 PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")

@@ -10,11 +10,11 @@ from torch import nn
 
 from orchestrator.data import AnyDataset, Examples
 from orchestrator.errors import StorageError
-from orchestrator.execution.ledger import Ledger, TrialRecord
-from orchestrator.execution.trial_files import best_weights, trial_folder
-from orchestrator.execution.winner import Answers
+from orchestrator.evaluation.winner import Answers
 from orchestrator.networks import build_network
+from orchestrator.runtime.worker.trial_files import best_weights, trial_folder
 from orchestrator.storage import Storage
+from orchestrator.sweep.trial_table import Ledger, TrialRecord
 from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
 
 # other devices, numbers of threads and workers round otherwise

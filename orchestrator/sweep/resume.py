@@ -14,10 +14,6 @@ import pandas as pd
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, StorageError, TrackingError, UsageError
-from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.finish import check_outcome, finish_later, forget_registration, model_is_lost
-from orchestrator.execution.plan import sampler_of, space_size
-from orchestrator.execution.sweep import SweepResult, continue_sweep, made_anew
 from orchestrator.journal import Begun, Closed, Drawn, Event, Opened, Reported
 from orchestrator.journal.folder import (
     FINISHED,
@@ -31,8 +27,12 @@ from orchestrator.journal.folder import (
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.lock import locked
 from orchestrator.journal.package import kept_package
+from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.sweeps import SweepResult, continue_sweep, made_anew
 from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
+from orchestrator.sweep.finalize import check_outcome, finish_later, forget_registration, model_is_lost
+from orchestrator.sweep.plan import sampler_of, space_size
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.registry import Registration

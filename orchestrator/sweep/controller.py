@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.budget import TimeBudget
-from orchestrator.execution.disk import Disk
-from orchestrator.execution.ledger import (
+from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
+from orchestrator.runtime.worker.session import Job
+from orchestrator.search import Continuation, Observation, Proposals, Scheduler, Verdict
+from orchestrator.sweep.admission import MIN_FAILURES, Limits, Room
+from orchestrator.sweep.budget import TimeBudget
+from orchestrator.sweep.disk import Disk
+from orchestrator.sweep.trial_table import (
     FAILED,
     FINAL,
     FINISHED,
@@ -24,10 +28,6 @@ from orchestrator.execution.ledger import (
     Listener,
     TrialRecord,
 )
-from orchestrator.execution.limits import MIN_FAILURES, Limits, Room
-from orchestrator.execution.session import Job
-from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
-from orchestrator.search import Continuation, Observation, Proposals, Scheduler, Verdict
 from orchestrator.training import EpochReport
 
 # a process that is ended by its epoch timeout is noticed within this time

@@ -18,9 +18,9 @@ from orchestrator.data import (
     prepare_dataset,
     prepare_streamed,
 )
-from orchestrator.execution.slots import Slots
 from orchestrator.networks import is_custom, never_read, settings_asked_for
 from orchestrator.search import SearchSpace, SpecSampler, located, space_of
+from orchestrator.sweep.slots import Slots
 from orchestrator.training import SHARED_PARAMETERS, Metric, feature_shape, find_metric
 
 # so many configurations are looked at to see which settings a network reads

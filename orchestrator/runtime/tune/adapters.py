@@ -16,9 +16,9 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from orchestrator.cluster import lost_ray, ray_logs
-from orchestrator.execution.director import Director
-from orchestrator.execution.losses import explain_loss
+from orchestrator.runtime.losses import explain_loss
 from orchestrator.search import Verdict
+from orchestrator.sweep.controller import Director
 
 Result = TypeVar("Result")
 OBJECTIVE = "objective"

@@ -17,9 +17,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.cluster import lost_ray
 from orchestrator.config import ResourceConfig
-from orchestrator.execution.gangs.switchboard import Switchboard
-from orchestrator.execution.gangs.worker import gang_worker
-from orchestrator.execution.losses import shorten
+from orchestrator.runtime.gangs.rendezvous import Switchboard
+from orchestrator.runtime.gangs.worker import gang_worker
+from orchestrator.runtime.losses import shorten
 from orchestrator.storage import Storage
 from orchestrator.training import process_group_backend
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import StorageError
-from orchestrator.execution import finish
-from orchestrator.execution.finish import (
+from orchestrator.storage import Storage
+from orchestrator.sweep import finalize
+from orchestrator.sweep.finalize import (
     MODEL_FOLDER,
     Outcome,
     check_outcome,
@@ -17,7 +18,6 @@ from orchestrator.execution.finish import (
     forget_outcome,
     forget_registration,
 )
-from orchestrator.storage import Storage
 from orchestrator.tracking.registry import Registration
 
 OUTCOME = Outcome("finished", 3, 5, "accuracy", True, 0.9, {"accuracy": 0.8}, {"finished": 4}, "digest", True, 1.7e9)
@@ -51,7 +51,7 @@ def registered(monkeypatch):
         found.append((run_id, (folder / "part" / "weights").read_bytes()))
         return Registration(name, str(len(found)), True, "it is the first champion")
 
-    monkeypatch.setattr(finish, "register_bundle", register)
+    monkeypatch.setattr(finalize, "register_bundle", register)
     return found
 
 
@@ -82,7 +82,7 @@ def test_a_model_is_registered_once_however_often_it_is_tried(storage, registere
 
 def test_a_model_that_was_damaged_in_the_folder_is_not_registered(storage, registered, tmp_path):
     shutil.copytree(tmp_path / MODEL_FOLDER, tmp_path / "copy")
-    replace(OUTCOME, files=finish._digest_of_files(tmp_path / "copy")).save(storage)
+    replace(OUTCOME, files=finalize._digest_of_files(tmp_path / "copy")).save(storage)
     storage.write(f"{MODEL_FOLDER}/part/weights", b"numberz")
     with pytest.raises(StorageError, match=r"damaged .*--from-trial iris:3"):
         finish_later(Tracker(), "iris", "finished", storage)

@@ -19,8 +19,8 @@ import torch.distributed as dist
 from orchestrator.config import ResourceConfig
 from orchestrator.data import AnyDataset, Dataset, Examples, PartName, StreamedDataset
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.admission import place_wanted
-from orchestrator.execution.trainable import failure_reason
+from orchestrator.runtime.tune.admission import place_wanted
+from orchestrator.runtime.worker.actor import failure_reason
 from orchestrator.training import ProcessGroupRanks, Ranks, TrialSpec, process_group_backend, train_trial
 
 # a probe is made longer until its epoch takes so long, or has all rows

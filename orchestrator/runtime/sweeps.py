@@ -19,11 +19,6 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, load_table
 from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
-from orchestrator.execution.assembly import Hooks, Origin, Say, assemble, first_header, last_header
-from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
-from orchestrator.execution.search import quiet_tune, run_trials
-from orchestrator.execution.sharing import check_shared
-from orchestrator.execution.slots import cluster_slots
 from orchestrator.journal.folder import (
     FAILED,
     FINISHED,
@@ -38,7 +33,12 @@ from orchestrator.journal.folder import (
     write_header,
 )
 from orchestrator.journal.lock import Lock, locked
+from orchestrator.runtime.assembly import Hooks, Origin, Say, assemble, first_header, last_header
+from orchestrator.runtime.sharing import check_shared
+from orchestrator.runtime.tune.run import quiet_tune, run_trials
 from orchestrator.storage import Storage
+from orchestrator.sweep.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
+from orchestrator.sweep.slots import cluster_slots
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
 from orchestrator.tracking.registry import Registration
@@ -47,8 +47,8 @@ from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.training import Metric
 
 if TYPE_CHECKING:
-    from orchestrator.execution.gangs.pool import GangPool
-    from orchestrator.execution.ledger import Listener, TrialRecord
+    from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.sweep.trial_table import Listener, TrialRecord
 
 QUICK_SECONDS = 2.0
 GANG_FOLDER = "gangs"
@@ -167,7 +167,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 _shared(origin.storage, lock),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
-                from orchestrator.execution.lifeline import told_how_to_go_on
+                from orchestrator.runtime.tune.lifeline import told_how_to_go_on
 
                 connected.set_result(None)
                 plan = planning.result()
@@ -199,7 +199,7 @@ def _runner(connected: Future[None]) -> Run:
 
     def run(function: Any, numbers: Iterable[int]) -> Iterator[Any]:  # noqa: ANN401
         connected.result()
-        from orchestrator.execution.streaming import run_on_cluster
+        from orchestrator.runtime.streaming import run_on_cluster
 
         return run_on_cluster(function, numbers)
 
@@ -239,7 +239,7 @@ def made_anew(known: Header, tracker: SweepTracker) -> str:
 
 
 def _describe_data(config: SweepConfig) -> dict[str, str]:
-    from orchestrator.execution.train import describe_origin
+    from orchestrator.runtime.train import describe_origin
 
     return describe_origin(config.model_dump(include={"data", "target", "task", "categorical", "ignore"}))
 
@@ -300,7 +300,7 @@ def _pool(
     if set(sizes.values()) == {1}:
         yield None
         return
-    from orchestrator.execution.gangs.pool import GangPool
+    from orchestrator.runtime.gangs.pool import GangPool
 
     pool = GangPool(config.resources, storage.child(GANG_FOLDER))
     try:
@@ -326,10 +326,10 @@ def _run(
     lock: Lock,
     started: float,
 ) -> SweepResult:
-    from orchestrator.execution.choice import drop_lost, sentences
-    from orchestrator.execution.finish import find_winner, finish, forget_outcome
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
+    from orchestrator.sweep.choice import drop_lost, sentences
+    from orchestrator.sweep.finalize import find_winner, finish, forget_outcome
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     header = last_header(header, slots)

@@ -16,7 +16,7 @@ from torch import nn
 
 from orchestrator.data import AnyDataset
 from orchestrator.errors import DiskBudgetError, StorageError, UnreachableStorageError
-from orchestrator.execution.trial_files import TrialFiles, load_state
+from orchestrator.runtime.worker.trial_files import TrialFiles, load_state
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, graft, pack_weights, train_trial
 

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ExecutionError
-from orchestrator.execution.budget import TimeBudget
-from orchestrator.execution.director import Director
-from orchestrator.execution.disk import HELD_SHARE, Disk, quota
-from orchestrator.execution.ledger import FINAL, Ledger
-from orchestrator.execution.limits import Limits
 from orchestrator.journal import Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
 from orchestrator.journal.events import from_line, to_line
 from orchestrator.search import Proposals, SpecSampler, Verdict, build_scheduler, load_space
 from orchestrator.storage import Storage
+from orchestrator.sweep.admission import Limits
+from orchestrator.sweep.budget import TimeBudget
+from orchestrator.sweep.controller import Director
+from orchestrator.sweep.disk import HELD_SHARE, Disk, quota
+from orchestrator.sweep.trial_table import FINAL, Ledger
 from orchestrator.training import EpochReport, Metric
 
 SCHEDULERS = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]

@@ -16,16 +16,16 @@ from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
 from orchestrator.data import AnyDataset, Table, Task
 from orchestrator.errors import ArchitectureError
-from orchestrator.execution.disk import most_bytes
-from orchestrator.execution.plan import SweepPlan, describe, make_plan
-from orchestrator.execution.search import quiet_tune
-from orchestrator.execution.slots import Slots, cluster_slots
 from orchestrator.networks import build_network, is_custom
+from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.search import batch_sizes, expected_epochs, find_extremes
+from orchestrator.sweep.disk import most_bytes
+from orchestrator.sweep.plan import SweepPlan, describe, make_plan
+from orchestrator.sweep.slots import Slots, cluster_slots
 from orchestrator.training import TrialSpec, feature_shape
 
 if TYPE_CHECKING:
-    from orchestrator.execution.probe import Probe
+    from orchestrator.runtime.probe.probe import Probe
 
 BYTES_PER_PARAMETER = 4
 SAMPLES = 60
@@ -161,7 +161,7 @@ def estimate_sweep(
     with ray_session(config.address):
         import ray
 
-        from orchestrator.execution.probe import rows_to_probe
+        from orchestrator.runtime.probe.probe import rows_to_probe
 
         slots = cluster_slots(config, plan.workers, plan.trials, plan.readers)
         say("probing the smallest and the largest network ...")
@@ -202,7 +202,7 @@ def _probe_all(
     reading: float,
 ) -> Iterator[tuple[str, tuple[ArchitectureEstimate, Cost]]]:
     """Estimates of all architectures; those with equally many workers share processes, as their trials do."""
-    from orchestrator.execution.probe import Probe
+    from orchestrator.runtime.probe.probe import Probe
 
     timeout = plan.config.placement_timeout.total_seconds()
     for size in sorted(set(plan.workers.values())):

@@ -14,8 +14,8 @@ import torch
 from orchestrator.data import AnyDataset, StreamedDataset, Task, is_parquet_folder, prepare_dataset, prepare_streamed
 from orchestrator.data.sources import load_table
 from orchestrator.errors import TrackingError, UsageError
-from orchestrator.execution.plan import describe
-from orchestrator.execution.train import TrainResult, train_spec
+from orchestrator.runtime.train import TrainResult, train_spec
+from orchestrator.sweep.plan import describe
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import StoredTrial, find_trial
 from orchestrator.training import EpochReport, find_metric

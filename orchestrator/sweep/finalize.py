@@ -11,14 +11,14 @@ from pathlib import Path
 
 from orchestrator.data import Examples, PartName, StreamedDataset
 from orchestrator.errors import ExecutionError, StorageError, TrackingError
-from orchestrator.execution.choice import choose, sentences
-from orchestrator.execution.director import Director
-from orchestrator.execution.ledger import TrialRecord
-from orchestrator.execution.plan import SweepPlan
-from orchestrator.execution.winner import Winner, figure_of, make_winner, rows_of
+from orchestrator.evaluation.winner import Winner, figure_of, make_winner, rows_of
 from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
+from orchestrator.sweep.choice import choose, sentences
+from orchestrator.sweep.controller import Director
+from orchestrator.sweep.plan import SweepPlan
+from orchestrator.sweep.trial_table import TrialRecord
 from orchestrator.tracking import tags
 from orchestrator.tracking.looks import count_looks
 from orchestrator.tracking.registry import Registration, register_bundle
@@ -344,7 +344,7 @@ def _keep_model(folder: Path, storage: Storage) -> None:
 def _rows(plan: SweepPlan, part: PartName) -> Iterable[Examples]:
     if not isinstance(plan.dataset, StreamedDataset):
         return rows_of(plan.dataset, part)
-    from orchestrator.execution.streaming import encoded_part, fetch
+    from orchestrator.runtime.streaming import encoded_part, fetch
 
     return fetch(encoded_part(plan.dataset, part))
 

@@ -6,9 +6,9 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.config import SweepConfig
-from orchestrator.execution.ledger import FINAL, Ledger, TrialRecord
-from orchestrator.execution.trial_files import CHECKPOINTS, forget_trial
+from orchestrator.runtime.worker.trial_files import CHECKPOINTS, forget_trial
 from orchestrator.storage import Storage
+from orchestrator.sweep.trial_table import FINAL, Ledger, TrialRecord
 
 # one half is for trials that run, the other for those that wait and for the best ones; the rest for the journal
 RUNNING_SHARE, HELD_SHARE = 0.475, 0.475

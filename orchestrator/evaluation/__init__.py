@@ -1,0 +1,1 @@
+"""What a model is worth: its figures on the test rows."""

@@ -1,1 +1,0 @@
-"""Where trials run: sweeps over Ray Tune, and single training runs."""

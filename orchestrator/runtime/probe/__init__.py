@@ -1,0 +1,1 @@
+"""What a sweep would take: measured on probes of its smallest and largest networks."""
