@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.runtime.sweeps import SweepResult, sweep
     from orchestrator.runtime.train import TrainResult, train
     from orchestrator.search import SearchSpace, load_space
-    from orchestrator.serving.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
+    from orchestrator.serving.control.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
     from orchestrator.sweep.reproduce import Again, train_again
     from orchestrator.sweep.resume import SyncResult, resume, sync
     from orchestrator.tracking.rollout import Rollout
@@ -35,7 +35,7 @@ _HOMES = {
     "ModelBundle": "bundle",
     "OrchestratorError": "errors",
     "Rollout": "tracking.rollout",
-    "RolloutChange": "serving.rollouts",
+    "RolloutChange": "serving.control.rollouts",
     "Schema": "data",
     "SearchSpace": "search",
     "ServeConfig": "config",
@@ -45,15 +45,15 @@ _HOMES = {
     "Table": "data",
     "TrainResult": "runtime.train",
     "TrialSpec": "training",
-    "abort": "serving.rollouts",
-    "canary": "serving.rollouts",
+    "abort": "serving.control.rollouts",
+    "canary": "serving.control.rollouts",
     "load_space": "search",
     "load_table": "data",
     "prepare_dataset": "data",
-    "promote": "serving.rollouts",
+    "promote": "serving.control.rollouts",
     "resume": "sweep.resume",
-    "rollback": "serving.rollouts",
-    "shadow": "serving.rollouts",
+    "rollback": "serving.control.rollouts",
+    "shadow": "serving.control.rollouts",
     "sweep": "runtime.sweeps",
     "sync": "sweep.resume",
     "train": "runtime.train",

@@ -92,7 +92,7 @@ Example:
 def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See DEPLOY."""
     from orchestrator.config import ServeConfig
-    from orchestrator.serving.deploy import run_endpoint, start_in_background
+    from orchestrator.serving.control.deploy import run_endpoint, start_in_background
 
     if as_json and not detach:
         raise click.UsageError("--json needs --detach")
@@ -119,8 +119,8 @@ def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
 @json_option
 def status(jobs_address: str | None, as_json: bool) -> None:
     """See STATUS."""
-    from orchestrator.serving.control import status_of
-    from orchestrator.serving.deployments import list_deployments
+    from orchestrator.serving.control.control_socket import status_of
+    from orchestrator.serving.control.deployments import list_deployments
 
     found = [status_of(deployment) for deployment in list_deployments()]
     if as_json:
@@ -143,7 +143,7 @@ def status(jobs_address: str | None, as_json: bool) -> None:
 @click.argument("name")
 def undeploy(name: str) -> None:
     """See UNDEPLOY."""
-    from orchestrator.serving.deployments import undeploy as stop
+    from orchestrator.serving.control.deployments import undeploy as stop
 
     deployment = stop(name)
     click.echo(f"{deployment.name} on {deployment.url} is stopped")

@@ -12,8 +12,8 @@ from orchestrator.environment import aside
 from orchestrator.errors import ServingError
 
 if TYPE_CHECKING:
-    from orchestrator.serving.control import Followed
-    from orchestrator.serving.rollouts import RolloutChange
+    from orchestrator.serving.control.control_socket import Followed
+    from orchestrator.serving.control.rollouts import RolloutChange
 
 PROMOTE = """Make VERSION of the registered model NAME the champion, or let it try first.
 
@@ -80,7 +80,7 @@ def promote(
         raise click.UsageError("--breaking is for a version that takes traffic, --abort ends that")
 
     def change() -> RolloutChange:
-        from orchestrator.serving import rollouts
+        from orchestrator.serving.control import rollouts
 
         if aborting:
             return rollouts.abort(name, tracking_uri=tracking_uri)
@@ -104,7 +104,7 @@ def rollback(name: str, breaking: bool, tracking_uri: str | None, as_json: bool)
     """See ROLLBACK."""
 
     def change() -> RolloutChange:
-        from orchestrator.serving import rollouts
+        from orchestrator.serving.control import rollouts
 
         return rollouts.rollback(name, tracking_uri=tracking_uri, breaking=breaking)
 
@@ -163,6 +163,6 @@ def endpoint_sentence(followed: Followed) -> str:
         return f"{where} stays with version {serving.get('champion')}: it was deployed with a version of its own"
     if followed.problem:
         return f"{where} does not answer with it yet: {followed.problem}"
-    from orchestrator.serving.control import answering_with
+    from orchestrator.serving.control.control_socket import answering_with
 
     return f"{where} answers with {answering_with(serving)}"

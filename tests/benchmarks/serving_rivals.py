@@ -25,8 +25,8 @@ class Model:
         from orchestrator.bundle import ModelBundle
         from orchestrator.data.answers import predictions
         from orchestrator.data.columnar import ColumnarEncoder
-        from orchestrator.serving.execution import TORCH_FILE, convert, load_onnx, load_torch
-        from orchestrator.serving.requests import parse_rows
+        from orchestrator.serving.http.bodies import parse_rows
+        from orchestrator.serving.inference.engines import TORCH_FILE, convert, load_onnx, load_torch
 
         bundle = ModelBundle.load(folder)
         self.schema, self.target = bundle.schema, bundle.target_encoder

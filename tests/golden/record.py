@@ -251,7 +251,7 @@ def bundle_of(name: str, folder: Path) -> None:
 def documents(name: str) -> dict[str, object]:
     """What a recorded bundle tells the world: OpenAPI, MLflow's signature, its description."""
     from orchestrator.bundle import ModelBundle
-    from orchestrator.serving.openapi import DescribedModel, openapi_document
+    from orchestrator.serving.http.openapi import DescribedModel, openapi_document
     from orchestrator.tracking.versions import signature_of
 
     bundle = ModelBundle.load(HERE / "bundles" / name)

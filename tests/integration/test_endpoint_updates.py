@@ -22,8 +22,8 @@ import orchestrator
 from orchestrator.bundle import make_bundle
 from orchestrator.data import load_table
 from orchestrator.errors import BundleError
-from orchestrator.serving.control import status_of
-from orchestrator.serving.deployments import find_deployment
+from orchestrator.serving.control.control_socket import status_of
+from orchestrator.serving.control.deployments import find_deployment
 from orchestrator.tracking.registry import Figure, register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for

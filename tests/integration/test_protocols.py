@@ -13,9 +13,9 @@ import uvicorn
 from support import free_port, mixed_frame, train_bundle
 from tritonclient.utils import InferenceServerException
 
-from orchestrator.serving.endpoint import Endpoint
-from orchestrator.serving.hosting import Settings
-from orchestrator.serving.served import prepare
+from orchestrator.serving.http.endpoint import Endpoint
+from orchestrator.serving.inference.hosting import Settings
+from orchestrator.serving.inference.prepared_model import prepare
 
 TABLE = mixed_frame()
 TOKEN = "t" * 32

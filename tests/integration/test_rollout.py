@@ -21,11 +21,11 @@ import orchestrator
 from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
-from orchestrator.serving import following
-from orchestrator.serving.control import Followed
-from orchestrator.serving.following import Models
-from orchestrator.serving.gates import check_bundle, check_metric, gate_version
-from orchestrator.serving.telemetry.merge import empty
+from orchestrator.serving.control import registry_watcher
+from orchestrator.serving.control.control_socket import Followed
+from orchestrator.serving.control.gates import check_bundle, check_metric, gate_version
+from orchestrator.serving.control.registry_watcher import Models
+from orchestrator.serving.telemetry.merging import empty
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tracking import rollout
 from orchestrator.tracking.registry import Figure, register_bundle
@@ -721,7 +721,7 @@ def test_what_ends_the_look_at_one_model_keeps_no_other_from_its_version(registr
     second = models.add(f"models:/{other}@champion")
     for changed in (name, other):
         registry.client.set_registered_model_alias(changed, "champion", "2")
-    prepare, calls = following.prepare, []
+    prepare, calls = registry_watcher.prepare, []
 
     def full_at_the_second(*arguments):
         calls.append(arguments)
@@ -729,7 +729,7 @@ def test_what_ends_the_look_at_one_model_keeps_no_other_from_its_version(registr
             raise OSError(28, "No space left on device")
         return prepare(*arguments)
 
-    monkeypatch.setattr(following, "prepare", full_at_the_second)
+    monkeypatch.setattr(registry_watcher, "prepare", full_at_the_second)
     with pytest.raises(OSError, match="No space"):
         models.follow(applied.append)
     assert applied[-1][name]["champion"]["version"] == model.serving()["champion"] == "2"
@@ -749,8 +749,8 @@ def test_a_version_whose_files_were_away_is_served_when_they_are_back(registry, 
     # not every two seconds
     models.follow(applied.append)
     assert (model.serving()["champion"], applied) == ("1", [])
-    later = time.monotonic() + following.FIRST_PAUSE
-    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=lambda: later))
+    later = time.monotonic() + registry_watcher.FIRST_PAUSE
+    monkeypatch.setattr(registry_watcher, "time", SimpleNamespace(monotonic=lambda: later))
     models.follow(applied.append)
     assert (model.serving()["champion"], model.problem, model.refused) == ("2", None, {})
 

@@ -27,8 +27,8 @@ from orchestrator.bundle import make_bundle
 from orchestrator.data import load_table
 from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError
-from orchestrator.serving.control import status_of
-from orchestrator.serving.deployments import (
+from orchestrator.serving.control.control_socket import status_of
+from orchestrator.serving.control.deployments import (
     PLACE_PREFIX,
     Deployment,
     abandoned_places,
@@ -39,9 +39,9 @@ from orchestrator.serving.deployments import (
     recorded,
     undeploy,
 )
-from orchestrator.serving.haproxy import real_binary
-from orchestrator.serving.hosting import Settings
-from orchestrator.serving.served import prepare
+from orchestrator.serving.control.haproxy import real_binary
+from orchestrator.serving.inference.hosting import Settings
+from orchestrator.serving.inference.prepared_model import prepare
 
 OK, INVALID = 200, 422
 FRAME = load_table("sklearn:iris").frame.drop(columns="target")
@@ -76,7 +76,7 @@ class Served:
     def __init__(self, folder, client):
         import ray
 
-        from orchestrator.serving.replica import COLLECTOR, NAMESPACE
+        from orchestrator.serving.control.replica import COLLECTOR, NAMESPACE
         from orchestrator.serving.telemetry.collector import Collector
 
         self.folder, self.client, self.number = folder, client, 0
@@ -124,7 +124,7 @@ def served(ray_cluster, bundle_folder, tmp_path_factory):
     import ray
     from ray import serve
 
-    from orchestrator.serving.replica import serve_application
+    from orchestrator.serving.control.replica import serve_application
 
     folder = tmp_path_factory.mktemp("prepared") / "iris"
     prepare(bundle_folder, folder)

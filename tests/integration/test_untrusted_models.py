@@ -14,7 +14,7 @@ from support import TrackingServer, empty_store, mixed_frame, train_bundle
 import orchestrator
 from orchestrator.cli import main
 from orchestrator.errors import BundleError, GateError
-from orchestrator.serving.following import Models
+from orchestrator.serving.control.registry_watcher import Models
 from orchestrator.tracking.models import fetch_model
 from orchestrator.tracking.registry import Figure, register_bundle
 from orchestrator.tracking.rollout import read_rollout

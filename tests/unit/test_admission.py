@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.serving.admission import Budget, FullError, Memory, Share, most_cells
-from orchestrator.serving.memory import Trimming
+from orchestrator.serving.control.allocator import Trimming
+from orchestrator.serving.http.admission import Budget, FullError, Memory, Share, most_cells
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(max_size=3)),

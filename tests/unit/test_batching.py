@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.serving.batching import Batcher, OverloadedError
+from orchestrator.serving.inference.batching import Batcher, OverloadedError
 
 
 class Model:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from orchestrator.data import Column, ColumnKind, Schema, Target, Task
 from orchestrator.data.encoder import numeric_values
 from orchestrator.errors import InvalidValueError
-from orchestrator.serving.compatibility import breaking_changes, listed
+from orchestrator.serving.control.compatibility import breaking_changes, listed
 
 TARGET = Target("churn", Task.BINARY, ("no", "yes"))
 FORMATS = st.sampled_from([None, "ISO8601", "%d.%m.%Y", "%m/%d/%Y"])

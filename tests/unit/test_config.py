@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config import ServeConfig, SweepConfig
 from orchestrator.errors import ConfigError
-from orchestrator.serving.deploy import command_options
+from orchestrator.serving.control.deploy import command_options
 from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, show_number, show_seconds
 
 

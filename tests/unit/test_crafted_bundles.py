@@ -19,8 +19,8 @@ from orchestrator.bundle.archive import load_network, load_program, module_of
 from orchestrator.bundle.content import read_content
 from orchestrator.bundle.files import LIMITS, read_folder
 from orchestrator.errors import BundleError
-from orchestrator.serving.execution import convert
-from orchestrator.serving.served import load_served, prepare
+from orchestrator.serving.inference.engines import convert
+from orchestrator.serving.inference.prepared_model import load_served, prepare
 
 
 @pytest.fixture(scope="module")

@@ -31,12 +31,12 @@ from orchestrator.bundle import make_bundle
 from orchestrator.config import ServeConfig
 from orchestrator.data import load_table, prepare_dataset
 from orchestrator.errors import BundleError
-from orchestrator.serving import auth, browsers
-from orchestrator.serving import replica as serving_replica
-from orchestrator.serving.batching import Batcher
-from orchestrator.serving.endpoint import Endpoint
-from orchestrator.serving.hosting import Hosted, Limits, Settings, Version
-from orchestrator.serving.served import prepare
+from orchestrator.serving.control import replica as serving_replica
+from orchestrator.serving.http import auth, browsers
+from orchestrator.serving.http.endpoint import Endpoint
+from orchestrator.serving.inference.batching import Batcher
+from orchestrator.serving.inference.hosting import Hosted, Limits, Settings, Version
+from orchestrator.serving.inference.prepared_model import prepare
 
 OK, INVALID = 200, 422
 EXECUTIONS = ("torch", "onnxruntime")
@@ -648,7 +648,7 @@ def test_more_than_the_limits_is_refused(folders):
 
 
 def test_one_request_may_be_as_large_as_its_limit_allows(folders, monkeypatch):
-    monkeypatch.setattr("orchestrator.serving.answering.BODIES_IN_MEMORY", 1000)
+    monkeypatch.setattr("orchestrator.serving.http.predict.BODIES_IN_MEMORY", 1000)
     client = serve(configuration(folders, champion="3"))
     assert client.ask("/predict", ROWS[:50]).status_code == OK
 
@@ -656,7 +656,7 @@ def test_one_request_may_be_as_large_as_its_limit_allows(folders, monkeypatch):
 def test_together_bodies_have_a_limit(folders, monkeypatch):
     body = len(json.dumps(ROWS[:8]).encode())
     # what waits for the network is smaller than the body, but it counts
-    monkeypatch.setattr("orchestrator.serving.answering.BODIES_IN_MEMORY", body + 100)
+    monkeypatch.setattr("orchestrator.serving.http.predict.BODIES_IN_MEMORY", body + 100)
     network = Network()
     client = with_network(folders, network)
 
@@ -671,8 +671,8 @@ def test_together_bodies_have_a_limit(folders, monkeypatch):
 
 
 def test_large_bodies_are_parsed_one_after_another_when_they_have_many_cells(folders, monkeypatch):
-    monkeypatch.setattr("orchestrator.serving.answering.LARGE_BODY", 0)
-    monkeypatch.setattr("orchestrator.serving.answering.CELLS_AT_ONCE", 100)
+    monkeypatch.setattr("orchestrator.serving.http.predict.LARGE_BODY", 0)
+    monkeypatch.setattr("orchestrator.serving.http.predict.CELLS_AT_ONCE", 100)
     client = serve(configuration(folders, champion="3"), limits=Limits(queue=3, timeout=SECONDS))
     parse, running, most = client.endpoint._parse_predict, Counter(), []
 

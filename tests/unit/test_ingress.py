@@ -21,11 +21,11 @@ from support import free_port
 from orchestrator.cli.endpoints import _sentences
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
-from orchestrator.serving import deploy
-from orchestrator.serving.control import answering, status_of
-from orchestrator.serving.deploy import command_options
-from orchestrator.serving.deployments import Deployment, private_place, undeploy, wait_until_answering
-from orchestrator.serving.haproxy import (
+from orchestrator.serving.control import deploy
+from orchestrator.serving.control.control_socket import answering, status_of
+from orchestrator.serving.control.deploy import command_options
+from orchestrator.serving.control.deployments import Deployment, private_place, undeploy, wait_until_answering
+from orchestrator.serving.control.haproxy import (
     MESSAGES,
     Mending,
     check_ray,
@@ -35,9 +35,15 @@ from orchestrator.serving.haproxy import (
     written,
     written_by_serve,
 )
-from orchestrator.serving.ingress import check_access, free_port_or_complain, ingress_problems, listens, plan_ingress
-from orchestrator.serving.scaling import wanted
-from orchestrator.serving.supervisor import DEATHS_FILE, Deaths, note_failure
+from orchestrator.serving.control.haproxy_watchdog import DEATHS_FILE, Deaths, note_failure
+from orchestrator.serving.control.ingress import (
+    check_access,
+    free_port_or_complain,
+    ingress_problems,
+    listens,
+    plan_ingress,
+)
+from orchestrator.serving.control.scaling import wanted
 
 needs_haproxy = pytest.mark.skipif(real_binary() is None, reason="HAProxy is not installed")
 
@@ -276,7 +282,7 @@ STARTER = """#!{python}
 import sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 import psutil
-from orchestrator.serving.deployments import Deployment, recorded
+from orchestrator.serving.control.deployments import Deployment, recorded
 
 class Answers(BaseHTTPRequestHandler):
     def do_GET(self):

@@ -21,7 +21,8 @@ from orchestrator.data.answers import Predictions
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
 from orchestrator.errors import InvalidValueError
-from orchestrator.serving.inference_protocol import (
+from orchestrator.serving.http.bodies import InvalidRequestError, parse_invocation, parse_json, parse_rows, refusal
+from orchestrator.serving.http.oip import (
     InferRequest,
     RequestedOutput,
     encode_infer,
@@ -31,9 +32,8 @@ from orchestrator.serving.inference_protocol import (
     parse_infer,
     server_metadata,
 )
-from orchestrator.serving.openapi import DescribedModel, openapi_document
-from orchestrator.serving.openapi_values import value_schema
-from orchestrator.serving.requests import InvalidRequestError, parse_invocation, parse_json, parse_rows, refusal
+from orchestrator.serving.http.openapi import DescribedModel, openapi_document
+from orchestrator.serving.http.openapi_values import value_schema
 
 COLUMNS = (
     Column("size", ColumnKind.NUMERIC),

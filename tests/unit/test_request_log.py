@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from orchestrator.serving import request_log
-from orchestrator.serving.log_retention import prune
-from orchestrator.serving.request_log import RequestLog
+from orchestrator.serving.telemetry import request_log
+from orchestrator.serving.telemetry.log_retention import prune
+from orchestrator.serving.telemetry.request_log import RequestLog
 
 COLUMNS = {"age": [39, None, 41.5], "color": ["red", None, "blue"], "member": [True, False, None]}
 ANSWERS = {"label": ["no", "yes", "no"], "probabilities": np.array([[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]])}

@@ -21,14 +21,14 @@ from orchestrator.data.answers import Difference, Predictions
 from orchestrator.data.distribution import Distribution
 from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
-from orchestrator.serving import running
-from orchestrator.serving.following import Followed, Models, Served
-from orchestrator.serving.ingress import Ingress
+from orchestrator.serving.control import supervisor
+from orchestrator.serving.control.ingress import Ingress
+from orchestrator.serving.control.registry_watcher import Followed, Models, Served
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.collector import REMEMBERED, Collector
 from orchestrator.serving.telemetry.drift import MAX_WAITING_ROWS, ROWS_A_SECOND, WINDOW_ROWS, InputWindow
 from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merge import empty, merge, retire, subtract
+from orchestrator.serving.telemetry.merging import empty, merge, retire, subtract
 from orchestrator.serving.telemetry.prometheus import SHOWN_SECONDS, render
 from orchestrator.serving.telemetry.summary import summary, total_requests
 
@@ -594,11 +594,11 @@ def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_mean
     import ray
 
     monkeypatch.setattr(ray, "get", lambda answer, **_options: answer)
-    monkeypatch.setattr(running, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "FOLLOW_SECONDS", 0.01)
     stop = threading.Event()
     models = Models(tmp_path, None, "torch")
     model = models.models["m"] = Followed("m", "", follows=False)
-    endpoint = running.Running(ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, "")
+    endpoint = supervisor.Running(ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, "")
 
     def serve(version):
         model.roles = {"champion": Served(version, version, tmp_path, SCHEMA, "torch", "")}

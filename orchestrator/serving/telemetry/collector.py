@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.errors import ServingError
-from orchestrator.serving.telemetry.merge import Snapshot, empty, merge, retire
+from orchestrator.serving.telemetry.merging import Snapshot, empty, merge, retire
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.serving.telemetry.summary import summary, total_requests
 

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 
 from orchestrator.serving.telemetry.drift import stability
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merge import Snapshot
+from orchestrator.serving.telemetry.merging import Snapshot
 from orchestrator.serving.telemetry.summary import mean_difference
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
 from orchestrator.serving.telemetry.drift import stability
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merge import Snapshot, subtract
-from orchestrator.serving.telemetry.telemetry import SHADOW_TOLERANCE
+from orchestrator.serving.telemetry.merging import Snapshot, subtract
 
 SHADOW = "shadow"
 SERVER_ERROR = 500

@@ -15,8 +15,16 @@ from orchestrator.bundle import make_bundle
 from orchestrator.bundle.archive import export_network
 from orchestrator.data import prepare_dataset
 from orchestrator.errors import BundleError, ServingError
-from orchestrator.serving.execution import Execution, choose, convert, largest_difference, load, load_onnx, load_torch
-from orchestrator.serving.served import load_served, prepare
+from orchestrator.serving.inference.engines import (
+    Execution,
+    choose,
+    convert,
+    largest_difference,
+    load,
+    load_onnx,
+    load_torch,
+)
+from orchestrator.serving.inference.prepared_model import load_served, prepare
 
 EXECUTIONS = ("torch", "onnxruntime")
 WIDTHS = (3, (4, 2))

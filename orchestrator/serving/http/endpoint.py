@@ -12,11 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import InvalidValueError
-from orchestrator.serving.answering import Answering, Parsed
-from orchestrator.serving.auth import TokenCheck
-from orchestrator.serving.browsers import BrowserCheck
-from orchestrator.serving.hosting import Fetch, Hosted, Settings, Version, load_hosted
-from orchestrator.serving.http import (
+from orchestrator.serving.http.asgi import (
     CLOSE,
     JSON_TYPE,
     MAX_DIGITS,
@@ -35,17 +31,8 @@ from orchestrator.serving.http import (
     respond,
     to_json,
 )
-from orchestrator.serving.inference_protocol import (
-    InferRequest,
-    encode_infer,
-    infer_refusal,
-    model_metadata,
-    parse_infer,
-    server_metadata,
-)
-from orchestrator.serving.openapi import DescribedModel, openapi_document
-from orchestrator.serving.request_log import RequestLog
-from orchestrator.serving.requests import (
+from orchestrator.serving.http.auth import TokenCheck
+from orchestrator.serving.http.bodies import (
     InvalidRequestError,
     TooManyRowsError,
     parse_invocation,
@@ -53,9 +40,22 @@ from orchestrator.serving.requests import (
     parse_rows,
     refusal,
 )
-from orchestrator.serving.served import description_of
+from orchestrator.serving.http.browsers import BrowserCheck
+from orchestrator.serving.http.oip import (
+    InferRequest,
+    encode_infer,
+    infer_refusal,
+    model_metadata,
+    parse_infer,
+    server_metadata,
+)
+from orchestrator.serving.http.openapi import DescribedModel, openapi_document
+from orchestrator.serving.http.predict import Answering, Parsed
+from orchestrator.serving.inference.hosting import Fetch, Hosted, Settings, Version, load_hosted
+from orchestrator.serving.inference.prepared_model import description_of
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.prometheus import CONTENT_TYPE
+from orchestrator.serving.telemetry.request_log import RequestLog
 
 logger = logging.getLogger(__name__)
 FAILED = 500
@@ -102,7 +102,7 @@ class Endpoint:
         self._origins = self._browsers.origins
         self._routes: dict[str, dict[str, Handler]] = {}
         self._executor = ThreadPoolExecutor(thread_name_prefix="model")
-        self._page = (files("orchestrator.serving") / "page.html").read_bytes()
+        self._page = (files("orchestrator.serving.http") / "page.html").read_bytes()
         self._log = RequestLog.wanted(settings, replica)
         self.answering = Answering(settings, self.telemetry, self._executor, self._log)
 

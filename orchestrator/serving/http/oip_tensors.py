@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from orchestrator.data.columnar import Cell
 from orchestrator.data.schema import Label
-from orchestrator.serving.requests import InvalidRequestError
+from orchestrator.serving.http.bodies import InvalidRequestError
 
 Output = list[Label] | NDArray[np.float64]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import ServingError
-from orchestrator.serving.execution import Network
+from orchestrator.serving.inference.engines import Network
 
 # shorter batches are computed where the requests are read: handing them to a thread would cost more
 INLINE_SECONDS = 0.002

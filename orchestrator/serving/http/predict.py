@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from orchestrator.data.answers import Predictions
 from orchestrator.data.columnar import Columns
-from orchestrator.serving.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
-from orchestrator.serving.batching import OverloadedError
-from orchestrator.serving.hosting import Hosted, Settings, Version
-from orchestrator.serving.http import CLOSE, HttpError, Message, Request, header, read_body
-from orchestrator.serving.request_log import RequestLog
+from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
+from orchestrator.serving.http.asgi import CLOSE, HttpError, Message, Request, header, read_body
+from orchestrator.serving.inference.batching import OverloadedError
+from orchestrator.serving.inference.hosting import Hosted, Settings, Version
 from orchestrator.serving.telemetry import Telemetry
-from orchestrator.serving.telemetry.telemetry import SHADOW_TOLERANCE
+from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
+from orchestrator.serving.telemetry.request_log import RequestLog
 
 logger = logging.getLogger(__name__)
 # larger bodies are parsed in a thread, so that others are answered meanwhile

@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestrator.serving.batching import Batcher
-from orchestrator.serving.served import ServedModel, load_served
+from orchestrator.serving.inference.batching import Batcher
+from orchestrator.serving.inference.prepared_model import ServedModel, load_served
 from orchestrator.serving.telemetry import Telemetry
 
 Fetch = Callable[[str, Path], Path]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.data.schema import ColumnKind
-from orchestrator.serving.openapi_values import JsonSchema
+from orchestrator.serving.http.openapi_values import JsonSchema
 
 Paths = dict[str, Any]
 Responses = dict[str, Any]

@@ -21,8 +21,7 @@ import psutil
 from orchestrator.config import ServeConfig
 from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError, UsageError
-from orchestrator.serving.browsers import LOOPBACK_HOSTS
-from orchestrator.serving.haproxy import (
+from orchestrator.serving.control.haproxy import (
     BINARY_VARIABLE,
     BODY_SECONDS_VARIABLE,
     CERTIFICATE_VARIABLE,
@@ -30,10 +29,11 @@ from orchestrator.serving.haproxy import (
     SERVE_VARIABLE,
     real_binary,
 )
-from orchestrator.serving.supervisor import DEATHS_FILE, FAILURE_FILE, read_deaths, read_failure
+from orchestrator.serving.control.haproxy_watchdog import DEATHS_FILE, FAILURE_FILE, read_deaths, read_failure
+from orchestrator.serving.http.browsers import LOOPBACK_HOSTS
 
 WRAPPER = "orchestrator-haproxy"
-MIDDLEWARES = "orchestrator.serving.replica.middlewares"
+MIDDLEWARES = "orchestrator.serving.control.replica.middlewares"
 STOP_SECONDS = 5.0
 # for clients that hold a connection: it is closed after their next answer
 CLOSE_SECONDS = 3.0

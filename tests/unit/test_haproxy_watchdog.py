@@ -16,11 +16,11 @@ import pytest
 from support import free_port
 from test_ingress import needs_haproxy
 
-from orchestrator.serving.haproxy import BODY_SECONDS_VARIABLE, HOST_VARIABLE, written_by_serve
-from orchestrator.serving.supervisor import read_deaths, read_failure
+from orchestrator.serving.control.haproxy import BODY_SECONDS_VARIABLE, HOST_VARIABLE, written_by_serve
+from orchestrator.serving.control.haproxy_watchdog import read_deaths, read_failure
 
 pytestmark = needs_haproxy
-PROGRAM = "from orchestrator.serving.haproxy import main; main()"
+PROGRAM = "from orchestrator.serving.control.haproxy import main; main()"
 WAIT = 30
 
 

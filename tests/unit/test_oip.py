@@ -12,7 +12,8 @@ from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.http._utils import _get_inference_request
 
 from orchestrator.data import Column, ColumnKind, Schema, Target, Task
-from orchestrator.serving.inference_protocol import (
+from orchestrator.serving.http.bodies import InvalidRequestError, TooManyRowsError
+from orchestrator.serving.http.oip import (
     InferRequest,
     RequestedOutput,
     encode_infer,
@@ -21,7 +22,6 @@ from orchestrator.serving.inference_protocol import (
     parse_infer,
     server_metadata,
 )
-from orchestrator.serving.requests import InvalidRequestError, TooManyRowsError
 
 COLUMNS = (
     Column("size", ColumnKind.NUMERIC),

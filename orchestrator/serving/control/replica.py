@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import OrchestratorError, ServingError
-from orchestrator.serving.endpoint import Endpoint
-from orchestrator.serving.hosting import Settings
-from orchestrator.serving.http import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
-from orchestrator.serving.memory import Trimming, give_back, prefer_small
-from orchestrator.serving.scaling import BUSY, MOST_BUSY
+from orchestrator.serving.control.allocator import Trimming, give_back, prefer_small
+from orchestrator.serving.control.scaling import BUSY, MOST_BUSY
+from orchestrator.serving.http.asgi import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
+from orchestrator.serving.http.endpoint import Endpoint
+from orchestrator.serving.inference.hosting import Settings
 
 logger = logging.getLogger(__name__)
 COLLECTOR = "orchestrator-collector"
@@ -241,7 +241,7 @@ def serve_application(settings: Settings, replicas: tuple[int, int], downscale_d
                 look_back_period_s=15.0,
                 upscale_delay_s=5.0,
                 downscale_delay_s=downscale_delay,
-                policy=AutoscalingPolicy(policy_function="orchestrator.serving.scaling:desired_replicas"),
+                policy=AutoscalingPolicy(policy_function="orchestrator.serving.control.scaling:desired_replicas"),
             )
         }
     deployment = serve.deployment(serve.ingress()(Replica), name="endpoint")

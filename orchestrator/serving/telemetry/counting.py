@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from orchestrator.serving.telemetry.drift import InputWindow
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merge import Snapshot
+from orchestrator.serving.telemetry.merging import Snapshot
 
 if TYPE_CHECKING:
     from orchestrator.data.answers import Difference

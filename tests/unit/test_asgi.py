@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
-from orchestrator.serving import auth
-from orchestrator.serving.auth import TokenCheck, read_tokens
-from orchestrator.serving.http import HttpError, read_body
+from orchestrator.serving.http import auth
+from orchestrator.serving.http.asgi import HttpError, read_body
+from orchestrator.serving.http.auth import TokenCheck, read_tokens
 
 LIMIT = 1000
 GOOD, OTHER = "a" * 32, "b" * 32

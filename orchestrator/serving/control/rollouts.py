@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
-from orchestrator.serving.gates import gate_version
+from orchestrator.serving.control.gates import gate_version
 from orchestrator.tracking import rollout as registry
 from orchestrator.tracking.rollout import Rollout, existing_version, previous_champion, read_rollout
 from orchestrator.tracking.store import client_for
@@ -15,7 +15,7 @@ from orchestrator.tracking.store import client_for
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from orchestrator.serving.control import Followed
+    from orchestrator.serving.control.control_socket import Followed
 
 FOLLOW_SECONDS = 30.0
 DEFAULT_WEIGHT = 10
@@ -172,6 +172,6 @@ def _beside(
 def _followed(former: str | None, rollout: Rollout, checks: list[str]) -> RolloutChange:
     """Tells this machine's endpoints and waits until they serve it."""
     # Ray Serve is only needed once the registry has changed
-    from orchestrator.serving.control import follow_now
+    from orchestrator.serving.control.control_socket import follow_now
 
     return RolloutChange(former, rollout, checks, follow_now(rollout.name, FOLLOW_SECONDS))

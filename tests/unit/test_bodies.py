@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.data import Column, ColumnKind, Schema, Target, Task
-from orchestrator.serving.requests import (
+from orchestrator.serving.http.bodies import (
     InvalidRequestError,
     TooManyRowsError,
     parse_invocation,
@@ -282,7 +282,7 @@ def test_too_many_rows_are_refused(parse, body):
 
 def test_replicas_parse_and_encode_without_torch_and_ray():
     program = (
-        "import sys, orchestrator.serving.requests, orchestrator.data.columnar\n"
+        "import sys, orchestrator.serving.http.bodies, orchestrator.data.columnar\n"
         "print([name for name in ('torch', 'ray', 'mlflow', 'fastapi') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

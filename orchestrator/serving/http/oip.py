@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from orchestrator.data.columnar import Cell, Columns
 from orchestrator.data.schema import ColumnKind, Label, Schema
 from orchestrator.errors import InvalidValueError, did_you_mean
-from orchestrator.serving.http import JSON_TYPE, Headers, to_json
-from orchestrator.serving.requests import InvalidRequestError, TooManyRowsError, parse_json
-from orchestrator.serving.tensors import (
+from orchestrator.serving.http.asgi import JSON_TYPE, Headers, to_json
+from orchestrator.serving.http.bodies import InvalidRequestError, TooManyRowsError, parse_json
+from orchestrator.serving.http.oip_tensors import (
     DATATYPES,
     from_binary,
     from_json,

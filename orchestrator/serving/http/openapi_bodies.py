@@ -12,10 +12,10 @@ import numpy as np
 
 from orchestrator.data.answers import LABEL_COLUMN, VALUE_COLUMN
 from orchestrator.data.schema import Column, ColumnKind, Schema, Target
-from orchestrator.serving.inference_protocol import output_tensors
-from orchestrator.serving.openapi_parts import array, exactly, with_all
-from orchestrator.serving.openapi_values import JsonSchema
-from orchestrator.serving.tensors import DATATYPES, FLOATS, INTEGERS
+from orchestrator.serving.http.oip import output_tensors
+from orchestrator.serving.http.oip_tensors import DATATYPES, FLOATS, INTEGERS
+from orchestrator.serving.http.openapi_parts import array, exactly, with_all
+from orchestrator.serving.http.openapi_values import JsonSchema
 
 ONE_ROW = "Shown for one row; any number is taken, the same for all columns."
 

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.data.schema import Column, Schema
-from orchestrator.serving.inference_protocol import ADVERTISED
-from orchestrator.serving.openapi_bodies import (
+from orchestrator.serving.http.oip import ADVERTISED
+from orchestrator.serving.http.openapi_bodies import (
     flat_prediction_schema,
     infer_answer,
     infer_body,
@@ -23,7 +23,7 @@ from orchestrator.serving.openapi_bodies import (
     prediction_schema,
     row_schema,
 )
-from orchestrator.serving.openapi_parts import (
+from orchestrator.serving.http.openapi_parts import (
     ASKING,
     INFER,
     MODEL,
@@ -40,7 +40,7 @@ from orchestrator.serving.openapi_parts import (
     reference,
     with_all,
 )
-from orchestrator.serving.openapi_values import JsonSchema, value_schema
+from orchestrator.serving.http.openapi_values import JsonSchema, value_schema
 
 SCHEME = "bearer"
 BINARY_NOTE = (

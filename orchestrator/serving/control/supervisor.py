@@ -20,12 +20,12 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
-from orchestrator.serving.browsers import allowed_hosts
-from orchestrator.serving.control import SOCKET_NAME, answering, answering_with
-from orchestrator.serving.deployments import Deployment, recorded
-from orchestrator.serving.following import Models
-from orchestrator.serving.haproxy import FAILURE_STATUS, HOST_VARIABLE, check_ray
-from orchestrator.serving.ingress import Ingress, ingress_problems, stop_listening
+from orchestrator.serving.control.control_socket import SOCKET_NAME, answering, answering_with
+from orchestrator.serving.control.deployments import Deployment, recorded
+from orchestrator.serving.control.haproxy import FAILURE_STATUS, HOST_VARIABLE, check_ray
+from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
+from orchestrator.serving.control.registry_watcher import Models
+from orchestrator.serving.http.browsers import allowed_hosts
 
 logger = logging.getLogger(__name__)
 FOLLOW_SECONDS = 2.0
@@ -82,8 +82,8 @@ class Running:
         import ray
         from ray import serve
 
-        from orchestrator.serving.hosting import Limits, Settings
-        from orchestrator.serving.replica import COLLECTOR, NAMESPACE, serve_application
+        from orchestrator.serving.control.replica import COLLECTOR, NAMESPACE, serve_application
+        from orchestrator.serving.inference.hosting import Limits, Settings
         from orchestrator.serving.telemetry.collector import Collector
 
         config = self._config

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import OrchestratorError, ServingError
-from orchestrator.serving.deployments import Deployment, list_deployments
+from orchestrator.serving.control.deployments import Deployment, list_deployments
 
 Handle = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 SOCKET_NAME = "control.sock"

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from orchestrator.serving.log_retention import prune
+from orchestrator.serving.telemetry.log_retention import prune
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from orchestrator.serving.hosting import Settings
+    from orchestrator.serving.inference.hosting import Settings
 
 FLUSH_SECONDS = 5.0
 FLUSH_ROWS = 10_000

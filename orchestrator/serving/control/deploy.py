@@ -15,8 +15,7 @@ import psutil
 
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ServingError, UsageError
-from orchestrator.serving.auth import read_tokens
-from orchestrator.serving.deployments import (
+from orchestrator.serving.control.deployments import (
     Deployment,
     abandoned_places,
     check_not_deployed,
@@ -26,8 +25,7 @@ from orchestrator.serving.deployments import (
     stop_process,
     wait_until_answering,
 )
-from orchestrator.serving.following import Models
-from orchestrator.serving.ingress import (
+from orchestrator.serving.control.ingress import (
     Ingress,
     check_access,
     end_left_overs,
@@ -36,7 +34,9 @@ from orchestrator.serving.ingress import (
     listens,
     plan_ingress,
 )
-from orchestrator.serving.running import Running, stop_event, terminated_as_interrupted
+from orchestrator.serving.control.registry_watcher import Models
+from orchestrator.serving.control.supervisor import Running, stop_event, terminated_as_interrupted
+from orchestrator.serving.http.auth import read_tokens
 from orchestrator.tracking.models import name_of
 from orchestrator.units import format_duration
 

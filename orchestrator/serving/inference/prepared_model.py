@@ -18,8 +18,8 @@ from orchestrator.data.answers import Predictions, predictions
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
 from orchestrator.errors import BundleError
-from orchestrator.serving.execution import TORCH_FILE, Execution, Network, choose, load
-from orchestrator.serving.requests import InvalidRequestError
+from orchestrator.serving.http.bodies import InvalidRequestError
+from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
 
 PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB

@@ -226,7 +226,7 @@ def real_binary() -> str | None:
 
 def main() -> None:
     """Runs HAProxy with the file after `-f`, mended, until it is told to end; see `supervisor`."""
-    from orchestrator.serving.supervisor import Supervisor, note_failure
+    from orchestrator.serving.control.haproxy_watchdog import Supervisor, note_failure
 
     arguments = sys.argv[1:]
     binary = real_binary()

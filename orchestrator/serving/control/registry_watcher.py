@@ -13,9 +13,9 @@ from typing import Any
 
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
-from orchestrator.serving.compatibility import breaking_changes, listed
-from orchestrator.serving.gates import check_bundle
-from orchestrator.serving.served import prepare
+from orchestrator.serving.control.compatibility import breaking_changes, listed
+from orchestrator.serving.control.gates import check_bundle
+from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
 from orchestrator.tracking.rollout import CHAMPION, Rollout, read_rollout
 

@@ -14,7 +14,7 @@ from orchestrator.bundle.content import SCHEMA_FILE, read_schema
 from orchestrator.bundle.files import LIMITS, parse_json, read_file
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, OrchestratorError
-from orchestrator.serving.compatibility import breaking_changes, listed
+from orchestrator.serving.control.compatibility import breaking_changes, listed
 from orchestrator.tracking.models import fetch_model
 from orchestrator.tracking.registry import compare, read_figure
 from orchestrator.tracking.rollout import read_rollout

@@ -1,0 +1,1 @@
+"""What an endpoint says over HTTP: an ASGI application without a framework, and its protocols."""

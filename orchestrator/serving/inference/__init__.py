@@ -1,0 +1,1 @@
+"""From rows to outputs: prepared models, the engines that compute them, and batches."""
