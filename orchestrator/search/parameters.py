@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scalar = bool | int | float | str
@@ -65,6 +64,9 @@ class FloatParameter(_Parameter):
             return [min(self.low + self.step * i, self.high) for i in range(count)]
         if self.grid is None:
             return None
+        # a list of spaces needs no numpy
+        import numpy as np
+
         space = np.geomspace if self.log else np.linspace
         return [min(max(float(value), self.low), self.high) for value in space(self.low, self.high, self.grid)]
 
