@@ -1,4 +1,4 @@
-"""What a user waits for: whole commands, from the shell's point of view, beside `python -c 'import torch'` of the same run.
+"""What a user waits for: whole commands from a shell, beside `python -c 'import torch'` in the same run.
 
 Usage: python tests/benchmarks/commands.py [--times 3]
 
@@ -19,7 +19,7 @@ from serving_support import ORCHESTRATOR, Place
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from support import free_port  # noqa: E402
+from support import free_port
 
 # seconds that were aimed at, on an idle machine with 2 cores
 TARGETS = {
