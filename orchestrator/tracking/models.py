@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 
 from orchestrator.bundle.files import LIMITS, read_present, write_folder
 from orchestrator.errors import BundleError, NoSuchModelError, UsageError
+from orchestrator.tracking.sqlite_registry import find_source
 from orchestrator.tracking.store import client_for, known_models, tracked, unknown_model
 
 if TYPE_CHECKING:
@@ -59,15 +60,18 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
         raise UsageError(
             f"{uri}: not a model; give models:/NAME@champion, models:/NAME/VERSION or the folder of a model bundle"
         )
-    name, version = match["name"], match["version"]
+    name, version, alias = match["name"], match["version"], match["alias"] or "champion"
+    found = find_source(name, version, alias, tracking_uri)
+    if found is not None and (local := _local_path(found[1])) is not None:
+        return ModelSource(name, found[0], _copied(_bundle_folder(local), folder))
     client = client_for(tracking_uri)
     with tracked(tracking_uri):
         if version is None:
-            version = _version_of_alias(client, name, match["alias"] or "champion")
+            version = _version_of_alias(client, name, alias)
         source = _download_uri(client, name, version)
-        parsed = urlparse(source)
-        if parsed.scheme in ("", "file"):
-            path = _copied(_bundle_folder(Path(unquote(parsed.path if parsed.scheme else source))), folder)
+        local = _local_path(source)
+        if local is not None:
+            path = _copied(_bundle_folder(local), folder)
         else:
             path = _downloaded(source, client.tracking_uri, folder)
     return ModelSource(name, version, path)
@@ -77,6 +81,12 @@ def name_of(uri: str) -> str:
     """The name that `fetch_model` would give, without looking whether there is such a model."""
     match = MODEL_URI.fullmatch(uri)
     return match["name"] if match is not None else Path(uri.removeprefix("file://")).resolve().name
+
+
+def _local_path(source: str) -> Path | None:
+    """The folder that a URI means, None if it is not on this machine."""
+    parsed = urlparse(source)
+    return Path(unquote(parsed.path if parsed.scheme else source)) if parsed.scheme in ("", "file") else None
 
 
 def _version_of_alias(client, name: str, alias: str) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001

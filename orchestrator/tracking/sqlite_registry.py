@@ -1,0 +1,69 @@
+"""Where the files of a registered version are, read from MLflow's SQLite file itself: importing MLflow and opening its
+store takes seconds, which a prediction of five rows does not have. What is not plain here is left to MLflow."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+PREFIX = "sqlite:///"
+DEFAULT_FILE = "mlflow.db"
+# with one of these MLflow looks elsewhere, or at one of several workspaces
+ELSEWHERE = ("MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")
+OLD_FOLDER = "mlruns"
+DELETED = "Deleted_Internal"
+WORKSPACE = "default"
+BUSY_SECONDS = 2.0
+
+
+def find_source(name: str, version: str | None, alias: str, tracking_uri: str | None) -> tuple[str, str] | None:
+    """A version and where its files are, as MLflow's client would say it.
+
+    Args:
+        name: of the registered model.
+        version: the number, or None for the one that `alias` points at.
+        alias: such as champion.
+        tracking_uri: of the store, None for MLflow's default.
+
+    Returns:
+        The number and the URI of the files. None when only MLflow can tell: the store is no SQLite file, there is no
+        such version, or the tables are not those that are known.
+    """
+    path = _database(tracking_uri)
+    if path is None or alias.lower() == "latest":
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as database:
+            number = _number(database, name, alias) if version is None else int(version)
+            row = database.execute(
+                "SELECT COALESCE(NULLIF(storage_location, ''), source) FROM model_versions "
+                "WHERE workspace = ? AND name = ? AND version = ? AND current_stage != ?",
+                (WORKSPACE, name, number, DELETED),
+            ).fetchone()
+    except (sqlite3.Error, ValueError):
+        return None
+    return (str(number), row[0]) if row is not None and isinstance(row[0], str) else None
+
+
+def _database(tracking_uri: str | None) -> Path | None:
+    """The SQLite file of a store, if it is one that MLflow would use."""
+    if any(os.environ.get(name) for name in ELSEWHERE):
+        return None
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri:
+        # MLflow prefers the folder of its earlier versions
+        return None if Path(OLD_FOLDER).exists() or not Path(DEFAULT_FILE).is_file() else Path(DEFAULT_FILE).resolve()
+    path = Path(uri.removeprefix(PREFIX))
+    plain = uri.startswith(PREFIX) and not {"?", "%", "#"} & set(uri)
+    return path.resolve() if plain and path.is_file() else None
+
+
+def _number(database: sqlite3.Connection, name: str, alias: str) -> int | None:
+    row = database.execute(
+        "SELECT version FROM registered_model_aliases WHERE workspace = ? AND name = ? AND alias = ?",
+        (WORKSPACE, name, alias),
+    ).fetchone()
+    return None if row is None else int(row[0])
