@@ -102,12 +102,11 @@ def sweeps(storage: str | None, removed: tuple[str, ...], as_json: bool) -> None
     """See SWEEPS."""
     from orchestrator.journal.folder import all_sweeps, remove_sweep
     from orchestrator.storage import Storage
-    from orchestrator.sweep.resume import end_removed
 
     base = None if storage is None else Storage.at(storage)
     for sweep_id in removed:
         # it needs MLflow, which a list does not
-        from orchestrator.execution.resume import end_removed
+        from orchestrator.sweep.resume import end_removed
 
         end_removed(remove_sweep(sweep_id, base))
         click.echo(f"{sweep_id} is removed", err=as_json)

@@ -15,8 +15,8 @@ Example:
   orchestrator trials adult           the last sweep of that name
   orchestrator trials 3f9a2c41        by the id of its MLflow run, also shortened
 
-SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run. Those of other machines are found in the MLflow
-store, by their run or name.
+SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run. It is read from the journal of the sweep; sweeps of
+other machines are found in the MLflow store, by their run or name.
 """
 COMMON = ("architecture", "learning_rate", "batch_size")
 
@@ -24,17 +24,18 @@ COMMON = ("architecture", "learning_rate", "batch_size")
 @click.command(cls=Command, help=EXAMPLE)
 @click.argument("sweep", required=False)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show this many.")
-@click.option("--tracking-uri", metavar="URI", help="MLflow store or server. Default: the sweep's own.")
+@click.option("--tracking-uri", metavar="URI", help="Read it from this MLflow store or server.")
 @json_option
 def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
-    from orchestrator.tracking.leaderboard import read_leaderboard
+    from orchestrator.sweep.leaderboard import read_leaderboard
 
-    board = read_leaderboard(sweep, tracking_uri)
+    board = read_leaderboard(sweep, tracking_uri, with_runs=as_json)
     if as_json:
         print_json(board.to_json())
         return
-    click.echo(f"sweep {board.name} ({board.run_id[:8]}, {board.status}), {len(board.trials)} trials by {board.metric}")
+    about = ", ".join(filter(None, (board.run_id[:8], board.status)))
+    click.echo(f"sweep {board.name} ({about}), {len(board.trials)} trials by {board.metric}")
     shown = board.trials[:limit]
     varying = [
         name

@@ -26,8 +26,8 @@ class TrialRow:
 
     Attributes:
         trial: index in the sweep.
-        run_id: in MLflow.
-        status: finished, stopped, failed, interrupted or running; `reason` says why it did not finish.
+        run_id: in MLflow; empty if MLflow was not asked.
+        status: finished, stopped, failed, interrupted, paused, waiting or running; `reason` says why it did not finish.
         value: best validation value of the sweep's metric, None if there is none.
         best_epoch: the epoch of that value.
         seconds: from start to end.
@@ -59,8 +59,8 @@ class Leaderboard:
         return asdict(self)
 
 
-def read_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderboard:
-    """The leaderboard of a sweep.
+def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderboard:
+    """The leaderboard of a sweep as MLflow has it.
 
     Args:
         selector: as in `find_sweep`: the sweep's id, its name or its MLflow run; None for the last sweep of all.
@@ -83,6 +83,19 @@ def read_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderbo
         sweep.info.status.lower(),
         tuple(rows),
     )
+
+
+def stored_runs(tracking_uri: str, run_id: str) -> dict[int, str]:
+    """The ids of the runs below a sweep's, by the index of their trials.
+
+    Raises:
+        TrackingError: the store cannot be used, or has lost the sweep.
+    """
+    client = client_for(tracking_uri)
+    with tracked(tracking_uri):
+        experiment = client.get_run(run_id).info.experiment_id
+        runs = child_runs(client, experiment, run_id)
+        return {int(run.data.tags[tags.TRIAL_INDEX]): str(run.info.run_id) for run in runs}
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,7 @@ def find_trial(selector: str, tracking_uri: str | None) -> StoredTrial:
 
     Args:
         selector: the id of its run (6 characters are enough), or `SWEEP:INDEX`, where `SWEEP` is as in
-            `read_leaderboard`.
+            `read_stored_leaderboard`.
         tracking_uri: MLflow store.
 
     Raises:

@@ -60,6 +60,18 @@ def metrics_of(task: Task) -> dict[str, Metric]:
     return CLASSIFICATION_METRICS if task.is_classification else REGRESSION_METRICS
 
 
+def metric_named(name: str) -> Metric:
+    """The metric of that name, whatever task has it.
+
+    Raises:
+        ConfigError: no task has such a metric.
+    """
+    known = CLASSIFICATION_METRICS | REGRESSION_METRICS
+    if name not in known:
+        raise ConfigError(f"there is no metric '{name}' (known: {', '.join(known)}){did_you_mean(name, known)}")
+    return known[name]
+
+
 def find_metric(task: Task, name: str | None = None) -> Metric:
     """The metric of that name, or the task's default (roc_auc, log_loss, rmse).
 

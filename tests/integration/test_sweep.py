@@ -13,7 +13,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.runtime.assembly import Hooks
 from orchestrator.runtime.sweeps import run_sweep
-from orchestrator.tracking.leaderboard import read_leaderboard
+from orchestrator.sweep.leaderboard import read_leaderboard
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -69,6 +69,8 @@ def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server,
     values = [row.value for row in board.trials]
     assert values == sorted(values)
     assert read_leaderboard("iris", server).run_id == read_leaderboard(result.run_id[:8], server).run_id
+    # the journal and MLflow tell the same
+    assert read_leaderboard(result.id, with_runs=True) == board
 
     frame = orchestrator.load_table("sklearn:iris").frame
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)

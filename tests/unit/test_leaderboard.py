@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,10 +13,12 @@ from support import empty_store
 
 from orchestrator.cli import main
 from orchestrator.errors import NoSuchSweepError, TrackingError
+from orchestrator.journal import Begun, Drawn, Ended, Journal, Opened, Paused, Reported
 from orchestrator.journal.folder import Header, read_header, sweeps_home, write_header
+from orchestrator.sweep.leaderboard import read_leaderboard
 from orchestrator.tracking import tags
-from orchestrator.tracking.leaderboard import find_trial, read_leaderboard
-from orchestrator.training import TrialSpec
+from orchestrator.tracking.leaderboard import find_trial
+from orchestrator.training import EpochReport, TrialSpec
 
 
 @pytest.fixture
@@ -101,3 +105,63 @@ def test_a_store_that_has_lost_the_sweep_is_said_with_what_to_do(place):
     write_header(storage, dataclasses.replace(read_header(storage), run_id="0" * 32, name="roses"))
     with pytest.raises(TrackingError, match=r"has no run of the sweep flowers-1; .*orchestrator sync flowers-1"):
         read_leaderboard("roses", None)
+
+
+def write_journal(sweep_id, *events):
+    """The journal of a sweep of this machine."""
+    journal = Journal(sweeps_home().child(sweep_id), lambda _event: None, lambda: None)
+    for event in events:
+        journal.record(event)
+    journal.close()
+
+
+def events_of(index, *values, end=None):
+    """A trial with these values of the metric after its epochs; `end` is a status, or paused."""
+    begun = 100.0 * index
+    yield Drawn(begun, index, TrialSpec("mlp", {"width": index + 1}), {})
+    yield Begun(begun, index, 1)
+    for epoch, value in enumerate(values, start=1):
+        best = min(values[:epoch])
+        report = EpochReport(epoch, 1.0, {"log_loss": value}, 0.1, 1.0, 1.0, values.index(best) + 1, best, False)
+        yield Reported(begun + epoch, index, report, float(epoch), 1, 10)
+    if end == "paused":
+        yield Paused(begun + len(values), index)
+    elif end is not None:
+        yield Ended(begun + len(values), index, end, "its loss is not a number" if end == "failed" else "")
+
+
+def test_the_journal_is_the_leaderboard_and_mlflow_is_not_asked(place):
+    track(f"sqlite:///{place}/one/mlflow.db", "flowers", 0, "flowers-1")
+    write_journal(
+        "flowers-1",
+        Opened(0.0, 4),
+        *events_of(0, 0.5, 0.4, 0.6, end="finished"),
+        *events_of(1, end="failed"),
+        *events_of(2, 0.3, end="paused"),
+        *events_of(3, 0.9),
+    )
+    (place / "one" / "mlflow.db").unlink()
+    board = read_leaderboard("flowers")
+    assert [(row.trial, row.value, row.best_epoch, row.status, row.seconds) for row in board.trials] == [
+        (2, 0.3, 1, "interrupted", 1.0),
+        (0, 0.4, 2, "finished", 3.0),
+        (3, 0.9, 1, "interrupted", 1.0),
+        (1, None, None, "failed", 0.0),
+    ]
+    assert board.trials[1].parameters["width"] == 1
+    assert (board.metric, board.status) == ("log_loss", "finished")
+    shown = CliRunner().invoke(main, ["trials", "flowers"])
+    assert "trial 1 failed: its loss is not a number" in shown.output
+
+
+@pytest.mark.parametrize("command", [["spaces"], ["sweeps"], ["trials", "flowers"], ["status"], ["--help"]])
+def test_what_only_reads_imports_neither_torch_nor_ray_nor_mlflow(place, command):
+    track(f"sqlite:///{place}/one/mlflow.db", "flowers", 0, "flowers-1")
+    write_journal("flowers-1", Opened(0.0, 1), *events_of(0, 0.5, end="finished"))
+    code = (
+        "import sys\nfrom orchestrator.cli import main\n"
+        f"try:\n    main({command!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'sklearn', 'optuna'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

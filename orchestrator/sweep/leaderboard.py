@@ -1,0 +1,78 @@
+"""The leaderboard of a sweep, from its journal: no tracking store has to be asked for what is on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.errors import NoSuchSweepError
+from orchestrator.journal.folder import RUNNING, KnownSweep, find_sweep
+from orchestrator.journal.journal import read_events
+from orchestrator.sweep.trial_table import FINAL, INTERRUPTED, Ledger, TrialRecord
+from orchestrator.tracking.leaderboard import Leaderboard, TrialRow, read_stored_leaderboard, stored_runs
+from orchestrator.training.metrics import metric_named
+
+ENDED_BEFORE = "the sweep ended before"
+
+
+def read_leaderboard(selector: str | None, tracking_uri: str | None = None, *, with_runs: bool = False) -> Leaderboard:
+    """The leaderboard of a sweep.
+
+    Args:
+        selector: as in `find_sweep`: the sweep's id, its name or its MLflow run; None for the last sweep of all.
+        tracking_uri: read it from this MLflow store. If left out, from the journal, or for a sweep that this machine
+            does not know, from MLflow's default store.
+        with_runs: whether the rows of a journal get the ids of their MLflow runs, for which MLflow is asked.
+
+    Raises:
+        NoSuchSweepError: nobody knows of it.
+        StorageError: its journal is damaged.
+        TrackingError: the store cannot be used.
+    """
+    if tracking_uri is None:
+        try:
+            found = find_sweep(selector)
+        except NoSuchSweepError:
+            return read_stored_leaderboard(selector, None)
+        board = _from_journal(found)
+        if board is not None:
+            return _with_runs(board, found) if with_runs else board
+    return read_stored_leaderboard(selector, tracking_uri)
+
+
+def _from_journal(found: KnownSweep) -> Leaderboard | None:
+    """None for a sweep whose journal has no trials: a version before journals may have tracked it."""
+    table = Ledger(metric_named(found.header.metric))
+    for event in read_events(found.storage):
+        table.apply(event)
+    if not table.trials:
+        return None
+    state = found.state
+    records = sorted(table.trials.values(), key=table.rank)
+    rows = tuple(_row(record, running=state == RUNNING) for record in records)
+    return Leaderboard(found.name, found.header.run_id or "", found.header.metric, state, rows)
+
+
+def _row(record: TrialRecord, *, running: bool) -> TrialRow:
+    status, reason = record.status, record.reason
+    if not running and status not in (*FINAL, INTERRUPTED):
+        # paused, or its driver was killed
+        status, reason = INTERRUPTED, ENDED_BEFORE
+    ended = status in (*FINAL, INTERRUPTED)
+    report = record.report
+    return TrialRow(
+        trial=record.index,
+        run_id="",
+        status=status,
+        reason=reason,
+        value=record.value,
+        best_epoch=report.best_epoch or None if report is not None else None,
+        seconds=round(record.seconds, 3) if ended else None,
+        parameters=record.spec.parameters,
+    )
+
+
+def _with_runs(board: Leaderboard, found: KnownSweep) -> Leaderboard:
+    if not board.run_id:
+        return board
+    runs = stored_runs(found.header.tracking_uri, board.run_id)
+    return replace(board, trials=tuple(replace(row, run_id=runs.get(row.trial, "")) for row in board.trials))
