@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.bundle import ModelBundle
     from orchestrator.config import ServeConfig, SweepConfig
-    from orchestrator.data import Dataset, Schema, Table, load_table, prepare_dataset
+    from orchestrator.data import DataOptions, Dataset, Schema, Table, load_table, open_dataset
     from orchestrator.errors import OrchestratorError
     from orchestrator.networks import FeatureInput, FeatureShape
     from orchestrator.runtime.sweeps import SweepResult, sweep
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Again": "sweep.reproduce",
+    "DataOptions": "data",
     "Dataset": "data",
     "EpochReport": "training",
     "FeatureInput": "networks",
@@ -49,7 +50,7 @@ _HOMES = {
     "canary": "serving.control.rollouts",
     "load_space": "search",
     "load_table": "data",
-    "prepare_dataset": "data",
+    "open_dataset": "data",
     "promote": "serving.control.rollouts",
     "resume": "sweep.resume",
     "rollback": "serving.control.rollouts",
@@ -75,6 +76,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Again",
+    "DataOptions",
     "Dataset",
     "EpochReport",
     "FeatureInput",
@@ -96,7 +98,7 @@ __all__ = [
     "canary",
     "load_space",
     "load_table",
-    "prepare_dataset",
+    "open_dataset",
     "promote",
     "resume",
     "rollback",

@@ -19,7 +19,7 @@ import requests
 from torch import nn
 
 from orchestrator.bundle import ModelBundle, make_bundle
-from orchestrator.data import Dataset, load_table, prepare_dataset
+from orchestrator.data import DataOptions, Dataset, open_dataset
 from orchestrator.training import BestWeights, TrialSpec, feature_shape, find_metric, train_trial
 from orchestrator.training.loop import build_network
 
@@ -43,7 +43,7 @@ def mixed_frame(rows: int = 200, seed: int = 0) -> pd.DataFrame:
 
 def quick_model(source: str | pd.DataFrame, target: str | None = None, **settings) -> tuple[nn.Module, Dataset]:
     """A network trained for three epochs, with its best weights, in evaluation mode."""
-    dataset = prepare_dataset(load_table(source), target)
+    dataset = open_dataset(source, DataOptions(target=target))
     spec = TrialSpec(
         settings.pop("architecture", "mlp"),
         settings or {"depth": 1, "width": 8},

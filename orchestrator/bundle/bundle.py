@@ -27,12 +27,9 @@ from orchestrator.bundle.archive import export_network, module_of
 from orchestrator.bundle.content import BundleContent, read_content
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.data import (
-    AnyDataset,
     Dataset,
     Distribution,
-    Examples,
     FeatureEncoder,
-    PartName,
     Schema,
     TargetEncoder,
 )
@@ -165,25 +162,12 @@ class ModelBundle:
         )
 
 
-def make_bundle(network: nn.Module, dataset: AnyDataset, metrics: Mapping[str, Any]) -> ModelBundle:
+def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]) -> ModelBundle:
     """A bundle of a trained network (on the CPU), with its answers to the data set's example rows."""
     network = network.cpu().eval()
     bare = ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, {}, network)
     rows = list(dataset.example)
     example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records(dataset.schema)}
-    seen = _training_rows(dataset)
+    seen = dataset.some_training_rows(DISTRIBUTION_ROWS)
     distribution = Distribution.of(dataset.schema, dataset.encoder, seen.numeric, seen.categorical)
     return ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, example, network, distribution)
-
-
-def _training_rows(dataset: AnyDataset) -> Examples:
-    """All training rows; of a folder, pieces in random order until there are 100,000."""
-    if isinstance(dataset, Dataset):
-        return dataset.train
-    parts = [dataset.no_rows()]
-    # files are often sorted by date
-    for number in np.random.default_rng(dataset.split_seed).permutation(len(dataset.folder.pieces)):
-        if sum(map(len, parts)) >= DISTRIBUTION_ROWS:
-            break
-        parts.append(dataset.read(int(number), PartName.TRAIN))
-    return Examples.joined(parts).between(0, DISTRIBUTION_ROWS)

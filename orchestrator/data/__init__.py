@@ -1,38 +1,41 @@
 """Data sets: reading, column kinds, splits and encoding."""
 
 from orchestrator.data.columnar import Cell, ColumnarEncoder, Columns
-from orchestrator.data.dataset import Dataset, Examples, prepare_dataset
+from orchestrator.data.dataset import DataOptions, Dataset, Part, Pieces, Run
 from orchestrator.data.distribution import Distribution, population_stability_index
 from orchestrator.data.encoder import FeatureEncoder, TargetEncoder
-from orchestrator.data.parquet import is_parquet_folder
-from orchestrator.data.profile import PartName
+from orchestrator.data.examples import Examples
+from orchestrator.data.memory import MemoryDataset
+from orchestrator.data.opening import Source, is_streamed, open_dataset
 from orchestrator.data.schema import Column, ColumnKind, Label, Schema, Target, Task
 from orchestrator.data.sources import Table, load_table
-from orchestrator.data.streamed import AnyDataset, Run, StreamedDataset, prepare_streamed
+from orchestrator.data.splits import Holdout
 
 __all__ = [
-    "AnyDataset",
     "Cell",
     "Column",
     "ColumnKind",
     "ColumnarEncoder",
     "Columns",
+    "DataOptions",
     "Dataset",
     "Distribution",
     "Examples",
     "FeatureEncoder",
+    "Holdout",
     "Label",
-    "PartName",
+    "MemoryDataset",
+    "Part",
+    "Pieces",
     "Run",
     "Schema",
-    "StreamedDataset",
+    "Source",
     "Table",
     "Target",
     "TargetEncoder",
     "Task",
-    "is_parquet_folder",
+    "is_streamed",
     "load_table",
+    "open_dataset",
     "population_stability_index",
-    "prepare_dataset",
-    "prepare_streamed",
 ]

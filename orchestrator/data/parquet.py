@@ -71,11 +71,6 @@ class ParquetFolder:
         return frame
 
 
-def is_parquet_folder(source: object) -> bool:
-    """Whether a data source is a folder."""
-    return isinstance(source, str | Path) and Path(source).is_dir()
-
-
 def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFolder:
     """Finds the Parquet files of a folder and those below it, and reads their footers.
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -13,40 +11,19 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.summaries import Moments, NumericSummary
 from orchestrator.columns.values import category_keys, to_numbers
-from orchestrator.data.dataset import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
+from orchestrator.data.dataset import DataOptions
 from orchestrator.data.encoder import numeric_values
 from orchestrator.data.inference import find_target, infer_columns, infer_target
 from orchestrator.data.parquet import ParquetFolder
-from orchestrator.data.schema import ColumnKind, Schema, Task
+from orchestrator.data.raw import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
+from orchestrator.data.schema import ColumnKind, Schema
 from orchestrator.data.sources import Table
-from orchestrator.data.splits import TEST_SHARE, VALIDATION_SHARE
+from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
 
 SAMPLE_PIECES = 10
 SAMPLE_ROWS = 20_000
 Input = tuple[str, str | None]
-
-
-class PartName(StrEnum):
-    """The three parts of the rows."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
-
-
-PARTS = tuple(PartName)
-
-
-def part_of_rows(number: int, rows: int, seed: int) -> NDArray[np.int8]:
-    """Which part each row of a piece is in, as a position in `PARTS`; int8 [rows].
-
-    20 % test, 20 % of the rest validation, drawn by the number of the piece and the seed alone: every process and every
-    pass finds the same.
-    """
-    drawn = np.random.default_rng([seed, number]).random(rows)
-    validation = TEST_SHARE + (1 - TEST_SHARE) * VALIDATION_SHARE
-    return np.where(drawn < TEST_SHARE, 2, np.where(drawn < validation, 1, 0)).astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -93,15 +70,7 @@ class PieceProfile:
         )
 
 
-def sample_schema(
-    folder: ParquetFolder,
-    target: str | None,
-    *,
-    task: Task | None,
-    categorical: Sequence[str],
-    ignore: Sequence[str],
-    seed: int,
-) -> tuple[Schema, tuple[str, ...]]:
+def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, tuple[str, ...]]:
     """The schema as some rows from all over the folder suggest it, and notes for the user.
 
     Raises:
@@ -109,12 +78,12 @@ def sample_schema(
     """
     numbers = np.unique(np.linspace(0, len(folder.pieces) - 1, SAMPLE_PIECES).round().astype(int))
     # a target that is to be ignored is an error with a sentence of its own
-    columns = [name for name in folder.columns if name not in ignore or name == target]
+    columns = [name for name in folder.columns if name not in options.ignore or name == options.target]
     parts = []
     for number in numbers.tolist():
         part = folder.read(number, columns)
         if len(part) > SAMPLE_ROWS:
-            part = part.sample(SAMPLE_ROWS, random_state=seed)
+            part = part.sample(SAMPLE_ROWS, random_state=options.split.seed)
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
     # ignored columns are not read, but may be named
@@ -123,20 +92,20 @@ def sample_schema(
         folder.name,
         folder.origin,
     )
-    name = find_target(table, target)
-    found, _ = infer_target(table, name, task, sampled=True)
-    guess = infer_columns(table, name, categorical, ignore)
+    name = find_target(table, options.target)
+    found, _ = infer_target(table, name, options.task, sampled=True)
+    guess = infer_columns(table, name, options.categorical, options.ignore)
     return Schema(tuple(guess.columns), found), tuple(guess.notes)
 
 
-def profile_piece(folder: ParquetFolder, schema: Schema, seed: int, number: int) -> PieceProfile:
+def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
     """Reads a piece once.
 
     Raises:
         DataError: a value does not fit its column.
     """
     try:
-        return _profile(folder, schema, seed, number)
+        return _profile(folder, schema, split, number)
     except InvalidValueError as error:
         options = f"mend the value, or say --categorical '{error.column}' or --ignore '{error.column}'"
         if error.column == schema.target.name:
@@ -144,15 +113,15 @@ def profile_piece(folder: ParquetFolder, schema: Schema, seed: int, number: int)
         raise DataError(f"{folder.pieces[number]}: {error}; the column did not look so elsewhere: {options}") from None
 
 
-def _profile(folder: ParquetFolder, schema: Schema, seed: int, number: int) -> PieceProfile:
+def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
     frame = folder.read(number, [*(column.name for column in schema.columns), schema.target.name])
     codes, keys = category_keys(frame[schema.target.name])
     known = np.array([key is not None for key in keys], dtype=bool)[codes]
-    parts = part_of_rows(number, len(frame), seed)[known]
+    parts = split.of_piece(number, len(frame))[known]
     rows = frame[known].reset_index(drop=True)
     digest = _digest(schema, rows, np.flatnonzero(known))
     training = rows[parts == 0]
-    random_keys = np.random.default_rng([seed, number, 1]).random(len(training))
+    random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
     numeric: dict[Input, NumericSummary] = {}
     categories: dict[str, frozenset[str]] = {}
     for column in schema.columns:

@@ -14,7 +14,7 @@ MIN_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Split:
+class Positions:
     """Row positions (int64) of the three parts; every row is in exactly one of them."""
 
     train: NDArray[np.int64]
@@ -22,26 +22,47 @@ class Split:
     test: NDArray[np.int64]
 
 
-def split_rows(rows: int, classes: NDArray[np.int64] | None, seed: int = SPLIT_SEED) -> Split:
-    """20 % test, then 20 % of the rest for validation; stratified by class when classes are given.
+@dataclass(frozen=True)
+class Holdout:
+    """20 % test, then 20 % of the rest for validation.
 
-    The test part is the one of `sklearn.model_selection.train_test_split(..., test_size=0.2, random_state=42,
-    stratify=y)`, so that figures can be compared with what users measured elsewhere. Classes with fewer than three
-    rows cannot be in all parts and stay in the training part.
-
-    Args:
-        rows: number of rows, at least `MIN_ROWS`.
-        classes: int64 [rows], or None for regression.
-        seed: of both draws.
+    Attributes:
+        seed: of all draws.
     """
-    everything = np.arange(rows, dtype=np.int64)
-    rare = np.zeros(rows, dtype=bool) if classes is None else np.bincount(classes)[classes] < 3  # noqa: PLR2004
-    if rare.all():
-        rare = np.zeros(rows, dtype=bool)
-    common = everything[~rare]
-    rest, test = _draw(common, classes, TEST_SHARE, seed)
-    train, validation = _draw(rest, classes, VALIDATION_SHARE, seed)
-    return Split(np.sort(np.concatenate([train, everything[rare]])), np.sort(validation), np.sort(test))
+
+    seed: int = SPLIT_SEED
+
+    def positions(self, rows: int, classes: NDArray[np.int64] | None) -> Positions:
+        """The split of rows in memory, stratified by class when classes are given.
+
+        The test part is the one of `sklearn.model_selection.train_test_split(..., test_size=0.2, random_state=42,
+        stratify=y)`, so that figures can be compared with what users measured elsewhere. Classes with fewer than three
+        rows cannot be in all parts and stay in the training part.
+
+        Args:
+            rows: number of rows, at least `MIN_ROWS`.
+            classes: int64 [rows], or None for regression.
+        """
+        everything = np.arange(rows, dtype=np.int64)
+        rare = np.zeros(rows, dtype=bool) if classes is None else np.bincount(classes)[classes] < 3  # noqa: PLR2004
+        if rare.all():
+            rare = np.zeros(rows, dtype=bool)
+        common = everything[~rare]
+        rest, test = _draw(common, classes, TEST_SHARE, self.seed)
+        train, validation = _draw(rest, classes, VALIDATION_SHARE, self.seed)
+        return Positions(np.sort(np.concatenate([train, everything[rare]])), np.sort(validation), np.sort(test))
+
+    def of_piece(self, number: int, rows: int) -> NDArray[np.int8]:
+        """Which part each row of a piece of a folder is in: 0 training, 1 validation, 2 test; int8 [rows].
+
+        Drawn by the number of the piece and the seed alone: every process and every pass finds the same.
+        """
+        drawn = np.random.default_rng([self.seed, number]).random(rows)
+        validation = TEST_SHARE + (1 - TEST_SHARE) * VALIDATION_SHARE
+        return np.where(drawn < TEST_SHARE, 2, np.where(drawn < validation, 1, 0)).astype(np.int8)
+
+
+HOLDOUT = Holdout()
 
 
 def _draw(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.columns.values import category_keys
-from orchestrator.data.dataset import Dataset, Examples, JsonValue
+from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import (
     CategoricalFeature,
     FeatureEncoder,
@@ -21,30 +22,26 @@ from orchestrator.data.encoder import (
     encode_target,
     numeric_feature,
 )
+from orchestrator.data.examples import Examples
 from orchestrator.data.inference import MAX_INTEGER_CLASSES, check_classes, dropped_note, sorted_labels
+from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
-from orchestrator.data.profile import PARTS, PartName, PieceProfile, part_of_rows, profile_piece, sample_schema
+from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
+from orchestrator.data.raw import JsonValue
 from orchestrator.data.schema import Schema, Target, Task
-from orchestrator.data.splits import SPLIT_SEED
+from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
 
-Profiler = Callable[[int], PieceProfile]
-Run = Callable[[Profiler, Iterable[int]], Iterable[PieceProfile]]
+PARTS = tuple(Part)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StreamedDataset:
-    """What a trial needs of a folder of Parquet files: small, whatever the folder holds.
+    """See `Dataset` and `Pieces`: small, whatever the folder holds. Medians of the encoder are those of a sample.
 
     Attributes:
-        name, origin: see `ParquetFolder`.
-        digest: SHA-256 over the content of all rows, the schema and the split.
-        schema, encoder, target_encoder: see there; fitted on the training part only. Medians are those of a sample.
         folder: the pieces.
-        counts: rows for training, validation and test.
-        split_seed: of the parts.
-        example: a few raw training rows as JSON objects.
-        notes: what the user should know about the data.
+        split: of the rows.
     """
 
     name: str
@@ -55,19 +52,15 @@ class StreamedDataset:
     target_encoder: TargetEncoder
     folder: ParquetFolder
     counts: tuple[int, int, int]
-    split_seed: int
+    split: Holdout
     example: tuple[dict[str, JsonValue], ...]
     notes: tuple[str, ...] = ()
 
-    def read(self, number: int, part: PartName) -> Examples:
-        """Reads a piece and encodes those of its rows that are in a part and have a target.
-
-        Raises:
-            DataError: the file cannot be read, or has changed since the first pass.
-        """
+    def read(self, number: int, part: Part) -> Examples:
+        """See `Pieces`."""
         target = self.schema.target.name
         frame = self.folder.read(number, [*(column.name for column in self.schema.columns), target])
-        chosen = part_of_rows(number, len(frame), self.split_seed) == PARTS.index(part)
+        chosen = self.split.of_piece(number, len(frame)) == PARTS.index(part)
         rows = frame[chosen]
         codes, keys = category_keys(rows[target])
         rows = rows[np.array([key is not None for key in keys], dtype=bool)[codes]].reset_index(drop=True)
@@ -77,13 +70,23 @@ class StreamedDataset:
         except (InvalidValueError, KeyError) as error:
             raise DataError(f"{self.folder.pieces[number]}: changed while it was used ({error})") from None
 
-    def parts(self, part: PartName) -> Iterator[Examples]:
-        """All rows of a part, piece by piece."""
+    @property
+    def pieces(self) -> StreamedDataset:
+        """See `Dataset`."""
+        return self
+
+    @property
+    def piece_rows(self) -> tuple[int, ...]:
+        """See `Pieces`."""
+        return tuple(piece.rows for piece in self.folder.pieces)
+
+    def rows(self, part: Part) -> Iterator[Examples]:
+        """See `Dataset`: piece by piece."""
         for number in range(len(self.folder.pieces)):
             yield self.read(number, part)
 
     def no_rows(self) -> Examples:
-        """Encoded rows of the right shapes, but none."""
+        """See `Dataset`."""
         is_class = self.schema.target.task.is_classification
         return Examples(
             np.empty((0, self.encoder.numeric_width), np.float32),
@@ -95,39 +98,54 @@ class StreamedDataset:
         """The same: trials do not ask for the test part."""
         return self
 
+    def some_training_rows(self, limit: int) -> Examples:
+        """See `Dataset`: pieces in random order, since files are often sorted by date."""
+        parts = [self.no_rows()]
+        for number in np.random.default_rng(self.split.seed).permutation(len(self.folder.pieces)):
+            if sum(map(len, parts)) >= limit:
+                break
+            parts.append(self.read(int(number), Part.TRAIN))
+        return Examples.joined(parts).between(0, limit)
 
-AnyDataset = Dataset | StreamedDataset
+    def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
+        """See `Dataset`: the rows of the first pieces."""
+        train, validation = [self.no_rows()], [self.no_rows()]
+        started, reading, count = time.perf_counter(), 0.0, 0
+        for number in range(len(self.folder.pieces)):
+            began = time.perf_counter()
+            train.append(self.read(number, Part.TRAIN))
+            reading += time.perf_counter() - began
+            count += len(train[-1])
+            validation.append(self.read(number, Part.VALIDATION))
+            held = sum(map(len, validation))
+            if held and (count >= rows or (count and time.perf_counter() - started > seconds)):
+                break
+        found = MemoryDataset(
+            name=self.name,
+            origin=self.origin,
+            digest=self.digest,
+            schema=self.schema,
+            encoder=self.encoder,
+            target_encoder=self.target_encoder,
+            train=Examples.joined(train),
+            validation=Examples.joined(validation),
+            test=self.no_rows(),
+            example=self.example,
+        )
+        return found, reading / count
 
 
-def prepare_streamed(
-    source: str | Path,
-    target: str | None = None,
-    *,
-    name: str | None = None,
-    task: Task | None = None,
-    categorical: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    split_seed: int = SPLIT_SEED,
-    run: Run = map,
-) -> StreamedDataset:
+def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDataset:
     """Infers the kinds of columns from a sample, then reads every piece once to fit the encoder on the training part.
-
-    Args:
-        source: folder of Parquet files.
-        target: column to predict.
-        name: instead of the folder's.
-        task, categorical, ignore: see `prepare_dataset`.
-        split_seed: of the parts.
-        run: applies a function, which can be pickled, to the numbers of all pieces; the order does not matter.
 
     Raises:
         UsageError, DataError: see `open_parquet_folder`, `infer_schema` and `profile_piece`.
     """
-    folder = open_parquet_folder(source, name)
-    schema, notes = sample_schema(folder, target, task=task, categorical=categorical, ignore=ignore, seed=split_seed)
-    profiler = partial(profile_piece, folder, schema, split_seed)
-    profile = reduce(PieceProfile.merge, run(profiler, range(len(folder.pieces))))
-    return finish_profile(folder, schema, notes, profile, split_seed, task)
+    folder = open_parquet_folder(source, options.name)
+    schema, notes = sample_schema(folder, options)
+    profiler = partial(profile_piece, folder, schema, options.split)
+    profile = reduce(PieceProfile.merge, options.run(profiler, range(len(folder.pieces))))
+    return finish_profile(folder, schema, notes, profile, options)
 
 
 def finish_profile(
@@ -135,8 +153,7 @@ def finish_profile(
     schema: Schema,
     notes: tuple[str, ...],
     profile: PieceProfile,
-    split_seed: int,
-    task: Task | None = None,
+    options: DataOptions,
 ) -> StreamedDataset:
     """The data set that a profile of all pieces makes.
 
@@ -148,26 +165,26 @@ def finish_profile(
             f"{folder.origin}: only {sum(profile.counts)} rows with a target; that is too few to train, validate and "
             "test on rows of a folder: put them into one file"
         )
-    schema = replace(schema, target=_final_target(folder, schema.target, profile, task))
+    schema = replace(schema, target=_final_target(folder, schema.target, profile, options.task))
     if profile.dropped:
         notes = (*notes, dropped_note(profile.dropped, schema.target.name))
-    state = hashlib.sha256(json.dumps([schema.to_json(), split_seed], sort_keys=True).encode())
+    state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())
     return StreamedDataset(
-        folder.name,
-        folder.origin,
-        state.hexdigest(),
-        schema,
-        _encoder(schema, profile),
-        TargetEncoder()
+        name=folder.name,
+        origin=folder.origin,
+        digest=state.hexdigest(),
+        schema=schema,
+        encoder=_encoder(schema, profile),
+        target_encoder=TargetEncoder()
         if schema.target.task.is_classification
         else TargetEncoder(profile.target.mean, profile.target.std or 1.0),
-        folder,
-        profile.counts,
-        split_seed,
-        profile.example,
-        notes,
+        folder=folder,
+        counts=profile.counts,
+        split=options.split,
+        example=profile.example,
+        notes=notes,
     )
 
 

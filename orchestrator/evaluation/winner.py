@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from orchestrator.bundle import ModelBundle, make_bundle
-from orchestrator.data import AnyDataset, Examples, PartName, StreamedDataset, Task
+from orchestrator.data import Dataset, Examples, Task
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.registry import Figure, Registration, register_bundle
 from orchestrator.training import (
@@ -75,7 +75,7 @@ class Winner:
 def make_winner(
     spec: TrialSpec,
     report: EpochReport,
-    dataset: AnyDataset,
+    dataset: Dataset,
     metric: Metric,
     network: nn.Module,
     validation: Answers,
@@ -111,7 +111,7 @@ def make_winner(
     return Winner(make_bundle(network, dataset, metrics), report.best_value, test, digest, doubt)
 
 
-def doubt_of(dataset: AnyDataset, metric: Metric, validation: Answers, tested: Answers) -> str:
+def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answers) -> str:
     """Why a test figure is absurd beside its validation figure, nothing if it is not.
 
     It is, when always answering the same (the mean of the training rows; the shares of the classes among the validation
@@ -149,7 +149,7 @@ def _constant_outputs(task: Task, width: int, target: NDArray[Any]) -> NDArray[n
     return np.asarray(outputs, np.float32)
 
 
-def _model_digest(network: nn.Module, spec: TrialSpec, best_epoch: int, dataset: AnyDataset) -> str:
+def _model_digest(network: nn.Module, spec: TrialSpec, best_epoch: int, dataset: Dataset) -> str:
     found = hashlib.sha256()
     plain = {
         "schema": dataset.schema.to_json(),
@@ -163,13 +163,6 @@ def _model_digest(network: nn.Module, spec: TrialSpec, best_epoch: int, dataset:
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
-
-
-def rows_of(dataset: AnyDataset, part: PartName) -> Iterable[Examples]:
-    """The validation or test rows, in chunks that this process reads."""
-    if isinstance(dataset, StreamedDataset):
-        return dataset.parts(part)
-    return [dataset.validation if part is PartName.VALIDATION else dataset.test]
 
 
 def register_winner(

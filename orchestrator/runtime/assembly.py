@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.config import SweepConfig
-from orchestrator.data import PartName, StreamedDataset, Table
+from orchestrator.data import Table
 from orchestrator.journal.folder import RUNNING, Header
 from orchestrator.journal.package import keep_package
 from orchestrator.runtime.tune.run import Running
@@ -125,6 +125,7 @@ def assemble(
     journal: Journal,
 ) -> tuple[Director, Running]:
     """Everything that a sweep runs on, put together."""
+    from orchestrator.runtime.cluster_rows import validation_references
     from orchestrator.runtime.tune.admission import Admission
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.search import Proposals, build_scheduler
@@ -163,13 +164,4 @@ def assemble(
         hooks.say,
         journal.check,
     )
-    return director, Running(slots, settings, _validation(plan), pool, admission, hooks.say)
-
-
-def _validation(plan: SweepPlan) -> tuple[Any, ...]:
-    """References to the validation rows of a streamed data set: all trials use the same."""
-    if not isinstance(plan.dataset, StreamedDataset):
-        return ()
-    from orchestrator.runtime.streaming import encoded_part
-
-    return tuple(encoded_part(plan.dataset, PartName.VALIDATION))
+    return director, Running(slots, settings, validation_references(plan.dataset), pool, admission, hooks.say)

@@ -12,7 +12,7 @@ import ray
 from ray.data import DataContext, DataIterator, Datasource, ReadTask
 from ray.data.block import Block, BlockAccessor, BlockMetadata
 
-from orchestrator.data import Examples, PartName, StreamedDataset
+from orchestrator.data import Dataset, Examples, Part, Pieces
 from orchestrator.errors import ExecutionError, OrchestratorError
 
 COLUMNS = ("numeric", "categorical", "target")
@@ -21,9 +21,9 @@ COLUMNS = ("numeric", "categorical", "target")
 class PieceDatasource(Datasource):  # type: ignore[misc]
     """The training rows of a data set, encoded; each execution reads the pieces in another order."""
 
-    def __init__(self, dataset: StreamedDataset) -> None:
+    def __init__(self, dataset: Dataset, pieces: Pieces) -> None:
         super().__init__()
-        self._dataset, self._executions = dataset, 0
+        self._dataset, self._pieces, self._executions = dataset, pieces, 0
 
     def get_name(self) -> str:
         """Of the operator in Ray Data's messages."""
@@ -38,15 +38,15 @@ class PieceDatasource(Datasource):  # type: ignore[misc]
     ) -> list[ReadTask]:
         """Ray Data: one task per piece, whatever parallelism it would like."""
         self._executions += 1
-        pieces = self._dataset.folder.pieces
-        order = np.random.default_rng([self._dataset.split_seed, self._executions]).permutation(len(pieces))
+        rows = self._pieces.piece_rows
+        order = np.random.default_rng([self._pieces.split.seed, self._executions]).permutation(len(rows))
         # tasks are sent to workers one by one: they hold a reference instead of the data set
-        shared = ray.put(self._dataset)
+        shared = ray.put(self._pieces)
         row_bytes = self._row_bytes()
         return [
             ReadTask(
                 partial(_read_block, shared, int(number)),
-                BlockMetadata(None, row_bytes * pieces[number].rows, None, None),
+                BlockMetadata(None, row_bytes * rows[number], None, None),
                 per_task_row_limit=per_task_row_limit,
             )
             for number in order
@@ -57,15 +57,15 @@ class PieceDatasource(Datasource):  # type: ignore[misc]
         return 4 * encoder.numeric_width + 8 * len(encoder.categorical) + 8
 
 
-def _read_block(dataset: Any, number: int) -> Iterable[Block]:  # noqa: ANN401
-    streamed: StreamedDataset = ray.get(dataset)
-    examples = streamed.read(number, PartName.TRAIN)
+def _read_block(shared: Any, number: int) -> Iterable[Block]:  # noqa: ANN401
+    pieces: Pieces = ray.get(shared)
+    examples = pieces.read(number, Part.TRAIN)
     columns = {name: getattr(examples, name) for name in COLUMNS}
     # a tensor without width is no column for Arrow
     return [BlockAccessor.batch_to_block({name: column for name, column in columns.items() if column.size})]
 
 
-def split_training_rows(dataset: StreamedDataset, workers: int, readers: int) -> list[DataIterator]:
+def split_training_rows(dataset: Dataset, pieces: Pieces, workers: int, readers: int) -> list[DataIterator]:
     """One iterator for each worker of a trial; every round through them reads all training rows anew.
 
     The tasks that read ask for no core: those that they use belong to the trial, which holds them as long as it runs,
@@ -76,10 +76,10 @@ def split_training_rows(dataset: StreamedDataset, workers: int, readers: int) ->
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     rows = ray.data.read_datasource(
-        PieceDatasource(dataset),
+        PieceDatasource(dataset, pieces),
         num_cpus=0,
         concurrency=max(1, readers),
-        override_num_blocks=len(dataset.folder.pieces),
+        override_num_blocks=len(pieces.piece_rows),
     )
     splits: list[DataIterator] = rows.streaming_split(workers, equal=True)
     return splits
@@ -89,7 +89,7 @@ class RayStream:
     """A worker's chunks of rows: training rows through Ray Data, validation rows from the object store."""
 
     def __init__(
-        self, dataset: StreamedDataset, rows: DataIterator, validation: Sequence[Any], rank: int, workers: int
+        self, dataset: Dataset, rows: DataIterator, validation: Sequence[Any], rank: int, workers: int
     ) -> None:
         """Args:
         dataset: for the shapes.
@@ -129,15 +129,15 @@ def run_on_cluster(function: Any, numbers: Iterable[int]) -> Iterator[Any]:  # n
         yield _result(reference)
 
 
-def encoded_part(dataset: StreamedDataset, part: PartName) -> Iterator[Any]:
+def encoded_part(pieces: Pieces, part: Part) -> Iterator[Any]:
     """References to the encoded rows of a part, one `Examples` for each piece; what memory does not hold is spilled.
 
     Raises:
         OrchestratorError: a piece could not be read.
     """
-    shared = ray.put(dataset)
+    shared = ray.put(pieces)
     task = _task(_encode).options(num_returns=2)
-    for count, rows in _started(lambda number: task.remote(shared, number, part), range(len(dataset.folder.pieces))):
+    for count, rows in _started(lambda number: task.remote(shared, number, part), range(len(pieces.piece_rows))):
         # fails if the task did, without fetching the rows
         _result(count)
         yield rows
@@ -176,8 +176,8 @@ def _call(function: Any, number: int) -> Any:  # noqa: ANN401
     return function(number)
 
 
-def _encode(dataset: StreamedDataset, number: int, part: PartName) -> tuple[int, Examples]:
-    examples = dataset.read(number, part)
+def _encode(pieces: Pieces, number: int, part: Part) -> tuple[int, Examples]:
+    examples = pieces.read(number, part)
     return len(examples), examples
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from orchestrator.bundle import ModelBundle
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
-from orchestrator.data import Run, Table, load_table
+from orchestrator.data import Run, Table, is_streamed, load_table
 from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.journal.folder import (
     FAILED,
@@ -37,7 +37,7 @@ from orchestrator.runtime.assembly import Hooks, Origin, Say, assemble, first_he
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.tune.run import quiet_tune, run_trials
 from orchestrator.storage import Storage
-from orchestrator.sweep.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
+from orchestrator.sweep.plan import SweepPlan, describe, make_plan, readers_of, workers_of
 from orchestrator.sweep.slots import cluster_slots
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
@@ -147,7 +147,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
     config, table = origin.config, origin.table
     space = origin.space
     sizes = workers_of(config, space)
-    streamed = is_streamed(config, table)
+    streamed = table is None and is_streamed(config.data)
     if origin.damage:
         hooks.say(f"{origin.damage}; it is made again from its second copy")
     if origin.known is not None and origin.known.folder not in sys.path:

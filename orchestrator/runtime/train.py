@@ -14,16 +14,14 @@ import torch
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.data import (
-    AnyDataset,
-    PartName,
+    DataOptions,
+    Dataset,
+    Part,
     Task,
-    is_parquet_folder,
-    load_table,
-    prepare_dataset,
-    prepare_streamed,
+    open_dataset,
 )
 from orchestrator.errors import ArchitectureError, OrchestratorError
-from orchestrator.evaluation.winner import Answers, make_winner, register_winner, rows_of
+from orchestrator.evaluation.winner import Answers, make_winner, register_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.runtime.assembly import Say
@@ -99,7 +97,7 @@ def train(
 
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
-        target, task, categorical, ignore: see `prepare_dataset`.
+        target, task, categorical, ignore: see `DataOptions`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -117,12 +115,10 @@ def train(
     settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
     if not is_custom(architecture):
         parse_settings(architecture, settings, SHARED_PARAMETERS)
-    kinds: dict[str, Any] = {"task": Task(task) if task else None, "categorical": categorical, "ignore": ignore}
-    dataset: AnyDataset
-    if isinstance(data, str | Path) and is_parquet_folder(data):
-        dataset = prepare_streamed(data, target, name=name, **kinds)
-    else:
-        dataset = prepare_dataset(load_table(data, name), target, **kinds)
+    options = DataOptions(
+        target=target, name=name, task=Task(task) if task else None, categorical=categorical, ignore=ignore
+    )
+    dataset = open_dataset(data, options)
     chosen = find_metric(dataset.schema.target.task, metric)
     if is_custom(architecture):
         _check_settings(architecture, settings, dataset)
@@ -142,7 +138,7 @@ def train(
     )
 
 
-def _check_settings(architecture: str, settings: Mapping[str, Any], dataset: AnyDataset) -> None:
+def _check_settings(architecture: str, settings: Mapping[str, Any], dataset: Dataset) -> None:
     """Builds a user's own network once.
 
     Raises:
@@ -164,7 +160,7 @@ def describe_origin(options: Mapping[str, Any]) -> dict[str, str]:
 
 def train_spec(
     spec: TrialSpec,
-    dataset: AnyDataset,
+    dataset: Dataset,
     metric: Metric,
     *,
     tracking_uri: str | None,
@@ -196,8 +192,8 @@ def train_spec(
 
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     network.load_state_dict(best.state or {})
-    validation = Answers.of(network, rows_of(dataset, PartName.VALIDATION), dataset.schema.target.task)
-    winner = make_winner(spec, report, dataset, metric, network, validation, rows_of(dataset, PartName.TEST))
+    validation = Answers.of(network, dataset.rows(Part.VALIDATION), dataset.schema.target.task)
+    winner = make_winner(spec, report, dataset, metric, network, validation, dataset.rows(Part.TEST))
     run_id = writer.run_id(0)
     looks = note_look(client, run_id, winner.test, dataset.digest)
     registration = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from orchestrator.data import AnyDataset, Examples
+from orchestrator.data import Dataset, Examples
 from orchestrator.errors import StorageError
 from orchestrator.evaluation.winner import Answers
 from orchestrator.networks import build_network
@@ -60,7 +60,7 @@ class Choice:
 def choose(
     ledger: Ledger,
     storage: Storage,
-    dataset: AnyDataset,
+    dataset: Dataset,
     metric: Metric,
     validation_rows: Callable[[], Iterable[Examples]],
 ) -> tuple[Choice | None, tuple[Skipped, ...]]:
@@ -135,9 +135,7 @@ def sentences(skipped: Iterable[Skipped], metric: Metric) -> list[str]:
     return told if more <= 0 else [*told, f"so it is with {more} more trials"]
 
 
-def _load(
-    record: TrialRecord, report: EpochReport, storage: Storage, dataset: AnyDataset, lost: str | None
-) -> nn.Module:
+def _load(record: TrialRecord, report: EpochReport, storage: Storage, dataset: Dataset, lost: str | None) -> nn.Module:
     if not record.best_is_kept:
         raise StorageError(lost or f"the weights of its best epoch, {report.best_epoch}, are not in {storage}")
     spec = record.best_spec or record.spec
@@ -154,7 +152,7 @@ def _what(record: TrialRecord, report: EpochReport, storage: Storage) -> str:
     return f"the file with the weights of epoch {report.best_epoch} in {trial_folder(storage, record.index)}"
 
 
-def _compare(answers: Answers, report: EpochReport, dataset: AnyDataset, metric: Metric) -> None:
+def _compare(answers: Answers, report: EpochReport, dataset: Dataset, metric: Metric) -> None:
     """Makes sure that the weights give what the trial reported.
 
     Raises:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from orchestrator.data import Examples, PartName, StreamedDataset
+from orchestrator.data import Part
 from orchestrator.errors import ExecutionError, StorageError, TrackingError
-from orchestrator.evaluation.winner import Winner, figure_of, make_winner, rows_of
+from orchestrator.evaluation.winner import Winner, figure_of, make_winner
 from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
 from orchestrator.journal.sealed import seal, unseal
+from orchestrator.runtime.cluster_rows import rows_on_cluster
 from orchestrator.storage import Storage
 from orchestrator.sweep.choice import choose, sentences
 from orchestrator.sweep.controller import Director
@@ -140,13 +141,15 @@ def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[
         ExecutionError: no trial has a result.
     """
     dataset, metric = plan.dataset, plan.metric
-    choice, skipped = choose(director.ledger, storage, dataset, metric, lambda: _rows(plan, PartName.VALIDATION))
+    choice, skipped = choose(
+        director.ledger, storage, dataset, metric, lambda: rows_on_cluster(plan.dataset, Part.VALIDATION)
+    )
     told = tuple(sentences(skipped, metric))
     if choice is None:
         raise ExecutionError(_nothing(director, told))
     best = choice.record
     spec = best.best_spec or best.spec
-    rows = _rows(plan, PartName.TEST)
+    rows = rows_on_cluster(plan.dataset, Part.TEST)
     winner = make_winner(spec, choice.report, dataset, metric, choice.network, choice.validation, rows)
     if told and not plan.config.allow_second_best:
         winner = replace(winner, doubt="; ".join((*told, *([winner.doubt] if winner.doubt else []))))
@@ -339,14 +342,6 @@ def _keep_model(folder: Path, storage: Storage) -> None:
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             storage.write(f"{MODEL_FOLDER}/{file.relative_to(folder).as_posix()}", file.read_bytes())
-
-
-def _rows(plan: SweepPlan, part: PartName) -> Iterable[Examples]:
-    if not isinstance(plan.dataset, StreamedDataset):
-        return rows_of(plan.dataset, part)
-    from orchestrator.runtime.streaming import encoded_part, fetch
-
-    return fetch(encoded_part(plan.dataset, part))
 
 
 def _nothing(director: Director, skipped: tuple[str, ...]) -> str:

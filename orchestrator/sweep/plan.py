@@ -8,15 +8,12 @@ from typing import Any
 
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
-    AnyDataset,
+    DataOptions,
+    Dataset,
     Run,
-    StreamedDataset,
     Table,
     Task,
-    is_parquet_folder,
-    load_table,
-    prepare_dataset,
-    prepare_streamed,
+    open_dataset,
 )
 from orchestrator.networks import is_custom, never_read, settings_asked_for
 from orchestrator.search import SearchSpace, SpecSampler, located, space_of
@@ -45,7 +42,7 @@ class SweepPlan:
 
     config: SweepConfig
     name: str
-    dataset: AnyDataset
+    dataset: Dataset
     metric: Metric
     sampler: SpecSampler
     points: tuple[dict[str, Any], ...]
@@ -66,7 +63,7 @@ class SweepPlan:
     @property
     def readers(self) -> int:
         """CPU cores that a trial has for reading its rows."""
-        return readers_of(self.config, streamed=isinstance(self.dataset, StreamedDataset))
+        return readers_of(self.config, streamed=self.dataset.pieces is not None)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -104,11 +101,11 @@ def make_plan(
     Args:
         config: what the user asked for.
         table: the data, instead of `config.data`.
-        run: applies a function to the numbers of the pieces of a folder, see `prepare_streamed`.
+        run: applies a function to the numbers of the pieces of a folder, see `DataOptions`.
         space: what to search, instead of `config.space`.
 
     Raises:
-        UsageError, DataError: see `load_table`, `prepare_dataset`, `space_of` and `find_metric`.
+        UsageError, DataError: see `open_dataset`, `space_of` and `find_metric`.
         ArchitectureError: a user's own network cannot be built.
     """
     space = space or space_of(config)
@@ -132,22 +129,21 @@ def make_plan(
     )
 
 
-def is_streamed(config: SweepConfig, table: Table | None) -> bool:
-    """Whether the data is a folder, whose rows are never in memory as a whole."""
-    return table is None and is_parquet_folder(config.data)
-
-
 def readers_of(config: SweepConfig, *, streamed: bool) -> int:
     """CPU cores that a trial has for reading its rows."""
     return config.resources.readers_per_trial if streamed else 0
 
 
-def _prepare(config: SweepConfig, table: Table | None, run: Run) -> AnyDataset:
-    task = Task(config.task) if config.task else None
-    kinds: dict[str, Any] = {"task": task, "categorical": config.categorical, "ignore": config.ignore}
-    if is_streamed(config, table):
-        return prepare_streamed(config.data, config.target, name=config.name, **kinds, run=run)
-    return prepare_dataset(table or load_table(config.data, config.name), config.target, **kinds)
+def _prepare(config: SweepConfig, table: Table | None, run: Run) -> Dataset:
+    options = DataOptions(
+        target=config.target,
+        name=config.name,
+        task=Task(config.task) if config.task else None,
+        categorical=config.categorical,
+        ignore=config.ignore,
+        run=run,
+    )
+    return open_dataset(table or config.data, options)
 
 
 def sampler_of(config: SweepConfig, space: SearchSpace, metric: str) -> SpecSampler:
@@ -168,7 +164,7 @@ def workers_of(config: SweepConfig, space: SearchSpace) -> dict[str, int]:
     return {name: space.workers_per_trial.get(name, usual) for name in space.architectures}
 
 
-def describe(dataset: AnyDataset, metric: Metric) -> Iterator[str]:
+def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
     """Sentences about what was made of a data set."""
     target = dataset.schema.target
     kinds: dict[str, int] = {}
@@ -192,7 +188,7 @@ def _trials(config: SweepConfig, size: int | None) -> int | None:
     return min((count for count in (wanted, size) if count is not None), default=None)
 
 
-def _try_custom_networks(config: SweepConfig, space: SearchSpace, dataset: AnyDataset, metric: Metric) -> None:
+def _try_custom_networks(config: SweepConfig, space: SearchSpace, dataset: Dataset, metric: Metric) -> None:
     """Builds the user's own networks: a mistake in them or in their settings shows before anything is started."""
     shape = feature_shape(dataset)
     # what built-in networks share in a space, a user's own one need not read

@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from orchestrator.data import AnyDataset, StreamedDataset, Task, is_parquet_folder, prepare_dataset, prepare_streamed
-from orchestrator.data.sources import load_table
+from orchestrator.data import DataOptions, Dataset, Task, open_dataset
 from orchestrator.errors import TrackingError, UsageError
 from orchestrator.runtime.train import TrainResult, train_spec
 from orchestrator.sweep.plan import describe
@@ -110,23 +109,22 @@ def train_again(
     return Again(result, trial, min(len(reports), trial.epochs), _difference(trial, reports), reasons)
 
 
-def _read(trial: StoredTrial, origin: Mapping[str, Any], data: str | pd.DataFrame | None) -> AnyDataset:
+def _read(trial: StoredTrial, origin: Mapping[str, Any], data: str | pd.DataFrame | None) -> Dataset:
     if data is None:
         data = origin.get("data")
         if data is None or data == "data frame":
             raise TrackingError(f"MLflow does not say where the data of trial {trial.index} is; name it")
-    task = Task(origin["task"]) if origin.get("task") else None
-    kinds: dict[str, Any] = {
-        "task": task,
-        "categorical": tuple(origin.get("categorical", ())),
-        "ignore": tuple(origin.get("ignore", ())),
-    }
-    if isinstance(data, str) and is_parquet_folder(data):
-        return prepare_streamed(data, origin.get("target"), name=trial.name, **kinds)
-    return prepare_dataset(load_table(data, trial.name), origin.get("target"), **kinds)
+    options = DataOptions(
+        target=origin.get("target"),
+        name=trial.name,
+        task=Task(origin["task"]) if origin.get("task") else None,
+        categorical=tuple(origin.get("categorical", ())),
+        ignore=tuple(origin.get("ignore", ())),
+    )
+    return open_dataset(data, options)
 
 
-def _changes(trial: StoredTrial, dataset: AnyDataset, device: str) -> list[str]:
+def _changes(trial: StoredTrial, dataset: Dataset, device: str) -> list[str]:
     """Why the metrics may be other ones."""
     found = []
     digest = trial.labels.get(tags.DIGEST)
@@ -141,7 +139,7 @@ def _changes(trial: StoredTrial, dataset: AnyDataset, device: str) -> list[str]:
         found.append(f"the trial had {workers} workers: their sums are rounded otherwise")
     if trial.labels.get(tags.DEVICE, "cpu") != device:
         found.append(f"the trial was trained on {trial.labels[tags.DEVICE]}, this time on {device}")
-    if isinstance(dataset, StreamedDataset):
+    if dataset.pieces is not None:
         found.append("rows of a folder come in another order")
     return found
 

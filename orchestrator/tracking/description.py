@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.data import AnyDataset
+from orchestrator.data import Dataset
 from orchestrator.errors import StorageError
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
@@ -40,7 +40,7 @@ class Description:
 
     @classmethod
     def of(
-        cls, name: str, dataset: AnyDataset, metric: Metric, parameters: Mapping[str, Any], labels: Mapping[str, str]
+        cls, name: str, dataset: Dataset, metric: Metric, parameters: Mapping[str, Any], labels: Mapping[str, str]
     ) -> Description:
         """Of a sweep that is planned.
 
@@ -82,7 +82,7 @@ class Description:
             return None
 
 
-def dataset_input(dataset: AnyDataset) -> DatasetInput:
+def dataset_input(dataset: Dataset) -> DatasetInput:
     """The data set as MLflow shows it."""
     return _input(_facts(dataset))
 
@@ -94,7 +94,7 @@ def _input(facts: Mapping[str, str]) -> DatasetInput:
     return DatasetInput(MlflowDataset(**facts), [InputTag("mlflow.data.context", "training")])
 
 
-def _facts(dataset: AnyDataset) -> dict[str, str]:
+def _facts(dataset: Dataset) -> dict[str, str]:
     columns = [
         {"type": column.kind.value, "name": column.name, "required": True}
         for column in dataset.schema.columns[:MAX_PROFILE_COLUMNS]

@@ -6,14 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from orchestrator.data import AnyDataset, FeatureEncoder, Schema, StreamedDataset, TargetEncoder
+from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
 from orchestrator.networks import FeatureShape, build_network, is_custom
 from orchestrator.training.metrics import Metric, find_metric
@@ -21,26 +20,10 @@ from orchestrator.training.optimization import Loss, Optimization, loss_function
 from orchestrator.training.outputs import evaluate
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
-from orchestrator.training.rows import Batches, MemoryRows, Step, TrialRows
+from orchestrator.training.rows import Batches, Step, TrialRows
 from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import TrialState, random_state, set_random_state
-from orchestrator.training.streams import LocalStream, Stream, StreamedRows
-
-
-class Encoded(Protocol):
-    """What training has to know of a data set besides its rows."""
-
-    @property
-    def schema(self) -> Schema:
-        """Columns and target."""
-
-    @property
-    def encoder(self) -> FeatureEncoder:
-        """Of the features."""
-
-    @property
-    def target_encoder(self) -> TargetEncoder:
-        """Of the target."""
+from orchestrator.training.streams import Stream, trial_rows
 
 
 @dataclass(frozen=True)
@@ -51,14 +34,14 @@ class EpochHooks:
     on_epoch: Callable[[TrialState], None] | None = None
 
 
-def feature_shape(dataset: Encoded) -> FeatureShape:
+def feature_shape(dataset: Dataset) -> FeatureShape:
     """What a network for this data set looks like from outside."""
     return FeatureShape(dataset.encoder.numeric_width, dataset.encoder.cardinalities, dataset.schema.outputs)
 
 
 def train_trial(
     spec: TrialSpec,
-    dataset: AnyDataset,
+    dataset: Dataset,
     *,
     on_best: Callable[[nn.Module], None] | None = None,
     device: str = "cpu",
@@ -94,18 +77,14 @@ def train_trial(
     ranks = ranks or Ranks()
     torch.manual_seed(spec.seed)
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings).to(device)
-    rows: TrialRows
-    if isinstance(dataset, StreamedDataset):
-        rows = StreamedRows(dataset, stream or LocalStream(dataset), spec, device, ranks)
-    else:
-        rows = MemoryRows(dataset, spec, device, ranks)
+    rows = trial_rows(dataset, spec, device, ranks, stream)
     hooks = EpochHooks(on_best, on_epoch)
     yield from train_network(spec, dataset, network, rows, ranks, hooks, device, resume)
 
 
 def train_network(
     spec: TrialSpec,
-    dataset: Encoded,
+    dataset: Dataset,
     network: nn.Module,
     rows: TrialRows,
     ranks: Ranks,
@@ -209,7 +188,7 @@ def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Opti
 
 
 def _validate(
-    network: nn.Module, dataset: Encoded, rows: TrialRows, ranks: Ranks, metric: Metric, epoch: int
+    network: nn.Module, dataset: Dataset, rows: TrialRows, ranks: Ranks, metric: Metric, epoch: int
 ) -> dict[str, float]:
     """All metrics over all validation rows, whichever worker has them."""
     outputs, target = (ranks.gather(part) for part in network_answers(network, rows.validation()))

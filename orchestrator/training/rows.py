@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from orchestrator.data import Dataset, Examples, Task
+from orchestrator.data import Examples, Schema, Task
 from orchestrator.training.ranks import Ranks, Share
 from orchestrator.training.spec import TrialSpec
 
@@ -61,7 +61,7 @@ class Batches:
 
 
 @dataclass(frozen=True)
-class Part:
+class Portion:
     """This worker's rows of a batch, or of an accumulated part of one.
 
     Attributes:
@@ -83,7 +83,7 @@ class Step:
     """
 
     rows: int
-    parts: tuple[Part, ...]
+    parts: tuple[Portion, ...]
 
 
 class TrialRows(Protocol):
@@ -113,12 +113,14 @@ class TrialRows(Protocol):
 class MemoryRows:
     """Rows that lie in memory, shuffled anew for each epoch; the order depends on the trial's seed alone."""
 
-    def __init__(self, dataset: Dataset, spec: TrialSpec, device: str, ranks: Ranks) -> None:
-        task = dataset.schema.target.task
-        self._train = Batches.of(dataset.train, task, device)
-        start, stop, _ = ranks.share(len(dataset.validation))
-        self._validation = Batches.of(dataset.validation.between(start, stop), task, device)
-        self._bounds = batch_bounds(len(dataset.train), spec.batch_size)
+    def __init__(
+        self, schema: Schema, train: Examples, validation: Examples, spec: TrialSpec, device: str, ranks: Ranks
+    ) -> None:
+        task = schema.target.task
+        self._train = Batches.of(train, task, device)
+        start, stop, _ = ranks.share(len(validation))
+        self._validation = Batches.of(validation.between(start, stop), task, device)
+        self._bounds = batch_bounds(len(train), spec.batch_size)
         self._order = torch.Generator().manual_seed(spec.seed)
         self._device, self._ranks, self._accumulation = device, ranks, spec.accumulation
 
@@ -146,12 +148,12 @@ class MemoryRows:
         """See `TrialRows`."""
         self._order.set_state(order)
 
-    def _parts(self, rows: Tensor) -> Iterator[Part]:
+    def _parts(self, rows: Tensor) -> Iterator[Portion]:
         # a part of one row would break batch norm
         size = max(2, math.ceil(len(rows) / self._accumulation))
         for start, stop in batch_bounds(len(rows), size):
             share = self._ranks.share(stop - start)
-            yield Part(self._train.take(rows[start:stop][slice(*share[:2])]), share)
+            yield Portion(self._train.take(rows[start:stop][slice(*share[:2])]), share)
 
     def validation(self) -> Iterator[Batches]:
         """See `TrialRows`."""

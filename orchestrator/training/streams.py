@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orchestrator.data import Examples, PartName, StreamedDataset
+from orchestrator.data import Dataset, Examples, Part, Pieces
 from orchestrator.training.ranks import Ranks
-from orchestrator.training.rows import EVALUATION_BATCH, Batches, Part, Step, batch_bounds
+from orchestrator.training.rows import EVALUATION_BATCH, Batches, MemoryRows, Portion, Step, TrialRows, batch_bounds
 from orchestrator.training.spec import TrialSpec
 
 # rows among which a batch is drawn, besides the order of the chunks
@@ -35,17 +35,18 @@ class Stream(Protocol):
 class LocalStream:
     """Reads the pieces of a data set in this process; for a single worker."""
 
-    def __init__(self, dataset: StreamedDataset) -> None:
-        self._dataset = dataset
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
 
     def train(self, epoch: int, seed: int) -> Iterator[Examples]:
         """See `Stream`."""
-        for number in np.random.default_rng([seed, epoch]).permutation(len(self._dataset.folder.pieces)):
-            yield self._dataset.read(int(number), PartName.TRAIN)
+        for number in np.random.default_rng([seed, epoch]).permutation(len(self._pieces.piece_rows)):
+            yield self._pieces.read(int(number), Part.TRAIN)
 
     def validation(self) -> Iterator[Examples]:
         """See `Stream`."""
-        return self._dataset.parts(PartName.VALIDATION)
+        for number in range(len(self._pieces.piece_rows)):
+            yield self._pieces.read(number, Part.VALIDATION)
 
 
 class StreamedRows:
@@ -55,7 +56,7 @@ class StreamedRows:
     otherwise it is a little smaller. Which rows come together depends on how the chunks arrive.
     """
 
-    def __init__(self, dataset: StreamedDataset, stream: Stream, spec: TrialSpec, device: str, ranks: Ranks) -> None:
+    def __init__(self, dataset: Dataset, stream: Stream, spec: TrialSpec, device: str, ranks: Ranks) -> None:
         self._dataset, self._stream, self._device, self._ranks = dataset, stream, device, ranks
         self._seed, self._accumulation = spec.seed, spec.accumulation
         self._batch = max(1, spec.batch_size // ranks.size)
@@ -110,12 +111,20 @@ class StreamedRows:
     def _on_device(self, examples: Examples) -> Batches:
         return Batches.of(examples, self._dataset.schema.target.task, self._device)
 
-    def _parts(self, batch: Batches) -> Iterator[Part]:
+    def _parts(self, batch: Batches) -> Iterator[Portion]:
         size, rank = self._ranks.size, self._ranks.rank
         # all workers have equally many rows, so their parts agree; one row alone would break batch norm
         for start, stop in batch_bounds(len(batch), max(2, math.ceil(len(batch) / self._accumulation))):
             count = stop - start
-            yield Part(batch.between(start, stop), (rank * count, (rank + 1) * count, size * count))
+            yield Portion(batch.between(start, stop), (rank * count, (rank + 1) * count, size * count))
+
+
+def trial_rows(dataset: Dataset, spec: TrialSpec, device: str, ranks: Ranks, stream: Stream | None) -> TrialRows:
+    """The rows of a trial, in memory or as they are read; without a stream this process reads them."""
+    if dataset.pieces is not None:
+        return StreamedRows(dataset, stream or LocalStream(dataset.pieces), spec, device, ranks)
+    train, validation = (Examples.joined(list(dataset.rows(part))) for part in (Part.TRAIN, Part.VALIDATION))
+    return MemoryRows(dataset.schema, train, validation, spec, device, ranks)
 
 
 def mixed(chunks: Iterator[Examples], batch: int, random: np.random.Generator) -> Iterator[Examples]:

@@ -15,7 +15,7 @@ import time
 import torch
 from torch.nn import functional as F
 
-from orchestrator.data import load_table, prepare_dataset
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.networks import build_network
 from orchestrator.training import TrialSpec, feature_shape, train_trial
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    dataset = prepare_dataset(load_table(arguments.data), arguments.target)
+    dataset = open_dataset(arguments.data, DataOptions(target=arguments.target))
     spec = TrialSpec("mlp", {"depth": 2, "width": 256}, metric="roc_auc", epochs=arguments.epochs + 1)
     pairs = list(zip(by_hand(spec, dataset), ours(spec, dataset), range(arguments.epochs + 1), strict=False))[1:]
     hand, own = statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)

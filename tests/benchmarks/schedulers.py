@@ -31,13 +31,15 @@ class Course:
 
 def run(data: str, target: str, scheduler: str, trials: int, epochs: int, seed: int) -> Course:
     from orchestrator.config import SweepConfig
-    from orchestrator.data import load_table, prepare_dataset
+    from orchestrator.data import DataOptions, open_dataset
     from orchestrator.journal import Reported
     from orchestrator.journal.folder import find_sweep
     from orchestrator.journal.journal import read_events
     from orchestrator.runtime.sweeps import run_sweep
 
-    metric = "log_loss" if prepare_dataset(load_table(data), target).schema.target.task.is_classification else "rmse"
+    metric = (
+        "log_loss" if open_dataset(data, DataOptions(target=target)).schema.target.task.is_classification else "rmse"
+    )
     with tempfile.TemporaryDirectory(prefix="schedulers-") as folder:
         config = SweepConfig.create(
             data=data,

@@ -46,12 +46,12 @@ def plain_worker(arguments, journal: str, specs: list[dict], threads: int) -> No
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    from orchestrator.data import load_table, prepare_dataset
+    from orchestrator.data import DataOptions, open_dataset
     from orchestrator.training import TrialSpec, train_trial
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(threads)
-    dataset = prepare_dataset(load_table(arguments.data), arguments.target)
+    dataset = open_dataset(arguments.data, DataOptions(target=arguments.target))
 
     def objective(trial: optuna.Trial) -> float:
         spec = TrialSpec.from_json(specs[trial.suggest_int("spec", 0, len(specs) - 1)])

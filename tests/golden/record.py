@@ -89,20 +89,20 @@ def source_of(name: str) -> str:
 
 def dataset_of(name: str):
     """A data set in memory."""
-    from orchestrator.data import load_table, prepare_dataset
+    from orchestrator.data import DataOptions, open_dataset
 
-    return prepare_dataset(load_table(source_of(name)), TARGETS[name])
+    return open_dataset(source_of(name), DataOptions(target=TARGETS[name]))
 
 
 def streamed_of(name: str, folder: Path):
     """The same rows from a folder of Parquet files."""
-    from orchestrator.data import load_table, prepare_streamed
+    from orchestrator.data import DataOptions, load_table, open_dataset
 
     path = folder / name
     path.mkdir(exist_ok=True)
     frame = load_table(source_of(name)).frame
     frame.to_parquet(path / "part-0.parquet", row_group_size=math.ceil(len(frame) / 7), index=False)
-    return prepare_streamed(path, TARGETS[name])
+    return open_dataset(path, DataOptions(target=TARGETS[name]))
 
 
 def spec_of(name: str, dataset):

@@ -49,9 +49,9 @@ def frame(rows: int, numbers: int, kind: str, seed: int = 0) -> pd.DataFrame:
 
 
 def dataset_of(table: pd.DataFrame) -> Any:
-    from orchestrator.data import load_table, prepare_dataset
+    from orchestrator.data import DataOptions, open_dataset
 
-    return prepare_dataset(load_table(table), "target")
+    return open_dataset(table, DataOptions(target="target"))
 
 
 def spec_of(dataset: Any, architecture: str = "mlp", **more: Any) -> Any:

@@ -43,11 +43,11 @@ def test_a_plan_says_what_the_sweep_then_does(ray_cluster, options, workers, tmp
 
 
 def test_parameters_are_counted_without_building_weights():
-    from orchestrator.data import load_table, prepare_dataset
+    from orchestrator.data import open_dataset
     from orchestrator.networks import build_network
     from orchestrator.training import feature_shape
 
-    dataset = prepare_dataset(load_table("sklearn:iris"))
+    dataset = open_dataset("sklearn:iris")
     settings = {"depth": 2, "width": 64, "normalization": "batch"}
     built = build_network("mlp", feature_shape(dataset), settings)
     assert parameter_count("mlp", dataset, settings) == sum(entry.numel() for entry in built.parameters())

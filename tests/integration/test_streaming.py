@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.config import SweepConfig
-from orchestrator.data import PartName, prepare_streamed
+from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.errors import DataError, ExecutionError
 from orchestrator.runtime.assembly import Hooks
 from orchestrator.runtime.streaming import RayStream, encoded_part, run_on_cluster, split_training_rows
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(ray_cluster, folder):
-    return prepare_streamed(folder, "label", run=run_on_cluster)
+    return open_dataset(folder, DataOptions(target="label", run=run_on_cluster))
 
 
 def options(folder, store, **resources):
@@ -56,7 +56,7 @@ def test_a_sweep_over_a_folder_ends_with_a_model(ray_cluster, folder, store, wor
 
 
 def test_the_pass_on_the_cluster_finds_what_a_pass_here_finds(dataset, folder):
-    here = prepare_streamed(folder, "label")
+    here = open_dataset(folder, DataOptions(target="label"))
     assert here.digest == dataset.digest
     assert here.schema == dataset.schema
     for mine, other in zip(here.encoder.numeric, dataset.encoder.numeric, strict=True):
@@ -75,28 +75,30 @@ def ordered(rows):
 
 
 def test_each_epoch_has_all_training_rows_in_another_order(dataset):
-    (iterator,) = split_training_rows(dataset, 1, 1)
-    stream = RayStream(dataset, iterator, tuple(encoded_part(dataset, PartName.VALIDATION)), 0, 1)
-    wanted = rows_of(dataset.parts(PartName.TRAIN))
+    (iterator,) = split_training_rows(dataset, dataset, 1, 1)
+    stream = RayStream(dataset, iterator, tuple(encoded_part(dataset, Part.VALIDATION)), 0, 1)
+    wanted = rows_of(dataset.rows(Part.TRAIN))
     epochs = [rows_of(stream.train(epoch, 0)) for epoch in (1, 2)]
     for found in epochs:
         np.testing.assert_array_equal(ordered(found), ordered(wanted))
     assert not np.array_equal(*epochs)
     validation = rows_of(stream.validation())
-    np.testing.assert_array_equal(ordered(validation), ordered(rows_of(dataset.parts(PartName.VALIDATION))))
+    np.testing.assert_array_equal(ordered(validation), ordered(rows_of(dataset.rows(Part.VALIDATION))))
 
 
 def test_workers_get_equally_many_rows_and_no_row_twice(dataset):
     import ray
 
-    validation = tuple(encoded_part(dataset, PartName.VALIDATION))
+    validation = tuple(encoded_part(dataset, Part.VALIDATION))
 
     def read(rank, iterator):
         stream = RayStream(dataset, iterator, validation, rank, 2)
         return list(stream.train(1, 0)), list(stream.validation())
 
     task = ray.remote(num_cpus=0)(read)
-    chunks = ray.get([task.remote(rank, split) for rank, split in enumerate(split_training_rows(dataset, 2, 1))])
+    chunks = ray.get(
+        [task.remote(rank, split) for rank, split in enumerate(split_training_rows(dataset, dataset, 2, 1))]
+    )
     parts = [(rows_of(train), rows_of(held)) for train, held in chunks]
     (first, _), (second, _) = parts
     assert len(first) == len(second)
@@ -117,7 +119,7 @@ def test_a_value_that_does_not_fit_is_said_with_its_file(ray_cluster, folder, tm
     frame.loc[7, "number"] = "seven"
     frame.to_parquet(odd / "part-2.parquet", row_group_size=len(frame))
     with pytest.raises(DataError, match=r"part-2\.parquet.*'number'"):
-        prepare_streamed(odd, "label", run=run_on_cluster)
+        open_dataset(odd, DataOptions(target="label", run=run_on_cluster))
 
 
 def test_a_file_that_disappears_ends_trials_with_the_reason(ray_cluster, folder, store, tmp_path):

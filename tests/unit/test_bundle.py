@@ -16,7 +16,7 @@ from torch import nn
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.archive import export_network, load_network
-from orchestrator.data import Distribution, PartName, prepare_streamed
+from orchestrator.data import DataOptions, Distribution, Part, open_dataset
 from orchestrator.data.answers import probabilities
 from orchestrator.errors import BundleError, InvalidValueError
 
@@ -254,9 +254,9 @@ def test_a_bundle_knows_how_its_training_rows_are_distributed(trained):
 def test_the_distribution_of_a_folder_is_that_of_its_training_rows_up_to_a_limit(trained, tmp_path, monkeypatch):
     network, _, _, _ = trained
     mixed_frame(900).to_parquet(tmp_path / "a.parquet", row_group_size=100)
-    streamed = prepare_streamed(tmp_path, "label")
+    streamed = open_dataset(tmp_path, DataOptions(target="label"))
     numeric, categorical = (
-        np.concatenate([getattr(part, name) for part in streamed.parts(PartName.TRAIN)])
+        np.concatenate([getattr(part, name) for part in streamed.rows(Part.TRAIN)])
         for name in ("numeric", "categorical")
     )
     everything = make_bundle(network, streamed, {}).distribution

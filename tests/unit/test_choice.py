@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from support import mixed_frame
 from torch import nn
 
-from orchestrator.data import PartName, load_table, prepare_dataset, prepare_streamed
+from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.errors import StorageError
-from orchestrator.evaluation.winner import Answers, doubt_of, make_winner, rows_of
+from orchestrator.evaluation.winner import Answers, doubt_of, make_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.runtime.worker.trial_files import TrialFiles, trial_folder
 from orchestrator.storage import Storage
@@ -57,13 +57,13 @@ class Sweep:
             self.write(index, content)
 
     def choose(self, ledger=None):
-        rows = lambda: rows_of(self.dataset, PartName.VALIDATION)  # noqa: E731
+        rows = lambda: self.dataset.rows(Part.VALIDATION)  # noqa: E731
         return choose(ledger or self.ledger, self.storage, self.dataset, self.metric, rows)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return Sweep(tmp_path_factory.mktemp("choice"), prepare_dataset(load_table("sklearn:diabetes"), None))
+    return Sweep(tmp_path_factory.mktemp("choice"), open_dataset("sklearn:diabetes"))
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_a_folder_larger_than_memory_is_validated_in_parts(tmp_path):
     (tmp_path / "rows").mkdir()
     for number in range(3):
         frame[number::3].to_parquet(tmp_path / "rows" / f"{number}.parquet")
-    sweep = Sweep(tmp_path / "sweep", prepare_streamed(str(tmp_path / "rows"), "label"))
+    sweep = Sweep(tmp_path / "sweep", open_dataset(str(tmp_path / "rows"), DataOptions(target="label")))
     best = sweep.order[0]
     assert sweep.choose()[0].record.index == best
     sweep.write(best, sweep.content[best][:-20])
@@ -169,7 +169,7 @@ def test_a_folder_larger_than_memory_is_validated_in_parts(tmp_path):
 def test_the_same_trial_has_the_same_digest_and_another_one_another(sweep):
     def winner(choice):
         spec = choice.record.best_spec
-        rows = rows_of(sweep.dataset, PartName.TEST)
+        rows = sweep.dataset.rows(Part.TEST)
         return make_winner(spec, choice.report, sweep.dataset, sweep.metric, choice.network, choice.validation, rows)
 
     first, again = winner(sweep.choose()[0]), winner(sweep.choose()[0])
@@ -181,7 +181,7 @@ def test_the_same_trial_has_the_same_digest_and_another_one_another(sweep):
 @pytest.mark.parametrize("target", ["number", "label", "color"])
 def test_a_test_figure_worse_than_a_constant_one_is_in_doubt_only_if_validation_was_better(target):
     frame = mixed_frame(300).dropna(subset=[target])
-    dataset = prepare_dataset(load_table(frame), target)
+    dataset = open_dataset(frame, DataOptions(target=target))
     task, metric = dataset.schema.target.task, find_metric(dataset.schema.target.task)
     truth = {part: rows.target for part, rows in (("validation", dataset.validation), ("test", dataset.test))}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import mixed_frame
 
 from orchestrator.columns.values import DATETIME_FORMATS
-from orchestrator.data import Column, ColumnKind, Schema, Target, Task, load_table, prepare_dataset
+from orchestrator.data import Column, ColumnKind, DataOptions, Schema, Target, Task, open_dataset
 from orchestrator.data.columnar import MEMORY_CELLS, ColumnarEncoder
 from orchestrator.data.encoder import DATETIME_PARTS, CategoricalFeature, FeatureEncoder, NumericFeature
 from orchestrator.errors import InvalidValueError
@@ -162,7 +162,7 @@ def test_one_category_column_gives_the_same_codes(cells, categories):
 
 def test_a_fitted_encoder_gives_the_same_bits_for_its_rows():
     frame = mixed_frame(300)
-    dataset = prepare_dataset(load_table(frame), "label")
+    dataset = open_dataset(frame, DataOptions(target="label"))
     rows = frame.drop(columns="label").astype(object).where(frame.drop(columns="label").notna(), None)
     columns = {name: rows[name].tolist() for name in rows}
     assert isinstance(assert_same(dataset.schema, dataset.encoder, columns, len(rows))[0], np.dtype)

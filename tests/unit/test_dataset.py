@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
-from orchestrator.data import FeatureEncoder, Schema, load_table, prepare_dataset
+from orchestrator.data import DataOptions, FeatureEncoder, Schema, load_table, open_dataset
 from orchestrator.data.encoder import fit_features
-from orchestrator.data.splits import split_rows
+from orchestrator.data.splits import Holdout
 from orchestrator.errors import InvalidValueError, UsageError
 
 
@@ -31,7 +31,7 @@ def mixed_frame(rows=200, seed=0):
 
 @pytest.fixture(scope="module")
 def dataset():
-    return prepare_dataset(load_table(mixed_frame()), "label")
+    return open_dataset(mixed_frame(), DataOptions(target="label"))
 
 
 @given(
@@ -40,7 +40,7 @@ def dataset():
 )
 def test_every_row_is_in_exactly_one_part(classes, stratified):
     labels = np.array(classes, dtype=np.int64)
-    split = split_rows(len(labels), labels if stratified else None)
+    split = Holdout().positions(len(labels), labels if stratified else None)
     together = np.concatenate([split.train, split.validation, split.test])
     assert sorted(together.tolist()) == list(range(len(labels)))
     assert min(len(split.train), len(split.validation), len(split.test)) >= 1
@@ -52,18 +52,18 @@ def test_every_row_is_in_exactly_one_part(classes, stratified):
 def test_the_test_part_is_the_one_of_the_textbook():
     labels = load_iris().target
     _, test = train_test_split(np.arange(150), test_size=0.2, random_state=42, stratify=labels)
-    assert split_rows(150, labels).test.tolist() == sorted(test.tolist())
+    assert Holdout().positions(150, labels).test.tolist() == sorted(test.tolist())
 
 
 def test_the_encoder_is_fitted_on_training_rows_only():
     table = load_table(mixed_frame())
-    before = prepare_dataset(table, "label")
-    split = split_rows(200, pd.factorize(table.frame["label"], sort=True)[0])
+    before = open_dataset(table, DataOptions(target="label"))
+    split = Holdout().positions(200, pd.factorize(table.frame["label"], sort=True)[0])
     changed = table.frame.copy()
     others = np.concatenate([split.validation, split.test])
     changed.loc[others, "number"] = 1e6
     changed.loc[others, "color"] = "violet"
-    after = prepare_dataset(load_table(changed), "label")
+    after = open_dataset(changed, DataOptions(target="label"))
     assert after.encoder == before.encoder
     assert (after.train.numeric == before.train.numeric).all()
 
@@ -136,21 +136,21 @@ def test_schema_and_encoder_survive_json(dataset):
 
 def test_huge_numbers_do_not_overflow():
     frame = pd.DataFrame({"x": [1e300, -1e300, 3e299, 0.0] * 5, "label": ["a", "b"] * 10})
-    dataset = prepare_dataset(load_table(frame), "label")
+    dataset = open_dataset(frame, DataOptions(target="label"))
     assert np.isfinite(dataset.train.numeric).all()
 
 
 def test_the_digest_depends_on_content_not_on_storage(tmp_path):
     frame = mixed_frame()
-    digest = prepare_dataset(load_table(frame), "label").digest
+    digest = open_dataset(frame, DataOptions(target="label")).digest
     path = tmp_path / "data.csv"
     frame.to_csv(path, index=False)
-    assert prepare_dataset(load_table(path), "label").digest == digest
+    assert open_dataset(path, DataOptions(target="label")).digest == digest
     frame.to_parquet(tmp_path / "data.parquet")
-    assert prepare_dataset(load_table(tmp_path / "data.parquet"), "label").digest == digest
+    assert open_dataset(tmp_path / "data.parquet", DataOptions(target="label")).digest == digest
     frame.loc[0, "number"] = 99.0
-    assert prepare_dataset(load_table(frame), "label").digest != digest
-    assert prepare_dataset(load_table(mixed_frame()), "label", ignore=["color"]).digest != digest
+    assert open_dataset(frame, DataOptions(target="label")).digest != digest
+    assert open_dataset(mixed_frame(), DataOptions(target="label", ignore=("color",))).digest != digest
 
 
 def test_example_rows_can_be_given_back(dataset):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from support import mixed_frame
 
-from orchestrator.data import load_table, prepare_dataset
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.data.distribution import CategoryBins, Distribution, NumericBins, population_stability_index
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
 
@@ -154,7 +154,7 @@ def test_every_code_is_in_one_bin(made):
 @pytest.fixture(scope="module")
 def dataset():
     frame = mixed_frame(400).assign(constant_day="2024-01-31", quantity=np.arange(400) % 7)
-    return prepare_dataset(load_table(frame), "label")
+    return open_dataset(frame, DataOptions(target="label"))
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_damaged_json_is_refused(bins):
 
 def test_a_date_is_binned_by_its_day():
     frame = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=100, freq="D"), "label": ["a", "b"] * 50})
-    dataset = prepare_dataset(load_table(frame), "label")
+    dataset = open_dataset(frame, DataOptions(target="label"))
     distribution = Distribution.of(dataset.schema, dataset.encoder, dataset.train.numeric, dataset.train.categorical)
     later = pd.DataFrame({"day": pd.date_range("2021-01-01", periods=100, freq="D")})
     counts = distribution.bin_rows(*dataset.encoder.transform(dataset.schema, later))["day"]

@@ -29,7 +29,7 @@ from tritonclient.http._utils import _get_inference_request
 
 from orchestrator.bundle import make_bundle
 from orchestrator.config import ServeConfig
-from orchestrator.data import load_table, prepare_dataset
+from orchestrator.data import open_dataset
 from orchestrator.errors import BundleError
 from orchestrator.serving.control import replica as serving_replica
 from orchestrator.serving.http import auth, browsers
@@ -459,7 +459,7 @@ class Overflowing(nn.Module):
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_a_row_without_an_answer_is_named(tmp_path, execution):
-    dataset = prepare_dataset(load_table("sklearn:diabetes"), None)
+    dataset = open_dataset("sklearn:diabetes")
     make_bundle(Overflowing(), dataset, {}).save(tmp_path / "bundle")
     prepare(tmp_path / "bundle", tmp_path / "prepared", execution)
     client = serve(configuration({"1": tmp_path / "prepared"}, "diabetes", champion="1"))

@@ -13,7 +13,7 @@ from torch import nn
 
 from orchestrator.bundle import make_bundle
 from orchestrator.bundle.archive import export_network
-from orchestrator.data import prepare_dataset
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import BundleError, ServingError
 from orchestrator.serving.inference.engines import (
     Execution,
@@ -195,7 +195,7 @@ def test_a_prepared_model_answers_as_the_trained_module(trained, tmp_path, execu
 
 
 def test_a_prepared_network_that_onnx_cannot_express_answers(tmp_path):
-    dataset = prepare_dataset(quick_table(), "label")
+    dataset = open_dataset(quick_table(), DataOptions(target="label"))
     bundle = make_bundle(WithoutCounterpart(), dataset, {})
     bundle.save(tmp_path / "bundle")
     assert prepare(tmp_path / "bundle", tmp_path / "prepared").name == "torch"

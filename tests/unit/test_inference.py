@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.data import ColumnKind, Task, load_table, prepare_dataset
+from orchestrator.data import ColumnKind, DataOptions, Task, load_table, open_dataset
 from orchestrator.data.inference import infer_schema
 from orchestrator.errors import DataError, UsageError
 
@@ -165,7 +165,7 @@ def test_options_that_name_no_column_suggest_one():
 def test_rows_without_a_target_are_dropped_and_counted():
     data = frame()
     data.loc[[0, 5, 7], "label"] = None
-    dataset = prepare_dataset(load_table(data), "label")
+    dataset = open_dataset(data, DataOptions(target="label"))
     assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == ROWS - 3
     assert any("3 rows have no value for the target" in note for note in dataset.notes)
 
@@ -174,7 +174,7 @@ def test_rows_without_a_target_are_dropped_and_counted():
 def test_too_few_rows_are_refused(rows):
     data = pd.DataFrame({"x": np.arange(rows) * 1.0, "label": (["a", "b"] * rows)[:rows]})
     with pytest.raises(DataError):
-        prepare_dataset(load_table(data), "label")
+        open_dataset(data, DataOptions(target="label"))
 
 
 def test_a_column_of_numbers_with_a_stray_text_is_explained():

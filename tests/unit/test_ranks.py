@@ -9,7 +9,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from support import free_port, mixed_frame
 
-from orchestrator.data import load_table, prepare_dataset
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import TrainingDivergedError
 from orchestrator.training import ProcessGroupRanks, TrialSpec, train_trial
 
@@ -31,7 +31,7 @@ SPECS = {
 
 def dataset(name):
     source, target = DATA[name]
-    return prepare_dataset(load_table(mixed_frame(source) if isinstance(source, int) else source), target)
+    return open_dataset(mixed_frame(source) if isinstance(source, int) else source, DataOptions(target=target))
 
 
 def spec_of(name):
@@ -94,7 +94,7 @@ def test_a_trial_that_diverges_ends_at_every_worker(found):
 
 def test_one_worker_of_a_gang_computes_batches_in_parts(tmp_path):
     """Ray Train wraps no network of a single worker."""
-    dataset = prepare_dataset(load_table(mixed_frame()), "label")
+    dataset = open_dataset(mixed_frame(), DataOptions(target="label"))
     spec = TrialSpec("mlp", {"depth": 1, "width": 8}, metric="roc_auc", epochs=2, batch_size=40, accumulation=3)
     dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
     try:

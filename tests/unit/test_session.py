@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.data import load_table, prepare_dataset
+from orchestrator.data import open_dataset
 from orchestrator.errors import StorageError, UnreachableStorageError
 from orchestrator.runtime.worker import session
 from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings
@@ -16,7 +16,7 @@ from orchestrator.runtime.worker.trial_files import best_weights, load_state
 from orchestrator.storage import Storage
 from orchestrator.training import Ranks, TrialSpec
 
-DATASET = prepare_dataset(load_table("sklearn:iris"), None)
+DATASET = open_dataset("sklearn:iris")
 SPEC = TrialSpec("mlp", {"depth": 1, "width": 8, "dropout": 0.1}, epochs=6, batch_size=32, learning_rate=0.01, seed=3)
 SPEC = dataclasses.replace(SPEC, schedule="cosine", warmup_epochs=1.0)
 

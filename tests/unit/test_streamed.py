@@ -18,13 +18,13 @@ from support import mixed_frame
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.columns.summaries import NumericSummary, Sample
-from orchestrator.data import PartName, Task, is_parquet_folder, prepare_dataset, prepare_streamed
+from orchestrator.data import DataOptions, Holdout, Part, Task, is_streamed, open_dataset
 from orchestrator.data.encoder import encode_target, fit_features, fit_target
 from orchestrator.data.inference import infer_schema
 from orchestrator.data.parquet import open_parquet_folder
-from orchestrator.data.profile import PARTS, PieceProfile, part_of_rows, profile_piece, sample_schema
+from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
 from orchestrator.data.sources import load_table
-from orchestrator.data.streamed import finish_profile
+from orchestrator.data.streamed import PARTS, finish_profile
 from orchestrator.errors import DataError, OrchestratorError, UsageError
 from orchestrator.networks import build_network
 from orchestrator.training import feature_shape
@@ -41,14 +41,13 @@ def write(folder, rows, name="a.parquet", group=None):
 
 def profiles_of(folder, target="label", **options):
     opened = open_parquet_folder(folder)
-    settings = {"task": None, "categorical": (), "ignore": ()} | options
-    schema, notes = sample_schema(opened, target, **settings, seed=SEED)
-    pieces = [profile_piece(opened, schema, SEED, number) for number in range(len(opened.pieces))]
+    schema, notes = sample_schema(opened, DataOptions(target=target, **options))
+    pieces = [profile_piece(opened, schema, Holdout(SEED), number) for number in range(len(opened.pieces))]
     return opened, schema, notes, pieces
 
 
 def by_part(dataset, part):
-    read = list(dataset.parts(part))
+    read = list(dataset.rows(part))
     return tuple(
         np.concatenate([getattr(examples, name) for examples in read]) for name in ("numeric", "categorical", "target")
     )
@@ -57,7 +56,7 @@ def by_part(dataset, part):
 def part_in_memory(dataset, frame, part):
     """The rows of a part, found without the code that reads pieces; no row lacks a target."""
     numbers = np.concatenate(
-        [part_of_rows(number, piece.rows, SEED) for number, piece in enumerate(dataset.folder.pieces)]
+        [Holdout(SEED).of_piece(number, piece.rows) for number, piece in enumerate(dataset.folder.pieces)]
     )
     return frame[numbers == PARTS.index(part)]
 
@@ -86,7 +85,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def streamed(folder):
-    return prepare_streamed(folder, "label")
+    return open_dataset(folder, DataOptions(target="label"))
 
 
 # --- the folder
@@ -115,10 +114,10 @@ def test_files_below_are_found_and_hidden_ones_are_not(tmp_path):
 
 def test_only_a_folder_is_a_folder(tmp_path):
     write(tmp_path, mixed_frame(20))
-    assert is_parquet_folder(tmp_path)
-    assert is_parquet_folder(str(tmp_path))
-    for source in (tmp_path / "a.parquet", tmp_path / "absent", "sklearn:iris", mixed_frame(20), None):
-        assert not is_parquet_folder(source)
+    assert is_streamed(tmp_path)
+    assert is_streamed(str(tmp_path))
+    for source in (tmp_path / "a.parquet", tmp_path / "absent", "sklearn:iris", mixed_frame(20)):
+        assert not is_streamed(source)
 
 
 def test_a_folder_without_rows_is_a_sentence(tmp_path):
@@ -194,25 +193,25 @@ def test_the_index_of_a_data_frame_is_no_column(tmp_path):
 
 @given(piece=st.integers(0, 10**6), rows=st.integers(0, 500), seed=st.integers(0, 2**40))
 def test_every_row_has_one_part_which_never_changes(piece, rows, seed):
-    parts = part_of_rows(piece, rows, seed)
+    parts = Holdout(seed).of_piece(piece, rows)
     assert parts.dtype == np.int8
     assert parts.shape == (rows,)
     assert set(parts.tolist()) <= {0, 1, 2}
-    assert np.array_equal(parts, part_of_rows(piece, rows, seed))
+    assert np.array_equal(parts, Holdout(seed).of_piece(piece, rows))
 
 
 def test_parts_have_the_shares_of_a_file_in_memory():
-    parts = np.concatenate([part_of_rows(number, 1000, SEED) for number in range(200)])
+    parts = np.concatenate([Holdout(SEED).of_piece(number, 1000) for number in range(200)])
     assert np.bincount(parts) / len(parts) == pytest.approx([0.64, 0.16, 0.20], abs=0.005)
-    assert not np.array_equal(part_of_rows(0, 1000, SEED), part_of_rows(1, 1000, SEED))
-    assert not np.array_equal(part_of_rows(0, 1000, SEED), part_of_rows(0, 1000, SEED + 1))
+    assert not np.array_equal(Holdout(SEED).of_piece(0, 1000), Holdout(SEED).of_piece(1, 1000))
+    assert not np.array_equal(Holdout(SEED).of_piece(0, 1000), Holdout(SEED + 1).of_piece(0, 1000))
 
 
 def test_the_parts_cover_all_rows_once(tmp_path):
     frame = mixed_frame(600).assign(number=np.arange(600.0))
-    dataset = prepare_streamed(write(tmp_path, frame, group=50), "label")
+    dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
     feature = dataset.encoder.numeric[0]
-    numbers = [by_part(dataset, part)[0][:, 0] * feature.std + feature.mean for part in PartName]
+    numbers = [by_part(dataset, part)[0][:, 0] * feature.std + feature.mean for part in Part]
     assert tuple(map(len, numbers)) == dataset.counts
     assert sorted(np.concatenate(numbers).round().tolist()) == list(range(600))
 
@@ -224,10 +223,10 @@ def test_the_encoder_is_that_of_the_same_training_rows_in_memory(streamed):
     frame = mixed_frame(600)
     schema, _, _ = infer_schema(load_table(frame), "label")
     assert streamed.schema == schema
-    assert_close(streamed.encoder, fit_features(schema, part_in_memory(streamed, frame, PartName.TRAIN)))
+    assert_close(streamed.encoder, fit_features(schema, part_in_memory(streamed, frame, Part.TRAIN)))
 
 
-@pytest.mark.parametrize("part", PartName)
+@pytest.mark.parametrize("part", Part)
 def test_rows_are_encoded_as_in_memory(streamed, part):
     rows = part_in_memory(streamed, mixed_frame(600), part)
     numeric, categorical = streamed.encoder.transform(streamed.schema, rows)
@@ -270,22 +269,22 @@ def test_merging_in_any_grouping_fits_what_memory_fits(tmp_path_factory, rows, g
     while len(merged) > 1:
         at = data.draw(st.integers(0, len(merged) - 2))
         merged = [*merged[:at], merged[at].merge(merged[at + 1]), *merged[at + 2 :]]
-    found = finish_profile(opened, schema, notes, merged[0], SEED)
-    in_order = finish_profile(opened, schema, notes, reduce(PieceProfile.merge, pieces), SEED)
+    found = finish_profile(opened, schema, notes, merged[0], DataOptions())
+    in_order = finish_profile(opened, schema, notes, reduce(PieceProfile.merge, pieces), DataOptions())
     assert_close(found.encoder, in_order.encoder)
-    assert_close(found.encoder, fit_features(schema, part_in_memory(found, frame, PartName.TRAIN)))
+    assert_close(found.encoder, fit_features(schema, part_in_memory(found, frame, Part.TRAIN)))
     assert (found.digest, found.counts, found.schema) == (in_order.digest, in_order.counts, in_order.schema)
     assert (found.example, found.notes) == (in_order.example, in_order.notes)
 
 
 def test_a_regression_target_is_scaled_as_in_memory(tmp_path):
     frame = mixed_frame(500).assign(label=np.random.default_rng(1).normal(1e6, 3, 500))
-    dataset = prepare_streamed(write(tmp_path, frame, group=70), "label")
-    rows = part_in_memory(dataset, frame, PartName.TRAIN)
+    dataset = open_dataset(write(tmp_path, frame, group=70), DataOptions(target="label"))
+    rows = part_in_memory(dataset, frame, Part.TRAIN)
     wanted = fit_target(dataset.schema, rows["label"])
     assert dataset.target_encoder.mean == pytest.approx(wanted.mean, rel=1e-12)
     assert dataset.target_encoder.std == pytest.approx(wanted.std, rel=1e-9)
-    target = by_part(dataset, PartName.TRAIN)[2]
+    target = by_part(dataset, Part.TRAIN)[2]
     assert target.dtype == np.float32
     assert np.allclose(target, encode_target(dataset.schema, wanted, rows["label"]), atol=1e-5)
 
@@ -311,18 +310,16 @@ def test_profiles_and_data_sets_can_be_pickled(folder, streamed):
         function = pickle.loads(pickle.dumps(function))
         return (pickle.loads(pickle.dumps(function(number))) for number in reversed(list(numbers)))
 
-    assert prepare_streamed(folder, "label", run=elsewhere).digest == streamed.digest
+    assert open_dataset(folder, DataOptions(target="label", run=elsewhere)).digest == streamed.digest
 
 
 def test_encoders_are_fitted_on_training_rows_only(tmp_path):
     frame = mixed_frame(600)
-    before = prepare_streamed(write(tmp_path / "before", frame, group=60), "label")
-    others = part_in_memory(before, frame, PartName.VALIDATION).index.union(
-        part_in_memory(before, frame, PartName.TEST).index
-    )
+    before = open_dataset(write(tmp_path / "before", frame, group=60), DataOptions(target="label"))
+    others = part_in_memory(before, frame, Part.VALIDATION).index.union(part_in_memory(before, frame, Part.TEST).index)
     frame.loc[others, "number"] = 1e6
     frame.loc[others, "color"] = "violet"
-    after = prepare_streamed(write(tmp_path / "after", frame, group=60), "label")
+    after = open_dataset(write(tmp_path / "after", frame, group=60), DataOptions(target="label"))
     assert after.encoder == before.encoder
     assert after.digest != before.digest
 
@@ -344,13 +341,13 @@ def test_encoders_are_fitted_on_training_rows_only(tmp_path):
 )
 def test_classes_are_sorted_and_typed_as_in_memory(tmp_path, labels, classes):
     frame = mixed_frame(300).assign(label=np.array(labels)[np.arange(300) % len(labels)])
-    dataset = prepare_streamed(write(tmp_path, frame, group=50), "label")
-    assert dataset.schema == prepare_dataset(load_table(frame), "label").schema
+    dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
+    assert dataset.schema == open_dataset(frame, DataOptions(target="label")).schema
     assert dataset.schema.target.classes == classes
     assert [type(label) for label in dataset.schema.target.classes] == [type(label) for label in classes]
-    rows = part_in_memory(dataset, frame, PartName.TRAIN)
+    rows = part_in_memory(dataset, frame, Part.TRAIN)
     wanted = [classes.index(label) for label in np.asarray(rows["label"]).tolist()] if labels != ["0", "1"] else None
-    assert wanted is None or by_part(dataset, PartName.TRAIN)[2].tolist() == wanted
+    assert wanted is None or by_part(dataset, Part.TRAIN)[2].tolist() == wanted
 
 
 def outside_of_the_sample(folder, inside, outside):
@@ -367,55 +364,62 @@ def test_classes_that_the_sample_missed_are_there(tmp_path):
         ("three", ["a", "c"], ("a", "b", "c"), Task.MULTICLASS),
         ("two", ["a"], ("a", "b"), Task.BINARY),
     ):
-        dataset = prepare_streamed(outside_of_the_sample(tmp_path / name, inside, ["b"]), "label")
+        dataset = open_dataset(outside_of_the_sample(tmp_path / name, inside, ["b"]), DataOptions(target="label"))
         assert (dataset.schema.target.task, dataset.schema.target.classes) == (task, classes)
         assert sum(dataset.counts) == 950
-        assert sum(len(dataset.read(1, part)) for part in PartName) == 50
+        assert sum(len(dataset.read(1, part)) for part in Part) == 50
 
 
 def test_classes_that_cannot_be_are_a_sentence(tmp_path):
     with pytest.raises(DataError, match="only one class"):
-        prepare_streamed(outside_of_the_sample(tmp_path / "one", ["a"], ["a"]), "label")
+        open_dataset(outside_of_the_sample(tmp_path / "one", ["a"], ["a"]), DataOptions(target="label"))
     with pytest.raises(UsageError, match="has 3 classes"):
-        prepare_streamed(outside_of_the_sample(tmp_path / "three", ["a", "b"], ["c"]), "label", task=Task.BINARY)
+        open_dataset(
+            outside_of_the_sample(tmp_path / "three", ["a", "b"], ["c"]), DataOptions(target="label", task=Task.BINARY)
+        )
     many = pd.DataFrame({"x": np.arange(4000.0), "label": [f"class {row % 1001}" for row in range(4000)]})
     with pytest.raises(DataError, match="1001 different values in 4000 rows, too many"):
-        prepare_streamed(write(tmp_path / "many", many, group=100), "label")
+        open_dataset(write(tmp_path / "many", many, group=100), DataOptions(target="label"))
     known = many.assign(label=[f"class {row % 1000}" for row in range(4000)])
-    assert len(prepare_streamed(write(tmp_path / "known", known, group=100), "label").schema.target.classes) == 1000
+    assert (
+        len(
+            open_dataset(write(tmp_path / "known", known, group=100), DataOptions(target="label")).schema.target.classes
+        )
+        == 1000
+    )
 
 
 def test_integers_that_are_too_many_for_classes_are_a_sentence(tmp_path):
     path = outside_of_the_sample(tmp_path / "rows", list(range(5)), list(range(5, 30)))
     with pytest.raises(DataError, match="--task regression or --task multiclass"):
-        prepare_streamed(path, "label")
-    assert len(prepare_streamed(path, "label", task=Task.MULTICLASS).schema.target.classes) == 30
+        open_dataset(path, DataOptions(target="label"))
+    assert len(open_dataset(path, DataOptions(target="label", task=Task.MULTICLASS)).schema.target.classes) == 30
 
 
 def test_rows_without_a_target_are_left_out(tmp_path):
     frame = mixed_frame(400)
     frame.loc[::3, "label"] = None
     frame.loc[100:199, "label"] = "NA"
-    dataset = prepare_streamed(write(tmp_path, frame, group=50), "label")
+    dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
     known = int((frame["label"].notna() & (frame["label"] != "NA")).sum())
-    assert sum(dataset.counts) == known == sum(len(by_part(dataset, part)[2]) for part in PartName)
+    assert sum(dataset.counts) == known == sum(len(by_part(dataset, part)[2]) for part in Part)
     assert any(f"{400 - known} rows have no value for the target" in note for note in dataset.notes)
 
 
 def test_a_target_is_named(folder):
     with pytest.raises(UsageError, match="did you mean 'label'"):
-        prepare_streamed(folder, "labl")
+        open_dataset(folder, DataOptions(target="labl"))
     with pytest.raises(UsageError, match="--target"):
-        prepare_streamed(folder)
+        open_dataset(folder)
     with pytest.raises(UsageError, match="--ignore label: that is the target column"):
-        prepare_streamed(folder, "label", ignore=["label"])
+        open_dataset(folder, DataOptions(target="label", ignore=("label",)))
     with pytest.raises(UsageError, match="--ignore colour: there is no such column"):
-        prepare_streamed(folder, "label", ignore=["colour"])
+        open_dataset(folder, DataOptions(target="label", ignore=("colour",)))
 
 
 def test_too_few_rows_are_a_sentence(tmp_path):
     with pytest.raises(DataError, match="only 2 rows with a target"):
-        prepare_streamed(write(tmp_path, mixed_frame(4).assign(label=["a", "b", None, None])), "label")
+        open_dataset(write(tmp_path, mixed_frame(4).assign(label=["a", "b", None, None])), DataOptions(target="label"))
 
 
 # --- columns
@@ -444,7 +448,7 @@ def typed_table(rows):
 
 
 def test_types_of_parquet_become_kinds(tmp_path):
-    dataset = prepare_streamed(write(tmp_path, typed_table(300), group=40), "label")
+    dataset = open_dataset(write(tmp_path, typed_table(300), group=40), DataOptions(target="label"))
     assert {column.name: column.kind.value for column in dataset.schema.columns} == {
         "decimal": "numeric",
         "date": "datetime",
@@ -457,7 +461,7 @@ def test_types_of_parquet_become_kinds(tmp_path):
         "large": "categorical",
     }
     assert dataset.notes == ("column 'empty' is empty: left out",)
-    numeric, categorical, _ = by_part(dataset, PartName.TRAIN)
+    numeric, categorical, _ = by_part(dataset, Part.TRAIN)
     assert np.isfinite(numeric).all()
     assert abs(numeric[:, 0].mean()) < 1e-5
     assert np.array_equal(categorical[:, 0], categorical[:, 1])
@@ -470,10 +474,10 @@ def test_the_same_values_may_be_stored_differently_in_each_file(tmp_path):
     for number, other in enumerate(stored):
         write(tmp_path / "one", frame, f"{number}.parquet")
         write(tmp_path / "other", other, f"{number}.parquet")
-    one, other = (prepare_streamed(tmp_path / name, "label") for name in ("one", "other"))
+    one, other = (open_dataset(tmp_path / name, DataOptions(target="label")) for name in ("one", "other"))
     assert (one.schema, one.encoder, one.digest) == (other.schema, other.encoder, other.digest)
     for number in range(4):
-        for part in PartName:
+        for part in Part:
             assert np.array_equal(one.read(number, part).numeric, other.read(number, part).numeric)
 
 
@@ -487,8 +491,8 @@ def test_a_nested_column_is_named_and_can_be_ignored(tmp_path, values):
     rows = pa.table({"x": np.arange(100.0), "nested": nested, "label": ["a", "b"] * 50})
     write(tmp_path, rows)
     with pytest.raises(DataError, match=r"a\.parquet: column 'nested' .* --ignore 'nested'"):
-        prepare_streamed(tmp_path, "label")
-    dataset = prepare_streamed(tmp_path, "label", ignore=["nested"])
+        open_dataset(tmp_path, DataOptions(target="label"))
+    dataset = open_dataset(tmp_path, DataOptions(target="label", ignore=("nested",)))
     assert [column.name for column in dataset.schema.columns] == ["x"]
 
 
@@ -500,27 +504,27 @@ def test_a_value_that_does_not_fit_is_found(tmp_path):
             frame.loc[40, "number"] = "many"
         write(tmp_path, frame, f"{number:02}.parquet", 30)
     with pytest.raises(DataError) as caught:
-        prepare_streamed(tmp_path, "label")
+        open_dataset(tmp_path, DataOptions(target="label"))
     sentence = str(caught.value)
     assert "01.parquet, row group 2: row 11, column 'number': 'many' is not a number" in sentence
     assert "--categorical 'number' or --ignore 'number'" in sentence
     assert type(caught.value) is DataError
     for options in ({"categorical": ["number"]}, {"ignore": ["number"]}):
-        assert sum(prepare_streamed(tmp_path, "label", **options).counts) == 948
+        assert sum(open_dataset(tmp_path, DataOptions(target="label", **options)).counts) == 948
 
 
 def test_a_target_that_is_no_number_is_found(tmp_path):
     path = outside_of_the_sample(tmp_path / "rows", [str(number / 4) for number in range(50)], ["1.5", "many"])
     with pytest.raises(DataError, match=r"01\.parquet, row group 1: row 2, column 'label': 'many'") as caught:
-        prepare_streamed(path, "label")
+        open_dataset(path, DataOptions(target="label"))
     assert "--ignore" not in str(caught.value)
 
 
 def test_what_the_sample_finds_useless_is_left_out(tmp_path):
     frame = mixed_frame(300).assign(same=1, name=[f"customer {row}" for row in range(300)])
-    dataset = prepare_streamed(write(tmp_path, frame, group=50), "label")
-    assert dataset.schema == prepare_dataset(load_table(frame), "label").schema
-    assert dataset.notes == prepare_dataset(load_table(frame), "label").notes
+    dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
+    assert dataset.schema == open_dataset(frame, DataOptions(target="label")).schema
+    assert dataset.notes == open_dataset(frame, DataOptions(target="label")).notes
 
 
 # --- digest, example, bundle
@@ -528,30 +532,30 @@ def test_what_the_sample_finds_useless_is_left_out(tmp_path):
 
 def test_the_digest_depends_on_content_and_seed(tmp_path):
     frame = mixed_frame(300)
-    digest = prepare_streamed(write(tmp_path / "one", frame, group=40), "label").digest
-    again = prepare_streamed(write(tmp_path / "two", frame, "other.parquet", 40), "label")
+    digest = open_dataset(write(tmp_path / "one", frame, group=40), DataOptions(target="label")).digest
+    again = open_dataset(write(tmp_path / "two", frame, "other.parquet", 40), DataOptions(target="label"))
     assert again.digest == digest
-    assert prepare_streamed(tmp_path / "one", "label", split_seed=1).digest != digest
-    assert prepare_streamed(tmp_path / "one", "label", ignore=["flag"]).digest != digest
-    assert prepare_streamed(write(tmp_path / "moved", frame[::-1], group=40), "label").digest != digest
+    assert open_dataset(tmp_path / "one", DataOptions(target="label", split=Holdout(1))).digest != digest
+    assert open_dataset(tmp_path / "one", DataOptions(target="label", ignore=("flag",))).digest != digest
+    assert open_dataset(write(tmp_path / "moved", frame[::-1], group=40), DataOptions(target="label")).digest != digest
 
 
 @given(row=st.integers(0, 299), column=st.sampled_from(["number", "color", "flag", "day", "label"]))
 def test_one_changed_value_changes_the_digest(tmp_path_factory, row, column):
     frame = mixed_frame(300)
     opened, schema, notes, pieces = profiles_of(write(tmp_path_factory.mktemp("rows"), frame, group=100))
-    digest = finish_profile(opened, schema, notes, reduce(PieceProfile.merge, pieces), SEED).digest
+    digest = finish_profile(opened, schema, notes, reduce(PieceProfile.merge, pieces), DataOptions()).digest
     others = {"number": 77.0, "color": "violet", "day": "2031-01-01 00:00:00"}
     swapped = {"low": "high", "high": "low", True: False, False: True}
     frame.loc[row, column] = others.get(column, swapped.get(frame.loc[row, column]))
     opened = open_parquet_folder(write(tmp_path_factory.mktemp("rows"), frame, group=100))
-    pieces[row // 100] = profile_piece(opened, schema, SEED, row // 100)
-    assert finish_profile(opened, schema, notes, reduce(PieceProfile.merge, pieces), SEED).digest != digest
+    pieces[row // 100] = profile_piece(opened, schema, Holdout(SEED), row // 100)
+    assert finish_profile(opened, schema, notes, reduce(PieceProfile.merge, pieces), DataOptions()).digest != digest
 
 
 def test_examples_are_the_first_training_rows(streamed):
     numeric, categorical = streamed.encoder.transform(streamed.schema, pd.DataFrame(list(streamed.example)))
-    first = streamed.read(0, PartName.TRAIN)
+    first = streamed.read(0, Part.TRAIN)
     assert np.allclose(numeric, first.numeric[:5], atol=1e-6)
     assert np.array_equal(categorical, first.categorical[:5])
     json.dumps(streamed.example, allow_nan=False)
@@ -570,18 +574,18 @@ def test_a_bundle_of_it_answers(streamed, tmp_path):
 
 def test_a_file_that_changes_in_between_is_a_sentence(tmp_path):
     frame = mixed_frame(200)
-    dataset = prepare_streamed(write(tmp_path, frame), "label")
+    dataset = open_dataset(write(tmp_path, frame), DataOptions(target="label"))
     for changed in (frame.drop(columns="flag"), frame.assign(number="many"), frame.assign(label="middle")):
         write(tmp_path, changed)
         with pytest.raises(DataError, match="changed while it was used"):
-            dataset.read(0, PartName.TRAIN)
+            dataset.read(0, Part.TRAIN)
     (tmp_path / "a.parquet").unlink()
     with pytest.raises(OrchestratorError, match="cannot be read"):
-        dataset.read(0, PartName.TRAIN)
+        dataset.read(0, Part.TRAIN)
 
 
 def test_shapes_without_rows(streamed):
-    empty, some = streamed.no_rows(), streamed.read(0, PartName.VALIDATION)
+    empty, some = streamed.no_rows(), streamed.read(0, Part.VALIDATION)
     for name in ("numeric", "categorical", "target"):
         assert getattr(empty, name).dtype == getattr(some, name).dtype
         assert getattr(empty, name).shape == (0, *getattr(some, name).shape[1:])

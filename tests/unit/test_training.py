@@ -12,17 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import mixed_frame
 
-from orchestrator.data import load_table, prepare_dataset
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import ConfigError, TrainingDivergedError
 from orchestrator.networks import build_network
 from orchestrator.training import BestWeights, Ranks, TrialSpec, feature_shape, spec_from_parameters, train_trial
 from orchestrator.training.loop import EpochHooks, train_network
-from orchestrator.training.rows import MemoryRows, batch_bounds
+from orchestrator.training.rows import batch_bounds
+from orchestrator.training.streams import trial_rows
 
 
 @pytest.fixture(scope="module")
 def iris():
-    return prepare_dataset(load_table("sklearn:iris"))
+    return open_dataset("sklearn:iris")
 
 
 def weights(network):
@@ -94,7 +95,7 @@ def test_patience_ends_a_trial(iris):
 
 
 def test_divergence_is_an_error_that_says_when():
-    dataset = prepare_dataset(load_table("sklearn:diabetes"))
+    dataset = open_dataset("sklearn:diabetes")
     spec = TrialSpec("mlp", {"depth": 4, "width": 32}, optimizer="sgd", learning_rate=1e6, epochs=50, metric="rmse")
     with pytest.raises(TrainingDivergedError, match=r"became (infinite|not a number) in epoch \d+|infinite or not"):
         list(train_trial(spec, dataset))
@@ -125,14 +126,14 @@ def test_every_optimizer_and_schedule_learns(iris, optimizer, schedule):
     [("sklearn:breast_cancer", None, "roc_auc"), ("sklearn:wine", None, "f1"), ("sklearn:diabetes", None, "r2")],
 )
 def test_every_task_learns(source, target, metric):
-    dataset = prepare_dataset(load_table(source), target)
+    dataset = open_dataset(source, DataOptions(target=target))
     spec = TrialSpec("mlp", {"depth": 1, "width": 16}, metric=metric, epochs=20, batch_size=32, learning_rate=0.01)
     reports = list(train_trial(spec, dataset))
     assert reports[-1].best_value > {"roc_auc": 0.95, "f1": 0.9, "r2": 0.3}[metric]
 
 
 def test_all_kinds_of_columns_are_learned_from():
-    dataset = prepare_dataset(load_table(mixed_frame(600)), "label")
+    dataset = open_dataset(mixed_frame(600), DataOptions(target="label"))
     spec = TrialSpec("resnet", {"depth": 1, "width": 16}, metric="roc_auc", epochs=10, batch_size=32)
     assert list(train_trial(spec, dataset))[-1].best_value > 0.8
 
@@ -150,7 +151,7 @@ def test_batches_cover_every_row_once_and_are_never_one_row(rows, batch_size):
 def test_batch_norm_trains_with_a_left_over_row():
     rows = 81  # 51 training rows: three batches of 16 and three left, or 50 + 1
     frame = pd.DataFrame({"x": np.arange(rows) * 1.0, "y": np.arange(rows) % 2})
-    dataset = prepare_dataset(load_table(frame), "y")
+    dataset = open_dataset(frame, DataOptions(target="y"))
     spec = TrialSpec("resnet", {"depth": 1, "width": 4}, metric="accuracy", epochs=1, batch_size=len(dataset.train) - 1)
     assert len(list(train_trial(spec, dataset))) == 1
 
@@ -206,7 +207,9 @@ def test_training_computes_in_the_precision_asked_for_and_validation_in_fp32(iri
     torch.manual_seed(0)
     network = Recorder(iris)
     ranks = Ranks()
-    reports = list(train_network(spec, iris, network, MemoryRows(iris, spec, "cpu", ranks), ranks, EpochHooks(), "cpu"))
+    reports = list(
+        train_network(spec, iris, network, trial_rows(iris, spec, "cpu", ranks, None), ranks, EpochHooks(), "cpu")
+    )
     assert network.seen == {True: {dtype}, False: {torch.float32}}
     assert all(value.dtype is torch.float32 for value in network.state_dict().values())
     assert reports[-1].train_loss < reports[0].train_loss

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import mixed_frame
 
-from orchestrator.data import load_table, prepare_dataset
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import DiskBudgetError
 from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings
 from orchestrator.runtime.worker.trial_files import TrialFiles, best_weights, forget_trial, load_state, trial_folder
@@ -260,7 +260,7 @@ def test_of_a_trial_that_is_over_only_what_is_wanted_stays(any_storage):
 
 def attempt(storage, job, epochs=None):
     """What an attempt that is lost after so many messages says: the epochs and their losses."""
-    dataset = prepare_dataset(load_table(mixed_frame(120)), "label")
+    dataset = open_dataset(mixed_frame(120), DataOptions(target="label"))
     session = TrialSession(job, dataset, WorkerSettings(storage, 1), Ranks(), {})
     reports = [json.loads(message["report"]) for message in itertools.islice(session.messages(), epochs)]
     return [(report["epoch"], report["train_loss"], report["validation"]) for report in reports]

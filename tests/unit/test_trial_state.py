@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import mixed_frame
 
-from orchestrator.data import load_table, prepare_dataset, prepare_streamed
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import StorageError
 from orchestrator.training import BestWeights, TrialSpec, pack_state, train_trial, unpack_state
 
@@ -19,7 +19,7 @@ EPOCHS = 4
 
 @pytest.fixture(scope="module")
 def dataset():
-    return prepare_dataset(load_table(mixed_frame(120)), "label")
+    return open_dataset(mixed_frame(120), DataOptions(target="label"))
 
 
 def lasting(report):
@@ -114,7 +114,7 @@ def test_a_streamed_trial_goes_on_with_the_same_batches(tmp_path):
     for part in range(3):
         rows = pd.DataFrame(frame[part * 200 : (part + 1) * 200])
         rows.to_parquet(tmp_path / "rows" / f"{part}.parquet", row_group_size=100)
-    streamed = prepare_streamed(tmp_path / "rows", "label")
+    streamed = open_dataset(tmp_path / "rows", DataOptions(target="label"))
     spec = TrialSpec("mlp", {"depth": 1, "width": 8, "dropout": 0.2}, epochs=3, batch_size=32)
     reports, states, _ = run(spec, streamed)
     # chunks that this process reads come in the order that seed and epoch say

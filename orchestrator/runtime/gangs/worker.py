@@ -14,8 +14,9 @@ from ray.train.torch import prepare_model
 from torch import nn
 
 from orchestrator.errors import OrchestratorError, UnreachableStorageError
+from orchestrator.runtime.cluster_rows import open_stream
 from orchestrator.runtime.gangs.rendezvous import LOST
-from orchestrator.runtime.worker.actor import failure_reason, free_memory, has_lost_its_gpu, open_stream
+from orchestrator.runtime.worker.actor import failure_reason, free_memory, has_lost_its_gpu
 from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings, watched
 from orchestrator.training import ProcessGroupRanks, Ranks
 
@@ -118,7 +119,7 @@ def _train(job: dict[str, Any], post: Post, held: Held) -> None:
     if str(settings.modules) not in sys.path:
         sys.path.append(str(settings.modules))
     if held.more is None:
-        held.more = open_stream(dataset, settings, validation, ranks)
+        held.more = open_stream(dataset, settings.readers, validation, ranks)
     settings = replace(settings, device=str(ray.train.torch.get_device()))
     messages = TrialSession(Job.from_text(job["job"]), dataset, settings, ranks, held.more).messages()
     while True:

@@ -14,7 +14,7 @@ import torch
 
 from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
-from orchestrator.data import AnyDataset, Table, Task
+from orchestrator.data import Dataset, Table, Task
 from orchestrator.errors import ArchitectureError
 from orchestrator.networks import build_network, is_custom
 from orchestrator.runtime.tune.run import quiet_tune
@@ -33,6 +33,8 @@ SAMPLES = 60
 PROBE_LEARNING_RATE = 1e-5
 # measured: Tune's actor of a trial and Ray Train's controller beside the workers of a gang
 GANG_HELPERS = 2
+PROBE_ROWS = 65_536
+PROBE_READING_SECONDS = 10.0
 TRIAL_OVERHEAD_SECONDS = 0.06
 
 
@@ -161,12 +163,10 @@ def estimate_sweep(
     with ray_session(config.address):
         import ray
 
-        from orchestrator.runtime.probe.probe import rows_to_probe
-
         slots = cluster_slots(config, plan.workers, plan.trials, plan.readers)
         say("probing the smallest and the largest network ...")
         started = time.perf_counter()
-        rows, row_seconds = rows_to_probe(plan.dataset)
+        rows, row_seconds = plan.dataset.for_probe(PROBE_ROWS, PROBE_READING_SECONDS)
         reference = ray.put(rows)
         reading = plan.dataset.counts[0] * row_seconds / max(1, plan.readers)
         found = dict(_probe_all(plan, slots, reference, reading))
@@ -177,7 +177,7 @@ def estimate_sweep(
     return _summary(plan, slots, architectures, costs, memory, start_seconds)
 
 
-def parameter_count(architecture: str, dataset: AnyDataset, settings: Mapping[str, Any]) -> int:
+def parameter_count(architecture: str, dataset: Dataset, settings: Mapping[str, Any]) -> int:
     """Numbers that a network learns; it is built without memory for its weights where that is possible.
 
     Raises:

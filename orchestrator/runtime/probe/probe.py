@@ -6,7 +6,6 @@ import dataclasses
 import resource
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from orchestrator.config import ResourceConfig
-from orchestrator.data import AnyDataset, Dataset, Examples, PartName, StreamedDataset
+from orchestrator.data import MemoryDataset
 from orchestrator.errors import ExecutionError
 from orchestrator.runtime.tune.admission import place_wanted
 from orchestrator.runtime.worker.actor import failure_reason
@@ -30,8 +29,6 @@ GROWTH = (2.0, 64.0)
 FIRST_STEPS = 2
 SETTLE_EPOCHS = 2
 CONNECT_SECONDS = 120.0
-PROBE_ROWS = 65_536
-PROBE_READING_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,12 +69,12 @@ class ProbeWorker:
         backend = process_group_backend(on_gpu=self._device == "cuda")
         dist.init_process_group(backend, init_method=f"tcp://{address}", rank=self._rank, world_size=self._size)
 
-    def measure(self, spec: TrialSpec, dataset: Dataset) -> ProbeResult:
+    def measure(self, spec: TrialSpec, dataset: MemoryDataset) -> ProbeResult:
         """Trains on more and more rows until an epoch takes long enough to be measured."""
         ranks = ProcessGroupRanks(dist.group.WORLD) if self._size > 1 else Ranks()  # type: ignore[arg-type]
         rows = min(len(dataset.train), FIRST_STEPS * spec.batch_size)
         while True:
-            part = _first_rows(dataset, rows)
+            part = dataset.first(rows)
             # the first epoch is slower: memory is asked for, code is compiled
             *_, report = train_trial(
                 dataclasses.replace(spec, epochs=SETTLE_EPOCHS), part, device=self._device, ranks=ranks
@@ -144,7 +141,7 @@ class Probe:
 
         Args:
             spec: its metric may be any.
-            dataset: a reference to a `Dataset` in Ray's object store.
+            dataset: a reference to a `MemoryDataset` in Ray's object store.
 
         Raises:
             ExecutionError: the network cannot be trained, or a worker was lost.
@@ -166,47 +163,6 @@ class Probe:
             sum(item.memory for item in found),
             sum(item.gpu_memory for item in found),
         )
-
-
-def rows_to_probe(dataset: AnyDataset) -> tuple[Dataset, float]:
-    """Rows in memory to probe networks with, and the seconds that it took to read each of them from its file.
-
-    Of a streamed data set these are the rows of its first pieces.
-    """
-    if not isinstance(dataset, StreamedDataset):
-        return dataset.without_test(), 0.0
-    train, validation = [dataset.no_rows()], [dataset.no_rows()]
-    started, reading, count = time.perf_counter(), 0.0, 0
-    for number in range(len(dataset.folder.pieces)):
-        began = time.perf_counter()
-        train.append(dataset.read(number, PartName.TRAIN))
-        reading += time.perf_counter() - began
-        count += len(train[-1])
-        validation.append(dataset.read(number, PartName.VALIDATION))
-        held = sum(map(len, validation))
-        if held and (count >= PROBE_ROWS or (count and time.perf_counter() - started > PROBE_READING_SECONDS)):
-            break
-    rows = Dataset(
-        dataset.name,
-        dataset.origin,
-        dataset.digest,
-        dataset.schema,
-        dataset.encoder,
-        dataset.target_encoder,
-        Examples.joined(train),
-        Examples.joined(validation),
-        dataset.no_rows(),
-        dataset.example,
-    )
-    return rows, reading / count
-
-
-def _first_rows(dataset: Dataset, rows: int) -> Dataset:
-    share = rows / len(dataset.train)
-    validation = max(2, round(share * len(dataset.validation)))
-    return dataclasses.replace(
-        dataset, train=dataset.train.between(0, rows), validation=dataset.validation.between(0, validation)
-    )
 
 
 def _peak_memory() -> int:

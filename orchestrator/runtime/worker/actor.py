@@ -10,25 +10,11 @@ from typing import Any
 import torch
 from ray import tune
 
-from orchestrator.data import AnyDataset, StreamedDataset
+from orchestrator.data import Dataset
 from orchestrator.errors import LostGpuError, OrchestratorError, UnreachableStorageError
+from orchestrator.runtime.cluster_rows import open_stream
 from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings, watched
 from orchestrator.training import Ranks
-
-
-def open_stream(
-    dataset: AnyDataset, settings: WorkerSettings, validation: Sequence[Any], ranks: Ranks
-) -> dict[str, Any]:
-    """What the training function gets besides, if the data set is a streamed one: `stream`.
-
-    Of several workers, the first one starts the stream for all.
-    """
-    if not isinstance(dataset, StreamedDataset):
-        return {}
-    from orchestrator.runtime.streaming import RayStream, split_training_rows
-
-    splits = ranks.on_first(lambda: split_training_rows(dataset, ranks.size, settings.readers))
-    return {"stream": RayStream(dataset, splits[ranks.rank], validation, ranks.rank, ranks.size)}
 
 
 def failure_reason(error: BaseException) -> str:
@@ -68,11 +54,11 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Tune's view of an attempt at a trial: `step` is one epoch; the process is used again for the next attempt."""
 
     def setup(
-        self, config: dict[str, Any], *, dataset: AnyDataset, settings: WorkerSettings, validation: Sequence[Any]
+        self, config: dict[str, Any], *, dataset: Dataset, settings: WorkerSettings, validation: Sequence[Any]
     ) -> None:
         """Called once per process; `dataset` lies in Ray's object store and is not copied."""
         self.dataset, self.settings = dataset, settings
-        self._more = open_stream(dataset, settings, validation, Ranks())
+        self._more = open_stream(dataset, settings.readers, validation, Ranks())
         torch.set_num_threads(settings.threads)
         if str(settings.modules) not in sys.path:
             sys.path.append(str(settings.modules))

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from orchestrator.data import AnyDataset
+from orchestrator.data import Dataset
 from orchestrator.errors import DiskBudgetError, StorageError, UnreachableStorageError
 from orchestrator.runtime.worker.trial_files import TrialFiles, load_state
 from orchestrator.storage import Storage
@@ -91,7 +91,7 @@ class TrialSession:
     """Trains a trial and keeps what it needs to go on: checkpoints, and the weights of its best epoch."""
 
     def __init__(
-        self, job: Job, dataset: AnyDataset, settings: WorkerSettings, ranks: Ranks, more: Mapping[str, Any]
+        self, job: Job, dataset: Dataset, settings: WorkerSettings, ranks: Ranks, more: Mapping[str, Any]
     ) -> None:
         """Args:
         job: what to train.

@@ -1,0 +1,143 @@
+"""A data set in memory: all of its rows are read and encoded at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.data.dataset import DataOptions, Part
+from orchestrator.data.encoder import FeatureEncoder, TargetEncoder, encode_target, fit_features, fit_target
+from orchestrator.data.examples import Examples
+from orchestrator.data.inference import infer_schema
+from orchestrator.data.raw import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
+from orchestrator.data.schema import Schema
+from orchestrator.data.sources import Table
+from orchestrator.data.splits import MIN_ROWS, Holdout
+from orchestrator.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryDataset:
+    """See `Dataset`.
+
+    Attributes:
+        train, validation, test: encoded parts. `test` is empty where it must not be looked at (`without_test`).
+    """
+
+    name: str
+    origin: str
+    digest: str
+    schema: Schema
+    encoder: FeatureEncoder
+    target_encoder: TargetEncoder
+    train: Examples
+    validation: Examples
+    test: Examples
+    example: tuple[dict[str, JsonValue], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Rows for training, validation and test."""
+        return len(self.train), len(self.validation), len(self.test)
+
+    @property
+    def pieces(self) -> None:
+        """See `Dataset`: nothing has to be read any more."""
+
+    def rows(self, part: Part) -> Iterator[Examples]:
+        """See `Dataset`: all of them at once."""
+        yield {Part.TRAIN: self.train, Part.VALIDATION: self.validation, Part.TEST: self.test}[part]
+
+    def no_rows(self) -> Examples:
+        """See `Dataset`."""
+        return self.train.between(0, 0)
+
+    def without_test(self) -> MemoryDataset:
+        """See `Dataset`."""
+        return replace(self, test=self.no_rows())
+
+    def some_training_rows(self, limit: int) -> Examples:
+        """See `Dataset`: all, since they are there."""
+        return self.train
+
+    def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
+        """See `Dataset`: all of them, read at once."""
+        return self.without_test(), 0.0
+
+    def first(self, rows: int) -> MemoryDataset:
+        """The first training rows, and equally large a share of the validation rows, but two at least."""
+        validation = max(2, round(rows / len(self.train) * len(self.validation)))
+        return replace(self, train=self.train.between(0, rows), validation=self.validation.between(0, validation))
+
+
+def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
+    """Infers the schema, splits the rows, fits the encoder on the training part and encodes all parts.
+
+    Raises:
+        UsageError, DataError: see `infer_schema`; also when fewer than 10 rows have a target.
+    """
+    schema, known, notes = infer_schema(
+        table, options.target, task=options.task, categorical=options.categorical, ignore=options.ignore
+    )
+    rows = table.frame[known].reset_index(drop=True)
+    if len(rows) < MIN_ROWS:
+        count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+        raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
+    classes = _class_numbers(schema, rows)
+    split = options.split.positions(len(rows), classes)
+    notes += _rare_class_notes(schema, classes)
+    training_rows = rows.iloc[split.train]
+    encoder = fit_features(schema, training_rows)
+    target_encoder = fit_target(schema, training_rows[schema.target.name])
+
+    def encode(positions: NDArray[np.int64]) -> Examples:
+        part = rows.iloc[positions]
+        numeric, codes = encoder.transform(schema, part)
+        return Examples(numeric, codes, encode_target(schema, target_encoder, part[schema.target.name]))
+
+    return MemoryDataset(
+        name=table.name,
+        origin=table.origin,
+        digest=_digest(schema, rows, options.split),
+        schema=schema,
+        encoder=encoder,
+        target_encoder=target_encoder,
+        train=encode(split.train),
+        validation=encode(split.validation),
+        test=encode(split.test),
+        example=json_rows(schema, training_rows.head(EXAMPLE_ROWS)),
+        notes=notes,
+    )
+
+
+def _class_numbers(schema: Schema, rows: pd.DataFrame) -> NDArray[np.int64] | None:
+    if not schema.target.task.is_classification:
+        return None
+    encoded = encode_target(schema, TargetEncoder(), rows[schema.target.name])
+    return encoded.astype(np.int64)
+
+
+def _rare_class_notes(schema: Schema, classes: NDArray[np.int64] | None) -> tuple[str, ...]:
+    if classes is None:
+        return ()
+    counts = np.bincount(classes, minlength=len(schema.target.classes))
+    rare = [str(label) for label, count in zip(schema.target.classes, counts, strict=True) if count < 3]  # noqa: PLR2004
+    if not rare:
+        return ()
+    listed = ", ".join(rare[:5])
+    return (f"fewer than 3 rows for class {listed}: such rows are used for training only",)
+
+
+def _digest(schema: Schema, rows: pd.DataFrame, split: Holdout) -> str:
+    """SHA-256 of what decides a result: the values, the target and the split, not how the file was written."""
+    state = hashlib.sha256()
+    state.update(json.dumps([schema.to_json(), split.seed], sort_keys=True).encode())
+    hash_rows(state, schema, rows)
+    return state.hexdigest()

@@ -1,0 +1,38 @@
+"""From a source to a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from orchestrator.data.dataset import DataOptions, Dataset
+from orchestrator.data.memory import prepare_in_memory
+from orchestrator.data.sources import Table, load_table
+from orchestrator.data.streamed import prepare_streamed
+
+Source = str | Path | pd.DataFrame | Table
+
+
+def is_streamed(source: Source) -> bool:
+    """Whether the rows of a source stay in their files: it is a folder of Parquet files."""
+    return isinstance(source, str | Path) and Path(source).is_dir()
+
+
+def open_dataset(source: Source, options: DataOptions | None = None) -> Dataset:
+    """Reads a source, infers what its columns are, splits its rows and fits the encoder on the training part.
+
+    Args:
+        source: see `load_table`; also a table that it has made, or a folder of Parquet files, whose rows are read while
+            they are needed.
+        options: how to read it.
+
+    Raises:
+        UsageError: unknown data set, missing file, no such target, or a column in an option that does not exist.
+        DataError: the content cannot be used.
+    """
+    options = options or DataOptions()
+    if isinstance(source, str | Path) and is_streamed(source):
+        return prepare_streamed(source, options)
+    table = source if isinstance(source, Table) else load_table(source, options.name)
+    return prepare_in_memory(table, options)
