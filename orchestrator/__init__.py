@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from orchestrator.runtime.train import TrainResult, train
     from orchestrator.search import SearchSpace, load_space
     from orchestrator.serving.control.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
-    from orchestrator.sweep.reproduce import Again, train_again
+    from orchestrator.sweep.reproduce import Reproduction, reproduce
     from orchestrator.sweep.resume import SyncResult, resume, sync
     from orchestrator.tracking.rollout import Rollout
     from orchestrator.training import EpochReport, TrialSpec, train_trial
 
 _HOMES = {
-    "Again": "sweep.reproduce",
+    "Reproduction": "sweep.reproduce",
     "DataOptions": "data",
     "Dataset": "data",
     "EpochReport": "training",
@@ -58,7 +58,7 @@ _HOMES = {
     "sweep": "runtime.sweeps",
     "sync": "sweep.resume",
     "train": "runtime.train",
-    "train_again": "sweep.reproduce",
+    "reproduce": "sweep.reproduce",
     "train_trial": "training",
 }
 
@@ -75,7 +75,6 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Again",
     "DataOptions",
     "Dataset",
     "EpochReport",
@@ -83,6 +82,7 @@ __all__ = [
     "FeatureShape",
     "ModelBundle",
     "OrchestratorError",
+    "Reproduction",
     "Rollout",
     "RolloutChange",
     "Schema",
@@ -100,12 +100,12 @@ __all__ = [
     "load_table",
     "open_dataset",
     "promote",
+    "reproduce",
     "resume",
     "rollback",
     "shadow",
     "sweep",
     "sync",
     "train",
-    "train_again",
     "train_trial",
 ]

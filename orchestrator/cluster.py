@@ -47,7 +47,7 @@ def ray_session(
     dashboard: bool = False,
     working_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    say: Callable[[str], None] = lambda _sentence: None,
+    notify: Callable[[str], None] = lambda _sentence: None,
 ) -> Iterator[bool]:
     """Ray, for as long as the context is open. If Ray is running in this process already, it is used and left running.
 
@@ -60,7 +60,7 @@ def ray_session(
         dashboard: whether a Ray that is started has its dashboard, which answers questions about its state.
         working_dir: folder with modules that all workers shall have, if there is one.
         environment: variables for all processes of Ray; on a cluster, for those that this process has started there.
-        say: is told that Ray takes its time to start.
+        notify: is told that Ray takes its time to start.
 
     Raises:
         ExecutionError: Ray cannot be started or reached.
@@ -77,7 +77,9 @@ def ray_session(
         yield False
         return
     try:
-        _connect(address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment, say=say)
+        _connect(
+            address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment, notify=notify
+        )
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
@@ -171,7 +173,7 @@ def _connect(
     dashboard: bool,
     working_dir: Path | None,
     environment: Mapping[str, str],
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> None:
     import ray
 
@@ -191,7 +193,7 @@ def _connect(
         # "local": a cluster that happens to run on this machine is not ours to use
         start_patiently(
             lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options),
-            say,
+            notify,
         )
     protect_token()
 

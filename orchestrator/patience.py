@@ -31,18 +31,18 @@ def busy() -> str:
     return f"the machine is busy (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)"
 
 
-def start_patiently(start: Callable[[], object], say: Callable[[str], None]) -> None:
+def start_patiently(start: Callable[[], object], notify: Callable[[str], None]) -> None:
     """Starts Ray, a second time if it took too long; what the first try has left is ended before.
 
     Args:
         start: starts Ray on this machine.
-        say: is told when it takes long.
+        notify: is told when it takes long.
 
     Raises:
         Exception: what Ray raises the second time, or at once if time is not what it lacked.
     """
     before = children()
-    notice = threading.Timer(NOTICE_SECONDS, lambda: say(f"Ray is starting; {busy()}"))
+    notice = threading.Timer(NOTICE_SECONDS, lambda: notify(f"Ray is starting; {busy()}"))
     notice.daemon = True
     notice.start()
     try:
@@ -53,7 +53,7 @@ def start_patiently(start: Callable[[], object], say: Callable[[str], None]) -> 
                 end_leftovers(children() - before)
                 if not TIMED_OUT.search(str(error)):
                     raise
-                say(f"Ray did not start in time and is started again; {busy()}")
+                notify(f"Ray did not start in time and is started again; {busy()}")
                 start()
     except Exception:
         end_leftovers(children() - before)

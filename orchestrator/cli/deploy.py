@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, tracking_option
 from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.jobs import show_jobs, to_json
-from orchestrator.cli.options import say
+from orchestrator.cli.options import notify
 from orchestrator.jobs import ADDRESS_VARIABLE, Jobs
 
 DEPLOY = """Answer predictions over HTTP with MODEL, until Ctrl-C.
@@ -98,9 +98,9 @@ def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
         raise click.UsageError("--json needs --detach")
     config = ServeConfig.create(**options)
     if not detach:
-        run_endpoint(config, say)
+        run_endpoint(config, notify)
         return
-    deployment = start_in_background(config, say)
+    deployment = start_in_background(config, notify)
     if as_json:
         print_json(asdict(deployment))
     else:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table
-from orchestrator.cli.options import say, sweep_config, sweep_options
+from orchestrator.cli.options import notify, sweep_config, sweep_options
 from orchestrator.errors import ExecutionError
 from orchestrator.jobs import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Job, Jobs, packed_sweep, server_url
 
@@ -114,7 +114,7 @@ def submit_sweep(
     config = sweep_config(data, config_file, options)
     with packed_sweep(config, upload=not no_upload) as package:
         for module in package.missing:
-            say(f"note: {module} is not in the current folder: the cluster's Python must have it")
+            notify(f"note: {module} is not in the current folder: the cluster's Python must have it")
         server = Jobs(address)
         job_id = server.submit(package)
         name = package.name
@@ -181,7 +181,7 @@ def jobs_stop(context: click.Context, job_id: str, address: str | None) -> None:
     server = _server(context, address)
     job = server.find(job_id)
     if not job.ended:
-        say(f"{job_id}: waiting for its end")
+        notify(f"{job_id}: waiting for its end")
         job = server.stop(job_id)
     click.echo(f"{job_id}: {job.status}")
 
@@ -235,7 +235,7 @@ def _follow(server: Jobs, job_id: str) -> None:
     try:
         job = server.follow(job_id, lambda text: click.echo(text, nl=False))
     except KeyboardInterrupt:
-        say(
+        notify(
             f"\n{job_id} goes on; follow it with: orchestrator jobs logs {job_id} --follow{place}\n"
             f"stop it with: orchestrator jobs stop {job_id}{place}"
         )
@@ -244,4 +244,4 @@ def _follow(server: Jobs, job_id: str) -> None:
         raise ExecutionError(f"{job_id} was stopped")
     if job.status != "SUCCEEDED":
         raise ExecutionError(f"{job_id} has failed: {job.message}")
-    say(f"{job_id} has succeeded")
+    notify(f"{job_id} has succeeded")

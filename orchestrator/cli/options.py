@@ -164,6 +164,6 @@ def show_registration(registration: Registration) -> None:
     click.echo(f"{done} as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
 
 
-def say(sentence: str) -> None:
+def notify(sentence: str) -> None:
     """Tells the user something on stderr, so that stdout holds results only."""
     click.echo(sentence, err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
-from orchestrator.cli.options import say, sweep_config, sweep_options
+from orchestrator.cli.options import notify, sweep_config, sweep_options
 from orchestrator.units import show_bytes, show_number, show_seconds
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def plan(data: str | None, config_file: Path | None, as_json: bool, **options: A
 
     from orchestrator.runtime.probe.estimate import estimate_sweep
 
-    estimate = estimate_sweep(config, say=say)
+    estimate = estimate_sweep(config, notify=notify)
     if as_json:
         print_json(asdict(estimate))
     else:

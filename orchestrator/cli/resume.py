@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
-from orchestrator.cli.options import say, second_best_option, show_registration
+from orchestrator.cli.options import notify, second_best_option, show_registration
 from orchestrator.cli.sweep import Progress, conclude
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: 
     from orchestrator.runtime.assembly import Hooks
     from orchestrator.sweep.resume import resume as go_on
 
-    result = go_on(sweep, storage=storage, trials=trials, hooks=Hooks(Progress(), say), **options)
+    result = go_on(sweep, storage=storage, trials=trials, hooks=Hooks(Progress(), notify), **options)
     conclude(result, as_json=as_json)
 
 
@@ -83,7 +83,7 @@ def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_js
 
     result = send(sweep, storage=storage, tracking_uri=tracking_uri)
     for note in result.notes:
-        say(note)
+        notify(note)
     if as_json:
         model = result.registration.uri if result.registration else None
         content = {"id": result.id, "run_id": result.run_id, "trials": result.trials, "model": model}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
-from orchestrator.cli.options import say, show_registration, show_test, sweep_config, sweep_options
+from orchestrator.cli.options import notify, show_registration, show_test, sweep_config, sweep_options
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.runtime.sweeps import SweepResult
-    from orchestrator.sweep.trial_table import Ledger, TrialRecord
+    from orchestrator.sweep.trial_table import TrialRecord, TrialTable
 
 EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files).
 
@@ -38,7 +38,7 @@ def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: 
     from orchestrator.runtime.assembly import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
-    conclude(run_sweep(config, None, Hooks(Progress(), say)), as_json=as_json)
+    conclude(run_sweep(config, None, Hooks(Progress(), notify)), as_json=as_json)
 
 
 def conclude(result: SweepResult, *, as_json: bool) -> None:
@@ -48,14 +48,14 @@ def conclude(result: SweepResult, *, as_json: bool) -> None:
     else:
         show(result)
     if result.unsent is not None:
-        say(
+        notify(
             f"MLflow does not answer ({result.unsent}); nothing is lost, send it later with: "
             f"orchestrator sync {result.id}"
         )
     if result.interrupted:
-        say(f"go on with: orchestrator resume {result.id}")
+        notify(f"go on with: orchestrator resume {result.id}")
     if not result.accepted:
-        say(
+        notify(
             f"trial {result.best.index} was taken instead of a better one, so it does not become the champion by "
             "itself; accept it with --allow-second-best, or with: orchestrator promote"
         )
@@ -66,15 +66,15 @@ def conclude(result: SweepResult, *, as_json: bool) -> None:
 class Progress:
     """One line on stderr for each trial that is over."""
 
-    def __call__(self, record: TrialRecord, ledger: Ledger) -> None:
+    def __call__(self, record: TrialRecord, trial_table: TrialTable) -> None:
         """Prints the line."""
-        total = f"/{ledger.wanted}" if ledger.wanted else ""
-        value = f"{ledger.metric.name} {show_number(record.value)}" if record.value is not None else "no result"
+        total = f"/{trial_table.wanted}" if trial_table.wanted else ""
+        value = f"{trial_table.metric.name} {show_number(record.value)}" if record.value is not None else "no result"
         reason = f" ({record.reason})" if record.reason else ""
-        best = ledger.best
+        best = trial_table.best
         tail = f", best {show_number(best.value)} (trial {best.index})" if best is not None else ""
-        say(
-            f"[{len(ledger.ended())}{total}] trial {record.index} {record.spec.architecture}: {value}, "
+        notify(
+            f"[{len(trial_table.ended())}{total}] trial {record.index} {record.spec.architecture}: {value}, "
             f"{record.status}{reason}, {record.seconds:.1f} s{tail}"
         )
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
-from orchestrator.cli.options import data_options, say, show_registration, show_test
+from orchestrator.cli.options import data_options, notify, show_registration, show_test
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.runtime.train import TrainResult
-    from orchestrator.sweep.reproduce import Again
+    from orchestrator.sweep.reproduce import Reproduction
     from orchestrator.training import EpochReport
 
 EXAMPLE = """Train one network on DATA with fixed settings, in this process; or a trial of a sweep once more.
@@ -64,7 +64,7 @@ def train(
         "tracking_uri": tracking_uri,
         "register_model": register_model is not False,
         "on_epoch": _tell,
-        "say": say,
+        "notify": notify,
     }
     if from_trial is not None:
         given = [name for name in OF_A_TRIAL if options[name] not in (None, ())]
@@ -99,19 +99,19 @@ def _anew(data: str, options: dict[str, Any], common: dict[str, Any]) -> TrainRe
     return run(data, parameters=parameters, seed=seed or 0, architecture=architecture or "mlp", **options, **common)
 
 
-def _again(trial: str, data: str | None, common: dict[str, Any]) -> tuple[TrainResult, Again]:
-    from orchestrator.sweep.reproduce import train_again
+def _again(trial: str, data: str | None, common: dict[str, Any]) -> tuple[TrainResult, Reproduction]:
+    from orchestrator.sweep.reproduce import reproduce
 
-    again = train_again(trial, data=data, **common)
+    again = reproduce(trial, data=data, **common)
     return again.result, again
 
 
 def _tell(report: EpochReport) -> None:
     figures = ", ".join(f"{name} {show_number(value)}" for name, value in report.validation.items())
-    say(f"epoch {report.epoch}: training loss {show_number(report.train_loss)}, {figures}")
+    notify(f"epoch {report.epoch}: training loss {show_number(report.train_loss)}, {figures}")
 
 
-def _show_comparison(again: Again) -> None:
+def _show_comparison(again: Reproduction) -> None:
     trial = f"trial {again.trial.index} of {again.trial.name}"
     if again.difference is None:
         click.echo(f"the same metrics as {trial} in all {again.epochs} epochs, to the last bit")
@@ -120,7 +120,7 @@ def _show_comparison(again: Again) -> None:
     click.echo(f"other metrics than {trial}: {again.difference} ({reasons})")
 
 
-def _to_json(result: TrainResult, again: Again | None) -> dict[str, Any]:
+def _to_json(result: TrainResult, again: Reproduction | None) -> dict[str, Any]:
     content: dict[str, Any] = {
         "name": result.name,
         "run_id": result.run_id,

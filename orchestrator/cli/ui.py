@@ -16,7 +16,7 @@ from typing import IO
 import click
 
 from orchestrator.cli.base import Command, tracking_option
-from orchestrator.cli.options import say
+from orchestrator.cli.options import notify
 from orchestrator.environment import debugging, port_problem
 
 EXAMPLE = """Show sweeps, trials and models in MLflow's own pages, until Ctrl-C.
@@ -49,7 +49,7 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
     if port_problem(host, port) is not None:
         raise TrackingError(f"port {port} on {host} is in use; give another one with --port")
     client_for(tracking_uri).search_experiments(max_results=1)
-    say(f"starting MLflow on {uri} ...")
+    notify(f"starting MLflow on {uri} ...")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     # it has processes of its own for jobs, of which nobody here gives it any
@@ -68,11 +68,11 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
         try:
             _wait_until_it_answers(process, f"http://{_reachable(host)}:{port}")
             if process.poll() is None:
-                say(f"open http://{_reachable(host)}:{port} in a browser; Ctrl-C stops it")
+                notify(f"open http://{_reachable(host)}:{port} in a browser; Ctrl-C stops it")
             code = process.wait()
         except KeyboardInterrupt:
             code = 0
-            say("stopped")
+            notify("stopped")
         finally:
             _end(process)
         if code:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from orchestrator.journal import Journal
     from orchestrator.runtime.gangs.pool import GangPool
     from orchestrator.runtime.worker.session import Train
-    from orchestrator.sweep.controller import Director
+    from orchestrator.sweep.controller import SweepController
     from orchestrator.sweep.slots import Slots
     from orchestrator.sweep.trial_table import Listener
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Hooks:
     """What a caller may listen to or replace.
 
     Attributes:
-        on_trial: called with the record and the ledger when a trial is over.
-        say: called with sentences for the user.
+        on_trial: called with the record and the trial table when a trial is over.
+        notify: called with sentences for the user.
         train: instead of `train_trial`, with its signature.
     """
 
     on_trial: Listener | None = None
-    say: Say = lambda _sentence: None
+    notify: Notify = lambda _sentence: None
     train: Train | None = None
 
 
@@ -123,16 +123,16 @@ def assemble(
     slots: Slots,
     header: Header,
     journal: Journal,
-) -> tuple[Director, Running]:
+) -> tuple[SweepController, Running]:
     """Everything that a sweep runs on, put together."""
     from orchestrator.runtime.cluster_rows import validation_references
     from orchestrator.runtime.tune.admission import Admission
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.search import Proposals, build_scheduler
     from orchestrator.sweep.admission import Limits
-    from orchestrator.sweep.controller import Director
+    from orchestrator.sweep.controller import SweepController
     from orchestrator.sweep.disk import Disk, quota
-    from orchestrator.sweep.trial_table import Ledger
+    from orchestrator.sweep.trial_table import TrialTable
     from orchestrator.training import train_trial
 
     config = plan.config
@@ -151,8 +151,8 @@ def assemble(
     # a budget is shared out among the trials that there can be at once, which must not become more
     limit = config.concurrency if config.disk_budget is None else slots.count
     admission = Admission(config.resources, limit, pool, plan.readers)
-    director = Director(
-        Ledger(plan.metric),
+    controller = SweepController(
+        TrialTable(plan.metric),
         Proposals(config.algorithm, plan.sampler, plan.metric, plan.points),
         build_scheduler(config.scheduler, plan.epochs, plan.sampler.space, config.seed),
         admission,
@@ -161,7 +161,7 @@ def assemble(
         Disk(origin.storage, config.keep_top, config.disk_budget),
         journal.record,
         hooks.on_trial,
-        hooks.say,
+        hooks.notify,
         journal.check,
     )
-    return director, Running(slots, settings, validation_references(plan.dataset), pool, admission, hooks.say)
+    return controller, Running(slots, settings, validation_references(plan.dataset), pool, admission, hooks.notify)

@@ -18,7 +18,7 @@ UNIMPORTANT = (
     "ServeController",
     "ProxyActor",
     "HAProxyManager",
-    "Switchboard",
+    "Rendezvous",
     "Collector",
     "TrainController",
 )

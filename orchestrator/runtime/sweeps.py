@@ -33,7 +33,7 @@ from orchestrator.journal.folder import (
     write_header,
 )
 from orchestrator.journal.lock import Lock, locked
-from orchestrator.runtime.assembly import Hooks, Origin, Say, assemble, first_header, last_header
+from orchestrator.runtime.assembly import Hooks, Notify, Origin, assemble, first_header, last_header
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.tune.run import quiet_tune, run_trials
 from orchestrator.storage import Storage
@@ -101,21 +101,21 @@ def sweep(
     data: str | Path | pd.DataFrame,
     *,
     on_trial: Listener | None = None,
-    say: Say | None = None,
+    notify: Notify | None = None,
     **options: Any,  # noqa: ANN401
 ) -> SweepResult:
     """Searches architectures and their settings for a data set, tracks all in MLflow and registers the winner.
 
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
-        on_trial: called with the record and the ledger when a trial is over.
-        say: called with sentences for the user.
+        on_trial: called with the record and the trial table when a trial is over.
+        notify: called with sentences for the user.
         **options: fields of `SweepConfig`, such as `target`, `trials`, `space`, `metric`.
 
     Raises:
         OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
     """
-    hooks = Hooks(on_trial, say or Hooks.say)
+    hooks = Hooks(on_trial, notify or Hooks.notify)
     if isinstance(data, pd.DataFrame):
         config = SweepConfig.create(data="data frame", **options)
         return run_sweep(config, load_table(data, config.name), hooks)
@@ -149,7 +149,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
     sizes = workers_of(config, space)
     streamed = table is None and is_streamed(config.data)
     if origin.damage:
-        hooks.say(f"{origin.damage}; it is made again from its second copy")
+        hooks.notify(f"{origin.damage}; it is made again from its second copy")
     if origin.known is not None and origin.known.folder not in sys.path:
         # for the user's own networks
         sys.path.append(origin.known.folder)
@@ -163,7 +163,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
             with contextlib.suppress(TimeoutError):
                 planning.result(QUICK_SECONDS)
             with (
-                ray_session(config.address, working_dir=origin.package, say=hooks.say) as ends,
+                ray_session(config.address, working_dir=origin.package, notify=hooks.notify) as ends,
                 _shared(origin.storage, lock),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
@@ -172,7 +172,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 connected.set_result(None)
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
-                    hooks.say(sentence)
+                    hooks.notify(sentence)
                 with told_how_to_go_on(origin.id):
                     return _run(plan, origin, *opening.result(), hooks, pool, lock, started)
         except BaseException as error:
@@ -329,39 +329,39 @@ def _run(
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
     from orchestrator.sweep.choice import drop_lost, sentences
-    from orchestrator.sweep.finalize import find_winner, finish, forget_outcome
+    from orchestrator.sweep.finalize import finalize, find_winner, forget_outcome
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     header = last_header(header, slots)
     if origin.known is not None and origin.known.run_id not in (None, tracker.run_id):
-        hooks.say(made_anew(origin.known, tracker))
+        hooks.notify(made_anew(origin.known, tracker))
     past = [] if origin.known is None else list(read_events(origin.storage))
     forget_outcome(origin.storage)
     write_header(origin.storage, header)
     journal = Journal(origin.storage, tracker.start(header.labels, past).put, lock.check)
     status, reason = FAILED, ""
     try:
-        director, running = assemble(plan, origin, hooks, pool, slots, header, journal)
-        director.restore(past)
-        lost = drop_lost(director.ledger, origin.storage, plan.config.keep_top)
+        controller, running = assemble(plan, origin, hooks, pool, slots, header, journal)
+        controller.restore(past)
+        lost = drop_lost(controller.trial_table, origin.storage, plan.config.keep_top)
         for sentence in sentences(lost, plan.metric):
-            hooks.say(sentence)
-        director.open(plan.trials)
-        hooks.say(plan.announcement(slots, len(director.ledger.ended())))
+            hooks.notify(sentence)
+        controller.open(plan.trials)
+        hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
         search_started = time.perf_counter()
-        interrupted = run_trials(plan, director, running)
+        interrupted = run_trials(plan, controller, running)
         search_seconds = time.perf_counter() - search_started
         journal.flush()
-        best, winner, skipped = find_winner(plan, director, origin.storage)
+        best, winner, skipped = find_winner(plan, controller, origin.storage)
         for sentence in skipped:
-            hooks.say(sentence)
+            hooks.notify(sentence)
         journal.flush()
-        ending = finish(plan, tracker, best, winner, skipped, director, origin.storage)
+        ending = finalize(plan, tracker, best, winner, skipped, controller, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
         if isinstance(error, KeyboardInterrupt):
-            hooks.say(f"go on with: orchestrator resume {origin.id}")
+            hooks.notify(f"go on with: orchestrator resume {origin.id}")
         status, reason = INTERRUPTED if interrupted else FAILED, str(error)
         raise
     finally:
@@ -376,7 +376,7 @@ def _run(
         plan.name,
         tracker.run_id,
         plan.metric,
-        tuple(record for _, record in sorted(director.ledger.trials.items())),
+        tuple(record for _, record in sorted(controller.trial_table.trials.items())),
         best,
         winner.test,
         winner.bundle,

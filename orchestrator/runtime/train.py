@@ -24,7 +24,7 @@ from orchestrator.errors import ArchitectureError, OrchestratorError
 from orchestrator.evaluation.winner import Answers, make_winner, register_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
-from orchestrator.runtime.assembly import Say
+from orchestrator.runtime.assembly import Notify
 from orchestrator.sweep.plan import describe
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input
@@ -91,7 +91,7 @@ def train(
     tracking_uri: str | None = None,
     register_model: bool = True,
     on_epoch: Callable[[EpochReport], None] | None = None,
-    say: Say | None = None,
+    notify: Notify | None = None,
 ) -> TrainResult:
     """Trains one network and tracks it as an MLflow run of its own.
 
@@ -106,7 +106,7 @@ def train(
         tracking_uri: MLflow store.
         register_model: whether the model is registered.
         on_epoch: called after each epoch.
-        say: called with sentences for the user.
+        notify: called with sentences for the user.
 
     Raises:
         OrchestratorError: of the kind that says what is wrong.
@@ -124,7 +124,7 @@ def train(
         _check_settings(architecture, settings, dataset)
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
     for sentence in describe(dataset, chosen):
-        (say or _ignore)(sentence)
+        (notify or _ignore)(sentence)
     origin = {"data": str(data), "target": target, "task": task, "categorical": categorical, "ignore": ignore}
     return train_spec(
         spec,

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from orchestrator.search.proposals import Proposal, Proposals
     from orchestrator.search.schedulers import (
         Continuation,
+        Decision,
         Observation,
         Scheduler,
-        Verdict,
         build_scheduler,
         expected_epochs,
     )
@@ -26,7 +26,7 @@ else:
         extremes=["batch_sizes", "find_extremes"],
         parameters=["CategoricalParameter", "FloatParameter", "IntParameter"],
         proposals=["Proposal", "Proposals"],
-        schedulers=["Continuation", "Observation", "Scheduler", "Verdict", "build_scheduler", "expected_epochs"],
+        schedulers=["Continuation", "Observation", "Scheduler", "Decision", "build_scheduler", "expected_epochs"],
         space=["SearchSpace", "list_spaces", "load_space", "located", "space_of"],
         suggest=["SpecSampler", "trial_seed"],
     )
@@ -34,6 +34,7 @@ else:
 __all__ = [
     "CategoricalParameter",
     "Continuation",
+    "Decision",
     "FloatParameter",
     "IntParameter",
     "Observation",
@@ -42,7 +43,6 @@ __all__ = [
     "Scheduler",
     "SearchSpace",
     "SpecSampler",
-    "Verdict",
     "batch_sizes",
     "build_scheduler",
     "expected_epochs",

@@ -1,4 +1,4 @@
-"""What a director keeps to: room for trials, and when to give up."""
+"""What a controller keeps to: room for trials, and when to give up."""
 
 from __future__ import annotations
 

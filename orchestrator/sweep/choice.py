@@ -14,7 +14,7 @@ from orchestrator.evaluation.winner import Answers
 from orchestrator.networks import build_network
 from orchestrator.runtime.worker.trial_files import best_weights, trial_folder
 from orchestrator.storage import Storage
-from orchestrator.sweep.trial_table import Ledger, TrialRecord
+from orchestrator.sweep.trial_table import TrialRecord, TrialTable
 from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
 
 # other devices, numbers of threads and workers round otherwise
@@ -58,7 +58,7 @@ class Choice:
 
 
 def choose(
-    ledger: Ledger,
+    trial_table: TrialTable,
     storage: Storage,
     dataset: Dataset,
     metric: Metric,
@@ -67,7 +67,7 @@ def choose(
     """Takes the best trial whose weights are there, undamaged, and give the validation figure that was recorded.
 
     Args:
-        ledger: of the sweep.
+        trial_table: of the sweep.
         storage: of the sweep.
         dataset: of the sweep.
         metric: of the sweep.
@@ -77,12 +77,12 @@ def choose(
         What was taken, None if there is nothing to take; and all that were skipped for it.
     """
     skipped: list[Skipped] = []
-    for record in sorted(ledger.records.values(), key=ledger.rank):
+    for record in sorted(trial_table.records.values(), key=trial_table.rank):
         report = record.report
         if report is None:
             continue
         try:
-            network = _load(record, report, storage, dataset, ledger.lost.get(record.index))
+            network = _load(record, report, storage, dataset, trial_table.lost.get(record.index))
             answers = Answers.of(network, validation_rows(), dataset.schema.target.task)
             _compare(answers, report, dataset, metric)
         except StorageError as error:
@@ -92,11 +92,11 @@ def choose(
     return None, tuple(skipped)
 
 
-def drop_lost(ledger: Ledger, storage: Storage, top: int) -> tuple[Skipped, ...]:
-    """Before a session goes on: the ledger forgets weights that are gone, so that those of the next ones are kept.
+def drop_lost(trial_table: TrialTable, storage: Storage, top: int) -> tuple[Skipped, ...]:
+    """Before a session goes on: the trial table forgets weights that are gone, so that those of the next ones are kept.
 
     Args:
-        ledger: after the sessions before.
+        trial_table: after the sessions before.
         storage: of the sweep.
         top: of so many trials the weights are kept.
 
@@ -106,7 +106,7 @@ def drop_lost(ledger: Ledger, storage: Storage, top: int) -> tuple[Skipped, ...]
     dropped: list[Skipped] = []
     left = top
     better: tuple[Skipped, ...] | None = None
-    for record in ledger.ranked():
+    for record in trial_table.ranked():
         if left == 0 or record.report is None:
             break
         try:
@@ -120,7 +120,7 @@ def drop_lost(ledger: Ledger, storage: Storage, top: int) -> tuple[Skipped, ...]
             left -= 1
             better = tuple(dropped) if better is None else better
     for lost in dropped:
-        ledger.lose_weights(lost.index, lost.reason)
+        trial_table.lose_weights(lost.index, lost.reason)
     return tuple(dropped) if better is None else better
 
 

@@ -1,4 +1,4 @@
-"""Director: decides what runs next and records what happens; knows no Ray, and is rebuilt from its records."""
+"""SweepController: decides what runs next and records what happens; knows no Ray, and is rebuilt from its records."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
-from orchestrator.runtime.worker.session import Job
-from orchestrator.search import Continuation, Observation, Proposals, Scheduler, Verdict
+from orchestrator.runtime.worker.session import Attempt
+from orchestrator.search import Continuation, Decision, Observation, Proposals, Scheduler
 from orchestrator.sweep.admission import MIN_FAILURES, Limits, Room
 from orchestrator.sweep.budget import TimeBudget
 from orchestrator.sweep.disk import Disk
@@ -24,9 +24,9 @@ from orchestrator.sweep.trial_table import (
     RUNNING,
     STOPPED,
     WAITING,
-    Ledger,
     Listener,
     TrialRecord,
+    TrialTable,
 )
 from orchestrator.training import EpochReport
 
@@ -35,18 +35,18 @@ NOTICE_SECONDS = 30.0
 NO_TIME = "the time budget was spent before it could go on"
 
 
-class Director:
+class SweepController:
     """The state of a running sweep. All of it follows from the events that it has recorded.
 
     Attributes:
-        ledger: what has happened.
+        trial_table: what has happened.
         stopping: whether the user asked to stop.
-        broken: an error of the director or its listener, which Tune would swallow; `check` raises it.
+        broken: an error of the controller or its listener, which Tune would swallow; `check` raises it.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
+        trial_table: TrialTable,
         proposals: Proposals,
         scheduler: Scheduler,
         room: Room,
@@ -55,11 +55,11 @@ class Director:
         disk: Disk,
         record: Callable[[Event], None],
         listener: Listener | None = None,
-        say: Callable[[str], None] = lambda _sentence: None,
+        notify: Callable[[str], None] = lambda _sentence: None,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
-        ledger: empty.
+        trial_table: empty.
         proposals: what to try.
         scheduler: what to stop, pause and promote.
         room: what may start.
@@ -68,17 +68,17 @@ class Director:
         disk: deletes the files of trials that need them no more.
         record: is given every event before it counts.
         listener: is told of every trial that is over.
-        say: is told of troubles.
+        notify: is told of troubles.
         alive: raises when what is recorded is lost.
         """
-        self.ledger, self.stopping = ledger, False
+        self.trial_table, self.stopping = trial_table, False
         self.broken: Exception | None = None
         self._proposals, self._scheduler, self._room, self._sizes = proposals, scheduler, room, sizes
         self._limits, self._disk, self._record_outside = limits, disk, record
-        self._listener, self._say, self.alive = listener, say, alive
+        self._listener, self._notify, self.alive = listener, notify, alive
         self._queue: deque[int] = deque()
         self._names: dict[str, int] = {}
-        self._verdicts: dict[int, Verdict] = {}
+        self._decisions: dict[int, Decision] = {}
         self._failures: dict[int, tuple[str, bool]] = {}
         self._base_seconds: dict[int, float] = {}
         self._heard_at: dict[int, float] = {}
@@ -92,33 +92,33 @@ class Director:
     def restore(self, events: Iterable[Event]) -> None:
         """Takes in what happened in earlier sessions."""
         for event in events:
-            self.ledger.apply(event)
+            self.trial_table.apply(event)
             match event:
                 case Drawn():
                     self._proposals.restore(event.point)
                     self._scheduler.drawn(event.index, event.spec)
                 case Reported():
                     if not event.report.last:
-                        self._verdicts[event.index] = self._scheduler.observe(self._observation(event))
+                        self._decisions[event.index] = self._scheduler.observe(self._observation(event))
                 case Continued():
-                    self._verdicts.pop(event.index, None)
+                    self._decisions.pop(event.index, None)
                     self._scheduler.continued(Continuation(event.index, event.donor, event.spec))
                 case Paused():
-                    self._tell_search(self.ledger.records[event.index])
+                    self._tell_search(self.trial_table.records[event.index])
                 case Ended() if event.status in FINAL:
-                    self._forget(self.ledger.records[event.index])
+                    self._forget(self.trial_table.records[event.index])
 
     def open(self, trials: int | None) -> None:
         """A session begins: trials that were running are queued again, or ended if all that was left was to say so."""
         self._record(Opened(time.time(), trials))
-        for index, record in sorted(self.ledger.records.items()):
+        for index, record in sorted(self.trial_table.records.items()):
             if record.status == WAITING and not self._conclude(record):
                 self._queue.append(index)
-        self._disk.tidy(self.ledger)
+        self._disk.tidy(self.trial_table)
 
     # what Tune asks
 
-    def next(self, name: str) -> Job | None:
+    def next_attempt(self, name: str) -> Attempt | None:
         """What to start now, under the name that Tune has for it; None for nothing; raises StopIteration at the end."""
         if self.stopping:
             raise StopIteration
@@ -126,12 +126,12 @@ class Director:
             self._fill_queue()
         if not self._queue:
             if self._is_idle:
-                for record in list(self.ledger.records.values()):
+                for record in list(self.trial_table.records.values()):
                     if record.status == PAUSED:
                         self._end(record, STOPPED, self._by_scheduler(record))
                 raise StopIteration
             return None
-        record = self.ledger.records[self._queue[0]]
+        record = self.trial_table.records[self._queue[0]]
         size = self._sizes[record.spec.architecture]
         if not self._room.admits(size):
             return None
@@ -140,7 +140,7 @@ class Director:
         self._room.start(record.index, size)
         self._base_seconds[record.index] = record.train_seconds
         milestones = self._scheduler.milestones(record.index)
-        return Job(
+        return Attempt(
             record.index,
             record.attempts + 1,
             record.spec,
@@ -151,17 +151,17 @@ class Director:
             record.kept,
         )
 
-    def begun(self, name: str) -> None:
+    def on_trial_start(self, name: str) -> None:
         """A process has taken it up."""
         index = self._names[name]
-        record = self.ledger.records[index]
+        record = self.trial_table.records[index]
         if record.status != RUNNING:
             self._heard_at[index] = time.monotonic()
             self._record(Begun(time.time(), index, record.attempts + 1))
             if self._budget is not None:
                 self._budget.begin()
 
-    def heard(self, name: str, message: Mapping[str, Any]) -> Verdict:
+    def on_trial_result(self, name: str, message: Mapping[str, Any]) -> Decision:
         """What a trial says after an epoch.
 
         Args:
@@ -173,27 +173,27 @@ class Director:
         index = self._names[name]
         if "failure" in message:
             self._failures[index] = message["failure"], bool(message.get("lost"))
-            return Verdict.GO_ON
+            return Decision.CONTINUE
         self._heard_at[index] = time.monotonic()
         report = EpochReport.from_json(json.loads(message["report"]))
         seconds = self._base_seconds[index] + message["train_seconds"]
-        donor = self.ledger.records[index].donor
+        donor = self.trial_table.records[index].donor
         event = Reported(time.time(), index, report, seconds, message["kept"], message["stored"])
         self._record(event)
         if self._budget is not None:
             self._budget.note_epoch(report.seconds)
         if donor is not None:
-            self._disk.tidy(self.ledger)
+            self._disk.tidy(self.trial_table)
         if message.get("trouble"):
             self._tell_trouble(index, message["trouble"])
         if report.last:
-            return Verdict.GO_ON
-        verdict = self._scheduler.observe(self._observation(event))
-        self._verdicts[index] = verdict
-        return verdict
+            return Decision.CONTINUE
+        decision = self._scheduler.observe(self._observation(event))
+        self._decisions[index] = decision
+        return decision
 
-    def over(self, name: str) -> None:
-        """Its process is free: it has ended, or was stopped as its verdict says, or by a limit."""
+    def on_trial_complete(self, name: str) -> None:
+        """Its process is free: it has ended, or was stopped as its decision says, or by a limit."""
         record = self._release(name)
         if record.status != RUNNING:
             # it was never taken up
@@ -201,26 +201,26 @@ class Director:
             return
         failure = self._failures.pop(record.index, None)
         if failure is not None:
-            self._verdicts.pop(record.index, None)
+            self._decisions.pop(record.index, None)
             self._fail(record, *failure)
         elif not self._conclude(record):
             self._end_early(record)
         elif record.status == PAUSED:
             self._make_room_on_disk()
 
-    def lost(self, name: str, reason: str) -> None:
+    def on_trial_error(self, name: str, reason: str) -> None:
         """Its process is gone."""
         if name not in self._names:
             return
-        self.begun(name)
+        self.on_trial_start(name)
         record = self._release(name)
-        self._verdicts.pop(record.index, None)
+        self._decisions.pop(record.index, None)
         self._failures.pop(record.index, None)
         self._fail(record, f"the process of the trial was lost ({reason})", lost=True)
 
     def close(self) -> None:
         """Tune has come to its end: what is still running was stopped by the user or by the time budget."""
-        for record in self.ledger.records.values():
+        for record in self.trial_table.records.values():
             if record.status == RUNNING or (record.status == WAITING and record.attempts > 0):
                 self._end_early(record)
             elif self._is_spent and not self.stopping and record.status == PAUSED:
@@ -256,7 +256,7 @@ class Director:
     @property
     def time_is_up(self) -> bool:
         """Whether the time budget ends the search now: it is spent, and there is a result."""
-        return self._is_spent and self.ledger.reports > 0
+        return self._is_spent and self.trial_table.reports > 0
 
     @property
     def _is_spent(self) -> bool:
@@ -268,18 +268,18 @@ class Director:
 
     @property
     def _can_draw(self) -> bool:
-        wanted = self.ledger.wanted
+        wanted = self.trial_table.wanted
         return not self._is_spent and (wanted is None or self._proposals.count < wanted)
 
     def _fill_queue(self) -> None:
         """A paused trial that is promoted, or else a new one, if it may start."""
         chosen = self._scheduler.choose(drawing=self._can_draw, idle=self._is_idle)
         if chosen is not None:
-            spec = chosen.spec or self.ledger.records[chosen.index].spec
+            spec = chosen.spec or self.trial_table.records[chosen.index].spec
             if self._room.admits(self._sizes[spec.architecture]):
                 self._record(Continued(time.time(), chosen.index, chosen.donor, chosen.spec))
                 self._scheduler.continued(chosen)
-                self._verdicts.pop(chosen.index, None)
+                self._decisions.pop(chosen.index, None)
                 self._queue.append(chosen.index)
             return
         if self._can_draw and self._room.admits(min(self._sizes.values())):
@@ -293,16 +293,16 @@ class Director:
         index = self._names.pop(name)
         self._room.end(index)
         self._base_seconds.pop(index, None)
-        return self.ledger.records[index]
+        return self.trial_table.records[index]
 
     def _conclude(self, record: TrialRecord) -> bool:
-        """Ends or pauses a trial as its last epoch or its verdict says; False if neither says anything."""
-        verdict = self._verdicts.pop(record.index, None)
+        """Ends or pauses a trial as its last epoch or its decision says; False if neither says anything."""
+        decision = self._decisions.pop(record.index, None)
         if record.report is not None and record.report.last:
             self._end(record, FINISHED, "")
-        elif verdict is Verdict.STOP:
+        elif decision is Decision.STOP:
             self._end(record, STOPPED, self._by_scheduler(record))
-        elif verdict is Verdict.PAUSE:
+        elif decision is Decision.PAUSE:
             self._pause(record)
         else:
             return False
@@ -341,13 +341,13 @@ class Director:
             if status == FAILED:
                 self._reasons[reason] += 1
             self._forget(record)
-            self._disk.tidy(self.ledger)
+            self._disk.tidy(self.trial_table)
         if self._listener is not None:
-            self._listener(record, self.ledger)
+            self._listener(record, self.trial_table)
 
     def _forget(self, record: TrialRecord) -> None:
         """The search learns of the end of a trial, and nothing goes on with it."""
-        self._verdicts.pop(record.index, None)
+        self._decisions.pop(record.index, None)
         self._scheduler.ended(record.index)
         self._tell_search(record)
 
@@ -360,15 +360,15 @@ class Director:
         self._proposals.tell(record.index, None if record.status == FAILED else record.value)
 
     def _make_room_on_disk(self) -> None:
-        paused = [record for record in self.ledger.records.values() if record.status == PAUSED]
-        for record in self._disk.too_many(self.ledger, paused):
+        paused = [record for record in self.trial_table.records.values() if record.status == PAUSED]
+        for record in self._disk.too_many(self.trial_table, paused):
             self._end(record, STOPPED, f"by the disk budget after epoch {record.epochs}")
 
     def _by_scheduler(self, record: TrialRecord) -> str:
         return f"by the scheduler after epoch {record.epochs}"
 
     def _observation(self, event: Reported) -> Observation:
-        metric = self.ledger.metric
+        metric = self.trial_table.metric
         sign = 1.0 if metric.maximize else -1.0
         report = event.report
         score = report.validation.get(metric.name, report.best_value)
@@ -381,11 +381,11 @@ class Director:
         """Says something once, not once per trial."""
         if key not in self._troubles:
             self._troubles.add(key)
-            self._say(sentence)
+            self._notify(sentence)
 
     def _record(self, event: Event) -> None:
         self._record_outside(event)
-        self.ledger.apply(event)
+        self.trial_table.apply(event)
 
 
 def _after(record: TrialRecord) -> str:

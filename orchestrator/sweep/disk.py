@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from orchestrator.config import SweepConfig
 from orchestrator.runtime.worker.trial_files import CHECKPOINTS, forget_trial
 from orchestrator.storage import Storage
-from orchestrator.sweep.trial_table import FINAL, Ledger, TrialRecord
+from orchestrator.sweep.trial_table import FINAL, TrialRecord, TrialTable
 
 # one half is for trials that run, the other for those that wait and for the best ones; the rest for the journal
 RUNNING_SHARE, HELD_SHARE = 0.475, 0.475
@@ -55,11 +55,11 @@ class Disk:
         self._over: dict[int, int] = {}
         self._seen: set[int] = set()
 
-    def tidy(self, ledger: Ledger) -> None:
+    def tidy(self, trial_table: TrialTable) -> None:
         """Deletes what is not needed any more."""
-        wanted = {record.donor for record in ledger.records.values() if record.status not in FINAL}
-        over = [record for record in self._new(ledger) if record.index not in wanted]
-        keepers = {record.index: record for record in self._best(ledger, over)}
+        wanted = {record.donor for record in trial_table.records.values() if record.status not in FINAL}
+        over = [record for record in self._new(trial_table) if record.index not in wanted]
+        keepers = {record.index: record for record in self._best(trial_table, over)}
         for record in over:
             self._seen.add(record.index)
             if record.index not in keepers:
@@ -71,13 +71,13 @@ class Disk:
             self._forget(self._storage, index)
             del self._over[index]
 
-    def too_many(self, ledger: Ledger, paused: Iterable[TrialRecord]) -> Iterator[TrialRecord]:
+    def too_many(self, trial_table: TrialTable, paused: Iterable[TrialRecord]) -> Iterator[TrialRecord]:
         """The paused trials whose checkpoints do not fit into the budget, the worst first."""
         if self._held_bytes is None:
             return
-        waiting = sorted(paused, key=ledger.rank, reverse=True)
+        waiting = sorted(paused, key=trial_table.rank, reverse=True)
         held = sum(record.stored for record in waiting)
-        held += sum(ledger.records[index].stored for index in self._over)
+        held += sum(trial_table.records[index].stored for index in self._over)
         # the best one stays
         for record in waiting[:-1]:
             if held <= self._held_bytes:
@@ -85,11 +85,15 @@ class Disk:
             held -= record.stored
             yield record
 
-    def _new(self, ledger: Ledger) -> list[TrialRecord]:
+    def _new(self, trial_table: TrialTable) -> list[TrialRecord]:
         return [
-            record for index, record in ledger.records.items() if record.status in FINAL and index not in self._seen
+            record
+            for index, record in trial_table.records.items()
+            if record.status in FINAL and index not in self._seen
         ]
 
-    def _best(self, ledger: Ledger, new: list[TrialRecord]) -> list[TrialRecord]:
-        candidates = [ledger.records[index] for index in self._over] + [record for record in new if record.best_is_kept]
-        return heapq.nsmallest(self._top, candidates, key=ledger.rank)
+    def _best(self, trial_table: TrialTable, new: list[TrialRecord]) -> list[TrialRecord]:
+        candidates = [trial_table.records[index] for index in self._over] + [
+            record for record in new if record.best_is_kept
+        ]
+        return heapq.nsmallest(self._top, candidates, key=trial_table.rank)

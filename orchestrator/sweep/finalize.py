@@ -17,7 +17,7 @@ from orchestrator.journal.sealed import seal, unseal
 from orchestrator.runtime.cluster_rows import rows_on_cluster
 from orchestrator.storage import Storage
 from orchestrator.sweep.choice import choose, sentences
-from orchestrator.sweep.controller import Director
+from orchestrator.sweep.controller import SweepController
 from orchestrator.sweep.plan import SweepPlan
 from orchestrator.sweep.trial_table import TrialRecord
 from orchestrator.tracking import tags
@@ -131,7 +131,9 @@ class Ending:
     looks: int
 
 
-def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[TrialRecord, Winner, tuple[str, ...]]:
+def find_winner(
+    plan: SweepPlan, controller: SweepController, storage: Storage
+) -> tuple[TrialRecord, Winner, tuple[str, ...]]:
     """The best trial whose model can be used, measured on the test rows.
 
     Returns:
@@ -142,11 +144,11 @@ def find_winner(plan: SweepPlan, director: Director, storage: Storage) -> tuple[
     """
     dataset, metric = plan.dataset, plan.metric
     choice, skipped = choose(
-        director.ledger, storage, dataset, metric, lambda: rows_on_cluster(plan.dataset, Part.VALIDATION)
+        controller.trial_table, storage, dataset, metric, lambda: rows_on_cluster(plan.dataset, Part.VALIDATION)
     )
     told = tuple(sentences(skipped, metric))
     if choice is None:
-        raise ExecutionError(_nothing(director, told))
+        raise ExecutionError(_nothing(controller, told))
     best = choice.record
     spec = best.best_spec or best.spec
     rows = rows_on_cluster(plan.dataset, Part.TEST)
@@ -167,13 +169,13 @@ def forget_outcome(storage: Storage) -> None:
             replace(before, current=False).save(storage)
 
 
-def finish(
+def finalize(
     plan: SweepPlan,
     tracker: SweepTracker,
     best: TrialRecord,
     winner: Winner,
     skipped: tuple[str, ...],
-    director: Director,
+    controller: SweepController,
     storage: Storage,
 ) -> Ending:
     """Has everything written to MLflow and registers the winner.
@@ -184,13 +186,13 @@ def finish(
         StorageError: the storage of the sweep, or the right to write there, was lost.
         TrackingError: MLflow has not got what was sent.
     """
-    report, ledger = best.report, director.ledger
-    statuses = [trial.status for trial in ledger.trials.values()]
+    report, trial_table = best.report, controller.trial_table
+    statuses = [trial.status for trial in trial_table.trials.values()]
     before = Outcome.read(storage)
     # to measure the same model again tells nothing new
     looks = 1 if before is None else before.looks + (before.model_digest != winner.digest)
     outcome = Outcome(
-        status=INTERRUPTED if director.stopping else FINISHED,
+        status=INTERRUPTED if controller.stopping else FINISHED,
         best=best.index,
         epoch=report.best_epoch if report else 0,
         metric=plan.metric.name,
@@ -213,10 +215,12 @@ def finish(
         if outcome.register:
             _keep_model(folder, storage)
         outcome.save(storage)
-        away = tracker.close_trials(len(ledger.trials), ledger.reports, plan.config.tracking_timeout.total_seconds())
+        away = tracker.close_trials(
+            len(trial_table.trials), trial_table.reports, plan.config.tracking_timeout.total_seconds()
+        )
         if away is not None:
             return Ending(None, away, looks)
-        director.alive()
+        controller.alive()
         try:
             looks += count_looks(tracker.client, outcome.digest, tracker.run_id)
             registration = _register(tracker, plan.name, folder, outcome) if outcome.register else None
@@ -227,7 +231,7 @@ def finish(
 
 
 def forget_registration(storage: Storage) -> None:
-    """The store has lost the sweep, and its model with it: `finish_later` registers that again.
+    """The store has lost the sweep, and its model with it: `finalize_later` registers that again.
 
     Raises:
         StorageError: how the sweep has ended cannot be read.
@@ -237,8 +241,8 @@ def forget_registration(storage: Storage) -> None:
         replace(outcome, model=None, champion="").save(storage)
 
 
-def finish_later(tracker: SweepTracker, name: str, status: str, storage: Storage) -> Registration | None:
-    """What `finish` could not do; nothing is done twice.
+def finalize_later(tracker: SweepTracker, name: str, status: str, storage: Storage) -> Registration | None:
+    """What `finalize` could not do; nothing is done twice.
 
     Args:
         tracker: of the sweep, everything of its trials written.
@@ -344,20 +348,20 @@ def _keep_model(folder: Path, storage: Storage) -> None:
             storage.write(f"{MODEL_FOLDER}/{file.relative_to(folder).as_posix()}", file.read_bytes())
 
 
-def _nothing(director: Director, skipped: tuple[str, ...]) -> str:
-    ledger = director.ledger
+def _nothing(controller: SweepController, skipped: tuple[str, ...]) -> str:
+    trial_table = controller.trial_table
     if skipped:
         return (
             f"there is no model, because the weights of no trial can be used: {'; '.join(skipped)}; one of them can be "
             "trained again (orchestrator train --from-trial SWEEP:TRIAL), or new ones (orchestrator resume SWEEP "
             "--trials +N)"
         )
-    if director.stopping:
+    if controller.stopping:
         return "stopped before the first epoch of any trial was over: there is no model to keep"
-    if not ledger.trials:
+    if not trial_table.trials:
         return "no trial was started before the time budget was spent; give more time"
     reasons: dict[str, int] = {}
-    for trial in ledger.trials.values():
+    for trial in trial_table.trials.values():
         reasons[trial.reason] = reasons.get(trial.reason, 0) + 1
     common, count = max(reasons.items(), key=lambda item: item[1])
-    return f"no trial has a result; {count} of {len(ledger.trials)} ended with: {common}"
+    return f"no trial has a result; {count} of {len(trial_table.trials)} ended with: {common}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.errors import NoSuchSweepError
 from orchestrator.journal.folder import RUNNING, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
-from orchestrator.sweep.trial_table import FINAL, INTERRUPTED, Ledger, TrialRecord
+from orchestrator.sweep.trial_table import FINAL, INTERRUPTED, TrialRecord, TrialTable
 from orchestrator.tracking.leaderboard import Leaderboard, TrialRow, read_stored_leaderboard, stored_runs
 from orchestrator.training.metrics import metric_named
 
@@ -41,7 +41,7 @@ def read_leaderboard(selector: str | None, tracking_uri: str | None = None, *, w
 
 def _from_journal(found: KnownSweep) -> Leaderboard | None:
     """None for a sweep whose journal has no trials: a version before journals may have tracked it."""
-    table = Ledger(metric_named(found.header.metric))
+    table = TrialTable(metric_named(found.header.metric))
     for event in read_events(found.storage):
         table.apply(event)
     if not table.trials:

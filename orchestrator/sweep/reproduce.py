@@ -1,4 +1,4 @@
-"""`train_again`: the same trial once more, to see that it gives the same metrics."""
+"""`reproduce`: the same trial once more, to see that it gives the same metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orchestrator.training import EpochReport, find_metric
 
 
 @dataclass(frozen=True)
-class Again:
+class Reproduction:
     """A trial that was trained again.
 
     Attributes:
@@ -39,15 +39,15 @@ class Again:
     reasons: tuple[str, ...]
 
 
-def train_again(
+def reproduce(
     selector: str,
     *,
     data: str | pd.DataFrame | None = None,
     tracking_uri: str | None = None,
     register_model: bool = True,
     on_epoch: Callable[[EpochReport], None] = lambda _report: None,
-    say: Callable[[str], None] = lambda _sentence: None,
-) -> Again:
+    notify: Callable[[str], None] = lambda _sentence: None,
+) -> Reproduction:
     """Trains a trial once more, as long as it was trained, and compares the metrics of all epochs.
 
     On a CPU, with the same data, versions and threads, they are equal to the last bit.
@@ -58,7 +58,7 @@ def train_again(
         tracking_uri: MLflow store.
         register_model: whether the model is registered.
         on_epoch: called after each epoch.
-        say: called with sentences for the user.
+        notify: called with sentences for the user.
 
     Raises:
         TrackingError: there is no such trial.
@@ -76,13 +76,13 @@ def train_again(
     dataset = _read(trial, origin, data)
     metric = find_metric(dataset.schema.target.task, trial.spec.metric)
     for sentence in describe(dataset, metric):
-        say(sentence)
+        notify(sentence)
     device = trial.labels.get(tags.DEVICE, "cpu")
     if not torch.cuda.is_available():
         device = "cpu"
     reasons = tuple(_changes(trial, dataset, device))
     for reason in reasons:
-        say(f"note: {reason}")
+        notify(f"note: {reason}")
     reports: list[EpochReport] = []
 
     def note(report: EpochReport) -> None:
@@ -106,7 +106,7 @@ def train_again(
         )
     finally:
         torch.set_num_threads(threads)
-    return Again(result, trial, min(len(reports), trial.epochs), _difference(trial, reports), reasons)
+    return Reproduction(result, trial, min(len(reports), trial.epochs), _difference(trial, reports), reasons)
 
 
 def _read(trial: StoredTrial, origin: Mapping[str, Any], data: str | pd.DataFrame | None) -> Dataset:

@@ -31,7 +31,7 @@ from orchestrator.runtime.assembly import Hooks
 from orchestrator.runtime.sweeps import SweepResult, continue_sweep, made_anew
 from orchestrator.search import SearchSpace
 from orchestrator.storage import Storage
-from orchestrator.sweep.finalize import check_outcome, finish_later, forget_registration, model_is_lost
+from orchestrator.sweep.finalize import check_outcome, finalize_later, forget_registration, model_is_lost
 from orchestrator.sweep.plan import sampler_of, space_size
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
@@ -135,7 +135,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         trials = {event.index for event in events if isinstance(event, Begun)}
         try:
             _send(tracker, header, events, len(trials))
-            registration = finish_later(tracker, header.name, header.status, found.storage)
+            registration = finalize_later(tracker, header.name, header.status, found.storage)
         except BaseException as error:
             # its run does not stay a running one
             tracker.abandon("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))

@@ -83,10 +83,10 @@ class TrialRecord:
         return self.report is not None and self.kept == self.report.best_epoch > 0
 
 
-Listener = Callable[[TrialRecord, "Ledger"], None]
+Listener = Callable[[TrialRecord, "TrialTable"], None]
 
 
-class Ledger:
+class TrialTable:
     """All trials of a sweep.
 
     Attributes:

@@ -114,7 +114,7 @@ def run(folder: Path, scratch: str, arguments: argparse.Namespace):
         scheduler="none",
         tracking_uri=f"sqlite:///{scratch}/mlflow.db",
     )
-    result = run_sweep(config, None, Hooks(say=print))
+    result = run_sweep(config, None, Hooks(notify=print))
     from ray._private.internal_api import memory_summary
 
     text = memory_summary(stats_only=True)

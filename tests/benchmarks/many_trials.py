@@ -36,8 +36,8 @@ def main() -> None:
 
         process, started = psutil.Process(), time.perf_counter()
 
-        def on_trial(record, ledger):
-            count = len(ledger.ended())
+        def on_trial(record, trial_table):
+            count = len(trial_table.ended())
             if count in MARKS:
                 seconds, megabytes = time.perf_counter() - started, process.memory_info().rss / 1e6
                 print(f"{count} trials: {seconds:.1f} s, driver {megabytes:.0f} MB", flush=True)

@@ -237,7 +237,7 @@ def draws() -> dict[str, object]:
             sweep = Sweep(scheduler, slots=2, algorithm=algorithm, train=sometimes_failing, patience=3).run(TRIALS)
             found[f"{scheduler} {algorithm}"] = [
                 [dict(record.point), record.epochs, str(record.status), record.value]
-                for _, record in sorted(sweep.ledger.records.items())
+                for _, record in sorted(sweep.trial_table.records.items())
             ]
     return found
 

@@ -36,7 +36,7 @@ def sweep(folder: Path, data: pd.DataFrame | str, train: Callable[..., Any] | No
     }
     more = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "storage": str(folder / "sweeps"), **options}
     table = None if isinstance(data, str) else load_table(data, "table")
-    return run_sweep(SweepConfig.create(**named, **more), table, Hooks(say=print, train=train))
+    return run_sweep(SweepConfig.create(**named, **more), table, Hooks(notify=print, train=train))
 
 
 def fractions(folder: Path) -> Iterator[Row]:
@@ -153,7 +153,7 @@ def gang(folder: Path) -> Iterator[Row]:
     from orchestrator.config import ResourceConfig
     from orchestrator.runtime.gangs.pool import GangPool
     from orchestrator.runtime.tune.run import quiet_tune
-    from orchestrator.runtime.worker.session import Job, WorkerSettings
+    from orchestrator.runtime.worker.session import Attempt, WorkerSettings
     from orchestrator.storage import Storage
     from orchestrator.training import train_trial
 
@@ -193,13 +193,17 @@ def gang(folder: Path) -> Iterator[Row]:
         data = ray.put(dataset.without_test())
 
         def trial(index: int, spec: Any, settings: Any, attempt: int = 1) -> list[dict[str, Any]]:
-            job = {"job": Job(index, attempt, spec).to_text(), "index": index, "context": ray.put((data, settings, ()))}
-            # the switchboard hands on references inside of the job
-            ray.get(pool.switchboard.begin.remote(index, 1, job))
+            sent = {
+                "attempt": Attempt(index, attempt, spec).to_text(),
+                "index": index,
+                "context": ray.put((data, settings, ())),
+            }
+            # the rendezvous hands on references inside of the attempt
+            ray.get(pool.rendezvous.begin.remote(index, 1, sent))
             messages: list[dict[str, Any]] = []
             while not messages or not messages[-1]["done"]:
-                messages.append(ray.get(pool.switchboard.advance.remote(index, go_on=bool(messages)), timeout=60))
-            ray.get(pool.switchboard.end.remote(index))
+                messages.append(ray.get(pool.rendezvous.advance.remote(index, go_on=bool(messages)), timeout=60))
+            ray.get(pool.rendezvous.end.remote(index))
             return messages
 
         try:
@@ -315,7 +319,7 @@ def plan(folder: Path) -> Iterator[Row]:
     config = SweepConfig.create(
         data="data frame", target="target", space="quick", trials=8, resources={"gpus_per_worker": CARD / 4}
     )
-    found = estimate_sweep(config, load_table(frame(20_000, 16, "binary"), "table"), say=print)
+    found = estimate_sweep(config, load_table(frame(20_000, 16, "binary"), "table"), notify=print)
     (entry,) = found.architectures
     yield Row(
         "plan of a sweep with --gpus-per-worker 0.25",

@@ -169,7 +169,7 @@ def test_nobody_at_the_address_is_one_sentence(tmp_path):
 
 def test_nothing_of_the_sweeps_is_left_on_the_cluster(cluster):
     deadline = time.monotonic() + 30
-    names = {"TrainController", "RayTrainWorker", "Switchboard", "ResourceTrainable"}
+    names = {"TrainController", "RayTrainWorker", "Rendezvous", "ResourceTrainable"}
     session = cluster.head_node.get_session_dir_path()
 
     def is_of_the_cluster(process):

@@ -46,10 +46,10 @@ def slow_training(log, *, dies_after=None, rank=0, seconds=0.4):
     return train
 
 
-def sweep(store, train=None, say=None, **options):
+def sweep(store, train=None, notify=None, **options):
     values = {"data": "sklearn:iris", "space": "quick", "scheduler": "none", "tracking_uri": store, "trials": 1}
     config = SweepConfig.create(**{**values, **options})
-    return run_sweep(config, None, Hooks(say=say or (lambda _sentence: None), train=train))
+    return run_sweep(config, None, Hooks(notify=notify or (lambda _sentence: None), train=train))
 
 
 def timeless(record):

@@ -156,10 +156,10 @@ def test_many_trials_leave_nothing_behind(store):
     before = living_actors(), len(living_groups())
     memory = {}
 
-    def on_trial(record, ledger):
-        if len(ledger.ended()) in (60, 200):
+    def on_trial(record, trial_table):
+        if len(trial_table.ended()) in (60, 200):
             sizes = {pid: psutil.Process(pid).memory_info().rss for pid in [os.getpid(), *worker_processes()]}
-            memory[len(ledger.ended())] = sizes
+            memory[len(trial_table.ended())] = sizes
 
     config = SweepConfig.create(
         data="sklearn:iris",
@@ -179,7 +179,7 @@ def test_many_trials_leave_nothing_behind(store):
     wait_for(lambda: not worker_processes())
     assert ray.available_resources()["CPU"] == 2
     grown = {pid: (memory[200][pid] - memory[60][pid]) / MIB for pid in memory[60]}
-    assert len(grown) >= 6, "the driver, the switchboard, the trial, the controller and the workers were looked at"
+    assert len(grown) >= 6, "the driver, the rendezvous, the trial, the controller and the workers were looked at"
     assert max(grown.values()) < 30, grown
 
 
@@ -192,8 +192,8 @@ def test_an_architecture_may_ask_for_more_workers_than_another(store, tmp_path):
     )
     most = []
 
-    def on_trial(record, ledger):
-        most.append(sum(trial.status == "running" for trial in ledger.trials.values()))
+    def on_trial(record, trial_table):
+        most.append(sum(trial.status == "running" for trial in trial_table.trials.values()))
 
     result = orchestrator.sweep(
         "sklearn:iris",
@@ -233,7 +233,7 @@ def test_a_population_takes_over_weights_through_gangs(store):
         epochs = [other.report.epoch for other in events if isinstance(other, Reported) and other.index == event.index]
         assert epochs == list(range(1, 13))
     with pytest.raises(UsageError, match="took over the weights of another one"):
-        orchestrator.train_again(f"population:{taken[0].index}", tracking_uri=store)
+        orchestrator.reproduce(f"population:{taken[0].index}", tracking_uri=store)
     wait_for(lambda: not living_actors())
 
 
@@ -259,7 +259,7 @@ def test_a_sweep_that_finds_no_place_says_what_it_waits_for(store, workers):
             tracking_uri=store,
         )
         with pytest.raises(ExecutionError, match=r"nothing could be placed for \d+ s: .* 0 of 2 CPU are free; held by"):
-            run_sweep(config, None, Hooks(say=said.append))
+            run_sweep(config, None, Hooks(notify=said.append))
         (waiting,) = (sentence for sentence in said if sentence.startswith("waiting: "))
         assert waiting.endswith("0 of 2 CPU are free; held by other work of this program")
     finally:

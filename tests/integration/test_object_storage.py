@@ -39,8 +39,8 @@ def bucket():
 def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
     seen = []
 
-    def look(record, ledger):
-        seen.append((ledger.best.index, Storage.at(bucket).names()))
+    def look(record, trial_table):
+        seen.append((trial_table.best.index, Storage.at(bucket).names()))
 
     config = SweepConfig.create(
         data="sklearn:iris",

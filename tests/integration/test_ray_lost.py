@@ -74,11 +74,11 @@ def freeze():
     raylets()[0].suspend()
 
 threading.Thread(target=freeze).start()
-def say(sentence):
+def notify(sentence):
     print(sentence, flush=True)
     patience.START_SECONDS = 180
 
-with ray_session(num_cpus=1, say=say):
+with ray_session(num_cpus=1, notify=notify):
     print("raylets", len(raylets()), [process.status() for process in raylets()] != ["stopped"])
     print("sum", ray.get(ray.remote(lambda: 6 * 7).remote()))
 """

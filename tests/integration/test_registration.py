@@ -32,7 +32,7 @@ class Place:
 
     def resume(self, **options):
         self.said.clear()
-        return orchestrator.resume(self.result.id, hooks=Hooks(say=self.said.append), **options)
+        return orchestrator.resume(self.result.id, hooks=Hooks(notify=self.said.append), **options)
 
     def versions(self, client=None):
         found = (client or self.client).search_model_versions("name='place'")
@@ -53,7 +53,7 @@ def test_one_winner_is_one_version_however_often_it_wins(place):
     assert place.versions() == [1] if winner else [1, 2]
     assert again.registration.existing == winner
     assert again.test_looks == 1 if winner else 2
-    retrained = orchestrator.train_again(f"place:{again.best.index}", tracking_uri=place.store)
+    retrained = orchestrator.reproduce(f"place:{again.best.index}", tracking_uri=place.store)
     assert retrained.difference is None
     assert retrained.result.registration.existing
     assert retrained.result.registration.version == again.registration.version

@@ -45,7 +45,7 @@ def options(folder, store, **resources):
 def test_a_sweep_over_a_folder_ends_with_a_model(ray_cluster, folder, store, workers, readers):
     said = []
     config = options(folder, store, workers_per_trial=workers, readers_per_trial=readers)
-    result = run_sweep(config, None, Hooks(say=said.append))
+    result = run_sweep(config, None, Hooks(notify=said.append))
     # a trial has a worker and a reader, or two workers: one at a time on two cores
     assert any("1 at a time" in sentence for sentence in said)
     assert {trial.status for trial in result.trials} <= {"finished", "stopped"}
@@ -133,7 +133,7 @@ def test_a_file_that_disappears_ends_trials_with_the_reason(ray_cluster, folder,
             (leaving / "part-1.parquet").unlink()
 
     with pytest.raises((ExecutionError, DataError), match=r"part-1\.parquet"):
-        run_sweep(options(leaving, store), None, Hooks(say=remove))
+        run_sweep(options(leaving, store), None, Hooks(notify=remove))
 
 
 def test_more_cores_than_there_are_is_refused_before_anything_is_read(ray_cluster, folder, store):

@@ -170,22 +170,22 @@ def test_a_trial_that_is_trained_again_gives_the_same_metrics_to_the_last_bit(st
     result = orchestrator.sweep(str(tmp_path / "mixed.csv"), register_model=False, **options)
     run_ids = {int(run.data.tags["orchestrator.trial"]): run.info.run_id for run in children(store, result)}
     for trial, selector in zip(result.trials, ("mixed:0", run_ids[1][:8]), strict=True):
-        again = orchestrator.train_again(selector, tracking_uri=store, register_model=False)
+        again = orchestrator.reproduce(selector, tracking_uri=store, register_model=False)
         assert (again.difference, again.reasons, again.epochs) == (None, (), trial.epochs)
         assert again.result.spec == trial.spec
         assert again.result.report.validation == trial.report.validation
     assert again.result.bundle.schema.columns == result.bundle.schema.columns
 
     mixed_frame(300, seed=1).to_csv(tmp_path / "mixed.csv", index=False)
-    again = orchestrator.train_again("mixed:0", tracking_uri=store, register_model=False)
+    again = orchestrator.reproduce("mixed:0", tracking_uri=store, register_model=False)
     assert "of epoch 1 is" in again.difference
     assert "the data has changed" in again.reasons[0]
     with pytest.raises(TrackingError, match="has no trial 7"):
-        orchestrator.train_again("mixed:7", tracking_uri=store)
+        orchestrator.reproduce("mixed:7", tracking_uri=store)
 
 
 def test_what_a_listener_raises_ends_the_sweep_as_it_is(store):
-    def listener(record, ledger):
+    def listener(record, trial_table):
         raise LookupError("nobody listens")
 
     config = SweepConfig.create(data="sklearn:iris", name="deaf", space="quick", trials=3, tracking_uri=store)

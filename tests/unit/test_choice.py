@@ -16,7 +16,7 @@ from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.runtime.worker.trial_files import TrialFiles, trial_folder
 from orchestrator.storage import Storage
 from orchestrator.sweep.choice import choose, drop_lost, sentences
-from orchestrator.sweep.trial_table import Ledger
+from orchestrator.sweep.trial_table import TrialTable
 from orchestrator.training import TrialSpec, find_metric, pack_weights, train_trial, unpack_weights
 from orchestrator.training.checkpoints import DIGEST_LENGTH
 
@@ -27,27 +27,27 @@ class Sweep:
     def __init__(self, folder, dataset):
         self.dataset, self.storage = dataset, Storage.at(folder)
         self.metric = find_metric(dataset.schema.target.task)
-        self.ledger = Ledger(self.metric)
+        self.trial_table = TrialTable(self.metric)
         self.content = {}
         for index, epochs in enumerate((1, 4, 2)):
             spec = TrialSpec("mlp", {"depth": 1, "width": 8}, metric=self.metric.name, epochs=epochs, batch_size=32)
             self.train(index, spec)
-        self.order = [record.index for record in self.ledger.ranked()]
+        self.order = [record.index for record in self.trial_table.ranked()]
 
     def train(self, index, spec):
         found, files = [], TrialFiles(self.storage, index, 1, None)
-        self.ledger.apply(Drawn(1.0, index, spec, {}))
-        self.ledger.apply(Begun(1.0, index, 1))
+        self.trial_table.apply(Drawn(1.0, index, spec, {}))
+        self.trial_table.apply(Begun(1.0, index, 1))
         reports = train_trial(spec, self.dataset, on_best=lambda network: found.append(pack_weights(network)))
         for report in reports:
             if report.best_epoch == report.epoch:
                 files.write_best(report.epoch, found[-1])
-            self.ledger.apply(Reported(1.0, index, report, 0.1, files.kept, 0))
-        self.ledger.apply(Ended(1.0, index, "finished", ""))
+            self.trial_table.apply(Reported(1.0, index, report, 0.1, files.kept, 0))
+        self.trial_table.apply(Ended(1.0, index, "finished", ""))
         self.content[index] = found[-1]
 
     def name(self, index):
-        return f"best-{self.ledger.records[index].report.best_epoch:06d}.safetensors"
+        return f"best-{self.trial_table.records[index].report.best_epoch:06d}.safetensors"
 
     def write(self, index, content):
         trial_folder(self.storage, index).write(self.name(index), content)
@@ -56,9 +56,9 @@ class Sweep:
         for index, content in self.content.items():
             self.write(index, content)
 
-    def choose(self, ledger=None):
+    def choose(self, trial_table=None):
         rows = lambda: self.dataset.rows(Part.VALIDATION)  # noqa: E731
-        return choose(ledger or self.ledger, self.storage, self.dataset, self.metric, rows)
+        return choose(trial_table or self.trial_table, self.storage, self.dataset, self.metric, rows)
 
 
 @pytest.fixture(scope="module")
@@ -127,24 +127,24 @@ def test_missing_weights_are_named_and_without_any_there_is_no_winner(sweep):
 
 
 def test_a_trial_whose_best_weights_never_were_written_is_named(sweep):
-    ledger = copy.deepcopy(sweep.ledger)
-    ledger.records[sweep.order[0]].kept = 0
-    choice, (skipped,) = sweep.choose(ledger)
+    trial_table = copy.deepcopy(sweep.trial_table)
+    trial_table.records[sweep.order[0]].kept = 0
+    choice, (skipped,) = sweep.choose(trial_table)
     assert choice.record.index == sweep.order[1]
     assert "are not in" in skipped.reason
 
 
 def test_a_session_that_goes_on_forgets_lost_weights_so_that_the_next_ones_are_kept(sweep):
     best, second, _ = sweep.order
-    ledger = copy.deepcopy(sweep.ledger)
-    assert drop_lost(ledger, sweep.storage, 1) == ()
-    assert ledger.best.index == best
+    trial_table = copy.deepcopy(sweep.trial_table)
+    assert drop_lost(trial_table, sweep.storage, 1) == ()
+    assert trial_table.best.index == best
     sweep.write(best, sweep.content[best][:-20])
-    (lost,) = drop_lost(ledger, sweep.storage, 1)
+    (lost,) = drop_lost(trial_table, sweep.storage, 1)
     assert lost.index == best
-    assert ledger.best.index == second
-    assert not ledger.records[best].best_is_kept
-    _, (skipped,) = sweep.choose(ledger)
+    assert trial_table.best.index == second
+    assert not trial_table.records[best].best_is_kept
+    _, (skipped,) = sweep.choose(trial_table)
     assert skipped == lost
 
 

@@ -1,4 +1,4 @@
-"""The director without Ray: whatever happens to its process or to those of trials, every trial comes to its end."""
+"""The controller without Ray: whatever happens to its process or to those of trials, every trial comes to its end."""
 
 import dataclasses
 import itertools
@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
 from orchestrator.journal.events import from_line, to_line
-from orchestrator.search import Proposals, SpecSampler, Verdict, build_scheduler, load_space
+from orchestrator.search import Decision, Proposals, SpecSampler, build_scheduler, load_space
 from orchestrator.storage import Storage
 from orchestrator.sweep.admission import Limits
 from orchestrator.sweep.budget import TimeBudget
-from orchestrator.sweep.controller import Director
+from orchestrator.sweep.controller import SweepController
 from orchestrator.sweep.disk import HELD_SHARE, Disk, quota
-from orchestrator.sweep.trial_table import FINAL, Ledger
+from orchestrator.sweep.trial_table import FINAL, TrialTable
 from orchestrator.training import EpochReport, Metric
 
 SCHEDULERS = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]
@@ -128,11 +128,11 @@ class Sweep:
         return [from_line(line) for line in self.lines]
 
     @property
-    def ledger(self):
-        return self.director.ledger
+    def trial_table(self):
+        return self.controller.trial_table
 
     def statuses(self):
-        return {index: record.status for index, record in self.ledger.records.items()}
+        return {index: record.status for index, record in self.trial_table.records.items()}
 
     def record(self, event):
         self.lines.append(to_line(event))
@@ -143,8 +143,8 @@ class Sweep:
         """A driver takes up what the one before has left."""
         space = load_space("quick")
         self.workers = {}
-        self.director = Director(
-            Ledger(LOSS),
+        self.controller = SweepController(
+            TrialTable(LOSS),
             Proposals(self.algorithm, SpecSampler(space, LOSS.name, 0, self.fixed), LOSS, space.start_points),
             build_scheduler(self.scheduler, self.epochs, space, 0),
             Room(self.slots),
@@ -152,85 +152,85 @@ class Sweep:
             self.limits,
             Disk(Storage("/nowhere"), self.top, self.budget, self.files.forget),
             self.record,
-            lambda record, _ledger: self.ended.append((record.index, record.status)),
+            lambda record, _trial_table: self.ended.append((record.index, record.status)),
             self.said.append,
         )
-        self.director.restore(self.events)
-        self.director.open(trials)
-        return self.director
+        self.controller.restore(self.events)
+        self.controller.open(trials)
+        return self.controller
 
     def start(self):
-        """The name and the job of the next attempt, if there is room for one."""
+        """The name of the next attempt, and what it is, if there is room for one."""
         name = next(self.names)
-        job = self.director.next(name)
-        if job is None:
+        attempt = self.controller.next_attempt(name)
+        if attempt is None:
             return None
-        assert job.index not in {other.index for other, _ in self.workers.values()}
-        self.workers[name] = job, None
-        return name, job
+        assert attempt.index not in {other.index for other, _ in self.workers.values()}
+        self.workers[name] = attempt, None
+        return name, attempt
 
     def begin(self):
         """As `start`; a process takes it up."""
         started = self.start()
         if started is not None:
-            self.director.begun(started[0])
+            self.controller.on_trial_start(started[0])
         return started
 
     def step(self, name):
-        """An epoch of a trial, and what follows from it; the verdict."""
-        job, weights = self.workers[name]
+        """An epoch of a trial, and what follows from it; the decision."""
+        attempt, weights = self.workers[name]
         if weights is None:
-            weights = self._load(job)
+            weights = self._load(attempt)
         epoch = weights.epoch + 1
-        amount, value = self.train(job.spec, epoch, weights.amount)
+        amount, value = self.train(attempt.spec, epoch, weights.amount)
         if isinstance(value, str):
             return self.fail(name, value)
         better = value < weights.best_value
         weights = Weights(
             amount, epoch, epoch if better else weights.best_epoch, value if better else weights.best_value
         )
-        last = epoch == job.spec.epochs or 0 < job.spec.patience <= epoch - weights.best_epoch
-        self.files.write(job.index, weights)
-        self.workers[name] = job, weights
+        last = epoch == attempt.spec.epochs or 0 < attempt.spec.patience <= epoch - weights.best_epoch
+        self.files.write(attempt.index, weights)
+        self.workers[name] = attempt, weights
         report = EpochReport(
             epoch, 0.5, {LOSS.name: value}, 0.1, 1.0, 10.0, weights.best_epoch, weights.best_value, last
         )
         message = {
             "report": json.dumps(report.to_json()),
-            "train_seconds": float(epoch - job.epochs),
+            "train_seconds": float(epoch - attempt.epochs),
             "kept": weights.best_epoch,
             "stored": STORED,
         }
-        verdict = self.director.heard(name, message)
-        if last or verdict is not Verdict.GO_ON:
-            if verdict is Verdict.PAUSE:
-                assert epoch in job.milestones
+        decision = self.controller.on_trial_result(name, message)
+        if last or decision is not Decision.CONTINUE:
+            if decision is Decision.PAUSE:
+                assert epoch in attempt.milestones
             self.over(name)
-        return verdict
+        return decision
 
-    def _load(self, job):
+    def _load(self, attempt):
         weights = Weights()
-        if job.epochs:
-            assert job.attempt > 1
-            assert job.index in self.files.states, f"trial {job.index} has nothing to go on from"
-            weights = self.files.states[job.index]
-            assert weights.epoch == job.epochs
-        if job.donor is not None:
-            assert job.donor in self.files.states, f"nothing is left of donor {job.donor}"
-            weights = dataclasses.replace(weights, amount=self.files.states[job.donor].amount)
+        if attempt.epochs:
+            assert attempt.number > 1
+            assert attempt.index in self.files.states, f"trial {attempt.index} has nothing to go on from"
+            weights = self.files.states[attempt.index]
+            assert weights.epoch == attempt.epochs
+        if attempt.donor is not None:
+            assert attempt.donor in self.files.states, f"nothing is left of donor {attempt.donor}"
+            weights = dataclasses.replace(weights, amount=self.files.states[attempt.donor].amount)
         return weights
 
     def fail(self, name, reason, *, lost=False):
-        self.director.heard(name, {"failure": reason, "lost": lost})
+        self.controller.on_trial_result(name, {"failure": reason, "lost": lost})
         self.over(name)
 
     def over(self, name):
         del self.workers[name]
-        self.director.over(name)
+        self.controller.on_trial_complete(name)
 
     def lose(self, name, reason="killed"):
         del self.workers[name]
-        self.director.lost(name, reason)
+        self.controller.on_trial_error(name, reason)
 
     def finish(self, pick=lambda names: names[0], until=lambda: False):
         """Runs what there is to run; `pick` says whose turn it is."""
@@ -269,9 +269,9 @@ def outcome(sweep):
             record.kept,
             record.train_seconds,
         )
-        for index, record in sweep.ledger.records.items()
+        for index, record in sweep.trial_table.records.items()
     }
-    return records, sweep.ledger.best.index, sweep.ledger.best.value
+    return records, sweep.trial_table.best.index, sweep.trial_table.best.value
 
 
 def check_journal(sweep, trials):
@@ -291,7 +291,7 @@ def check_journal(sweep, trials):
         if not isinstance(event, Opened | Drawn | Ended):
             assert not ends[event.index], f"{event} after the end of the trial"
     assert len(epochs) == trials
-    for index, record in sweep.ledger.records.items():
+    for index, record in sweep.trial_table.records.items():
         assert ends[index] == [record.status]
         assert epochs[index] == list(range(1, record.epochs + 1))
         assert attempts[index] == list(range(1, record.attempts + 1))
@@ -338,7 +338,7 @@ def test_a_crash_near_the_end_leaves_the_files_of_the_best_trial_only(scheduler)
     count = len(Sweep(scheduler).run(7).lines)
     for crash in range(count - 12, count + 1):
         sweep = Sweep(scheduler, crashes=[crash]).run(7)
-        assert (crash, sweep.files.owners) == (crash, {sweep.ledger.best.index})
+        assert (crash, sweep.files.owners) == (crash, {sweep.trial_table.best.index})
 
 
 class Chaos:
@@ -369,20 +369,20 @@ class Chaos:
         if not sweep.workers:
             return True
         name = self.random.choice(list(sweep.workers))
-        job, _ = sweep.workers[name]
+        attempt, _ = sweep.workers[name]
         chance = self.random.random()
         if chance < 0.04:
             sweep.lose(name)
         elif chance < 0.06:
-            sweep.fail(name, "out of luck", lost=True) if self.is_running(job) else sweep.over(name)
-        elif self.is_running(job):
+            sweep.fail(name, "out of luck", lost=True) if self.is_running(attempt) else sweep.over(name)
+        elif self.is_running(attempt):
             sweep.step(name)
         else:
-            sweep.director.begun(name)
+            sweep.controller.on_trial_start(name)
         return True
 
-    def is_running(self, job):
-        return self.sweep.statuses()[job.index] == "running"
+    def is_running(self, attempt):
+        return self.sweep.statuses()[attempt.index] == "running"
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -399,11 +399,11 @@ def test_with_several_slots_every_trial_comes_to_one_end(scheduler, seed, slots,
     )
     Chaos(sweep, seed, 15).run()
     check_journal(sweep, 15)
-    for record in sweep.ledger.records.values():
+    for record in sweep.trial_table.records.values():
         assert record.losses <= 3
         if record.status == "finished":
             assert record.epochs == EPOCHS
-    assert sweep.ledger.best.index in sweep.files.best
+    assert sweep.trial_table.best.index in sweep.files.best
 
 
 def test_trials_that_were_paused_are_chosen_by_the_order_of_the_scheduler():
@@ -419,7 +419,7 @@ def test_trials_that_were_paused_are_chosen_by_the_order_of_the_scheduler():
     assert min(values, key=values.get) in reached
     assert max(values, key=values.get) not in reached
     assert sum(ends[index] == ["finished"] for index in ends) >= 1
-    for record in sweep.ledger.records.values():
+    for record in sweep.trial_table.records.values():
         if record.status == "stopped":
             assert record.reason == f"by the scheduler after epoch {record.epochs}"
 
@@ -427,14 +427,14 @@ def test_trials_that_were_paused_are_chosen_by_the_order_of_the_scheduler():
 def test_a_lost_trial_goes_on_until_it_was_lost_too_often():
     sweep = Sweep(limits=Limits(max_failures=2), epochs=8)
     sweep.open(1)
-    for attempt, epochs in [(1, 0), (2, 2), (3, 4)]:
-        name, job = sweep.begin()
-        assert (job.index, job.attempt, job.epochs) == (0, attempt, epochs)
+    for number, epochs in [(1, 0), (2, 2), (3, 4)]:
+        name, attempt = sweep.begin()
+        assert (attempt.index, attempt.number, attempt.epochs) == (0, number, epochs)
         assert not sweep.said or "trial 0 goes on from its last checkpoint" in sweep.said[-1]
         sweep.step(name)
         sweep.step(name)
-        sweep.lose(name, f"signal {attempt}")
-    record = sweep.ledger.records[0]
+        sweep.lose(name, f"signal {number}")
+    record = sweep.trial_table.records[0]
     assert (record.status, record.losses, record.epochs) == ("failed", 2, 6)
     assert record.reason.startswith("the process of the trial was lost (signal 3)")
     assert len(sweep.said) == 2
@@ -449,8 +449,8 @@ def test_a_process_that_is_lost_before_its_first_epoch_counts_as_an_attempt(begu
     sweep.open(1)
     name, _ = sweep.begin() if begun else sweep.start()
     sweep.lose(name)
-    _, job = sweep.begin()
-    assert (job.attempt, job.epochs) == (2, 0)
+    _, attempt = sweep.begin()
+    assert (attempt.number, attempt.epochs) == (2, 0)
 
 
 def test_a_trial_that_no_process_took_up_is_the_next_one_again():
@@ -458,8 +458,8 @@ def test_a_trial_that_no_process_took_up_is_the_next_one_again():
     sweep.open(2)
     name, _ = sweep.start()
     sweep.over(name)
-    _, job = sweep.start()
-    assert (job.index, job.attempt) == (0, 1)
+    _, attempt = sweep.start()
+    assert (attempt.index, attempt.number) == (0, 1)
     assert [type(event) for event in sweep.events] == [Opened, Drawn]
 
 
@@ -468,10 +468,10 @@ def test_a_failure_that_says_lost_is_tried_again_and_another_one_is_not():
     sweep.open(2)
     name, _ = sweep.begin()
     sweep.fail(name, "its gang was lost", lost=True)
-    name, job = sweep.begin()
-    assert (job.index, job.attempt) == (0, 2)
+    name, attempt = sweep.begin()
+    assert (attempt.index, attempt.number) == (0, 2)
     sweep.fail(name, "the loss became infinite")
-    record = sweep.ledger.records[0]
+    record = sweep.trial_table.records[0]
     assert (record.status, record.reason, record.losses) == ("failed", "the loss became infinite", 1)
     assert sweep.begin()[1].index == 1
     assert sweep.ended == [(0, "failed")]
@@ -482,13 +482,13 @@ def test_losses_before_a_crash_count():
     for _ in range(2):
         sweep.open(1)
         sweep.lose(sweep.begin()[0])
-    assert sweep.ledger.records[0].status == "failed"
+    assert sweep.trial_table.records[0].status == "failed"
     # a crash of the driver is none of the trial's
     sweep = Sweep(limits=Limits(max_failures=0))
     for _ in range(3):
         sweep.open(1)
         sweep.step(sweep.begin()[0])
-    assert (sweep.ledger.records[0].losses, sweep.ledger.records[0].epochs) == (0, 3)
+    assert (sweep.trial_table.records[0].losses, sweep.trial_table.records[0].epochs) == (0, 3)
 
 
 def test_an_epoch_that_took_too_long_is_named():
@@ -498,9 +498,9 @@ def test_an_epoch_that_took_too_long_is_named():
     sweep.step(name)
     time.sleep(0.06)
     sweep.lose(name)
-    assert sweep.ledger.records[0].reason == "epoch 2 took longer than 0.05 s (--epoch-timeout)"
+    assert sweep.trial_table.records[0].reason == "epoch 2 took longer than 0.05 s (--epoch-timeout)"
     sweep.lose(sweep.begin()[0], "signal 9")
-    assert sweep.ledger.records[1].reason == "the process of the trial was lost (signal 9)"
+    assert sweep.trial_table.records[1].reason == "the process of the trial was lost (signal 9)"
 
 
 def failing(seeds):
@@ -526,27 +526,27 @@ def test_a_sweep_gives_up_when_at_least_ten_and_more_than_the_share_have_failed(
     sweep = Sweep(limits=Limits(failed_share=0.8), train=failing(range(others, others + failures)), epochs=2)
     sweep.run(others + failures)
     if not gives_up:
-        sweep.director.check()
+        sweep.controller.check()
         return
     sentence = (
         rf"^{failures} of {failures + others} trials have failed, so the sweep has given up: \d+ x no \w+; \d x no \w+$"
     )
     with pytest.raises(ExecutionError, match=sentence):
-        sweep.director.check()
+        sweep.controller.check()
 
 
 def test_failures_of_earlier_sessions_are_no_reason_to_give_up():
     sweep = Sweep(train=failing(range(10)), epochs=2).run(10)
     with pytest.raises(ExecutionError, match="5 x no luck"):
-        sweep.director.check()
+        sweep.controller.check()
     sweep.open(12)
-    sweep.director.check()
+    sweep.controller.check()
 
 
 def test_more_trials_are_drawn_when_a_sweep_is_extended():
     long, short = Sweep("asha").run(8), Sweep("asha").run(5)
     with pytest.raises(StopIteration):
-        short.open(5).next("x")
+        short.open(5).next_attempt("x")
     short.run(8)
     check_journal(short, 8)
     assert outcome(short) == outcome(long)
@@ -558,14 +558,14 @@ def test_trials_that_the_user_has_interrupted_go_on(scheduler):
     for events in (15, 40, 60):
         sweep.open(wanted)
         sweep.finish(until=lambda events=events: len(sweep.lines) >= events)
-        running = {job.index for job, _ in sweep.workers.values()}
-        sweep.director.stopping = True
+        running = {attempt.index for attempt, _ in sweep.workers.values()}
+        sweep.controller.stopping = True
         # Tune must not wait for another trial
         with pytest.raises(StopIteration):
             sweep.start()
-        sweep.director.close()
+        sweep.controller.close()
         assert running <= {index for index, status in sweep.statuses().items() if status == "interrupted"}
-        assert all(sweep.ledger.records[index].reason == "stopped by the user" for index in running)
+        assert all(sweep.trial_table.records[index].reason == "stopped by the user" for index in running)
     sweep.open(wanted)
     assert "interrupted" not in sweep.statuses().values()
     sweep.finish()
@@ -577,7 +577,7 @@ def test_what_ends_while_the_user_stops_is_interrupted_unless_it_was_its_end():
     sweep.open(4)
     names = [sweep.begin()[0] for _ in range(4)]
     sweep.step(names[0])
-    sweep.director.stopping = True
+    sweep.controller.stopping = True
     sweep.step(names[0])
     sweep.lose(names[1])
     sweep.fail(names[2], "torn down")
@@ -591,8 +591,8 @@ def test_a_trial_that_waits_for_another_attempt_is_interrupted_too():
     name, _ = sweep.begin()
     sweep.step(name)
     sweep.lose(name)
-    sweep.director.stopping = True
-    sweep.director.close()
+    sweep.controller.stopping = True
+    sweep.controller.close()
     assert sweep.statuses() == {0: "interrupted"}
     assert sweep.open(1) and sweep.begin()[1].epochs == 1
 
@@ -602,19 +602,19 @@ def test_a_promoted_trial_of_an_earlier_session_that_is_stopped_by_a_limit_is_no
     sweep.open(3)
     sweep.finish(until=lambda: list(sweep.statuses().values()) == ["paused"] * 3)
     sweep.open(3)
-    name, job = sweep.begin()
-    sweep.director.stopping = True
+    name, attempt = sweep.begin()
+    sweep.controller.stopping = True
     sweep.over(name)
-    assert sweep.statuses()[job.index] == "interrupted"
+    assert sweep.statuses()[attempt.index] == "interrupted"
     sweep.open(3)
-    assert sweep.begin()[1].index == job.index
+    assert sweep.begin()[1].index == attempt.index
 
 
 def spend_time(sweep):
     """The time budget is over, and had begun before."""
     budget = TimeBudget(0)
     budget.begin()
-    sweep.director.limit_time(budget)
+    sweep.controller.limit_time(budget)
 
 
 def test_the_time_budget_ends_what_runs_and_what_is_paused():
@@ -622,11 +622,11 @@ def test_the_time_budget_ends_what_runs_and_what_is_paused():
     sweep.open(9)
     sweep.finish(until=lambda: list(sweep.statuses().values()).count("paused") >= 2 and len(sweep.workers) == 2)
     spend_time(sweep)
-    running = {job.index for job, _ in sweep.workers.values()}
-    drawn = len(sweep.ledger.records)
-    sweep.director.close()
-    assert len(sweep.ledger.records) == drawn < 9
-    for record in sweep.ledger.records.values():
+    running = {attempt.index for attempt, _ in sweep.workers.values()}
+    drawn = len(sweep.trial_table.records)
+    sweep.controller.close()
+    assert len(sweep.trial_table.records) == drawn < 9
+    for record in sweep.trial_table.records.values():
         assert record.status == "stopped"
         if record.index in running:
             after = f"after epoch {record.epochs}" if record.epochs else "before its first epoch was over"
@@ -648,21 +648,21 @@ def test_the_time_budget_begins_with_the_first_trial_and_leaves_it_its_first_epo
     now = [0.0]
     sweep = Sweep(slots=2, epochs=9)
     sweep.open(None)
-    sweep.director.limit_time(TimeBudget(30, clock=lambda: now[0]))
+    sweep.controller.limit_time(TimeBudget(30, clock=lambda: now[0]))
     now[0] = 1000
     # Ray's workers take their time on a busy machine
     (one, _), (two, _) = sweep.start(), sweep.start()
-    sweep.director.begun(one)
+    sweep.controller.on_trial_start(one)
     now[0] = 2000
-    assert not sweep.director.time_is_up
+    assert not sweep.controller.time_is_up
     assert sweep.start() is None
-    sweep.director.begun(two)
+    sweep.controller.on_trial_start(two)
     sweep.step(two)
-    assert sweep.director.time_is_up
+    assert sweep.controller.time_is_up
     sweep.over(one)
     sweep.over(two)
-    sweep.director.close()
-    assert [record.reason for record in sweep.ledger.records.values()] == [
+    sweep.controller.close()
+    assert [record.reason for record in sweep.trial_table.records.values()] == [
         "by the time budget before its first epoch was over",
         "by the time budget after epoch 1",
     ]
@@ -672,7 +672,7 @@ def test_a_sweep_whose_trials_fail_ends_when_its_time_is_spent():
     now = [0.0]
     sweep = Sweep()
     sweep.open(None)
-    sweep.director.limit_time(TimeBudget(30, clock=lambda: now[0]))
+    sweep.controller.limit_time(TimeBudget(30, clock=lambda: now[0]))
     name, _ = sweep.begin()
     now[0] = 31
     sweep.fail(name, "not today")
@@ -684,13 +684,13 @@ def test_the_time_before_the_first_trial_of_a_session_is_not_the_budgets():
     sweep = Sweep()
     sweep.open(1)
     spec = sweep.begin()[1].spec
-    ledger = Ledger(LOSS)
+    trial_table = TrialTable(LOSS)
     for event in (Opened(100, None), Drawn(105, 0, spec, {}), Begun(150, 0, 1), Closed(180, "failed", "")):
-        ledger.apply(event)
+        trial_table.apply(event)
     # this one came to no trial
     for event in (Opened(300, None), Closed(400, "failed", ""), Opened(500, None), Begun(590, 0, 2), Opened(600, None)):
-        ledger.apply(event)
-    assert ledger.spent == 30
+        trial_table.apply(event)
+    assert trial_table.spent == 30
 
 
 def test_the_time_budget_ends_a_trial_that_waits_for_another_attempt():
@@ -700,7 +700,7 @@ def test_the_time_budget_ends_a_trial_that_waits_for_another_attempt():
     sweep.step(name)
     sweep.lose(name)
     spend_time(sweep)
-    sweep.director.close()
+    sweep.controller.close()
     assert sweep.statuses() == {0: "stopped"}
 
 
@@ -725,14 +725,14 @@ def test_only_the_files_of_the_best_trials_stay():
         kept.append(set(sweep.files.best))
     assert kept == [{0}, {0, 1}, {0, 1}, {1, 3}, {1, 3}, {3, 5}]
     assert sweep.files.states == {}
-    assert sweep.ledger.best.index == 3
+    assert sweep.trial_table.best.index == 3
 
 
 def test_of_a_failed_trial_the_best_epoch_before_counts():
     sweep = Sweep(epochs=3, train=lambda spec, epoch, amount: (amount, 0.1 if epoch == 1 else "failed"))
     sweep.run(2)
     assert list(sweep.statuses().values()) == ["failed", "failed"]
-    assert (sweep.ledger.best.index, sweep.files.best) == (0, {0: 1})
+    assert (sweep.trial_table.best.index, sweep.files.best) == (0, {0: 1})
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -742,13 +742,13 @@ def test_of_equally_good_trials_the_files_of_the_best_one_stay(first):
     names = [sweep.begin()[0] for _ in range(2)]
     for name in (names[first], names[1 - first]) * 2:
         sweep.step(name)
-    assert set(sweep.files.best) == {sweep.ledger.best.index}
+    assert set(sweep.files.best) == {sweep.trial_table.best.index}
 
 
 def test_the_best_trial_is_one_whose_weights_are_kept():
     """The disk was full when the first trial had its best epoch, its last one."""
     sweep = Sweep(slots=2, epochs=2)
-    director = sweep.open(2)
+    controller = sweep.open(2)
     for index, losses in enumerate([(0.5, 0.1), (0.3, 0.4)]):
         name, _ = sweep.begin()
         for epoch, loss in enumerate(losses, start=1):
@@ -756,11 +756,11 @@ def test_the_best_trial_is_one_whose_weights_are_kept():
             report = EpochReport(epoch, 0.5, {LOSS.name: loss}, 0.1, 1.0, 10.0, best, min(losses[:epoch]), epoch == 2)
             kept = 1
             sweep.files.best[index] = kept
-            director.heard(
+            controller.on_trial_result(
                 name, {"report": json.dumps(report.to_json()), "train_seconds": 1.0, "kept": kept, "stored": 1}
             )
         sweep.over(name)
-    assert sweep.ledger.best.index == 1
+    assert sweep.trial_table.best.index == 1
     assert set(sweep.files.best) == {1}
 
 
@@ -773,12 +773,12 @@ def test_the_disk_budget_ends_the_worst_paused_trials():
     # 4.75 trials may wait
     sweep = Sweep("pbt", budget=1000, train=by_order([0.5, 0.9, 0.1, 0.8, 0.7, 0.3, 0.2, 0.6]))
     sweep.open(8)
-    sweep.finish(until=lambda: len(sweep.ledger.records) == 5 and "running" not in sweep.statuses().values())
+    sweep.finish(until=lambda: len(sweep.trial_table.records) == 5 and "running" not in sweep.statuses().values())
     assert [index for index, status in sweep.statuses().items() if status == "stopped"] == [1]
-    assert sweep.ledger.records[1].reason == "by the disk budget after epoch 1"
+    assert sweep.trial_table.records[1].reason == "by the disk budget after epoch 1"
     sweep.finish()
     check_journal(sweep, 8)
-    assert sweep.ledger.best.index == 2
+    assert sweep.trial_table.best.index == 2
     assert sweep.statuses()[2] == "finished"
 
 
@@ -790,10 +790,10 @@ def test_paused_trials_never_hold_more_than_the_disk_budget(scheduler, seed, slo
     chaos = Chaos(sweep, seed, 12)
     sweep.open(12)
     while chaos.act():
-        waiting = [record for record in sweep.ledger.records.values() if record.status == "paused"]
+        waiting = [record for record in sweep.trial_table.records.values() if record.status == "paused"]
         assert len(waiting) <= 1 or sum(record.stored for record in waiting) <= budget * HELD_SHARE
     check_journal(sweep, 12)
-    assert sweep.ledger.best.index in sweep.files.best
+    assert sweep.trial_table.best.index in sweep.files.best
 
 
 def with_slow_takers(epochs=2):
@@ -809,14 +809,14 @@ def with_slow_takers(epochs=2):
     sweep.open(8)
     takers = {}
     while len(sweep.ended) < 6:
-        name, job = sweep.begin()
-        if job.donor is None:
+        name, attempt = sweep.begin()
+        if attempt.donor is None:
             while name in sweep.workers:
                 sweep.step(name)
         else:
-            takers[name] = job
-    assert {job.index for job in takers.values()} == {0, 1}
-    donors = {job.donor for job in takers.values()}
+            takers[name] = attempt
+    assert {attempt.index for attempt in takers.values()} == {0, 1}
+    donors = {attempt.donor for attempt in takers.values()}
     assert donors <= {6, 7}
     return sweep, takers, donors
 
@@ -838,10 +838,10 @@ def test_what_was_taken_over_is_taken_over_once():
     assert (set(sweep.files.states), set(sweep.files.best)) == ({0, 1}, {0, 1, 7})
     for name in list(takers):
         sweep.lose(name)
-    for job in takers.values():
+    for attempt in takers.values():
         name, again = sweep.begin()
-        assert (again.index, again.donor, again.epochs) == (job.index, None, 2)
-        assert again.spec == job.spec
+        assert (again.index, again.donor, again.epochs) == (attempt.index, None, 2)
+        assert again.spec == attempt.spec
 
 
 def test_files_of_a_donor_stay_over_a_loss_of_the_taker_and_a_crash():
@@ -849,10 +849,12 @@ def test_files_of_a_donor_stay_over_a_loss_of_the_taker_and_a_crash():
     for name in list(takers):
         sweep.lose(name)
     sweep.open(8)
-    jobs = dict(sweep.begin() for _ in range(2))
-    assert [(job.index, job.donor) for job in jobs.values()] == [(job.index, job.donor) for job in takers.values()]
+    attempts = dict(sweep.begin() for _ in range(2))
+    assert [(attempt.index, attempt.donor) for attempt in attempts.values()] == [
+        (attempt.index, attempt.donor) for attempt in takers.values()
+    ]
     assert donors <= set(sweep.files.states)
-    for name in jobs:
+    for name in attempts:
         sweep.step(name)
     assert sweep.files.owners == {7}
     check_journal(sweep, 8)
@@ -868,13 +870,13 @@ def test_a_taker_that_fails_needs_its_donor_no_more():
 def test_a_continued_trial_is_told_what_it_takes_over():
     sweep, takers, _ = with_slow_takers()
     continued = [event for event in sweep.events if isinstance(event, Continued) and event.donor is not None]
-    for event, job in zip(continued, takers.values(), strict=True):
-        donor = sweep.ledger.records[event.donor].spec
-        assert (event.index, event.donor, event.spec) == (job.index, job.donor, job.spec)
-        assert job.spec.learning_rate in [
+    for event, attempt in zip(continued, takers.values(), strict=True):
+        donor = sweep.trial_table.records[event.donor].spec
+        assert (event.index, event.donor, event.spec) == (attempt.index, attempt.donor, attempt.spec)
+        assert attempt.spec.learning_rate in [
             pytest.approx(min(max(donor.learning_rate * factor, 0.001), 0.03)) for factor in (0.8, 1.2)
         ]
-        assert dataclasses.replace(job.spec, learning_rate=donor.learning_rate) == donor
+        assert dataclasses.replace(attempt.spec, learning_rate=donor.learning_rate) == donor
 
 
 def test_the_best_spec_is_the_one_of_the_best_epoch():
@@ -888,7 +890,7 @@ def test_the_best_spec_is_the_one_of_the_best_epoch():
                 specs[event.index] = event.spec
             case Reported() if event.report.best_epoch == event.report.epoch:
                 best[event.index] = specs[event.index]
-    records = sweep.ledger.records
+    records = sweep.trial_table.records
     assert {index: record.best_spec for index, record in records.items()} == best
     assert {index: record.spec for index, record in records.items()} == specs
     assert best not in (specs, drawn)
@@ -896,12 +898,12 @@ def test_the_best_spec_is_the_one_of_the_best_epoch():
 
 def test_trouble_is_said_once_not_once_per_trial():
     sweep = Sweep(slots=2)
-    director = sweep.open(2)
+    controller = sweep.open(2)
     report = EpochReport(1, 0.5, {LOSS.name: 0.5}, 0.1, 1.0, 10.0, 1, 0.5, False)
     for _ in range(2):
-        name, job = sweep.begin()
-        trouble = f"/sweep: trials/{job.index}: could not be written (No space left on device)"
-        director.heard(
+        name, attempt = sweep.begin()
+        trouble = f"/sweep: trials/{attempt.index}: could not be written (No space left on device)"
+        controller.on_trial_result(
             name,
             {"report": json.dumps(report.to_json()), "train_seconds": 1.0, "kept": 0, "stored": 0, "trouble": trouble},
         )
@@ -918,10 +920,10 @@ def test_everything_is_recorded_before_it_counts():
     with pytest.raises(CrashError):
         sweep.open(9)
         sweep.finish()
-    before = Ledger(LOSS)
+    before = TrialTable(LOSS)
     for event in sweep.events[:-1]:
         before.apply(event)
-    assert before.records == sweep.ledger.records
+    assert before.records == sweep.trial_table.records
     assert {type(event) for event in Sweep("asha-promote").run(9).events} == {
         Opened,
         Drawn,

@@ -14,7 +14,7 @@ from orchestrator.sweep.finalize import (
     MODEL_FOLDER,
     Outcome,
     check_outcome,
-    finish_later,
+    finalize_later,
     forget_outcome,
     forget_registration,
 )
@@ -65,10 +65,10 @@ def storage(tmp_path):
 
 def test_a_model_is_registered_once_however_often_it_is_tried(storage, registered):
     with pytest.raises(RuntimeError, match="away"):
-        finish_later(Tracker(failures=1), "iris", "finished", storage)
+        finalize_later(Tracker(failures=1), "iris", "finished", storage)
     tracker = Tracker()
-    assert finish_later(tracker, "iris", "finished", storage) is None
-    assert finish_later(tracker, "iris", "finished", storage) is None
+    assert finalize_later(tracker, "iris", "finished", storage) is None
+    assert finalize_later(tracker, "iris", "finished", storage) is None
     assert registered == [("run-3", b"numbers")]
     (first, second) = tracker.told
     assert first == second
@@ -77,7 +77,7 @@ def test_a_model_is_registered_once_however_often_it_is_tried(storage, registere
     # a store that was lost gets it again
     assert storage.child(MODEL_FOLDER).names() == ["part/weights"]
     forget_registration(storage)
-    assert finish_later(tracker, "iris", "finished", storage).version == "2"
+    assert finalize_later(tracker, "iris", "finished", storage).version == "2"
 
 
 def test_a_model_that_was_damaged_in_the_folder_is_not_registered(storage, registered, tmp_path):
@@ -85,16 +85,16 @@ def test_a_model_that_was_damaged_in_the_folder_is_not_registered(storage, regis
     replace(OUTCOME, files=finalize._digest_of_files(tmp_path / "copy")).save(storage)
     storage.write(f"{MODEL_FOLDER}/part/weights", b"numberz")
     with pytest.raises(StorageError, match=r"damaged .*--from-trial iris:3"):
-        finish_later(Tracker(), "iris", "finished", storage)
+        finalize_later(Tracker(), "iris", "finished", storage)
     assert registered == []
     storage.write(f"{MODEL_FOLDER}/part/weights", b"numbers")
-    assert finish_later(Tracker(), "iris", "finished", storage).version == "1"
+    assert finalize_later(Tracker(), "iris", "finished", storage).version == "1"
 
 
 def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):
     forget_outcome(storage)
     tracker = Tracker()
-    assert finish_later(tracker, "iris", "running", storage) is None
+    assert finalize_later(tracker, "iris", "running", storage) is None
     assert registered == []
     assert [status for status, *_ in tracker.told] == ["KILLED"]
 
@@ -112,7 +112,7 @@ def test_a_torn_outcome_is_a_sentence_and_no_reason_not_to_go_on(tmp_path_factor
     content = place.read("result.json")
     place.write("result.json", content[: -min(cut, len(content) - 1)])
     with pytest.raises(StorageError, match=r"result.json: damaged .*--trials \+1"):
-        finish_later(Tracker(), "iris", "finished", place)
+        finalize_later(Tracker(), "iris", "finished", place)
     forget_outcome(place)
     assert Outcome.read(place) is None
 
@@ -144,12 +144,12 @@ def test_a_finished_sweep_without_its_outcome_is_not_told_to_the_store(storage):
 def test_a_sweep_that_has_failed_stays_so(storage, registered):
     forget_outcome(storage)
     tracker = Tracker()
-    finish_later(tracker, "iris", "failed", storage)
+    finalize_later(tracker, "iris", "failed", storage)
     assert [status for status, *_ in tracker.told] == ["FAILED"]
 
 
 def test_a_sweep_without_registration_has_none_later(storage, registered):
     replace(OUTCOME, register=False).save(storage)
     storage.child(MODEL_FOLDER).clear()
-    assert finish_later(Tracker(), "iris", "finished", storage) is None
+    assert finalize_later(Tracker(), "iris", "finished", storage) is None
     assert registered == []

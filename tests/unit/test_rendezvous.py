@@ -1,10 +1,10 @@
-"""The switchboard between trials and gangs, without Ray: who gets which trial, and what becomes of lost workers."""
+"""The rendezvous between trials and gangs, without Ray: who gets which trial, and what becomes of lost workers."""
 
 import asyncio
 
 import pytest
 
-from orchestrator.runtime.gangs.rendezvous import LOST, Switchboard
+from orchestrator.runtime.gangs.rendezvous import LOST, Rendezvous
 
 EPOCHS = 3
 
@@ -18,8 +18,8 @@ async def settle():
 async def worker(board, gang, attempt, rank, size, seen, stop_after=None):
     """A rank that agrees with rank 0 by way of `seen`, as real ones do through their process group."""
     await board.join(gang, attempt, rank, f"{attempt}-{rank}")
-    while (job := await board.next_job(gang, attempt, rank)) is not None:
-        index = job["index"]
+    while (attempt := await board.next_attempt(gang, attempt, rank)) is not None:
+        index = attempt["index"]
         seen.append((gang, attempt, rank, index))
         if rank == 0:
             for epoch in range(1, EPOCHS + 1):
@@ -54,7 +54,7 @@ def run(scenario):
 
 def test_a_gang_trains_one_trial_after_another():
     async def scenario():
-        board, seen = Switchboard(), []
+        board, seen = Rendezvous(), []
         tasks = await start(board, "a", 2, seen)
         for index in range(3):
             reports = await train(board, index, 2)
@@ -68,7 +68,7 @@ def test_a_gang_trains_one_trial_after_another():
 
 def test_trials_wait_for_a_gang_of_their_size_in_the_order_of_their_begin():
     async def scenario():
-        board, seen = Switchboard(), []
+        board, seen = Rendezvous(), []
         trials = [asyncio.create_task(train(board, index, size)) for index, size in enumerate([2, 2, 3])]
         await settle()
         assert not seen
@@ -83,7 +83,7 @@ def test_trials_wait_for_a_gang_of_their_size_in_the_order_of_their_begin():
 
 def test_a_stopped_trial_frees_its_gang_when_all_workers_are_back():
     async def scenario():
-        board, seen = Switchboard(), []
+        board, seen = Rendezvous(), []
         await start(board, "a", 2, seen)
         await board.begin(0, 2, {"index": 0})
         assert (await board.advance(0, go_on=False))["epoch"] == 1
@@ -99,7 +99,7 @@ def test_a_stopped_trial_frees_its_gang_when_all_workers_are_back():
 
 def test_an_ended_trial_that_no_worker_took_yet_does_not_block_the_gang():
     async def scenario():
-        board, seen = Switchboard(), []
+        board, seen = Rendezvous(), []
         await board.add("a", 1)
         await board.begin(0, 1, {"index": 0})
         await board.end(0)
@@ -112,7 +112,7 @@ def test_an_ended_trial_that_no_worker_took_yet_does_not_block_the_gang():
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_a_trial_is_lost_with_its_workers_and_can_begin_again(epochs):
     async def scenario():
-        board, seen = Switchboard(), []
+        board, seen = Rendezvous(), []
         await start(board, "a", 2, seen, stop_after=epochs + 1)
         trial = asyncio.create_task(train(board, 0, 2))
         await settle()
@@ -127,11 +127,11 @@ def test_a_trial_is_lost_with_its_workers_and_can_begin_again(epochs):
 
 def test_the_first_reason_of_a_failure_counts():
     async def scenario():
-        board = Switchboard()
+        board = Rendezvous()
         await board.add("a", 2)
         for rank in (0, 1):
             await board.join("a", "first", rank, rank)
-        jobs = [asyncio.create_task(board.next_job("a", "first", rank)) for rank in (0, 1)]
+        jobs = [asyncio.create_task(board.next_attempt("a", "first", rank)) for rank in (0, 1)]
         await settle()
         await board.begin(0, 2, {"index": 0})
         assert await asyncio.gather(*jobs) == [{"index": 0, "clean": False}] * 2
@@ -144,7 +144,7 @@ def test_the_first_reason_of_a_failure_counts():
 
 def test_a_gang_that_could_not_be_started_fails_its_trial_only_if_it_had_one():
     async def scenario():
-        board, seen = Switchboard(), []
+        board, seen = Rendezvous(), []
         waiting = asyncio.create_task(train(board, 0, 2))
         await settle()
         await board.add("broken", 2)
@@ -160,7 +160,7 @@ def test_a_gang_that_could_not_be_started_fails_its_trial_only_if_it_had_one():
 @pytest.mark.parametrize("closing", [True, False])
 def test_a_closing_gang_gets_no_trial_until_its_workers_are_new(closing):
     async def scenario():
-        board, seen = Switchboard(), []
+        board, seen = Rendezvous(), []
         await start(board, "a", 1, seen)
         await board.begin(0, 1, {"index": 0})
         await settle()
@@ -176,15 +176,15 @@ def test_a_closing_gang_gets_no_trial_until_its_workers_are_new(closing):
 
 def test_a_process_group_is_used_again_unless_a_worker_failed():
     async def scenario():
-        board, clean = Switchboard(), []
+        board, clean = Rendezvous(), []
         await board.add("a", 2)
         for rank in (0, 1):
             await board.join("a", "first", rank, rank)
         for index, failing in enumerate([None, 1, None, None]):
-            jobs = [asyncio.create_task(board.next_job("a", "first", rank)) for rank in (0, 1)]
+            jobs = [asyncio.create_task(board.next_attempt("a", "first", rank)) for rank in (0, 1)]
             await settle()
             await board.begin(index, 2, {"index": index})
-            clean.append([job["clean"] for job in await asyncio.gather(*jobs)])
+            clean.append([attempt["clean"] for attempt in await asyncio.gather(*jobs)])
             # the last epoch is over for rank 0 when rank 1 fails
             await board.report("a", "first", index, {"done": True})
             if failing is not None:

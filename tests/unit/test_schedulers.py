@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from orchestrator.search import (
     Continuation,
+    Decision,
     Observation,
     SpecSampler,
-    Verdict,
     build_scheduler,
     expected_epochs,
     load_space,
@@ -32,7 +32,7 @@ from orchestrator.search.suggest import suggest
 from orchestrator.training import TrialSpec
 
 NAMES = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]
-GO_ON, STOP, PAUSE = Verdict.GO_ON, Verdict.STOP, Verdict.PAUSE
+CONTINUE, STOP, PAUSE = Decision.CONTINUE, Decision.STOP, Decision.PAUSE
 SPEC = TrialSpec("mlp", {"depth": 1, "width": 8})
 
 
@@ -70,37 +70,37 @@ def test_expected_epochs_by_hand():
 
 def test_without_a_scheduler_everything_goes_on():
     scheduler = Scheduler()
-    assert [see(scheduler, 0, epoch, -epoch) for epoch in range(1, 5)] == [GO_ON] * 4
+    assert [see(scheduler, 0, epoch, -epoch) for epoch in range(1, 5)] == [CONTINUE] * 4
     assert scheduler.milestones(0) == ()
     assert scheduler.choose(drawing=False, idle=True) is None
 
 
 def test_asha_stops_those_that_are_not_in_the_top_third_of_their_rung():
     scheduler = Asha((1, 3))
-    verdicts = [see(scheduler, index, 1, score) for index, score in enumerate([0.5, 0.4, 0.6, 0.55, 0.65, 0.62, 0.61])]
+    decisions = [see(scheduler, index, 1, score) for index, score in enumerate([0.5, 0.4, 0.6, 0.55, 0.65, 0.62, 0.61])]
     # of 6 the best two go on, of 7 as well
-    assert verdicts == [GO_ON, STOP, GO_ON, STOP, GO_ON, GO_ON, STOP]
+    assert decisions == [CONTINUE, STOP, CONTINUE, STOP, CONTINUE, CONTINUE, STOP]
 
 
 def test_asha_compares_each_rung_for_itself_and_nothing_in_between():
     scheduler = Asha((1, 3))
     for index in range(6):
         see(scheduler, index, 1, 1.0)
-    assert see(scheduler, 7, 2, 0.0) is GO_ON
-    assert see(scheduler, 7, 3, 0.0) is GO_ON
+    assert see(scheduler, 7, 2, 0.0) is CONTINUE
+    assert see(scheduler, 7, 3, 0.0) is CONTINUE
     assert see(scheduler, 8, 3, -1.0) is STOP
 
 
 def test_asha_compares_the_best_epochs_and_lets_equal_ones_go_on():
     scheduler = Asha((3,))
-    assert see(scheduler, 0, 3, score=0.5, best=0.9) is GO_ON
+    assert see(scheduler, 0, 3, score=0.5, best=0.9) is CONTINUE
     assert see(scheduler, 1, 3, score=0.8, best=0.8) is STOP
-    assert see(scheduler, 2, 3, score=0.1, best=0.9) is GO_ON
+    assert see(scheduler, 2, 3, score=0.1, best=0.9) is CONTINUE
 
 
 def test_promotion_pauses_at_each_rung_only():
     scheduler = PromotionAsha((1, 3))
-    assert [see(scheduler, 0, epoch, 0.5) for epoch in (1, 2, 3, 4)] == [PAUSE, GO_ON, PAUSE, GO_ON]
+    assert [see(scheduler, 0, epoch, 0.5) for epoch in (1, 2, 3, 4)] == [PAUSE, CONTINUE, PAUSE, CONTINUE]
     assert scheduler.milestones(0) == (1, 3)
 
 
@@ -185,10 +185,10 @@ def test_hyperband_never_pauses_the_last_bracket_and_compares_within_brackets():
         scheduler.drawn(index, SPEC)
         brackets.setdefault(scheduler.milestones(index), []).append(index)
     for index in brackets[()]:
-        assert [see(scheduler, index, epoch, 0.0) for epoch in range(1, 6)] == [GO_ON] * 5
+        assert [see(scheduler, index, epoch, 0.0) for epoch in range(1, 6)] == [CONTINUE] * 5
     middle = brackets[(3,)][:3]
     for index, score in zip(middle, (0.2, 0.1, 0.3), strict=True):
-        assert [see(scheduler, index, epoch, score) for epoch in (1, 2, 3)] == [GO_ON, GO_ON, PAUSE]
+        assert [see(scheduler, index, epoch, score) for epoch in (1, 2, 3)] == [CONTINUE, CONTINUE, PAUSE]
     assert next_of(scheduler) == middle[2]
     first = brackets[(1, 3)][:3]
     for index in first:
@@ -208,20 +208,20 @@ def test_hyperband_with_a_single_epoch_has_one_bracket_that_never_pauses():
 
 
 @pytest.mark.parametrize(
-    ("score", "best", "verdict"), [(0.35, 0.35, STOP), (0.4, 0.4, GO_ON), (0.1, 0.45, GO_ON), (0.39, 0.39, STOP)]
+    ("score", "best", "decision"), [(0.35, 0.35, STOP), (0.4, 0.4, CONTINUE), (0.1, 0.45, CONTINUE), (0.39, 0.39, STOP)]
 )
-def test_median_compares_the_best_score_with_running_averages(score, best, verdict):
+def test_median_compares_the_best_score_with_running_averages(score, best, decision):
     scheduler = MedianStopping(grace=1)
     for index, scores in enumerate([(0.5, 0.7), (0.3, 0.5), (0.1, 0.3)]):
-        assert [see(scheduler, index, epoch, value) for epoch, value in enumerate(scores, 1)] == [GO_ON] * 2
+        assert [see(scheduler, index, epoch, value) for epoch, value in enumerate(scores, 1)] == [CONTINUE] * 2
     # averages after two epochs: 0.6, 0.4, 0.2
-    assert see(scheduler, 3, 1, 0.0) is GO_ON
-    assert see(scheduler, 3, 2, score, best) is verdict
+    assert see(scheduler, 3, 1, 0.0) is CONTINUE
+    assert see(scheduler, 3, 2, score, best) is decision
 
 
 def test_median_needs_three_others_at_the_same_epoch():
     scheduler = MedianStopping(grace=0)
-    assert [see(scheduler, index, 1, -index) for index in range(4)] == [GO_ON, GO_ON, GO_ON, STOP]
+    assert [see(scheduler, index, 1, -index) for index in range(4)] == [CONTINUE, CONTINUE, CONTINUE, STOP]
 
 
 def replaced(spec, random):
@@ -241,7 +241,7 @@ def test_a_population_pauses_at_every_milestone():
     scheduler = PopulationBasedTraining(2, 6, 0, replaced)
     scheduler.drawn(0, SPEC)
     assert scheduler.milestones(0) == (2, 4)
-    assert [see(scheduler, 0, epoch, 0.0) for epoch in range(1, 6)] == [GO_ON, PAUSE, GO_ON, PAUSE, GO_ON]
+    assert [see(scheduler, 0, epoch, 0.0) for epoch in range(1, 6)] == [CONTINUE, PAUSE, CONTINUE, PAUSE, CONTINUE]
 
 
 def test_nobody_of_a_population_goes_on_while_it_is_drawn():
@@ -394,13 +394,13 @@ class Told:
         index = sorted(self.running)[pick % len(self.running)]
         epoch, best = self.running.pop(index)
         epoch, best = epoch + 1, max(best, float(score))
-        verdict = GO_ON
+        decision = CONTINUE
         if epoch < self.epochs:
-            verdict = self.tell("observe", Observation(index, epoch, float(score), best))
-        if verdict is STOP or epoch == self.epochs:
+            decision = self.tell("observe", Observation(index, epoch, float(score), best))
+        if decision is STOP or epoch == self.epochs:
             self.tell("ended", index)
             self.over.add(index)
-        elif verdict is PAUSE:
+        elif decision is PAUSE:
             assert epoch in self.scheduler.milestones(index)
             self.waiting[index] = epoch, best
         else:

@@ -13,7 +13,7 @@ from support import mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import DiskBudgetError
-from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings
+from orchestrator.runtime.worker.session import Attempt, TrialSession, WorkerSettings
 from orchestrator.runtime.worker.trial_files import TrialFiles, best_weights, forget_trial, load_state, trial_folder
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, pack_state
@@ -258,10 +258,10 @@ def test_of_a_trial_that_is_over_only_what_is_wanted_stays(any_storage):
     assert other.read("best-000001.safetensors") == b"other"
 
 
-def attempt(storage, job, epochs=None):
+def train(storage, attempt, epochs=None):
     """What an attempt that is lost after so many messages says: the epochs and their losses."""
     dataset = open_dataset(mixed_frame(120), DataOptions(target="label"))
-    session = TrialSession(job, dataset, WorkerSettings(storage, 1), Ranks(), {})
+    session = TrialSession(attempt, dataset, WorkerSettings(storage, 1), Ranks(), {})
     reports = [json.loads(message["report"]) for message in itertools.islice(session.messages(), epochs)]
     return [(report["epoch"], report["train_loss"], report["validation"]) for report in reports]
 
@@ -275,13 +275,13 @@ def test_a_taker_that_is_lost_after_its_first_epoch_goes_on_as_if_nothing_had_ha
     for name, breaks in [("whole", False), ("broken", True)]:
         storage = Storage.at(tmp_path / name)
         for index, own in [(0, spec), (1, good)]:
-            attempt(storage, Job(index, 1, own, milestones=(2,)), 2)
-        job = Job(0, 2, good, epochs=2, milestones=(2,), donor=1)
+            train(storage, Attempt(index, 1, own, milestones=(2,)), 2)
+        attempt = Attempt(0, 2, good, epochs=2, milestones=(2,), donor=1)
         if breaks:
-            first = attempt(storage, job, 1)
-            again = dataclasses.replace(job, attempt=3, epochs=known, donor=job.donor if known == 2 else None)
-            told.append(first[: known - 2] + attempt(storage, again))
+            first = train(storage, attempt, 1)
+            again = dataclasses.replace(attempt, number=3, epochs=known, donor=attempt.donor if known == 2 else None)
+            told.append(first[: known - 2] + train(storage, again))
         else:
-            told.append(attempt(storage, job))
+            told.append(train(storage, attempt))
     assert [epoch for epoch, *_ in told[0]] == [3, 4, 5, 6]
     assert told[1] == told[0]

@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.cluster import lost_ray
 from orchestrator.config import ResourceConfig
-from orchestrator.runtime.gangs.rendezvous import Switchboard
+from orchestrator.runtime.gangs.rendezvous import Rendezvous
 from orchestrator.runtime.gangs.worker import gang_worker
 from orchestrator.runtime.losses import shorten
 from orchestrator.storage import Storage
@@ -52,13 +52,13 @@ class GangTrainer(TorchTrainer):  # type: ignore[misc]
 class Registration(WorkerGroupCallback):  # type: ignore[misc]
     """Runs in a gang's controller: lets the pool reach it, and asks before each try to find a place."""
 
-    def __init__(self, switchboard: Any, gang: str) -> None:  # noqa: ANN401
-        self._switchboard, self._gang = switchboard, gang
+    def __init__(self, rendezvous: Any, gang: str) -> None:  # noqa: ANN401
+        self._rendezvous, self._gang = rendezvous, gang
 
     def before_worker_group_start(self, worker_group_context: Any) -> None:  # noqa: ANN401
         """Ray Train: no place was asked for yet, or the one before was given up."""
         here = ray.get_runtime_context().current_actor
-        if not ray.get(self._switchboard.register.remote(self._gang, here)):
+        if not ray.get(self._rendezvous.register.remote(self._gang, here)):
             ray.actor.exit_actor()
 
 
@@ -76,11 +76,11 @@ class GangPool:
     """All gangs of a sweep.
 
     Attributes:
-        switchboard: the actor through which trials reach gangs.
+        rendezvous: the actor through which trials reach gangs.
     """
 
     def __init__(self, resources: ResourceConfig, storage: Storage) -> None:
-        """Starts the switchboard on this node.
+        """Starts the rendezvous on this node.
 
         Args:
             resources: of one worker.
@@ -92,8 +92,8 @@ class GangPool:
         self._gangs: dict[str, Gang] = {}
         self._count = 0
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        actor = ray.remote(num_cpus=0, max_concurrency=1000)(Switchboard)
-        self.switchboard: Any = actor.options(scheduling_strategy=here).remote()
+        actor = ray.remote(num_cpus=0, max_concurrency=1000)(Rendezvous)
+        self.rendezvous: Any = actor.options(scheduling_strategy=here).remote()
 
     def gangs(self, size: int | None = None) -> list[Gang]:
         """Those that are there or starting, of one size or of all."""
@@ -108,7 +108,7 @@ class GangPool:
         """Starts one more gang; returns at once."""
         self._count += 1
         name = f"gang-{self._count:03d}"
-        ray.get(self.switchboard.add.remote(name, size))
+        ray.get(self.rendezvous.add.remote(name, size))
         thread = threading.Thread(target=self._run, args=(name, size), name=name, daemon=True)
         self._gangs[name] = Gang(name, size, thread)
         thread.start()
@@ -124,13 +124,13 @@ class GangPool:
                 units -= other
 
     def state(self) -> dict[str, tuple[int, bool, bool]]:
-        """See `Switchboard.state`."""
-        found: dict[str, tuple[int, bool, bool]] = ray.get(self.switchboard.state.remote())
+        """See `Rendezvous.state`."""
+        found: dict[str, tuple[int, bool, bool]] = ray.get(self.rendezvous.state.remote())
         return {name: entry for name, entry in found.items() if name in self._gangs}
 
     def end(self, index: int) -> None:
         """A trial is over: its gang goes on to the next one."""
-        ray.get(self.switchboard.end.remote(index))
+        ray.get(self.rendezvous.end.remote(index))
 
     def close(self) -> None:
         """Ends all gangs and waits for it: those that are idle by themselves, the others after some seconds."""
@@ -146,7 +146,7 @@ class GangPool:
                     # has Ray Train end the workers at once
                     controller.abort.remote()
             self._join(CLOSE_SECONDS)
-        ray.kill(self.switchboard)
+        ray.kill(self.rendezvous)
 
     def abandon(self) -> None:
         """Ends the controllers only, when Ray is about to be left: it ends their workers.
@@ -175,11 +175,11 @@ class GangPool:
         return not any(gang.thread.is_alive() for gang in gangs)
 
     def _controller(self, gang: Gang) -> Any:  # noqa: ANN401
-        return ray.get(self.switchboard.controller.remote(gang.name))
+        return ray.get(self.rendezvous.controller.remote(gang.name))
 
     def _dismiss(self, gang: Gang) -> None:
         gang.dismissed = True
-        ray.get(self.switchboard.dismiss.remote(gang.name))
+        ray.get(self.rendezvous.dismiss.remote(gang.name))
 
     def _run(self, name: str, size: int) -> None:
         reason = "the gang has ended"
@@ -188,14 +188,14 @@ class GangPool:
         except Exception as error:  # an exception in a thread would be lost, and its trial wait for ever
             reason = f"the gang was lost: {shorten(str(error))}"
             logger.debug("gang %s", name, exc_info=error)
-        ray.get(self.switchboard.remove.remote(name, reason))
+        ray.get(self.rendezvous.remove.remote(name, reason))
         self._gangs.pop(name, None)
 
     def _trainer(self, name: str, size: int) -> GangTrainer:
         on_gpu = self._resources.gpus_per_worker > 0
         return GangTrainer(
             gang_worker,
-            train_loop_config={"switchboard": self.switchboard, "gang": name},
+            train_loop_config={"rendezvous": self.rendezvous, "gang": name},
             torch_config=TorchConfig(backend=process_group_backend(on_gpu=on_gpu)),
             scaling_config=ScalingConfig(num_workers=size, use_gpu=on_gpu, resources_per_worker=self._resources.needs),
             run_config=RunConfig(
@@ -203,6 +203,6 @@ class GangPool:
                 storage_path=self._storage.path,
                 storage_filesystem=None if self._storage.is_local else self._storage.filesystem,
                 failure_config=FailureConfig(max_failures=-1),
-                callbacks=[Registration(self.switchboard, name)],
+                callbacks=[Registration(self.rendezvous, name)],
             ),
         )

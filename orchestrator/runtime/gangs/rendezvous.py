@@ -1,4 +1,4 @@
-"""Switchboard: the actor through which trials, gangs and the driver of a sweep talk to each other.
+"""Rendezvous: the actor through which trials, gangs and the driver of a sweep talk to each other.
 
 Gangs come and go (`add`, `join`, `remove`), a trial that begins gets an idle one, and both go on epoch by epoch
 (`report` and `advance`). Imports neither torch nor Ray: its process stays small.
@@ -15,7 +15,7 @@ LOST = "a worker of the trial was lost"
 
 
 @dataclass
-class _Attempt:
+class _Generation:
     """One life of a gang's workers: Ray Train replaces all of them when one is lost."""
 
     name: str
@@ -29,7 +29,7 @@ class _Attempt:
 @dataclass
 class _Gang:
     size: int
-    attempt: _Attempt | None = None
+    generation: _Generation | None = None
     trial: _Trial | None = None
     dismissed: bool = False
     controller: Any = None
@@ -37,15 +37,15 @@ class _Gang:
     @property
     def ready(self) -> bool:
         """Whether all of its workers wait for a trial."""
-        attempt = self.attempt
+        generation = self.generation
         free = self.trial is None and not self.dismissed
-        return free and attempt is not None and not attempt.closing and len(attempt.waiting) == self.size
+        return free and generation is not None and not generation.closing and len(generation.waiting) == self.size
 
 
 @dataclass
 class _Trial:
     index: int
-    job: Message
+    attempt: Message
     size: int
     gang: str | None = None
     takers: set[int] = field(default_factory=set)
@@ -55,7 +55,7 @@ class _Trial:
     failed: bool = False
 
 
-class Switchboard:
+class Rendezvous:
     """See the module. All methods are called from other processes; a call that waits, waits here."""
 
     def __init__(self) -> None:
@@ -90,50 +90,61 @@ class Switchboard:
             found.controller = controller
         return found is not None and not found.dismissed
 
-    async def join(self, gang: str, attempt: str, rank: int, worker: Any) -> None:  # noqa: ANN401
+    async def join(self, gang: str, generation: str, rank: int, worker: Any) -> None:  # noqa: ANN401
         """A worker is there; `worker` is its actor."""
         async with self._changed:
             found = self._gangs[gang]
-            if found.attempt is None or found.attempt.name != attempt:
+            if found.generation is None or found.generation.name != generation:
                 self._lose(found)
-                found.attempt = _Attempt(attempt)
-            found.attempt.workers[rank] = worker
+                found.generation = _Generation(generation)
+            found.generation.workers[rank] = worker
 
-    async def next_job(self, gang: str, attempt: str, rank: int) -> Message | None:
-        """A worker is idle: waits for a trial and returns its job, None when the worker shall end."""
+    async def next_attempt(self, gang: str, generation: str, rank: int) -> Message | None:
+        """A worker is idle: waits for a trial and returns its attempt, None when the worker shall end."""
         async with self._changed:
             while True:
                 found = self._gangs.get(gang)
-                if found is None or found.attempt is None or found.attempt.name != attempt or found.attempt.closing:
+                if (
+                    found is None
+                    or found.generation is None
+                    or found.generation.name != generation
+                    or found.generation.closing
+                ):
                     return None
                 trial = found.trial
                 if trial is not None and rank not in trial.takers:
                     trial.takers.add(rank)
-                    found.attempt.waiting.discard(rank)
-                    return {**trial.job, "clean": found.attempt.clean}
+                    found.generation.waiting.discard(rank)
+                    return {**trial.attempt, "clean": found.generation.clean}
                 if trial is not None and trial.over:
                     # all come back before the gang is free again
-                    found.attempt.waiting.add(rank)
-                    if len(found.attempt.waiting) == found.size:
-                        found.trial, found.attempt.clean = None, not trial.failed
+                    found.generation.waiting.add(rank)
+                    if len(found.generation.waiting) == found.size:
+                        found.trial, found.generation.clean = None, not trial.failed
                         self._place()
                         continue
                 elif trial is None:
                     if found.dismissed:
                         return None
-                    if rank not in found.attempt.waiting:
-                        found.attempt.waiting.add(rank)
+                    if rank not in found.generation.waiting:
+                        found.generation.waiting.add(rank)
                         self._place()
                         continue
                 await self._changed.wait()
 
-    async def report(self, gang: str, attempt: str, index: int, content: Message) -> bool:
+    async def report(self, gang: str, generation: str, index: int, content: Message) -> bool:
         """Rank 0 has finished an epoch, or any rank cannot go on (`failure`); returns whether to go on."""
         async with self._changed:
             trial = self._trials.get(index)
             found = self._gangs.get(gang)
-            if "failure" in content and found and found.trial and found.attempt and found.attempt.name == attempt:
-                found.attempt.closing |= bool(content.get("closing"))
+            if (
+                "failure" in content
+                and found
+                and found.trial
+                and found.generation
+                and found.generation.name == generation
+            ):
+                found.generation.closing |= bool(content.get("closing"))
                 found.trial.failed = True
             if trial is None or trial.over or trial.gang != gang:
                 return False
@@ -150,10 +161,10 @@ class Switchboard:
 
     # trials
 
-    async def begin(self, index: int, size: int, job: Message) -> None:
+    async def begin(self, index: int, size: int, attempt: Message) -> None:
         """A trial starts; it gets the first gang of this size that is idle."""
         async with self._changed:
-            self._trials[index] = _Trial(index, job, size)
+            self._trials[index] = _Trial(index, attempt, size)
             self._place()
 
     async def advance(self, index: int, *, go_on: bool) -> Message:
@@ -184,7 +195,7 @@ class Switchboard:
         return {
             name: (
                 gang.size,
-                gang.attempt is not None and len(gang.attempt.workers) == gang.size,
+                gang.generation is not None and len(gang.generation.workers) == gang.size,
                 gang.trial is None or gang.trial.over,
             )
             for name, gang in self._gangs.items()

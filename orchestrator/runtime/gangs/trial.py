@@ -15,11 +15,11 @@ class Line:
     """What a trial needs to have a gang train it.
 
     Attributes:
-        switchboard: the actor.
+        rendezvous: the actor.
         context: reference to the pair of data set and `WorkerSettings`, which only workers look at.
     """
 
-    switchboard: Any
+    rendezvous: Any
     context: Any
 
 
@@ -43,15 +43,15 @@ class GangTrial(tune.Trainable):  # type: ignore[misc]
         Returns:
             As `TrialActor.step`.
         """
-        message = ray.get(self._line.switchboard.advance.remote(self._index, go_on=self._reported))
+        message = ray.get(self._line.rendezvous.advance.remote(self._index, go_on=self._reported))
         self._reported = True
         return {"objective": float("nan"), "over": message["done"], **message}
 
     def _begin(self, config: dict[str, Any]) -> None:
-        job = json.loads(config["job"])
-        self._index, self._reported = job["index"], False
-        content = {"job": config["job"], "index": job["index"], "context": self._line.context}
-        ray.get(self._line.switchboard.begin.remote(job["index"], job["workers"], content))
+        attempt = json.loads(config["attempt"])
+        self._index, self._reported = attempt["index"], False
+        content = {"attempt": config["attempt"], "index": attempt["index"], "context": self._line.context}
+        ray.get(self._line.rendezvous.begin.remote(attempt["index"], attempt["workers"], content))
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: workers write checkpoints into the storage of the sweep."""

@@ -17,7 +17,7 @@ from orchestrator.errors import OrchestratorError, UnreachableStorageError
 from orchestrator.runtime.cluster_rows import open_stream
 from orchestrator.runtime.gangs.rendezvous import LOST
 from orchestrator.runtime.worker.actor import failure_reason, free_memory, has_lost_its_gpu
-from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings, watched
+from orchestrator.runtime.worker.session import Attempt, TrialSession, WorkerSettings, watched
 from orchestrator.training import ProcessGroupRanks, Ranks
 
 PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")
@@ -25,39 +25,41 @@ PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken 
 
 @dataclass(frozen=True)
 class Post:
-    """A worker's line to the switchboard."""
+    """A worker's line to the rendezvous."""
 
-    switchboard: Any
+    rendezvous: Any
     gang: str
-    attempt: str
+    generation: str
     rank: int
 
-    def next_job(self) -> dict[str, Any] | None:
+    def next_attempt(self) -> dict[str, Any] | None:
         """Waits for a trial; None: the end."""
-        job: dict[str, Any] | None = ray.get(self.switchboard.next_job.remote(self.gang, self.attempt, self.rank))
-        return job
+        attempt: dict[str, Any] | None = ray.get(
+            self.rendezvous.next_attempt.remote(self.gang, self.generation, self.rank)
+        )
+        return attempt
 
     def report(self, index: int, content: dict[str, Any]) -> bool:
         """Whether to go on."""
-        return bool(ray.get(self.switchboard.report.remote(self.gang, self.attempt, index, content)))
+        return bool(ray.get(self.rendezvous.report.remote(self.gang, self.generation, index, content)))
 
 
 def gang_worker(config: dict[str, Any]) -> None:
     """Ray Train's training function.
 
     Args:
-        config: `switchboard` (its actor) and `gang` (its name there).
+        config: `rendezvous` (its actor) and `gang` (its name there).
     """
     context = ray.train.get_context()
-    attempt = [secrets.token_hex(8)]
+    generation = [secrets.token_hex(8)]
     if context.get_world_size() > 1:
-        dist.broadcast_object_list(attempt)
-    post = Post(config["switchboard"], config["gang"], attempt[0], context.get_world_rank())
+        dist.broadcast_object_list(generation)
+    post = Post(config["rendezvous"], config["gang"], generation[0], context.get_world_rank())
     here = ray.get_runtime_context().current_actor
-    ray.get(post.switchboard.join.remote(post.gang, post.attempt, post.rank, here))
+    ray.get(post.rendezvous.join.remote(post.gang, post.generation, post.rank, here))
     held = None
-    while (job := post.next_job()) is not None:
-        held = _run(job, post, held)
+    while (attempt := post.next_attempt()) is not None:
+        held = _run(attempt, post, held)
 
 
 @dataclass
@@ -78,28 +80,28 @@ class Held:
         return Ranks() if self.group is None else ProcessGroupRanks(self.group, _prepare)
 
 
-def _run(job: dict[str, Any], post: Post, held: Held | None) -> Held | None:
+def _run(attempt: dict[str, Any], post: Post, held: Held | None) -> Held | None:
     """One trial; whatever goes wrong is reported, and the worker is ready for the next one.
 
     Args:
-        job: of the trial; `clean` says whether the group of the one before can be used again.
+        attempt: of the trial; `clean` says whether the group of the one before can be used again.
         post: to report to.
         held: of the trial before.
 
     Returns:
         What can be used again, as far as this worker knows.
     """
-    if held is None or not job["clean"]:
+    if held is None or not attempt["clean"]:
         held = Held(dist.new_group() if dist.is_initialized() else None)
     try:
         if held.group is not None:
             # none may fail, and leave, before all are in
             dist.barrier(held.group)
-        _train(job, post, held)
+        _train(attempt, post, held)
     except (Exception, SystemExit) as error:  # a user's network may raise anything
         sticky, reason = has_lost_its_gpu(), _reason(error)
         lost = sticky or reason == LOST or isinstance(error, UnreachableStorageError)
-        post.report(job["index"], {"failure": reason, "lost": lost, "closing": sticky})
+        post.report(attempt["index"], {"failure": reason, "lost": lost, "closing": sticky})
         if sticky:
             raise
     else:
@@ -111,9 +113,9 @@ def _run(job: dict[str, Any], post: Post, held: Held | None) -> Held | None:
     return None
 
 
-def _train(job: dict[str, Any], post: Post, held: Held) -> None:
+def _train(attempt: dict[str, Any], post: Post, held: Held) -> None:
     settings: WorkerSettings
-    reference, settings, validation = ray.get(job["context"])
+    reference, settings, validation = ray.get(attempt["context"])
     dataset, ranks = ray.get(reference), held.ranks
     torch.set_num_threads(settings.threads)
     if str(settings.modules) not in sys.path:
@@ -121,7 +123,7 @@ def _train(job: dict[str, Any], post: Post, held: Held) -> None:
     if held.more is None:
         held.more = open_stream(dataset, settings.readers, validation, ranks)
     settings = replace(settings, device=str(ray.train.torch.get_device()))
-    messages = TrialSession(Job.from_text(job["job"]), dataset, settings, ranks, held.more).messages()
+    messages = TrialSession(Attempt.from_text(attempt["attempt"]), dataset, settings, ranks, held.more).messages()
     while True:
         with watched(settings.epoch_timeout):
             message = next(messages, None)
@@ -129,7 +131,7 @@ def _train(job: dict[str, Any], post: Post, held: Held) -> None:
             return
 
         def decide(message: dict[str, Any] = message) -> bool:
-            return post.report(job["index"], message)
+            return post.report(attempt["index"], message)
 
         if not ranks.on_first(decide):
             return

@@ -143,14 +143,14 @@ class Cost:
 
 
 def estimate_sweep(
-    config: SweepConfig, table: Table | None = None, *, say: Callable[[str], None] = lambda _sentence: None
+    config: SweepConfig, table: Table | None = None, *, notify: Callable[[str], None] = lambda _sentence: None
 ) -> SweepEstimate:
     """Plans a sweep and probes its networks; nothing is trained to an end, tracked or kept.
 
     Args:
         config: of the sweep.
         table: the data, instead of `config.data`.
-        say: called with sentences for the user.
+        notify: called with sentences for the user.
 
     Raises:
         UsageError, DataError: as `run_sweep`.
@@ -158,13 +158,13 @@ def estimate_sweep(
     """
     plan = make_plan(config, table)
     for sentence in describe(plan.dataset, plan.metric):
-        say(sentence)
+        notify(sentence)
     quiet_tune()
     with ray_session(config.address):
         import ray
 
         slots = cluster_slots(config, plan.workers, plan.trials, plan.readers)
-        say("probing the smallest and the largest network ...")
+        notify("probing the smallest and the largest network ...")
         started = time.perf_counter()
         rows, row_seconds = plan.dataset.for_probe(PROBE_ROWS, PROBE_READING_SECONDS)
         reference = ray.put(rows)

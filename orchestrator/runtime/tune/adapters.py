@@ -1,4 +1,4 @@
-"""What Ray Tune asks, answered by the director: what to start, whether to go on, what has ended."""
+"""What Ray Tune asks, answered by the controller: what to start, whether to go on, what has ended."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ray.tune.stopper import Stopper
 
 from orchestrator.cluster import lost_ray, ray_logs
 from orchestrator.runtime.losses import explain_loss
-from orchestrator.search import Verdict
-from orchestrator.sweep.controller import Director
+from orchestrator.search import Decision
+from orchestrator.sweep.controller import SweepController
 
 Result = TypeVar("Result")
 OBJECTIVE = "objective"
 
 
-def _guarded(director: Director, call: Callable[..., Result], *arguments: Any) -> Result | None:  # noqa: ANN401
-    """Calls the director; an error is kept for `Director.check`: Tune would take it for one of the trial."""
+def _guarded(controller: SweepController, call: Callable[..., Result], *arguments: Any) -> Result | None:  # noqa: ANN401
+    """Calls the controller; an error is kept for `SweepController.check`: Tune would take it for one of the trial."""
     try:
         return call(*arguments)
     except StopIteration:
         raise
     except Exception as error:
-        director.broken = director.broken or error
+        controller.broken = controller.broken or error
         return None
 
 
@@ -63,12 +63,12 @@ def every_loss_is_a_dead_actor() -> Iterator[None]:
         RayActorManager._actor_task_failed = original
 
 
-class DirectedSearch(_Stateless, Searcher):  # type: ignore[misc]
+class SweepSearcher(_Stateless, Searcher):  # type: ignore[misc]
     """Every attempt at a trial is a trial of Tune's: a promoted or lost one goes on as another one."""
 
-    def __init__(self, director: Director, mode: str) -> None:
+    def __init__(self, controller: SweepController, mode: str) -> None:
         super().__init__(metric=OBJECTIVE, mode=mode)
-        self._director = director
+        self._controller = controller
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ANN401
         """Tune: nothing to add."""
@@ -77,14 +77,14 @@ class DirectedSearch(_Stateless, Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Tune: what to start, None for nothing now."""
         try:
-            job = _guarded(self._director, self._director.next, trial_id)
+            attempt = _guarded(self._controller, self._controller.next_attempt, trial_id)
         except StopIteration:
             finished: str = Searcher.FINISHED
             return finished
-        return None if job is None else {"job": job.to_text()}
+        return None if attempt is None else {"attempt": attempt.to_text()}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: `DirectedCallback` knows the reason, too."""
+        """Nothing: `SweepCallback` knows the reason, too."""
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
         """Nothing, see the class above."""
@@ -96,25 +96,25 @@ class DirectedSearch(_Stateless, Searcher):  # type: ignore[misc]
         """Nothing, see the class above."""
 
 
-class DirectedScheduler(_Stateless, FIFOScheduler):  # type: ignore[misc]
+class SweepScheduler(_Stateless, FIFOScheduler):  # type: ignore[misc]
     """A trial that pauses is over for Tune: its process is free for another one."""
 
-    def __init__(self, director: Director) -> None:
+    def __init__(self, controller: SweepController) -> None:
         super().__init__()
-        self._director = director
+        self._controller = controller
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ANN401
         """Tune: an epoch is over, and another one may follow."""
-        verdict = _guarded(self._director, self._director.heard, trial.trial_id, result)
-        decision: str = TrialScheduler.CONTINUE if verdict is Verdict.GO_ON else TrialScheduler.STOP
-        return decision
+        decision = _guarded(self._controller, self._controller.on_trial_result, trial.trial_id, result)
+        answer: str = TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
+        return answer
 
 
-class DirectedStopper(_Stateless, Stopper):  # type: ignore[misc]
+class SweepStopper(_Stateless, Stopper):  # type: ignore[misc]
     """Ends the run with the time budget: Tune's own one counts from the start of Tune, whatever runs by then."""
 
-    def __init__(self, director: Director) -> None:
-        self._director = director
+    def __init__(self, controller: SweepController) -> None:
+        self._controller = controller
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Tune: single trials are the scheduler's."""
@@ -122,14 +122,14 @@ class DirectedStopper(_Stateless, Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         """Tune: several times a second."""
-        return self._director.time_is_up
+        return self._controller.time_is_up
 
 
-class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
+class SweepCallback(_Stateless, tune.Callback):  # type: ignore[misc]
     """Passes on what happens to processes."""
 
-    def __init__(self, director: Director) -> None:
-        self._director = director
+    def __init__(self, controller: SweepController) -> None:
+        self._controller = controller
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ANN401
         """Tune: several times a second.
@@ -137,7 +137,7 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
         Raises:
             ExecutionError: the sweep gives up.
         """
-        self._director.check()
+        self._controller.check()
 
     def on_trial_result(
         self,
@@ -149,15 +149,15 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
     ) -> None:
         """Tune: an epoch is over; of the last one schedulers are not told."""
         if result["over"]:
-            _guarded(self._director, self._director.heard, trial.trial_id, result)
+            _guarded(self._controller, self._controller.on_trial_result, trial.trial_id, result)
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: a process takes up the trial."""
-        _guarded(self._director, self._director.begun, trial.trial_id)
+        _guarded(self._controller, self._controller.on_trial_start, trial.trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial is over, by itself or stopped."""
-        _guarded(self._director, self._director.over, trial.trial_id)
+        _guarded(self._controller, self._controller.on_trial_complete, trial.trial_id)
         _forget_figures(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
@@ -165,7 +165,7 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
         if lost_ray() is not None:
             # the trial cannot help it: `LifeWatch` ends the sweep
             return
-        _guarded(self._director, self._director.lost, trial.trial_id, last_words(trial))
+        _guarded(self._controller, self._controller.on_trial_error, trial.trial_id, last_words(trial))
         # of a trial without a result Tune would ask the dead process for one, which may raise
         trial.run_metadata.last_result = trial.run_metadata.last_result or {"done": True}
         _forget_figures(trial)

@@ -87,15 +87,15 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
     """Says what a sweep waits for when nothing of it finds a place, and ends it after a time."""
 
     def __init__(
-        self, resources: ResourceConfig, timeout: float, pool: GangPool | None, say: Callable[[str], None]
+        self, resources: ResourceConfig, timeout: float, pool: GangPool | None, notify: Callable[[str], None]
     ) -> None:
         """Args:
         resources: of one worker.
         timeout: seconds until an ExecutionError.
         pool: where trials get their gangs, if they do.
-        say: is told what it waits for.
+        notify: is told what it waits for.
         """
-        self._resources, self._timeout, self._pool, self._say = resources, timeout, pool, say
+        self._resources, self._timeout, self._pool, self._notify = resources, timeout, pool, notify
         self._checked = self._placed = time.monotonic()
         self._told = False
         self._before = frozenset(actor.id for actor in living_actors())
@@ -126,10 +126,10 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
             raise ExecutionError(f"nothing could be placed for {waited:.0f} s: {wants}")
         if not starting:
             self._told = True
-            self._say(f"waiting: {self._wants()}")
+            self._notify(f"waiting: {self._wants()}")
         elif waited > STARTING_SECONDS:
             self._told = True
-            self._say(f"the first workers are still starting; {busy()}")
+            self._notify(f"the first workers are still starting; {busy()}")
 
     def _is_starting(self) -> bool:
         return is_starting(living_actors(), self._before, own_job(), gangs=self._pool is not None)

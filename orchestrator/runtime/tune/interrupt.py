@@ -22,14 +22,14 @@ class Interruption:
 
 
 @contextmanager
-def stop_on_signal(say: Callable[[str], None], stop: Callable[[], None]) -> Iterator[Interruption]:
+def stop_on_signal(notify: Callable[[str], None], stop: Callable[[], None]) -> Iterator[Interruption]:
     """While it is open, the first SIGINT or SIGTERM makes Tune end its run, the second raises KeyboardInterrupt.
 
     Tune ends a run on SIGUSR1 by itself; its own handler for SIGINT is switched off (TUNE_DISABLE_SIGINT_HANDLER).
     Outside of the main thread nothing is changed.
 
     Args:
-        say: is told what happens.
+        notify: is told what happens.
         stop: called with the first signal.
     """
     interruption = Interruption()
@@ -42,7 +42,7 @@ def stop_on_signal(say: Callable[[str], None], stop: Callable[[], None]) -> Iter
             raise KeyboardInterrupt
         interruption.requested = True
         stop()
-        say("stopping: finished trials are kept, the others can go on later (again to stop at once)")
+        notify("stopping: finished trials are kept, the others can go on later (again to stop at once)")
         if signal.getsignal(signal.SIGUSR1) not in (signal.SIG_DFL, signal.SIG_IGN, None):
             os.kill(os.getpid(), signal.SIGUSR1)
 

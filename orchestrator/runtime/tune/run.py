@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.runtime.gangs.pool import GangPool
     from orchestrator.runtime.tune.admission import Admission
     from orchestrator.runtime.worker.session import WorkerSettings
-    from orchestrator.sweep.controller import Director
+    from orchestrator.sweep.controller import SweepController
     from orchestrator.sweep.slots import Slots
 
 # Tune reads these when it is imported or starts; its chatter and its Ctrl-C handler are replaced by ours
@@ -48,7 +48,7 @@ class Running:
         validation: references to the validation rows of a streamed data set.
         pool: of gangs, None if each trial is its own worker.
         admission: which trial may start.
-        say: is told of interruptions and of waiting.
+        notify: is told of interruptions and of waiting.
     """
 
     slots: Slots
@@ -56,7 +56,7 @@ class Running:
     validation: tuple[Any, ...]
     pool: GangPool | None
     admission: Admission
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
 
     @property
     def sweep(self) -> str:
@@ -64,7 +64,7 @@ class Running:
         return Path(self.settings.storage.path).name
 
 
-def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
+def run_trials(plan: SweepPlan, controller: SweepController, running: Running) -> bool:
     """Runs all trials; `quiet_tune` comes before.
 
     Returns:
@@ -75,23 +75,23 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
         StoppedError: the user stopped it when no trial had a result.
     """
     if plan.config.time_budget is not None:
-        left = plan.config.time_budget.total_seconds() - director.ledger.spent
+        left = plan.config.time_budget.total_seconds() - controller.trial_table.spent
         train_rows, validation_rows, test_rows = plan.dataset.counts
         budget = TimeBudget(left, test_rows / (train_rows + validation_rows))
-        director.limit_time(budget)
-        if left <= 0 and director.ledger.reports:
+        controller.limit_time(budget)
+        if left <= 0 and controller.trial_table.reports:
             budget.begin()
-            director.close()
+            controller.close()
             return False
     # so many trials may wait for their processes at the same time; Tune has no argument for it
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(running.slots.count)
 
     def stop() -> None:
-        director.stopping = True
+        controller.stopping = True
 
     with (
         _scratch(running.settings.storage) as folder,
-        stop_on_signal(running.say, stop) as interruption,
+        stop_on_signal(running.notify, stop) as interruption,
     ):
         from orchestrator.runtime.holders import introduce
         from orchestrator.runtime.tune.adapters import every_loss_is_a_dead_actor
@@ -99,10 +99,10 @@ def run_trials(plan: SweepPlan, director: Director, running: Running) -> bool:
         introduce(f"the sweep {running.sweep}")
         try:
             with every_loss_is_a_dead_actor():
-                _tuner(plan, director, running, folder).fit()
+                _tuner(plan, controller, running, folder).fit()
         finally:
-            director.close()
-    if interruption.requested and not director.ledger.reports:
+            controller.close()
+    if interruption.requested and not controller.trial_table.reports:
         raise StoppedError(f"stopped before an epoch was over; go on with: orchestrator resume {running.sweep}")
     return interruption.requested
 
@@ -119,15 +119,15 @@ def _scratch(storage: Storage) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str) -> Any:  # noqa: ANN401
+def _tuner(plan: SweepPlan, controller: SweepController, running: Running, folder: str) -> Any:  # noqa: ANN401
     from ray import tune
 
     from orchestrator.runtime.tune.adapters import (
         OBJECTIVE,
-        DirectedCallback,
-        DirectedScheduler,
-        DirectedSearch,
-        DirectedStopper,
+        SweepCallback,
+        SweepScheduler,
+        SweepSearcher,
+        SweepStopper,
     )
     from orchestrator.runtime.tune.admission import PlacementWatch
     from orchestrator.runtime.tune.lifeline import LifeWatch
@@ -139,20 +139,20 @@ def _tuner(plan: SweepPlan, director: Director, running: Running, folder: str) -
         tune_config=tune.TuneConfig(
             metric=OBJECTIVE,
             mode=plan.metric.mode,
-            search_alg=DirectedSearch(director, plan.metric.mode),
-            scheduler=DirectedScheduler(director),
-            # how many there are is the director's business: promoted and lost trials come again
+            search_alg=SweepSearcher(controller, plan.metric.mode),
+            scheduler=SweepScheduler(controller),
+            # how many there are is the controller's business: promoted and lost trials come again
             num_samples=-1,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=folder,
-            stop=DirectedStopper(director),
+            stop=SweepStopper(controller),
             callbacks=[
                 LifeWatch(),
-                DirectedCallback(director),
-                PlacementWatch(config.resources, patience, running.pool, running.say),
+                SweepCallback(controller),
+                PlacementWatch(config.resources, patience, running.pool, running.notify),
             ],
             # trials write their checkpoints themselves
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
@@ -177,7 +177,7 @@ def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
         return tune.with_resources(trainable, needs)
     from orchestrator.runtime.gangs.trial import GangTrial, Line
 
-    line = Line(running.pool.switchboard, ray.put((ray.put(dataset), running.settings, running.validation)))
+    line = Line(running.pool.rendezvous, ray.put((ray.put(dataset), running.settings, running.validation)))
     # Tune refuses a trial that needs nothing; a thousandth of a CPU would keep the last gang from its place
     return tune.with_resources(tune.with_parameters(GangTrial, line=line), {"CPU": plan.readers, "memory": 2**20})
 

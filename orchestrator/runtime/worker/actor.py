@@ -13,7 +13,7 @@ from ray import tune
 from orchestrator.data import Dataset
 from orchestrator.errors import LostGpuError, OrchestratorError, UnreachableStorageError
 from orchestrator.runtime.cluster_rows import open_stream
-from orchestrator.runtime.worker.session import Job, TrialSession, WorkerSettings, watched
+from orchestrator.runtime.worker.session import Attempt, TrialSession, WorkerSettings, watched
 from orchestrator.training import Ranks
 
 
@@ -73,8 +73,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         """Trains one epoch.
 
         Returns:
-            See `Director.heard`. A trial that cannot go on reports `failure` and objective NaN instead of raising: an
-            exception costs the process, which is right only after an error of the GPU that stays.
+            See `SweepController.on_trial_result`. A trial that cannot go on reports `failure` and objective NaN instead
+            of raising: an exception costs the process, which is right only after an error of the GPU that stays.
         """
         reason, lost = "the training function has ended without a last epoch", False
         try:
@@ -99,8 +99,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self.cleanup()
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             free_memory()
-        job = Job.from_text(config["job"])
-        self._messages = TrialSession(job, self.dataset, self.settings, Ranks(), self._more).messages()
+        attempt = Attempt.from_text(config["attempt"])
+        self._messages = TrialSession(attempt, self.dataset, self.settings, Ranks(), self._more).messages()
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: checkpoints are written as the trial goes on, into the storage of the sweep."""

@@ -52,12 +52,12 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True)
-class Job:
+class Attempt:
     """One attempt at a trial.
 
     Attributes:
         index: of the trial.
-        attempt: number of this one, from 1.
+        number: of this attempt, from 1.
         spec: what to train.
         workers: that train it together.
         epochs: that are over and known to the driver.
@@ -67,7 +67,7 @@ class Job:
     """
 
     index: int
-    attempt: int
+    number: int
     spec: TrialSpec
     workers: int = 1
     epochs: int = 0
@@ -80,7 +80,7 @@ class Job:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> Job:
+    def from_text(cls, text: str) -> Attempt:
         """The inverse of `to_text`."""
         content = json.loads(text)
         spec = TrialSpec.from_json(content["spec"])
@@ -91,16 +91,16 @@ class TrialSession:
     """Trains a trial and keeps what it needs to go on: checkpoints, and the weights of its best epoch."""
 
     def __init__(
-        self, job: Job, dataset: Dataset, settings: WorkerSettings, ranks: Ranks, more: Mapping[str, Any]
+        self, attempt: Attempt, dataset: Dataset, settings: WorkerSettings, ranks: Ranks, more: Mapping[str, Any]
     ) -> None:
         """Args:
-        job: what to train.
+        attempt: what to train.
         dataset: on what.
         settings: of the sweep.
         ranks: the workers of this trial; the first one writes.
         more: what the training function gets besides.
         """
-        self._job, self._dataset, self._settings, self._ranks, self._more = job, dataset, settings, ranks, more
+        self._attempt, self._dataset, self._settings, self._ranks, self._more = attempt, dataset, settings, ranks, more
         self._files: TrialFiles | None = None
         self._state: TrialState | None = None
         self._history: list[EpochReport] = []
@@ -113,29 +113,29 @@ class TrialSession:
         self._grafted = False
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """What is to be told of each epoch; see `Director.heard`. The same number of messages at every rank.
+        """What is to be told of each epoch, see `SweepController.on_trial_result`; equally many at every rank.
 
         Raises:
             Exception: whatever the training raises.
         """
-        job = self._job
+        attempt = self._attempt
         resume = self._ranks.on_first(self._load)
-        donor = self._ranks.on_first(self._load_donor) if resume is not None and job.donor is not None else None
+        donor = self._ranks.on_first(self._load_donor) if resume is not None and attempt.donor is not None else None
         if self._files is not None:
             before = None if resume is None else resume.report
             self._files.go_back_to(before.epoch if before else 0, before.best_epoch if before else 0)
         if resume is not None:
             self._history = [EpochReport.from_json(item) for item in resume.values.get("history", ())]
             # what a driver that was killed could not write down any more
-            for report in self._history[job.epochs :]:
+            for report in self._history[attempt.epochs :]:
                 yield self._message(report, 0.0)
                 self._settle()
             # a checkpoint of a later epoch has it already
-            if donor is not None and resume.report.epoch <= job.epochs:
+            if donor is not None and resume.report.epoch <= attempt.epochs:
                 resume, self._grafted = graft(resume, donor), True
         seconds, started = 0.0, time.perf_counter()
         reports = self._settings.train(
-            job.spec,
+            attempt.spec,
             self._dataset,
             on_best=self._keep_best,
             on_epoch=self._hold,
@@ -148,7 +148,7 @@ class TrialSession:
             seconds += time.perf_counter() - started
             self._history.append(report)
             self._store(report)
-            if report.epoch > job.epochs:
+            if report.epoch > attempt.epochs:
                 yield self._message(report, seconds)
                 self._settle()
             elif self._files is not None:
@@ -161,16 +161,16 @@ class TrialSession:
             self._files.settle()
 
     def _load(self) -> TrialState | None:
-        storage, job = self._settings.storage, self._job
+        storage, attempt = self._settings.storage, self._attempt
         try:
-            self._files = TrialFiles(storage, job.index, job.attempt, self._settings.quota, job.kept)
-            return load_state(storage, job.index) if job.attempt > 1 else None
+            self._files = TrialFiles(storage, attempt.index, attempt.number, self._settings.quota, attempt.kept)
+            return load_state(storage, attempt.index) if attempt.number > 1 else None
         except StorageError as error:
             raise UnreachableStorageError(str(error)) from error
 
     def _load_donor(self) -> TrialState | None:
         try:
-            return load_state(self._settings.storage, self._job.donor or 0)
+            return load_state(self._settings.storage, self._attempt.donor or 0)
         except StorageError as error:
             raise UnreachableStorageError(str(error)) from error
 
@@ -212,7 +212,7 @@ class TrialSession:
 
     def _is_due(self, epoch: int) -> bool:
         wait = max(CHECKPOINT_SECONDS, self._write_seconds / CHECKPOINT_SHARE)
-        if self._grafted or epoch in self._job.milestones:
+        if self._grafted or epoch in self._attempt.milestones:
             return True
         return time.monotonic() - self._written_at >= wait
 

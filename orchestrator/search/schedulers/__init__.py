@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.search.explore import explorer
 from orchestrator.search.schedulers._asha import Asha
-from orchestrator.search.schedulers._base import Continuation, Observation, Scheduler, Verdict
+from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
 from orchestrator.search.schedulers._hyperband import Hyperband
 from orchestrator.search.schedulers._median import MedianStopping
 from orchestrator.search.schedulers._population import PopulationBasedTraining
@@ -57,13 +57,13 @@ def expected_epochs(name: str, epochs: int) -> float:
 __all__ = [
     "Asha",
     "Continuation",
+    "Decision",
     "Hyperband",
     "MedianStopping",
     "Observation",
     "PopulationBasedTraining",
     "PromotionAsha",
     "Scheduler",
-    "Verdict",
     "build_scheduler",
     "expected_epochs",
     "first_rung",

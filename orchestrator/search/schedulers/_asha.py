@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.search.schedulers._base import Observation, Scheduler, Verdict
+from orchestrator.search.schedulers._base import Decision, Observation, Scheduler
 from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR
 
 
@@ -19,11 +19,11 @@ class Asha(Scheduler):
         self._rungs: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
         self._reduction = reduction
 
-    def observe(self, seen: Observation) -> Verdict:
+    def observe(self, seen: Observation) -> Decision:
         """Goes on if the trial is among the best at this rung of those that have reached it so far."""
         rung = self._rungs.get(seen.epoch)
         if rung is None:
-            return Verdict.GO_ON
+            return Decision.CONTINUE
         rung[seen.index] = seen.best
         better = sum(1 for other in rung.values() if other > seen.best)
-        return Verdict.GO_ON if better < max(1, len(rung) // self._reduction) else Verdict.STOP
+        return Decision.CONTINUE if better < max(1, len(rung) // self._reduction) else Decision.STOP

@@ -8,10 +8,10 @@ from enum import StrEnum
 from orchestrator.training import TrialSpec
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What becomes of a trial after an epoch."""
 
-    GO_ON = "go on"
+    CONTINUE = "go on"
     STOP = "stop"
     PAUSE = "pause"
 
@@ -62,9 +62,9 @@ class Scheduler:
     def drawn(self, index: int, spec: TrialSpec) -> None:
         """A new trial is there."""
 
-    def observe(self, seen: Observation) -> Verdict:
+    def observe(self, seen: Observation) -> Decision:
         """A trial has finished an epoch that is not its last one."""
-        return Verdict.GO_ON
+        return Decision.CONTINUE
 
     def ended(self, index: int) -> None:
         """A trial is over: it can neither go on nor give its weights away."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from orchestrator.search.schedulers._base import Continuation, Observation, Scheduler, Verdict
+from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
 from orchestrator.search.schedulers._promotion import PromotionAsha
 from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR
 from orchestrator.training import TrialSpec
@@ -39,7 +39,7 @@ class Hyperband(Scheduler):
         """The rungs of its bracket."""
         return self._of(index).milestones(index)
 
-    def observe(self, seen: Observation) -> Verdict:
+    def observe(self, seen: Observation) -> Decision:
         """As its bracket says."""
         return self._of(seen.index).observe(seen)
 

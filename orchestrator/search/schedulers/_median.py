@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from orchestrator.search.schedulers._base import Observation, Scheduler, Verdict
+from orchestrator.search.schedulers._base import Decision, Observation, Scheduler
 
 MIN_OTHERS = 3
 
@@ -25,12 +25,12 @@ class MedianStopping(Scheduler):
         # epoch -> trial -> mean of its scores up to there
         self._averages: dict[int, dict[int, float]] = {}
 
-    def observe(self, seen: Observation) -> Verdict:
+    def observe(self, seen: Observation) -> Decision:
         """See the class."""
         self._sums[seen.index] = self._sums.get(seen.index, 0.0) + seen.score
         averages = self._averages.setdefault(seen.epoch, {})
         others = list(averages.values())
         averages[seen.index] = self._sums[seen.index] / seen.epoch
         if seen.epoch <= self._grace or len(others) < self._min_others:
-            return Verdict.GO_ON
-        return Verdict.STOP if seen.best < statistics.median(others) else Verdict.GO_ON
+            return Decision.CONTINUE
+        return Decision.STOP if seen.best < statistics.median(others) else Decision.CONTINUE

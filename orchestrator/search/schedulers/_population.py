@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from orchestrator.search.schedulers._base import Continuation, Observation, Scheduler, Verdict
+from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
 from orchestrator.training import TrialSpec
 
 # of the population: so large a part exploits, and is exploited
@@ -44,13 +44,13 @@ class PopulationBasedTraining(Scheduler):
         """One more of the population."""
         self._specs[index] = spec
 
-    def observe(self, seen: Observation) -> Verdict:
+    def observe(self, seen: Observation) -> Decision:
         """Pauses at each milestone."""
         if seen.epoch not in self._scores:
-            return Verdict.GO_ON
+            return Decision.CONTINUE
         self._scores[seen.epoch][seen.index] = seen.score
         self._paused[seen.index] = seen.epoch
-        return Verdict.PAUSE
+        return Decision.PAUSE
 
     def ended(self, index: int) -> None:
         """See `Scheduler`; its scores still count."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.search.schedulers._base import Continuation, Observation, Scheduler, Verdict
+from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
 from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR
 
 
@@ -30,13 +30,13 @@ class PromotionAsha(Scheduler):
         """All rungs."""
         return self._rungs
 
-    def observe(self, seen: Observation) -> Verdict:
+    def observe(self, seen: Observation) -> Decision:
         """Pauses at each rung."""
         if seen.epoch not in self._scores:
-            return Verdict.GO_ON
+            return Decision.CONTINUE
         self._scores[seen.epoch][seen.index] = seen.best
         self._paused[seen.index] = seen.epoch
-        return Verdict.PAUSE
+        return Decision.PAUSE
 
     def ended(self, index: int) -> None:
         """See `Scheduler`; its scores still count for the others."""
