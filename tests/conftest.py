@@ -14,6 +14,8 @@ os.environ["ORCHESTRATOR_HOME"] = HOME.name
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+# nothing goes on in the background when a test is over
+os.environ["ORCHESTRATOR_KEEP_PREPARED"] = "0"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ.pop("RAY_ADDRESS", None)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
-from orchestrator.errors import DataError, InvalidValueError, UsageError, did_you_mean
+from orchestrator.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +24,9 @@ Example:
 MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle. The answers have the columns `label`
 and `probability_<class>`, or `value` for a regression. The name of the output says its format: .csv, .csv.gz, .parquet
 (or .pq), .json (a list of rows) or .jsonl (a row in each line).
+
+The first use of a model takes longest: a process in the background then converts it for onnxruntime, whose answers
+agree with torch's to 1e-5, and keeps that below ~/.orchestrator/prepared. ORCHESTRATOR_KEEP_PREPARED=0 turns that off.
 """
 FORMATS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
     ".csv": lambda answers, path: answers.to_csv(path, index=False),
@@ -46,17 +48,9 @@ def predict(model: str, data: str, output: Path | None, tracking_uri: str | None
     """See EXAMPLE."""
     if output is not None:
         _check(output)
-    from orchestrator.bundle import ModelBundle
-    from orchestrator.data import load_table
-    from orchestrator.tracking.models import fetch_model
+    from orchestrator.serving.inference.offline import predict as answer
 
-    table = load_table(data)
-    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-        bundle = ModelBundle.load(fetch_model(model, tracking_uri, Path(folder)).path)
-    try:
-        answers = bundle.predict(table.frame)
-    except InvalidValueError as error:
-        raise DataError(f"{table.origin}: {error}") from None
+    answers = answer(model, data, tracking_uri=tracking_uri)
     if output is not None:
         _write(answers, output)
         click.echo(f"{len(answers)} answers written to {output}", err=True)

@@ -1,0 +1,149 @@
+"""Prepared models that stay on this machine, by the digest of their bundle: the next command needs no torch for them.
+
+They lie in the user's own folder `prepared` below `$ORCHESTRATOR_HOME`, as private as what an endpoint prepares.
+ORCHESTRATOR_KEEP_PREPARED=0 lets no command add to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from orchestrator.bundle.files import read_folder, write_folder
+from orchestrator.environment import NICENESS, home
+from orchestrator.errors import OrchestratorError
+from orchestrator.serving.inference.prepared_model import PREPARED_FILE, ServedModel, load_served, prepare
+
+FOLDER, NEW = "prepared", ".new-"
+SWITCH = "ORCHESTRATOR_KEEP_PREPARED"
+KEPT = 20
+# a process that prepares a model takes seconds; one that takes longer has been killed
+STALE_SECONDS = 600.0
+# what decides about the converted network, besides the bundle
+PACKAGES = ("orchestrator-automl", "torch", "onnxruntime", "onnxscript")
+
+
+def key_of(files: Mapping[str, bytes]) -> str:
+    """The digest of a bundle's files and of the packages that prepare them."""
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            found = ""
+        digest.update(f"{package}={found};".encode())
+    for name in sorted(files):
+        digest.update(f"{name}={hashlib.sha256(files[name]).hexdigest()};".encode())
+    return digest.hexdigest()
+
+
+def find_prepared(files: Mapping[str, bytes]) -> ServedModel | None:
+    """The model of a bundle as it was prepared before, if it was and needs no torch.
+
+    Args:
+        files: of the bundle, as `read_folder` gives them.
+    """
+    folder = _place() / key_of(files)
+    try:
+        if not (folder / PREPARED_FILE).is_file() or not _is_private(folder):
+            return None
+        os.utime(folder)
+        model = load_served(folder)
+    except (OrchestratorError, OSError):
+        # it is made again
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return model if model.execution.name != "torch" else None
+
+
+def keep_prepared(files: Mapping[str, bytes]) -> None:
+    """Prepares a bundle and keeps that, and no more than the 20 that were used last.
+
+    Raises:
+        OrchestratorError: it cannot be prepared.
+        OSError: the folder cannot be written.
+    """
+    target = _place() / key_of(files)
+    if target.exists():
+        return
+    with tempfile.TemporaryDirectory(prefix=NEW, dir=_place()) as name:
+        bundle, prepared = Path(name) / "bundle", Path(name) / "prepared"
+        bundle.mkdir()
+        write_folder(files, bundle)
+        prepare(bundle, prepared)
+        with contextlib.suppress(FileExistsError, NotADirectoryError):
+            prepared.rename(target)
+    _forget()
+
+
+def keep_prepared_later(files: Mapping[str, bytes]) -> None:
+    """Lets a process of its own do what `keep_prepared` does, when this command has answered; it may fail unseen."""
+    if os.environ.get(SWITCH) == "0":
+        return
+    try:
+        place = _place()
+        waiting = place / f"{NEW}{key_of(files)}"
+        if (place / waiting.name.removeprefix(NEW)).exists():
+            return
+        if waiting.exists() and time.time() - waiting.stat().st_mtime < STALE_SECONDS:
+            return
+        shutil.rmtree(waiting, ignore_errors=True)
+        waiting.mkdir(mode=0o700)
+        write_folder(files, waiting)
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(waiting)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # a program that goes on collects it when it ends
+        threading.Thread(target=process.wait, daemon=True).start()
+    except OSError:
+        # a full disk or a folder that cannot be written costs time next time, nothing else
+        return
+
+
+def _place() -> Path:
+    place = home() / FOLDER
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether nobody else can have written there."""
+    return all(
+        found.st_uid == os.getuid() and not found.st_mode & 0o022 for found in (folder.stat(), folder.parent.stat())
+    )
+
+
+def _forget() -> None:
+    kept = sorted(_place().iterdir(), key=lambda entry: entry.stat().st_mtime, reverse=True)
+    now = time.time()
+    for number, entry in enumerate(kept):
+        if (number >= KEPT) if not entry.name.startswith(NEW) else now - entry.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def main(folder: str) -> None:
+    """Keeps the bundle in a folder, which is deleted then."""
+    os.nice(NICENESS)
+    waiting = Path(folder)
+    try:
+        keep_prepared(read_folder(waiting))
+    finally:
+        shutil.rmtree(waiting, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,108 @@
+"""A model that was prepared before is found by the digest of its bundle, and answers without torch."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from support import mixed_frame, train_bundle
+
+from orchestrator.bundle.files import read_folder
+from orchestrator.serving.inference import offline, prepared_cache
+from orchestrator.serving.inference.offline import FEW_ROWS, predict
+from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared, keep_prepared_later, key_of
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "bundle"
+    return folder, train_bundle(mixed_frame(), "label", folder)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "prepared"
+
+
+def test_a_kept_model_answers_as_torch_does_and_without_it(trained, home, tmp_path):
+    folder, bundle = trained
+    rows = mixed_frame(50, seed=3).drop(columns="label")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    expected = bundle.predict(rows)
+    files = read_folder(folder)
+    assert find_prepared(files) is None
+    keep_prepared(files)
+    assert find_prepared(files).execution.name == "onnxruntime"
+    answers = predict(str(folder), str(tmp_path / "rows.csv"))
+    assert answers["label"].tolist() == expected["label"].tolist()
+    np.testing.assert_allclose(answers["probability_high"], expected["probability_high"], rtol=1e-5, atol=1e-5)
+
+    code = (
+        "import sys\nfrom orchestrator.cli import main\ntry:\n    main()\nfinally:\n    print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "predict", str(folder), str(tmp_path / "rows.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert len(done.stdout.splitlines()) == 1 + 50 + 1
+
+
+def test_many_rows_are_computed_by_torch(trained, home, monkeypatch):
+    folder, bundle = trained
+    keep_prepared(read_folder(folder))
+    monkeypatch.setattr(offline, "find_prepared", None)
+    rows = mixed_frame(FEW_ROWS + 1, seed=3)
+    assert predict(str(folder), rows).equals(bundle.predict(rows))
+
+
+def test_a_bundle_that_differs_in_a_byte_is_another_one(trained, home):
+    files = read_folder(trained[0])
+    keep_prepared(files)
+    changed = files | {"metrics.json": files["metrics.json"] + b" "}
+    assert key_of(changed) != key_of(files)
+    assert find_prepared(changed) is None
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "encoder.json", "prepared.json"])
+def test_what_is_damaged_is_not_used(trained, home, name):
+    files = read_folder(trained[0])
+    keep_prepared(files)
+    (home / key_of(files) / name).write_bytes(b"{")
+    assert find_prepared(files) is None
+    keep_prepared(files)
+    assert find_prepared(files) is not None
+
+
+def test_what_others_could_have_written_is_not_used(trained, home):
+    files = read_folder(trained[0])
+    keep_prepared(files)
+    (home / key_of(files)).chmod(0o777)
+    assert find_prepared(files) is None
+
+
+def test_those_that_were_used_last_are_kept(trained, home, monkeypatch):
+    monkeypatch.setattr(prepared_cache, "KEPT", 2)
+    files = read_folder(trained[0])
+    versions = [files | {"metrics.json": files["metrics.json"] + b" " * number} for number in range(3)]
+    for number, version in enumerate(versions[:2]):
+        keep_prepared(version)
+        os.utime(home / key_of(version), (number, number))
+    assert find_prepared(versions[0]) is not None
+    keep_prepared(versions[2])
+    assert [find_prepared(version) is not None for version in versions] == [True, False, True]
+    assert len(list(home.iterdir())) == 2
+
+
+def test_a_process_in_the_background_keeps_a_model_unless_it_may_not(trained, home, monkeypatch):
+    files = read_folder(trained[0])
+    monkeypatch.setenv("ORCHESTRATOR_KEEP_PREPARED", "0")
+    keep_prepared_later(files)
+    assert not home.exists()
+    monkeypatch.delenv("ORCHESTRATOR_KEEP_PREPARED")
+    keep_prepared_later(files)
+    deadline = time.monotonic() + 120
+    while find_prepared(files) is None or len(list(home.iterdir())) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
