@@ -120,6 +120,11 @@ def haproxy_of(process):
     return child
 
 
+def wait_for_haproxy(process):
+    wait_until(lambda: psutil.Process(process.pid).children())
+    return haproxy_of(process)
+
+
 @pytest.fixture
 def served(tmp_path_factory):
     # paths of sockets must be short
@@ -243,6 +248,17 @@ def test_who_connects_while_the_last_answers_go_out_is_refused(served):
 
         wait_until(refused)
         assert process.poll() is None
+
+
+def test_who_is_told_to_stop_between_two_haproxies_starts_none_and_ends_well(served):
+    process = served.started()
+    # each death makes the pause longer; in the last one it is told
+    for count in range(1, 7):
+        child = wait_for_haproxy(process)
+        child.kill()
+        wait_until(lambda: (deaths := read_deaths(served.folder)) and deaths.count == count)  # noqa: B023
+    process.terminate()
+    assert process.wait(WAIT) == 0
 
 
 def test_nothing_is_left_in_the_folder(served):
