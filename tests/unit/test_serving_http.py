@@ -268,20 +268,21 @@ def test_a_changed_file_counts_without_a_restart_and_one_without_good_tokens_let
 # -- uvicorn, as it runs in the replicas -------------------------------------------------------------------------------
 
 
-async def _exchange(sent, *, half_close=False):
+async def _exchange(sent, *, half_close=False, pause=0.05):
     """What comes back for some bytes, and the headers of each request that was answered."""
     seen = []
 
     async def app(scope, receive, send):
-        message = {"more_body": True}
+        message, body = {"more_body": True}, b"answered"
         while message.get("more_body"):
             message = await receive()
+            body += message.get("body", b"")
             if message["type"] == "http.disconnect":
                 return
         # what comes behind the body is here now
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
         seen.append(scope["headers"])
-        await respond(send, 200, b"answered", [])
+        await respond(send, 200, body, [])
 
     with socket.socket() as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn.config, "HTTP_PROTOCOLS", dict(uvicorn.config.HTTP_PROTOCOLS))
@@ -319,3 +320,19 @@ def test_who_closes_one_half_behind_a_whole_request_is_answered(requests):
 def test_who_closes_one_half_within_a_request_has_gone():
     answer, seen = asyncio.run(_exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx", half_close=True))
     assert (answer, seen) == (b"", [])
+
+
+UPGRADE = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"Content-Length: 7\r\n\r\na body.", b"Transfer-Encoding: chunked\r\n\r\n7\r\na body.\r\n0\r\nHost: b\r\n\r\n"],
+)
+@pytest.mark.parametrize("count", [1, 300])
+def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(body, count):
+    last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer, seen = asyncio.run(_exchange((UPGRADE + body) * count + last, pause=0.0))
+    assert answer.count(b"HTTP/1.1 200 ") == len(seen) == count + 1
+    assert answer.count(b"a body.") == count
+    assert [value for headers in seen for name, value in headers if name == b"host"] == [b"a"] * (count + 1)

@@ -91,10 +91,12 @@ class Served:
         except OSError:
             return None
 
-    def ask(self, request=b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"):
+    def ask(self, request=b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", *, half_close=False):
         """Status and body of what comes back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT) as connection:
             connection.sendall(request)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), body
@@ -220,6 +222,13 @@ def test_a_body_that_does_not_come_is_408_as_json(served, sent):
     status, body = served.ask(sent)
     assert (status, json.loads(body)["error"]["message"]) == (408, "the request came too slowly")
     assert 0.8 < time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("sent", [b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n", HEAD + b"0123456789"], ids=["get", "post"])
+def test_who_closes_one_half_behind_a_whole_request_is_answered(served, sent):
+    served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    assert served.ask(sent, half_close=True)[0] == 200
 
 
 def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(served):
