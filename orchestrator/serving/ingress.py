@@ -22,6 +22,7 @@ from orchestrator.config import ServeConfig
 from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.serving.browsers import LOOPBACK_HOSTS
+from orchestrator.serving.certificates import certificate_note
 from orchestrator.serving.haproxy import (
     BINARY_VARIABLE,
     BODY_SECONDS_VARIABLE,
@@ -286,16 +287,9 @@ def _end(process: psutil.Process) -> None:
 
 def _certificate(config: ServeConfig, place: Path) -> Path | None:
     """Certificate and key in one private file, as HAProxy wants them."""
-    if config.tls_cert is None and config.tls_key is None:
-        return None
+    certificate_note(config)
     if config.tls_cert is None or config.tls_key is None:
-        raise UsageError("--tls-cert and --tls-key belong together; give both")
-    import ssl
-
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(config.tls_cert, config.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"--tls-cert {config.tls_cert}: certificate and key cannot be used ({error})") from None
+        return None
     joined = place / "certificate.pem"
     joined.touch(mode=0o600)
     with joined.open("wb") as target:
