@@ -61,7 +61,8 @@ def read_rollout(client: MlflowClient, name: str) -> Rollout:
         try:
             model = client.get_registered_model(name)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            # what cannot be a name, such as models:/NAME, is none
+            if error.error_code not in ABSENT:
                 raise
             raise unknown_model(name, known_models(client)) from None
     versions = {alias: str(version) for alias, version in model.aliases.items()}
@@ -92,7 +93,9 @@ def existing_version(client: MlflowClient, name: str, version: str) -> str:
         read_rollout(client, name)
         latest = max((int(found.version) for found in client.get_registered_model(name).latest_versions), default=0)
         hint = f"the latest is {latest}" if latest else "it has none"
-        raise NoSuchModelError(f"there is no version {version} of the registered model '{name}' ({hint})")
+        raise NoSuchModelError(
+            f"there is no version {version or repr(version)} of the registered model '{name}' ({hint})"
+        )
 
 
 def promote(client: MlflowClient, name: str, version: str, *, breaking: bool = False) -> Rollout:

@@ -21,7 +21,7 @@ import orchestrator
 from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
-from orchestrator.serving.control import registry_watcher
+from orchestrator.serving.control import registry_watcher, rollouts
 from orchestrator.serving.control.control_socket import Followed
 from orchestrator.serving.control.gates import check_bundle, check_metric, gate_version
 from orchestrator.serving.control.registry_watcher import Models
@@ -179,7 +179,17 @@ def test_what_cannot_be_is_a_sentence(registry):
     for change in (read_rollout, rollout.rollback, rollout.abort):
         with pytest.raises(TrackingError, match=r"no registered model 'adlut' \(registered: model-"):
             change(client, "adlut")
+        with pytest.raises(TrackingError, match=r"no registered model 'models:/adult'"):
+            change(client, "models:/adult")
     assert read_rollout(client, name) == Rollout(name, "1", None, 0, None, ())
+
+
+def test_an_empty_version_is_not_the_canary(registry):
+    client, name = registry.client, registry.bare(2)
+    rollout.promote(client, name, "1")
+    rollout.set_canary(client, name, "2", 10)
+    with pytest.raises(TrackingError, match="no version '' of"):
+        rollouts.promote(name, "", tracking_uri=registry.uri)
 
 
 def test_tags_that_were_changed_by_hand_are_named(registry):

@@ -3,16 +3,19 @@
 import asyncio
 import gzip
 import os
+import socket
 import time
 import zlib
 
 import pytest
+import uvicorn.config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
+from orchestrator.serving.control.replica import middlewares
 from orchestrator.serving.http import auth
-from orchestrator.serving.http.asgi import HttpError, read_body
+from orchestrator.serving.http.asgi import HttpError, read_body, respond
 from orchestrator.serving.http.auth import TokenCheck, read_tokens
 
 LIMIT = 1000
@@ -172,6 +175,54 @@ def test_a_file_without_good_tokens_is_named(tmp_path, content, message):
         read_tokens(tmp_path / "missing")
 
 
+def test_a_file_of_another_editor_is_read_and_what_is_no_ordinary_file_is_refused_at_once(tmp_path):
+    path = write(tmp_path / "tokens", "x")
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode() + b"\r\n" + OTHER.encode())
+    assert len(read_tokens(path)) == 2
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(UsageError, match="no ordinary file"):
+        read_tokens(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=r"cannot be read \(Is a directory\)"):
+        read_tokens(tmp_path)
+
+
+def test_a_file_that_changes_without_looking_changed_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
+    path = write(tmp_path / "tokens", GOOD)
+    check = TokenCheck(path)
+    status = path.stat()
+    monkeypatch.setattr(auth.os, "stat", lambda _path: status)
+    write(path, OTHER)
+    assert not check.allows(b"Bearer " + GOOD.encode())
+    assert check.allows(b"Bearer " + OTHER.encode())
+
+
+def test_a_file_that_changes_while_it_is_read_the_first_time_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(auth, "SETTLED_SECONDS", 0.0)
+    path = write(tmp_path / "tokens", GOOD)
+
+    def read_then_change(path, read=read_tokens):
+        found = read(path)
+        monkeypatch.undo()
+        monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
+        write(path, OTHER, "# changed")
+        return found
+
+    monkeypatch.setattr(auth, "read_tokens", read_then_change)
+    check = TokenCheck(path)
+    assert not check.allows(b"Bearer " + GOOD.encode())
+
+
+def test_the_number_of_tokens_does_not_matter(tmp_path):
+    check = TokenCheck(write(tmp_path / "tokens", *(f"{number:032}" for number in range(10_000))))
+    began = time.process_time()
+    for _ in range(1000):
+        assert check.allows(b"Bearer " + b"0" * 31 + b"7")
+    # one after the other takes a second
+    assert time.process_time() - began < 0.3
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
 def test_a_file_that_others_may_open_is_refused_with_the_command_to_use(tmp_path, mode):
     path = write(tmp_path / "the tokens", GOOD)
@@ -212,3 +263,76 @@ def test_a_changed_file_counts_without_a_restart_and_one_without_good_tokens_let
     os.utime(path, (time.time() + 5, time.time() + 5))
     assert check.allows(b"Bearer " + GOOD.encode())
     assert (check.problem, check.closed) == (None, False)
+
+
+# -- uvicorn, as it runs in the replicas -------------------------------------------------------------------------------
+
+
+async def _exchange(sent, *, half_close=False, pause=0.05):
+    """What comes back for some bytes, and the headers of each request that was answered."""
+    seen = []
+
+    async def app(scope, receive, send):
+        message, body = {"more_body": True}, b"answered"
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+            if message["type"] == "http.disconnect":
+                return
+        # what comes behind the body is here now
+        await asyncio.sleep(pause)
+        seen.append(scope["headers"])
+        await respond(send, 200, body, [])
+
+    with socket.socket() as listener, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.config, "HTTP_PROTOCOLS", dict(uvicorn.config.HTTP_PROTOCOLS))
+        middlewares()
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, timeout_keep_alive=1))
+        listener.bind(("127.0.0.1", 0))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(sent)
+        if half_close:
+            writer.write_eof()
+        answer = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+        server.should_exit = True
+        await task
+    return answer, seen
+
+
+def test_fields_behind_a_body_are_no_headers():
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    answer, seen = asyncio.run(_exchange(head + b"1\r\nx\r\n0\r\nHost: b\r\nAuthorization: Bearer c\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert [name for name, _ in seen[0]] == [b"host", b"transfer-encoding", b"connection"]
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_who_closes_one_half_behind_a_whole_request_is_answered(requests):
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+    answer, seen = asyncio.run(_exchange(request * requests, half_close=True))
+    assert answer.count(b"answered") == len(seen) == requests
+
+
+def test_who_closes_one_half_within_a_request_has_gone():
+    answer, seen = asyncio.run(_exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx", half_close=True))
+    assert (answer, seen) == (b"", [])
+
+
+UPGRADE = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"Content-Length: 7\r\n\r\na body.", b"Transfer-Encoding: chunked\r\n\r\n7\r\na body.\r\n0\r\nHost: b\r\n\r\n"],
+)
+@pytest.mark.parametrize("count", [1, 300])
+def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(body, count):
+    last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer, seen = asyncio.run(_exchange((UPGRADE + body) * count + last, pause=0.0))
+    assert answer.count(b"HTTP/1.1 200 ") == len(seen) == count + 1
+    assert answer.count(b"a body.") == count
+    assert [value for headers in seen for name, value in headers if name == b"host"] == [b"a"] * (count + 1)

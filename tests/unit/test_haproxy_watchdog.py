@@ -91,10 +91,12 @@ class Served:
         except OSError:
             return None
 
-    def ask(self, request=b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"):
+    def ask(self, request=b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", *, half_close=False):
         """Status and body of what comes back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT) as connection:
             connection.sendall(request)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), body
@@ -118,6 +120,11 @@ def haproxy_of(process):
     (child,) = psutil.Process(process.pid).children()
     assert child.name() == "haproxy"
     return child
+
+
+def wait_for_haproxy(process):
+    wait_until(lambda: psutil.Process(process.pid).children())
+    return haproxy_of(process)
 
 
 @pytest.fixture
@@ -217,6 +224,13 @@ def test_a_body_that_does_not_come_is_408_as_json(served, sent):
     assert 0.8 < time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("sent", [b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n", HEAD + b"0123456789"], ids=["get", "post"])
+def test_who_closes_one_half_behind_a_whole_request_is_answered(served, sent):
+    served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    assert served.ask(sent, half_close=True)[0] == 200
+
+
 def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(served):
     served.started()
     wait_until(lambda: served.ask()[0] == 200)
@@ -243,6 +257,17 @@ def test_who_connects_while_the_last_answers_go_out_is_refused(served):
 
         wait_until(refused)
         assert process.poll() is None
+
+
+def test_who_is_told_to_stop_between_two_haproxies_starts_none_and_ends_well(served):
+    process = served.started()
+    # each death makes the pause longer; in the last one it is told
+    for count in range(1, 7):
+        child = wait_for_haproxy(process)
+        child.kill()
+        wait_until(lambda: (deaths := read_deaths(served.folder)) and deaths.count == count)  # noqa: B023
+    process.terminate()
+    assert process.wait(WAIT) == 0
 
 
 def test_nothing_is_left_in_the_folder(served):

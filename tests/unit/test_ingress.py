@@ -22,6 +22,7 @@ from orchestrator.cli.endpoints import _sentences
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
 from orchestrator.serving.control import deploy
+from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.control_socket import answering, status_of
 from orchestrator.serving.control.deploy import command_options
 from orchestrator.serving.control.deployments import Deployment, private_place, undeploy, wait_until_answering
@@ -77,14 +78,25 @@ def test_what_serve_writes_is_closed_to_others_and_still_valid(tmp_path):
     assert found.returncode == 0, found.stderr
 
 
-@needs_haproxy
-def test_a_certificate_makes_it_https(tmp_path):
-    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+def openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+
+@pytest.fixture
+def certified(tmp_path):
+    """Files for HTTPS, and the configuration that names them."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    subprocess.run([*made, "-out", str(certificate), "-keyout", str(key)], check=True, capture_output=True)
-    config = ServeConfig.create(models=["m"], tls_cert=str(certificate), tls_key=str(key))
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    openssl(*made, "-out", certificate, "-keyout", key)
+    return certificate, key, ServeConfig.create(models=["m"], tls_cert=str(certificate), tls_key=str(key))
+
+
+@needs_haproxy
+def test_a_certificate_makes_it_https(certified, tmp_path):
+    config = certified[2]
+    assert certificate_note(config) is None
     ingress = plan_ingress(config, tmp_path)
     assert ingress.scheme == "https"
     joined = tmp_path / "certificate.pem"
@@ -103,6 +115,18 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path):
         plan_ingress(ServeConfig.create(models=["m"], tls_cert=str(tmp_path / "c.pem"), tls_key="k"), tmp_path)
     with pytest.raises(UsageError, match="belong together"):
         plan_ingress(ServeConfig.create(models=["m"], tls_cert="c"), tmp_path)
+
+
+def test_a_certificate_that_clients_will_refuse_is_said_and_a_locked_key_is_refused(certified, tmp_path):
+    certificate, key, config = certified
+    request = tmp_path / "request"
+    openssl("req", "-new", "-key", key, "-subj", "/CN=localhost", "-out", request)
+    openssl("x509", "-req", "-in", request, "-signkey", key, "-days", "-1", "-out", certificate)
+    assert "c.pem: clients will refuse it, certificate has expired; get a new one" in certificate_note(config)
+    openssl("pkey", "-in", key, "-aes256", "-passout", "pass:word", "-out", tmp_path / "locked")
+    key.write_bytes((tmp_path / "locked").read_bytes())
+    with pytest.raises(UsageError, match=r"k\.pem: the key is locked with a password"):
+        certificate_note(config)
 
 
 @needs_haproxy

@@ -15,6 +15,7 @@ import psutil
 
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ServingError, UsageError
+from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.deployments import (
     Deployment,
     abandoned_places,
@@ -93,7 +94,7 @@ def start_in_background(config: ServeConfig, say: Say) -> Deployment:
     Raises:
         UsageError, ServingError: it ended; with its last words.
     """
-    _check(config, lambda _sentence: None)
+    _check(config, say)
     name = config.name or name_of(config.models[0])
     check_not_deployed(name)
     with log_file(name).open("wb") as log:
@@ -142,9 +143,9 @@ def _check(config: ServeConfig, say: Say) -> None:
     if config.auth_token_file is not None:
         read_tokens(Path(config.auth_token_file))
     end_left_overs(abandoned_places())
-    note = free_port_or_complain(config)
-    if note is not None:
-        say(note)
+    for note in (certificate_note(config), free_port_or_complain(config)):
+        if note is not None:
+            say(note)
     if config.name is not None:
         check_not_deployed(config.name)
 

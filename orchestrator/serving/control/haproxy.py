@@ -112,6 +112,8 @@ def mended(text: str, mending: Mending) -> str:
     once(FRONTEND, lambda match: match[1] + _indented(_frontend_lines(mending)), "address for clients")
     # else a client that does not finish the head of its request holds a connection for an hour
     once(r"(?m)^( +)timeout client .*$", rf"\g<0>\n\g<1>timeout http-request {HEAD_SECONDS}s", "client's time limit")
+    # who closes one half of a connection behind a request waits for the answer
+    text = re.sub(r"(?m)^\s+option abortonclose *\n", "", text)
     # before the first replica answers
     once(
         r"(?m)^(backend default_backend\n)\s+http-request return .*$",

@@ -165,6 +165,8 @@ class Supervisor:
             deaths = Deaths((before.count if before else 0) + 1, time.time(), _reason(status), None)
             self._note(deaths)
             await asyncio.sleep(min(MOST_SECONDS, LOOK_SECONDS * 2**failures))
+            if self._stopping:
+                return 0
             # what is known of the replicas was written for the one before
             for state in self._config.parent.glob("state*"):
                 state.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ import psutil
 from orchestrator.config import ServeConfig
 from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError, UsageError
+from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.haproxy import (
     BINARY_VARIABLE,
     BODY_SECONDS_VARIABLE,
@@ -63,6 +64,8 @@ TUNED = {
     "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "60",
     # on a busy machine HAProxy takes longer than Serve's 5 s to start, and would be killed and started anew
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    # three failures count: only who watches over HAProxy being dead is one
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
     # how long a replica that is to end stays reachable: HAProxy is told within a fraction of a second
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
 }
@@ -284,16 +287,9 @@ def _end(process: psutil.Process) -> None:
 
 def _certificate(config: ServeConfig, place: Path) -> Path | None:
     """Certificate and key in one private file, as HAProxy wants them."""
-    if config.tls_cert is None and config.tls_key is None:
-        return None
+    certificate_note(config)
     if config.tls_cert is None or config.tls_key is None:
-        raise UsageError("--tls-cert and --tls-key belong together; give both")
-    import ssl
-
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(config.tls_cert, config.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"--tls-cert {config.tls_cert}: certificate and key cannot be used ({error})") from None
+        return None
     joined = place / "certificate.pem"
     joined.touch(mode=0o600)
     with joined.open("wb") as target:

@@ -74,6 +74,7 @@ class Followed:
         roles: what is served.
         weight: percent of the canary.
         problem: why what the registry says is not served.
+        away: whether that is because the registry cannot be followed at all.
         unserved: role -> version that the registry names and that is not served.
         refused: versions that failed before.
         made: when the model was registered of which all this is.
@@ -85,6 +86,7 @@ class Followed:
     roles: dict[str, Served] = field(default_factory=dict)
     weight: int = 0
     problem: str | None = None
+    away: bool = False
     unserved: dict[str, str] = field(default_factory=dict)
     refused: dict[str, Refused] = field(default_factory=dict)
     made: int | None = None
@@ -188,6 +190,13 @@ class Models:
                     f"--log-drop {name}: no model that is served has such a column{did_you_mean(name, known)}"
                 )
 
+    def give_up(self, error: Exception) -> None:
+        """Notes that a look at the registry has failed; a version that was asked for by its number needs none."""
+        for followed in self.models.values():
+            if followed.follows:
+                followed.away = True
+                followed.problem = f"the registry cannot be followed ({type(error).__name__}: {error})"
+
     def all_served(self) -> list[Served]:
         """What is served, of all models."""
         return [served for followed in self.models.values() for served in followed.roles.values()]
@@ -206,7 +215,7 @@ class Models:
         try:
             rollout = self._rollout(followed.name)
         except OrchestratorError as error:
-            followed.problem = f"the registry cannot be asked: {error}"
+            followed.problem, followed.away = f"the registry cannot be asked: {error}", True
             return False
         return self._take(followed, rollout)
 
@@ -239,7 +248,7 @@ class Models:
         weight = rollout.weight if "canary" in roles else 0
         changed = roles != followed.roles or weight != followed.weight
         followed.roles, followed.weight, followed.unserved = roles, weight, unserved
-        followed.problem = "; ".join(problems) or None
+        followed.problem, followed.away = "; ".join(problems) or None, False
         return changed
 
     def _fit(self, followed: Followed, version: str) -> Served:

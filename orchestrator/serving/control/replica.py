@@ -64,9 +64,12 @@ def is_internal(path: str) -> bool:
 
 
 def middlewares() -> list[Any]:
-    """For `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH`."""
+    """For `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH`; called before a replica or a proxy starts its HTTP server."""
     from starlette.middleware import Middleware
 
+    from orchestrator.serving.connections import correct_uvicorn
+
+    correct_uvicorn()
     return [Middleware(DirectAnswers)]
 
 

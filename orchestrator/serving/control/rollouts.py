@@ -65,7 +65,8 @@ def promote(
     before = read_rollout(client, name)
     if version is None and before.canary is None:
         raise UsageError(f"'{name}' has no canary; give the version to promote: `orchestrator promote {name} VERSION`")
-    version = existing_version(client, name, str(version or before.canary))
+    # an empty one is a mistake, and not the canary
+    version = existing_version(client, name, str(before.canary if version is None else version))
     checks = gate_version(client, tracking_uri, name, version, force=force, breaking=breaking)
     return _followed(before.champion, registry.promote(client, name, version, breaking=breaking), checks)
 

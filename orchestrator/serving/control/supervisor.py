@@ -24,7 +24,7 @@ from orchestrator.serving.control.control_socket import SOCKET_NAME, answering, 
 from orchestrator.serving.control.deployments import Deployment, recorded
 from orchestrator.serving.control.haproxy import FAILURE_STATUS, HOST_VARIABLE, check_ray
 from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
-from orchestrator.serving.control.registry_watcher import Models
+from orchestrator.serving.control.registry_watcher import Followed, Models
 from orchestrator.serving.http.browsers import allowed_hosts
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,34 @@ FOLLOW_SECONDS = 2.0
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 QUESTION_SECONDS = 5.0
 DRAIN_SECONDS = 0.2
+
+
+class News:
+    """What the user of an endpoint in the foreground has not been told yet about its models."""
+
+    def __init__(self, models: Mapping[str, Followed]) -> None:
+        """The present state counts as told."""
+        self._models = models
+        self._told = {name: _state(model) for name, model in models.items()}
+
+    def sentences(self) -> list[str]:
+        """What has changed since the last call."""
+        found = []
+        for name, model in self._models.items():
+            (serving, problem, away), self._told[name] = self._told[name], _state(model)
+            if model.serving() != serving:
+                found.append(f"{name} answers with {answering_with(model.serving())}")
+            if away and not model.away:
+                found.append(f"{name}: the registry is followed again")
+            if model.problem not in (None, problem):
+                found.append(f"{name}: {model.problem}")
+            elif model.problem is None and problem is not None and not away:
+                found.append(f"{name}: all that the registry names is served")
+        return found
+
+
+def _state(model: Followed) -> tuple[dict[str, Any], str | None, bool]:
+    return model.serving(), model.problem, model.away
 
 
 class Running:
@@ -137,27 +165,20 @@ class Running:
 
     def _follow_always(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         step_aside()
-        told: dict[str, str | None] = {name: model.problem for name, model in self._models.models.items()}
+        news = News(self._models.models)
         noted: frozenset[str] = frozenset()
-        shown = {name: model.serving() for name, model in self._models.models.items()}
         while not stop.wait(FOLLOW_SECONDS):
             try:
                 self._follow(None)
                 self._publish()
             except Exception as error:  # a full disk, say: the next look may find it better
                 logger.exception("the registry could not be followed")
-                for model in self._models.models.values():
-                    model.problem = f"the registry cannot be followed ({type(error).__name__}: {error})"
-            for name, model in self._models.models.items():
-                if model.serving() != shown[name]:
-                    shown[name] = model.serving()
-                    say(f"{name} answers with {answering_with(shown[name])}")
-                if model.problem != told[name]:
-                    told[name] = model.problem
-                    say(f"{name}: {model.problem or 'the registry is followed again'}")
+                self._models.give_up(error)
             notes = self._notes()
-            for note in sorted(notes - noted):
-                say(note)
+            # whoever has read this may be gone, the endpoint goes on
+            with contextlib.suppress(OSError):
+                for sentence in [*news.sentences(), *sorted(notes - noted)]:
+                    say(sentence)
             noted = notes
 
     def _follow(self, only: str | None) -> None:

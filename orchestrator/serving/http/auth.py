@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import os
 import shlex
@@ -17,6 +16,8 @@ logger = logging.getLogger(__name__)
 MIN_CHARACTERS = 16
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 CHECK_SECONDS = 1.0
+# file systems tell times by so much or less: a file that is younger may change once more and look the same
+SETTLED_SECONDS = 2.0
 SCHEME = b"bearer "
 
 
@@ -24,13 +25,18 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
     """The SHA-256 digests of the tokens in a file: one a line, lines that begin with # are comments.
 
     Raises:
-        UsageError: it cannot be read, others than its owner may read it, it has no token, or one that is short enough
-            to guess.
+        UsageError: it cannot be read, is no ordinary file, others than its owner may read it, it has no token, or one
+            that is short enough to guess.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
-            lines = file.read().decode("utf-8").splitlines()
+            if not stat.S_ISREG(mode):
+                raise UsageError(
+                    f"{path}: this is no ordinary file, and could not be read again in each replica; "
+                    "write the tokens into a file"
+                )
+            lines = file.read().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path}: the tokens cannot be read ({reason})") from None
@@ -51,8 +57,16 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
     return tuple(hashlib.sha256(token.encode()).digest() for _, token in tokens)
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file; a pipe, of which nobody may be at the other end, too."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 class TokenCheck:
-    """Compares the tokens of requests with those of a file, in constant time.
+    """Looks for the tokens of requests among those of a file.
+
+    They are compared by their SHA-256 digests: the time that it takes tells nothing of a token, and does not grow with
+    their number.
 
     A file that `read_tokens` would refuse lets nobody in, until there is a good one: who takes a token back by emptying
     or deleting the file must not find it valid.
@@ -61,8 +75,8 @@ class TokenCheck:
     def __init__(self, path: Path) -> None:
         """Reads the file; raises UsageError as `read_tokens`."""
         self._path = path
-        self._digests = read_tokens(path)
         self._stamp = self._stat()
+        self._digests = frozenset(read_tokens(path))
         self._looked = time.monotonic()
         self.problem: str | None = None
 
@@ -77,12 +91,7 @@ class TokenCheck:
         self._reload()
         if authorization is None or authorization[: len(SCHEME)].lower() != SCHEME:
             return False
-        digest = hashlib.sha256(authorization[len(SCHEME) :].strip()).digest()
-        allowed = False
-        for known in self._digests:
-            # no early end: the time must not tell which token, or how much of it, was right
-            allowed |= hmac.compare_digest(known, digest)
-        return allowed
+        return hashlib.sha256(authorization[len(SCHEME) :].strip()).digest() in self._digests
 
     def _reload(self) -> None:
         now = time.monotonic()
@@ -90,23 +99,26 @@ class TokenCheck:
             return
         self._looked = now
         stamp = self._stat()
-        if stamp == self._stamp and self.problem is None:
+        if stamp is not None and stamp == self._stamp and self.problem is None:
             return
         self._stamp = stamp
         try:
-            self._digests = read_tokens(self._path)
+            self._digests = frozenset(read_tokens(self._path))
             self.problem = None
         except UsageError as error:
-            self._digests = ()
+            self._digests = frozenset()
             problem = f"nobody is let in: {error}"
             if problem != self.problem:
                 logger.error("%s", problem)  # noqa: TRY400  the sentence says all
             self.problem = problem
 
     def _stat(self) -> tuple[int, int, int, int] | None:
+        """What changes with the file; None when it is not there, or may change yet without being seen to."""
         try:
             status = os.stat(self._path)  # noqa: PTH116
         except OSError:
+            return None
+        if time.time() - status.st_ctime < SETTLED_SECONDS:
             return None
         # a change of the mode changes only ctime
         return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
