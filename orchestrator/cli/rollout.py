@@ -12,7 +12,7 @@ from orchestrator.environment import aside
 from orchestrator.errors import ServingError
 
 if TYPE_CHECKING:
-    from orchestrator.serving.control.control_socket import Followed
+    from orchestrator.serving.control.control_socket import EndpointUpdate
     from orchestrator.serving.control.rollouts import RolloutChange
 
 PROMOTE = """Make VERSION of the registered model NAME the champion, or let it try first.
@@ -156,13 +156,13 @@ def _roles(change: RolloutChange) -> list[str]:
     return sentences
 
 
-def endpoint_sentence(followed: Followed) -> str:
+def endpoint_sentence(followed: EndpointUpdate) -> str:
     """What an endpoint answers with, or why not with the change."""
     where, serving = f"{followed.endpoint} on {followed.url}", followed.serving
     if not followed.follows:
         return f"{where} stays with version {serving.get('champion')}: it was deployed with a version of its own"
     if followed.problem:
         return f"{where} does not answer with it yet: {followed.problem}"
-    from orchestrator.serving.control.control_socket import answering_with
+    from orchestrator.serving.control.control_socket import serving_sentence
 
-    return f"{where} answers with {answering_with(serving)}"
+    return f"{where} answers with {serving_sentence(serving)}"

@@ -14,8 +14,8 @@ from support import free_port, mixed_frame, train_bundle
 from tritonclient.utils import InferenceServerException
 
 from orchestrator.serving.http.endpoint import Endpoint
-from orchestrator.serving.inference.hosting import Settings
 from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.settings import EndpointSettings
 
 TABLE = mixed_frame()
 TOKEN = "t" * 32
@@ -33,7 +33,7 @@ class Server:
             self.bundles[name] = train_bundle(source, target, folder / f"{name}-bundle")
             prepare(folder / f"{name}-bundle", folder / name)
             content[name] = {"champion": {"version": "3", "folder": str(folder / name), "key": name}}
-        endpoint = Endpoint(Settings(token_file=str(folder / "tokens")), "r0")
+        endpoint = Endpoint(EndpointSettings(token_file=str(folder / "tokens")), "r0")
         endpoint.configure(content, lambda _key, path: path)
         self.port = free_port()
         config = uvicorn.Config(endpoint, host="127.0.0.1", port=self.port, log_level="error", access_log=False)

@@ -22,9 +22,9 @@ from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
 from orchestrator.serving.control import registry_watcher, rollouts
-from orchestrator.serving.control.control_socket import Followed
+from orchestrator.serving.control.control_socket import EndpointUpdate
 from orchestrator.serving.control.gates import check_bundle, check_metric, gate_version
-from orchestrator.serving.control.registry_watcher import Models
+from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.telemetry.merging import empty
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tracking import rollout
@@ -662,12 +662,12 @@ def test_help_has_an_example(command):
     ],
 )
 def test_what_an_endpoint_does_is_one_sentence(serving, problem, sentence):
-    followed = Followed("adult", "http://127.0.0.1:8000", True, serving, problem)
+    followed = EndpointUpdate("adult", "http://127.0.0.1:8000", True, serving, problem)
     assert endpoint_sentence(followed) == f"adult on http://127.0.0.1:8000 {sentence}"
 
 
 def test_an_endpoint_with_a_version_of_its_own_stays_with_it():
-    followed = Followed("adult", "http://127.0.0.1:8000", False, {"champion": "2"}, None)
+    followed = EndpointUpdate("adult", "http://127.0.0.1:8000", False, {"champion": "2"}, None)
     assert "stays with version 2" in endpoint_sentence(followed)
 
 
@@ -686,7 +686,7 @@ def followed_model(registry, folder, *versions):
     for value in versions:
         registry.register(name, value)
     registry.client.set_registered_model_alias(name, "champion", "1")
-    models = Models(folder, registry.uri, "torch")
+    models = RegistryWatcher(folder, registry.uri, "torch")
     return name, models, models.add(f"models:/{name}@champion"), []
 
 
@@ -839,7 +839,7 @@ def test_a_column_that_is_not_to_be_logged_must_exist(registry, tmp_path):
 def test_a_fixed_version_does_not_follow(registry, tmp_path):
     name = registry.name()
     registry.register(name, 0.9)
-    models = Models(tmp_path, registry.uri, "torch")
+    models = RegistryWatcher(tmp_path, registry.uri, "torch")
     model = models.add(f"models:/{name}/1")
     registry.register(name, 0.99)
     models.follow(lambda _models: pytest.fail("nothing has changed"))

@@ -40,8 +40,8 @@ from orchestrator.serving.control.deployments import (
     undeploy,
 )
 from orchestrator.serving.control.haproxy import real_binary
-from orchestrator.serving.inference.hosting import Settings
 from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.settings import EndpointSettings
 
 OK, INVALID = 200, 422
 FRAME = load_table("sklearn:iris").frame.drop(columns="target")
@@ -133,7 +133,7 @@ def served(ray_cluster, bundle_folder, tmp_path_factory):
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
         served = Served(folder, client)
         served.publish(champion="7")
-        serve.run(serve_application(Settings(), (1, 1)), name="endpoint", route_prefix="/")
+        serve.run(serve_application(EndpointSettings(), (1, 1)), name="endpoint", route_prefix="/")
         yield served
     serve.shutdown()
     ray.kill(served.collector)

@@ -14,7 +14,7 @@ from support import TrackingServer, empty_store, mixed_frame, train_bundle
 import orchestrator
 from orchestrator.cli import main
 from orchestrator.errors import BundleError, GateError
-from orchestrator.serving.control.registry_watcher import Models
+from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.tracking.models import fetch_model
 from orchestrator.tracking.registry import Figure, register_bundle
 from orchestrator.tracking.rollout import read_rollout
@@ -54,7 +54,7 @@ class Store:
     def follow(self, folder):
         """What an endpoint says whose champion is moved to version 2 by hand."""
         folder.mkdir()
-        models = Models(folder, self.uri, "torch")
+        models = RegistryWatcher(folder, self.uri, "torch")
         followed = models.add("models:/model@champion")
         self.client.set_registered_model_alias("model", "champion", "2")
         models.follow(lambda configuration: None)

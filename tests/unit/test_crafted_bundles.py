@@ -20,7 +20,7 @@ from orchestrator.bundle.content import read_content
 from orchestrator.bundle.files import LIMITS, read_folder
 from orchestrator.errors import BundleError
 from orchestrator.serving.inference.engines import convert
-from orchestrator.serving.inference.prepared_model import load_served, prepare
+from orchestrator.serving.inference.prepared_model import load_prepared, prepare
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_what_torch_reads_otherwise_than_python_runs_no_code(copy, tmp_path):
         lambda: load_network(path),
         lambda: ModelBundle.load(copy),
         lambda: prepare(copy, tmp_path / "again"),
-        lambda: load_served(tmp_path / "prepared"),
+        lambda: load_prepared(tmp_path / "prepared"),
         lambda: convert(path, tmp_path / "network.onnx"),
     ):
         with pytest.raises(BundleError, match="can be read in two ways"):

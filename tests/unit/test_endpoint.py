@@ -35,8 +35,9 @@ from orchestrator.serving.control import replica as serving_replica
 from orchestrator.serving.http import auth, browsers
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.inference.batching import Batcher
-from orchestrator.serving.inference.hosting import Hosted, Limits, Settings, Version
+from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
 from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.settings import EndpointSettings, RequestLimits
 
 OK, INVALID = 200, 422
 EXECUTIONS = ("torch", "onnxruntime")
@@ -88,7 +89,7 @@ def fetch(_key, folder):
 
 
 def serve(models, **options):
-    endpoint = Endpoint(Settings(**options), "r0")
+    endpoint = Endpoint(EndpointSettings(**options), "r0")
     endpoint.configure(models, fetch)
     return Client(endpoint)
 
@@ -159,12 +160,12 @@ def version_with(client, network, seconds=1.0, version="3", max_waiting=256):
         max_waiting=max_waiting,
         observe=lambda *_figures: None,
     )
-    return Version("mixed", version, "slow", model, batcher)
+    return LoadedVersion("mixed", version, "slow", model, batcher)
 
 
 def with_network(folders, network, seconds=1.0, max_waiting=256, **options):
     client = serve(configuration(folders, champion="3"), **options)
-    client.endpoint.hosted["mixed"] = Hosted(version_with(client, network, seconds, max_waiting=max_waiting))
+    client.endpoint.hosted["mixed"] = HostedModel(version_with(client, network, seconds, max_waiting=max_waiting))
     return client
 
 
@@ -623,7 +624,7 @@ def test_other_paths_and_methods_are_refused_as_json(endpoint, method, path, sta
 
 
 def test_more_than_the_limits_is_refused(folders):
-    client = serve(configuration(folders, champion="3"), limits=Limits(body=1500, rows=3))
+    client = serve(configuration(folders, champion="3"), limits=RequestLimits(body=1500, rows=3))
     columns = {name: [row[name] for row in ROWS[:4]] for name in ROWS[0]}
     for path, body in (
         ("/predict", ROWS[:4]),
@@ -673,7 +674,7 @@ def test_together_bodies_have_a_limit(folders, monkeypatch):
 def test_large_bodies_are_parsed_one_after_another_when_they_have_many_cells(folders, monkeypatch):
     monkeypatch.setattr("orchestrator.serving.http.predict.LARGE_BODY", 0)
     monkeypatch.setattr("orchestrator.serving.http.predict.CELLS_AT_ONCE", 100)
-    client = serve(configuration(folders, champion="3"), limits=Limits(queue=3, timeout=SECONDS))
+    client = serve(configuration(folders, champion="3"), limits=RequestLimits(queue=3, timeout=SECONDS))
     parse, running, most = client.endpoint._parse_predict, Counter(), []
 
     def watched(version, body):
@@ -974,7 +975,7 @@ def test_a_full_queue_says_when_to_come_back(folders):
 
 def test_a_model_that_takes_too_long_is_not_waited_for(folders):
     network = Network()
-    client = with_network(folders, network, limits=Limits(timeout=0.2))
+    client = with_network(folders, network, limits=RequestLimits(timeout=0.2))
 
     async def ask(http):
         running = asyncio.create_task(http.post("/predict", json=ROWS[0]))
@@ -998,7 +999,7 @@ def test_a_model_that_takes_too_long_is_not_waited_for(folders):
 
 def test_many_rows_of_a_fast_model_have_a_time_limit_too(folders):
     network = Network()
-    client = with_network(folders, network, limits=Limits(timeout=0.2))
+    client = with_network(folders, network, limits=RequestLimits(timeout=0.2))
     batcher = client.endpoint.hosted["mixed"].champion.batcher
     batcher._seconds = lambda rows: rows * 1e-4
 
@@ -1011,7 +1012,7 @@ def test_many_rows_of_a_fast_model_have_a_time_limit_too(folders):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(folders):
-    client = serve(configuration(folders, champion="3"), limits=Limits(timeout=0.1))
+    client = serve(configuration(folders, champion="3"), limits=RequestLimits(timeout=0.1))
 
     async def pieces():
         yield b"["
@@ -1130,9 +1131,9 @@ def test_a_shadow_that_fails_or_does_not_come_back_harms_nobody(folders):
         raise RuntimeError("broken")
 
     for network, seconds in ((broken, 0.0), (Network(), 1.0)):
-        client = serve(configuration(folders, champion="3"), limits=Limits(timeout=0.1))
+        client = serve(configuration(folders, champion="3"), limits=RequestLimits(timeout=0.1))
         champion = client.endpoint.hosted["mixed"].champion
-        client.endpoint.hosted["mixed"] = Hosted(champion, shadow=version_with(client, network, seconds, "9"))
+        client.endpoint.hosted["mixed"] = HostedModel(champion, shadow=version_with(client, network, seconds, "9"))
 
         async def ask(http, client=client):
             answers = [await http.post("/predict", json=ROWS[0]) for _ in range(5)]

@@ -24,7 +24,7 @@ from orchestrator.serving.inference.engines import (
     load_onnx,
     load_torch,
 )
-from orchestrator.serving.inference.prepared_model import load_served, prepare
+from orchestrator.serving.inference.prepared_model import load_prepared, prepare
 
 EXECUTIONS = ("torch", "onnxruntime")
 WIDTHS = (3, (4, 2))
@@ -183,7 +183,7 @@ def test_a_prepared_model_answers_as_the_trained_module(trained, tmp_path, execu
     assert prepare(path, tmp_path / "prepared", execution).name == execution
     assert ("network.onnx" in names(tmp_path / "prepared")) == (execution == "onnxruntime")
     assert ("network.pt2" in names(tmp_path / "prepared")) == (execution == "torch")
-    model = load_served(tmp_path / "prepared")
+    model = load_prepared(tmp_path / "prepared")
     columns = {name: json.loads(frame[name].to_json(orient="values")) for name in frame}
     columns = {name: [*cells, None] for name, cells in columns.items()}
     found = model.answers(model.network(*model.encode(columns, len(frame) + 1)))
@@ -199,7 +199,7 @@ def test_a_prepared_network_that_onnx_cannot_express_answers(tmp_path):
     bundle = make_bundle(WithoutCounterpart(), dataset, {})
     bundle.save(tmp_path / "bundle")
     assert prepare(tmp_path / "bundle", tmp_path / "prepared").name == "torch"
-    model = load_served(tmp_path / "prepared")
+    model = load_prepared(tmp_path / "prepared")
     columns = {name: MIXED[name].head(5).tolist() for name in ("number", "flag")}
     found = model.answers(model.network(*model.encode(columns, 5)))
     np.testing.assert_allclose(found.probabilities, bundle.answer(MIXED.head(5)).probabilities, atol=1e-5)
@@ -246,11 +246,11 @@ def test_a_damaged_folder_is_a_sentence_that_names_it(prepared, tmp_path, execut
             (folder / path.name).write_bytes(path.read_bytes())
         DAMAGES[damage](folder / name)
         with pytest.raises(BundleError, match=f"{damaged}-prepared"):
-            load_served(folder)
+            load_prepared(folder)
         damaged += 1
     assert damaged >= 4
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(BundleError, match="nowhere: the prepared model cannot be read"):
-        load_served(tmp_path / "nowhere")
+        load_prepared(tmp_path / "nowhere")

@@ -23,7 +23,7 @@ from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
 from orchestrator.serving.control import deploy
 from orchestrator.serving.control.certificates import certificate_note
-from orchestrator.serving.control.control_socket import answering, status_of
+from orchestrator.serving.control.control_socket import answer_questions, status_of
 from orchestrator.serving.control.deploy import command_options
 from orchestrator.serving.control.deployments import Deployment, private_place, undeploy, wait_until_answering
 from orchestrator.serving.control.haproxy import (
@@ -354,7 +354,10 @@ def test_deploy_detach_waits_as_long_as_its_process_lives(tmp_path, monkeypatch)
 def test_status_tells_an_endpoint_that_is_unreachable_from_one_that_starts(phase, state):
     me = psutil.Process()
     problem = "HAProxy does not run"
-    with private_place() as place, answering(place, lambda _question: {"phase": phase, "problems": [problem]}) as path:
+    with (
+        private_place() as place,
+        answer_questions(place, lambda _question: {"phase": phase, "problems": [problem]}) as path,
+    ):
         url = f"http://127.0.0.1:{free_port()}"
         deployment = Deployment("iris", None, url, me.pid, me.create_time(), ("iris",), str(path), str(place))
         shown = status_of(deployment)

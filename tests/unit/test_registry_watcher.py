@@ -8,16 +8,16 @@ import pytest
 from orchestrator.config import ServeConfig
 from orchestrator.serving.control import supervisor
 from orchestrator.serving.control.ingress import Ingress
-from orchestrator.serving.control.registry_watcher import Followed, Models, Served
-from orchestrator.serving.control.supervisor import News, Running
+from orchestrator.serving.control.registry_watcher import FollowedModel, PreparedVersion, RegistryWatcher
+from orchestrator.serving.control.supervisor import EndpointSupervisor, News
 
 
 def version(number):
-    return Served(number, f"key-{number}", Path("x"), None, "torch", "asked for")
+    return PreparedVersion(number, f"key-{number}", Path("x"), None, "torch", "asked for")
 
 
 def followed(**attributes):
-    return Followed("m", "models:/m@champion", follows=True, roles={"champion": version("1")}, **attributes)
+    return FollowedModel("m", "models:/m@champion", follows=True, roles={"champion": version("1")}, **attributes)
 
 
 def change(model, **attributes):
@@ -59,8 +59,8 @@ def test_what_has_ended_is_told_as_what_it_was(states, told):
 
 
 def test_a_look_that_fails_says_nothing_of_a_version_that_was_asked_for_by_its_number(tmp_path):
-    models = Models(tmp_path, None, "torch")
-    models.models = {"m": followed(), "n": Followed("n", "models:/n/1", follows=False)}
+    models = RegistryWatcher(tmp_path, None, "torch")
+    models.models = {"m": followed(), "n": FollowedModel("n", "models:/n/1", follows=False)}
     models.give_up(OSError("no room"))
     assert models.models["m"].problem == "the registry cannot be followed (OSError: no room)"
     assert models.models["n"].problem is None
@@ -69,7 +69,7 @@ def test_a_look_that_fails_says_nothing_of_a_version_that_was_asked_for_by_its_n
 def test_an_endpoint_follows_on_when_nobody_reads_what_it_tells(tmp_path, monkeypatch):
     stop, told = threading.Event(), []
 
-    class Looked(Models):
+    class Looked(RegistryWatcher):
         def follow(self, _apply, _only=None):
             model = self.models["m"]
             model.roles = {"champion": version(str(int(model.roles["champion"].version) + 1))}
@@ -83,7 +83,7 @@ def test_an_endpoint_follows_on_when_nobody_reads_what_it_tells(tmp_path, monkey
     models = Looked(tmp_path, None, "torch")
     models.models = {"m": followed()}
     config = ServeConfig.create(models=("models:/m@champion",))
-    endpoint = Running(config, tmp_path, Ingress("haproxy", "127.0.0.1", {}), models, "http://127.0.0.1:1")
+    endpoint = EndpointSupervisor(config, tmp_path, Ingress("haproxy", "127.0.0.1", {}), models, "http://127.0.0.1:1")
     monkeypatch.setattr(supervisor, "FOLLOW_SECONDS", 0.01)
     # no Ray
     monkeypatch.setattr(endpoint, "_publish", lambda: None)

@@ -23,7 +23,7 @@ from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
 from orchestrator.serving.control import supervisor
 from orchestrator.serving.control.ingress import Ingress
-from orchestrator.serving.control.registry_watcher import Followed, Models, Served
+from orchestrator.serving.control.registry_watcher import FollowedModel, PreparedVersion, RegistryWatcher
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.collector import REMEMBERED, Collector
 from orchestrator.serving.telemetry.drift import MAX_WAITING_ROWS, ROWS_A_SECOND, WINDOW_ROWS, InputWindow
@@ -596,12 +596,14 @@ def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_mean
     monkeypatch.setattr(ray, "get", lambda answer, **_options: answer)
     monkeypatch.setattr(supervisor, "FOLLOW_SECONDS", 0.01)
     stop = threading.Event()
-    models = Models(tmp_path, None, "torch")
-    model = models.models["m"] = Followed("m", "", follows=False)
-    endpoint = supervisor.Running(ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, "")
+    models = RegistryWatcher(tmp_path, None, "torch")
+    model = models.models["m"] = FollowedModel("m", "", follows=False)
+    endpoint = supervisor.EndpointSupervisor(
+        ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, ""
+    )
 
     def serve(version):
-        model.roles = {"champion": Served(version, version, tmp_path, SCHEMA, "torch", "")}
+        model.roles = {"champion": PreparedVersion(version, version, tmp_path, SCHEMA, "torch", "")}
         endpoint._apply(models.configuration())
 
     class Interrupted(Collector):

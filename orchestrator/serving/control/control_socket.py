@@ -23,7 +23,7 @@ MAX_LINE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Followed:
+class EndpointUpdate:
     """What an endpoint did about a change in the registry.
 
     Attributes:
@@ -40,8 +40,8 @@ class Followed:
     problem: str | None = None
 
 
-def answering_with(serving: Mapping[str, Any]) -> str:
-    """Which versions answer, as a part of a sentence; `serving` as in `Followed`."""
+def serving_sentence(serving: Mapping[str, Any]) -> str:
+    """Which versions answer, as a part of a sentence; `serving` as in `EndpointUpdate`."""
     text = f"version {serving['champion']}"
     if serving.get("canary") is not None:
         text += f", and {serving['weight']}% of the requests with version {serving['canary']}"
@@ -51,7 +51,7 @@ def answering_with(serving: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def answering(place: Path, handle: Handle) -> Iterator[Path]:
+def answer_questions(place: Path, handle: Handle) -> Iterator[Path]:
     """Answers questions in a thread, while the context is open.
 
     Args:
@@ -106,7 +106,7 @@ def ask(deployment: Deployment, question: Mapping[str, Any], seconds: float = AS
     return dict(answer)
 
 
-def follow_now(model: str, seconds: float) -> list[Followed]:
+def follow_now(model: str, seconds: float) -> list[EndpointUpdate]:
     """Has the endpoints of this machine look at the registry now, and waits until they serve what it says.
 
     Args:
@@ -123,10 +123,10 @@ def follow_now(model: str, seconds: float) -> list[Followed]:
         try:
             answer = ask(deployment, {"do": "follow", "model": model, "seconds": seconds}, seconds + ASK_SECONDS)
             found.append(
-                Followed(deployment.name, deployment.url, answer["follows"], answer["serving"], answer["problem"])
+                EndpointUpdate(deployment.name, deployment.url, answer["follows"], answer["serving"], answer["problem"])
             )
         except ServingError as error:
-            found.append(Followed(deployment.name, deployment.url, True, {}, str(error)))
+            found.append(EndpointUpdate(deployment.name, deployment.url, True, {}, str(error)))
     return found
 
 

@@ -35,8 +35,8 @@ from orchestrator.serving.control.ingress import (
     listens,
     plan_ingress,
 )
-from orchestrator.serving.control.registry_watcher import Models
-from orchestrator.serving.control.supervisor import Running, stop_event, terminated_as_interrupted
+from orchestrator.serving.control.registry_watcher import RegistryWatcher
+from orchestrator.serving.control.supervisor import EndpointSupervisor, stop_event, terminated_as_interrupted
 from orchestrator.serving.http.auth import read_tokens
 from orchestrator.tracking.models import name_of
 from orchestrator.units import format_duration
@@ -73,7 +73,7 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
     with terminated_as_interrupted(), private_place() as place:
         ingress = plan_ingress(config, place)
         models = _fetched(config, place)
-        with Running(config, place, ingress, models, url) as running, stop_event() as stop:
+        with EndpointSupervisor(config, place, ingress, models, url) as running, stop_event() as stop:
             running.deploy(stop)
             if stop.is_set():
                 return
@@ -150,9 +150,9 @@ def _check(config: ServeConfig, say: Say) -> None:
         check_not_deployed(config.name)
 
 
-def _fetched(config: ServeConfig, place: Path) -> Models:
+def _fetched(config: ServeConfig, place: Path) -> RegistryWatcher:
     """The models, checked and prepared in a folder."""
-    models = Models(place, config.tracking_uri, config.execution)
+    models = RegistryWatcher(place, config.tracking_uri, config.execution)
     for uri in config.models:
         models.add(uri)
     models.check_columns(config.log_drop)
@@ -176,7 +176,7 @@ def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
     return False
 
 
-def _announce(models: Models, ingress: Ingress, url: str, say: Say) -> None:
+def _announce(models: RegistryWatcher, ingress: Ingress, url: str, say: Say) -> None:
     for name, model in models.models.items():
         served = model.roles["champion"]
         version = f" version {served.version}" if served.version else ""

@@ -228,7 +228,7 @@ def real_binary() -> str | None:
 
 def main() -> None:
     """Runs HAProxy with the file after `-f`, mended, until it is told to end; see `supervisor`."""
-    from orchestrator.serving.control.haproxy_watchdog import Supervisor, note_failure
+    from orchestrator.serving.control.haproxy_watchdog import HAProxyWatchdog, note_failure
 
     arguments = sys.argv[1:]
     binary = real_binary()
@@ -247,7 +247,9 @@ def main() -> None:
         def mend(bind: str, admin: Path) -> str:
             return mended(text, Mending(bind, path.parent, certificate or None, str(admin), seconds))
 
-        sys.exit(Supervisor(binary, arguments, path, (host or found.host, found.port), Path(found.admin), mend).run())
+        sys.exit(
+            HAProxyWatchdog(binary, arguments, path, (host or found.host, found.port), Path(found.admin), mend).run()
+        )
     except ServingError as error:
         note_failure(path, str(error))
         sys.exit(str(error))

@@ -82,7 +82,7 @@ def note_failure(config: Path, sentence: str) -> None:
     (config.parent / FAILURE_FILE).write_text(sentence)
 
 
-class Supervisor:
+class HAProxyWatchdog:
     """Runs one HAProxy after another until told to stop."""
 
     def __init__(

@@ -25,7 +25,7 @@ FIRST_PAUSE, MOST_PAUSE = 10.0, 3600.0
 
 
 @dataclass(frozen=True)
-class Served:
+class PreparedVersion:
     """A version that is prepared.
 
     Attributes:
@@ -49,7 +49,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedVersion:
     """A version that could not be prepared; it may be the network's fault, or its files may still be mended.
 
     Attributes:
@@ -64,7 +64,7 @@ class Refused:
 
 
 @dataclass
-class Followed:
+class FollowedModel:
     """A model of an endpoint.
 
     Attributes:
@@ -83,12 +83,12 @@ class Followed:
     name: str
     uri: str
     follows: bool
-    roles: dict[str, Served] = field(default_factory=dict)
+    roles: dict[str, PreparedVersion] = field(default_factory=dict)
     weight: int = 0
     problem: str | None = None
     away: bool = False
     unserved: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, Refused] = field(default_factory=dict)
+    refused: dict[str, RefusedVersion] = field(default_factory=dict)
     made: int | None = None
 
     def serving(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Followed:
         return {role: served.to_json() for role, served in self.roles.items()} | {"weight": self.weight}
 
 
-class Models:
+class RegistryWatcher:
     """The models of one endpoint: prepared folders below `place`, and what the registry says about them."""
 
     def __init__(self, place: Path, tracking_uri: str | None, execution: str) -> None:
@@ -116,11 +116,11 @@ class Models:
         self._place = place
         self._tracking_uri = tracking_uri
         self._execution = execution
-        self._prepared: dict[tuple[str, str | None, int | None], Served] = {}
+        self._prepared: dict[tuple[str, str | None, int | None], PreparedVersion] = {}
         self._lock = threading.Lock()
-        self.models: dict[str, Followed] = {}
+        self.models: dict[str, FollowedModel] = {}
 
-    def add(self, uri: str) -> Followed:
+    def add(self, uri: str) -> FollowedModel:
         """Fetches, checks and prepares a model.
 
         Raises:
@@ -129,7 +129,7 @@ class Models:
         """
         match = MODEL_URI.fullmatch(uri)
         if match is not None and match["version"] is None and (match["alias"] or CHAMPION) == CHAMPION:
-            followed = Followed(match["name"], f"models:/{match['name']}@{CHAMPION}", follows=True)
+            followed = FollowedModel(match["name"], f"models:/{match['name']}@{CHAMPION}", follows=True)
             rollout = self._rollout(followed.name)
             if rollout.champion is None:
                 fetch_model(uri, self._tracking_uri, self._place)  # says which aliases there are
@@ -138,14 +138,14 @@ class Models:
                 raise TrackingError(followed.problem or f"model '{followed.name}' has no champion")
         else:
             served, name = self._prepare(uri)
-            followed = Followed(name, uri, follows=False, roles={"champion": served})
+            followed = FollowedModel(name, uri, follows=False, roles={"champion": served})
         if followed.name in self.models:
             raise TrackingError(f"two models have the name '{followed.name}'; one endpoint can serve each name once")
         self.models[followed.name] = followed
         return followed
 
     def configuration(self) -> dict[str, Any]:
-        """For the replicas, see `load_hosted`."""
+        """For the replicas, see `load_hosted_models`."""
         return {name: followed.to_json() for name, followed in self.models.items()}
 
     def served(self) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class Models:
                 followed.away = True
                 followed.problem = f"the registry cannot be followed ({type(error).__name__}: {error})"
 
-    def all_served(self) -> list[Served]:
+    def all_served(self) -> list[PreparedVersion]:
         """What is served, of all models."""
         return [served for followed in self.models.values() for served in followed.roles.values()]
 
@@ -207,7 +207,7 @@ class Models:
         with tracked(self._tracking_uri):
             return read_rollout(client_for(self._tracking_uri), name)
 
-    def _look(self, followed: Followed, *, by_hand: bool) -> bool:
+    def _look(self, followed: FollowedModel, *, by_hand: bool) -> bool:
         """Whether what one model serves has changed."""
         if by_hand:
             # what failed may have been mended
@@ -219,14 +219,14 @@ class Models:
             return False
         return self._take(followed, rollout)
 
-    def _take(self, followed: Followed, rollout: Rollout) -> bool:
+    def _take(self, followed: FollowedModel, rollout: Rollout) -> bool:
         """Prepares what is new; where the champion cannot be served the present one goes on."""
         present = followed.roles.get("champion")
         if rollout.made != followed.made:
             # deleted and made again: the same numbers are other versions
             followed.refused.clear()
             followed.made = rollout.made
-        roles: dict[str, Served] = {}
+        roles: dict[str, PreparedVersion] = {}
         unserved: dict[str, str] = {}
         problems: list[str] = []
         for role in ROLES:
@@ -251,7 +251,7 @@ class Models:
         followed.problem, followed.away = "; ".join(problems) or None, False
         return changed
 
-    def _fit(self, followed: Followed, version: str) -> Served:
+    def _fit(self, followed: FollowedModel, version: str) -> PreparedVersion:
         """A version that loads and answers as when it was made; what has failed fails again for a while."""
         before = followed.refused.get(version)
         if before is not None and time.monotonic() - before.since < before.pause:
@@ -260,12 +260,12 @@ class Models:
             served = self._prepare(f"models:/{followed.name}/{version}", followed.made)[0]
         except OrchestratorError as error:
             pause = FIRST_PAUSE if before is None else min(2 * before.pause, MOST_PAUSE)
-            followed.refused[version] = Refused(str(error), pause, time.monotonic())
+            followed.refused[version] = RefusedVersion(str(error), pause, time.monotonic())
             raise
         followed.refused.pop(version, None)
         return served
 
-    def _prepare(self, uri: str, made: int | None = None) -> tuple[Served, str]:
+    def _prepare(self, uri: str, made: int | None = None) -> tuple[PreparedVersion, str]:
         match = MODEL_URI.fullmatch(uri)
         known = (match["name"], match["version"], made) if match is not None and match["version"] else None
         if known is not None and known in self._prepared:
@@ -280,7 +280,7 @@ class Models:
                 # it may be tried again and again
                 shutil.rmtree(self._place / key, ignore_errors=True)
                 raise
-        served = Served(source.version, key, self._place / key, schema, execution.name, execution.reason)
+        served = PreparedVersion(source.version, key, self._place / key, schema, execution.name, execution.reason)
         self._prepared[source.name, source.version, made] = served
         return served, source.name
 
@@ -293,7 +293,9 @@ class Models:
                 shutil.rmtree(served.folder, ignore_errors=True)
 
 
-def _check_breaking(name: str, role: str, served: Served, champion: Served | None, rollout: Rollout) -> None:
+def _check_breaking(
+    name: str, role: str, served: PreparedVersion, champion: PreparedVersion | None, rollout: Rollout
+) -> None:
     """Raises BreakingChangeError when callers of the champion would break, and nobody has said that they may."""
     accepted = rollout.breaking.get(role) == served.version
     changes = () if champion is None or accepted else breaking_changes(champion.schema, served.schema)

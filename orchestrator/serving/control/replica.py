@@ -18,7 +18,7 @@ from orchestrator.serving.control.allocator import Trimming, give_back, prefer_s
 from orchestrator.serving.control.scaling import BUSY, MOST_BUSY
 from orchestrator.serving.http.asgi import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
 from orchestrator.serving.http.endpoint import Endpoint
-from orchestrator.serving.inference.hosting import Settings
+from orchestrator.serving.settings import EndpointSettings
 
 logger = logging.getLogger(__name__)
 COLLECTOR = "orchestrator-collector"
@@ -80,7 +80,7 @@ class Replica:
     `user_config`, starts all replicas anew with each `serve.run`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EndpointSettings) -> None:
         """Loads what is to be served.
 
         Raises:
@@ -223,7 +223,7 @@ def _resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def serve_application(settings: Settings, replicas: tuple[int, int], downscale_delay: float = 60.0) -> Any:  # noqa: ANN401
+def serve_application(settings: EndpointSettings, replicas: tuple[int, int], downscale_delay: float = 60.0) -> Any:  # noqa: ANN401
     """The Ray Serve application; it needs a `Collector` with a configuration.
 
     Args:

@@ -15,7 +15,7 @@ from orchestrator.tracking.store import client_for
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from orchestrator.serving.control.control_socket import Followed
+    from orchestrator.serving.control.control_socket import EndpointUpdate
 
 FOLLOW_SECONDS = 30.0
 DEFAULT_WEIGHT = 10
@@ -35,7 +35,7 @@ class RolloutChange:
     former: str | None
     rollout: Rollout
     checks: list[str]
-    endpoints: list[Followed]
+    endpoints: list[EndpointUpdate]
 
 
 def promote(

@@ -20,11 +20,11 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
-from orchestrator.serving.control.control_socket import SOCKET_NAME, answering, answering_with
+from orchestrator.serving.control.control_socket import SOCKET_NAME, answer_questions, serving_sentence
 from orchestrator.serving.control.deployments import Deployment, recorded
 from orchestrator.serving.control.haproxy import FAILURE_STATUS, HOST_VARIABLE, check_ray
 from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
-from orchestrator.serving.control.registry_watcher import Followed, Models
+from orchestrator.serving.control.registry_watcher import FollowedModel, RegistryWatcher
 from orchestrator.serving.http.browsers import allowed_hosts
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ DRAIN_SECONDS = 0.2
 class News:
     """What the user of an endpoint in the foreground has not been told yet about its models."""
 
-    def __init__(self, models: Mapping[str, Followed]) -> None:
+    def __init__(self, models: Mapping[str, FollowedModel]) -> None:
         """The present state counts as told."""
         self._models = models
         self._told = {name: _state(model) for name, model in models.items()}
@@ -48,7 +48,7 @@ class News:
         for name, model in self._models.items():
             (serving, problem, away), self._told[name] = self._told[name], _state(model)
             if model.serving() != serving:
-                found.append(f"{name} answers with {answering_with(model.serving())}")
+                found.append(f"{name} answers with {serving_sentence(model.serving())}")
             if away and not model.away:
                 found.append(f"{name}: the registry is followed again")
             if model.problem not in (None, problem):
@@ -58,14 +58,14 @@ class News:
         return found
 
 
-def _state(model: Followed) -> tuple[dict[str, Any], str | None, bool]:
+def _state(model: FollowedModel) -> tuple[dict[str, Any], str | None, bool]:
     return model.serving(), model.problem, model.away
 
 
-class Running:
+class EndpointSupervisor:
     """Context of a running endpoint."""
 
-    def __init__(self, config: ServeConfig, place: Path, ingress: Ingress, models: Models, url: str) -> None:
+    def __init__(self, config: ServeConfig, place: Path, ingress: Ingress, models: RegistryWatcher, url: str) -> None:
         """Nothing is started before the context is entered."""
         self._config = config
         self._place = place
@@ -79,7 +79,7 @@ class Running:
         self._wanted: tuple[int, Mapping[str, Any]] = (0, {})
         self._phase = "starting"
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> EndpointSupervisor:
         config, models = self._config, self._models.models
         name = config.name or next(iter(models))
         version = next(iter(models.values())).roles["champion"].version if len(models) == 1 else None
@@ -89,7 +89,7 @@ class Running:
             name, version, self._url, process.pid, process.create_time(), tuple(models), control, str(self._place)
         )
         with ExitStack() as stack:
-            stack.enter_context(answering(self._place, self._answer))
+            stack.enter_context(answer_questions(self._place, self._answer))
             stack.enter_context(recorded(record))
             cores = max(os.cpu_count() or 1, config.replicas[1]) if config.address is None else None
             stack.enter_context(ray_session(config.address, num_cpus=cores, environment=self._ingress.environment))
@@ -111,7 +111,7 @@ class Running:
         from ray import serve
 
         from orchestrator.serving.control.replica import COLLECTOR, NAMESPACE, serve_application
-        from orchestrator.serving.inference.hosting import Limits, Settings
+        from orchestrator.serving.settings import EndpointSettings, RequestLimits
         from orchestrator.serving.telemetry.collector import Collector
 
         config = self._config
@@ -121,14 +121,14 @@ class Running:
             check_ray(self._place)
         actor = ray.remote(Collector).options(name=COLLECTOR, namespace=NAMESPACE, num_cpus=0, max_restarts=-1)
         self._collector = actor.remote()
-        limits = Limits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())
+        limits = RequestLimits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())
         absolute = str(Path(config.auth_token_file).resolve()) if config.auth_token_file else None
         folder = str(Path(config.log_folder).resolve()) if config.log_folder else None
         failure = FAILURE_STATUS if HOST_VARIABLE in self._ingress.environment else 500
-        self._settings = Settings(
-            limits,
-            absolute,
-            config.cors_origins,
+        self._settings = EndpointSettings(
+            limits=limits,
+            token_file=absolute,
+            cors_origins=config.cors_origins,
             hosts=allowed_hosts(config),
             local=config.address is None,
             log_folder=folder,

@@ -51,8 +51,9 @@ from orchestrator.serving.http.oip import (
 )
 from orchestrator.serving.http.openapi import DescribedModel, openapi_document
 from orchestrator.serving.http.predict import Answering, Parsed
-from orchestrator.serving.inference.hosting import Fetch, Hosted, Settings, Version, load_hosted
+from orchestrator.serving.inference.hosting import Fetch, HostedModel, LoadedVersion, load_hosted_models
 from orchestrator.serving.inference.prepared_model import description_of
+from orchestrator.serving.settings import EndpointSettings
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.prometheus import CONTENT_TYPE
 from orchestrator.serving.telemetry.request_log import RequestLog
@@ -79,7 +80,7 @@ PAGE_HEADERS: Headers = [
 class Endpoint:
     """Answers requests with the models that it is configured with."""
 
-    def __init__(self, settings: Settings, replica: str, telemetry: Telemetry | None = None) -> None:
+    def __init__(self, settings: EndpointSettings, replica: str, telemetry: Telemetry | None = None) -> None:
         """Makes an endpoint without models.
 
         Args:
@@ -92,7 +93,7 @@ class Endpoint:
         """
         self.settings = settings
         self.telemetry = telemetry or Telemetry()
-        self.hosted: dict[str, Hosted] = {}
+        self.hosted: dict[str, HostedModel] = {}
         self.problem: str | None = None
         self.in_flight = 0
         self.draining = False
@@ -112,7 +113,7 @@ class Endpoint:
         Raises:
             BundleError: one cannot be read; then nothing has changed.
         """
-        hosted = load_hosted(
+        hosted = load_hosted_models(
             models,
             self.hosted,
             fetch,
@@ -257,7 +258,7 @@ class Endpoint:
 
     # -- routes --------------------------------------------------------------------------------------------------------
 
-    def _route_table(self, hosted: Mapping[str, Hosted]) -> dict[str, dict[str, Handler]]:
+    def _route_table(self, hosted: Mapping[str, HostedModel]) -> dict[str, dict[str, Handler]]:
         described = [_described(name, model.champion) for name, model in hosted.items()]
         default = next(iter(hosted)) if len(hosted) == 1 else None
         document = to_json(openapi_document(described, authenticated=self._tokens is not None, default=default))
@@ -293,7 +294,7 @@ class Endpoint:
                     }
         return table
 
-    def _model_routes(self, prefix: str, name: str, model: Hosted) -> dict[str, dict[str, Handler]]:
+    def _model_routes(self, prefix: str, name: str, model: HostedModel) -> dict[str, dict[str, Handler]]:
         champion = model.champion
         schema = to_json(description_of(name, champion.version, champion.model))
         page: dict[str, Handler] = {"GET": self._form, "HEAD": self._form}
@@ -344,7 +345,7 @@ class Endpoint:
             raise InvalidRequestError("the header Inference-Header-Content-Length must be a whole number")
         asked: list[InferRequest] = []
 
-        def parse(version: Version, body: bytes) -> Parsed:
+        def parse(version: LoadedVersion, body: bytes) -> Parsed:
             parsed = parse_infer(version.model.schema, body, int(length) if length else None, self.settings.limits.rows)
             asked.append(parsed)
             return parsed.columns, parsed.rows
@@ -356,14 +357,14 @@ class Endpoint:
         )
         return 200, body, headers
 
-    def _parse_predict(self, version: Version, body: bytes) -> Parsed:
+    def _parse_predict(self, version: LoadedVersion, body: bytes) -> Parsed:
         return parse_rows(version.model.schema, parse_json(body), self.settings.limits.rows)
 
-    def _parse_invocation(self, version: Version, body: bytes) -> Parsed:
+    def _parse_invocation(self, version: LoadedVersion, body: bytes) -> Parsed:
         return parse_invocation(version.model.schema, parse_json(body), self.settings.limits.rows)
 
 
-def _described(name: str, version: Version) -> DescribedModel:
+def _described(name: str, version: LoadedVersion) -> DescribedModel:
     model = version.model
     categories = {
         column["name"]: column["categories"] for column in model.description["columns"] if "categories" in column

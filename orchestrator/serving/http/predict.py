@@ -20,7 +20,8 @@ from orchestrator.data.columnar import Columns
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
 from orchestrator.serving.http.asgi import CLOSE, HttpError, Message, Request, header, read_body
 from orchestrator.serving.inference.batching import OverloadedError
-from orchestrator.serving.inference.hosting import Hosted, Settings, Version
+from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
+from orchestrator.serving.settings import EndpointSettings
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
 from orchestrator.serving.telemetry.request_log import RequestLog
@@ -36,7 +37,7 @@ BINARY_HEADER = b"inference-header-content-length"
 
 Inputs = tuple[NDArray[np.float32], NDArray[np.int64]]
 Parsed = tuple[Columns, int]
-Parse = Callable[[Version, bytes], Parsed]
+Parse = Callable[[LoadedVersion, bytes], Parsed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Answered:
         predictions: one for each row.
     """
 
-    version: Version
+    version: LoadedVersion
     role: str
     predictions: Predictions
 
@@ -62,7 +63,9 @@ class Answering:
         large: bodies so far that were parsed in a thread.
     """
 
-    def __init__(self, settings: Settings, telemetry: Telemetry, executor: Executor, log: RequestLog | None) -> None:
+    def __init__(
+        self, settings: EndpointSettings, telemetry: Telemetry, executor: Executor, log: RequestLog | None
+    ) -> None:
         """Makes one that has nothing to do.
 
         Args:
@@ -82,7 +85,7 @@ class Answering:
         self._mirrors: set[asyncio.Task[None]] = set()
 
     async def answer(
-        self, name: str, hosted: Hosted, request: Request, parse: Parse, wanted: str | None = None
+        self, name: str, hosted: HostedModel, request: Request, parse: Parse, wanted: str | None = None
     ) -> Answered:
         """Answers a request with the version that is drawn for it.
 
@@ -144,7 +147,7 @@ class Answering:
         return body
 
     async def _encoded(
-        self, version: Version, body: bytes, parse: Parse, *, binary: bool, keep: bool
+        self, version: LoadedVersion, body: bytes, parse: Parse, *, binary: bool, keep: bool
     ) -> tuple[Columns, int, Inputs]:
         """The rows of a body; the cells only when they are to be kept, since they need most of the memory."""
 
@@ -167,7 +170,7 @@ class Answering:
             self.large += 1
 
     async def _computed(
-        self, version: Version, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
+        self, version: LoadedVersion, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         if not len(numeric):
             return np.empty((0, version.model.schema.outputs), np.float32)
@@ -185,7 +188,7 @@ class Answering:
                 504, "the model did not answer in time; send fewer rows in a request, or try again", reason="timeout"
             ) from None
 
-    def _mirror(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions, *, binary: bool) -> None:
+    def _mirror(self, shadow: LoadedVersion, body: bytes, parse: Parse, answers: Predictions, *, binary: bool) -> None:
         held = Share(self._bodies)
         if len(self._mirrors) >= MAX_MIRRORED or not held.fits(len(body)):
             self._telemetry.refused(shadow.name, shadow.version, "shadow_skipped")
@@ -196,7 +199,9 @@ class Answering:
         task.add_done_callback(self._mirrors.discard)
         task.add_done_callback(lambda _task: held.release())
 
-    async def _compare(self, shadow: Version, body: bytes, parse: Parse, answers: Predictions, *, binary: bool) -> None:
+    async def _compare(
+        self, shadow: LoadedVersion, body: bytes, parse: Parse, answers: Predictions, *, binary: bool
+    ) -> None:
         started = time.perf_counter()
         try:
             _, rows, inputs = await self._encoded(shadow, body, parse, binary=binary, keep=False)

@@ -22,7 +22,7 @@ from pathlib import Path
 from orchestrator.bundle.files import read_folder, write_folder
 from orchestrator.environment import NICENESS, home
 from orchestrator.errors import OrchestratorError
-from orchestrator.serving.inference.prepared_model import PREPARED_FILE, ServedModel, load_served, prepare
+from orchestrator.serving.inference.prepared_model import PREPARED_FILE, PreparedModel, load_prepared, prepare
 
 FOLDER, NEW = "prepared", ".new-"
 SWITCH = "ORCHESTRATOR_KEEP_PREPARED"
@@ -47,7 +47,7 @@ def key_of(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def find_prepared(files: Mapping[str, bytes]) -> ServedModel | None:
+def find_prepared(files: Mapping[str, bytes]) -> PreparedModel | None:
     """The model of a bundle as it was prepared before, if it was and needs no torch.
 
     Args:
@@ -58,7 +58,7 @@ def find_prepared(files: Mapping[str, bytes]) -> ServedModel | None:
         if not (folder / PREPARED_FILE).is_file() or not _is_private(folder):
             return None
         os.utime(folder)
-        model = load_served(folder)
+        model = load_prepared(folder)
     except (OrchestratorError, OSError):
         # it is made again
         shutil.rmtree(folder, ignore_errors=True)

@@ -26,7 +26,7 @@ MAX_PREPARED = 64 * MIB
 
 
 @dataclass(frozen=True)
-class ServedModel:
+class PreparedModel:
     """A model ready to answer requests.
 
     Attributes:
@@ -96,7 +96,7 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
     return chosen
 
 
-def load_served(folder: Path) -> ServedModel:
+def load_prepared(folder: Path) -> PreparedModel:
     """Reads what `prepare` wrote. The network is checked again; network.onnx, which `prepare` made of a checked network
     in a folder that is private, is trusted.
 
@@ -109,7 +109,7 @@ def load_served(folder: Path) -> ServedModel:
         content = read_content(files, folder)
         prepared = parse_json(read_file(folder / PREPARED_FILE, MAX_PREPARED), PREPARED_FILE)
         execution = Execution(**prepared["execution"])
-        return ServedModel(
+        return PreparedModel(
             content.schema,
             content.target_encoder,
             content.metrics,
@@ -125,7 +125,7 @@ def load_served(folder: Path) -> ServedModel:
         raise BundleError(f"{folder.name}: the prepared model cannot be read ({reason})") from error
 
 
-def description_of(name: str, version: str, model: ServedModel) -> dict[str, Any]:
+def description_of(name: str, version: str, model: PreparedModel) -> dict[str, Any]:
     """What `GET /schema` gives."""
     shown = {"name": name, "version": version or None}
     return {**model.description, "model": shown, "execution": model.execution.to_json()}

@@ -61,7 +61,7 @@ class Collector:
         return self._number
 
     def publish(self, number: int, models: dict[str, Any]) -> None:
-        """Takes what replicas are to serve, see `load_hosted`; a higher number is newer."""
+        """Takes what replicas are to serve, see `load_hosted_models`; a higher number is newer."""
         if number >= self._number:
             self._number, self._models = number, models
 

@@ -21,7 +21,7 @@ from orchestrator.serving.telemetry.log_retention import prune
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from orchestrator.serving.inference.hosting import Settings
+    from orchestrator.serving.settings import EndpointSettings
 
 FLUSH_SECONDS = 5.0
 FLUSH_ROWS = 10_000
@@ -114,7 +114,7 @@ class RequestLog:
             self._start()
 
     @classmethod
-    def wanted(cls, settings: Settings, replica: str) -> RequestLog | None:
+    def wanted(cls, settings: EndpointSettings, replica: str) -> RequestLog | None:
         """The log that an endpoint is to write, None if it is to write none."""
         if settings.log_folder is None or settings.log_share <= 0:
             return None
