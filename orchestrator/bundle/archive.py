@@ -7,6 +7,7 @@ used: we read the members, check them, and give torch's deserializer the parsed 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,8 +19,9 @@ from orchestrator.bundle.graph import check_attribute, check_graph
 from orchestrator.bundle.members import read_members
 from orchestrator.bundle.tensors import read_tensors
 from orchestrator.errors import BundleError
+from orchestrator.inputs import InputSpec
 
-EXPORT_ROWS = 4
+EXPORT_ROWS, EXPORT_LENGTH = 4, 3
 GRAPH_MEMBER = "models/model.json"
 WEIGHTS, CONSTANTS = "data/weights/", "data/constants/"
 WEIGHTS_CONFIG, CONSTANTS_CONFIG = f"{WEIGHTS}model_weights_config.json", f"{CONSTANTS}model_constants_config.json"
@@ -36,20 +38,28 @@ TRACES = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from
 SAMPLE_MEMBER = "data/sample_inputs/model.pt"
 
 
-def export_network(network: nn.Module, numeric: int, categorical: int, path: Path) -> None:
+def export_network(network: nn.Module, inputs: Sequence[InputSpec], path: Path) -> None:
     """Exports a network in evaluation mode, for any number of rows, and writes it.
+
+    Args:
+        network: on the CPU.
+        inputs: that it takes, in the order of its arguments.
+        path: of the file.
 
     Raises:
         BundleError: torch.export cannot express the network.
     """
     network.eval()
-    batch = torch.export.Dim.DYNAMIC
-    inputs = (torch.zeros(EXPORT_ROWS, numeric), torch.zeros(EXPORT_ROWS, categorical, dtype=torch.int64))
+    any_size = torch.export.Dim.DYNAMIC
+    arguments = tuple(torch.from_numpy(spec.zeros(EXPORT_ROWS, EXPORT_LENGTH)) for spec in inputs)
+    sizes = tuple(
+        {0: any_size} | {at: any_size for at, size in enumerate(spec.shape, 1) if size is None} for spec in inputs
+    )
     try:
-        program = torch.export.export(network, inputs, dynamic_shapes=({0: batch}, {0: batch}))
+        program = torch.export.export(network, arguments, dynamic_shapes=sizes)
         # sample inputs would be stored as a pickle; traces name files of this machine
         program.example_inputs = None
-        # guards are Python source that loading would execute; ours only repeat that both inputs have the same rows
+        # guards are Python source that loading would execute; ours only repeat that all inputs have the same rows
         program._guards_code = []
         for node in program.graph.nodes:
             node.meta = {key: value for key, value in node.meta.items() if key not in TRACES}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from orchestrator.bundle.archive import export_network, module_of
-from orchestrator.bundle.content import BundleContent, read_content
+from orchestrator.bundle.content import BundleContent, read_content, specs_of
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.data import (
     Dataset,
@@ -35,6 +35,7 @@ from orchestrator.data import (
 )
 from orchestrator.data.answers import Predictions, predictions
 from orchestrator.errors import BundleError
+from orchestrator.networks import inputs_taken
 
 DISTRIBUTION_ROWS = 100_000
 
@@ -47,7 +48,8 @@ class ModelBundle:
         schema, encoder, target_encoder: see `orchestrator.data`.
         metrics: JSON about its quality: metric name, validation and test figures, data digest, trial.
         example: JSON rows and the answers to them.
-        network: (numeric float32 [batch, width], categorical int64 [batch, columns]) -> float32 [batch, outputs].
+        inputs: names of those that the network takes, in the order of its arguments.
+        network: inputs -> float32 [rows, outputs].
         distribution: of the training rows; None in bundles of older versions.
     """
 
@@ -56,6 +58,7 @@ class ModelBundle:
     target_encoder: TargetEncoder
     metrics: Mapping[str, Any]
     example: Mapping[str, Any]
+    inputs: tuple[str, ...]
     network: nn.Module
     distribution: Distribution | None = None
 
@@ -76,10 +79,10 @@ class ModelBundle:
 
     def outputs(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """What the network computes: logits, or the standardised value; float32 [rows, outputs]."""
-        numeric, categorical = self.encoder.transform(self.schema, frame)
+        inputs = self.encoder.transform(self.schema, frame)
         with torch.inference_mode():
             outputs: NDArray[np.float32] = self.network(
-                torch.from_numpy(numeric), torch.from_numpy(categorical)
+                *(torch.from_numpy(inputs[name]) for name in self.inputs)
             ).numpy()
         return outputs
 
@@ -116,9 +119,7 @@ class ModelBundle:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             write_folder(files, temporary)
-            export_network(
-                self.network, self.encoder.numeric_width, len(self.encoder.cardinalities), temporary / NETWORK_FILE
-            )
+            export_network(self.network, specs_of(self.encoder, self.inputs), temporary / NETWORK_FILE)
             temporary.chmod(0o755)
             if path.exists():
                 path.rmdir()
@@ -130,7 +131,7 @@ class ModelBundle:
     def content(self) -> BundleContent:
         """All but the network."""
         return BundleContent(
-            self.schema, self.encoder, self.target_encoder, self.metrics, self.example, self.distribution
+            self.schema, self.encoder, self.target_encoder, self.metrics, self.example, self.inputs, self.distribution
         )
 
     @classmethod
@@ -157,6 +158,7 @@ class ModelBundle:
             content.target_encoder,
             content.metrics,
             content.example,
+            content.inputs,
             network,
             content.distribution,
         )
@@ -165,9 +167,10 @@ class ModelBundle:
 def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]) -> ModelBundle:
     """A bundle of a trained network (on the CPU), with its answers to the data set's example rows."""
     network = network.cpu().eval()
-    bare = ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, {}, network)
+    names = inputs_taken(network, [spec.name for spec in dataset.encoder.inputs])
+    bare = ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, {}, names, network)
     rows = list(dataset.example)
     example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records(dataset.schema)}
     seen = dataset.some_training_rows(DISTRIBUTION_ROWS)
-    distribution = Distribution.of(dataset.schema, dataset.encoder, seen.numeric, seen.categorical)
-    return ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, example, network, distribution)
+    distribution = Distribution.of(dataset.schema, dataset.encoder, seen.inputs)
+    return replace(bare, example=example, distribution=distribution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,9 +13,12 @@ from orchestrator.bundle.files import DISTRIBUTION_FILE, parse_json, render_json
 from orchestrator.data import ColumnKind, Distribution, FeatureEncoder, Schema, TargetEncoder
 from orchestrator.data.encoder import DATETIME_PARTS
 from orchestrator.errors import BundleError
+from orchestrator.inputs import CATEGORICAL, NUMERIC, InputSpec
 
 T = TypeVar("T")
-FORMAT = 1
+# 1 had no names of inputs: its networks take these
+FORMAT, FORMATS = 2, (1, 2)
+INPUTS_OF_FORMAT_1 = (NUMERIC, CATEGORICAL)
 SCHEMA_FILE = "schema.json"
 DAMAGES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 # numbers, texts and lists must be what they are said to be: dataclasses themselves take anything
@@ -31,6 +34,7 @@ class BundleContent:
     target_encoder: TargetEncoder
     metrics: Mapping[str, Any]
     example: Mapping[str, Any]
+    inputs: tuple[str, ...]
     distribution: Distribution | None
 
     def render(self) -> dict[str, bytes]:
@@ -39,7 +43,11 @@ class BundleContent:
         Raises:
             BundleError: a file would be larger than may be read.
         """
-        encoder = {"features": self.encoder.to_json(), "target": asdict(self.target_encoder)}
+        encoder = {
+            "features": self.encoder.to_json(),
+            "target": asdict(self.target_encoder),
+            "inputs": list(self.inputs),
+        }
         contents: dict[str, Mapping[str, Any]] = {
             "schema.json": {"format": FORMAT, **self.schema.to_json()},
             "encoder.json": encoder,
@@ -69,6 +77,7 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
         encoder = _checked(FeatureEncoder, FeatureEncoder.from_json(documents[name]["features"]))
         target_encoder = _checked(TargetEncoder, TargetEncoder(**documents[name]["target"]))
         _check_encoder(schema, encoder, target_encoder)
+        inputs = _read_inputs(documents, encoder)
         name = "example.json"
         _checked(dict[str, list[dict[str, Any]]], documents[name])
         name = DISTRIBUTION_FILE
@@ -77,7 +86,7 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
     except DAMAGES as error:
         raise BundleError(f"{folder / name}: damaged ({_reason(error)}); it was not loaded") from None
     return BundleContent(
-        schema, encoder, target_encoder, documents["metrics.json"], documents["example.json"], distribution
+        schema, encoder, target_encoder, documents["metrics.json"], documents["example.json"], inputs, distribution
     )
 
 
@@ -88,8 +97,8 @@ def read_schema(document: Mapping[str, Any], where: str) -> Schema:
         BundleError: it is of another format or damaged; the sentence begins with `where`.
     """
     found = document.get("format")
-    if found != FORMAT or isinstance(found, bool):
-        raise BundleError(f"{where}: the bundle's format is {str(found)[:20]!r}, this version reads {FORMAT}")
+    if found not in FORMATS or isinstance(found, bool):
+        raise BundleError(f"{where}: the bundle's format is {str(found)[:20]!r}, this version reads 1 to {FORMAT}")
     try:
         schema = _checked(Schema, Schema.from_json(dict(document)))
         _check_schema(schema)
@@ -109,6 +118,26 @@ def _distribution(document: dict[str, Any], encoder: FeatureEncoder) -> Distribu
     if not distribution.fits(encoder):
         raise ValueError("it is about other columns than encoder.json")
     return distribution
+
+
+def specs_of(encoder: FeatureEncoder, names: Sequence[str]) -> tuple[InputSpec, ...]:
+    """What the inputs of these names are like.
+
+    Raises:
+        ValueError: the encoder does not make one of them.
+    """
+    known = {spec.name: spec for spec in encoder.inputs}
+    if not names or len(set(names)) != len(names) or not known.keys() >= set(names):
+        raise ValueError(f"inputs: the network can take {', '.join(known)}, each once")
+    return tuple(known[name] for name in names)
+
+
+def _read_inputs(documents: Mapping[str, Mapping[str, Any]], encoder: FeatureEncoder) -> tuple[str, ...]:
+    if documents[SCHEMA_FILE]["format"] == 1:
+        return INPUTS_OF_FORMAT_1
+    names: tuple[str, ...] = _checked(tuple[str, ...], tuple(documents["encoder.json"]["inputs"]))
+    specs_of(encoder, names)
+    return names
 
 
 def _check_schema(schema: Schema) -> None:

@@ -1,4 +1,4 @@
-"""The cells of a request into the network's inputs: what `FeatureEncoder.transform` gives, without a data frame."""
+"""The cells of a request into named inputs: what `FeatureEncoder.transform` gives, without a data frame."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from orchestrator.data.encoder import (
 )
 from orchestrator.data.schema import Column, ColumnKind, Schema
 from orchestrator.errors import InvalidValueError
+from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs
 
 Cell = str | int | float | bool | None
 Columns = dict[str, list[Cell]]
@@ -87,22 +88,21 @@ class ColumnarEncoder:
         self._parsed: _Memory[float | None] = _Memory(parse_number)
         self._codes = [(item.column, _code_memory(item.categories)) for item in encoder.categorical]
 
-    def encode(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def encode(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> Inputs:
         """Encodes rows.
 
         Args:
             columns: the cells of each of the schema's columns; there may be more columns.
             rows: the length of each of them.
 
-        Returns:
-            float32 [rows, numeric_width] and int64 [rows, categorical features].
-
         Raises:
             InvalidValueError: a required column is missing or a value does not fit its column.
         """
         if not self._names <= columns.keys():
             check_columns(self._schema, list(columns))
-        return self._encode_numbers(columns, rows), self._encode_categories(columns, rows)
+        return Inputs(
+            {NUMERIC: self._encode_numbers(columns, rows), CATEGORICAL: self._encode_categories(columns, rows)}
+        )
 
     def _encode_numbers(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> NDArray[np.float32]:
         collected = self._collect(columns)

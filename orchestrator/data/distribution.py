@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from orchestrator.data.encoder import FIRST_CATEGORY, MISSING, UNKNOWN, FeatureEncoder
 from orchestrator.data.schema import Schema
+from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs
 
 FREQUENT_CATEGORIES = 20
 EMPTY_BIN_ROWS = 0.5
-Inputs = tuple[str, int, int | None]
+# name of an input, a column in it, and another one or a number of codes
+Place = tuple[str, int, int | None]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class NumericBins:
             raise ValueError("edges must ascend, and there must be one more interval than edges, with its rows")
 
     @property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> Place:
         """Which of the network's inputs it is about."""
-        return "numeric", self.place, self.missing
+        return NUMERIC, self.place, self.missing
 
     @classmethod
     def of(cls, numeric: NDArray[np.float32], place: int, missing: int | None) -> NumericBins:
@@ -53,9 +55,9 @@ class NumericBins:
         edges = _edges(numeric[:, place] if missing is None else numeric[numeric[:, missing] == 0, place])
         return cls(place, missing, tuple(edges.tolist()), tuple(_count(numeric, place, missing, edges).tolist()))
 
-    def count(self, numeric: NDArray[np.float32], _categorical: NDArray[np.int64]) -> NDArray[np.int64]:
+    def count(self, inputs: Inputs) -> NDArray[np.int64]:
         """Encoded rows in each bin: int64 [bins]."""
-        return _count(numeric, self.place, self.missing, np.array(self.edges, dtype=np.float32))
+        return _count(inputs[NUMERIC], self.place, self.missing, np.array(self.edges, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ class CategoryBins:
             raise ValueError("each code must be that of a category, with its rows")
 
     @property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> Place:
         """Which of the network's inputs it is about."""
-        return "categorical", self.place, self.cardinality
+        return CATEGORICAL, self.place, self.cardinality
 
     @classmethod
     def of(cls, categorical: NDArray[np.int64], place: int, cardinality: int) -> CategoryBins:
@@ -94,9 +96,9 @@ class CategoryBins:
         counts = [*totals[frequent].tolist(), int(totals[others].sum()), int(totals[UNKNOWN]), int(totals[MISSING])]
         return cls(place, cardinality, tuple(frequent.tolist()), tuple(counts))
 
-    def count(self, _numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.int64]:
+    def count(self, inputs: Inputs) -> NDArray[np.int64]:
         """Encoded rows in each bin: int64 [bins]."""
-        return np.bincount(self._bin_of_code[categorical[:, self.place]], minlength=len(self.counts))
+        return np.bincount(self._bin_of_code[inputs[CATEGORICAL][:, self.place]], minlength=len(self.counts))
 
     @cached_property
     def _bin_of_code(self) -> NDArray[np.int64]:
@@ -119,37 +121,31 @@ class Distribution:
         return {name: bins.counts for name, bins in self.bins.items()}
 
     @classmethod
-    def of(
-        cls, schema: Schema, encoder: FeatureEncoder, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
-    ) -> Distribution:
-        """The distribution of encoded rows: float32 [rows, numeric_width] and int64 [rows, categorical features]."""
-        inputs = _inputs(encoder)
+    def of(cls, schema: Schema, encoder: FeatureEncoder, inputs: Inputs) -> Distribution:
+        """The distribution of encoded rows."""
+        places = _places(encoder)
         found: dict[str, NumericBins | CategoryBins] = {}
         for column in schema.columns:
-            if column.name not in inputs:
+            if column.name not in places:
                 continue
-            kind, place, other = inputs[column.name]
-            if kind == "numeric":
-                found[column.name] = NumericBins.of(numeric, place, other)
+            name, place, other = places[column.name]
+            if name == NUMERIC:
+                found[column.name] = NumericBins.of(inputs[NUMERIC], place, other)
             else:
-                found[column.name] = CategoryBins.of(categorical, place, encoder.cardinalities[place])
+                found[column.name] = CategoryBins.of(inputs[CATEGORICAL], place, encoder.cardinalities[place])
         return cls(found)
 
-    def bin_rows(self, numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    def bin_rows(self, inputs: Inputs) -> dict[str, NDArray[np.int64]]:
         """How many of some encoded rows are in each bin.
-
-        Args:
-            numeric: float32 [rows, numeric_width].
-            categorical: int64 [rows, categorical features].
 
         Returns:
             int64 [bins] by column; each sums to the number of rows.
         """
-        return {name: bins.count(numeric, categorical) for name, bins in self.bins.items()}
+        return {name: bins.count(inputs) for name, bins in self.bins.items()}
 
     def fits(self, encoder: FeatureEncoder) -> bool:
         """Whether it is about the inputs that this encoder makes."""
-        return {name: bins.inputs for name, bins in self.bins.items()} == _inputs(encoder)
+        return {name: bins.inputs for name, bins in self.bins.items()} == _places(encoder)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
@@ -192,12 +188,12 @@ def population_stability_index(expected: Sequence[int] | NDArray[Any], actual: S
 def _bins(item: dict[str, Any]) -> NumericBins | CategoryBins:
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
     kind = values.pop("kind")
-    if kind not in ("numeric", "categorical"):
+    if kind not in (NUMERIC, CATEGORICAL):
         raise ValueError(f"unknown kind of column: {kind!r}")
-    return NumericBins(**values) if kind == "numeric" else CategoryBins(**values)
+    return NumericBins(**values) if kind == NUMERIC else CategoryBins(**values)
 
 
-def _inputs(encoder: FeatureEncoder) -> dict[str, Inputs]:
+def _places(encoder: FeatureEncoder) -> dict[str, Place]:
     """By column: the first float input and the one for missing values, or the code input and its number of codes."""
     places: dict[str, int] = {}
     missing: dict[str, int] = {}
@@ -207,9 +203,9 @@ def _inputs(encoder: FeatureEncoder) -> dict[str, Inputs]:
         if feature.indicator:
             missing.setdefault(feature.column, position + 1)
         position += 2 if feature.indicator else 1
-    found: dict[str, Inputs] = {name: ("numeric", place, missing.get(name)) for name, place in places.items()}
+    found: dict[str, Place] = {name: (NUMERIC, place, missing.get(name)) for name, place in places.items()}
     for place, category in enumerate(encoder.categorical):
-        found[category.column] = ("categorical", place, category.cardinality)
+        found[category.column] = (CATEGORICAL, place, category.cardinality)
     return found
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.values import category_key, category_keys, to_numbers, to_timestamps
 from orchestrator.data.schema import Column, ColumnKind, Schema, Task
 from orchestrator.errors import InvalidValueError
+from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs, InputSpec
 
 # no training row is farther than sqrt(rows) deviations off; a typing error of 1e300 must not become infinite
 MAX_SCALED = 1e4
@@ -55,7 +56,7 @@ class CategoricalFeature:
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """Turns a data frame with the schema's columns into the network's two inputs."""
+    """Turns a data frame with the schema's columns into named inputs."""
 
     numeric: tuple[NumericFeature, ...]
     categorical: tuple[CategoricalFeature, ...]
@@ -70,11 +71,16 @@ class FeatureEncoder:
         """Number of codes of each categorical input."""
         return tuple(feature.cardinality for feature in self.categorical)
 
-    def transform(self, schema: Schema, frame: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Encodes rows; columns may come in any order and there may be more of them.
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """What it makes of rows."""
+        return (
+            InputSpec(NUMERIC, "float32", (self.numeric_width,)),
+            InputSpec(CATEGORICAL, "int64", (len(self.categorical),), self.cardinalities),
+        )
 
-        Returns:
-            float32 [rows, numeric_width] and int64 [rows, categorical features].
+    def transform(self, schema: Schema, frame: pd.DataFrame) -> Inputs:
+        """Encodes rows; columns may come in any order and there may be more of them.
 
         Raises:
             InvalidValueError: a required column is missing or a value does not fit its column.
@@ -98,7 +104,7 @@ class FeatureEncoder:
         codes = np.empty((len(frame), len(self.categorical)), dtype=np.int64)
         for index, category in enumerate(self.categorical):
             codes[:, index] = _category_codes(frame[category.column], category.categories)
-        return numbers, codes
+        return Inputs({NUMERIC: numbers, CATEGORICAL: codes})
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.inputs import Inputs
+
 
 @dataclass(frozen=True)
 class Examples:
     """Encoded rows.
 
     Attributes:
-        numeric: float32 [rows, numeric width], standardised.
-        categorical: int64 [rows, categorical features], codes.
+        inputs: of the network.
         target: int64 [rows] class numbers, or float32 [rows] standardised values.
     """
 
-    numeric: NDArray[np.float32]
-    categorical: NDArray[np.int64]
+    inputs: Inputs
     target: NDArray[np.int64] | NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -28,7 +28,11 @@ class Examples:
 
     def between(self, start: int, stop: int) -> Examples:
         """Consecutive rows, without a copy."""
-        return Examples(self.numeric[start:stop], self.categorical[start:stop], self.target[start:stop])
+        return Examples(self.inputs.between(start, stop), self.target[start:stop])
+
+    def take(self, rows: NDArray[np.int64]) -> Examples:
+        """The given rows, as a copy."""
+        return Examples(self.inputs.take(rows), self.target[rows])
 
     @classmethod
     def joined(cls, parts: Sequence[Examples]) -> Examples:
@@ -36,7 +40,6 @@ class Examples:
         if len(parts) == 1:
             return parts[0]
         return cls(
-            np.concatenate([part.numeric for part in parts]),
-            np.concatenate([part.categorical for part in parts]),
+            Inputs.joined([part.inputs for part in parts]),
             np.concatenate([part.target for part in parts]),
         )

@@ -99,8 +99,9 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
 
     def encode(positions: NDArray[np.int64]) -> Examples:
         part = rows.iloc[positions]
-        numeric, codes = encoder.transform(schema, part)
-        return Examples(numeric, codes, encode_target(schema, target_encoder, part[schema.target.name]))
+        return Examples(
+            encoder.transform(schema, part), encode_target(schema, target_encoder, part[schema.target.name])
+        )
 
     return MemoryDataset(
         name=table.name,

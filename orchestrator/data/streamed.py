@@ -31,6 +31,7 @@ from orchestrator.data.raw import JsonValue
 from orchestrator.data.schema import Schema, Target, Task
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
+from orchestrator.inputs import Inputs
 
 PARTS = tuple(Part)
 
@@ -65,8 +66,8 @@ class StreamedDataset:
         codes, keys = category_keys(rows[target])
         rows = rows[np.array([key is not None for key in keys], dtype=bool)[codes]].reset_index(drop=True)
         try:
-            numeric, categorical = self.encoder.transform(self.schema, rows)
-            return Examples(numeric, categorical, encode_target(self.schema, self.target_encoder, rows[target]))
+            inputs = self.encoder.transform(self.schema, rows)
+            return Examples(inputs, encode_target(self.schema, self.target_encoder, rows[target]))
         except (InvalidValueError, KeyError) as error:
             raise DataError(f"{self.folder.pieces[number]}: changed while it was used ({error})") from None
 
@@ -89,8 +90,7 @@ class StreamedDataset:
         """See `Dataset`."""
         is_class = self.schema.target.task.is_classification
         return Examples(
-            np.empty((0, self.encoder.numeric_width), np.float32),
-            np.empty((0, len(self.encoder.categorical)), np.int64),
+            Inputs({spec.name: spec.zeros(0) for spec in self.encoder.inputs}),
             np.empty(0, np.int64) if is_class else np.empty(0, np.float32),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,11 @@ from torch import nn
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.data import Dataset, Examples, Task
 from orchestrator.errors import TrackingError
+from orchestrator.networks import inputs_taken
 from orchestrator.tracking.registry import Figure, Registration, register_bundle
 from orchestrator.training import (
     EVALUATION_BATCH,
-    Batches,
+    Batch,
     EpochReport,
     Metric,
     TrialSpec,
@@ -48,8 +49,13 @@ class Answers:
     @classmethod
     def of(cls, network: nn.Module, rows: Iterable[Examples], task: Task) -> Answers:
         """Of all chunks of rows, on the CPU."""
-        batches = (batch for part in rows for batch in Batches.of(part, task, "cpu").split(EVALUATION_BATCH))
-        return cls(*network_answers(network, batches))
+
+        def batches() -> Iterator[Batch]:
+            for part in rows:
+                names = inputs_taken(network, part.inputs.arrays.keys())
+                yield from Batch.of(part, names, task, "cpu").split(EVALUATION_BATCH)
+
+        return cls(*network_answers(network, batches()))
 
 
 @dataclass(frozen=True)

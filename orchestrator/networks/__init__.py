@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
+    from orchestrator.networks.arguments import inputs_taken
     from orchestrator.networks.custom import never_read, settings_asked_for
     from orchestrator.networks.families import build_network
     from orchestrator.networks.inputs import FeatureInput, FeatureShape
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazily(
         __name__,
+        arguments=["inputs_taken"],
         custom=["never_read", "settings_asked_for"],
         families=["build_network"],
         inputs=["FeatureInput", "FeatureShape"],
@@ -26,6 +28,7 @@ __all__ = [
     "FeatureInput",
     "FeatureShape",
     "build_network",
+    "inputs_taken",
     "is_custom",
     "known_architecture",
     "never_read",

@@ -8,8 +8,9 @@ The contract has two arguments, twice:
 
 `shape` tells the widths of inputs and output, `settings` holds what `--set NAME=VALUE` or the search space gives.
 `forward` takes float32 [batch, shape.numeric] and int64 [batch, len(shape.cardinalities)] and returns
-float32 [batch, shape.outputs]: logits, or a standardised value for regression. The network must be exportable by
-`torch.export`; after that the class is needed no more to load or serve the model.
+float32 [batch, shape.outputs]: logits, or a standardised value for regression. It may also name the inputs that it
+wants, see `inputs_taken`, and have a method `fit_inputs`, see `orchestrator.training.loop`. The network must be
+exportable by `torch.export`; after that the class is needed no more to load or serve the model.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from torch import nn
 
 from orchestrator.errors import ArchitectureError, did_you_mean
+from orchestrator.networks.arguments import inputs_taken
 from orchestrator.networks.inputs import FeatureShape
 
 if TYPE_CHECKING:
@@ -155,16 +157,16 @@ def _import_class(architecture: str) -> type[nn.Module]:
 
 def _check_output(architecture: str, network: nn.Module, shape: FeatureShape) -> None:
     rows = 2
-    numeric = torch.zeros(rows, shape.numeric)
-    categorical = torch.zeros(rows, len(shape.cardinalities), dtype=torch.int64)
+    names = inputs_taken(network, shape.names)
+    inputs = {spec.name: torch.from_numpy(spec.zeros(rows)) for spec in shape.inputs}
     was_training = network.training
     network.eval()
     try:
         with torch.no_grad():
-            output = network(numeric, categorical)
+            output = network(*(inputs[name] for name in names))
     except Exception as error:  # the user's code may raise anything
         raise ArchitectureError(
-            f"{architecture}.forward(numeric, categorical) raised {type(error).__name__}: {error}"
+            f"{architecture}.forward({', '.join(names)}) raised {type(error).__name__}: {error}"
         ) from error
     network.train(was_training)
     wanted = (rows, shape.outputs)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from orchestrator.inputs import CATEGORICAL, NUMERIC, InputSpec
+
 MAX_EMBEDDING_WIDTH = 50
 
 
@@ -16,14 +18,39 @@ class FeatureShape:
     """What a network has to know of the data.
 
     Attributes:
-        numeric: width of the float input.
-        cardinalities: number of codes of each categorical input; code 0 is a category never seen in training.
+        inputs: what it may take, by name.
         outputs: width of the output: 1 logit (binary), one logit per class, or 1 standardised value (regression).
     """
 
-    numeric: int
-    cardinalities: tuple[int, ...]
+    inputs: tuple[InputSpec, ...]
     outputs: int
+
+    @classmethod
+    def of_table(cls, numeric: int, cardinalities: tuple[int, ...], outputs: int) -> FeatureShape:
+        """Of numbers and categories; see the attributes."""
+        specs = (
+            InputSpec(NUMERIC, "float32", (numeric,)),
+            InputSpec(CATEGORICAL, "int64", (len(cardinalities),), cardinalities),
+        )
+        return cls(specs, outputs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the inputs."""
+        return tuple(spec.name for spec in self.inputs)
+
+    @property
+    def numeric(self) -> int:
+        """Width of the input `numeric`."""
+        return self._spec(NUMERIC).shape[0] or 0
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Number of codes of each column of `categorical`; code 0 is a category never seen in training."""
+        return self._spec(CATEGORICAL).codes
+
+    def _spec(self, name: str) -> InputSpec:
+        return next(spec for spec in self.inputs if spec.name == name)
 
 
 def embedding_width(cardinality: int) -> int:

@@ -14,8 +14,11 @@ from ray.data.block import Block, BlockAccessor, BlockMetadata
 
 from orchestrator.data import Dataset, Examples, Part, Pieces
 from orchestrator.errors import ExecutionError, OrchestratorError
+from orchestrator.inputs import Inputs
 
-COLUMNS = ("numeric", "categorical", "target")
+TARGET = "target"
+# of a dimension that differs between rows, for the size of blocks
+USUAL_LENGTH = 64
 
 
 class PieceDatasource(Datasource):  # type: ignore[misc]
@@ -53,14 +56,13 @@ class PieceDatasource(Datasource):  # type: ignore[misc]
         ]
 
     def _row_bytes(self) -> int:
-        encoder = self._dataset.encoder
-        return 4 * encoder.numeric_width + 8 * len(encoder.categorical) + 8
+        return sum(spec.zeros(1, USUAL_LENGTH).nbytes for spec in self._dataset.encoder.inputs) + 8
 
 
 def _read_block(shared: Any, number: int) -> Iterable[Block]:  # noqa: ANN401
     pieces: Pieces = ray.get(shared)
     examples = pieces.read(number, Part.TRAIN)
-    columns = {name: getattr(examples, name) for name in COLUMNS}
+    columns = {**examples.inputs.arrays, TARGET: examples.target}
     # a tensor without width is no column for Arrow
     return [BlockAccessor.batch_to_block({name: column for name, column in columns.items() if column.size})]
 
@@ -92,23 +94,20 @@ class RayStream:
         self, dataset: Dataset, rows: DataIterator, validation: Sequence[Any], rank: int, workers: int
     ) -> None:
         """Args:
-        dataset: for the shapes.
+        dataset: for its inputs.
         rows: this worker's iterator.
         validation: references to `Examples`, of all workers.
         rank, workers: which of them are this worker's.
         """
-        self._empty, self._rows = dataset.no_rows(), rows
+        self._specs, self._rows = dataset.encoder.inputs, rows
         self._validation = validation[rank::workers]
 
     def train(self, epoch: int, seed: int) -> Iterator[Examples]:
         """See `Stream`."""
         for block in self._rows.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
-            count = len(block["target"])
-            parts = {
-                name: block[name] if name in block else np.empty((count, 0), getattr(self._empty, name).dtype)
-                for name in COLUMNS
-            }
-            yield Examples(**parts)
+            count = len(block[TARGET])
+            arrays = {spec.name: block.get(spec.name, spec.zeros(count)) for spec in self._specs}
+            yield Examples(Inputs(arrays), block[TARGET])
 
     def validation(self) -> Iterator[Examples]:
         """See `Stream`."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.training.outputs import evaluate
     from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_backend
     from orchestrator.training.report import EpochReport
-    from orchestrator.training.rows import EVALUATION_BATCH, Batches
+    from orchestrator.training.rows import EVALUATION_BATCH, Batch
     from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec, spec_from_parameters
     from orchestrator.training.state import TrialState, graft, pack_state, unpack_state
 else:
@@ -25,7 +25,7 @@ else:
         outputs=["evaluate"],
         ranks=["ProcessGroupRanks", "Ranks", "process_group_backend"],
         report=["EpochReport"],
-        rows=["EVALUATION_BATCH", "Batches"],
+        rows=["EVALUATION_BATCH", "Batch"],
         spec=["SHARED_PARAMETERS", "TrialSpec", "spec_from_parameters"],
         state=["TrialState", "graft", "pack_state", "unpack_state"],
     )
@@ -33,7 +33,7 @@ else:
 __all__ = [
     "EVALUATION_BATCH",
     "SHARED_PARAMETERS",
-    "Batches",
+    "Batch",
     "BestWeights",
     "EpochReport",
     "Metric",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,19 @@ from torch import Tensor, nn
 
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
-from orchestrator.networks import FeatureShape, build_network, is_custom
+from orchestrator.networks import FeatureShape, build_network, inputs_taken, is_custom
 from orchestrator.training.metrics import Metric, find_metric
 from orchestrator.training.optimization import Loss, Optimization, loss_function
 from orchestrator.training.outputs import evaluate
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
-from orchestrator.training.rows import Batches, Step, TrialRows
+from orchestrator.training.rows import Batch, Step, TrialRows, as_tensor
 from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import TrialState, random_state, set_random_state
 from orchestrator.training.streams import Stream, trial_rows
+
+# of data that has to be read
+FITTED_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class EpochHooks:
 
 def feature_shape(dataset: Dataset) -> FeatureShape:
     """What a network for this data set looks like from outside."""
-    return FeatureShape(dataset.encoder.numeric_width, dataset.encoder.cardinalities, dataset.schema.outputs)
+    return FeatureShape(dataset.encoder.inputs, dataset.schema.outputs)
 
 
 def train_trial(
@@ -76,10 +79,27 @@ def train_trial(
     """
     ranks = ranks or Ranks()
     torch.manual_seed(spec.seed)
-    network = build_network(spec.architecture, feature_shape(dataset), spec.settings).to(device)
-    rows = trial_rows(dataset, spec, device, ranks, stream)
+    shape = feature_shape(dataset)
+    network = build_network(spec.architecture, shape, spec.settings)
+    names = inputs_taken(network, shape.names)
+    fit_inputs(network, names, dataset)
+    network = network.to(device)
+    rows = trial_rows(dataset, names, spec, device, ranks, stream)
     hooks = EpochHooks(on_best, on_epoch)
     yield from train_network(spec, dataset, network, rows, ranks, hooks, device, resume)
+
+
+def fit_inputs(network: nn.Module, names: Sequence[str], dataset: Dataset) -> None:
+    """Calls a network's `fit_inputs`, if it has one, with training inputs by name: all, or some from all over the data.
+
+    It may set the values of buffers, such as quantiles of the inputs; their shapes have to be right before. All workers
+    of a trial call it with the same rows, also when a trial is gone on with, whose buffers are then replaced.
+    """
+    fit = getattr(network, "fit_inputs", None)
+    if fit is not None:
+        rows = dataset.some_training_rows(FITTED_ROWS).inputs
+        with torch.no_grad():
+            fit({name: as_tensor(rows[name]) for name in names})
 
 
 def train_network(
@@ -179,7 +199,7 @@ def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Opti
         batch, ranks.present = part.batch, part.share
         with ranks.accumulate(network, more=position < len(step.parts)):
             with optimization.autocast():
-                value = loss(network(batch.numeric, batch.categorical), batch.target)
+                value = loss(batch.answered_by(network), batch.target)
             # gradients are averaged over the workers: the mean over the global batch is a sum of their parts
             optimization.backward(value * (ranks.size / step.rows))
         total += value.detach()
@@ -205,12 +225,12 @@ def _validate(
 
 
 @torch.no_grad()
-def network_answers(network: nn.Module, batches: Iterable[Batches]) -> tuple[NDArray[np.float32], NDArray[np.generic]]:
+def network_answers(network: nn.Module, batches: Iterable[Batch]) -> tuple[NDArray[np.float32], NDArray[np.generic]]:
     """What the network computes in evaluation mode, float32 [rows, outputs], and the targets of the rows, [rows]."""
     network.eval()
     outputs, targets = [], []
     for batch in batches:
-        outputs.append(network(batch.numeric, batch.categorical).float().cpu())
+        outputs.append(batch.answered_by(network).float().cpu())
         targets.append(batch.target.cpu())
     return torch.cat(outputs).numpy(), torch.cat(targets).numpy()
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from orchestrator.data import Examples, Schema, Task
+from orchestrator.data import Examples, Task
 from orchestrator.training.ranks import Ranks, Share
 from orchestrator.training.spec import TrialSpec
 
@@ -21,43 +20,46 @@ EVALUATION_BATCH = 8192
 
 
 @dataclass(frozen=True)
-class Batches:
-    """The tensors of a part of the data, or of a batch: numeric, categorical and target, of equal length."""
+class Batch:
+    """Rows as tensors.
 
-    numeric: Tensor
-    categorical: Tensor
+    Attributes:
+        inputs: by name, those that the network takes, in the order of its arguments.
+        target: of equal length.
+    """
+
+    inputs: Mapping[str, Tensor]
     target: Tensor
 
     @classmethod
-    def of(cls, examples: Examples, task: Task, device: str) -> Batches:
+    def of(cls, examples: Examples, names: Sequence[str], task: Task, device: str) -> Batch:
         """Tensors over the same memory on a CPU, copies elsewhere; binary targets become float32."""
-        target = _tensor(examples.target)
+        target = as_tensor(examples.target)
         return cls(
-            _tensor(examples.numeric).to(device),
-            _tensor(examples.categorical).to(device),
+            {name: as_tensor(examples.inputs[name]).to(device) for name in names},
             (target.float() if task is Task.BINARY else target).to(device),
         )
 
     def __len__(self) -> int:
         return len(self.target)
 
-    def take(self, rows: Tensor) -> Batches:
-        """The given rows (int64) as a batch."""
-        return Batches(self.numeric[rows], self.categorical[rows], self.target[rows])
+    def take(self, rows: Tensor) -> Batch:
+        """The given rows (int64)."""
+        return Batch({name: tensor[rows] for name, tensor in self.inputs.items()}, self.target[rows])
 
-    def between(self, start: int, stop: int) -> Batches:
+    def between(self, start: int, stop: int) -> Batch:
         """Consecutive rows, without a copy."""
-        return Batches(self.numeric[start:stop], self.categorical[start:stop], self.target[start:stop])
+        return Batch({name: tensor[start:stop] for name, tensor in self.inputs.items()}, self.target[start:stop])
 
-    def split(self, size: int) -> Iterator[Batches]:
-        """Consecutive batches of at most `size` rows, without a copy."""
-        for parts in zip(
-            torch.split(self.numeric, size),
-            torch.split(self.categorical, size),
-            torch.split(self.target, size),
-            strict=True,
-        ):
-            yield Batches(*parts)
+    def split(self, size: int) -> Iterator[Batch]:
+        """Consecutive batches of at most `size` rows, without a copy; one without rows if there are none."""
+        for start in range(0, max(1, len(self)), size):
+            yield self.between(start, start + size)
+
+    def answered_by(self, network: nn.Module) -> Tensor:
+        """What a network computes: float32 [rows, outputs]."""
+        outputs: Tensor = network(*self.inputs.values())
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Portion:
         share: their start and stop among the rows of all workers, and how many those are.
     """
 
-    batch: Batches
+    batch: Batch
     share: Share
 
 
@@ -100,7 +102,7 @@ class TrialRows(Protocol):
     def epoch(self) -> Iterator[Step]:
         """The steps of the next epoch."""
 
-    def validation(self) -> Iterator[Batches]:
+    def validation(self) -> Iterator[Batch]:
         """This worker's share of the validation rows."""
 
     def order(self) -> Tensor:
@@ -114,12 +116,18 @@ class MemoryRows:
     """Rows that lie in memory, shuffled anew for each epoch; the order depends on the trial's seed alone."""
 
     def __init__(
-        self, schema: Schema, train: Examples, validation: Examples, spec: TrialSpec, device: str, ranks: Ranks
+        self,
+        train: Examples,
+        validation: Examples,
+        names: Sequence[str],
+        task: Task,
+        spec: TrialSpec,
+        device: str,
+        ranks: Ranks,
     ) -> None:
-        task = schema.target.task
-        self._train = Batches.of(train, task, device)
+        self._train = Batch.of(train, names, task, device)
         start, stop, _ = ranks.share(len(validation))
-        self._validation = Batches.of(validation.between(start, stop), task, device)
+        self._validation = Batch.of(validation.between(start, stop), names, task, device)
         self._bounds = batch_bounds(len(train), spec.batch_size)
         self._order = torch.Generator().manual_seed(spec.seed)
         self._device, self._ranks, self._accumulation = device, ranks, spec.accumulation
@@ -155,7 +163,7 @@ class MemoryRows:
             share = self._ranks.share(stop - start)
             yield Portion(self._train.take(rows[start:stop][slice(*share[:2])]), share)
 
-    def validation(self) -> Iterator[Batches]:
+    def validation(self) -> Iterator[Batch]:
         """See `TrialRows`."""
         return self._validation.split(EVALUATION_BATCH)
 
@@ -169,7 +177,8 @@ def batch_bounds(rows: int, batch_size: int) -> list[tuple[int, int]]:
     return bounds
 
 
-def _tensor(array: NDArray[np.generic]) -> Tensor:
+def as_tensor(array: NDArray[Any]) -> Tensor:
+    """A tensor over the same memory."""
     if array.flags.writeable:
         return torch.from_numpy(array)
     # arrays from Ray's object store are read-only; torch only warns, and nothing here writes to them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from orchestrator.data import Dataset, Examples, Part, Pieces
 from orchestrator.training.ranks import Ranks
-from orchestrator.training.rows import EVALUATION_BATCH, Batches, MemoryRows, Portion, Step, TrialRows, batch_bounds
+from orchestrator.training.rows import EVALUATION_BATCH, Batch, MemoryRows, Portion, Step, TrialRows, batch_bounds
 from orchestrator.training.spec import TrialSpec
 
 # rows among which a batch is drawn, besides the order of the chunks
@@ -56,8 +56,10 @@ class StreamedRows:
     otherwise it is a little smaller. Which rows come together depends on how the chunks arrive.
     """
 
-    def __init__(self, dataset: Dataset, stream: Stream, spec: TrialSpec, device: str, ranks: Ranks) -> None:
-        self._dataset, self._stream, self._device, self._ranks = dataset, stream, device, ranks
+    def __init__(
+        self, dataset: Dataset, stream: Stream, names: Sequence[str], spec: TrialSpec, device: str, ranks: Ranks
+    ) -> None:
+        self._dataset, self._stream, self._names, self._device, self._ranks = dataset, stream, names, device, ranks
         self._seed, self._accumulation = spec.seed, spec.accumulation
         self._batch = max(1, spec.batch_size // ranks.size)
         # one row alone would break batch norm
@@ -89,7 +91,7 @@ class StreamedRows:
             yield Step(mine * self._ranks.size, tuple(self._parts(self._on_device(examples))))
         self._count = max(1, seen * self._ranks.size)
 
-    def validation(self) -> Iterator[Batches]:
+    def validation(self) -> Iterator[Batch]:
         """See `TrialRows`."""
         empty = True
         for examples in self._stream.validation():
@@ -108,10 +110,10 @@ class StreamedRows:
         """See `TrialRows`."""
         self._epoch = int.from_bytes(bytes(order.tolist()), "little")
 
-    def _on_device(self, examples: Examples) -> Batches:
-        return Batches.of(examples, self._dataset.schema.target.task, self._device)
+    def _on_device(self, examples: Examples) -> Batch:
+        return Batch.of(examples, self._names, self._dataset.schema.target.task, self._device)
 
-    def _parts(self, batch: Batches) -> Iterator[Portion]:
+    def _parts(self, batch: Batch) -> Iterator[Portion]:
         size, rank = self._ranks.size, self._ranks.rank
         # all workers have equally many rows, so their parts agree; one row alone would break batch norm
         for start, stop in batch_bounds(len(batch), max(2, math.ceil(len(batch) / self._accumulation))):
@@ -119,16 +121,27 @@ class StreamedRows:
             yield Portion(batch.between(start, stop), (rank * count, (rank + 1) * count, size * count))
 
 
-def trial_rows(dataset: Dataset, spec: TrialSpec, device: str, ranks: Ranks, stream: Stream | None) -> TrialRows:
-    """The rows of a trial, in memory or as they are read; without a stream this process reads them."""
+def trial_rows(
+    dataset: Dataset, names: Sequence[str], spec: TrialSpec, device: str, ranks: Ranks, stream: Stream | None = None
+) -> TrialRows:
+    """The rows of a trial, in memory or as they are read.
+
+    Args:
+        dataset: of the trial.
+        names: of the inputs that its network takes, in the order of its arguments.
+        spec: its batches and their order.
+        device: where the network is.
+        ranks: who trains it.
+        stream: where rows come from if they have to be read; this process reads them if it is left out.
+    """
     if dataset.pieces is not None:
-        return StreamedRows(dataset, stream or LocalStream(dataset.pieces), spec, device, ranks)
+        return StreamedRows(dataset, stream or LocalStream(dataset.pieces), names, spec, device, ranks)
     train, validation = (Examples.joined(list(dataset.rows(part))) for part in (Part.TRAIN, Part.VALIDATION))
-    return MemoryRows(dataset.schema, train, validation, spec, device, ranks)
+    return MemoryRows(train, validation, names, dataset.schema.target.task, spec, device, ranks)
 
 
 def mixed(chunks: Iterator[Examples], batch: int, random: np.random.Generator) -> Iterator[Examples]:
-    """Batches of exactly `batch` rows, drawn without replacement from pools of rows; the last one is shorter.
+    """Batch of exactly `batch` rows, drawn without replacement from pools of rows; the last one is shorter.
 
     Args:
         chunks: of any lengths.
@@ -153,7 +166,7 @@ def mixed(chunks: Iterator[Examples], batch: int, random: np.random.Generator) -
 def _shuffled(pool: list[Examples], random: np.random.Generator) -> Examples:
     rows = Examples.joined(pool)
     order = random.permutation(len(rows))
-    return Examples(rows.numeric[order], rows.categorical[order], rows.target[order])
+    return rows.take(order)
 
 
 def _batches(rows: Examples, batch: int, stop: int) -> Iterator[Examples]:

@@ -20,6 +20,7 @@ from crafted import CANARY, fuzz, members_of, stored
 from torch import nn
 
 from orchestrator.bundle.archive import export_network
+from orchestrator.networks import FeatureShape
 
 
 class Small(nn.Module):
@@ -39,7 +40,7 @@ class Small(nn.Module):
 def small_archive() -> bytes:
     """As `export_network` writes it, but by Python, so that it can be taken apart."""
     with tempfile.TemporaryDirectory() as folder:
-        export_network(Small(), 2, 2, Path(folder) / "network.pt2")
+        export_network(Small(), FeatureShape.of_table(2, (2, 2), 1).inputs, Path(folder) / "network.pt2")
         return stored(members_of((Path(folder) / "network.pt2").read_bytes()))
 
 

@@ -25,9 +25,15 @@ def by_hand(spec, dataset):
     torch.manual_seed(spec.seed)
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     optimizer = torch.optim.Adam(network.parameters(), lr=spec.learning_rate)
-    numeric, categorical = torch.from_numpy(dataset.train.numeric), torch.from_numpy(dataset.train.categorical)
+    numeric, categorical = (
+        torch.from_numpy(dataset.train.inputs["numeric"]),
+        torch.from_numpy(dataset.train.inputs["categorical"]),
+    )
     target = torch.from_numpy(dataset.train.target).float()
-    validation = torch.from_numpy(dataset.validation.numeric), torch.from_numpy(dataset.validation.categorical)
+    validation = (
+        torch.from_numpy(dataset.validation.inputs["numeric"]),
+        torch.from_numpy(dataset.validation.inputs["categorical"]),
+    )
     while True:
         started = time.perf_counter()
         network.train()

@@ -34,14 +34,14 @@ class Model:
         self.parse, self.predictions = parse_rows, predictions
         if execution == "onnx":
             with tempfile.TemporaryDirectory() as scratch:
-                convert(folder / TORCH_FILE, Path(scratch) / "network.onnx")
+                convert(folder / TORCH_FILE, Path(scratch) / "network.onnx", bundle.inputs)
                 self.network = load_onnx(Path(scratch) / "network.onnx")
         else:
-            self.network = load_torch(folder / TORCH_FILE)
+            self.network = load_torch(folder / TORCH_FILE, bundle.inputs)
 
     def answer(self, body: bytes) -> bytes:
         columns, rows = self.parse(self.schema, orjson.loads(body))
-        outputs = self.network(*self.encoder.encode(columns, rows))
+        outputs = self.network(self.encoder.encode(columns, rows))
         answers = self.predictions(self.schema, self.target, outputs)
         return orjson.dumps({"predictions": answers.records(self.schema)})
 

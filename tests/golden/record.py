@@ -200,11 +200,11 @@ def encodings(name: str, *, encoder: list[dict[str, object]] | None = None) -> d
             (by_cells, lambda row=row: columnar.encode({column: [value] for column, value in row.items()}, 1)),
         ):
             try:
-                numeric, categorical = encode()
+                inputs = encode()
             except InvalidValueError as error:
                 into.append(str(error))
             else:
-                into.append([numeric[0].tolist(), categorical[0].tolist()])
+                into.append([inputs[name][0].tolist() for name in ("numeric", "categorical")])
     return {
         "schema": dataset.schema.to_json(),
         "digest": dataset.digest,
@@ -213,7 +213,7 @@ def encodings(name: str, *, encoder: list[dict[str, object]] | None = None) -> d
         "encoder": dataset.encoder.to_json(),
         "target": dataclasses.asdict(dataset.target_encoder),
         "parts": {
-            part: [digest(array) for array in (rows.numeric, rows.categorical, rows.target)]
+            part: [digest(array) for array in (*rows.inputs.arrays.values(), rows.target)]
             for part, rows in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
         },
         "rows": rows,

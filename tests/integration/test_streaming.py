@@ -67,7 +67,9 @@ def test_the_pass_on_the_cluster_finds_what_a_pass_here_finds(dataset, folder):
 
 
 def rows_of(chunks):
-    return np.concatenate([np.concatenate([chunk.numeric, chunk.target[:, None]], axis=1) for chunk in chunks])
+    return np.concatenate(
+        [np.concatenate([chunk.inputs["numeric"], chunk.target[:, None]], axis=1) for chunk in chunks]
+    )
 
 
 def ordered(rows):

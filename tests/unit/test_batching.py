@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.inputs import Inputs
 from orchestrator.serving.inference.batching import Batcher, OverloadedError
 
 
@@ -21,7 +22,8 @@ class Model:
         self.batches = []
         self.threads = set()
 
-    def __call__(self, numeric, _categorical):
+    def __call__(self, inputs):
+        numeric = inputs["numeric"]
         self.batches.append(len(numeric))
         self.threads.add(threading.current_thread().name)
         if self.seconds:
@@ -47,7 +49,8 @@ def executor():
 
 
 def rows(*values):
-    return np.array(values, np.float32).reshape(-1, 1), np.empty((len(values), 0), np.int64)
+    numeric = np.array(values, np.float32).reshape(-1, 1)
+    return Inputs({"numeric": numeric, "categorical": np.empty((len(values), 0), np.int64)})
 
 
 def test_requests_that_arrived_together_are_one_batch_in_the_same_thread(executor):
@@ -55,7 +58,7 @@ def test_requests_that_arrived_together_are_one_batch_in_the_same_thread(executo
 
     async def ask():
         batcher = model.batcher(executor)
-        futures = [batcher.submit(*rows(value, value + 0.5)) for value in range(5)]
+        futures = [batcher.submit(rows(value, value + 0.5)) for value in range(5)]
         return [(await future).ravel().tolist() for future in futures]
 
     assert asyncio.run(ask()) == [[2 * value, 2 * value + 1] for value in range(5)]
@@ -68,7 +71,7 @@ def test_a_single_request_is_computed_in_the_next_turn_of_the_loop(executor):
     model = Model()
 
     async def ask():
-        future = model.batcher(executor).submit(*rows(1))
+        future = model.batcher(executor).submit(rows(1))
         turns = 0
         while not future.done():
             await asyncio.sleep(0)
@@ -83,10 +86,10 @@ def test_what_arrives_while_a_slow_model_computes_is_the_next_batch(executor):
 
     async def ask():
         batcher = model.batcher(executor)
-        first = batcher.submit(*rows(1))
+        first = batcher.submit(rows(1))
         await asyncio.sleep(0.01)
         assert batcher.stuck_for() > 0
-        later = [batcher.submit(*rows(value)) for value in (2, 3, 4)]
+        later = [batcher.submit(rows(value)) for value in (2, 3, 4)]
         assert batcher.length == 3
         return [float((await future)[0, 0]) for future in (first, *later)]
 
@@ -100,7 +103,7 @@ def test_a_batch_has_no_more_rows_than_allowed_unless_one_request_has(executor):
 
     async def ask():
         batcher = model.batcher(executor, max_rows=3)
-        futures = [batcher.submit(*rows(*range(count))) for count in (2, 1, 2, 5, 1)]
+        futures = [batcher.submit(rows(*range(count))) for count in (2, 1, 2, 5, 1)]
         return [len(await future) for future in futures]
 
     assert asyncio.run(ask()) == [2, 1, 2, 5, 1]
@@ -113,10 +116,10 @@ def test_a_full_queue_says_when_to_come_back(executor):
     async def ask():
         batcher = model.batcher(executor, max_waiting=2)
         model.seconds, futures = 0.01, []
-        futures = [batcher.submit(*rows(1)), batcher.submit(*rows(2))]
+        futures = [batcher.submit(rows(1)), batcher.submit(rows(2))]
         model.seconds = 1.5
         with pytest.raises(OverloadedError) as caught:
-            batcher.submit(*rows(3))
+            batcher.submit(rows(3))
         model.seconds = 0.01
         await asyncio.gather(*futures)
         return caught.value.retry_after
@@ -129,7 +132,7 @@ def test_a_request_that_is_given_up_is_not_computed(executor):
 
     async def ask():
         batcher = model.batcher(executor)
-        given_up, kept = batcher.submit(*rows(1, 2, 3)), batcher.submit(*rows(4))
+        given_up, kept = batcher.submit(rows(1, 2, 3)), batcher.submit(rows(4))
         given_up.cancel()
         return float((await kept)[0, 0])
 
@@ -142,18 +145,18 @@ def test_an_error_reaches_those_who_asked_and_the_next_are_answered(executor, se
     model = Model(seconds)
     batcher = None
 
-    def broken(numeric, categorical):
-        if numeric[0, 0] < 0:
+    def broken(inputs):
+        if inputs["numeric"][0, 0] < 0:
             raise RuntimeError("no")
-        return model(numeric, categorical)
+        return model(inputs)
 
     async def ask():
         batcher = Batcher(
             broken, lambda _: seconds, executor=executor, max_rows=9, max_waiting=9, observe=lambda *_: None
         )
         with pytest.raises(RuntimeError, match="no"):
-            await batcher.submit(*rows(-1))
-        return float((await batcher.submit(*rows(5)))[0, 0])
+            await batcher.submit(rows(-1))
+        return float((await batcher.submit(rows(5)))[0, 0])
 
     assert asyncio.run(ask()) == 10
     assert batcher is None
@@ -172,7 +175,7 @@ def test_every_request_gets_the_answers_to_its_own_rows(requests, max_rows, seco
         batcher = model.batcher(executor, max_rows=max_rows)
         futures = []
         for values, pause in requests:
-            futures.append(batcher.submit(*rows(*values)))
+            futures.append(batcher.submit(rows(*values)))
             if pause:
                 await asyncio.sleep(0)
         return [(await future).ravel().tolist() for future in futures]

@@ -19,6 +19,8 @@ from orchestrator.bundle.archive import export_network, load_network
 from orchestrator.data import DataOptions, Distribution, Part, open_dataset
 from orchestrator.data.answers import probabilities
 from orchestrator.errors import BundleError, InvalidValueError
+from orchestrator.inputs import Inputs
+from orchestrator.networks import FeatureShape
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_a_loaded_bundle_answers_as_the_trained_network(trained, rows, order):
     columns = list(rows[0])
     order.shuffle(columns)
     frame = pd.DataFrame(rows, dtype=object)[columns]
-    numeric, categorical = dataset.encoder.transform(dataset.schema, frame)
+    numeric, categorical = dataset.encoder.transform(dataset.schema, frame).arrays.values()
     with torch.no_grad():
         expected = probabilities(
             dataset.schema.target.task, network(torch.from_numpy(numeric), torch.from_numpy(categorical)).numpy()
@@ -246,7 +248,7 @@ def test_a_bundle_knows_how_its_training_rows_are_distributed(trained):
     _, dataset, path, _ = trained
     distribution = loaded(path).distribution
     assert list(distribution.columns) == [column.name for column in dataset.schema.columns]
-    counts = distribution.bin_rows(dataset.train.numeric, dataset.train.categorical)
+    counts = distribution.bin_rows(dataset.train.inputs)
     assert {name: tuple(found.tolist()) for name, found in counts.items()} == distribution.columns
     assert all(sum(found) == len(dataset.train) for found in distribution.columns.values())
 
@@ -255,12 +257,9 @@ def test_the_distribution_of_a_folder_is_that_of_its_training_rows_up_to_a_limit
     network, _, _, _ = trained
     mixed_frame(900).to_parquet(tmp_path / "a.parquet", row_group_size=100)
     streamed = open_dataset(tmp_path, DataOptions(target="label"))
-    numeric, categorical = (
-        np.concatenate([getattr(part, name) for part in streamed.rows(Part.TRAIN)])
-        for name in ("numeric", "categorical")
-    )
+    inputs = Inputs.joined([part.inputs for part in streamed.rows(Part.TRAIN)])
     everything = make_bundle(network, streamed, {}).distribution
-    assert everything == Distribution.of(streamed.schema, streamed.encoder, numeric, categorical)
+    assert everything == Distribution.of(streamed.schema, streamed.encoder, inputs)
     monkeypatch.setattr("orchestrator.bundle.bundle.DISTRIBUTION_ROWS", 150)
     limited = make_bundle(network, streamed, {}).distribution
     assert {sum(counts) for counts in limited.columns.values()} == {150}
@@ -305,4 +304,4 @@ class Branching(nn.Module):
 
 def test_a_network_that_cannot_be_exported_is_a_sentence(tmp_path):
     with pytest.raises(BundleError, match="cannot be exported"):
-        export_network(Branching(), 2, 0, tmp_path / "network.pt2")
+        export_network(Branching(), FeatureShape.of_table(2, (), 1).inputs, tmp_path / "network.pt2")

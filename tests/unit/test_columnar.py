@@ -96,7 +96,7 @@ def columns_and_encoders(draw):
 
 def outcome(encode):
     try:
-        numbers, codes = encode()
+        numbers, codes = encode().arrays.values()
     except InvalidValueError as error:
         return str(error), error.row, error.column
     assert numbers.flags.c_contiguous
@@ -182,8 +182,8 @@ def test_a_date_does_not_depend_on_the_other_rows():
     day = Column("day", ColumnKind.DATETIME)
     encoder = FeatureEncoder((NumericFeature("day", "days", 0.0, 0.0, 1e6, False),), ())
     columnar = ColumnarEncoder(Schema((day,), TARGET), encoder)
-    together, _ = columnar.encode({"day": ["3020-01-01", "2024-01-31T12:30:15.123456789"]}, 2)
-    alone, _ = columnar.encode({"day": ["3020-01-01"]}, 1)
+    together, _ = columnar.encode({"day": ["3020-01-01", "2024-01-31T12:30:15.123456789"]}, 2).arrays.values()
+    alone, _ = columnar.encode({"day": ["3020-01-01"]}, 1).arrays.values()
     assert together[0] == alone[0]
 
 
@@ -195,11 +195,11 @@ def test_memory_is_bounded_and_never_forgets_the_table():
     count = 3 * MEMORY_CELLS
     for length in (1, 100):
         texts = [f"{number:0{length}}" for number in range(count)]
-        numbers, codes = columnar.encode({"x": texts, "c": texts}, count)
+        numbers, codes = columnar.encode({"x": texts, "c": texts}, count).arrays.values()
         assert numbers[:, 0].tolist() == [min(number, 10_000) for number in range(count)]
         assert not codes.any()
     remembered = [columnar._parsed, columnar._codes[0][1]]
     assert [len(memory) for memory in remembered] == [MEMORY_CELLS, len(categories)]
     assert all(len(str(cell)) < 100 for memory in remembered for cell in memory)
-    _, codes = columnar.encode({"x": [0] * len(categories), "c": list(categories)}, len(categories))
+    _, codes = columnar.encode({"x": [0] * len(categories), "c": list(categories)}, len(categories)).arrays.values()
     assert codes[:, 0].tolist() == list(range(2, len(categories) + 2))

@@ -65,11 +65,11 @@ def test_the_encoder_is_fitted_on_training_rows_only():
     changed.loc[others, "color"] = "violet"
     after = open_dataset(changed, DataOptions(target="label"))
     assert after.encoder == before.encoder
-    assert (after.train.numeric == before.train.numeric).all()
+    assert (after.train.inputs["numeric"] == before.train.inputs["numeric"]).all()
 
 
 def test_training_inputs_are_standardised(dataset):
-    scaled = dataset.train.numeric[:, 0]
+    scaled = dataset.train.inputs["numeric"][:, 0]
     assert abs(scaled.mean()) < 1e-6
     assert abs(scaled.std() - 1) < 1e-6
 
@@ -77,7 +77,7 @@ def test_training_inputs_are_standardised(dataset):
 def test_missing_values_have_an_indicator_and_a_category(dataset):
     columns = [column.name for column in dataset.schema.columns]
     row = {"number": None, "color": None, "flag": True, "day": "2020-02-01 00:00:00"}
-    numeric, categorical = dataset.encoder.transform(dataset.schema, pd.DataFrame([row])[columns])
+    numeric, categorical = dataset.encoder.transform(dataset.schema, pd.DataFrame([row])[columns]).arrays.values()
     assert numeric[0, 1] == 1
     assert categorical.tolist() == [[1]]
 
@@ -90,9 +90,10 @@ def test_unknown_categories_extra_columns_order_and_integers_work(dataset):
     shuffled = pd.DataFrame(
         {"extra": [object(), 2], "day": rows["day"], "flag": ["true", 0], "color": rows["color"], "number": [3, 4]}
     )
-    for got, wanted in zip(dataset.encoder.transform(dataset.schema, shuffled), expected, strict=True):
-        assert np.array_equal(got, wanted)
-    _, codes = dataset.encoder.transform(dataset.schema, rows.assign(color=["violet", "red"]))
+    found = dataset.encoder.transform(dataset.schema, shuffled)
+    for name, wanted in expected.arrays.items():
+        assert np.array_equal(found[name], wanted)
+    _, codes = dataset.encoder.transform(dataset.schema, rows.assign(color=["violet", "red"])).arrays.values()
     assert codes[0, 0] == 0
 
 
@@ -121,12 +122,12 @@ def test_numbers_do_not_depend_on_how_a_column_is_stored(cells, dataset):
     base = {"color": "red", "flag": True, "day": "2020-02-01"}
     rows = pd.DataFrame([{**base, "number": cell} for cell in cells])
     rows["number"] = pd.Series(cells, dtype=object)
-    together, _ = dataset.encoder.transform(dataset.schema, rows)
+    together, _ = dataset.encoder.transform(dataset.schema, rows).arrays.values()
     for position in range(len(cells)):
-        alone, _ = dataset.encoder.transform(dataset.schema, rows.iloc[[position]])
+        alone, _ = dataset.encoder.transform(dataset.schema, rows.iloc[[position]]).arrays.values()
         assert np.array_equal(alone[0], together[position])
     as_text = rows.assign(number=pd.Series(["" if cell is None else str(cell) for cell in cells], dtype="str"))
-    assert np.array_equal(dataset.encoder.transform(dataset.schema, as_text)[0], together)
+    assert np.array_equal(dataset.encoder.transform(dataset.schema, as_text)["numeric"], together)
 
 
 def test_schema_and_encoder_survive_json(dataset):
@@ -137,7 +138,7 @@ def test_schema_and_encoder_survive_json(dataset):
 def test_huge_numbers_do_not_overflow():
     frame = pd.DataFrame({"x": [1e300, -1e300, 3e299, 0.0] * 5, "label": ["a", "b"] * 10})
     dataset = open_dataset(frame, DataOptions(target="label"))
-    assert np.isfinite(dataset.train.numeric).all()
+    assert np.isfinite(dataset.train.inputs["numeric"]).all()
 
 
 def test_the_digest_depends_on_content_not_on_storage(tmp_path):
@@ -155,9 +156,9 @@ def test_the_digest_depends_on_content_not_on_storage(tmp_path):
 
 def test_example_rows_can_be_given_back(dataset):
     frame = pd.DataFrame(list(dataset.example))
-    numeric, categorical = dataset.encoder.transform(dataset.schema, frame)
-    assert np.allclose(numeric, dataset.train.numeric[:5], atol=1e-6)
-    assert np.array_equal(categorical, dataset.train.categorical[:5])
+    numeric, categorical = dataset.encoder.transform(dataset.schema, frame).arrays.values()
+    assert np.allclose(numeric, dataset.train.inputs["numeric"][:5], atol=1e-6)
+    assert np.array_equal(categorical, dataset.train.inputs["categorical"][:5])
     json.dumps(dataset.example, allow_nan=False)
 
 
@@ -169,7 +170,7 @@ def test_constant_training_columns_are_harmless():
             "target": {"name": "label", "task": "binary", "classes": ["a", "b"]},
         }
     )
-    numeric, _ = fit_features(schema, frame).transform(schema, pd.DataFrame({"x": [1.0, 2.0]}))
+    numeric, _ = fit_features(schema, frame).transform(schema, pd.DataFrame({"x": [1.0, 2.0]})).arrays.values()
     assert numeric.tolist() == [[0.0], [1.0]]
 
 

@@ -14,6 +14,7 @@ from support import mixed_frame
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.data.distribution import CategoryBins, Distribution, NumericBins, population_stability_index
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
+from orchestrator.inputs import Inputs
 
 COUNTS = st.integers(1, 12).flatmap(
     lambda bins: st.tuples(*[st.lists(st.integers(0, 10_000), min_size=bins, max_size=bins)] * 2)
@@ -24,10 +25,6 @@ FEW_VALUES = st.sampled_from([0.0, 1.0, -1.0, 0.5])
 
 def columns(values):
     return np.array(values, dtype=np.float32)[:, None]
-
-
-def no_codes(rows):
-    return np.empty((rows, 0), dtype=np.int64)
 
 
 @given(COUNTS)
@@ -76,7 +73,7 @@ def test_rows_of_the_same_distribution_have_a_small_index_and_shifted_ones_a_lar
     assert set(bins.counts) == {1000}
 
     def index(values):
-        return population_stability_index(bins.counts, bins.count(columns(values), no_codes(len(values))))
+        return population_stability_index(bins.counts, bins.count(Inputs({"numeric": columns(values)})))
 
     assert index(random.normal(size=2000)) < 0.02
     assert index(random.normal(1, size=2000)) > 0.25
@@ -88,8 +85,8 @@ def test_every_row_is_in_one_bin(training, others):
     bins = NumericBins.of(columns(training), 0, None)
     assert 1 <= len(bins.edges) <= 9
     assert sum(bins.counts) == len(training)
-    assert bins.count(columns(training), no_codes(len(training))).tolist() == list(bins.counts)
-    counts = bins.count(columns(others), no_codes(len(others)))
+    assert bins.count(Inputs({"numeric": columns(training)})).tolist() == list(bins.counts)
+    counts = bins.count(Inputs({"numeric": columns(others)}))
     limits = [-math.inf, *bins.edges, math.inf]
     for position, count in enumerate(counts):
         assert count == sum(limits[position] < value <= limits[position + 1] for value in columns(others)[:, 0])
@@ -101,7 +98,7 @@ def test_a_value_of_more_than_a_fifth_of_the_rows_is_alone_in_its_bin(training):
     for value in np.unique(training):
         own = np.count_nonzero(training == value)
         if own * 5 > len(training):
-            position = np.flatnonzero(bins.count(columns([value]), no_codes(1)))[0]
+            position = np.flatnonzero(bins.count(Inputs({"numeric": columns([value])})))[0]
             assert bins.counts[position] == own
 
 
@@ -109,7 +106,7 @@ def test_a_value_of_more_than_a_fifth_of_the_rows_is_alone_in_its_bin(training):
 def test_a_change_of_a_rare_truth_value_is_seen(share):
     training = (np.arange(10_000) < share * 10_000).astype(np.float32)[:, None]
     bins = NumericBins.of(training, 0, None)
-    flipped = bins.count(1 - training, no_codes(len(training)))
+    flipped = bins.count(Inputs({"numeric": 1 - training}))
     if share == 0.5:
         assert population_stability_index(bins.counts, flipped) == 0
     else:
@@ -119,8 +116,8 @@ def test_a_change_of_a_rare_truth_value_is_seen(share):
 @pytest.mark.parametrize("value", [-3.0, 2.0])
 def test_another_value_in_a_column_that_was_constant_is_seen(value):
     bins = NumericBins.of(columns([0.0] * 500), 0, None)
-    assert population_stability_index(bins.counts, bins.count(columns([0.0] * 500), no_codes(500))) == 0
-    assert population_stability_index(bins.counts, bins.count(columns([value] * 500), no_codes(500))) > 1
+    assert population_stability_index(bins.counts, bins.count(Inputs({"numeric": columns([0.0] * 500)}))) == 0
+    assert population_stability_index(bins.counts, bins.count(Inputs({"numeric": columns([value] * 500)}))) > 1
 
 
 def test_missing_values_are_a_bin_of_their_own():
@@ -141,7 +138,7 @@ def test_every_code_is_in_one_bin(made):
     rows = np.array(codes, dtype=np.int64)[:, None]
     bins = CategoryBins.of(rows, 0, cardinality)
     assert sum(bins.counts) == len(codes)
-    assert bins.count(np.empty((len(codes), 0), np.float32), rows).tolist() == list(bins.counts)
+    assert bins.count(Inputs({"categorical": rows})).tolist() == list(bins.counts)
     *frequent, others, unknown, missing = bins.counts
     assert frequent == sorted(frequent, reverse=True)
     assert len(frequent) == min(20, cardinality - 2)
@@ -159,7 +156,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def distribution(dataset):
-    return Distribution.of(dataset.schema, dataset.encoder, dataset.train.numeric, dataset.train.categorical)
+    return Distribution.of(dataset.schema, dataset.encoder, dataset.train.inputs)
 
 
 def test_columns_without_an_input_are_left_out(dataset, distribution):
@@ -169,10 +166,10 @@ def test_columns_without_an_input_are_left_out(dataset, distribution):
 
 
 def test_training_rows_are_binned_as_they_were(dataset, distribution):
-    counts = distribution.bin_rows(dataset.train.numeric, dataset.train.categorical)
+    counts = distribution.bin_rows(dataset.train.inputs)
     assert {name: tuple(found.tolist()) for name, found in counts.items()} == distribution.columns
     assert all(found.dtype == np.int64 for found in counts.values())
-    empty = distribution.bin_rows(dataset.train.numeric[:0], dataset.train.categorical[:0])
+    empty = distribution.bin_rows(dataset.train.inputs.between(0, 0))
     assert {name: len(found) for name, found in empty.items()} == {n: len(c) for n, c in distribution.columns.items()}
     assert not any(found.any() for found in empty.values())
 
@@ -181,7 +178,7 @@ def test_a_shift_is_seen_in_its_column_only(dataset, distribution):
     rows = mixed_frame(400, seed=1).assign(constant_day="2024-01-31", quantity=np.arange(400) % 7)
     rows["number"] = rows["number"] + 6
     rows["color"] = rows["color"].replace({"red": "violet"})
-    counts = distribution.bin_rows(*dataset.encoder.transform(dataset.schema, rows))
+    counts = distribution.bin_rows(dataset.encoder.transform(dataset.schema, rows))
     index = {name: population_stability_index(distribution.columns[name], found) for name, found in counts.items()}
     assert {name for name, value in index.items() if value > 0.25} == {"number", "color"}
     assert all(index[name] < 0.1 for name in ("flag", "quantity", "day"))
@@ -229,7 +226,7 @@ def test_damaged_json_is_refused(bins):
 def test_a_date_is_binned_by_its_day():
     frame = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=100, freq="D"), "label": ["a", "b"] * 50})
     dataset = open_dataset(frame, DataOptions(target="label"))
-    distribution = Distribution.of(dataset.schema, dataset.encoder, dataset.train.numeric, dataset.train.categorical)
+    distribution = Distribution.of(dataset.schema, dataset.encoder, dataset.train.inputs)
     later = pd.DataFrame({"day": pd.date_range("2021-01-01", periods=100, freq="D")})
-    counts = distribution.bin_rows(*dataset.encoder.transform(dataset.schema, later))["day"]
+    counts = distribution.bin_rows(dataset.encoder.transform(dataset.schema, later))["day"]
     assert counts.tolist() == [0] * 9 + [100]

@@ -140,10 +140,10 @@ class Network:
         self.logit = logit
         self.entered, self.release = threading.Event(), threading.Event()
 
-    def __call__(self, numeric, _categorical):
+    def __call__(self, inputs):
         self.entered.set()
         assert self.release.wait(SECONDS)
-        return np.full((len(numeric), 1), self.logit, np.float32)
+        return np.full((len(inputs), 1), self.logit, np.float32)
 
     async def wait_until_entered(self):
         assert await asyncio.to_thread(self.entered.wait, SECONDS)
@@ -478,7 +478,7 @@ def test_a_row_without_an_answer_is_named(tmp_path, execution):
 
 def test_what_is_not_a_number_is_not_an_answer(folders):
     outputs = np.array([[0.5], [np.nan], [0.5]], np.float32)
-    client = with_network(folders, lambda *_inputs: outputs, seconds=0.0)
+    client = with_network(folders, lambda _inputs: outputs, seconds=0.0)
     answer = client.ask("/predict", ROWS[:3])
     assert answer.status_code == INVALID
     assert (answer.json()["error"]["row"], answer.json()["error"]["column"]) == (1, None)
@@ -1028,7 +1028,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(folders):
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["in the loop", "in a thread"])
 def test_an_error_inside_is_kept_and_not_told(folders, seconds, caplog):
-    def broken(_numeric, _categorical):
+    def broken(_inputs):
         raise RuntimeError("no room in /secret/place")
 
     client = with_network(folders, broken, seconds)
@@ -1127,7 +1127,7 @@ def shares_of(client):
 
 
 def test_a_shadow_that_fails_or_does_not_come_back_harms_nobody(folders):
-    def broken(_numeric, _categorical):
+    def broken(_inputs):
         raise RuntimeError("broken")
 
     for network, seconds in ((broken, 0.0), (Network(), 1.0)):

@@ -15,6 +15,8 @@ from orchestrator.bundle import make_bundle
 from orchestrator.bundle.archive import export_network
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import BundleError, ServingError
+from orchestrator.inputs import Inputs
+from orchestrator.networks import FeatureShape
 from orchestrator.serving.inference.engines import (
     Execution,
     choose,
@@ -27,7 +29,8 @@ from orchestrator.serving.inference.engines import (
 from orchestrator.serving.inference.prepared_model import load_prepared, prepare
 
 EXECUTIONS = ("torch", "onnxruntime")
-WIDTHS = (3, (4, 2))
+SPECS = FeatureShape.of_table(3, (4, 2), 2).inputs
+NAMES = ("numeric", "categorical")
 
 
 class Plain(nn.Module):
@@ -63,7 +66,7 @@ def exported(tmp_path_factory):
     folders = {}
     for network in (Plain(), WithoutCounterpart(), Chaotic()):
         folders[type(network)] = tmp_path_factory.mktemp("network")
-        export_network(network, WIDTHS[0], len(WIDTHS[1]), folders[type(network)] / "network.pt2")
+        export_network(network, SPECS, folders[type(network)] / "network.pt2")
     return folders
 
 
@@ -73,20 +76,20 @@ def names(folder):
 
 def test_auto_takes_onnxruntime_for_a_small_network(exported):
     folder = exported[Plain]
-    chosen = choose(folder, WIDTHS)
+    chosen = choose(folder, SPECS)
     assert chosen.name == "onnxruntime"
     assert "us a row against" in chosen.reason
     assert 0 < chosen.one_row < 0.01
     assert names(folder) == {"network.pt2", "network.onnx"}
-    assert largest_difference(load_torch(folder / "network.pt2"), load(folder, chosen), WIDTHS) <= 1e-5
+    assert largest_difference(load_torch(folder / "network.pt2", NAMES), load(folder, chosen, NAMES), SPECS) <= 1e-5
 
 
 def test_what_is_asked_for_is_taken(exported, tmp_path):
     (tmp_path / "network.pt2").write_bytes((exported[Plain] / "network.pt2").read_bytes())
-    chosen = choose(tmp_path, WIDTHS, "torch")
+    chosen = choose(tmp_path, SPECS, "torch")
     assert (chosen.name, chosen.reason) == ("torch", "asked for")
     assert names(tmp_path) == {"network.pt2"}
-    assert choose(tmp_path, WIDTHS, "onnxruntime").name == "onnxruntime"
+    assert choose(tmp_path, SPECS, "onnxruntime").name == "onnxruntime"
     assert names(tmp_path) == {"network.pt2", "network.onnx"}
 
 
@@ -99,23 +102,23 @@ def test_what_is_asked_for_is_taken(exported, tmp_path):
 )
 def test_what_onnx_cannot_express_or_computes_otherwise_stays_with_torch(exported, network, reason):
     folder = exported[network]
-    chosen = choose(folder, WIDTHS)
+    chosen = choose(folder, SPECS)
     assert chosen.name == "torch"
     assert pd.Series([chosen.reason]).str.contains(reason).item(), chosen.reason
     assert chosen.reason.isprintable()
     assert names(folder) == {"network.pt2"}
     with pytest.raises(ServingError, match=f"{reason}.*use --execution torch"):
-        choose(folder, WIDTHS, "onnxruntime")
+        choose(folder, SPECS, "onnxruntime")
     assert names(folder) == {"network.pt2"}
 
 
 def test_a_difference_is_seen(exported, tmp_path):
     torch.manual_seed(1)
-    export_network(Plain(), WIDTHS[0], len(WIDTHS[1]), tmp_path / "network.pt2")
-    convert(tmp_path / "network.pt2", tmp_path / "network.onnx")
-    first, other = load_torch(exported[Plain] / "network.pt2"), load_onnx(tmp_path / "network.onnx")
-    assert largest_difference(first, first, WIDTHS) == 0
-    assert largest_difference(first, other, WIDTHS) > 0.1
+    export_network(Plain(), SPECS, tmp_path / "network.pt2")
+    convert(tmp_path / "network.pt2", tmp_path / "network.onnx", NAMES)
+    first, other = load_torch(exported[Plain] / "network.pt2", NAMES), load_onnx(tmp_path / "network.onnx")
+    assert largest_difference(first, first, SPECS) == 0
+    assert largest_difference(first, other, SPECS) > 0.1
 
 
 @pytest.mark.parametrize(
@@ -134,18 +137,18 @@ def test_a_difference_is_seen(exported, tmp_path):
 )
 def test_outputs_that_are_no_numbers_differ_from_those_that_are(one, other, difference):
     def constant(value):
-        return lambda numeric, _categorical: np.full((len(numeric), 1), value, np.float32)
+        return lambda inputs: np.full((len(inputs), 1), value, np.float32)
 
-    assert largest_difference(constant(one), constant(other), WIDTHS) == difference
+    assert largest_difference(constant(one), constant(other), SPECS) == difference
 
 
 def test_onnxruntime_takes_any_number_of_rows(exported, tmp_path):
-    convert(exported[Plain] / "network.pt2", tmp_path / "network.onnx")
-    network, reference = load_onnx(tmp_path / "network.onnx"), load_torch(exported[Plain] / "network.pt2")
+    convert(exported[Plain] / "network.pt2", tmp_path / "network.onnx", NAMES)
+    network, reference = load_onnx(tmp_path / "network.onnx"), load_torch(exported[Plain] / "network.pt2", NAMES)
     for rows in (0, 1, 3, 1000):
-        inputs = np.ones((rows, 3), np.float32), np.ones((rows, 2), np.int64)
-        assert network(*inputs).shape == (rows, 2)
-        np.testing.assert_allclose(network(*inputs), reference(*inputs), atol=1e-5)
+        inputs = Inputs({"numeric": np.ones((rows, 3), np.float32), "categorical": np.ones((rows, 2), np.int64)})
+        assert network(inputs).shape == (rows, 2)
+        np.testing.assert_allclose(network(inputs), reference(inputs), atol=1e-5)
 
 
 @given(st.floats(1e-6, 1), st.floats(1e-6, 1), st.integers(1, 9999))
@@ -186,7 +189,7 @@ def test_a_prepared_model_answers_as_the_trained_module(trained, tmp_path, execu
     model = load_prepared(tmp_path / "prepared")
     columns = {name: json.loads(frame[name].to_json(orient="values")) for name in frame}
     columns = {name: [*cells, None] for name, cells in columns.items()}
-    found = model.answers(model.network(*model.encode(columns, len(frame) + 1)))
+    found = model.answers(model.network(model.encode(columns, len(frame) + 1)))
     expected = module.answer(pd.DataFrame(columns, dtype=object))
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
     assert found.labels == expected.labels
@@ -201,7 +204,7 @@ def test_a_prepared_network_that_onnx_cannot_express_answers(tmp_path):
     assert prepare(tmp_path / "bundle", tmp_path / "prepared").name == "torch"
     model = load_prepared(tmp_path / "prepared")
     columns = {name: MIXED[name].head(5).tolist() for name in ("number", "flag")}
-    found = model.answers(model.network(*model.encode(columns, 5)))
+    found = model.answers(model.network(model.encode(columns, 5)))
     np.testing.assert_allclose(found.probabilities, bundle.answer(MIXED.head(5)).probabilities, atol=1e-5)
 
 

@@ -11,7 +11,7 @@ from orchestrator.networks import FeatureShape, build_network
 from orchestrator.search import SearchSpace, batch_sizes, find_extremes, list_spaces, load_space
 from orchestrator.search.schedulers import expected_epochs
 
-SHAPE = FeatureShape(5, (4, 9), 3)
+SHAPE = FeatureShape.of_table(5, (4, 9), 3)
 
 
 def parameters(architecture):

@@ -11,7 +11,7 @@ from orchestrator.networks import FeatureShape, build_network, never_read, setti
 from orchestrator.runtime.train import train
 from orchestrator.sweep.plan import make_plan
 
-SHAPES = [FeatureShape(5, (), 1), FeatureShape(0, (4, 7), 3), FeatureShape(3, (10,), 1)]
+SHAPES = [FeatureShape.of_table(5, (), 1), FeatureShape.of_table(0, (4, 7), 3), FeatureShape.of_table(3, (10,), 1)]
 MODULE = """
 import torch
 class Net(torch.nn.Module):
@@ -41,7 +41,7 @@ def test_outputs_have_the_shape_of_the_task(architecture, normalization, shape):
 
 
 def test_a_category_never_seen_adds_nothing():
-    network = build_network("mlp", FeatureShape(0, (5,), 1), {"depth": 0}).eval()
+    network = build_network("mlp", FeatureShape.of_table(0, (5,), 1), {"depth": 0}).eval()
     unseen = network(torch.zeros(1, 0), torch.tensor([[0]]))
     assert torch.equal(unseen, network.output.bias[None])
 
@@ -67,13 +67,13 @@ def test_mistakes_are_sentences(tmp_path, monkeypatch, architecture, settings, s
     (tmp_path / "own_networks.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ArchitectureError, match=sentence):
-        build_network(architecture, FeatureShape(3, (), 1), settings)
+        build_network(architecture, FeatureShape.of_table(3, (), 1), settings)
 
 
 def test_a_users_network_is_built(tmp_path, monkeypatch):
     (tmp_path / "own_networks.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    network = build_network("own_networks:Net", FeatureShape(3, (), 2), {})
+    network = build_network("own_networks:Net", FeatureShape.of_table(3, (), 2), {})
     assert network.layer.out_features == 2
 
 
@@ -133,7 +133,7 @@ def watched_networks(tmp_path_factory):
     sys.path.remove(str(folder))
 
 
-SHAPE = FeatureShape(numeric=3, cardinalities=(), outputs=1)
+SHAPE = FeatureShape.of_table(3, (), 1)
 
 
 @pytest.mark.parametrize("name", ["Gets", "Indexes", "Pops", "Late"])

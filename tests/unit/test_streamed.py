@@ -18,7 +18,7 @@ from support import mixed_frame
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.columns.summaries import NumericSummary, Sample
-from orchestrator.data import DataOptions, Holdout, Part, Task, is_streamed, open_dataset
+from orchestrator.data import DataOptions, Examples, Holdout, Part, Task, is_streamed, open_dataset
 from orchestrator.data.encoder import encode_target, fit_features, fit_target
 from orchestrator.data.inference import infer_schema
 from orchestrator.data.parquet import open_parquet_folder
@@ -47,10 +47,8 @@ def profiles_of(folder, target="label", **options):
 
 
 def by_part(dataset, part):
-    read = list(dataset.rows(part))
-    return tuple(
-        np.concatenate([getattr(examples, name) for examples in read]) for name in ("numeric", "categorical", "target")
-    )
+    read = Examples.joined(list(dataset.rows(part)))
+    return (*read.inputs.arrays.values(), read.target)
 
 
 def part_in_memory(dataset, frame, part):
@@ -229,7 +227,7 @@ def test_the_encoder_is_that_of_the_same_training_rows_in_memory(streamed):
 @pytest.mark.parametrize("part", Part)
 def test_rows_are_encoded_as_in_memory(streamed, part):
     rows = part_in_memory(streamed, mixed_frame(600), part)
-    numeric, categorical = streamed.encoder.transform(streamed.schema, rows)
+    numeric, categorical = streamed.encoder.transform(streamed.schema, rows).arrays.values()
     target = encode_target(streamed.schema, streamed.target_encoder, rows["label"])
     for found, wanted in zip(by_part(streamed, part), (numeric, categorical, target), strict=True):
         assert found.dtype == wanted.dtype
@@ -478,7 +476,7 @@ def test_the_same_values_may_be_stored_differently_in_each_file(tmp_path):
     assert (one.schema, one.encoder, one.digest) == (other.schema, other.encoder, other.digest)
     for number in range(4):
         for part in Part:
-            assert np.array_equal(one.read(number, part).numeric, other.read(number, part).numeric)
+            assert np.array_equal(one.read(number, part).inputs["numeric"], other.read(number, part).inputs["numeric"])
 
 
 @pytest.mark.parametrize(
@@ -554,10 +552,12 @@ def test_one_changed_value_changes_the_digest(tmp_path_factory, row, column):
 
 
 def test_examples_are_the_first_training_rows(streamed):
-    numeric, categorical = streamed.encoder.transform(streamed.schema, pd.DataFrame(list(streamed.example)))
+    numeric, categorical = streamed.encoder.transform(
+        streamed.schema, pd.DataFrame(list(streamed.example))
+    ).arrays.values()
     first = streamed.read(0, Part.TRAIN)
-    assert np.allclose(numeric, first.numeric[:5], atol=1e-6)
-    assert np.array_equal(categorical, first.categorical[:5])
+    assert np.allclose(numeric, first.inputs["numeric"][:5], atol=1e-6)
+    assert np.array_equal(categorical, first.inputs["categorical"][:5])
     json.dumps(streamed.example, allow_nan=False)
 
 
@@ -586,7 +586,8 @@ def test_a_file_that_changes_in_between_is_a_sentence(tmp_path):
 
 def test_shapes_without_rows(streamed):
     empty, some = streamed.no_rows(), streamed.read(0, Part.VALIDATION)
-    for name in ("numeric", "categorical", "target"):
-        assert getattr(empty, name).dtype == getattr(some, name).dtype
-        assert getattr(empty, name).shape == (0, *getattr(some, name).shape[1:])
+    arrays = [(*examples.inputs.arrays.values(), examples.target) for examples in (empty, some)]
+    for nothing, rows in zip(*arrays, strict=True):
+        assert nothing.dtype == rows.dtype
+        assert nothing.shape == (0, *rows.shape[1:])
     assert streamed.without_test() == streamed

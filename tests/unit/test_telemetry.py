@@ -57,7 +57,7 @@ def people(rows, age=40.0, color="red", seed=0):
 
 
 ENCODER = fit_features(SCHEMA, people(5000))
-DISTRIBUTION = Distribution.of(SCHEMA, ENCODER, *ENCODER.transform(SCHEMA, people(5000)))
+DISTRIBUTION = Distribution.of(SCHEMA, ENCODER, ENCODER.transform(SCHEMA, people(5000)))
 
 
 def encoded(rows, **options):
@@ -491,7 +491,7 @@ def watched(*requests):
     telemetry = Telemetry()
     telemetry.know("adult", "3", DISTRIBUTION)
     for request in requests:
-        telemetry.observe("adult", "3", *request)
+        telemetry.observe("adult", "3", request)
     return telemetry
 
 
@@ -536,8 +536,8 @@ def test_drift_of_versions_that_are_served_reaches_prometheus():
 def test_rows_of_versions_without_training_counts_are_not_kept():
     telemetry = watched()
     telemetry.know("adult", "3", None)
-    telemetry.observe("adult", "3", *encoded(5))
-    telemetry.observe("iris", "1", *encoded(5))
+    telemetry.observe("adult", "3", encoded(5))
+    telemetry.observe("iris", "1", encoded(5))
     snapshot = telemetry.snapshot()
     assert snapshot["inputs"] == snapshot["training"] == {}
 
@@ -545,15 +545,15 @@ def test_rows_of_versions_without_training_counts_are_not_kept():
 def test_a_thousand_rows_a_second_are_observed_spread_over_large_requests():
     clock = Clock()
     window = InputWindow(DISTRIBUTION, clock)
-    numeric, categorical = encoded(10 * ROWS_A_SECOND)
-    numeric.sort(axis=0)
-    window.observe(numeric, categorical)
-    window.observe(numeric, categorical)
+    inputs = encoded(10 * ROWS_A_SECOND)
+    inputs["numeric"].sort(axis=0)
+    window.observe(inputs)
+    window.observe(inputs)
     counts = np.array(window.count()["age"])
     assert counts.sum() == ROWS_A_SECOND
     assert counts[:10].min() > 0.5 * ROWS_A_SECOND / 10
     clock.now += 1
-    window.observe(*encoded(7))
+    window.observe(encoded(7))
     assert sum(window.count()["age"]) == ROWS_A_SECOND + 7
 
 
@@ -561,7 +561,7 @@ def test_rows_that_nobody_counts_do_not_fill_the_memory():
     clock = Clock()
     window = InputWindow(DISTRIBUTION, clock)
     for _ in range(30):
-        window.observe(*encoded(ROWS_A_SECOND))
+        window.observe(encoded(ROWS_A_SECOND))
         clock.now += 1
     assert sum(window.count()["age"]) == MAX_WAITING_ROWS
 
@@ -571,7 +571,7 @@ def test_counts_follow_recent_traffic():
     window = InputWindow(DISTRIBUTION, clock)
     shares = []
     for second in range(120):
-        window.observe(*encoded(ROWS_A_SECOND, age=40 if second < 60 else 80, seed=second))
+        window.observe(encoded(ROWS_A_SECOND, age=40 if second < 60 else 80, seed=second))
         clock.now += 1
         counts = np.array(window.count()["age"])
         assert counts.sum() <= WINDOW_ROWS

@@ -46,7 +46,7 @@ def test_one_sgd_step_is_the_textbook_one(iris):
     trained = BestWeights()
     report = next(train_trial(spec, iris, on_best=trained.keep))
 
-    inputs, labels = iris.train.numeric.astype(np.float64), np.eye(3)[iris.train.target]
+    inputs, labels = iris.train.inputs["numeric"].astype(np.float64), np.eye(3)[iris.train.target]
     first, second = before["hidden.0.weight"], before["output.weight"]
     hidden_sum = inputs @ first.T + before["hidden.0.bias"]
     hidden = np.maximum(hidden_sum, 0)
@@ -208,7 +208,15 @@ def test_training_computes_in_the_precision_asked_for_and_validation_in_fp32(iri
     network = Recorder(iris)
     ranks = Ranks()
     reports = list(
-        train_network(spec, iris, network, trial_rows(iris, spec, "cpu", ranks, None), ranks, EpochHooks(), "cpu")
+        train_network(
+            spec,
+            iris,
+            network,
+            trial_rows(iris, ("numeric", "categorical"), spec, "cpu", ranks, None),
+            ranks,
+            EpochHooks(),
+            "cpu",
+        )
     )
     assert network.seen == {True: {dtype}, False: {torch.float32}}
     assert all(value.dtype is torch.float32 for value in network.state_dict().values())

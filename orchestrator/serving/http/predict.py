@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from orchestrator.data.answers import Predictions
 from orchestrator.data.columnar import Columns
+from orchestrator.inputs import Inputs
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
 from orchestrator.serving.http.asgi import CLOSE, HttpError, Message, Request, header, read_body
 from orchestrator.serving.inference.batching import OverloadedError
@@ -35,7 +36,6 @@ MAX_MIRRORED = 64
 # of a request whose body is not all JSON
 BINARY_HEADER = b"inference-header-content-length"
 
-Inputs = tuple[NDArray[np.float32], NDArray[np.int64]]
 Parsed = tuple[Columns, int]
 Parse = Callable[[LoadedVersion, bytes], Parsed]
 
@@ -112,15 +112,15 @@ class Answering:
                 request.rows = rows
                 if hosted.shadow is None:
                     body = b""
-                    held.shrink(sum(part.nbytes for part in inputs))
-                outputs = await self._computed(version, *inputs)
+                    held.shrink(inputs.nbytes)
+                outputs = await self._computed(version, inputs)
             finally:
                 self.seconds += time.perf_counter() - started
         finally:
             held.release()
         found = version.model.answers(outputs)
         if rows:
-            self._telemetry.observe(name, version.version, *inputs)
+            self._telemetry.observe(name, version.version, inputs)
         if hosted.shadow is not None and rows:
             self._mirror(hosted.shadow, body, parse, found, binary=binary)
         if self._log is not None and logged:
@@ -169,16 +169,14 @@ class Answering:
             # now there may be something to give back
             self.large += 1
 
-    async def _computed(
-        self, version: LoadedVersion, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        if not len(numeric):
+    async def _computed(self, version: LoadedVersion, inputs: Inputs) -> NDArray[np.float32]:
+        if not len(inputs):
             return np.empty((0, version.model.schema.outputs), np.float32)
         try:
-            future = version.batcher.submit(numeric, categorical)
+            future = version.batcher.submit(inputs)
         except OverloadedError as error:
             raise _overloaded(error.retry_after) from None
-        if not version.batcher.is_slow(len(numeric)):
+        if not version.batcher.is_slow(len(inputs)):
             return await future
         try:
             async with asyncio.timeout(self._settings.limits.timeout):
@@ -205,7 +203,7 @@ class Answering:
         started = time.perf_counter()
         try:
             _, rows, inputs = await self._encoded(shadow, body, parse, binary=binary, keep=False)
-            other = shadow.model.answers(await self._computed(shadow, *inputs))
+            other = shadow.model.answers(await self._computed(shadow, inputs))
         except Exception as error:  # whatever a shadow does, nobody waits for it
             self._telemetry.mirror_failed(shadow.name, shadow.version)
             logger.debug("the shadow failed: %s", error)

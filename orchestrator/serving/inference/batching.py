@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import ServingError
+from orchestrator.inputs import Inputs
 from orchestrator.serving.inference.engines import Network
 
 # shorter batches are computed where the requests are read: handing them to a thread would cost more
@@ -35,8 +36,7 @@ class OverloadedError(ServingError):
 
 @dataclass(slots=True)
 class _Waiting:
-    numeric: NDArray[np.float32]
-    categorical: NDArray[np.int64]
+    inputs: Inputs
     answer: asyncio.Future[NDArray[np.float32]]
 
 
@@ -61,7 +61,7 @@ class Batcher:
         """Makes a batcher.
 
         Args:
-            network: float32 [rows, width] and int64 [rows, features] -> float32 [rows, outputs].
+            network: inputs -> float32 [rows, outputs].
             seconds: what a number of rows takes, about.
             executor: for long batches.
             max_rows: of a batch; a request with more rows is a batch of its own.
@@ -91,9 +91,7 @@ class Batcher:
         """Seconds for which the present batch has been running."""
         return 0.0 if self._running_since is None else time.monotonic() - self._running_since
 
-    def submit(
-        self, numeric: NDArray[np.float32], categorical: NDArray[np.int64]
-    ) -> asyncio.Future[NDArray[np.float32]]:
+    def submit(self, inputs: Inputs) -> asyncio.Future[NDArray[np.float32]]:
         """Queues the rows of a request; cancelling what is returned takes them out again.
 
         Returns:
@@ -106,14 +104,14 @@ class Batcher:
             raise OverloadedError(self._retry_after())
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[NDArray[np.float32]] = loop.create_future()
-        self._waiting.append(_Waiting(numeric, categorical, answer))
+        self._waiting.append(_Waiting(inputs, answer))
         if not self._scheduled and self._running_since is None:
             self._scheduled = True
             loop.call_soon(self._next)
         return answer
 
     def _retry_after(self) -> int:
-        rows = sum(len(entry.numeric) for entry in self._waiting)
+        rows = sum(len(entry.inputs) for entry in self._waiting)
         return max(1, math.ceil(self._seconds(max(1, rows))))
 
     def _next(self) -> None:
@@ -122,11 +120,11 @@ class Batcher:
         if not batch:
             return
         loop = asyncio.get_running_loop()
-        numeric, categorical = _joined(batch)
+        inputs = Inputs.joined([entry.inputs for entry in batch])
         started = time.monotonic()
         if self._seconds(rows) < INLINE_SECONDS:
             try:
-                outputs = self._network(numeric, categorical)
+                outputs = self._network(inputs)
             except Exception as error:  # a broken network is the request's answer, not the end of the loop
                 _fail(batch, error)
             else:
@@ -138,7 +136,7 @@ class Batcher:
                 loop.call_soon(self._next)
             return
         self._running_since = started
-        running = loop.run_in_executor(self._executor, self._network, numeric, categorical)
+        running = loop.run_in_executor(self._executor, self._network, inputs)
         running.add_done_callback(lambda future: self._finished(batch, rows, started, future))
 
     def _finished(
@@ -161,23 +159,17 @@ class Batcher:
             if entry.answer.done():
                 self._waiting.popleft()
                 continue
-            if batch and rows + len(entry.numeric) > self._max_rows:
+            if batch and rows + len(entry.inputs) > self._max_rows:
                 break
             batch.append(self._waiting.popleft())
-            rows += len(entry.numeric)
+            rows += len(entry.inputs)
         return batch, rows
-
-
-def _joined(batch: list[_Waiting]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    if len(batch) == 1:
-        return batch[0].numeric, batch[0].categorical
-    return np.concatenate([entry.numeric for entry in batch]), np.concatenate([entry.categorical for entry in batch])
 
 
 def _answer(batch: list[_Waiting], outputs: NDArray[np.float32]) -> None:
     start = 0
     for entry in batch:
-        stop = start + len(entry.numeric)
+        stop = start + len(entry.inputs)
         if not entry.answer.done():
             entry.answer.set_result(outputs[start:stop])
         start = stop

@@ -7,7 +7,7 @@ import io
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import BundleError, ServingError
+from orchestrator.inputs import Inputs, InputSpec
 
 ExecutionName = Literal["torch", "onnxruntime"]
-Network = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
+Network = Callable[[Inputs], NDArray[np.float32]]
 TORCH_FILE, ONNX_FILE = "network.pt2", "network.onnx"
 # relative to the size of an output, and absolute near zero
 TOLERANCE = 1e-5
 CHECKED_ROWS = (1, 2, 7, 64)
+# of dimensions that differ between batches
+CHECKED_LENGTHS = (5, 1, 40, 12)
 REPEATS = 15
 LARGE_BATCH = 1000
 
@@ -52,8 +55,12 @@ class Execution:
         return self.one_row + slope * (rows - 1)
 
 
-def load_torch(path: Path) -> Network:
+def load_torch(path: Path, names: Sequence[str]) -> Network:
     """The exported program of a bundle, checked as `load_network` checks it; one thread.
+
+    Args:
+        path: of the program.
+        names: of the inputs that it takes, in the order of its arguments.
 
     Raises:
         BundleError: damaged, or with more than plain data in it.
@@ -66,9 +73,9 @@ def load_torch(path: Path) -> Network:
     torch.set_num_threads(1)
     network = load_network(path)
 
-    def run(numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.float32]:
+    def run(inputs: Inputs) -> NDArray[np.float32]:
         with torch.inference_mode():
-            outputs: NDArray[np.float32] = network(torch.from_numpy(numeric), torch.from_numpy(categorical)).numpy()
+            outputs: NDArray[np.float32] = network(*[torch.from_numpy(inputs[name]) for name in names]).numpy()
         return outputs
 
     return run
@@ -82,27 +89,27 @@ def load_onnx(path: Path) -> Network:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # an input that the network does not use is not there
-    takes = {entry.name for entry in session.get_inputs()}
+    takes = [entry.name for entry in session.get_inputs()]
     names = [entry.name for entry in session.get_outputs()]
 
     shrinking = onnxruntime.RunOptions()
     shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-    def run(numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.float32]:
-        feed: dict[str, Any] = {}
-        if "numeric" in takes:
-            feed["numeric"] = numeric
-        if "categorical" in takes:
-            feed["categorical"] = categorical
+    def run(inputs: Inputs) -> NDArray[np.float32]:
+        feed = {name: inputs[name] for name in takes}
         # what a large batch needs would stay with the session for ever
-        outputs: NDArray[np.float32] = session.run(names, feed, shrinking if len(numeric) > LARGE_BATCH else None)[0]
+        outputs: NDArray[np.float32] = session.run(names, feed, shrinking if len(inputs) > LARGE_BATCH else None)[0]
         return outputs
 
     return run
 
 
-def convert(source: Path, target: Path) -> None:
+def convert(source: Path, target: Path, names: Sequence[str]) -> None:
     """Writes a bundle's network as ONNX; it is checked as `load_torch` checks it, and stays on this machine.
+
+    Args:
+        source, target: files.
+        names: of the inputs that it takes, in the order of its arguments; those of the ONNX network are the same.
 
     Raises:
         BundleError: damaged, or with more than plain data in it.
@@ -116,7 +123,7 @@ def convert(source: Path, target: Path) -> None:
 
         program = load_program(read_file(source, LIMITS[NETWORK_FILE]), str(source))
         with _quiet():
-            converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["numeric", "categorical"])
+            converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=list(names))
             # without `f`, this is an ONNXProgram
             cast("torch.onnx.ONNXProgram", converted).save(str(target))
     except BundleError:
@@ -133,25 +140,26 @@ def _first_cause(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def choose(folder: Path, widths: tuple[int, tuple[int, ...]], wanted: str = "auto") -> Execution:
+def choose(folder: Path, specs: Sequence[InputSpec], wanted: str = "auto") -> Execution:
     """Decides how the network in a folder is computed; writes `network.onnx` beside it where that is the choice.
 
     Args:
         folder: holds `network.pt2`.
-        widths: columns of the float input, and number of codes of each categorical input.
+        specs: of the inputs that the network takes, in the order of its arguments.
         wanted: `torch`, `onnxruntime`, or `auto` for the faster one of those that agree to 1e-5.
 
     Raises:
         ServingError: `onnxruntime` is wanted, but cannot be used or computes something else.
     """
-    reference = load_torch(folder / TORCH_FILE)
-    torch_times = _times(reference, widths)
+    names = [spec.name for spec in specs]
+    reference = load_torch(folder / TORCH_FILE, names)
+    torch_times = _times(reference, specs)
     if wanted == "torch":
         return Execution("torch", "asked for", *torch_times)
     try:
-        convert(folder / TORCH_FILE, folder / ONNX_FILE)
+        convert(folder / TORCH_FILE, folder / ONNX_FILE, names)
         candidate = load_onnx(folder / ONNX_FILE)
-        difference = largest_difference(reference, candidate, widths)
+        difference = largest_difference(reference, candidate, specs)
     except Exception as error:
         (folder / ONNX_FILE).unlink(missing_ok=True)
         if wanted == "onnxruntime":
@@ -163,7 +171,7 @@ def choose(folder: Path, widths: tuple[int, tuple[int, ...]], wanted: str = "aut
         if wanted == "onnxruntime":
             raise ServingError(f"onnxruntime cannot be used: {words}; use --execution torch")
         return Execution("torch", f"onnxruntime is not used: {words}", *torch_times)
-    times = _times(candidate, widths)
+    times = _times(candidate, specs)
     if wanted == "auto" and times[0] >= torch_times[0]:
         (folder / ONNX_FILE).unlink()
         return Execution(
@@ -173,19 +181,19 @@ def choose(folder: Path, widths: tuple[int, tuple[int, ...]], wanted: str = "aut
     return Execution("onnxruntime", f"{faster}, equal to {max(difference, 1e-9):.0e}", *times)
 
 
-def load(folder: Path, execution: Execution) -> Network:
-    """The network that was chosen."""
+def load(folder: Path, execution: Execution, names: Sequence[str]) -> Network:
+    """The network that was chosen; `names` are those of the inputs that it takes."""
     if execution.name == "onnxruntime":
         return load_onnx(folder / ONNX_FILE)
-    return load_torch(folder / TORCH_FILE)
+    return load_torch(folder / TORCH_FILE, names)
 
 
-def largest_difference(one: Network, other: Network, widths: tuple[int, tuple[int, ...]]) -> float:
+def largest_difference(one: Network, other: Network, specs: Sequence[InputSpec]) -> float:
     """Over random rows, some far outside of what training saw: `|a - b| / max(1, |a|)`."""
     worst = 0.0
     for seed, rows in enumerate(CHECKED_ROWS):
-        numeric, categorical = _random_rows(rows, widths, seed, scale=1.0 if seed % 2 else 5.0)
-        a, b = one(numeric, categorical), other(numeric, categorical)
+        inputs = _random_rows(rows, specs, seed, scale=1.0 if seed % 2 else 5.0)
+        a, b = one(inputs), other(inputs)
         worst = max(worst, _difference(a, b))
     return worst
 
@@ -198,27 +206,31 @@ def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float(np.nan_to_num(distances, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
-def _random_rows(
-    rows: int, widths: tuple[int, tuple[int, ...]], seed: int, scale: float
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _random_rows(rows: int, specs: Sequence[InputSpec], seed: int, scale: float) -> Inputs:
     generator = np.random.default_rng(seed)
-    numeric = (generator.standard_normal((rows, widths[0])) * scale).astype(np.float32)
-    categorical = np.empty((rows, len(widths[1])), np.int64)
-    for position, count in enumerate(widths[1]):
-        categorical[:, position] = generator.integers(0, count, rows)
-    return numeric, categorical
+    arrays = {spec.name: spec.zeros(rows, CHECKED_LENGTHS[seed % len(CHECKED_LENGTHS)]) for spec in specs}
+    for spec in specs:
+        array = arrays[spec.name]
+        if not spec.codes:
+            array[:] = (generator.standard_normal(array.shape) * scale).astype(array.dtype)
+            continue
+        # one number of codes for all places, or one for each column
+        counts = spec.codes if len(spec.codes) > 1 else spec.codes * array.shape[1]
+        for position, count in enumerate(counts):
+            array[:, position] = generator.integers(0, count, rows)
+    return Inputs(arrays)
 
 
-def _times(network: Network, widths: tuple[int, tuple[int, ...]]) -> tuple[float, float]:
+def _times(network: Network, specs: Sequence[InputSpec]) -> tuple[float, float]:
     """The fastest of some runs with 1 row and with 64 rows, in seconds."""
     found = []
     for rows in (1, CHECKED_ROWS[-1]):
-        inputs = _random_rows(rows, widths, 0, 1.0)
-        network(*inputs)
+        inputs = _random_rows(rows, specs, 0, 1.0)
+        network(inputs)
         best = float("inf")
         for _ in range(REPEATS):
             started = time.perf_counter()
-            network(*inputs)
+            network(inputs)
             best = min(best, time.perf_counter() - started)
         found.append(best)
     return found[0], found[1]

@@ -61,5 +61,5 @@ def _quickly(files: dict[str, bytes], frame: pd.DataFrame, path: Path) -> pd.Dat
     if prepared is None:
         return None
     content = read_content(files, path)
-    outputs = prepared.network(*content.encoder.transform(content.schema, frame))
+    outputs = prepared.network(content.encoder.transform(content.schema, frame))
     return predictions(content.schema, content.target_encoder, outputs).frame(content.schema, frame.index)

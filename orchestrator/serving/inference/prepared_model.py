@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.bundle.content import read_content
+from orchestrator.bundle.content import read_content, specs_of
 from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, read_folder, write_folder
 from orchestrator.data import Schema, TargetEncoder
 from orchestrator.data.answers import Predictions, predictions
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
 from orchestrator.errors import BundleError
+from orchestrator.inputs import Inputs
 from orchestrator.serving.http.bodies import InvalidRequestError
 from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
 
@@ -35,7 +36,7 @@ class PreparedModel:
         encoder: columns of JSON values to the network's inputs.
         distribution: of the training rows, or None for a bundle that has none.
         execution: how it is computed.
-        network: float32 [rows, width] and int64 [rows, features] -> float32 [rows, outputs].
+        network: inputs -> float32 [rows, outputs].
     """
 
     schema: Schema
@@ -48,7 +49,7 @@ class PreparedModel:
     execution: Execution
     network: Network
 
-    def encode(self, columns: Columns, rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def encode(self, columns: Columns, rows: int) -> Inputs:
         """The network's inputs; raises InvalidValueError for a value that does not fit its column."""
         return self.encoder.encode(columns, rows)
 
@@ -87,8 +88,7 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
     folder.mkdir(mode=0o700)
     # the bytes that were checked: the folder may have changed since
     write_folder(files, folder)
-    encoder = loaded.encoder
-    chosen = choose(folder, (encoder.numeric_width, encoder.cardinalities), execution)
+    chosen = choose(folder, specs_of(loaded.encoder, loaded.inputs), execution)
     if chosen.name != "torch":
         (folder / TORCH_FILE).unlink()
     content = {"execution": chosen.to_json(), "description": loaded.description()}
@@ -118,7 +118,7 @@ def load_prepared(folder: Path) -> PreparedModel:
             ColumnarEncoder(content.schema, content.encoder),
             content.distribution,
             execution,
-            load(folder, execution),
+            load(folder, execution, content.inputs),
         )
     except Exception as error:  # onnxruntime has kinds of its own, which are not even RuntimeErrors
         reason = str(error) if isinstance(error, BundleError) else repr(error)

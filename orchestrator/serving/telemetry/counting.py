@@ -8,9 +8,7 @@ from collections import defaultdict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from orchestrator.inputs import Inputs
 from orchestrator.serving.telemetry.drift import InputWindow
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
 from orchestrator.serving.telemetry.merging import Snapshot
@@ -175,11 +173,11 @@ class Telemetry:
             else:
                 self._inputs[model, version] = InputWindow(distribution)
 
-    def observe(self, model: str, version: str, numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> None:
+    def observe(self, model: str, version: str, inputs: Inputs) -> None:
         """Keeps encoded rows to compare them with the training rows, see `InputWindow.observe`."""
         window = self._inputs.get((model, version))
         if window is not None:
-            window.observe(numeric, categorical)
+            window.observe(inputs)
 
     def snapshot(self) -> Snapshot:
         """Everything so far as plain JSON, see `merge`; begins a new maximum of the queues.

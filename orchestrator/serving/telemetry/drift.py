@@ -8,7 +8,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from orchestrator.inputs import Inputs
 
 if TYPE_CHECKING:
     from orchestrator.data.distribution import Distribution
@@ -17,7 +18,6 @@ ROWS_A_SECOND = 1_000
 MAX_WAITING_ROWS = 10_000
 WINDOW_ROWS = 20_000
 MIN_ROWS = 200
-Encoded = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 class InputWindow:
@@ -30,7 +30,7 @@ class InputWindow:
         self._distribution = distribution
         self._clock = clock
         self._lock = Lock()
-        self._waiting: list[Encoded] = []
+        self._waiting: list[Inputs] = []
         self._waiting_rows = 0
         self._second = clock()
         self._room = ROWS_A_SECOND
@@ -42,9 +42,9 @@ class InputWindow:
         """Training rows per bin by column."""
         return self._training
 
-    def observe(self, numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> None:
-        """Keeps rows: float32 [rows, width] and int64 [rows, features], which must not be written to afterwards."""
-        rows = len(numeric)
+    def observe(self, inputs: Inputs) -> None:
+        """Keeps rows, which must not be written to afterwards."""
+        rows = len(inputs)
         with self._lock:
             now = self._clock()
             if now - self._second >= 1.0:
@@ -56,11 +56,11 @@ class InputWindow:
             if rows > room:
                 # spread over the request, whose rows may be sorted; a copy, so that the rest is not kept alive
                 step = -(-rows // room)
-                numeric, categorical = numeric[::step].copy(), categorical[::step].copy()
-                kept = len(numeric)
+                inputs = inputs.between(0, rows, step).copy()
+                kept = len(inputs)
             self._room -= kept
             self._waiting_rows += kept
-            self._waiting.append((numeric, categorical))
+            self._waiting.append(inputs)
 
     def count(self) -> dict[str, list[int]]:
         """Bins what has been observed.
@@ -72,9 +72,7 @@ class InputWindow:
         with self._lock:
             waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
         if waiting:
-            numeric = np.concatenate([numbers for numbers, _ in waiting])
-            categorical = np.concatenate([codes for _, codes in waiting])
-            for name, counts in self._distribution.bin_rows(numeric, categorical).items():
+            for name, counts in self._distribution.bin_rows(Inputs.joined(waiting)).items():
                 total = self._counts[name] + counts
                 while total.sum() > WINDOW_ROWS:
                     total //= 2
