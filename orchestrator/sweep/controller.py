@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
-from orchestrator.runtime.worker.session import Attempt
 from orchestrator.search import Continuation, Decision, Observation, Proposals, Scheduler
 from orchestrator.sweep.admission import MIN_FAILURES, Limits, Room
 from orchestrator.sweep.budget import TimeBudget
 from orchestrator.sweep.disk import Disk
+from orchestrator.sweep.messages import Attempt, FailureMessage, TrialMessage
 from orchestrator.sweep.trial_table import (
     FAILED,
     FINAL,
@@ -28,7 +26,6 @@ from orchestrator.sweep.trial_table import (
     TrialRecord,
     TrialTable,
 )
-from orchestrator.training import EpochReport
 
 # a process that is ended by its epoch timeout is noticed within this time
 NOTICE_SECONDS = 30.0
@@ -79,7 +76,7 @@ class SweepController:
         self._queue: deque[int] = deque()
         self._names: dict[str, int] = {}
         self._decisions: dict[int, Decision] = {}
-        self._failures: dict[int, tuple[str, bool]] = {}
+        self._failures: dict[int, FailureMessage] = {}
         self._base_seconds: dict[int, float] = {}
         self._heard_at: dict[int, float] = {}
         self._reasons: Counter[str] = Counter()
@@ -141,14 +138,14 @@ class SweepController:
         self._base_seconds[record.index] = record.train_seconds
         milestones = self._scheduler.milestones(record.index)
         return Attempt(
-            record.index,
-            record.attempts + 1,
-            record.spec,
-            size,
-            record.epochs,
-            milestones,
-            record.donor,
-            record.kept,
+            index=record.index,
+            number=record.attempts + 1,
+            spec=record.spec,
+            workers=size,
+            epochs=record.epochs,
+            milestones=milestones,
+            donor=record.donor,
+            kept=record.kept,
         )
 
     def on_trial_start(self, name: str) -> None:
@@ -161,31 +158,32 @@ class SweepController:
             if self._budget is not None:
                 self._budget.begin()
 
-    def on_trial_result(self, name: str, message: Mapping[str, Any]) -> Decision:
-        """What a trial says after an epoch.
+    def on_trial_result(self, name: str, message: TrialMessage) -> Decision:
+        """An epoch of a trial is over, or it cannot go on.
 
         Args:
             name: Tune's.
-            message: `report` (an EpochReport as JSON text), `train_seconds` in this attempt, `kept` and `stored` as in
-                `Reported`, `trouble` (a sentence or nothing); or `failure`, the reason why it cannot go on, and `lost`,
-                whether it may be tried again.
+            message: what its worker says.
+
+        Returns:
+            What becomes of it; a trial that has come to its end, or cannot go on, is over whatever this says.
         """
         index = self._names[name]
-        if "failure" in message:
-            self._failures[index] = message["failure"], bool(message.get("lost"))
+        if isinstance(message, FailureMessage):
+            self._failures[index] = message
             return Decision.CONTINUE
         self._heard_at[index] = time.monotonic()
-        report = EpochReport.from_json(json.loads(message["report"]))
-        seconds = self._base_seconds[index] + message["train_seconds"]
+        report = message.report
+        seconds = self._base_seconds[index] + message.train_seconds
         donor = self.trial_table.records[index].donor
-        event = Reported(time.time(), index, report, seconds, message["kept"], message["stored"])
+        event = Reported(time.time(), index, report, seconds, message.kept, message.stored)
         self._record(event)
         if self._budget is not None:
             self._budget.note_epoch(report.seconds)
         if donor is not None:
             self._disk.tidy(self.trial_table)
-        if message.get("trouble"):
-            self._tell_trouble(index, message["trouble"])
+        if message.trouble:
+            self._tell_trouble(index, message.trouble)
         if report.last:
             return Decision.CONTINUE
         decision = self._scheduler.observe(self._observation(event))
@@ -202,7 +200,7 @@ class SweepController:
         failure = self._failures.pop(record.index, None)
         if failure is not None:
             self._decisions.pop(record.index, None)
-            self._fail(record, *failure)
+            self._fail(record, failure.reason, lost=failure.lost)
         elif not self._conclude(record):
             self._end_early(record)
         elif record.status == PAUSED:
@@ -308,7 +306,7 @@ class SweepController:
             return False
         return True
 
-    def _fail(self, record: TrialRecord, reason: str, lost: bool) -> None:
+    def _fail(self, record: TrialRecord, reason: str, *, lost: bool) -> None:
         timeout = self._limits.epoch_timeout
         silent = time.monotonic() - self._heard_at.get(record.index, time.monotonic())
         if lost and timeout is not None and timeout <= silent < timeout + NOTICE_SECONDS:

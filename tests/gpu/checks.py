@@ -152,9 +152,11 @@ def gang(folder: Path) -> Iterator[Row]:
     from orchestrator.cluster import ray_session
     from orchestrator.config import ResourceConfig
     from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.runtime.gangs.rendezvous import Assignment
     from orchestrator.runtime.tune.run import quiet_tune
-    from orchestrator.runtime.worker.session import Attempt, WorkerSettings
+    from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.storage import Storage
+    from orchestrator.sweep.messages import Attempt, FailureMessage, TrialMessage
     from orchestrator.training import train_trial
 
     told = folder / "backends"
@@ -192,23 +194,17 @@ def gang(folder: Path) -> Iterator[Row]:
         synchronised = dataclasses.replace(plain, train=wrapped)
         data = ray.put(dataset.without_test())
 
-        def trial(index: int, spec: Any, settings: Any, attempt: int = 1) -> list[dict[str, Any]]:
-            sent = {
-                "attempt": Attempt(index, attempt, spec).to_text(),
-                "index": index,
-                "context": ray.put((data, settings, ())),
-            }
-            # the rendezvous hands on references inside of the attempt
-            ray.get(pool.rendezvous.begin.remote(index, 1, sent))
-            messages: list[dict[str, Any]] = []
-            while not messages or not messages[-1]["done"]:
+        def trial(index: int, spec: Any, settings: Any) -> list[TrialMessage]:
+            sent = Assignment(Attempt(index=index, number=1, spec=spec), ray.put((data, settings, ())))
+            # the rendezvous hands on references inside of the assignment
+            ray.get(pool.rendezvous.begin.remote(sent))
+            messages: list[TrialMessage] = []
+            while not messages or not messages[-1].is_last:
                 messages.append(ray.get(pool.rendezvous.advance.remote(index, go_on=bool(messages)), timeout=60))
             ray.get(pool.rendezvous.end.remote(index))
             return messages
 
         try:
-            from orchestrator.training import EpochReport
-
             for index, (name, spec, settings) in enumerate(
                 [
                     ("DistributedDataParallel and shared batch norm", norm, synchronised),
@@ -219,10 +215,10 @@ def gang(folder: Path) -> Iterator[Row]:
                 started = time.perf_counter()
                 messages = trial(index, spec, settings)
                 took = time.perf_counter() - started
-                if "failure" in messages[-1]:
-                    yield Row(f"a gang of one: {name}", False, messages[-1]["failure"])
+                if isinstance(messages[-1], FailureMessage):
+                    yield Row(f"a gang of one: {name}", False, messages[-1].reason)
                     continue
-                reports = [EpochReport.from_json(json.loads(message["report"])) for message in messages]
+                reports = [message.report for message in messages]
                 found = difference(list(train_trial(spec, dataset)), reports)
                 backend = f", {told.read_text()}" if settings is synchronised else ""
                 yield Row(
@@ -233,15 +229,17 @@ def gang(folder: Path) -> Iterator[Row]:
             (last,) = trial(10, bad, plain)
             yield Row(
                 "a gang of one: a device-side assert",
-                "CUDA error: device-side assert triggered" in last.get("failure", "") and bool(last["lost"]),
-                f"lost: {last.get('lost')}: {last.get('failure')}",
+                isinstance(last, FailureMessage)
+                and "CUDA error: device-side assert triggered" in last.reason
+                and last.lost,
+                str(last),
             )
             started = time.perf_counter()
             messages = trial(11, norm, plain)
             yield Row(
                 "a gang of one: the trial after it",
-                "failure" not in messages[-1],
-                messages[-1].get("failure", f"finished, {time.perf_counter() - started:.1f} s with a new worker"),
+                not isinstance(messages[-1], FailureMessage),
+                getattr(messages[-1], "reason", f"finished, {time.perf_counter() - started:.1f} s with a new worker"),
             )
         finally:
             pool.abandon()

@@ -21,6 +21,7 @@ from orchestrator.sweep.admission import Limits
 from orchestrator.sweep.budget import TimeBudget
 from orchestrator.sweep.controller import SweepController
 from orchestrator.sweep.disk import HELD_SHARE, Disk, quota
+from orchestrator.sweep.messages import EpochMessage, FailureMessage, message_from_wire, message_to_wire
 from orchestrator.sweep.trial_table import FINAL, TrialTable
 from orchestrator.training import EpochReport, Metric
 
@@ -195,13 +196,13 @@ class Sweep:
         report = EpochReport(
             epoch, 0.5, {LOSS.name: value}, 0.1, 1.0, 10.0, weights.best_epoch, weights.best_value, last
         )
-        message = {
-            "report": json.dumps(report.to_json()),
-            "train_seconds": float(epoch - attempt.epochs),
-            "kept": weights.best_epoch,
-            "stored": STORED,
-        }
-        decision = self.controller.on_trial_result(name, message)
+        message = EpochMessage(
+            report=report,
+            train_seconds=float(epoch - attempt.epochs),
+            kept=weights.best_epoch,
+            stored=STORED,
+        )
+        decision = self.controller.on_trial_result(name, message_from_wire(message_to_wire(message)))
         if last or decision is not Decision.CONTINUE:
             if decision is Decision.PAUSE:
                 assert epoch in attempt.milestones
@@ -221,7 +222,7 @@ class Sweep:
         return weights
 
     def fail(self, name, reason, *, lost=False):
-        self.controller.on_trial_result(name, {"failure": reason, "lost": lost})
+        self.controller.on_trial_result(name, FailureMessage(reason, lost))
         self.over(name)
 
     def over(self, name):

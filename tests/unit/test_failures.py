@@ -9,7 +9,7 @@ from ray.exceptions import RayTaskError
 
 from orchestrator.errors import LostGpuError
 from orchestrator.runtime.tune.adapters import last_words
-from orchestrator.runtime.worker.actor import failure_reason, has_lost_its_gpu
+from orchestrator.runtime.worker.failures import failure_reason, has_lost_its_gpu
 
 # as torch writes it
 ASSERT = """CUDA error: device-side assert triggered

@@ -4,9 +4,20 @@ import asyncio
 
 import pytest
 
-from orchestrator.runtime.gangs.rendezvous import LOST, Rendezvous
+from orchestrator.runtime.gangs.rendezvous import LOST, Assignment, Rendezvous
+from orchestrator.sweep.messages import Attempt, EpochMessage, FailureMessage
+from orchestrator.training import EpochReport, TrialSpec
 
 EPOCHS = 3
+
+
+def assignment(index, size):
+    return Assignment(Attempt(index=index, number=1, spec=TrialSpec("mlp", {}), workers=size), None)
+
+
+def done(epoch):
+    report = EpochReport(epoch, 0.5, {}, 0.1, 1.0, 10.0, epoch, 0.5, epoch == EPOCHS)
+    return EpochMessage(report=report, train_seconds=1.0, kept=0, stored=0)
 
 
 async def settle():
@@ -15,33 +26,33 @@ async def settle():
         await asyncio.sleep(0)
 
 
-async def worker(board, gang, attempt, rank, size, seen, stop_after=None):
+async def worker(board, gang, generation, rank, size, seen, stop_after=None):
     """A rank that agrees with rank 0 by way of `seen`, as real ones do through their process group."""
-    await board.join(gang, attempt, rank, f"{attempt}-{rank}")
-    while (attempt := await board.next_attempt(gang, attempt, rank)) is not None:
-        index = attempt["index"]
-        seen.append((gang, attempt, rank, index))
+    await board.join(gang, generation, rank, f"{generation}-{rank}")
+    while (assignment := await board.next_attempt(gang, generation, rank)) is not None:
+        index = assignment.attempt.index
+        seen.append((gang, generation, rank, index))
         if rank == 0:
             for epoch in range(1, EPOCHS + 1):
                 if epoch == stop_after:
                     return
-                if not await board.report(gang, attempt, index, {"epoch": epoch, "done": epoch == EPOCHS}):
+                if not await board.report(gang, generation, index, done(epoch)):
                     break
 
 
-async def start(board, gang, size, seen, attempt="first", **options):
-    if attempt == "first":
+async def start(board, gang, size, seen, generation="first", **options):
+    if generation == "first":
         await board.add(gang, size)
-    tasks = [asyncio.create_task(worker(board, gang, attempt, rank, size, seen, **options)) for rank in range(size)]
+    tasks = [asyncio.create_task(worker(board, gang, generation, rank, size, seen, **options)) for rank in range(size)]
     await settle()
     return tasks
 
 
 async def train(board, index, size):
     """What GangTrial does, to the end of the trial."""
-    await board.begin(index, size, {"index": index})
+    await board.begin(assignment(index, size))
     reports = []
-    while not reports or not reports[-1]["done"]:
+    while not reports or not reports[-1].is_last:
         reports.append(await board.advance(index, go_on=bool(reports)))
     await board.end(index)
     await settle()
@@ -58,7 +69,7 @@ def test_a_gang_trains_one_trial_after_another():
         tasks = await start(board, "a", 2, seen)
         for index in range(3):
             reports = await train(board, index, 2)
-            assert [report["epoch"] for report in reports] == [1, 2, 3]
+            assert [report.report.epoch for report in reports] == [1, 2, 3]
         assert sorted(seen) == [("a", "first", rank, index) for rank in (0, 1) for index in (0, 1, 2)]
         await board.dismiss("a")
         await asyncio.gather(*tasks)
@@ -85,8 +96,8 @@ def test_a_stopped_trial_frees_its_gang_when_all_workers_are_back():
     async def scenario():
         board, seen = Rendezvous(), []
         await start(board, "a", 2, seen)
-        await board.begin(0, 2, {"index": 0})
-        assert (await board.advance(0, go_on=False))["epoch"] == 1
+        await board.begin(assignment(0, 2))
+        assert (await board.advance(0, go_on=False)).report.epoch == 1
         assert (await board.state())["a"] == (2, True, False)
         await board.end(0)
         # at once, also before its workers are back
@@ -101,9 +112,9 @@ def test_an_ended_trial_that_no_worker_took_yet_does_not_block_the_gang():
     async def scenario():
         board, seen = Rendezvous(), []
         await board.add("a", 1)
-        await board.begin(0, 1, {"index": 0})
+        await board.begin(assignment(0, 1))
         await board.end(0)
-        await start(board, "a", 1, seen, attempt="second")
+        await start(board, "a", 1, seen, generation="second")
         assert len(await train(board, 1, 1)) == EPOCHS
 
     run(scenario())
@@ -116,9 +127,9 @@ def test_a_trial_is_lost_with_its_workers_and_can_begin_again(epochs):
         await start(board, "a", 2, seen, stop_after=epochs + 1)
         trial = asyncio.create_task(train(board, 0, 2))
         await settle()
-        await start(board, "a", 2, seen, attempt="second")
+        await start(board, "a", 2, seen, generation="second")
         reports = await trial
-        assert reports[-1] == {"failure": LOST, "lost": True, "done": True}
+        assert reports[-1] == FailureMessage(LOST, lost=True)
         assert len(reports) == epochs + 1
         assert len(await train(board, 0, 2)) == EPOCHS
 
@@ -131,13 +142,13 @@ def test_the_first_reason_of_a_failure_counts():
         await board.add("a", 2)
         for rank in (0, 1):
             await board.join("a", "first", rank, rank)
-        jobs = [asyncio.create_task(board.next_attempt("a", "first", rank)) for rank in (0, 1)]
+        waiting = [asyncio.create_task(board.next_attempt("a", "first", rank)) for rank in (0, 1)]
         await settle()
-        await board.begin(0, 2, {"index": 0})
-        assert await asyncio.gather(*jobs) == [{"index": 0, "clean": False}] * 2
-        assert not await board.report("a", "first", 0, {"failure": "not today"})
-        assert not await board.report("a", "first", 0, {"failure": "connection closed"})
-        assert (await board.advance(0, go_on=False))["failure"] == "not today"
+        await board.begin(assignment(0, 2))
+        assert await asyncio.gather(*waiting) == [assignment(0, 2)] * 2
+        assert not await board.report("a", "first", 0, FailureMessage("not today"))
+        assert not await board.report("a", "first", 0, FailureMessage("connection closed"))
+        assert (await board.advance(0, go_on=False)).reason == "not today"
 
     run(scenario())
 
@@ -162,12 +173,12 @@ def test_a_closing_gang_gets_no_trial_until_its_workers_are_new(closing):
     async def scenario():
         board, seen = Rendezvous(), []
         await start(board, "a", 1, seen)
-        await board.begin(0, 1, {"index": 0})
+        await board.begin(assignment(0, 1))
         await settle()
-        await board.report("a", "first", 0, {"failure": "CUDA error", "closing": closing})
+        await board.report("a", "first", 0, FailureMessage("CUDA error"), closing=closing)
         await board.end(0)
         await settle()
-        await board.begin(1, 1, {"index": 1})
+        await board.begin(assignment(1, 1))
         await settle()
         assert (("a", "first", 0, 1) in seen) == (not closing)
 
@@ -181,14 +192,14 @@ def test_a_process_group_is_used_again_unless_a_worker_failed():
         for rank in (0, 1):
             await board.join("a", "first", rank, rank)
         for index, failing in enumerate([None, 1, None, None]):
-            jobs = [asyncio.create_task(board.next_attempt("a", "first", rank)) for rank in (0, 1)]
+            waiting = [asyncio.create_task(board.next_attempt("a", "first", rank)) for rank in (0, 1)]
             await settle()
-            await board.begin(index, 2, {"index": index})
-            clean.append([attempt["clean"] for attempt in await asyncio.gather(*jobs)])
+            await board.begin(assignment(index, 2))
+            clean.append([found.clean for found in await asyncio.gather(*waiting)])
             # the last epoch is over for rank 0 when rank 1 fails
-            await board.report("a", "first", index, {"done": True})
+            await board.report("a", "first", index, done(EPOCHS))
             if failing is not None:
-                await board.report("a", "first", index, {"failure": "late"})
+                await board.report("a", "first", index, FailureMessage("late"))
             await board.end(index)
         assert clean == [[False] * 2, [True] * 2, [False] * 2, [True] * 2]
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,10 @@ from support import mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import DiskBudgetError
-from orchestrator.runtime.worker.session import Attempt, TrialSession, WorkerSettings
+from orchestrator.runtime.worker.session import TrialSession, WorkerSettings
 from orchestrator.runtime.worker.trial_files import TrialFiles, best_weights, forget_trial, load_state, trial_folder
 from orchestrator.storage import Storage
+from orchestrator.sweep.messages import Attempt
 from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, pack_state
 
 INDEX = 3
@@ -262,7 +262,7 @@ def train(storage, attempt, epochs=None):
     """What an attempt that is lost after so many messages says: the epochs and their losses."""
     dataset = open_dataset(mixed_frame(120), DataOptions(target="label"))
     session = TrialSession(attempt, dataset, WorkerSettings(storage, 1), Ranks(), {})
-    reports = [json.loads(message["report"]) for message in itertools.islice(session.messages(), epochs)]
+    reports = [message.report.to_json() for message in itertools.islice(session.messages(), epochs)]
     return [(report["epoch"], report["train_loss"], report["validation"]) for report in reports]
 
 
@@ -275,8 +275,8 @@ def test_a_taker_that_is_lost_after_its_first_epoch_goes_on_as_if_nothing_had_ha
     for name, breaks in [("whole", False), ("broken", True)]:
         storage = Storage.at(tmp_path / name)
         for index, own in [(0, spec), (1, good)]:
-            train(storage, Attempt(index, 1, own, milestones=(2,)), 2)
-        attempt = Attempt(0, 2, good, epochs=2, milestones=(2,), donor=1)
+            train(storage, Attempt(index=index, number=1, spec=own, milestones=(2,)), 2)
+        attempt = Attempt(index=0, number=2, spec=good, epochs=2, milestones=(2,), donor=1)
         if breaks:
             first = train(storage, attempt, 1)
             again = dataclasses.replace(attempt, number=3, epochs=known, donor=attempt.donor if known == 2 else None)

@@ -7,11 +7,27 @@ Gangs come and go (`add`, `join`, `remove`), a trial that begins gets an idle on
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-Message = dict[str, Any]
+from orchestrator.sweep.messages import Attempt, FailureMessage, TrialMessage
+
 LOST = "a worker of the trial was lost"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a gang is given to train.
+
+    Attributes:
+        attempt: at a trial.
+        context: reference to what all trials of the sweep share; only workers look at it.
+        clean: whether the process group of the trial before can be used again: not after a failure.
+    """
+
+    attempt: Attempt
+    context: Any
+    clean: bool = False
 
 
 @dataclass
@@ -44,15 +60,18 @@ class _Gang:
 
 @dataclass
 class _Trial:
-    index: int
-    attempt: Message
-    size: int
+    assignment: Assignment
     gang: str | None = None
     takers: set[int] = field(default_factory=set)
-    reports: list[Message] = field(default_factory=list)
+    reports: list[TrialMessage] = field(default_factory=list)
     decision: bool | None = None
     over: bool = False
     failed: bool = False
+
+    @property
+    def size(self) -> int:
+        """Workers that train it together."""
+        return self.assignment.attempt.workers
 
 
 class Rendezvous:
@@ -80,7 +99,7 @@ class Rendezvous:
         async with self._changed:
             gone = self._gangs.pop(gang, None)
             if gone is not None and gone.trial is not None:
-                self._fail(gone.trial, reason, lost=True)
+                self._fail(gone.trial, FailureMessage(reason, lost=True))
             self._place()
 
     async def register(self, gang: str, controller: Any) -> bool:  # noqa: ANN401
@@ -99,8 +118,8 @@ class Rendezvous:
                 found.generation = _Generation(generation)
             found.generation.workers[rank] = worker
 
-    async def next_attempt(self, gang: str, generation: str, rank: int) -> Message | None:
-        """A worker is idle: waits for a trial and returns its attempt, None when the worker shall end."""
+    async def next_attempt(self, gang: str, generation: str, rank: int) -> Assignment | None:
+        """A worker is idle: waits for a trial and returns what to train, None when the worker shall end."""
         async with self._changed:
             while True:
                 found = self._gangs.get(gang)
@@ -115,7 +134,7 @@ class Rendezvous:
                 if trial is not None and rank not in trial.takers:
                     trial.takers.add(rank)
                     found.generation.waiting.discard(rank)
-                    return {**trial.attempt, "clean": found.generation.clean}
+                    return replace(trial.assignment, clean=found.generation.clean)
                 if trial is not None and trial.over:
                     # all come back before the gang is free again
                     found.generation.waiting.add(rank)
@@ -132,28 +151,32 @@ class Rendezvous:
                         continue
                 await self._changed.wait()
 
-    async def report(self, gang: str, generation: str, index: int, content: Message) -> bool:
-        """Rank 0 has finished an epoch, or any rank cannot go on (`failure`); returns whether to go on."""
+    async def report(
+        self, gang: str, generation: str, index: int, message: TrialMessage, *, closing: bool = False
+    ) -> bool:
+        """Rank 0 has finished an epoch, or any rank cannot go on; returns whether to go on.
+
+        Args:
+            gang, generation: whose.
+            index: of the trial.
+            message: what is to be told.
+            closing: whether this worker ends, and its generation with it.
+        """
         async with self._changed:
             trial = self._trials.get(index)
             found = self._gangs.get(gang)
-            if (
-                "failure" in content
-                and found
-                and found.trial
-                and found.generation
-                and found.generation.name == generation
-            ):
-                found.generation.closing |= bool(content.get("closing"))
+            failure = message if isinstance(message, FailureMessage) else None
+            if failure and found and found.trial and found.generation and found.generation.name == generation:
+                found.generation.closing |= closing
                 found.trial.failed = True
             if trial is None or trial.over or trial.gang != gang:
                 return False
-            if "failure" in content:
-                self._fail(trial, content["failure"], lost=bool(content.get("lost")))
+            if failure:
+                self._fail(trial, failure)
                 return False
-            trial.reports.append(content)
+            trial.reports.append(message)
             trial.decision = None
-            trial.over = bool(content.get("done"))
+            trial.over = message.is_last
             self._changed.notify_all()
             while trial.decision is None and not trial.over:
                 await self._changed.wait()
@@ -161,13 +184,13 @@ class Rendezvous:
 
     # trials
 
-    async def begin(self, index: int, size: int, attempt: Message) -> None:
+    async def begin(self, assignment: Assignment) -> None:
         """A trial starts; it gets the first gang of this size that is idle."""
         async with self._changed:
-            self._trials[index] = _Trial(index, attempt, size)
+            self._trials[assignment.attempt.index] = _Trial(assignment)
             self._place()
 
-    async def advance(self, index: int, *, go_on: bool) -> Message:
+    async def advance(self, index: int, *, go_on: bool) -> TrialMessage:
         """Waits for the next report of a trial; `go_on` is the answer to the one before."""
         trial = self._trials[index]
         async with self._changed:
@@ -176,7 +199,7 @@ class Rendezvous:
                 self._changed.notify_all()
             while not trial.reports:
                 if trial.over:
-                    return {"failure": LOST, "lost": True, "done": True}
+                    return FailureMessage(LOST, lost=True)
                 await self._changed.wait()
             return trial.reports.pop(0)
 
@@ -221,11 +244,11 @@ class Rendezvous:
         """The workers of a gang are gone, and with them what they were doing."""
         trial, gang.trial = gang.trial, None
         if trial is not None:
-            self._fail(trial, LOST, lost=True)
+            self._fail(trial, FailureMessage(LOST, lost=True))
 
-    def _fail(self, trial: _Trial, reason: str, *, lost: bool) -> None:
+    def _fail(self, trial: _Trial, failure: FailureMessage) -> None:
         """The first reason counts: a worker that fails takes the others down with it."""
         if not trial.over:
-            trial.reports.append({"failure": reason, "lost": lost, "done": True})
+            trial.reports.append(failure)
             trial.over = True
         self._changed.notify_all()

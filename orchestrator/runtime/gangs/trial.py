@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray import tune
+
+from orchestrator.runtime.gangs.rendezvous import Assignment
+from orchestrator.runtime.tune.envelope import attempt_of, to_result
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,12 @@ class GangTrial(tune.Trainable):  # type: ignore[misc]
         """
         message = ray.get(self._line.rendezvous.advance.remote(self._index, go_on=self._reported))
         self._reported = True
-        return {"objective": float("nan"), "over": message["done"], **message}
+        return to_result(message)
 
     def _begin(self, config: dict[str, Any]) -> None:
-        attempt = json.loads(config["attempt"])
-        self._index, self._reported = attempt["index"], False
-        content = {"attempt": config["attempt"], "index": attempt["index"], "context": self._line.context}
-        ray.get(self._line.rendezvous.begin.remote(attempt["index"], attempt["workers"], content))
+        attempt = attempt_of(config)
+        self._index, self._reported = attempt.index, False
+        ray.get(self._line.rendezvous.begin.remote(Assignment(attempt, self._line.context)))
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: workers write checkpoints into the storage of the sweep."""

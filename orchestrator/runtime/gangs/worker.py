@@ -15,9 +15,10 @@ from torch import nn
 
 from orchestrator.errors import OrchestratorError, UnreachableStorageError
 from orchestrator.runtime.cluster_rows import open_stream
-from orchestrator.runtime.gangs.rendezvous import LOST
-from orchestrator.runtime.worker.actor import failure_reason, free_memory, has_lost_its_gpu
-from orchestrator.runtime.worker.session import Attempt, TrialSession, WorkerSettings, watched
+from orchestrator.runtime.gangs.rendezvous import LOST, Assignment
+from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
+from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched
+from orchestrator.sweep.messages import FailureMessage, TrialMessage
 from orchestrator.training import ProcessGroupRanks, Ranks
 
 PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")
@@ -32,16 +33,15 @@ class Post:
     generation: str
     rank: int
 
-    def next_attempt(self) -> dict[str, Any] | None:
+    def next_attempt(self) -> Assignment | None:
         """Waits for a trial; None: the end."""
-        attempt: dict[str, Any] | None = ray.get(
-            self.rendezvous.next_attempt.remote(self.gang, self.generation, self.rank)
-        )
-        return attempt
+        found: Assignment | None = ray.get(self.rendezvous.next_attempt.remote(self.gang, self.generation, self.rank))
+        return found
 
-    def report(self, index: int, content: dict[str, Any]) -> bool:
+    def report(self, index: int, message: TrialMessage, *, closing: bool = False) -> bool:
         """Whether to go on."""
-        return bool(ray.get(self.rendezvous.report.remote(self.gang, self.generation, index, content)))
+        reply = self.rendezvous.report.remote(self.gang, self.generation, index, message, closing=closing)
+        return bool(ray.get(reply))
 
 
 def gang_worker(config: dict[str, Any]) -> None:
@@ -58,8 +58,8 @@ def gang_worker(config: dict[str, Any]) -> None:
     here = ray.get_runtime_context().current_actor
     ray.get(post.rendezvous.join.remote(post.gang, post.generation, post.rank, here))
     held = None
-    while (attempt := post.next_attempt()) is not None:
-        held = _run(attempt, post, held)
+    while (assignment := post.next_attempt()) is not None:
+        held = _run(assignment, post, held)
 
 
 @dataclass
@@ -80,28 +80,28 @@ class Held:
         return Ranks() if self.group is None else ProcessGroupRanks(self.group, _prepare)
 
 
-def _run(attempt: dict[str, Any], post: Post, held: Held | None) -> Held | None:
+def _run(assignment: Assignment, post: Post, held: Held | None) -> Held | None:
     """One trial; whatever goes wrong is reported, and the worker is ready for the next one.
 
     Args:
-        attempt: of the trial; `clean` says whether the group of the one before can be used again.
+        assignment: what to train.
         post: to report to.
         held: of the trial before.
 
     Returns:
         What can be used again, as far as this worker knows.
     """
-    if held is None or not attempt["clean"]:
+    if held is None or not assignment.clean:
         held = Held(dist.new_group() if dist.is_initialized() else None)
     try:
         if held.group is not None:
             # none may fail, and leave, before all are in
             dist.barrier(held.group)
-        _train(attempt, post, held)
+        _train(assignment, post, held)
     except (Exception, SystemExit) as error:  # a user's network may raise anything
         sticky, reason = has_lost_its_gpu(), _reason(error)
         lost = sticky or reason == LOST or isinstance(error, UnreachableStorageError)
-        post.report(attempt["index"], {"failure": reason, "lost": lost, "closing": sticky})
+        post.report(assignment.attempt.index, FailureMessage(reason, lost), closing=sticky)
         if sticky:
             raise
     else:
@@ -113,9 +113,9 @@ def _run(attempt: dict[str, Any], post: Post, held: Held | None) -> Held | None:
     return None
 
 
-def _train(attempt: dict[str, Any], post: Post, held: Held) -> None:
+def _train(assignment: Assignment, post: Post, held: Held) -> None:
     settings: WorkerSettings
-    reference, settings, validation = ray.get(attempt["context"])
+    reference, settings, validation = ray.get(assignment.context)
     dataset, ranks = ray.get(reference), held.ranks
     torch.set_num_threads(settings.threads)
     if str(settings.modules) not in sys.path:
@@ -123,15 +123,15 @@ def _train(attempt: dict[str, Any], post: Post, held: Held) -> None:
     if held.more is None:
         held.more = open_stream(dataset, settings.readers, validation, ranks)
     settings = replace(settings, device=str(ray.train.torch.get_device()))
-    messages = TrialSession(Attempt.from_text(attempt["attempt"]), dataset, settings, ranks, held.more).messages()
+    messages = TrialSession(assignment.attempt, dataset, settings, ranks, held.more).messages()
     while True:
         with watched(settings.epoch_timeout):
             message = next(messages, None)
         if message is None:
             return
 
-        def decide(message: dict[str, Any] = message) -> bool:
-            return post.report(attempt["index"], message)
+        def decide(message: TrialMessage = message) -> bool:
+            return post.report(assignment.attempt.index, message)
 
         if not ranks.on_first(decide):
             return

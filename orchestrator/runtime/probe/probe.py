@@ -19,7 +19,7 @@ from orchestrator.config import ResourceConfig
 from orchestrator.data import MemoryDataset
 from orchestrator.errors import ExecutionError
 from orchestrator.runtime.tune.admission import place_wanted
-from orchestrator.runtime.worker.actor import failure_reason
+from orchestrator.runtime.worker.failures import failure_reason
 from orchestrator.training import ProcessGroupRanks, Ranks, TrialSpec, process_group_backend, train_trial
 
 # a probe is made longer until its epoch takes so long, or has all rows

@@ -17,11 +17,11 @@ from ray.tune.stopper import Stopper
 
 from orchestrator.cluster import lost_ray, ray_logs
 from orchestrator.runtime.losses import explain_loss
+from orchestrator.runtime.tune.envelope import OBJECTIVE, message_of, to_config
 from orchestrator.search import Decision
 from orchestrator.sweep.controller import SweepController
 
 Result = TypeVar("Result")
-OBJECTIVE = "objective"
 
 
 def _guarded(controller: SweepController, call: Callable[..., Result], *arguments: Any) -> Result | None:  # noqa: ANN401
@@ -81,7 +81,7 @@ class SweepSearcher(_Stateless, Searcher):  # type: ignore[misc]
         except StopIteration:
             finished: str = Searcher.FINISHED
             return finished
-        return None if attempt is None else {"attempt": attempt.to_text()}
+        return None if attempt is None else to_config(attempt)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: `SweepCallback` knows the reason, too."""
@@ -105,7 +105,7 @@ class SweepScheduler(_Stateless, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ANN401
         """Tune: an epoch is over, and another one may follow."""
-        decision = _guarded(self._controller, self._controller.on_trial_result, trial.trial_id, result)
+        decision = _guarded(self._controller, self._controller.on_trial_result, trial.trial_id, message_of(result))
         answer: str = TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
         return answer
 
@@ -148,8 +148,9 @@ class SweepCallback(_Stateless, tune.Callback):  # type: ignore[misc]
         **info: Any,  # noqa: ANN401
     ) -> None:
         """Tune: an epoch is over; of the last one schedulers are not told."""
-        if result["over"]:
-            _guarded(self._controller, self._controller.on_trial_result, trial.trial_id, result)
+        message = message_of(result)
+        if message.is_last:
+            _guarded(self._controller, self._controller.on_trial_result, trial.trial_id, message)
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: a process takes up the trial."""

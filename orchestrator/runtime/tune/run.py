@@ -123,13 +123,13 @@ def _tuner(plan: SweepPlan, controller: SweepController, running: Running, folde
     from ray import tune
 
     from orchestrator.runtime.tune.adapters import (
-        OBJECTIVE,
         SweepCallback,
         SweepScheduler,
         SweepSearcher,
         SweepStopper,
     )
     from orchestrator.runtime.tune.admission import PlacementWatch
+    from orchestrator.runtime.tune.envelope import OBJECTIVE
     from orchestrator.runtime.tune.lifeline import LifeWatch
 
     config = plan.config
@@ -167,7 +167,7 @@ def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
 
     dataset = plan.dataset.without_test()
     if running.pool is None:
-        from orchestrator.runtime.worker.actor import TrialActor
+        from orchestrator.runtime.tune.actor import TrialActor
 
         needs = plan.config.resources.needs
         needs["CPU"] += plan.readers

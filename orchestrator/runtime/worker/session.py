@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import faulthandler
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from orchestrator.data import Dataset
 from orchestrator.errors import DiskBudgetError, StorageError, UnreachableStorageError
 from orchestrator.runtime.worker.trial_files import TrialFiles, load_state
 from orchestrator.storage import Storage
-from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, graft, pack_weights, train_trial
+from orchestrator.sweep.messages import Attempt, EpochMessage
+from orchestrator.training import EpochReport, Ranks, TrialState, graft, pack_weights, train_trial
 
 Train = Callable[..., Iterator[EpochReport]]
 # checkpoints may take a twentieth of a trial's time, and are never written more often than once a second
@@ -51,42 +51,6 @@ class WorkerSettings:
     modules: Path = field(default_factory=Path.cwd)
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt at a trial.
-
-    Attributes:
-        index: of the trial.
-        number: of this attempt, from 1.
-        spec: what to train.
-        workers: that train it together.
-        epochs: that are over and known to the driver.
-        milestones: epochs after which a checkpoint has to be there.
-        donor: trial whose weights it takes over, None to go on with its own.
-        kept: the best of those epochs, whose weights are in the storage; 0 if there are none.
-    """
-
-    index: int
-    number: int
-    spec: TrialSpec
-    workers: int = 1
-    epochs: int = 0
-    milestones: tuple[int, ...] = ()
-    donor: int | None = None
-    kept: int = 0
-
-    def to_text(self) -> str:
-        """JSON: this way it goes through Ray Tune, which flattens and copies everything else."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_text(cls, text: str) -> Attempt:
-        """The inverse of `to_text`."""
-        content = json.loads(text)
-        spec = TrialSpec.from_json(content["spec"])
-        return cls(**{**content, "spec": spec, "milestones": tuple(content["milestones"])})
-
-
 class TrialSession:
     """Trains a trial and keeps what it needs to go on: checkpoints, and the weights of its best epoch."""
 
@@ -112,8 +76,8 @@ class TrialSession:
         # what was taken over from a donor is in no checkpoint of its own yet
         self._grafted = False
 
-    def messages(self) -> Iterator[dict[str, Any]]:
-        """What is to be told of each epoch, see `SweepController.on_trial_result`; equally many at every rank.
+    def messages(self) -> Iterator[EpochMessage]:
+        """What is to be told of each epoch; equally many messages at every rank.
 
         Raises:
             Exception: whatever the training raises.
@@ -216,17 +180,15 @@ class TrialSession:
             return True
         return time.monotonic() - self._written_at >= wait
 
-    def _message(self, report: EpochReport, seconds: float) -> dict[str, Any]:
+    def _message(self, report: EpochReport, seconds: float) -> EpochMessage:
         trouble, self._trouble = self._trouble, ""
-        return {
-            "report": json.dumps(report.to_json()),
-            "objective": report.best_value,
-            "train_seconds": seconds,
-            "kept": self._files.kept if self._files else 0,
-            "stored": self._files.stored if self._files else 0,
-            "trouble": trouble,
-            "done": report.last,
-        }
+        return EpochMessage(
+            report=report,
+            train_seconds=seconds,
+            kept=self._files.kept if self._files else 0,
+            stored=self._files.stored if self._files else 0,
+            trouble=trouble,
+        )
 
 
 @contextmanager

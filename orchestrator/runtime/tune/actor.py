@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,43 +10,13 @@ import torch
 from ray import tune
 
 from orchestrator.data import Dataset
-from orchestrator.errors import LostGpuError, OrchestratorError, UnreachableStorageError
+from orchestrator.errors import LostGpuError, UnreachableStorageError
 from orchestrator.runtime.cluster_rows import open_stream
-from orchestrator.runtime.worker.session import Attempt, TrialSession, WorkerSettings, watched
+from orchestrator.runtime.tune.envelope import attempt_of, to_result
+from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
+from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched
+from orchestrator.sweep.messages import EpochMessage, FailureMessage
 from orchestrator.training import Ranks
-
-
-def failure_reason(error: BaseException) -> str:
-    """One line about why a trial cannot go on."""
-    if isinstance(error, OrchestratorError):
-        return str(error)
-    if isinstance(error, SystemExit):
-        return f"the training code called sys.exit({'' if error.code is None else error.code})"
-    if isinstance(error, torch.OutOfMemoryError):
-        return "the GPU's memory was not enough; lower batch_size or raise accumulation"
-    text = str(error)
-    if isinstance(error, torch.AcceleratorError):
-        # what follows is advice for those who look for bugs in kernels
-        text = text.strip().partition("\n")[0]
-    return f"{type(error).__name__}: {' '.join(text.split())}"
-
-
-def has_lost_its_gpu() -> bool:
-    """Whether this process can use its GPU no more: after some errors every CUDA call fails, too."""
-    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        return False
-    try:
-        torch.cuda.synchronize()
-    except RuntimeError:
-        return True
-    return False
-
-
-def free_memory() -> None:
-    """Gives back what a failed trial held: its network is in reference cycles, its GPU memory in torch's cache."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
@@ -73,34 +42,34 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         """Trains one epoch.
 
         Returns:
-            See `SweepController.on_trial_result`. A trial that cannot go on reports `failure` and objective NaN instead
-            of raising: an exception costs the process, which is right only after an error of the GPU that stays.
+            See `to_result`. A trial that cannot go on sends a `FailureMessage` instead of raising: an exception costs
+            the process, which is right only after an error of the GPU that stays.
         """
-        reason, lost = "the training function has ended without a last epoch", False
+        failure = FailureMessage("the training function has ended without a last epoch")
+        message = None
         try:
             with watched(self.settings.epoch_timeout):
                 message = next(self._messages, None)
         except (Exception, SystemExit) as error:  # a user's network may raise anything
             if has_lost_its_gpu():
                 raise LostGpuError(failure_reason(error)) from None
-            message, reason, lost = None, failure_reason(error), isinstance(error, UnreachableStorageError)
+            failure = FailureMessage(failure_reason(error), lost=isinstance(error, UnreachableStorageError))
         if message is None:
             self.cleanup()
             free_memory()
-            return {"failure": reason, "lost": lost, "objective": float("nan"), "over": True, "done": True}
-        return {**message, "over": message["done"]}
+            return to_result(failure)
+        return to_result(message)
 
     def cleanup(self) -> None:
         """Lets go of the network."""
-        self._messages: Iterator[dict[str, Any]] = iter(())
+        self._messages: Iterator[EpochMessage] = iter(())
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         # the one before may have been stopped in the middle: free its memory first
         self.cleanup()
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             free_memory()
-        attempt = Attempt.from_text(config["attempt"])
-        self._messages = TrialSession(attempt, self.dataset, self.settings, Ranks(), self._more).messages()
+        self._messages = TrialSession(attempt_of(config), self.dataset, self.settings, Ranks(), self._more).messages()
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: checkpoints are written as the trial goes on, into the storage of the sweep."""
