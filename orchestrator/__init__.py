@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from orchestrator.data import DataOptions, Dataset, Schema, Table, load_table, open_dataset
     from orchestrator.errors import OrchestratorError
     from orchestrator.networks import FeatureInput, FeatureShape
+    from orchestrator.runtime.reproduce import Reproduction, reproduce
+    from orchestrator.runtime.resume import resume
     from orchestrator.runtime.sweeps import SweepResult, sweep
     from orchestrator.runtime.train import TrainResult, train
     from orchestrator.search import SearchSpace, load_space
     from orchestrator.serving.control.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
-    from orchestrator.sweep.reproduce import Reproduction, reproduce
-    from orchestrator.sweep.resume import SyncResult, resume, sync
     from orchestrator.tracking.rollout import Rollout
+    from orchestrator.tracking.sync import SyncResult, sync
     from orchestrator.training import EpochReport, TrialSpec, train_trial
 
 _HOMES = {
-    "Reproduction": "sweep.reproduce",
+    "Reproduction": "runtime.reproduce",
     "DataOptions": "data",
     "Dataset": "data",
     "EpochReport": "training",
@@ -42,7 +43,7 @@ _HOMES = {
     "ServeConfig": "config",
     "SweepConfig": "config",
     "SweepResult": "runtime.sweeps",
-    "SyncResult": "sweep.resume",
+    "SyncResult": "tracking.sync",
     "Table": "data",
     "TrainResult": "runtime.train",
     "TrialSpec": "training",
@@ -52,13 +53,13 @@ _HOMES = {
     "load_table": "data",
     "open_dataset": "data",
     "promote": "serving.control.rollouts",
-    "resume": "sweep.resume",
+    "resume": "runtime.resume",
     "rollback": "serving.control.rollouts",
     "shadow": "serving.control.rollouts",
     "sweep": "runtime.sweeps",
-    "sync": "sweep.resume",
+    "sync": "tracking.sync",
     "train": "runtime.train",
-    "reproduce": "sweep.reproduce",
+    "reproduce": "runtime.reproduce",
     "train_trial": "training",
 }
 

@@ -12,8 +12,8 @@ from orchestrator.cli.base import DURATION, SIZE
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
+    from orchestrator.bundle.registration import Registration
     from orchestrator.config import SweepConfig
-    from orchestrator.tracking.registry import Registration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

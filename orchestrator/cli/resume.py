@@ -66,7 +66,7 @@ storage_option = click.option(
 def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""
     from orchestrator.runtime.assembly import Hooks
-    from orchestrator.sweep.resume import resume as go_on
+    from orchestrator.runtime.resume import resume as go_on
 
     result = go_on(sweep, storage=storage, trials=trials, hooks=Hooks(Progress(), notify), **options)
     conclude(result, as_json=as_json)
@@ -79,7 +79,7 @@ def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: 
 @json_option
 def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_json: bool) -> None:
     """See SYNC."""
-    from orchestrator.sweep.resume import sync as send
+    from orchestrator.tracking.sync import sync as send
 
     result = send(sweep, storage=storage, tracking_uri=tracking_uri)
     for note in result.notes:
@@ -106,7 +106,7 @@ def sweeps(storage: str | None, removed: tuple[str, ...], as_json: bool) -> None
     base = None if storage is None else Storage.at(storage)
     for sweep_id in removed:
         # it needs MLflow, which a list does not
-        from orchestrator.sweep.resume import end_removed
+        from orchestrator.tracking.sync import end_removed
 
         end_removed(remove_sweep(sweep_id, base))
         click.echo(f"{sweep_id} is removed", err=as_json)

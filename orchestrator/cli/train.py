@@ -12,8 +12,8 @@ from orchestrator.cli.options import data_options, notify, show_registration, sh
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
+    from orchestrator.runtime.reproduce import Reproduction
     from orchestrator.runtime.train import TrainResult
-    from orchestrator.sweep.reproduce import Reproduction
     from orchestrator.training import EpochReport
 
 EXAMPLE = """Train one network on DATA with fixed settings, in this process; or a trial of a sweep once more.
@@ -100,7 +100,7 @@ def _anew(data: str, options: dict[str, Any], common: dict[str, Any]) -> TrainRe
 
 
 def _again(trial: str, data: str | None, common: dict[str, Any]) -> tuple[TrainResult, Reproduction]:
-    from orchestrator.sweep.reproduce import reproduce
+    from orchestrator.runtime.reproduce import reproduce
 
     again = reproduce(trial, data=data, **common)
     return again.result, again

@@ -28,7 +28,7 @@ COMMON = ("architecture", "learning_rate", "batch_size")
 @json_option
 def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
-    from orchestrator.sweep.leaderboard import read_leaderboard
+    from orchestrator.tracking.sweep_leaderboard import read_leaderboard
 
     board = read_leaderboard(sweep, tracking_uri, with_runs=as_json)
     if as_json:

@@ -1,25 +1,22 @@
-"""After the last epoch: test the winner once, make its bundle, register it."""
+"""After the last epoch: the winner is measured on the test rows, and its bundle is made."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.bundle import make_bundle
 from orchestrator.data import Dataset, Examples, Task
-from orchestrator.errors import TrackingError
 from orchestrator.networks import inputs_taken
-from orchestrator.tracking.registry import Figure, Registration, register_bundle
+from orchestrator.sweep.choice import Winner
 from orchestrator.training import (
     EVALUATION_BATCH,
     Batch,
@@ -29,9 +26,6 @@ from orchestrator.training import (
     evaluate,
     network_answers,
 )
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -56,26 +50,6 @@ class Answers:
                 yield from Batch.of(part, names, task, "cpu").split(EVALUATION_BATCH)
 
         return cls(*network_answers(network, batches()))
-
-
-@dataclass(frozen=True)
-class Winner:
-    """The model that a sweep or a training run ends with.
-
-    Attributes:
-        bundle: ready to predict.
-        validation: of the metric by which it was chosen, on the validation rows.
-        test: all metrics on the test rows.
-        digest: of what makes the model: columns, encoder, trial, best epoch, and the bits of its weights. It is the
-            same however often the bundle is made; its files are not, since torch.export writes random names.
-        doubt: why it should not become the champion, nothing if it may.
-    """
-
-    bundle: ModelBundle
-    validation: float
-    test: dict[str, float]
-    digest: str
-    doubt: str = ""
 
 
 def make_winner(
@@ -169,29 +143,3 @@ def _model_digest(network: nn.Module, spec: TrialSpec, best_epoch: int, dataset:
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
-
-
-def register_winner(
-    client: MlflowClient, run_id: str, name: str, winner: Winner, metric: Metric, digest: str
-) -> Registration:
-    """Registers the winner's bundle; see `register_bundle`.
-
-    Raises:
-        TrackingError: the store cannot be used, or the metric does not exist on the test rows.
-    """
-    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-        path = Path(folder) / "bundle"
-        winner.bundle.save(path)
-        figure = figure_of(metric, winner.validation, winner.test, digest)
-        return register_bundle(client, run_id, name, path, figure, winner.digest, winner.doubt)
-
-
-def figure_of(metric: Metric, validation: float, test: Mapping[str, float], digest: str) -> Figure:
-    """By which a winner is compared with the champion.
-
-    Raises:
-        TrackingError: the metric does not exist on the test rows.
-    """
-    if metric.name not in test:
-        raise TrackingError(f"{metric.name} cannot be computed on the test rows, so the model was not registered")
-    return Figure(metric, validation, test[metric.name], digest)

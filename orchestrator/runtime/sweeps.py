@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.bundle import ModelBundle
+from orchestrator.bundle.registration import Registration
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed, load_table
@@ -34,16 +35,16 @@ from orchestrator.journal.folder import (
 )
 from orchestrator.journal.lock import Lock, locked
 from orchestrator.runtime.assembly import Hooks, Notify, Origin, assemble, first_header, last_header
+from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sharing import check_shared
+from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune, run_trials
 from orchestrator.storage import Storage
-from orchestrator.sweep.plan import SweepPlan, describe, make_plan, readers_of, workers_of
-from orchestrator.sweep.slots import cluster_slots
+from orchestrator.sweep.plan import SweepPlan, describe, readers_of, workers_of
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
-from orchestrator.tracking.registry import Registration
 from orchestrator.tracking.store import absolute_uri
-from orchestrator.tracking.sweeps import SweepTracker
+from orchestrator.tracking.sweeps import SweepTracker, made_anew
 from orchestrator.training import Metric
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
     connected: Future[None] = Future()
     with _folder(origin) as lock, ThreadPoolExecutor(2, "sweep-opener") as opener:
         # data is read, and the store opened, while Ray and the gangs start: each takes seconds
-        planning = opener.submit(make_plan, config, table, _runner(connected), space)
+        planning = opener.submit(plan_sweep, config, table, _runner(connected), space)
         opening = opener.submit(_open_tracker, origin, planning)
         try:
             # what is wrong with data that is read quickly is said before anything starts
@@ -228,14 +229,6 @@ def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTra
         header = header.with_run(tracker.run_id, absolute_uri(tracker.client.tracking_uri))
         write_header(origin.storage, header)
     return tracker, header
-
-
-def made_anew(known: Header, tracker: SweepTracker) -> str:
-    """What to tell of a store that does not know the sweep."""
-    return (
-        f"the MLflow store {known.tracking_uri} has no run {known.run_id}; the runs of the sweep are made anew from "
-        f"its journal, below run {tracker.run_id}"
-    )
 
 
 def _describe_data(config: SweepConfig) -> dict[str, str]:
@@ -326,8 +319,10 @@ def _run(
     lock: Lock,
     started: float,
 ) -> SweepResult:
+    from orchestrator.evaluation.stored_models import StoredModels
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
+    from orchestrator.runtime.cluster_rows import rows_on_cluster
     from orchestrator.sweep.choice import drop_lost, sentences
     from orchestrator.sweep.finalize import finalize, find_winner, forget_outcome
 
@@ -343,7 +338,8 @@ def _run(
     try:
         controller, running = assemble(plan, origin, hooks, pool, slots, header, journal)
         controller.restore(past)
-        lost = drop_lost(controller.trial_table, origin.storage, plan.config.keep_top)
+        models = StoredModels(origin.storage, plan.dataset, plan.metric, rows_on_cluster)
+        lost = drop_lost(controller.trial_table, models, plan.config.keep_top)
         for sentence in sentences(lost, plan.metric):
             hooks.notify(sentence)
         controller.open(plan.trials)
@@ -352,7 +348,7 @@ def _run(
         interrupted = run_trials(plan, controller, running)
         search_seconds = time.perf_counter() - search_started
         journal.flush()
-        best, winner, skipped = find_winner(plan, controller, origin.storage)
+        best, winner, skipped = find_winner(plan, controller, models)
         for sentence in skipped:
             hooks.notify(sentence)
         journal.flush()

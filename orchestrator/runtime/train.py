@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
 
 from orchestrator.bundle import ModelBundle
+from orchestrator.bundle.registration import Registration, figure_of
 from orchestrator.data import (
     DataOptions,
     Dataset,
@@ -21,15 +23,16 @@ from orchestrator.data import (
     open_dataset,
 )
 from orchestrator.errors import ArchitectureError, OrchestratorError
-from orchestrator.evaluation.winner import Answers, make_winner, register_winner
+from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.runtime.assembly import Notify
+from orchestrator.sweep.choice import Winner
 from orchestrator.sweep.plan import describe
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input
 from orchestrator.tracking.looks import note_look
-from orchestrator.tracking.registry import Registration
+from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.sweeps import open_experiment
 from orchestrator.tracking.writer import TrialWriter
@@ -44,6 +47,9 @@ from orchestrator.training import (
     spec_from_parameters,
     train_trial,
 )
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 # for a tracking store that is away at the end
 PATIENCE_SECONDS = 60.0
@@ -238,3 +244,18 @@ def _train(
 
 def _ignore(_anything: object) -> None:
     return None
+
+
+def register_winner(
+    client: MlflowClient, run_id: str, name: str, winner: Winner, metric: Metric, digest: str
+) -> Registration:
+    """Registers the winner's bundle; see `register_bundle`.
+
+    Raises:
+        TrackingError: the store cannot be used, or the metric does not exist on the test rows.
+    """
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        path = Path(folder) / "bundle"
+        winner.bundle.save(path)
+        figure = figure_of(metric, winner.validation, winner.test, digest)
+        return register_bundle(client, run_id, name, path, figure, winner.digest, winner.doubt)

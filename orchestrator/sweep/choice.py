@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from torch import nn
-
-from orchestrator.data import Dataset, Examples
 from orchestrator.errors import StorageError
-from orchestrator.evaluation.winner import Answers
-from orchestrator.networks import build_network
-from orchestrator.runtime.worker.trial_files import best_weights, trial_folder
-from orchestrator.storage import Storage
 from orchestrator.sweep.trial_table import TrialRecord, TrialTable
-from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
+from orchestrator.training.metrics import Metric
 
-# other devices, numbers of threads and workers round otherwise
-RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-2, 1e-3
-UNITS = ("rmse", "mae")
+if TYPE_CHECKING:
+    from orchestrator.bundle import ModelBundle
+
 NAMED = 3
 
 
@@ -39,65 +32,83 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The trial that was taken.
+class Winner:
+    """The model that a sweep or a training run ends with.
 
     Attributes:
-        record: of the trial.
-        report: its last one.
-        network: with the weights of its best epoch.
-        validation: what it says about the validation rows.
-        skipped: better ones, the best first.
+        bundle: ready to predict.
+        validation: of the metric by which it was chosen, on the validation rows.
+        test: all metrics on the test rows.
+        digest: of what makes the model: columns, encoder, trial, best epoch, and the bits of its weights. It is the
+            same however often the bundle is made; its files are not, since torch.export writes random names.
+        doubt: why it should not become the champion, nothing if it may.
     """
 
-    record: TrialRecord
-    report: EpochReport
-    network: nn.Module
-    validation: Answers
-    skipped: tuple[Skipped, ...]
+    bundle: ModelBundle
+    validation: float
+    test: dict[str, float]
+    digest: str
+    doubt: str = ""
 
 
-def choose(
-    trial_table: TrialTable,
-    storage: Storage,
-    dataset: Dataset,
-    metric: Metric,
-    validation_rows: Callable[[], Iterable[Examples]],
-) -> tuple[Choice | None, tuple[Skipped, ...]]:
+class Candidate(Protocol):
+    """The network of a trial with the weights of its best epoch, which give the validation figure that it reported."""
+
+    def finish(self) -> Winner:
+        """Measures it on the test rows, which is done once in a sweep, and wraps it up."""
+
+
+class Models(Protocol):
+    """The networks that the trials of a sweep have left in its storage; see `StoredModels`."""
+
+    def check(self, record: TrialRecord) -> None:
+        """Whether the weights of a trial are there and undamaged, as far as that can be seen without a network.
+
+        Raises:
+            StorageError: they are not.
+        """
+
+    def open(self, record: TrialRecord) -> Candidate:
+        """The network of a trial.
+
+        Raises:
+            StorageError: its weights are missing, damaged, or do not give the validation figure that was reported.
+        """
+
+
+def choose(trial_table: TrialTable, models: Models) -> tuple[tuple[TrialRecord, Candidate] | None, tuple[Skipped, ...]]:
     """Takes the best trial whose weights are there, undamaged, and give the validation figure that was recorded.
 
     Args:
         trial_table: of the sweep.
-        storage: of the sweep.
-        dataset: of the sweep.
-        metric: of the sweep.
-        validation_rows: the validation part in chunks; called once for each trial that is tried.
+        models: what its trials have left.
 
     Returns:
-        What was taken, None if there is nothing to take; and all that were skipped for it.
+        What was taken, None if there is nothing to take; and all that were skipped for it, the best first.
     """
     skipped: list[Skipped] = []
     for record in sorted(trial_table.records.values(), key=trial_table.rank):
-        report = record.report
-        if report is None:
+        if record.report is None:
+            continue
+        lost = None if record.best_is_kept else trial_table.lost.get(record.index)
+        if lost is not None:
+            skipped.append(Skipped(record.index, record.report.best_value, lost))
             continue
         try:
-            network = _load(record, report, storage, dataset, trial_table.lost.get(record.index))
-            answers = Answers.of(network, validation_rows(), dataset.schema.target.task)
-            _compare(answers, report, dataset, metric)
+            candidate = models.open(record)
         except StorageError as error:
-            skipped.append(Skipped(record.index, report.best_value, str(error)))
+            skipped.append(Skipped(record.index, record.report.best_value, str(error)))
         else:
-            return Choice(record, report, network, answers, tuple(skipped)), tuple(skipped)
+            return (record, candidate), tuple(skipped)
     return None, tuple(skipped)
 
 
-def drop_lost(trial_table: TrialTable, storage: Storage, top: int) -> tuple[Skipped, ...]:
-    """Before a session goes on: the trial table forgets weights that are gone, so that those of the next ones are kept.
+def drop_lost(trial_table: TrialTable, models: Models, top: int) -> tuple[Skipped, ...]:
+    """Before a session goes on: the table forgets weights that are gone, so that those of the next ones are kept.
 
     Args:
         trial_table: after the sessions before.
-        storage: of the sweep.
+        models: what its trials have left.
         top: of so many trials the weights are kept.
 
     Returns:
@@ -110,7 +121,7 @@ def drop_lost(trial_table: TrialTable, storage: Storage, top: int) -> tuple[Skip
         if left == 0 or record.report is None:
             break
         try:
-            check_weights(_content(record, record.report, storage), _what(record, record.report, storage))
+            models.check(record)
         except StorageError as error:
             if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
                 # a storage that does not answer now may do so later
@@ -133,38 +144,3 @@ def sentences(skipped: Iterable[Skipped], metric: Metric) -> list[str]:
     ]
     more = len(found) - NAMED
     return told if more <= 0 else [*told, f"so it is with {more} more trials"]
-
-
-def _load(record: TrialRecord, report: EpochReport, storage: Storage, dataset: Dataset, lost: str | None) -> nn.Module:
-    if not record.best_is_kept:
-        raise StorageError(lost or f"the weights of its best epoch, {report.best_epoch}, are not in {storage}")
-    spec = record.best_spec or record.spec
-    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
-    unpack_weights(network, _content(record, report, storage), _what(record, report, storage))
-    return network
-
-
-def _content(record: TrialRecord, report: EpochReport, storage: Storage) -> bytes:
-    return best_weights(storage, record.index, report.best_epoch)
-
-
-def _what(record: TrialRecord, report: EpochReport, storage: Storage) -> str:
-    return f"the file with the weights of epoch {report.best_epoch} in {trial_folder(storage, record.index)}"
-
-
-def _compare(answers: Answers, report: EpochReport, dataset: Dataset, metric: Metric) -> None:
-    """Makes sure that the weights give what the trial reported.
-
-    Raises:
-        StorageError: they do not.
-    """
-    if not np.isfinite(answers.outputs).all():
-        raise StorageError("with the weights that were kept, outputs are infinite or not a number")
-    encoder = dataset.target_encoder
-    found = evaluate(dataset.schema.target.task, encoder, answers.outputs, answers.target)[metric.name]
-    unit = encoder.std if metric.name in UNITS else 1.0
-    if abs(found - report.best_value) > ABSOLUTE_TOLERANCE * unit + RELATIVE_TOLERANCE * abs(report.best_value):
-        raise StorageError(
-            f"with the weights that were kept, {metric.name} on the validation rows is {found:.6g} instead of "
-            f"{report.best_value:.6g}"
-        )

@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.config import SweepConfig
-from orchestrator.runtime.worker.trial_files import CHECKPOINTS, forget_trial
 from orchestrator.storage import Storage
+from orchestrator.sweep.trial_files import CHECKPOINTS, forget_trial
 from orchestrator.sweep.trial_table import FINAL, TrialRecord, TrialTable
 
 # one half is for trials that run, the other for those that wait and for the best ones; the rest for the journal

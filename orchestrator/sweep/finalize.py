@@ -8,27 +8,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from orchestrator.data import Part
+from orchestrator.bundle.registration import Figure, Registration, figure_of
 from orchestrator.errors import ExecutionError, StorageError, TrackingError
-from orchestrator.evaluation.winner import Winner, figure_of, make_winner
 from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
 from orchestrator.journal.sealed import seal, unseal
-from orchestrator.runtime.cluster_rows import rows_on_cluster
 from orchestrator.storage import Storage
-from orchestrator.sweep.choice import choose, sentences
+from orchestrator.sweep.choice import Models, Winner, choose, sentences
 from orchestrator.sweep.controller import SweepController
 from orchestrator.sweep.plan import SweepPlan
 from orchestrator.sweep.trial_table import TrialRecord
-from orchestrator.tracking import tags
-from orchestrator.tracking.looks import count_looks
-from orchestrator.tracking.registry import Registration, register_bundle
-from orchestrator.tracking.sweeps import SweepTracker
-from orchestrator.training import Metric
+from orchestrator.training.metrics import Metric
 
 FILE = "result.json"
 MODEL_FOLDER = "model"
-MAX_TAG_LENGTH = 5000
 
 
 @dataclass(frozen=True)
@@ -102,18 +96,31 @@ class Outcome:
                 "orchestrator resume SWEEP --trials +1"
             ) from None
 
-    def tell(self, tracker: SweepTracker) -> None:
-        """Writes it to the parent run and ends that."""
-        figures = {f"test_{name}": value for name, value in self.test.items()} | {tags.OBJECTIVE: self.validation}
-        labels = {
-            tags.BEST_TRIAL: str(self.best),
-            tags.TEST_LOOKS: str(self.looks),
-            tags.SKIPPED: "; ".join(self.skipped)[:MAX_TAG_LENGTH],
-            **{f"{tags.TRIALS}.{status}": str(count) for status, count in self.trials.items()},
-        }
-        if self.model is not None:
-            labels |= {tags.MODEL: self.model, tags.CHAMPION: self.champion}
-        tracker.finish("KILLED" if self.status == INTERRUPTED else "FINISHED", figures, labels, self.at)
+
+class Tracker(Protocol):
+    """Where a sweep is written down besides its folder; see `SweepTracker`."""
+
+    def close_trials(self, trials: int, reports: int, patience: float) -> str | None:
+        """Waits until all is written; why it could not be, None if it was.
+
+        Args:
+            trials, reports: how many there have to be.
+            patience: seconds.
+        """
+
+    def looks(self, digest: str) -> int:
+        """How often models were measured on the test rows of this data by others."""
+
+    def register(
+        self, trial: int, name: str, folder: Path, figure: Figure, model_digest: str, doubt: str
+    ) -> Registration:
+        """Makes the bundle in the folder a version of the registered model `name`."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """The sweep has come to its end."""
+
+    def leave(self, *, failed: bool) -> None:
+        """The sweep has not come to its end: it has failed, or was killed."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ class Ending:
 
 
 def find_winner(
-    plan: SweepPlan, controller: SweepController, storage: Storage
+    plan: SweepPlan, controller: SweepController, models: Models
 ) -> tuple[TrialRecord, Winner, tuple[str, ...]]:
     """The best trial whose model can be used, measured on the test rows.
 
@@ -142,17 +149,12 @@ def find_winner(
     Raises:
         ExecutionError: no trial has a result.
     """
-    dataset, metric = plan.dataset, plan.metric
-    choice, skipped = choose(
-        controller.trial_table, storage, dataset, metric, lambda: rows_on_cluster(plan.dataset, Part.VALIDATION)
-    )
-    told = tuple(sentences(skipped, metric))
+    choice, skipped = choose(controller.trial_table, models)
+    told = tuple(sentences(skipped, plan.metric))
     if choice is None:
         raise ExecutionError(_nothing(controller, told))
-    best = choice.record
-    spec = best.best_spec or best.spec
-    rows = rows_on_cluster(plan.dataset, Part.TEST)
-    winner = make_winner(spec, choice.report, dataset, metric, choice.network, choice.validation, rows)
+    best, candidate = choice
+    winner = candidate.finish()
     if told and not plan.config.allow_second_best:
         winner = replace(winner, doubt="; ".join((*told, *([winner.doubt] if winner.doubt else []))))
     return best, winner, told
@@ -171,7 +173,7 @@ def forget_outcome(storage: Storage) -> None:
 
 def finalize(
     plan: SweepPlan,
-    tracker: SweepTracker,
+    tracker: Tracker,
     best: TrialRecord,
     winner: Winner,
     skipped: tuple[str, ...],
@@ -222,7 +224,7 @@ def finalize(
             return Ending(None, away, looks)
         controller.alive()
         try:
-            looks += count_looks(tracker.client, outcome.digest, tracker.run_id)
+            looks += tracker.looks(outcome.digest)
             registration = _register(tracker, plan.name, folder, outcome) if outcome.register else None
             _tell(tracker, outcome, registration, storage)
         except TrackingError as error:
@@ -241,7 +243,7 @@ def forget_registration(storage: Storage) -> None:
         replace(outcome, model=None, champion="").save(storage)
 
 
-def finalize_later(tracker: SweepTracker, name: str, status: str, storage: Storage) -> Registration | None:
+def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage) -> Registration | None:
     """What `finalize` could not do; nothing is done twice.
 
     Args:
@@ -260,7 +262,7 @@ def finalize_later(tracker: SweepTracker, name: str, status: str, storage: Stora
     outcome = Outcome.read(storage)
     if outcome is None or not outcome.current:
         # the sweep has not come to its end
-        tracker.finish("FAILED" if status == FAILED else "KILLED", {}, {})
+        tracker.leave(failed=status == FAILED)
         return None
     model = storage.child(MODEL_FOLDER)
     names = model.names()
@@ -309,19 +311,11 @@ def model_is_lost(storage: Storage) -> bool:
     return wanted and not storage.child(MODEL_FOLDER).names()
 
 
-def _register(tracker: SweepTracker, name: str, folder: Path, outcome: Outcome) -> Registration:
-    if tracker.writer is None:
-        raise TrackingError("the trials have not been written")
+def _register(tracker: Tracker, name: str, folder: Path, outcome: Outcome) -> Registration:
     metric = Metric(outcome.metric, outcome.maximize)
-    return register_bundle(
-        tracker.client,
-        tracker.writer.run_id(outcome.best),
-        name,
-        folder,
-        figure_of(metric, outcome.validation, outcome.test, outcome.digest),
-        outcome.model_digest or _digest_of_files(folder),
-        outcome.doubt,
-    )
+    figure = figure_of(metric, outcome.validation, outcome.test, outcome.digest)
+    digest = outcome.model_digest or _digest_of_files(folder)
+    return tracker.register(outcome.best, name, folder, figure, digest, outcome.doubt)
 
 
 def _digest_of_files(folder: Path) -> str:
@@ -332,13 +326,13 @@ def _digest_of_files(folder: Path) -> str:
     return found.hexdigest()
 
 
-def _tell(tracker: SweepTracker, outcome: Outcome, registration: Registration | None, storage: Storage) -> None:
+def _tell(tracker: Tracker, outcome: Outcome, registration: Registration | None, storage: Storage) -> None:
     """Writes down that the model is registered, so that it is not registered twice, and ends the parent run."""
     if registration is not None:
         champion = f"{'yes' if registration.champion else 'no'}: {registration.reason}"
         outcome = replace(outcome, model=f"models:/{registration.name}/{registration.version}", champion=champion)
         outcome.save(storage)
-    outcome.tell(tracker)
+    tracker.tell(outcome)
 
 
 def _keep_model(folder: Path, storage: Storage) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,11 @@ from orchestrator.data import (
     Task,
     open_dataset,
 )
-from orchestrator.networks import is_custom, never_read, settings_asked_for
-from orchestrator.search import SearchSpace, SpecSampler, located, space_of
+from orchestrator.search import SearchSpace, SpecSampler, space_of
 from orchestrator.sweep.slots import Slots
-from orchestrator.training import SHARED_PARAMETERS, Metric, feature_shape, find_metric
+from orchestrator.training.metrics import Metric, find_metric
 
-# so many configurations are looked at to see which settings a network reads
-EXAMPLES = 20
+TryNetworks = Callable[[SweepConfig, SearchSpace, Dataset, Metric], None]
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,12 @@ class SweepPlan:
 
 
 def make_plan(
-    config: SweepConfig, table: Table | None = None, run: Run = map, space: SearchSpace | None = None
+    config: SweepConfig,
+    table: Table | None = None,
+    run: Run = map,
+    space: SearchSpace | None = None,
+    *,
+    try_networks: TryNetworks,
 ) -> SweepPlan:
     """Reads the data and the search space, and checks that they go together.
 
@@ -103,6 +106,7 @@ def make_plan(
         table: the data, instead of `config.data`.
         run: applies a function to the numbers of the pieces of a folder, see `DataOptions`.
         space: what to search, instead of `config.space`.
+        try_networks: builds the user's own networks of a search space, before anything is started.
 
     Raises:
         UsageError, DataError: see `open_dataset`, `space_of` and `find_metric`.
@@ -111,7 +115,7 @@ def make_plan(
     space = space or space_of(config)
     dataset = _prepare(config, table, run)
     metric = find_metric(dataset.schema.target.task, config.metric)
-    _try_custom_networks(config, space, dataset, metric)
+    try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
     size = space_size(config, sampler)
     points = list(sampler.distinct(space.grid()).values()) if config.algorithm == "grid" else space.start_points
@@ -186,25 +190,3 @@ def _trials(config: SweepConfig, size: int | None) -> int | None:
     if wanted is None and config.algorithm != "grid" and not open_end:
         wanted = DEFAULT_TRIALS
     return min((count for count in (wanted, size) if count is not None), default=None)
-
-
-def _try_custom_networks(config: SweepConfig, space: SearchSpace, dataset: Dataset, metric: Metric) -> None:
-    """Builds the user's own networks: a mistake in them or in their settings shows before anything is started."""
-    shape = feature_shape(dataset)
-    # what built-in networks share in a space, a user's own one need not read
-    theirs = config.architecture is None and all(map(is_custom, space.architectures))
-    shared = set(space.parameters) - SHARED_PARAMETERS if theirs else set()
-    everywhere: set[str] = set()
-    for architecture in filter(is_custom, space.architectures):
-        own = set(space.architectures[architecture]) - SHARED_PARAMETERS
-        sampler = SpecSampler(space.only(architecture), metric.name, config.seed, {})
-        examples = [spec.settings for spec in sampler.examples((), EXAMPLES)]
-        asked = settings_asked_for(architecture, shape, examples, own | shared)
-        everywhere |= asked
-        for name in own - asked:
-            if any(name in settings for settings in examples):
-                place = ("architectures", architecture, name)
-                raise located(config.space, place, never_read(architecture, name, asked))
-    for name in shared - everywhere:
-        sentence = never_read(" and ".join(space.architectures), name, everywhere | SHARED_PARAMETERS)
-        raise located(config.space, ("parameters", name), sentence)

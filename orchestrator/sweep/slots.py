@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.config import ResourceConfig, SweepConfig
+from orchestrator.config import ResourceConfig
 from orchestrator.errors import ExecutionError
 
 Node = Mapping[str, float]
@@ -93,14 +93,6 @@ def trials_that_fit(cores: int, resources: ResourceConfig, size: int, readers: i
         workers: that the cluster can hold.
     """
     return min(workers // size, cores // (size * resources.cpus_per_worker + readers))
-
-
-def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None, readers: int) -> Slots:
-    """`plan_slots` for the cluster that this process is connected to."""
-    import ray
-
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return plan_slots(nodes, config.resources, sizes, trials, config.concurrency, readers)
 
 
 def _on_gpus(gpus: float, per_worker: float) -> int:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.bundle.registration import Figure, Registration
 from orchestrator.tracking import tags
-from orchestrator.tracking.rollout import CHAMPION, promote, read_rollout
+from orchestrator.tracking.rollout import promote, read_rollout
 from orchestrator.tracking.store import tracked
 from orchestrator.tracking.versions import find_version, link_version, make_version
-from orchestrator.training import Metric
 from orchestrator.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 if TYPE_CHECKING:
@@ -22,49 +22,6 @@ if TYPE_CHECKING:
 
 YES, NO, IN_DOUBT = "yes", "no", "in doubt"
 MAX_TAG_LENGTH = 5000
-
-
-@dataclass(frozen=True)
-class Registration:
-    """A registered version.
-
-    Attributes:
-        name, version: `models:/NAME/VERSION`.
-        champion: whether it has the alias `champion`.
-        reason: why, or why not, as a sentence.
-        existing: whether it was registered before, so that nothing new was.
-    """
-
-    name: str
-    version: str
-    champion: bool
-    reason: str
-    existing: bool = False
-
-    @property
-    def uri(self) -> str:
-        """For `orchestrator deploy` and `mlflow.pyfunc.load_model`."""
-        return f"models:/{self.name}@{CHAMPION}" if self.champion else f"models:/{self.name}/{self.version}"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """How good a version is, by the metric by which it was chosen.
-
-    Versions are compared on the validation rows: the test rows, which each sweep would else look at to choose, are for
-    the report. What older versions of this program have registered has a figure on the test rows only.
-
-    Attributes:
-        metric: by which it was chosen.
-        validation: its value on the validation rows, None if it is not known.
-        test: on the test rows, None if it is not known.
-        digest: of the data set that these are parts of.
-    """
-
-    metric: Metric
-    validation: float | None
-    test: float | None
-    digest: str
 
 
 @dataclass(frozen=True)

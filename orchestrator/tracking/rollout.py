@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.bundle.registration import CHAMPION
 from orchestrator.errors import NoSuchModelError, TrackingError, UsageError
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import known_models, tracked, unknown_model
@@ -18,7 +19,7 @@ from orchestrator.tracking.store import known_models, tracked, unknown_model
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
+CANARY, SHADOW = "canary", "shadow"
 HISTORY_LENGTH = 20
 PERCENT = 100
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")

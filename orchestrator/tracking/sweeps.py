@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.bundle.registration import Figure, Registration
 from orchestrator.errors import LostRunError, TrackingError
 from orchestrator.journal import Event
+from orchestrator.journal.folder import INTERRUPTED, Header
+from orchestrator.sweep.finalize import Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
+from orchestrator.tracking.looks import count_looks
+from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import child_runs, client_for, find_sweep_run, tracked
 from orchestrator.tracking.writer import StoredRun, TrialWriter
 
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 ABANDON_SECONDS = 10.0
+MAX_TAG_LENGTH = 5000
 
 
 class SweepTracker:
@@ -194,6 +201,45 @@ class SweepTracker:
             )
             self.client.set_terminated(self.run_id, status, now)
 
+    def tell(self, outcome: Outcome) -> None:
+        """Writes how the sweep has ended to the parent run, and ends that."""
+        figures = {f"test_{name}": value for name, value in outcome.test.items()}
+        figures |= {tags.OBJECTIVE: outcome.validation}
+        labels = {
+            tags.BEST_TRIAL: str(outcome.best),
+            tags.TEST_LOOKS: str(outcome.looks),
+            tags.SKIPPED: "; ".join(outcome.skipped)[:MAX_TAG_LENGTH],
+            **{f"{tags.TRIALS}.{status}": str(count) for status, count in outcome.trials.items()},
+        }
+        if outcome.model is not None:
+            labels |= {tags.MODEL: outcome.model, tags.CHAMPION: outcome.champion}
+        self.finish("KILLED" if outcome.status == INTERRUPTED else "FINISHED", figures, labels, outcome.at)
+
+    def leave(self, *, failed: bool) -> None:
+        """Ends the parent run of a sweep that has not come to its end."""
+        self.finish("FAILED" if failed else "KILLED", {}, {})
+
+    def looks(self, digest: str) -> int:
+        """How often models were measured on the test rows of this data by other runs.
+
+        Raises:
+            TrackingError: the store cannot be used.
+        """
+        return count_looks(self.client, digest, self.run_id)
+
+    def register(
+        self, trial: int, name: str, folder: Path, figure: Figure, model_digest: str, doubt: str
+    ) -> Registration:
+        """Registers the bundle of a trial; see `register_bundle`.
+
+        Raises:
+            TrackingError: the store cannot be used.
+        """
+        if self.writer is None:
+            raise TrackingError("the trials have not been written")
+        run_id = self.writer.run_id(trial)
+        return register_bundle(self.client, run_id, name, folder, figure, model_digest, doubt)
+
     def halt(self) -> None:
         """Writes nothing more: another driver does."""
         if self.writer is not None:
@@ -234,4 +280,12 @@ def _deleted_experiment(experiment: Experiment) -> TrackingError:
     return TrackingError(
         f"the MLflow experiment '{experiment.name}' was deleted; restore it (`mlflow experiments restore -x "
         f"{experiment.experiment_id}`) or give the sweep another --name"
+    )
+
+
+def made_anew(known: Header, tracker: SweepTracker) -> str:
+    """What to tell of a store that does not know the sweep."""
+    return (
+        f"the MLflow store {known.tracking_uri} has no run {known.run_id}; the runs of the sweep are made anew from "
+        f"its journal, below run {tracker.run_id}"
     )

@@ -142,7 +142,8 @@ def register_versions(place: Path, store: str, source: Any, target: str | None, 
     from support import quick_model
 
     from orchestrator.bundle import make_bundle
-    from orchestrator.tracking.registry import Figure, register_bundle
+    from orchestrator.bundle.registration import Figure
+    from orchestrator.tracking.registry import register_bundle
     from orchestrator.tracking.store import client_for
     from orchestrator.training import find_metric
 

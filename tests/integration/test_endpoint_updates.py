@@ -20,11 +20,12 @@ from support import TrackingServer, free_port, quick_model
 
 import orchestrator
 from orchestrator.bundle import make_bundle
+from orchestrator.bundle.registration import Figure
 from orchestrator.data import load_table
 from orchestrator.errors import BundleError
 from orchestrator.serving.control.control_socket import status_of
 from orchestrator.serving.control.deployments import find_deployment
-from orchestrator.tracking.registry import Figure, register_bundle
+from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for
 from orchestrator.training import find_metric

@@ -13,10 +13,10 @@ from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
 from orchestrator.journal.folder import Header, read_header, remove_sweep, write_header
 from orchestrator.runtime.assembly import Origin
+from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sweeps import _open_tracker
 from orchestrator.storage import Storage
-from orchestrator.sweep.plan import make_plan
-from orchestrator.sweep.resume import end_removed, sync
+from orchestrator.tracking.sync import end_removed, sync
 
 
 def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tmp_path, monkeypatch):
@@ -24,7 +24,7 @@ def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tm
     config = SweepConfig.create(data="sklearn:iris", space="quick", trials=1, tracking_uri=store)
     origin = Origin("iris-1", Storage.at(tmp_path / "iris-1"), config, None)
     planning = Future()
-    planning.set_result(make_plan(config, None, map, origin.space))
+    planning.set_result(plan_sweep(config, None, map, origin.space))
 
     class KilledError(Exception):
         pass

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from support import empty_store, mixed_frame, train_bundle
 
 import orchestrator
+from orchestrator.bundle.registration import Figure
 from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
@@ -28,7 +29,7 @@ from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.telemetry.merging import empty
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tracking import rollout
-from orchestrator.tracking.registry import Figure, register_bundle
+from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import Rollout, read_rollout
 from orchestrator.tracking.store import client_for
 from orchestrator.training.metrics import CLASSIFICATION_METRICS

@@ -13,7 +13,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.runtime.assembly import Hooks
 from orchestrator.runtime.sweeps import run_sweep
-from orchestrator.sweep.leaderboard import read_leaderboard
+from orchestrator.tracking.sweep_leaderboard import read_leaderboard
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 

@@ -12,11 +12,12 @@ from crafted import attack
 from support import TrackingServer, empty_store, mixed_frame, train_bundle
 
 import orchestrator
+from orchestrator.bundle.registration import Figure
 from orchestrator.cli import main
 from orchestrator.errors import BundleError, GateError
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.tracking.models import fetch_model
-from orchestrator.tracking.registry import Figure, register_bundle
+from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for
 from orchestrator.training.metrics import CLASSIFICATION_METRICS

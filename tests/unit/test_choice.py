@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from support import mixed_frame
 from torch import nn
 
-from orchestrator.data import DataOptions, Part, open_dataset
+from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import StorageError
-from orchestrator.evaluation.winner import Answers, doubt_of, make_winner
+from orchestrator.evaluation.stored_models import StoredModels
+from orchestrator.evaluation.winner import Answers, doubt_of
 from orchestrator.journal import Begun, Drawn, Ended, Reported
-from orchestrator.runtime.worker.trial_files import TrialFiles, trial_folder
+from orchestrator.runtime.worker.trial_files import TrialFiles
 from orchestrator.storage import Storage
 from orchestrator.sweep.choice import choose, drop_lost, sentences
+from orchestrator.sweep.trial_files import trial_folder
 from orchestrator.sweep.trial_table import TrialTable
 from orchestrator.training import TrialSpec, find_metric, pack_weights, train_trial, unpack_weights
 from orchestrator.training.checkpoints import DIGEST_LENGTH
@@ -56,9 +58,14 @@ class Sweep:
         for index, content in self.content.items():
             self.write(index, content)
 
+    @property
+    def models(self):
+        return StoredModels(self.storage, self.dataset, self.metric, lambda dataset, part: dataset.rows(part))
+
     def choose(self, trial_table=None):
-        rows = lambda: self.dataset.rows(Part.VALIDATION)  # noqa: E731
-        return choose(trial_table or self.trial_table, self.storage, self.dataset, self.metric, rows)
+        """The index of the trial that was taken, its model, and what was skipped for it."""
+        choice, skipped = choose(trial_table or self.trial_table, self.models)
+        return (None, None, skipped) if choice is None else (choice[0].index, choice[1], skipped)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +80,8 @@ def sweep(trained):
 
 
 def test_the_best_trial_wins_and_nobody_is_skipped(sweep):
-    choice, skipped = sweep.choose()
-    assert (choice.record.index, skipped) == (sweep.order[0], ())
+    index, _, skipped = sweep.choose()
+    assert (index, skipped) == (sweep.order[0], ())
 
 
 @settings(max_examples=40)
@@ -88,10 +95,9 @@ def test_weights_that_are_damaged_anywhere_are_named_and_the_next_best_is_taken(
     else:
         damaged = damaged[:-cut]
     trained.write(best, bytes(damaged))
-    choice, skipped = trained.choose()
-    assert choice.record.index == trained.order[1]
+    index, _, skipped = trained.choose()
+    assert index == trained.order[1]
     assert [item.index for item in skipped] == [best]
-    assert choice.skipped == skipped
     assert f"trial {best} is better" in sentences(skipped, trained.metric)[0]
     assert "damaged" in skipped[0].reason
 
@@ -99,8 +105,8 @@ def test_weights_that_are_damaged_anywhere_are_named_and_the_next_best_is_taken(
 def test_weights_of_earlier_versions_have_no_digest_and_are_read(sweep):
     best = sweep.order[0]
     sweep.write(best, sweep.content[best][DIGEST_LENGTH:])
-    choice, skipped = sweep.choose()
-    assert (choice.record.index, skipped) == (best, ())
+    index, _, skipped = sweep.choose()
+    assert (index, skipped) == (best, ())
 
 
 def test_weights_that_do_not_give_the_figure_that_was_recorded_are_not_taken(sweep):
@@ -109,42 +115,42 @@ def test_weights_that_do_not_give_the_figure_that_was_recorded_are_not_taken(swe
     old = bytearray(sweep.content[best][DIGEST_LENGTH:])
     old[-1] ^= 0x20
     sweep.write(best, bytes(old))
-    choice, (skipped,) = sweep.choose()
-    assert choice.record.index == sweep.order[1]
+    index, _, (skipped,) = sweep.choose()
+    assert index == sweep.order[1]
     assert "on the validation rows is" in skipped.reason or "infinite" in skipped.reason
 
 
 def test_missing_weights_are_named_and_without_any_there_is_no_winner(sweep):
     trial_folder(sweep.storage, sweep.order[0]).clear()
-    choice, (skipped,) = sweep.choose()
-    assert choice.record.index == sweep.order[1]
+    index, _, (skipped,) = sweep.choose()
+    assert index == sweep.order[1]
     assert "could not be read" in skipped.reason
     for index in sweep.order:
         trial_folder(sweep.storage, index).clear()
-    choice, skipped = sweep.choose()
-    assert choice is None
+    index, _, skipped = sweep.choose()
+    assert index is None
     assert [item.index for item in skipped] == sweep.order
 
 
 def test_a_trial_whose_best_weights_never_were_written_is_named(sweep):
     trial_table = copy.deepcopy(sweep.trial_table)
     trial_table.records[sweep.order[0]].kept = 0
-    choice, (skipped,) = sweep.choose(trial_table)
-    assert choice.record.index == sweep.order[1]
+    index, _, (skipped,) = sweep.choose(trial_table)
+    assert index == sweep.order[1]
     assert "are not in" in skipped.reason
 
 
 def test_a_session_that_goes_on_forgets_lost_weights_so_that_the_next_ones_are_kept(sweep):
     best, second, _ = sweep.order
     trial_table = copy.deepcopy(sweep.trial_table)
-    assert drop_lost(trial_table, sweep.storage, 1) == ()
+    assert drop_lost(trial_table, sweep.models, 1) == ()
     assert trial_table.best.index == best
     sweep.write(best, sweep.content[best][:-20])
-    (lost,) = drop_lost(trial_table, sweep.storage, 1)
+    (lost,) = drop_lost(trial_table, sweep.models, 1)
     assert lost.index == best
     assert trial_table.best.index == second
     assert not trial_table.records[best].best_is_kept
-    _, (skipped,) = sweep.choose(trial_table)
+    _, _, (skipped,) = sweep.choose(trial_table)
     assert skipped == lost
 
 
@@ -160,22 +166,17 @@ def test_a_folder_larger_than_memory_is_validated_in_parts(tmp_path):
         frame[number::3].to_parquet(tmp_path / "rows" / f"{number}.parquet")
     sweep = Sweep(tmp_path / "sweep", open_dataset(str(tmp_path / "rows"), DataOptions(target="label")))
     best = sweep.order[0]
-    assert sweep.choose()[0].record.index == best
+    assert sweep.choose()[0] == best
     sweep.write(best, sweep.content[best][:-20])
-    choice, (skipped,) = sweep.choose()
-    assert (choice.record.index, skipped.index) == (sweep.order[1], best)
+    index, _, (skipped,) = sweep.choose()
+    assert (index, skipped.index) == (sweep.order[1], best)
 
 
 def test_the_same_trial_has_the_same_digest_and_another_one_another(sweep):
-    def winner(choice):
-        spec = choice.record.best_spec
-        rows = sweep.dataset.rows(Part.TEST)
-        return make_winner(spec, choice.report, sweep.dataset, sweep.metric, choice.network, choice.validation, rows)
-
-    first, again = winner(sweep.choose()[0]), winner(sweep.choose()[0])
+    first, again = sweep.choose()[1].finish(), sweep.choose()[1].finish()
     assert first.digest == again.digest
     trial_folder(sweep.storage, sweep.order[0]).clear()
-    assert winner(sweep.choose()[0]).digest != first.digest
+    assert sweep.choose()[1].finish().digest != first.digest
 
 
 @pytest.mark.parametrize("target", ["number", "label", "color"])

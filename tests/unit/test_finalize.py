@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.bundle.registration import Registration
 from orchestrator.errors import StorageError
 from orchestrator.storage import Storage
 from orchestrator.sweep import finalize
@@ -18,40 +19,37 @@ from orchestrator.sweep.finalize import (
     forget_outcome,
     forget_registration,
 )
-from orchestrator.tracking.registry import Registration
 
 OUTCOME = Outcome("finished", 3, 5, "accuracy", True, 0.9, {"accuracy": 0.8}, {"finished": 4}, "digest", True, 1.7e9)
 
 
 class Tracker:
-    """What is told of the parent run; a store that fails first, if it shall."""
+    """What is told of a sweep; a store that fails first, if it shall."""
 
-    client = None
+    registered = ()
 
     def __init__(self, failures=0):
         self.failures, self.told = failures, []
-        self.writer = self
 
-    def run_id(self, index):
-        return f"run-{index}"
+    def register(self, trial, name, folder, figure, model_digest, doubt):
+        Tracker.registered.append((trial, (folder / "part" / "weights").read_bytes()))
+        return Registration(name, str(len(Tracker.registered)), True, "it is the first champion")
 
-    def finish(self, status, figures, labels, at=None):
+    def tell(self, outcome):
         if self.failures:
             self.failures -= 1
             raise RuntimeError("the store is away")
-        self.told.append((status, figures, labels, at))
+        self.told.append(outcome)
+
+    def leave(self, *, failed):
+        self.told.append("FAILED" if failed else "KILLED")
 
 
 @pytest.fixture
 def registered(monkeypatch):
-    """What was registered: run and content."""
+    """What was registered: trial and content."""
     found = []
-
-    def register(client, run_id, name, folder, figure, model_digest, doubt):
-        found.append((run_id, (folder / "part" / "weights").read_bytes()))
-        return Registration(name, str(len(found)), True, "it is the first champion")
-
-    monkeypatch.setattr(finalize, "register_bundle", register)
+    monkeypatch.setattr(Tracker, "registered", found)
     return found
 
 
@@ -69,11 +67,10 @@ def test_a_model_is_registered_once_however_often_it_is_tried(storage, registere
     tracker = Tracker()
     assert finalize_later(tracker, "iris", "finished", storage) is None
     assert finalize_later(tracker, "iris", "finished", storage) is None
-    assert registered == [("run-3", b"numbers")]
+    assert registered == [(3, b"numbers")]
     (first, second) = tracker.told
     assert first == second
-    assert first[2]["orchestrator.model"] == "models:/iris/1"
-    assert first[3] == OUTCOME.at
+    assert first == replace(OUTCOME, model="models:/iris/1", champion="yes: it is the first champion")
     # a store that was lost gets it again
     assert storage.child(MODEL_FOLDER).names() == ["part/weights"]
     forget_registration(storage)
@@ -96,7 +93,7 @@ def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):
     tracker = Tracker()
     assert finalize_later(tracker, "iris", "running", storage) is None
     assert registered == []
-    assert [status for status, *_ in tracker.told] == ["KILLED"]
+    assert tracker.told == ["KILLED"]
 
 
 def test_what_a_sweep_has_done_is_known_to_its_next_session(storage):
@@ -145,7 +142,7 @@ def test_a_sweep_that_has_failed_stays_so(storage, registered):
     forget_outcome(storage)
     tracker = Tracker()
     finalize_later(tracker, "iris", "failed", storage)
-    assert [status for status, *_ in tracker.told] == ["FAILED"]
+    assert tracker.told == ["FAILED"]
 
 
 def test_a_sweep_without_registration_has_none_later(storage, registered):

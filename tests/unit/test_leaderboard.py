@@ -15,9 +15,9 @@ from orchestrator.cli import main
 from orchestrator.errors import NoSuchSweepError, TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Journal, Opened, Paused, Reported
 from orchestrator.journal.folder import Header, read_header, sweeps_home, write_header
-from orchestrator.sweep.leaderboard import read_leaderboard
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import find_trial
+from orchestrator.tracking.sweep_leaderboard import read_leaderboard
 from orchestrator.training import EpochReport, TrialSpec
 
 

@@ -8,8 +8,8 @@ import torch
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ArchitectureError, SearchSpaceError
 from orchestrator.networks import FeatureShape, build_network, never_read, settings_asked_for
+from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.train import train
-from orchestrator.sweep.plan import make_plan
 
 SHAPES = [FeatureShape.of_table(5, (), 1), FeatureShape.of_table(0, (4, 7), 3), FeatureShape.of_table(3, (10,), 1)]
 MODULE = """
@@ -183,11 +183,11 @@ def test_a_setting_that_only_some_configurations_read_counts_as_read():
 def test_a_setting_of_a_search_space_that_nobody_reads_is_refused(tmp_path, text, sentence):
     (tmp_path / "space.yaml").write_text(text)
     with pytest.raises(SearchSpaceError, match=sentence):
-        make_plan(SweepConfig.create(data="sklearn:iris", space=str(tmp_path / "space.yaml")))
+        plan_sweep(SweepConfig.create(data="sklearn:iris", space=str(tmp_path / "space.yaml")))
 
 
 def test_what_built_in_networks_share_a_network_of_ones_own_need_not_read():
-    plan = make_plan(SweepConfig.create(data="sklearn:iris", architecture="watched:Gets"))
+    plan = plan_sweep(SweepConfig.create(data="sklearn:iris", architecture="watched:Gets"))
     assert list(plan.sampler.space.architectures) == ["watched:Gets"]
 
 

@@ -7,8 +7,9 @@ import pytest
 from support import empty_store, mixed_frame, quick_model
 
 from orchestrator.bundle import make_bundle
+from orchestrator.bundle.registration import Figure
 from orchestrator.tracking import tags
-from orchestrator.tracking.registry import Figure, compare, read_figure, register_bundle
+from orchestrator.tracking.registry import compare, read_figure, register_bundle
 from orchestrator.tracking.store import client_for
 from orchestrator.training import find_metric
 

@@ -8,14 +8,15 @@ from orchestrator.errors import StorageError
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported
 from orchestrator.journal.folder import FINISHED, RUNNING, Header, read_header, write_header
 from orchestrator.runtime.assembly import Origin
+from orchestrator.runtime.resume import resume
 from orchestrator.runtime.sweeps import _abandon
 from orchestrator.storage import Storage
 from orchestrator.sweep.finalize import MODEL_FOLDER, Outcome
-from orchestrator.sweep.resume import resume, sync
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.store import find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker
+from orchestrator.tracking.sync import sync
 from orchestrator.training import EpochReport, TrialSpec
 
 REPORT = EpochReport(1, 0.7, {"log_loss": 0.6}, 0.001, 0.25, 1e5, 1, 0.6, False)

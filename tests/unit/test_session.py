@@ -11,9 +11,10 @@ from orchestrator.data import open_dataset
 from orchestrator.errors import StorageError, UnreachableStorageError
 from orchestrator.runtime.worker import session
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings
-from orchestrator.runtime.worker.trial_files import best_weights, load_state
+from orchestrator.runtime.worker.trial_files import load_state
 from orchestrator.storage import Storage
 from orchestrator.sweep.messages import Attempt
+from orchestrator.sweep.trial_files import best_weights
 from orchestrator.training import Ranks, TrialSpec
 
 DATASET = open_dataset("sklearn:iris")

@@ -13,9 +13,10 @@ from support import mixed_frame
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import DiskBudgetError
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings
-from orchestrator.runtime.worker.trial_files import TrialFiles, best_weights, forget_trial, load_state, trial_folder
+from orchestrator.runtime.worker.trial_files import TrialFiles, load_state
 from orchestrator.storage import Storage
 from orchestrator.sweep.messages import Attempt
+from orchestrator.sweep.trial_files import best_weights, forget_trial, trial_folder
 from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, pack_state
 
 INDEX = 3

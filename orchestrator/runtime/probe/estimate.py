@@ -17,11 +17,13 @@ from orchestrator.config import SweepConfig
 from orchestrator.data import Dataset, Table, Task
 from orchestrator.errors import ArchitectureError
 from orchestrator.networks import build_network, is_custom
+from orchestrator.runtime.planning import plan_sweep
+from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.search import batch_sizes, expected_epochs, find_extremes
 from orchestrator.sweep.disk import most_bytes
-from orchestrator.sweep.plan import SweepPlan, describe, make_plan
-from orchestrator.sweep.slots import Slots, cluster_slots
+from orchestrator.sweep.plan import SweepPlan, describe
+from orchestrator.sweep.slots import Slots
 from orchestrator.training import TrialSpec, feature_shape
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ def estimate_sweep(
         UsageError, DataError: as `run_sweep`.
         ExecutionError: the sweep cannot run: no node, or all of them together, can hold a trial.
     """
-    plan = make_plan(config, table)
+    plan = plan_sweep(config, table)
     for sentence in describe(plan.dataset, plan.metric):
         notify(sentence)
     quiet_tune()

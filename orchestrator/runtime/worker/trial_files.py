@@ -3,47 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable
 
 from orchestrator.errors import DiskBudgetError, StorageError
 from orchestrator.storage import Storage
+from orchestrator.sweep.trial_files import BEST, CHECKPOINTS, STATE, trial_folder
 from orchestrator.training import TrialState, pack_state, unpack_state
-
-FOLDER = "trials"
-STATE = re.compile(r"state-(\d{6})-\d+\.checkpoint")
-BEST = re.compile(r"best-(\d{6})\.safetensors")
-# the one before is there for the case that the latest is damaged
-CHECKPOINTS = 2
-
-
-def trial_folder(storage: Storage, index: int) -> Storage:
-    """Where the files of a trial are."""
-    return storage.child(FOLDER).child(f"{index:05d}")
-
-
-def best_weights(storage: Storage, index: int, epoch: int) -> bytes:
-    """The weights of a trial's best epoch.
-
-    Raises:
-        StorageError: they are not there.
-    """
-    return trial_folder(storage, index).read(f"best-{epoch:06d}.safetensors")
-
-
-def forget_trial(storage: Storage, index: int, *, keep: int = 0) -> None:
-    """Deletes the files of a trial that is over, but for the weights of the epoch `keep`.
-
-    A file too many is no reason to end a sweep: what cannot be deleted stays.
-    """
-    folder = trial_folder(storage, index)
-    with contextlib.suppress(StorageError):
-        if not keep:
-            folder.clear()
-            return
-        for name in folder.names():
-            if name != f"best-{keep:06d}.safetensors":
-                folder.remove(name)
 
 
 def load_state(storage: Storage, index: int) -> TrialState | None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.bundle.registration import CHAMPION
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
 from orchestrator.serving.control.compatibility import breaking_changes, listed
 from orchestrator.serving.control.gates import check_bundle
 from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
-from orchestrator.tracking.rollout import CHAMPION, Rollout, read_rollout
+from orchestrator.tracking.rollout import Rollout, read_rollout
 
 ROLES = ("champion", "canary", "shadow")
 # what failed is tried again, ever more rarely: it may be large

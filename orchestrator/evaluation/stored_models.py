@@ -1,0 +1,120 @@
+"""StoredModels: the networks that the trials of a sweep have left in its storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from orchestrator.data import Dataset, Examples, Part
+from orchestrator.errors import StorageError
+from orchestrator.evaluation.winner import Answers, make_winner
+from orchestrator.networks import build_network
+from orchestrator.storage import Storage
+from orchestrator.sweep.choice import Winner
+from orchestrator.sweep.trial_files import best_weights, trial_folder
+from orchestrator.sweep.trial_table import TrialRecord
+from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
+
+# other devices, numbers of threads and workers round otherwise
+RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-2, 1e-3
+UNITS = ("rmse", "mae")
+
+
+@dataclass(frozen=True)
+class StoredModels:
+    """See `Models` of a sweep, which this is.
+
+    Attributes:
+        storage: of the sweep.
+        dataset: that its trials are trained on.
+        metric: of the sweep.
+        rows: gives all rows of a part in chunks.
+    """
+
+    storage: Storage
+    dataset: Dataset
+    metric: Metric
+    rows: Callable[[Dataset, Part], Iterable[Examples]]
+
+    def check(self, record: TrialRecord) -> None:
+        """See `Models`."""
+        report = _report(record)
+        check_weights(_content(record, report, self.storage), _what(record, report, self.storage))
+
+    def open(self, record: TrialRecord) -> StoredModel:
+        """See `Models`."""
+        report = _report(record)
+        network = _load(record, report, self.storage, self.dataset)
+        answers = Answers.of(network, self.rows(self.dataset, Part.VALIDATION), self.dataset.schema.target.task)
+        _compare(answers, report, self.dataset, self.metric)
+        return StoredModel(record, report, network, answers, self)
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A `Candidate` for the winner of a sweep.
+
+    Attributes:
+        record: of the trial.
+        report: its last one.
+        network: with the weights of its best epoch.
+        validation: what it says about the validation rows.
+        models: that it is one of.
+    """
+
+    record: TrialRecord
+    report: EpochReport
+    network: nn.Module
+    validation: Answers
+    models: StoredModels
+
+    def finish(self) -> Winner:
+        """See `Candidate`."""
+        dataset, metric = self.models.dataset, self.models.metric
+        spec = self.record.best_spec or self.record.spec
+        rows = self.models.rows(dataset, Part.TEST)
+        return make_winner(spec, self.report, dataset, metric, self.network, self.validation, rows)
+
+
+def _report(record: TrialRecord) -> EpochReport:
+    if record.report is None:
+        raise StorageError(f"trial {record.index} has not finished an epoch")
+    return record.report
+
+
+def _load(record: TrialRecord, report: EpochReport, storage: Storage, dataset: Dataset) -> nn.Module:
+    if not record.best_is_kept:
+        raise StorageError(f"the weights of its best epoch, {report.best_epoch}, are not in {storage}")
+    spec = record.best_spec or record.spec
+    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    unpack_weights(network, _content(record, report, storage), _what(record, report, storage))
+    return network
+
+
+def _content(record: TrialRecord, report: EpochReport, storage: Storage) -> bytes:
+    return best_weights(storage, record.index, report.best_epoch)
+
+
+def _what(record: TrialRecord, report: EpochReport, storage: Storage) -> str:
+    return f"the file with the weights of epoch {report.best_epoch} in {trial_folder(storage, record.index)}"
+
+
+def _compare(answers: Answers, report: EpochReport, dataset: Dataset, metric: Metric) -> None:
+    """Makes sure that the weights give what the trial reported.
+
+    Raises:
+        StorageError: they do not.
+    """
+    if not np.isfinite(answers.outputs).all():
+        raise StorageError("with the weights that were kept, outputs are infinite or not a number")
+    encoder = dataset.target_encoder
+    found = evaluate(dataset.schema.target.task, encoder, answers.outputs, answers.target)[metric.name]
+    unit = encoder.std if metric.name in UNITS else 1.0
+    if abs(found - report.best_value) > ABSOLUTE_TOLERANCE * unit + RELATIVE_TOLERANCE * abs(report.best_value):
+        raise StorageError(
+            f"with the weights that were kept, {metric.name} on the validation rows is {found:.6g} instead of "
+            f"{report.best_value:.6g}"
+        )

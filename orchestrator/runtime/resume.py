@@ -1,0 +1,59 @@
+"""`resume`: goes on with a sweep whose process has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from orchestrator.data import load_table
+from orchestrator.errors import DataError
+from orchestrator.journal.folder import find_sweep
+from orchestrator.journal.package import kept_package
+from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.sweeps import SweepResult, continue_sweep
+from orchestrator.storage import Storage
+from orchestrator.sweep.resume import session_options
+from orchestrator.tracking.store import absolute_uri
+
+
+def resume(
+    sweep: str | None = None,
+    *,
+    data: pd.DataFrame | None = None,
+    storage: str | None = None,
+    trials: str | int | None = None,
+    tracking_uri: str | None = None,
+    hooks: Hooks | None = None,
+    **options: Any,  # noqa: ANN401
+) -> SweepResult:
+    """Goes on with a sweep: finished trials stay, the others go on from their last checkpoints.
+
+    The search algorithm and the scheduler know all that happened; the MLflow runs are the same ones.
+
+    Args:
+        sweep: its id, its name (the latest of that name) or its MLflow run; None for the latest.
+        data: the data frame that it was started with, if it was.
+        storage: where to look for it, if that is not known on this machine.
+        trials: how many there shall be in all, or `+N` for so many more; the same as before if left out.
+        tracking_uri: the store, if it has another address now.
+        hooks: what to listen to.
+        **options: fields of `SweepConfig` that may change: `time_budget`, `address`, `concurrency`, `max_failures`,
+            `failed_share`, `epoch_timeout`, `placement_timeout`, `disk_budget`, `register_model`, `allow_second_best`.
+
+    Raises:
+        OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
+    """
+    found = find_sweep(sweep, None if storage is None else Storage.at(storage))
+    if tracking_uri is not None:
+        found = replace(found, header=replace(found.header, tracking_uri=absolute_uri(tracking_uri)))
+    with kept_package(found.storage) as folder:
+        config = session_options(found, trials, options)
+        table = None if data is None else load_table(data, found.header.name)
+        if table is None and found.header.config["data"] == "data frame":
+            raise DataError(
+                f"the sweep {found.header.id} was started with a data frame; go on with it from Python: "
+                "orchestrator.resume(SWEEP, data=frame)"
+            )
+        return continue_sweep(found, config, table, hooks, folder)
