@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
+from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
 from orchestrator.errors import ConfigError, did_you_mean
 from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, parse_size
 from orchestrator.yaml_lines import Place, YamlDocument
@@ -203,13 +204,13 @@ class SweepConfig(_Config):
     ignore: tuple[str, ...] = ()
     space: str = "tabular"
     architecture: str | None = None
-    algorithm: Literal["tpe", "random", "grid"] = "tpe"
-    scheduler: Literal["asha-promote", "asha", "hyperband", "median", "pbt", "none"] = "asha-promote"
+    algorithm: AlgorithmName = "tpe"
+    scheduler: SchedulerName = "asha-promote"
     trials: int | None = Field(default=None, ge=1)
     time_budget: Duration | None = None
     epochs: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=0)
-    precision: Literal["fp32", "bf16", "fp16"] | None = None
+    precision: PrecisionName | None = None
     accumulation: int | None = Field(default=None, ge=1)
     compile: bool | None = None
     metric: str | None = None
@@ -275,8 +276,8 @@ class ServeConfig(_Config):
     min_replicas: int = Field(default=1, ge=1)
     max_replicas: int | None = Field(default=None, ge=1)
     downscale_delay: Duration = timedelta(minutes=1)
-    execution: Literal["auto", "torch", "onnxruntime"] = "auto"
-    ingress: Literal["auto", "haproxy", "python"] = "auto"
+    execution: ExecutionName = "auto"
+    ingress: IngressName = "auto"
     max_queue: int = Field(default=256, ge=1)
     max_rows: int = Field(default=10_000, ge=1)
     max_body: Size = 8 * 2**20

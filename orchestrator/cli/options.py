@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from orchestrator.choices import AlgorithmName, PrecisionName, SchedulerName, names_of
 from orchestrator.cli.base import DURATION, SIZE
 from orchestrator.units import show_number
 
@@ -61,12 +62,10 @@ def sweep_options(function: Function) -> Function:
         click.option(
             "--architecture", metavar="NAME", help="Search this one only: mlp, resnet or package.module:Class."
         ),
-        click.option(
-            "--algorithm", type=click.Choice(["tpe", "random", "grid"]), help="What to try next. Default: tpe."
-        ),
+        click.option("--algorithm", type=click.Choice(names_of(AlgorithmName)), help="What to try next. Default: tpe."),
         click.option(
             "--scheduler",
-            type=click.Choice(["asha-promote", "asha", "hyperband", "median", "pbt", "none"]),
+            type=click.Choice(names_of(SchedulerName)),
             help="What to stop early, pause and promote. Default: asha-promote.",
         ),
         click.option(
@@ -88,7 +87,7 @@ def sweep_options(function: Function) -> Function:
             help="CPU cores that read a folder of Parquet files; 0: the workers' own. Default: 1.",
         ),
         click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
-        click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of training. Default: fp32."),
+        click.option("--precision", type=click.Choice(names_of(PrecisionName)), help="Of training. Default: fp32."),
         click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
         click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
         click.option(

@@ -128,7 +128,7 @@ def assemble(
     from orchestrator.runtime.cluster_rows import validation_references
     from orchestrator.runtime.tune.admission import Admission
     from orchestrator.runtime.worker.session import WorkerSettings
-    from orchestrator.search import Proposals, build_scheduler
+    from orchestrator.search import Proposals, find_scheduler
     from orchestrator.sweep.admission import Limits
     from orchestrator.sweep.controller import SweepController
     from orchestrator.sweep.disk import Disk, quota
@@ -153,8 +153,8 @@ def assemble(
     admission = Admission(config.resources, limit, pool, plan.readers)
     controller = SweepController(
         TrialTable(plan.metric),
-        Proposals(config.algorithm, plan.sampler, plan.metric, plan.points),
-        build_scheduler(config.scheduler, plan.epochs, plan.sampler.space, config.seed),
+        Proposals(plan.searcher, plan.sampler, plan.metric, plan.points),
+        find_scheduler(config.scheduler).create(plan.epochs, plan.sampler.space, config.seed),
         admission,
         plan.workers,
         Limits(config.max_failures, config.failed_share, timeout),

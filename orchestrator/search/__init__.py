@@ -10,14 +10,8 @@ if TYPE_CHECKING:
     from orchestrator.search.extremes import batch_sizes, find_extremes
     from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter
     from orchestrator.search.proposals import Proposal, Proposals
-    from orchestrator.search.schedulers import (
-        Continuation,
-        Decision,
-        Observation,
-        Scheduler,
-        build_scheduler,
-        expected_epochs,
-    )
+    from orchestrator.search.schedulers import Continuation, Decision, Observation, Scheduler, find_scheduler
+    from orchestrator.search.searchers import Searcher, find_searcher
     from orchestrator.search.space import SearchSpace, list_spaces, load_space, located, space_of
     from orchestrator.search.suggest import SpecSampler, trial_seed
 else:
@@ -26,7 +20,8 @@ else:
         extremes=["batch_sizes", "find_extremes"],
         parameters=["CategoricalParameter", "FloatParameter", "IntParameter"],
         proposals=["Proposal", "Proposals"],
-        schedulers=["Continuation", "Observation", "Scheduler", "Decision", "build_scheduler", "expected_epochs"],
+        schedulers=["Continuation", "Decision", "Observation", "Scheduler", "find_scheduler"],
+        searchers=["Searcher", "find_searcher"],
         space=["SearchSpace", "list_spaces", "load_space", "located", "space_of"],
         suggest=["SpecSampler", "trial_seed"],
     )
@@ -42,11 +37,12 @@ __all__ = [
     "Proposals",
     "Scheduler",
     "SearchSpace",
+    "Searcher",
     "SpecSampler",
     "batch_sizes",
-    "build_scheduler",
-    "expected_epochs",
     "find_extremes",
+    "find_scheduler",
+    "find_searcher",
     "list_spaces",
     "load_space",
     "located",

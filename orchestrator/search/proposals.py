@@ -1,9 +1,8 @@
-"""Search algorithms: what to try next. All draw through Optuna."""
+"""Proposals: what to try next, drawn by a search algorithm through Optuna, and nothing twice."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 import optuna
 
+from orchestrator.search.searchers import STREAM, Draw, Searcher, find_searcher
 from orchestrator.search.suggest import SpecSampler, suggest
-from orchestrator.training import Metric, TrialSpec
+from orchestrator.training.metrics import Metric
+from orchestrator.training.spec import TrialSpec
 
-# keeps the draws of a search apart from the seeds of its trials
-STREAM = 1
 # so often the algorithm, and then chance, may propose what a trial has had already
 ATTEMPTS, CHANCES = 10, 200
 
@@ -47,16 +46,16 @@ class Proposals:
     """
 
     def __init__(
-        self, algorithm: str, sampler: SpecSampler, metric: Metric, points: Sequence[Mapping[str, Any]]
+        self, searcher: Searcher, sampler: SpecSampler, metric: Metric, points: Sequence[Mapping[str, Any]]
     ) -> None:
         """Args:
-        algorithm: tpe, random, or grid (then `points` are the whole grid).
+        searcher: the algorithm.
         sampler: turns Optuna's trials into specs.
         metric: decides whether the objective is maximised.
-        points: configurations to try first, as flat parameters.
+        points: configurations to try first, as flat parameters; see `Searcher.first_points`.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._algorithm, self._sampler = algorithm, sampler
+        self._searcher, self._chance, self._sampler = searcher, find_searcher("random"), sampler
         self._points = [sampler.space.qualify(point) for point in points]
         self._study = optuna.create_study(direction="maximize" if metric.maximize else "minimize")
         self._asked: dict[int, optuna.Trial] = {}
@@ -72,7 +71,8 @@ class Proposals:
                 self._study.tell(rejected, state=optuna.trial.TrialState.FAIL)
             if point is not None:
                 self._study.enqueue_trial(point)
-            self._study.sampler = self._make(self._seed(index, attempt), "random" if by_chance else self._algorithm)
+            draw = Draw(self._sampler.space, self._sampler.seed, index, attempt)
+            self._study.sampler = (self._chance if by_chance else self._searcher).sampler(draw)
             trial = self._study.ask()
             parameters = suggest(self._sampler.space, trial)
             if self._sampler.key(parameters) not in self._seen:
@@ -111,19 +111,7 @@ class Proposals:
             random = np.random.default_rng([self._sampler.seed, index, STREAM])
             yield self._sampler.space.qualify(unseen[random.integers(len(unseen))]), True
 
-    def _seed(self, index: int, attempt: int) -> int:
-        entropy = [self._sampler.seed, index, STREAM, attempt] if attempt else [self._sampler.seed, index, STREAM]
-        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
-
     def _accept(self, trial: optuna.Trial, parameters: dict[str, Any]) -> None:
         self._seen.add(self._sampler.key(parameters))
         self._asked[self.count] = trial
         self.count += 1
-
-    def _make(self, seed: int, algorithm: str) -> optuna.samplers.BaseSampler:
-        if algorithm != "tpe":
-            return optuna.samplers.RandomSampler(seed=seed)
-        with warnings.catch_warnings():
-            # multivariate and grouped sampling are what a conditional space needs; Optuna calls them experimental
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=False, seed=seed)

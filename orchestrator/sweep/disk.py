@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.config import SweepConfig
+from orchestrator.search import find_scheduler
 from orchestrator.storage import Storage
 from orchestrator.sweep.trial_files import CHECKPOINTS, forget_trial
 from orchestrator.sweep.trial_table import FINAL, TrialRecord, TrialTable
@@ -15,7 +16,6 @@ RUNNING_SHARE, HELD_SHARE = 0.475, 0.475
 Forget = Callable[..., None]
 # in weights of a network: a checkpoint has two moments of the optimizer besides
 CHECKPOINT_SIZE = 3
-PAUSING = ("asha-promote", "hyperband", "pbt")
 
 
 def quota(budget: int | None, slots: int) -> int | None:
@@ -34,7 +34,7 @@ def most_bytes(config: SweepConfig, slots: int, trials: int, weights: int) -> in
     """
     # best weights: known ones, new ones, and those that each checkpoint counts on; one more checkpoint is being written
     running = 2 + CHECKPOINTS + (CHECKPOINTS + 1) * CHECKPOINT_SIZE
-    paused = 1 + CHECKPOINTS + CHECKPOINTS * CHECKPOINT_SIZE if config.scheduler in PAUSING else 0
+    paused = 1 + CHECKPOINTS + CHECKPOINTS * CHECKPOINT_SIZE if find_scheduler(config.scheduler).pauses else 0
     most = (slots * running + trials * paused + config.keep_top) * weights
     return most if config.disk_budget is None else min(most, config.disk_budget)
 

@@ -15,7 +15,7 @@ from orchestrator.data import (
     Task,
     open_dataset,
 )
-from orchestrator.search import SearchSpace, SpecSampler, space_of
+from orchestrator.search import Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.sweep.slots import Slots
 from orchestrator.training.metrics import Metric, find_metric
 
@@ -43,18 +43,23 @@ class SweepPlan:
     dataset: Dataset
     metric: Metric
     sampler: SpecSampler
-    points: tuple[dict[str, Any], ...]
+    points: tuple[Mapping[str, Any], ...]
     trials: int | None
     epochs: int
     workers: Mapping[str, int]
     size: int | None = None
 
     @property
+    def searcher(self) -> Searcher:
+        """The search algorithm."""
+        return find_searcher(self.config.algorithm)
+
+    @property
     def exhausts(self) -> str:
         """A sentence for the user if no configuration is left to try, empty otherwise."""
         if self.size is None or self.trials != self.size:
             return ""
-        what = "grid" if self.config.algorithm == "grid" else "search space"
+        what = self.searcher.searches
         count = "1 configuration" if self.size == 1 else f"{self.size} configurations"
         return f"the {what} has {count}, and none is trained twice"
 
@@ -118,7 +123,7 @@ def make_plan(
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
     size = space_size(config, sampler)
-    points = list(sampler.distinct(space.grid()).values()) if config.algorithm == "grid" else space.start_points
+    points = find_searcher(config.algorithm).first_points(sampler)
     return SweepPlan(
         config,
         config.name or dataset.name,
@@ -158,8 +163,7 @@ def sampler_of(config: SweepConfig, space: SearchSpace, metric: str) -> SpecSamp
 
 def space_size(config: SweepConfig, sampler: SpecSampler) -> int | None:
     """How many configurations a sweep can try, None for endless ones."""
-    points = sampler.distinct(sampler.space.grid()) if config.algorithm == "grid" else sampler.points
-    return None if points is None else len(points)
+    return find_searcher(config.algorithm).size(sampler)
 
 
 def workers_of(config: SweepConfig, space: SearchSpace) -> dict[str, int]:
@@ -185,8 +189,7 @@ def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
 def _trials(config: SweepConfig, size: int | None) -> int | None:
     """How many trials there shall be; no more than there are configurations."""
     wanted = config.trials
-    # a population has to be complete before it is compared
-    open_end = config.time_budget is not None and config.scheduler != "pbt"
-    if wanted is None and config.algorithm != "grid" and not open_end:
+    open_end = config.time_budget is not None and not find_scheduler(config.scheduler).wants_all
+    if wanted is None and not find_searcher(config.algorithm).tries_all and not open_end:
         wanted = DEFAULT_TRIALS
     return min((count for count in (wanted, size) if count is not None), default=None)

@@ -11,7 +11,7 @@ from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Closed, Drawn, Event, Opened
 from orchestrator.journal.folder import FINISHED, RUNNING, Header, KnownSweep
 from orchestrator.journal.journal import read_events
-from orchestrator.search import SearchSpace
+from orchestrator.search import SearchSpace, find_searcher
 from orchestrator.sweep.plan import sampler_of, space_size
 from orchestrator.units import format_duration
 
@@ -76,7 +76,7 @@ def _check_extension(header: Header, config: SweepConfig, drawn: int, *, longer:
     """
     size = space_size(config, sampler_of(config, SearchSpace.model_validate(header.space), header.metric))
     if size is not None and drawn >= size:
-        what = "grid" if config.algorithm == "grid" else "search space"
+        what = find_searcher(config.algorithm).searches
         raise UsageError(
             f"the sweep {header.id} is finished: its {what} has no more than {size} configurations, "
             "and none is trained twice"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
 from orchestrator.journal.events import from_line, to_line
-from orchestrator.search import Decision, Proposals, SpecSampler, build_scheduler, load_space
+from orchestrator.search import Decision, Proposals, SpecSampler, find_scheduler, find_searcher, load_space
 from orchestrator.storage import Storage
 from orchestrator.sweep.admission import Limits
 from orchestrator.sweep.budget import TimeBudget
@@ -143,11 +143,12 @@ class Sweep:
     def open(self, trials):
         """A driver takes up what the one before has left."""
         space = load_space("quick")
+        sampler = SpecSampler(space, LOSS.name, 0, self.fixed)
         self.workers = {}
         self.controller = SweepController(
             TrialTable(LOSS),
-            Proposals(self.algorithm, SpecSampler(space, LOSS.name, 0, self.fixed), LOSS, space.start_points),
-            build_scheduler(self.scheduler, self.epochs, space, 0),
+            Proposals(find_searcher(self.algorithm), sampler, LOSS, space.start_points),
+            find_scheduler(self.scheduler).create(self.epochs, space, 0),
             Room(self.slots),
             {"mlp": 1},
             self.limits,

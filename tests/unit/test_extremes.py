@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import ArchitectureError
 from orchestrator.networks import FeatureShape, build_network
-from orchestrator.search import SearchSpace, batch_sizes, find_extremes, list_spaces, load_space
-from orchestrator.search.schedulers import expected_epochs
+from orchestrator.search import SearchSpace, batch_sizes, find_extremes, find_scheduler, list_spaces, load_space
 
 SHAPE = FeatureShape.of_table(5, (4, 9), 3)
 
@@ -86,12 +85,12 @@ def test_settings_that_cannot_be_built_are_no_ends():
 
 
 def test_expected_epochs():
-    assert expected_epochs("none", 30) == 30
-    assert expected_epochs("asha", 1) == 1
+    assert find_scheduler("none").expected_epochs(30) == 30
+    assert find_scheduler("asha").expected_epochs(1) == 1
     # rungs after 5 and 15 epochs: 5 + 10/3 + 15/9
-    assert expected_epochs("asha", 30) == pytest.approx(10)
+    assert find_scheduler("asha").expected_epochs(30) == pytest.approx(10)
 
 
 @given(st.integers(1, 300))
 def test_a_scheduler_never_adds_epochs(epochs):
-    assert 1 <= expected_epochs("asha", epochs) <= epochs
+    assert 1 <= find_scheduler("asha").expected_epochs(epochs) <= epochs

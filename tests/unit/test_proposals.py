@@ -2,12 +2,24 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.search import Proposals, SearchSpace, SpecSampler, load_space, trial_seed
+import orchestrator.search
+from orchestrator.choices import AlgorithmName, SchedulerName, names_of
+from orchestrator.errors import ConfigError
+from orchestrator.search import (
+    Proposals,
+    SearchSpace,
+    SpecSampler,
+    find_scheduler,
+    find_searcher,
+    load_space,
+    trial_seed,
+)
 from orchestrator.training import Metric
 
 ACCURACY, LOSS = Metric("accuracy", True), Metric("log_loss", False)
@@ -32,7 +44,7 @@ ALL = 2 * (1 + 4 + 3)
 def proposals(algorithm="tpe", space="quick", seed=0, metric=LOSS, points=None):
     loaded = FINITE if space == "finite" else load_space(space)
     points = loaded.start_points if points is None else points
-    return Proposals(algorithm, SpecSampler(loaded, metric.name, seed, {"epochs": 7}), metric, points)
+    return Proposals(find_searcher(algorithm), SpecSampler(loaded, metric.name, seed, {"epochs": 7}), metric, points)
 
 
 def value_of(proposal):
@@ -162,7 +174,7 @@ def test_the_finite_part_of_an_endless_space_is_not_repeated_either():
             "architectures": {"mlp": {}},
         }
     )
-    search = Proposals("random", SpecSampler(space, LOSS.name, 0, {}), LOSS, [])
+    search = Proposals(find_searcher("random"), SpecSampler(space, LOSS.name, 0, {}), LOSS, [])
     assert [search.draw().spec.optimizer for _ in range(20)].count("sgd") == 1
 
 
@@ -212,3 +224,22 @@ def test_a_rebuilt_search_goes_on_as_if_there_had_been_no_break(algorithm, space
         assert proposal == first.draw()
         for search in (first, again):
             search.tell(proposal.index, 0.01)
+
+
+def test_an_unknown_name_is_an_error_and_says_what_there_is():
+    with pytest.raises(ConfigError, match=r"there is no searcher 'tpee' \(known: tpe, .*did you mean tpe"):
+        find_searcher("tpee")
+    with pytest.raises(
+        ConfigError, match=r"there is no scheduler 'ash' \(known: asha-promote, asha, .*did you mean asha"
+    ):
+        find_scheduler("ash")
+
+
+@pytest.mark.parametrize("package", ["searchers", "schedulers"])
+def test_each_file_is_one_entry_and_each_entry_one_file(package):
+    folder = Path(orchestrator.search.__file__).parent / package
+    files = {path.stem.replace("_", "-") for path in folder.glob("[a-z]*.py")}
+    names = names_of(AlgorithmName if package == "searchers" else SchedulerName)
+    assert files == set(names)
+    find = find_searcher if package == "searchers" else find_scheduler
+    assert len({str(find(name)) for name in names}) == len(names)

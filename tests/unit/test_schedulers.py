@@ -8,30 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.choices import SchedulerName, names_of
 from orchestrator.search import (
     Continuation,
     Decision,
     Observation,
     SpecSampler,
-    build_scheduler,
-    expected_epochs,
+    find_scheduler,
     load_space,
 )
 from orchestrator.search.explore import explorer
-from orchestrator.search.schedulers import (
-    Asha,
-    Hyperband,
-    MedianStopping,
-    PopulationBasedTraining,
-    PromotionAsha,
-    Scheduler,
-    first_rung,
-    rungs_of,
-)
+from orchestrator.search.schedulers import Scheduler
+from orchestrator.search.schedulers._rungs import first_rung, rungs_of
+from orchestrator.search.schedulers.asha import Asha
+from orchestrator.search.schedulers.asha_promote import PromotionAsha
+from orchestrator.search.schedulers.hyperband import Hyperband
+from orchestrator.search.schedulers.median import MedianStopping
+from orchestrator.search.schedulers.pbt import PopulationBasedTraining
 from orchestrator.search.suggest import suggest
 from orchestrator.training import TrialSpec
 
-NAMES = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]
+NAMES = names_of(SchedulerName)
 CONTINUE, STOP, PAUSE = Decision.CONTINUE, Decision.STOP, Decision.PAUSE
 SPEC = TrialSpec("mlp", {"depth": 1, "width": 8})
 
@@ -62,10 +59,10 @@ def test_rungs_begin_at_a_sixth_and_are_three_times_the_one_before(epochs, rungs
 
 
 def test_expected_epochs_by_hand():
-    assert expected_epochs("none", 20) == expected_epochs("pbt", 20) == 20
-    assert expected_epochs("median", 20) == (3 + 20) / 2
+    assert find_scheduler("none").expected_epochs(20) == find_scheduler("pbt").expected_epochs(20) == 20
+    assert find_scheduler("median").expected_epochs(20) == (3 + 20) / 2
     for name in ("asha", "asha-promote", "hyperband"):
-        assert expected_epochs(name, 20) == pytest.approx(3 + (9 - 3) / 3 + (20 - 9) / 9)
+        assert find_scheduler(name).expected_epochs(20) == pytest.approx(3 + (9 - 3) / 3 + (20 - 9) / 9)
 
 
 def test_without_a_scheduler_everything_goes_on():
@@ -439,11 +436,11 @@ ACTIONS = ("draw", "step", "step", "step", "step", "go_on", "go_on", "end")
 )
 def test_a_scheduler_that_is_told_the_same_says_the_same(name, epochs, actions, seed):
     space = load_space("quick")
-    told = Told(build_scheduler(name, epochs, space, seed), epochs)
+    told = Told(find_scheduler(name).create(epochs, space, seed), epochs)
     for action, pick, score in actions:
         getattr(told, action)(pick, score)
         all_choices(told.scheduler)
-    again = build_scheduler(name, epochs, space, seed)
+    again = find_scheduler(name).create(epochs, space, seed)
     for action, arguments, answer in told.log:
         assert getattr(again, action)(*arguments) == answer
     assert all_choices(again) == all_choices(told.scheduler)

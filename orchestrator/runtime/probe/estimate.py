@@ -20,7 +20,7 @@ from orchestrator.networks import build_network, is_custom
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
-from orchestrator.search import batch_sizes, expected_epochs, find_extremes
+from orchestrator.search import batch_sizes, find_extremes, find_scheduler
 from orchestrator.sweep.disk import most_bytes
 from orchestrator.sweep.plan import SweepPlan, describe
 from orchestrator.sweep.slots import Slots
@@ -308,6 +308,7 @@ def _summary(
 def _trial_seconds(plan: SweepPlan, costs: Mapping[str, Cost]) -> tuple[float, float]:
     """Mean seconds of a trial over configurations of the space: with all epochs, and with those to be expected."""
     full, expected = [], []
+    scheduler = find_scheduler(plan.config.scheduler)
     for spec in plan.sampler.examples(plan.points, min(plan.trials or SAMPLES, SAMPLES)):
         try:
             size = parameter_count(spec.architecture, plan.dataset, spec.settings)
@@ -315,5 +316,5 @@ def _trial_seconds(plan: SweepPlan, costs: Mapping[str, Cost]) -> tuple[float, f
             continue
         epoch = costs[spec.architecture].epoch_seconds(size, spec.batch_size)
         full.append(spec.epochs * epoch + TRIAL_OVERHEAD_SECONDS)
-        expected.append(expected_epochs(plan.config.scheduler, spec.epochs) * epoch + TRIAL_OVERHEAD_SECONDS)
+        expected.append(scheduler.expected_epochs(spec.epochs) * epoch + TRIAL_OVERHEAD_SECONDS)
     return float(np.mean(full)), float(np.mean(expected))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
 
-from orchestrator.training import TrialSpec
+from orchestrator.training.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from orchestrator.search.space import SearchSpace
 
 
 class Decision(StrEnum):
     """What becomes of a trial after an epoch."""
 
-    CONTINUE = "go on"
+    CONTINUE = "continue"
     STOP = "stop"
     PAUSE = "pause"
 
@@ -49,11 +53,34 @@ class Continuation:
 
 
 class Scheduler:
-    """Lets every trial run to its end; the others build on it.
+    """What all schedulers share: it lets every trial run to its end.
 
     A scheduler draws its conclusions from what it is told and nothing else, so that it is rebuilt after a crash by
     telling it everything again in the same order.
+
+    Attributes:
+        pauses: whether trials wait with their checkpoints to be promoted, so that the disk must hold these.
+        wants_all: whether all trials have to be there before it compares them, so that their number must be known.
     """
+
+    pauses: ClassVar[bool] = False
+    wants_all: ClassVar[bool] = False
+
+    @classmethod
+    def create(cls, epochs: int, space: SearchSpace, seed: int) -> Scheduler:
+        """The scheduler of a sweep.
+
+        Args:
+            epochs: of a trial at most.
+            space: bounds of what it may change of a trial's settings.
+            seed: of the sweep.
+        """
+        return cls()
+
+    @classmethod
+    def expected_epochs(cls, epochs: int) -> float:
+        """How many epochs a trial of at most `epochs` runs on average, for `orchestrator plan`."""
+        return float(epochs)
 
     def milestones(self, index: int) -> tuple[int, ...]:
         """Epochs after which the trial may be paused: it writes a checkpoint there."""

@@ -18,3 +18,12 @@ def rungs_of(epochs: int, reduction: int = REDUCTION_FACTOR) -> tuple[int, ...]:
         rungs.append(rung)
         rung *= reduction
     return tuple(rungs)
+
+
+def halving_epochs(epochs: int) -> float:
+    """Epochs that a trial runs on average, if at every rung one of `REDUCTION_FACTOR` goes on."""
+    reached, share, expected = 0, 1.0, 0.0
+    for rung in rungs_of(epochs):
+        expected += share * (rung - reached)
+        reached, share = rung, share / REDUCTION_FACTOR
+    return expected + share * (epochs - reached)

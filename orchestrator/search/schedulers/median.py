@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 
 from orchestrator.search.schedulers._base import Decision, Observation, Scheduler
+from orchestrator.search.schedulers._rungs import first_rung
+from orchestrator.search.space import SearchSpace
 
 MIN_OTHERS = 3
 
@@ -24,6 +26,16 @@ class MedianStopping(Scheduler):
         self._sums: dict[int, float] = {}
         # epoch -> trial -> mean of its scores up to there
         self._averages: dict[int, dict[int, float]] = {}
+
+    @classmethod
+    def create(cls, epochs: int, space: SearchSpace, seed: int) -> MedianStopping:
+        """See `Scheduler`."""
+        return cls(first_rung(epochs))
+
+    @classmethod
+    def expected_epochs(cls, epochs: int) -> float:
+        """The half that it stops is taken to stop after its grace."""
+        return (first_rung(epochs) + epochs) / 2
 
     def observe(self, seen: Observation) -> Decision:
         """See the class."""

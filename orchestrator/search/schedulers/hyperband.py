@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
-from orchestrator.search.schedulers._promotion import PromotionAsha
-from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR
+from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_of
+from orchestrator.search.schedulers.asha_promote import PromotionAsha
+from orchestrator.search.space import SearchSpace
 from orchestrator.training import TrialSpec
 
 
@@ -17,6 +18,8 @@ class Hyperband(Scheduler):
     Bracket s begins to compare at rung s, the last one never compares; each promotes as `PromotionAsha` does
     (arXiv 1810.05934, section 3.3). It guards against metrics that say little early on.
     """
+
+    pauses = True
 
     def __init__(self, rungs: Sequence[int], reduction: int = REDUCTION_FACTOR) -> None:
         """Args: see `PromotionAsha`."""
@@ -28,6 +31,16 @@ class Hyperband(Scheduler):
         ]
         self._dealt = [0] * count
         self._bracket: dict[int, int] = {}
+
+    @classmethod
+    def create(cls, epochs: int, space: SearchSpace, seed: int) -> Hyperband:
+        """See `Scheduler`."""
+        return cls(rungs_of(epochs))
+
+    @classmethod
+    def expected_epochs(cls, epochs: int) -> float:
+        """All trials are taken to be in its first bracket, which has most of them."""
+        return halving_epochs(epochs)
 
     def drawn(self, index: int, spec: TrialSpec) -> None:
         """Goes to the bracket that is furthest behind its share."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
-from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR
+from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_of
+from orchestrator.search.space import SearchSpace
 
 
 class PromotionAsha(Scheduler):
@@ -13,6 +14,8 @@ class PromotionAsha(Scheduler):
 
     A trial that is paused can still be promoted when later ones turn out to be worse; the stopping form has lost it.
     """
+
+    pauses = True
 
     def __init__(self, rungs: Sequence[int], reduction: int = REDUCTION_FACTOR) -> None:
         """Args:
@@ -25,6 +28,16 @@ class PromotionAsha(Scheduler):
         self._promoted: dict[int, set[int]] = {rung: set() for rung in rungs}
         # rung at which a trial waits
         self._paused: dict[int, int] = {}
+
+    @classmethod
+    def create(cls, epochs: int, space: SearchSpace, seed: int) -> PromotionAsha:
+        """See `Scheduler`."""
+        return cls(rungs_of(epochs))
+
+    @classmethod
+    def expected_epochs(cls, epochs: int) -> float:
+        """At every rung one of `REDUCTION_FACTOR` goes on."""
+        return halving_epochs(epochs)
 
     def milestones(self, index: int) -> tuple[int, ...]:
         """All rungs."""

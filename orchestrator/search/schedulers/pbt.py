@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from orchestrator.search.explore import explorer
 from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
+from orchestrator.search.schedulers._rungs import first_rung
+from orchestrator.search.space import SearchSpace
 from orchestrator.training import TrialSpec
 
 # of the population: so large a part exploits, and is exploited
@@ -22,6 +25,9 @@ class PopulationBasedTraining(Scheduler):
     the settings changed a little.
     """
 
+    pauses = True
+    wants_all = True
+
     def __init__(self, interval: int, epochs: int, seed: int, explore: Explore) -> None:
         """Args:
         interval: epochs between two comparisons.
@@ -35,6 +41,11 @@ class PopulationBasedTraining(Scheduler):
         self._scores: dict[int, dict[int, float]] = {epoch: {} for epoch in self._milestones}
         self._paused: dict[int, int] = {}
         self._gone: set[int] = set()
+
+    @classmethod
+    def create(cls, epochs: int, space: SearchSpace, seed: int) -> PopulationBasedTraining:
+        """See `Scheduler`."""
+        return cls(first_rung(epochs), epochs, seed, explorer(space))
 
     def milestones(self, index: int) -> tuple[int, ...]:
         """All epochs of comparison."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.search.schedulers._base import Decision, Observation, Scheduler
-from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR
+from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_of
+from orchestrator.search.space import SearchSpace
 
 
 class Asha(Scheduler):
@@ -18,6 +19,16 @@ class Asha(Scheduler):
         """
         self._rungs: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
         self._reduction = reduction
+
+    @classmethod
+    def create(cls, epochs: int, space: SearchSpace, seed: int) -> Asha:
+        """See `Scheduler`."""
+        return cls(rungs_of(epochs))
+
+    @classmethod
+    def expected_epochs(cls, epochs: int) -> float:
+        """At every rung one of `REDUCTION_FACTOR` goes on."""
+        return halving_epochs(epochs)
 
     def observe(self, seen: Observation) -> Decision:
         """Goes on if the trial is among the best at this rung of those that have reached it so far."""

@@ -1,0 +1,18 @@
+"""The names that a user can choose among. Here and nowhere else: configuration, command line and registries follow."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+# each is a file in search/searchers
+AlgorithmName = Literal["tpe", "random", "grid"]
+# each is a file in search/schedulers
+SchedulerName = Literal["asha-promote", "asha", "hyperband", "median", "pbt", "none"]
+PrecisionName = Literal["fp32", "bf16", "fp16"]
+ExecutionName = Literal["auto", "torch", "onnxruntime"]
+IngressName = Literal["auto", "haproxy", "python"]
+
+
+def names_of(choices: Any) -> tuple[str, ...]:  # noqa: ANN401
+    """The names of one of the types above."""
+    return get_args(choices)
