@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import random
 import time
 from dataclasses import dataclass
@@ -758,9 +757,7 @@ def test_the_best_trial_is_one_whose_weights_are_kept():
             report = EpochReport(epoch, 0.5, {LOSS.name: loss}, 0.1, 1.0, 10.0, best, min(losses[:epoch]), epoch == 2)
             kept = 1
             sweep.files.best[index] = kept
-            controller.on_trial_result(
-                name, {"report": json.dumps(report.to_json()), "train_seconds": 1.0, "kept": kept, "stored": 1}
-            )
+            controller.on_trial_result(name, EpochMessage(report=report, train_seconds=1.0, kept=kept, stored=1))
         sweep.over(name)
     assert sweep.trial_table.best.index == 1
     assert set(sweep.files.best) == {1}
@@ -907,7 +904,7 @@ def test_trouble_is_said_once_not_once_per_trial():
         trouble = f"/sweep: trials/{attempt.index}: could not be written (No space left on device)"
         controller.on_trial_result(
             name,
-            {"report": json.dumps(report.to_json()), "train_seconds": 1.0, "kept": 0, "stored": 0, "trouble": trouble},
+            EpochMessage(report=report, train_seconds=1.0, kept=0, stored=0, trouble=trouble),
         )
     assert sweep.said == ["trial 0: /sweep: trials/0: could not be written (No space left on device)"]
 
