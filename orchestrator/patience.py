@@ -55,7 +55,7 @@ def start_patiently(start: Callable[[], object], say: Callable[[str], None]) -> 
                     raise
                 say(f"Ray did not start in time and is started again; {busy()}")
                 start()
-    except Exception:
+    except BaseException:  # Ctrl-C, too
         end_leftovers(children() - before)
         raise
     finally:

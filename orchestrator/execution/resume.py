@@ -15,7 +15,7 @@ from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, StorageError, TrackingError, UsageError
 from orchestrator.execution.assembly import Hooks
-from orchestrator.execution.finish import check_outcome, finish_later, forget_registration, model_is_lost
+from orchestrator.execution.finish import check_model, check_outcome, finish_later, forget_registration
 from orchestrator.execution.plan import sampler_of, space_size
 from orchestrator.execution.sweep import SweepResult, continue_sweep, made_anew
 from orchestrator.journal import Begun, Closed, Drawn, Event, Opened, Reported
@@ -119,6 +119,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
 
     Raises:
         ExecutionError: there is no such sweep, it is running, or it has not begun.
+        StorageError: something of the sweep is damaged, or gone; what is not is sent.
         TrackingError: the store does not answer.
     """
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
@@ -140,11 +141,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
             # its run does not stay a running one
             tracker.abandon("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
             raise
-        if model_is_lost(found.storage):
-            notes.append(
-                "its model is not in its folder (an older version made it), so it cannot be registered; "
-                f"train it again: orchestrator train --from-trial {header.name}:TRIAL"
-            )
+        check_model(header.name, found.storage)
     return SyncResult(header.id, tracker.run_id, len(trials), registration, anew=anew, notes=tuple(notes))
 
 
@@ -277,7 +274,7 @@ def _wanted(trials: str | int | None, planned: int, drawn: int) -> int | None:
     more = MORE.fullmatch(text)
     if more is not None:
         return planned + int(more[1])
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--trials {text}: give a number, or +20 for 20 more")
     if int(text) < drawn:
         raise UsageError(f"--trials {text}: there are {drawn} trials already; give more, or +20 for 20 more")

@@ -189,7 +189,7 @@ def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> Non
         tracker.halt()
         return
     if origin.known is None or tracker.writer is not None or tracker.run_id != origin.known.run_id:
-        interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | StoppedError)
         reason = "stopped by the user" if interrupted else str(error)
         tracker.abandon("KILLED" if interrupted else "FAILED", reason)
 
@@ -359,8 +359,9 @@ def _run(
         ending = finish(plan, tracker, best, winner, skipped, director, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
-        if isinstance(error, KeyboardInterrupt):
+        # of a program that calls `sweep`, Ray makes SystemExit of SIGTERM
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | StoppedError)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             hooks.say(f"go on with: orchestrator resume {origin.id}")
         status, reason = INTERRUPTED if interrupted else FAILED, str(error)
         raise

@@ -58,7 +58,7 @@ def has_lost_its_gpu() -> bool:
 
 
 def free_memory() -> None:
-    """Gives back what a failed trial held: its network is in reference cycles, its GPU memory in torch's cache."""
+    """Gives back what a trial held: its network is in reference cycles, its GPU memory in torch's cache."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -66,6 +66,8 @@ def free_memory() -> None:
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Tune's view of an attempt at a trial: `step` is one epoch; the process is used again for the next attempt."""
+
+    _messages: Iterator[dict[str, Any]] | None = None
 
     def setup(
         self, config: dict[str, Any], *, dataset: AnyDataset, settings: WorkerSettings, validation: Sequence[Any]
@@ -93,7 +95,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         reason, lost = "the training function has ended without a last epoch", False
         try:
             with watched(self.settings.epoch_timeout):
-                message = next(self._messages, None)
+                message = None if self._messages is None else next(self._messages, None)
         except (Exception, SystemExit) as error:  # a user's network may raise anything
             if has_lost_its_gpu():
                 raise LostGpuError(failure_reason(error)) from None
@@ -104,15 +106,19 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             return {"failure": reason, "lost": lost, "objective": float("nan"), "over": True, "done": True}
         return {**message, "over": message["done"]}
 
+    def release(self) -> None:
+        """The trial is over, and the next one may be long in coming: lets go of the network and its GPU memory."""
+        if self._messages is not None:
+            self._messages = None
+            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+                free_memory()
+
     def cleanup(self) -> None:
-        """Lets go of the network."""
-        self._messages: Iterator[dict[str, Any]] = iter(())
+        """Tune: the process is about to end."""
+        self._messages = None
 
     def _begin(self, config: Mapping[str, Any]) -> None:
-        # the one before may have been stopped in the middle: free its memory first
-        self.cleanup()
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            free_memory()
+        self.release()
         job = Job.from_text(config["job"])
         self._messages = TrialSession(job, self.dataset, self.settings, Ranks(), self._more).messages()
 

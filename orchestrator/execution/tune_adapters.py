@@ -159,6 +159,10 @@ class DirectedCallback(_Stateless, tune.Callback):  # type: ignore[misc]
         """Tune: the trial is over, by itself or stopped."""
         _guarded(self._director, self._director.over, trial.trial_id)
         _forget_figures(trial)
+        actor = trial.temporary_state.ray_actor
+        if actor is not None:
+            # Tune keeps its process for another trial
+            actor.release.remote()
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial's process is lost."""

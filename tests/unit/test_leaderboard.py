@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from support import empty_store
 
 from orchestrator.cli import main
-from orchestrator.errors import NoSuchSweepError, TrackingError
+from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal.folder import Header, read_header, sweeps_home, write_header
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import find_trial, read_leaderboard
@@ -101,3 +101,11 @@ def test_a_store_that_has_lost_the_sweep_is_said_with_what_to_do(place):
     write_header(storage, dataclasses.replace(read_header(storage), run_id="0" * 32, name="roses"))
     with pytest.raises(TrackingError, match=r"has no run of the sweep flowers-1; .*orchestrator sync flowers-1"):
         read_leaderboard("roses", None)
+
+
+@pytest.mark.parametrize("index", ["7", "²", "-1", "1.5", "99999999999999999999"])
+def test_a_trial_that_a_sweep_has_not_got_is_named(place, index):
+    store = f"sqlite:///{place}/one/mlflow.db"
+    track(store, "adult", 2, "adult-20260101-000000-abcd")
+    with pytest.raises(NoSuchTrialError, match=f"no trial '?(adult:)?{index}"):
+        find_trial(f"adult:{index}", None)

@@ -4,7 +4,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.config import SweepConfig
-from orchestrator.errors import StorageError
+from orchestrator.errors import StorageError, UsageError
 from orchestrator.execution.assembly import Origin
 from orchestrator.execution.finish import MODEL_FOLDER, Outcome
 from orchestrator.execution.resume import resume, sync
@@ -80,3 +80,21 @@ def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_runnin
     config = SweepConfig.create(data="sklearn:iris")
     _abandon(Origin("a-1", storage, config, None, header), tracker, RuntimeError("Ray does not start"))
     assert tracker.client.get_run(tracker.run_id).info.status == "FAILED"
+
+
+def test_a_run_that_is_found_again_keeps_its_parameters_though_its_description_was_lost(keep, store):
+    header = read_header(keep(EVENTS))
+    labels, facts = {tags.SWEEP_ID: "a-1", tags.KIND: tags.SWEEP_KIND}, plain_facts("a", "d", "x")
+    first = SweepTracker.open_again(store, None, Description("a", labels, {"data": "x.csv"}, facts), 1.0)
+    # what is made of the header has the whole path
+    made = Description("a", labels, {"data": "/home/x.csv", "metric": "log_loss"}, facts)
+    again = SweepTracker.open_again(store, header.run_id, made, 1.0)
+    assert again.run_id == first.run_id
+    assert again.client.get_run(again.run_id).data.params == {"data": "x.csv", "metric": "log_loss"}
+
+
+@pytest.mark.parametrize("trials", ["²", "0", "-1", "+", "1.5", "many", ""])
+def test_a_number_of_trials_that_is_none_is_named(keep, trials):
+    keep(EVENTS)
+    with pytest.raises(UsageError, match="give a number, or"):
+        resume("a-1", trials=trials)

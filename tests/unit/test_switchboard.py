@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from orchestrator.execution.gangs import switchboard
 from orchestrator.execution.gangs.switchboard import LOST, Switchboard
 
 EPOCHS = 3
@@ -138,6 +139,48 @@ def test_the_first_reason_of_a_failure_counts():
         assert not await board.report("a", "first", 0, {"failure": "not today"})
         assert not await board.report("a", "first", 0, {"failure": "connection closed"})
         assert (await board.advance(0, go_on=False))["failure"] == "not today"
+
+    run(scenario())
+
+
+async def lose_a_worker(board):
+    """A gang of two whose second worker dies in a trial; what the trial hears in the end."""
+    await board.add("a", 2)
+    for rank in (0, 1):
+        await board.join("a", "first", rank, rank)
+    jobs = [asyncio.create_task(board.next_job("a", "first", rank)) for rank in (0, 1)]
+    await settle()
+    await board.begin(0, 2, {"index": 0})
+    await asyncio.gather(*jobs)
+    return asyncio.create_task(board.advance(0, go_on=False))
+
+
+@pytest.mark.parametrize("peer_is_first", [True, False])
+def test_a_lost_worker_has_its_cause_whoever_notices_first(peer_is_first):
+    async def scenario():
+        board = Switchboard()
+        heard = await lose_a_worker(board)
+        tell = [
+            lambda: board.report("a", "first", 0, {"failure": LOST, "lost": True}),
+            lambda: board.explain("a", "it ended with exit code 3"),
+        ]
+        for told in tell if peer_is_first else reversed(tell):
+            await told()
+            await settle()
+        await board.explain("a", "again")
+        assert await heard == {"failure": f"{LOST} (it ended with exit code 3)", "lost": True, "done": True}
+
+    run(scenario())
+
+
+def test_a_lost_worker_whose_cause_nobody_knows_is_not_waited_for_long(monkeypatch):
+    monkeypatch.setattr(switchboard, "CAUSE_SECONDS", 0.05)
+
+    async def scenario():
+        board = Switchboard()
+        heard = await lose_a_worker(board)
+        await board.report("a", "first", 0, {"failure": LOST, "lost": True})
+        assert await heard == {"failure": LOST, "lost": True, "done": True}
 
     run(scenario())
 

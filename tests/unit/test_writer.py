@@ -109,3 +109,14 @@ def test_with_a_sweep_that_is_removed_its_trials_end(tracker, store):
     end_if_running(store, tracker.run_id, "removed")
     for run_id in (tracker.run_id, child):
         assert tracker.client.get_run(run_id).info.status == "KILLED"
+
+
+def test_a_final_figure_is_there_once_and_another_one_is_the_next_step(tracker):
+    for figures in ({"test_r2": 0.5, "objective": 2.0}, {"test_r2": 0.5, "objective": 1.0}, {"test_r2": 0.5}):
+        tracker.finish("FINISHED", figures, {})
+    points = {
+        key: [(point.step, point.value) for point in tracker.client.get_metric_history(tracker.run_id, key)]
+        for key in ("test_r2", "objective")
+    }
+    assert points == {"test_r2": [(0, 0.5)], "objective": [(0, 2.0), (1, 1.0)]}
+    assert tracker.client.get_run(tracker.run_id).data.metrics == {"test_r2": 0.5, "objective": 1.0}

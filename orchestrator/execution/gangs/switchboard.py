@@ -12,6 +12,8 @@ from typing import Any
 
 Message = dict[str, Any]
 LOST = "a worker of the trial was lost"
+# Ray Train looks after its workers every 2 s
+CAUSE_SECONDS = 10.0
 
 
 @dataclass
@@ -53,6 +55,8 @@ class _Trial:
     decision: bool | None = None
     over: bool = False
     failed: bool = False
+    # a worker has noticed that another one is gone, and why is not known yet
+    unexplained: bool = False
 
 
 class Switchboard:
@@ -89,6 +93,13 @@ class Switchboard:
         if found is not None:
             found.controller = controller
         return found is not None and not found.dismissed
+
+    async def explain(self, gang: str, cause: str) -> None:
+        """The controller of a gang knows why one of its workers is gone; the trial ends with that reason."""
+        async with self._changed:
+            found = self._gangs.get(gang)
+            if found is not None and found.trial is not None:
+                self._fail(found.trial, f"{LOST} ({cause})", lost=True)
 
     async def join(self, gang: str, attempt: str, rank: int, worker: Any) -> None:  # noqa: ANN401
         """A worker is there; `worker` is its actor."""
@@ -137,6 +148,10 @@ class Switchboard:
                 found.trial.failed = True
             if trial is None or trial.over or trial.gang != gang:
                 return False
+            if content.get("failure") == LOST:
+                trial.over = trial.unexplained = True
+                self._changed.notify_all()
+                return False
             if "failure" in content:
                 self._fail(trial, content["failure"], lost=bool(content.get("lost")))
                 return False
@@ -164,9 +179,13 @@ class Switchboard:
                 trial.decision = True
                 self._changed.notify_all()
             while not trial.reports:
-                if trial.over:
+                if trial.over and not trial.unexplained:
                     return {"failure": LOST, "lost": True, "done": True}
-                await self._changed.wait()
+                try:
+                    async with asyncio.timeout(CAUSE_SECONDS if trial.unexplained else None):
+                        await self._changed.wait()
+                except TimeoutError:
+                    trial.unexplained = False
             return trial.reports.pop(0)
 
     async def end(self, index: int) -> None:
@@ -214,7 +233,7 @@ class Switchboard:
 
     def _fail(self, trial: _Trial, reason: str, *, lost: bool) -> None:
         """The first reason counts: a worker that fails takes the others down with it."""
-        if not trial.over:
+        if not trial.over or trial.unexplained:
             trial.reports.append({"failure": reason, "lost": lost, "done": True})
-            trial.over = True
+            trial.over, trial.unexplained = True, False
         self._changed.notify_all()

@@ -47,6 +47,9 @@ class GangTrial(tune.Trainable):  # type: ignore[misc]
         self._reported = True
         return {"objective": float("nan"), "over": message["done"], **message}
 
+    def release(self) -> None:
+        """Nothing: workers let go of what they trained by themselves."""
+
     def _begin(self, config: dict[str, Any]) -> None:
         job = json.loads(config["job"])
         self._index, self._reported = job["index"], False
