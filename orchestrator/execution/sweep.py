@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, load_table
 from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.execution.assembly import Hooks, Origin, Say, assemble, first_header, last_header
+from orchestrator.execution.background import in_background
 from orchestrator.execution.plan import SweepPlan, describe, is_streamed, make_plan, readers_of, workers_of
 from orchestrator.execution.search import quiet_tune, run_trials
 from orchestrator.execution.sharing import check_shared
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
     from orchestrator.execution.ledger import Listener, TrialRecord
 
 QUICK_SECONDS = 2.0
+STOP_SECONDS = 5.0
+# in a program that calls `sweep`, Ray makes SystemExit of SIGTERM
+STOPS = (KeyboardInterrupt, SystemExit, StoppedError)
 GANG_FOLDER = "gangs"
 
 
@@ -154,10 +158,10 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
         # for the user's own networks
         sys.path.append(origin.known.folder)
     connected: Future[None] = Future()
-    with _folder(origin) as lock, ThreadPoolExecutor(2, "sweep-opener") as opener:
+    with _folder(origin) as lock:
         # data is read, and the store opened, while Ray and the gangs start: each takes seconds
-        planning = opener.submit(make_plan, config, table, _runner(connected), space)
-        opening = opener.submit(_open_tracker, origin, planning)
+        planning = in_background(make_plan, config, table, _runner(connected), space)
+        opening = in_background(_open_tracker, origin, planning)
         try:
             # what is wrong with data that is read quickly is said before anything starts
             with contextlib.suppress(TimeoutError):
@@ -177,8 +181,10 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                     return _run(plan, origin, *opening.result(), hooks, pool, lock, started)
         except BaseException as error:
             connected.cancel()
-            if opening.exception() is None:
-                _abandon(origin, opening.result()[0], error)
+            # who stops a sweep does not wait long for a store that does not answer
+            with contextlib.suppress(TimeoutError):
+                if opening.exception(STOP_SECONDS if isinstance(error, STOPS) else None) is None:
+                    _abandon(origin, opening.result()[0], error)
             raise
 
 
@@ -189,7 +195,7 @@ def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> Non
         tracker.halt()
         return
     if origin.known is None or tracker.writer is not None or tracker.run_id != origin.known.run_id:
-        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | StoppedError)
+        interrupted = isinstance(error, STOPS)
         reason = "stopped by the user" if interrupted else str(error)
         tracker.abandon("KILLED" if interrupted else "FAILED", reason)
 
@@ -359,8 +365,7 @@ def _run(
         ending = finish(plan, tracker, best, winner, skipped, director, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:
-        # of a program that calls `sweep`, Ray makes SystemExit of SIGTERM
-        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | StoppedError)
+        interrupted = isinstance(error, STOPS)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             hooks.say(f"go on with: orchestrator resume {origin.id}")
         status, reason = INTERRUPTED if interrupted else FAILED, str(error)

@@ -1,10 +1,15 @@
 """Sweeps of which something was lost on the disk: nothing wrong is told to the store, and nothing runs on there."""
 
+import contextlib
+import socket
+import threading
+
 import pytest
 from mlflow import MlflowClient
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import StorageError, UsageError
+from orchestrator.execution import sweep
 from orchestrator.execution.assembly import Origin
 from orchestrator.execution.finish import MODEL_FOLDER, Outcome
 from orchestrator.execution.resume import resume, sync
@@ -80,6 +85,30 @@ def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_runnin
     config = SweepConfig.create(data="sklearn:iris")
     _abandon(Origin("a-1", storage, config, None, header), tracker, RuntimeError("Ray does not start"))
     assert tracker.client.get_run(tracker.run_id).info.status == "FAILED"
+
+
+def test_who_stops_a_sweep_does_not_wait_for_a_store_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sweep, "STOP_SECONDS", 0.5)
+    asked, connections = threading.Event(), []
+
+    @contextlib.contextmanager
+    def stopped(*_arguments, **_options):
+        # Ctrl-C while Ray starts
+        assert asked.wait(60)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(sweep, "ray_session", stopped)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=lambda: (connections.append(silent.accept()[0]), asked.set()), daemon=True).start()
+        config = SweepConfig.create(
+            data="sklearn:iris", space="quick", tracking_uri=f"http://127.0.0.1:{silent.getsockname()[1]}"
+        )
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run_sweep(config)
+        connections[0].close()
+    assert not list((tmp_path / "home" / "sweeps").glob("*-*"))
 
 
 def test_a_run_that_is_found_again_keeps_its_parameters_though_its_description_was_lost(keep, store):
