@@ -134,13 +134,9 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         tracker, header, notes = _open(found, tracking_uri)
         anew = bool(notes)
         trials = {event.index for event in events if isinstance(event, Begun)}
-        try:
+        with tracker.ended_on_error():
             _send(tracker, header, events, len(trials))
             registration = finish_later(tracker, header.name, header.status, found.storage)
-        except BaseException as error:
-            # its run does not stay a running one
-            tracker.abandon("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
-            raise
         check_model(header.name, found.storage)
     return SyncResult(header.id, tracker.run_id, len(trials), registration, anew=anew, notes=tuple(notes))
 
@@ -180,9 +176,11 @@ def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, He
     notes = []
     if header.run_id != tracker.run_id:
         notes.append(made_anew(replace(header, tracking_uri=uri), tracker))
-        # before the new run counts: cut off in between, all of this happens again
-        forget_registration(storage)
-    if now != header:
+        with tracker.ended_on_error():
+            # before the new run counts: cut off in between, all of this happens again
+            forget_registration(storage)
+            write_header(storage, now)
+    elif now != header:
         write_header(storage, now)
     return tracker, now, notes
 

@@ -232,7 +232,8 @@ def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTra
         tracker = SweepTracker.open_again(header.tracking_uri, header.run_id, description, header.started)
     if header.run_id != tracker.run_id:
         header = header.with_run(tracker.run_id, absolute_uri(tracker.client.tracking_uri))
-        write_header(origin.storage, header)
+        with tracker.ended_on_error():
+            write_header(origin.storage, header)
     return tracker, header
 
 

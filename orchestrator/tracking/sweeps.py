@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import LostRunError, TrackingError
@@ -218,6 +218,15 @@ class SweepTracker:
                 self.writer.close(ABANDON_SECONDS)
         with contextlib.suppress(Exception):
             self.finish(status, {}, {tags.REASON: reason})
+
+    @contextlib.contextmanager
+    def ended_on_error(self) -> Iterator[None]:
+        """If what is done meanwhile fails, the run does not stay a running one."""
+        try:
+            yield
+        except BaseException as error:
+            self.abandon("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
+            raise
 
 
 def open_experiment(client: MlflowClient, name: str) -> str:

@@ -3,6 +3,8 @@
 import contextlib
 import socket
 import threading
+from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
@@ -12,6 +14,7 @@ from orchestrator.errors import StorageError, UsageError
 from orchestrator.execution import sweep
 from orchestrator.execution.assembly import Origin
 from orchestrator.execution.finish import MODEL_FOLDER, Outcome
+from orchestrator.execution.plan import make_plan
 from orchestrator.execution.resume import resume, sync
 from orchestrator.execution.sweep import _abandon
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported
@@ -75,6 +78,28 @@ def test_a_sync_that_fails_leaves_no_run_running(keep, store, status):
             sync("a-1")
         run = MlflowClient(store).get_run(find_sweep_run(store, "a-1"))
         assert run.info.status == "FAILED" and "the model is damaged" in run.data.tags["orchestrator.reason"]
+
+
+def test_a_run_made_anew_whose_sweep_cannot_write_it_down_does_not_stay_a_running_one(keep, store, monkeypatch):
+    storage = keep(EVENTS, RUNNING)
+    write = Storage.write
+
+    def full(self, name, content):
+        if name.startswith("sweep"):
+            raise StorageError(f"{name} could not be written (No space left on device)")
+        write(self, name, content)
+
+    plan: Future = Future()
+    plan.set_result(make_plan(SweepConfig.create(data="sklearn:iris")))
+    known = replace(read_header(storage), digest=plan.result().dataset.digest)
+    origin = Origin("a-1", storage, plan.result().config, None, known)
+    for go_on in (lambda: sync("a-1"), lambda: sweep._open_tracker(origin, plan)):
+        with monkeypatch.context() as disk, pytest.raises(StorageError, match="No space left"):
+            disk.setattr(Storage, "write", full)
+            go_on()
+        run = MlflowClient(store).get_run(find_sweep_run(store, "a-1"))
+        assert run.info.status == "FAILED" and "No space left" in run.data.tags[tags.REASON]
+        MlflowClient(store).update_run(run.info.run_id, status="RUNNING")
 
 
 def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_running_one(keep, store):
