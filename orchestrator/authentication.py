@@ -64,7 +64,7 @@ def prepare_connection(address: str) -> None:
     """
     protect_token()
     host, _, port = address.rpartition(":")
-    if not host or "://" in address or not port.isdigit():
+    if not host or "://" in address or not port.isdecimal():
         if find_token() is not None:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         return

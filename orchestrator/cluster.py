@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,9 +78,10 @@ def ray_session(
         yield False
         return
     try:
-        _connect(
-            address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment, notify=notify
-        )
+        with _own_sigterm():
+            _connect(
+                address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment, notify=notify
+            )
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
@@ -91,6 +93,21 @@ def ray_session(
         with silence():
             ray.shutdown()
         end_leftovers(lost)
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray takes SIGTERM for itself, to exit with codes of its own; who has a handler keeps it, as for Ctrl-C."""
+    before = signal.getsignal(signal.SIGTERM)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def start_patiently(start: Callable[[], object], notify: Callable[[str], None]) 
                     raise
                 notify(f"Ray did not start in time and is started again; {busy()}")
                 start()
-    except Exception:
+    except BaseException:  # Ctrl-C, too
         end_leftovers(children() - before)
         raise
     finally:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -41,7 +44,8 @@ class Command(click.Command):
         for name, value in QUIET_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         try:
-            return super().invoke(ctx)
+            with _terminated_as_interrupted():
+                return super().invoke(ctx)
         except OrchestratorError as error:
             if debugging():
                 raise
@@ -67,6 +71,20 @@ class Command(click.Command):
                 err=True,
             )
             ctx.exit(1)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM is Ctrl-C: what was begun is cleaned up and told, unless somebody else takes or ignores it."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -> bool:

@@ -200,7 +200,10 @@ def read_events(storage: Storage) -> Iterator[Event]:
             try:
                 yield from_line(line.decode())
             except ValueError as error:
-                raise StorageError(f"{origin}: line {number} is damaged ({error})") from None
+                raise StorageError(
+                    f"{origin}: line {number} is damaged ({error}), so the sweep can be neither sent nor gone on with; "
+                    "bring the file back, or start a new sweep"
+                ) from None
 
 
 def has_events(storage: Storage) -> bool:

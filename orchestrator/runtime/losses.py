@@ -67,7 +67,7 @@ def _cause(text: str, logs: Path | None) -> str | None:
         crash = _crash(logs, int(found[1])) if (found := PROCESS.search(text)) and logs is not None else None
         if crash is not None:
             return f"it crashed with {crash}{where}"
-        return f"it was killed, as by signal 9 (SIGKILL) or the system for its memory{where}"
+        return f"it is gone without a word, as after signal 9 (SIGKILL), os._exit or a lack of memory{where}"
     if KILLED.search(text):
         return "it was ended by Ray"
     if SETUP.search(text):

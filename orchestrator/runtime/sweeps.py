@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from orchestrator.journal.folder import (
 )
 from orchestrator.journal.lock import Lock, locked
 from orchestrator.runtime.assembly import Hooks, Notify, Origin, assemble, first_header, last_header
+from orchestrator.runtime.background import in_background
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.slots import cluster_slots
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from orchestrator.sweep.trial_table import Listener, TrialRecord
 
 QUICK_SECONDS = 2.0
+STOP_SECONDS = 5.0
+# in a program that calls `sweep`, Ray makes SystemExit of SIGTERM
+STOPS = (KeyboardInterrupt, SystemExit, StoppedError)
 GANG_FOLDER = "gangs"
 
 
@@ -155,10 +159,10 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
         # for the user's own networks
         sys.path.append(origin.known.folder)
     connected: Future[None] = Future()
-    with _folder(origin) as lock, ThreadPoolExecutor(2, "sweep-opener") as opener:
+    with _folder(origin) as lock:
         # data is read, and the store opened, while Ray and the gangs start: each takes seconds
-        planning = opener.submit(plan_sweep, config, table, _runner(connected), space)
-        opening = opener.submit(_open_tracker, origin, planning)
+        planning = in_background(plan_sweep, config, table, _runner(connected), space)
+        opening = in_background(_open_tracker, origin, planning)
         try:
             # what is wrong with data that is read quickly is said before anything starts
             with contextlib.suppress(TimeoutError):
@@ -178,8 +182,10 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                     return _run(plan, origin, *opening.result(), hooks, pool, lock, started)
         except BaseException as error:
             connected.cancel()
-            if opening.exception() is None:
-                _abandon(origin, opening.result()[0], error)
+            # who stops a sweep does not wait long for a store that does not answer
+            with contextlib.suppress(TimeoutError):
+                if opening.exception(STOP_SECONDS if isinstance(error, STOPS) else None) is None:
+                    _abandon(origin, opening.result()[0], error)
             raise
 
 
@@ -190,7 +196,7 @@ def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> Non
         tracker.halt()
         return
     if origin.known is None or tracker.writer is not None or tracker.run_id != origin.known.run_id:
-        interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
+        interrupted = isinstance(error, STOPS)
         reason = "stopped by the user" if interrupted else str(error)
         tracker.abandon("KILLED" if interrupted else "FAILED", reason)
 
@@ -227,7 +233,8 @@ def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTra
         tracker = SweepTracker.open_again(header.tracking_uri, header.run_id, description, header.started)
     if header.run_id != tracker.run_id:
         header = header.with_run(tracker.run_id, absolute_uri(tracker.client.tracking_uri))
-        write_header(origin.storage, header)
+        with tracker.ended_on_error():
+            write_header(origin.storage, header)
     return tracker, header
 
 
@@ -355,8 +362,8 @@ def _run(
         ending = finalize(plan, tracker, best, winner, skipped, controller, origin.storage)
         status = INTERRUPTED if interrupted else FINISHED
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
-        if isinstance(error, KeyboardInterrupt):
+        interrupted = isinstance(error, STOPS)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             hooks.notify(f"go on with: orchestrator resume {origin.id}")
         status, reason = INTERRUPTED if interrupted else FAILED, str(error)
         raise

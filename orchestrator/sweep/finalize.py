@@ -304,11 +304,26 @@ def check_outcome(status: str, storage: Storage) -> None:
         )
 
 
-def model_is_lost(storage: Storage) -> bool:
-    """Whether a model shall be registered and is neither in the store nor in the folder."""
+def check_model(name: str, storage: Storage) -> None:
+    """After the store was told how a sweep has ended.
+
+    Args:
+        name: of the sweep.
+        storage: of the sweep.
+
+    Raises:
+        StorageError: its model should be registered, and is neither in the store nor in the folder.
+    """
     outcome = Outcome.read(storage)
-    wanted = outcome is not None and outcome.current and outcome.register and outcome.model is None
-    return wanted and not storage.child(MODEL_FOLDER).names()
+    if outcome is None or not outcome.current or not outcome.register or outcome.model is not None:
+        return
+    model = storage.child(MODEL_FOLDER)
+    if not model.names():
+        why = "it was deleted" if outcome.files else "an older version of this program has not kept it"
+        raise StorageError(
+            f"{model}: the model is not there ({why}), so it cannot be registered, though all trials are in MLflow; "
+            f"train it again: orchestrator train --from-trial {name}:{outcome.best}"
+        )
 
 
 def _register(tracker: Tracker, name: str, folder: Path, outcome: Outcome) -> Registration:

@@ -99,7 +99,7 @@ def _wanted(trials: str | int | None, planned: int, drawn: int) -> int | None:
     more = MORE.fullmatch(text)
     if more is not None:
         return planned + int(more[1])
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--trials {text}: give a number, or +20 for 20 more")
     if int(text) < drawn:
         raise UsageError(f"--trials {text}: there are {drawn} trials already; give more, or +20 for 20 more")

@@ -154,7 +154,7 @@ def find_trial(selector: str, tracking_uri: str | None) -> StoredTrial:
 
 def _find_trial_run(selector: str, tracking_uri: str | None) -> tuple[MlflowClient, Run]:
     sweep, colon, number = selector.rpartition(":")
-    if colon and number.isdigit():
+    if colon and number.isdecimal():
         client, parent = _find_sweep(sweep, tracking_uri)
         with tracked(client.tracking_uri):
             run_id = find_child(client, parent.info.experiment_id, parent.info.run_id, int(number))

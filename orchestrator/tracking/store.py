@@ -159,9 +159,13 @@ def tracked(tracking_uri: str | None) -> Iterator[None]:
         ):
             raise
         where = resolve_tracking_uri(tracking_uri)
-        served = urlparse(where).scheme.startswith("http")
-        reason = (_explain_server(error) if served else None) or " ".join(str(error).split())[:300]
-        raise TrackingError(f"MLflow store {where}: {reason}") from error
+        raise TrackingError(f"MLflow store {where}: {explain(error, where)}") from error
+
+
+def explain(error: BaseException, tracking_uri: str) -> str:
+    """Half a sentence about an error of a store, in words of ours where they are known."""
+    served = urlparse(tracking_uri).scheme.startswith("http")
+    return (_explain_server(error) if served else None) or " ".join(str(error).split())[:300]
 
 
 def _explain_server(error: BaseException) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,13 +125,14 @@ class SweepTracker:
         return cls(tracking_uri, description, started)
 
     def _describe(self, description: Description) -> None:
-        """Data and parameters of the parent run; to write them again changes nothing."""
+        """Data and parameters of the parent run; what it has of them already stays as it is."""
         from mlflow.entities import Param
 
         self._inputs = [description.input]
         self.client.log_inputs(self.run_id, self._inputs)
-        values = description.parameters
-        self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in values.items()])
+        known = self.client.get_run(self.run_id).data.params
+        missing = [Param(key, value) for key, value in description.parameters.items() if key not in known]
+        self.client.log_batch(self.run_id, params=missing)
 
     def start(self, labels: Mapping[str, str], past: Iterable[Event] = ()) -> TrialWriter:
         """The writer of the trials; what earlier sessions have written of them is looked up.
@@ -184,7 +185,7 @@ class SweepTracker:
 
         Args:
             status: FINISHED, FAILED or KILLED.
-            figures: final metrics.
+            figures: final metrics. One that the run has already is not written again, another one is its next step.
             labels: final tags.
             at: seconds since 1970; now if left out.
         """
@@ -195,7 +196,7 @@ class SweepTracker:
         with tracked(self.client.tracking_uri):
             self.client.log_batch(
                 self.run_id,
-                [Metric(name, value, now, 0) for name, value in figures.items()],
+                [Metric(name, value, now, step) for name, value, step in self._new_figures(figures)],
                 [],
                 [RunTag(name, value) for name, value in labels.items()],
             )
@@ -240,6 +241,17 @@ class SweepTracker:
         run_id = self.writer.run_id(trial)
         return register_bundle(self.client, run_id, name, folder, figure, model_digest, doubt)
 
+    def _new_figures(self, figures: Mapping[str, float]) -> list[tuple[str, float, int]]:
+        """Those that the run has not got, with their steps: each end of a sweep that is extended is one."""
+        if not figures:
+            return []
+        known = {item.key: item for item in self.client.get_run(self.run_id).data.to_proto().metrics}
+        return [
+            (name, value, known[name].step + 1 if name in known else 0)
+            for name, value in figures.items()
+            if name not in known or known[name].value != value
+        ]
+
     def halt(self) -> None:
         """Writes nothing more: another driver does."""
         if self.writer is not None:
@@ -252,6 +264,15 @@ class SweepTracker:
                 self.writer.close(ABANDON_SECONDS)
         with contextlib.suppress(Exception):
             self.finish(status, {}, {tags.REASON: reason})
+
+    @contextlib.contextmanager
+    def ended_on_error(self) -> Iterator[None]:
+        """If what is done meanwhile fails, the run does not stay a running one."""
+        try:
+            yield
+        except BaseException as error:
+            self.abandon("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
+            raise
 
 
 def open_experiment(client: MlflowClient, name: str) -> str:

@@ -12,7 +12,7 @@ from orchestrator.journal import Begun, Event, Reported
 from orchestrator.journal.folder import FINISHED, BrokenSweep, Header, KnownSweep, find_sweep, write_header
 from orchestrator.journal.lock import locked
 from orchestrator.storage import Storage
-from orchestrator.sweep.finalize import check_outcome, finalize_later, forget_registration, model_is_lost
+from orchestrator.sweep.finalize import check_model, check_outcome, finalize_later, forget_registration
 from orchestrator.sweep.resume import events_of
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
@@ -56,6 +56,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
 
     Raises:
         ExecutionError: there is no such sweep, it is running, or it has not begun.
+        StorageError: something of the sweep is damaged, or gone; what is not is sent.
         TrackingError: the store does not answer.
     """
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
@@ -70,18 +71,10 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         tracker, header, notes = _open(found, tracking_uri)
         anew = bool(notes)
         trials = {event.index for event in events if isinstance(event, Begun)}
-        try:
+        with tracker.ended_on_error():
             _send(tracker, header, events, len(trials))
             registration = finalize_later(tracker, header.name, header.status, found.storage)
-        except BaseException as error:
-            # its run does not stay a running one
-            tracker.abandon("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
-            raise
-        if model_is_lost(found.storage):
-            notes.append(
-                "its model is not in its folder (an older version made it), so it cannot be registered; "
-                f"train it again: orchestrator train --from-trial {header.name}:TRIAL"
-            )
+        check_model(header.name, found.storage)
     return SyncResult(header.id, tracker.run_id, len(trials), registration, anew=anew, notes=tuple(notes))
 
 
@@ -120,9 +113,11 @@ def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, He
     notes = []
     if header.run_id != tracker.run_id:
         notes.append(made_anew(replace(header, tracking_uri=uri), tracker))
-        # before the new run counts: cut off in between, all of this happens again
-        forget_registration(storage)
-    if now != header:
+        with tracker.ended_on_error():
+            # before the new run counts: cut off in between, all of this happens again
+            forget_registration(storage)
+            write_header(storage, now)
+    elif now != header:
         write_header(storage, now)
     return tracker, now, notes
 

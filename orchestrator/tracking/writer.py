@@ -32,7 +32,7 @@ from orchestrator.journal import (
     RunningTime,
 )
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import child_runs, find_child, is_away, tracked
+from orchestrator.tracking.store import child_runs, explain, find_child, is_away, tracked
 from orchestrator.training import EpochReport, TrialSpec
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class TrialWriter:
     def away(self) -> str | None:
         """Why the store cannot be reached at the moment, None if it can."""
         away = self._away
-        return None if away is None else " ".join(str(away).split())[:200]
+        return None if away is None else explain(away, self._client.tracking_uri)
 
     def put(self, event: Event) -> None:
         """Takes in what happened."""

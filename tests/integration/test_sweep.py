@@ -140,7 +140,7 @@ def test_trials_that_diverge_or_raise_fail_with_a_reason_and_the_sweep_goes_on(s
     }
     assert outcome["raises"].reason == "ValueError: not today"
     assert outcome["diverges"].reason == "the training loss became not a number in epoch 1"
-    assert "process of the trial was lost (it was killed, as by signal 9" in outcome["dies"].reason
+    assert "process of the trial was lost (it is gone without a word, as after signal 9" in outcome["dies"].reason
     assert result.best is outcome["fine"]
     statuses = {run.data.tags["orchestrator.status"]: run.info.status for run in children(server, result)}
     assert statuses == {"failed": "FAILED", "finished": "FINISHED"}

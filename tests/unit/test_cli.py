@@ -1,6 +1,8 @@
 """The command line without Ray: help, exit codes and sentences."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -11,7 +13,8 @@ from click.testing import CliRunner
 from support import mixed_frame, train_bundle
 
 from orchestrator.cli import main
-from orchestrator.cli.base import parse_assignments
+from orchestrator.cli.base import Command, parse_assignments
+from orchestrator.cluster import _own_sigterm
 
 COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "promote", "rollback"]
 # the discard port: nobody listens
@@ -185,3 +188,43 @@ def test_assignments_have_json_types():
     assert found == {"a": 1, "b": 0.5, "c": "relu", "d": True, "e": "[1]"}
     with pytest.raises(click.BadParameter):
         parse_assignments(("a",), "--set")
+
+
+def test_a_command_that_is_terminated_ends_as_with_ctrl_c():
+    cleaned = []
+
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleaned.append("up")
+
+    result = CliRunner().invoke(Command("work", callback=work))
+    assert (result.exit_code, result.output, cleaned) == (1, "Stopped.\n", ["up"])
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_command_leaves_a_signal_alone_that_somebody_ignores():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert CliRunner().invoke(Command("work", callback=lambda: os.kill(os.getpid(), signal.SIGTERM))).exit_code == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_ray_does_not_take_sigterm_from_who_has_a_handler_of_its_own():
+    def rays_own(number, _frame):
+        sys.exit(number)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), _own_sigterm():
+            signal.signal(signal.SIGTERM, rays_own)
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with _own_sigterm():
+            signal.signal(signal.SIGTERM, rays_own)
+        assert signal.getsignal(signal.SIGTERM) is rays_own
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,6 +1,7 @@
-"""What a trial that cannot go on leaves behind: a reason, and a process that is well or has to end."""
+"""What a trial that is over leaves behind: a reason if it cannot go on, and a process that is well or has to end."""
 
 import traceback
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -8,8 +9,12 @@ import torch
 from ray.exceptions import RayTaskError
 
 from orchestrator.errors import LostGpuError
-from orchestrator.runtime.tune.adapters import last_words
+from orchestrator.runtime.tune import actor as actor_module
+from orchestrator.runtime.tune.actor import TrialActor
+from orchestrator.runtime.tune.adapters import SweepCallback, last_words
 from orchestrator.runtime.worker.failures import failure_reason, has_lost_its_gpu
+from orchestrator.sweep.messages import EpochMessage
+from orchestrator.training import EpochReport
 
 # as torch writes it
 ASSERT = """CUDA error: device-side assert triggered
@@ -50,3 +55,29 @@ def test_whether_a_gpu_is_lost_is_asked_of_the_gpu(error, monkeypatch):
     assert not has_lost_its_gpu()
     monkeypatch.setattr(torch.cuda, "synchronize", fails)
     assert has_lost_its_gpu()
+
+
+def test_a_trial_that_is_over_holds_no_memory_while_its_process_waits_for_the_next(monkeypatch):
+    networks, freed = [], []
+
+    def messages():
+        network = torch.nn.Linear(1, 1)
+        networks.append(weakref.ref(network))
+        for epoch in range(1, 9):
+            report = EpochReport(epoch, float(network.weight), {}, 0.1, 1.0, 1.0, epoch, 0.5, False)
+            yield EpochMessage(report=report, train_seconds=1.0, kept=0, stored=0)
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(actor_module, "free_memory", lambda: freed.append(networks[0]() is None))
+    actor = TrialActor.__new__(TrialActor)
+    actor.settings, actor._messages = SimpleNamespace(epoch_timeout=None), messages()
+    assert actor.step()["done"] is False
+    assert networks[0]() is not None
+    remote = SimpleNamespace(release=SimpleNamespace(remote=actor.release))
+    state, figures = SimpleNamespace(ray_actor=remote), SimpleNamespace(metric_analysis={}, metric_n_steps={})
+    over = SimpleNamespace(trial_id="a", temporary_state=state, run_metadata=figures)
+    # Tune: the scheduler has stopped it, or it has ended
+    SweepCallback(SimpleNamespace(on_trial_complete=lambda _name: None)).on_trial_complete(1, [], over)
+    assert freed == [True]
+    actor.release()
+    assert freed == [True]

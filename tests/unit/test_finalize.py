@@ -14,6 +14,7 @@ from orchestrator.sweep import finalize
 from orchestrator.sweep.finalize import (
     MODEL_FOLDER,
     Outcome,
+    check_model,
     check_outcome,
     finalize_later,
     forget_outcome,
@@ -86,6 +87,20 @@ def test_a_model_that_was_damaged_in_the_folder_is_not_registered(storage, regis
     assert registered == []
     storage.write(f"{MODEL_FOLDER}/part/weights", b"numbers")
     assert finalize_later(Tracker(), "iris", "finished", storage).version == "1"
+
+
+@pytest.mark.parametrize(("files", "why"), [("", "an older version"), ("digest", "it was deleted")])
+def test_a_model_that_is_gone_from_the_folder_is_missed_until_it_is_registered(storage, registered, files, why):
+    replace(OUTCOME, files=files).save(storage)
+    check_model("iris", storage)
+    storage.child(MODEL_FOLDER).clear()
+    tracker = Tracker()
+    assert finalize_later(tracker, "iris", "finished", storage) is None
+    assert tracker.told[0].status == "finished"
+    with pytest.raises(StorageError, match=rf"model: the model is not there \({why}.* --from-trial iris:3"):
+        check_model("iris", storage)
+    replace(OUTCOME, model="models:/iris/1").save(storage)
+    check_model("iris", storage)
 
 
 def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):

@@ -25,7 +25,7 @@ from orchestrator.serving.control import deploy
 from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.control_socket import answer_questions, status_of
 from orchestrator.serving.control.deploy import command_options
-from orchestrator.serving.control.deployments import Deployment, private_place, undeploy, wait_until_answering
+from orchestrator.serving.control.deployments import Deployment, log_file, private_place, undeploy, wait_until_answering
 from orchestrator.serving.control.haproxy import (
     MESSAGES,
     Mending,
@@ -339,13 +339,16 @@ def test_deploy_detach_waits_as_long_as_its_process_lives(tmp_path, monkeypatch)
     try:
         assert deployment.name == "slow"
         assert len(said) >= 3
-        assert all(re.match(r"still starting after \d+ s .*slow\.log", sentence) for sentence in said)
+        assert all(re.match(r"still starting after \d+ s .*slow\.\d+\.log", sentence) for sentence in said)
     finally:
         undeploy("slow")
-    # and no longer
+    # and no longer; what another one of that name says is not touched
+    log_file("slow").write_text("of another")
     monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "starter", "sys.exit('Error: the disk is full')"))
     with pytest.raises(ServingError, match=r"^the disk is full$"):
         deploy.start_in_background(config, said.append)
+    assert log_file("slow").read_text() == "of another"
+    assert [path.name for path in log_file("slow").parent.glob("slow*.log")] == ["slow.log"]
 
 
 @pytest.mark.parametrize(

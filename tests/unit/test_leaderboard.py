@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from support import empty_store
 
 from orchestrator.cli import main
-from orchestrator.errors import NoSuchSweepError, TrackingError
+from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Journal, Opened, Paused, Reported
 from orchestrator.journal.folder import Header, read_header, sweeps_home, write_header
 from orchestrator.tracking import tags
@@ -165,3 +165,11 @@ def test_what_only_reads_imports_neither_torch_nor_ray_nor_mlflow(place, command
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("index", ["7", "²", "-1", "1.5", "99999999999999999999"])
+def test_a_trial_that_a_sweep_has_not_got_is_named(place, index):
+    store = f"sqlite:///{place}/one/mlflow.db"
+    track(store, "adult", 2, "adult-20260101-000000-abcd")
+    with pytest.raises(NoSuchTrialError, match=f"no trial '?(adult:)?{index}"):
+        find_trial(f"adult:{index}", None)

@@ -29,7 +29,7 @@ MEMORY = (
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (VANISHED, "it was killed, as by signal 9 (SIGKILL) or the system for its memory on 192.0.2.2"),
+        (VANISHED, "it is gone without a word, as after signal 9 (SIGKILL), os._exit or a lack of memory on 192.0.2.2"),
         (
             DEAD + "Worker exits unexpectedly. Worker exits with an exit code 1. The process receives a SIGTERM.",
             "it was killed by signal 15 (SIGTERM) on 192.0.2.2",

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from orchestrator.runtime.gangs import rendezvous
 from orchestrator.runtime.gangs.rendezvous import LOST, Assignment, Rendezvous
 from orchestrator.sweep.messages import Attempt, EpochMessage, FailureMessage
 from orchestrator.training import EpochReport, TrialSpec
@@ -149,6 +150,48 @@ def test_the_first_reason_of_a_failure_counts():
         assert not await board.report("a", "first", 0, FailureMessage("not today"))
         assert not await board.report("a", "first", 0, FailureMessage("connection closed"))
         assert (await board.advance(0, go_on=False)).reason == "not today"
+
+    run(scenario())
+
+
+async def lose_a_worker(board):
+    """A gang of two whose second worker dies in a trial; what the trial hears in the end."""
+    await board.add("a", 2)
+    for rank in (0, 1):
+        await board.join("a", "first", rank, rank)
+    waiting = [asyncio.create_task(board.next_attempt("a", "first", rank)) for rank in (0, 1)]
+    await settle()
+    await board.begin(assignment(0, 2))
+    await asyncio.gather(*waiting)
+    return asyncio.create_task(board.advance(0, go_on=False))
+
+
+@pytest.mark.parametrize("peer_is_first", [True, False])
+def test_a_lost_worker_has_its_cause_whoever_notices_first(peer_is_first):
+    async def scenario():
+        board = Rendezvous()
+        heard = await lose_a_worker(board)
+        tell = [
+            lambda: board.report("a", "first", 0, FailureMessage(LOST, lost=True)),
+            lambda: board.explain("a", "it ended with exit code 3"),
+        ]
+        for told in tell if peer_is_first else reversed(tell):
+            await told()
+            await settle()
+        await board.explain("a", "again")
+        assert await heard == FailureMessage(f"{LOST} (it ended with exit code 3)", lost=True)
+
+    run(scenario())
+
+
+def test_a_lost_worker_whose_cause_nobody_knows_is_not_waited_for_long(monkeypatch):
+    monkeypatch.setattr(rendezvous, "CAUSE_SECONDS", 0.05)
+
+    async def scenario():
+        board = Rendezvous()
+        heard = await lose_a_worker(board)
+        await board.report("a", "first", 0, FailureMessage(LOST, lost=True))
+        assert await heard == FailureMessage(LOST, lost=True)
 
     run(scenario())
 

@@ -1,13 +1,21 @@
 """Sweeps of which something was lost on the disk: nothing wrong is told to the store, and nothing runs on there."""
 
+import contextlib
+import socket
+import threading
+from concurrent.futures import Future
+from dataclasses import replace
+
 import pytest
 from mlflow import MlflowClient
 
 from orchestrator.config import SweepConfig
-from orchestrator.errors import StorageError
+from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported
 from orchestrator.journal.folder import FINISHED, RUNNING, Header, read_header, write_header
+from orchestrator.runtime import sweeps
 from orchestrator.runtime.assembly import Origin
+from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.resume import resume
 from orchestrator.runtime.sweeps import _abandon
 from orchestrator.storage import Storage
@@ -73,6 +81,28 @@ def test_a_sync_that_fails_leaves_no_run_running(keep, store, status):
         assert run.info.status == "FAILED" and "the model is damaged" in run.data.tags["orchestrator.reason"]
 
 
+def test_a_run_made_anew_whose_sweep_cannot_write_it_down_does_not_stay_a_running_one(keep, store, monkeypatch):
+    storage = keep(EVENTS, RUNNING)
+    write = Storage.write
+
+    def full(self, name, content):
+        if name.startswith("sweep"):
+            raise StorageError(f"{name} could not be written (No space left on device)")
+        write(self, name, content)
+
+    plan: Future = Future()
+    plan.set_result(plan_sweep(SweepConfig.create(data="sklearn:iris")))
+    known = replace(read_header(storage), digest=plan.result().dataset.digest)
+    origin = Origin("a-1", storage, plan.result().config, None, known)
+    for go_on in (lambda: sync("a-1"), lambda: sweeps._open_tracker(origin, plan)):
+        with monkeypatch.context() as disk, pytest.raises(StorageError, match="No space left"):
+            disk.setattr(Storage, "write", full)
+            go_on()
+        run = MlflowClient(store).get_run(find_sweep_run(store, "a-1"))
+        assert run.info.status == "FAILED" and "No space left" in run.data.tags[tags.REASON]
+        MlflowClient(store).update_run(run.info.run_id, status="RUNNING")
+
+
 def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_running_one(keep, store):
     storage = keep(EVENTS)
     header = read_header(storage)
@@ -81,3 +111,45 @@ def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_runnin
     config = SweepConfig.create(data="sklearn:iris")
     _abandon(Origin("a-1", storage, config, None, header), tracker, RuntimeError("Ray does not start"))
     assert tracker.client.get_run(tracker.run_id).info.status == "FAILED"
+
+
+def test_who_stops_a_sweep_does_not_wait_for_a_store_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sweeps, "STOP_SECONDS", 0.5)
+    asked, connections = threading.Event(), []
+
+    @contextlib.contextmanager
+    def stopped(*_arguments, **_options):
+        # Ctrl-C while Ray starts
+        assert asked.wait(60)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(sweeps, "ray_session", stopped)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=lambda: (connections.append(silent.accept()[0]), asked.set()), daemon=True).start()
+        config = SweepConfig.create(
+            data="sklearn:iris", space="quick", tracking_uri=f"http://127.0.0.1:{silent.getsockname()[1]}"
+        )
+        with pytest.raises(KeyboardInterrupt):
+            sweeps.run_sweep(config)
+        connections[0].close()
+    assert not list((tmp_path / "home" / "sweeps").glob("*-*"))
+
+
+def test_a_run_that_is_found_again_keeps_its_parameters_though_its_description_was_lost(keep, store):
+    header = read_header(keep(EVENTS))
+    labels, facts = {tags.SWEEP_ID: "a-1", tags.KIND: tags.SWEEP_KIND}, plain_facts("a", "d", "x")
+    first = SweepTracker.open_again(store, None, Description("a", labels, {"data": "x.csv"}, facts), 1.0)
+    # what is made of the header has the whole path
+    made = Description("a", labels, {"data": "/home/x.csv", "metric": "log_loss"}, facts)
+    again = SweepTracker.open_again(store, header.run_id, made, 1.0)
+    assert again.run_id == first.run_id
+    assert again.client.get_run(again.run_id).data.params == {"data": "x.csv", "metric": "log_loss"}
+
+
+@pytest.mark.parametrize("trials", ["²", "0", "-1", "+", "1.5", "many", ""])
+def test_a_number_of_trials_that_is_none_is_named(keep, trials):
+    keep(EVENTS)
+    with pytest.raises(UsageError, match="give a number, or"):
+        resume("a-1", trials=trials)

@@ -1,13 +1,19 @@
 """The runs of trials in a real MLflow store: each point once, whatever a journal has forgotten; all are counted."""
 
+import contextlib
+import socket
+import threading
+
 import pytest
 from mlflow import MlflowClient
+from support import free_port
 
 from orchestrator.errors import TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, end_if_running
 from orchestrator.tracking.sweeps import SweepTracker
+from orchestrator.tracking.writer import TrialWriter
 from orchestrator.training import EpochReport, TrialSpec
 
 SPEC = TrialSpec("mlp", {"depth": 1})
@@ -109,3 +115,36 @@ def test_with_a_sweep_that_is_removed_its_trials_end(tracker, store):
     end_if_running(store, tracker.run_id, "removed")
     for run_id in (tracker.run_id, child):
         assert tracker.client.get_run(run_id).info.status == "KILLED"
+
+
+def test_a_final_figure_is_there_once_and_another_one_is_the_next_step(tracker):
+    for figures in ({"test_r2": 0.5, "objective": 2.0}, {"test_r2": 0.5, "objective": 1.0}, {"test_r2": 0.5}):
+        tracker.finish("FINISHED", figures, {})
+    points = {
+        key: [(point.step, point.value) for point in tracker.client.get_metric_history(tracker.run_id, key)]
+        for key in ("test_r2", "objective")
+    }
+    assert points == {"test_r2": [(0, 0.5)], "objective": [(0, 2.0), (1, 1.0)]}
+    assert tracker.client.get_run(tracker.run_id).data.metrics == {"test_r2": 0.5, "objective": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("accepts", "sentence"), [(False, "no server answers there"), (True, "broke off the connection")]
+)
+def test_a_store_that_is_away_is_told_in_words_of_ours(accepts, sentence, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def break_off():
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        threading.Thread(target=break_off, daemon=True).start()
+        port = server.getsockname()[1] if accepts else free_port()
+        writer = TrialWriter(MlflowClient(f"http://127.0.0.1:{port}"), "0", "a", [])
+        for event in [*begun(1.0), reported(2.0, 1)]:
+            writer.put(event)
+        assert not writer.close(0.0)
+        assert sentence in writer.away
+        server.shutdown(socket.SHUT_RDWR)

@@ -12,14 +12,15 @@ from typing import Any
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.cluster import lost_ray
+from orchestrator.cluster import lost_ray, ray_logs
 from orchestrator.config import ResourceConfig
 from orchestrator.runtime.gangs.rendezvous import Rendezvous
 from orchestrator.runtime.gangs.worker import gang_worker
-from orchestrator.runtime.losses import shorten
+from orchestrator.runtime.losses import explain_loss, shorten
 from orchestrator.storage import Storage
 from orchestrator.training import process_group_backend
 
@@ -50,7 +51,7 @@ class GangTrainer(TorchTrainer):  # type: ignore[misc]
 
 
 class Registration(WorkerGroupCallback):  # type: ignore[misc]
-    """Runs in a gang's controller: lets the pool reach it, and asks before each try to find a place."""
+    """Runs in a gang's controller: lets the pool reach it, asks before each try to find a place, tells of losses."""
 
     def __init__(self, rendezvous: Any, gang: str) -> None:  # noqa: ANN401
         self._rendezvous, self._gang = rendezvous, gang
@@ -60,6 +61,14 @@ class Registration(WorkerGroupCallback):  # type: ignore[misc]
         here = ray.get_runtime_context().current_actor
         if not ray.get(self._rendezvous.register.remote(self._gang, here)):
             ray.actor.exit_actor()
+
+    def after_worker_group_poll_status(self, worker_group_status: Any) -> None:  # noqa: ANN401
+        """Ray Train: it has looked after the workers; of those that are gone, the first tells why."""
+        for error in worker_group_status.errors.values():
+            if isinstance(error, WorkerHealthCheckFailedError):
+                cause = explain_loss(str(error.health_check_failure), ray_logs())
+                ray.get(self._rendezvous.explain.remote(self._gang, cause))
+                return
 
 
 @dataclass

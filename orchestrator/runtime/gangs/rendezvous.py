@@ -13,6 +13,8 @@ from typing import Any
 from orchestrator.sweep.messages import Attempt, FailureMessage, TrialMessage
 
 LOST = "a worker of the trial was lost"
+# Ray Train looks after its workers every 2 s
+CAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class _Trial:
     decision: bool | None = None
     over: bool = False
     failed: bool = False
+    # a worker has noticed that another one is gone, and why is not known yet
+    unexplained: bool = False
 
     @property
     def size(self) -> int:
@@ -108,6 +112,13 @@ class Rendezvous:
         if found is not None:
             found.controller = controller
         return found is not None and not found.dismissed
+
+    async def explain(self, gang: str, cause: str) -> None:
+        """The controller of a gang knows why one of its workers is gone; the trial ends with that reason."""
+        async with self._changed:
+            found = self._gangs.get(gang)
+            if found is not None and found.trial is not None:
+                self._fail(found.trial, FailureMessage(f"{LOST} ({cause})", lost=True))
 
     async def join(self, gang: str, generation: str, rank: int, worker: Any) -> None:  # noqa: ANN401
         """A worker is there; `worker` is its actor."""
@@ -171,6 +182,10 @@ class Rendezvous:
                 found.trial.failed = True
             if trial is None or trial.over or trial.gang != gang:
                 return False
+            if failure and failure.reason == LOST:
+                trial.over = trial.unexplained = True
+                self._changed.notify_all()
+                return False
             if failure:
                 self._fail(trial, failure)
                 return False
@@ -198,9 +213,13 @@ class Rendezvous:
                 trial.decision = True
                 self._changed.notify_all()
             while not trial.reports:
-                if trial.over:
+                if trial.over and not trial.unexplained:
                     return FailureMessage(LOST, lost=True)
-                await self._changed.wait()
+                try:
+                    async with asyncio.timeout(CAUSE_SECONDS if trial.unexplained else None):
+                        await self._changed.wait()
+                except TimeoutError:
+                    trial.unexplained = False
             return trial.reports.pop(0)
 
     async def end(self, index: int) -> None:
@@ -248,7 +267,7 @@ class Rendezvous:
 
     def _fail(self, trial: _Trial, failure: FailureMessage) -> None:
         """The first reason counts: a worker that fails takes the others down with it."""
-        if not trial.over:
+        if not trial.over or trial.unexplained:
             trial.reports.append(failure)
-            trial.over = True
+            trial.over, trial.unexplained = True, False
         self._changed.notify_all()

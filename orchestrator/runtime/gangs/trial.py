@@ -49,6 +49,9 @@ class GangTrial(tune.Trainable):  # type: ignore[misc]
         self._reported = True
         return to_result(message)
 
+    def release(self) -> None:
+        """Nothing: workers let go of what they trained by themselves."""
+
     def _begin(self, config: dict[str, Any]) -> None:
         attempt = attempt_of(config)
         self._index, self._reported = attempt.index, False

@@ -105,6 +105,9 @@ def _run(assignment: Assignment, post: Post, held: Held | None) -> Held | None:
         if sticky:
             raise
     else:
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            # the next trial may be long in coming, and others share the card
+            free_memory()
         return held
     if held.group is not None:
         # the others, if they are still computing, learn in this way that it is over

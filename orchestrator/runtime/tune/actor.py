@@ -22,6 +22,8 @@ from orchestrator.training import Ranks
 class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Tune's view of an attempt at a trial: `step` is one epoch; the process is used again for the next attempt."""
 
+    _messages: Iterator[EpochMessage] | None = None
+
     def setup(
         self, config: dict[str, Any], *, dataset: Dataset, settings: WorkerSettings, validation: Sequence[Any]
     ) -> None:
@@ -49,7 +51,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         message = None
         try:
             with watched(self.settings.epoch_timeout):
-                message = next(self._messages, None)
+                message = None if self._messages is None else next(self._messages, None)
         except (Exception, SystemExit) as error:  # a user's network may raise anything
             if has_lost_its_gpu():
                 raise LostGpuError(failure_reason(error)) from None
@@ -60,15 +62,19 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             return to_result(failure)
         return to_result(message)
 
+    def release(self) -> None:
+        """The trial is over, and the next one may be long in coming: lets go of the network and its GPU memory."""
+        if self._messages is not None:
+            self._messages = None
+            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+                free_memory()
+
     def cleanup(self) -> None:
-        """Lets go of the network."""
-        self._messages: Iterator[EpochMessage] = iter(())
+        """Tune: the process is about to end."""
+        self._messages = None
 
     def _begin(self, config: Mapping[str, Any]) -> None:
-        # the one before may have been stopped in the middle: free its memory first
-        self.cleanup()
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            free_memory()
+        self.release()
         self._messages = TrialSession(attempt_of(config), self.dataset, self.settings, Ranks(), self._more).messages()
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:

@@ -160,6 +160,10 @@ class SweepCallback(_Stateless, tune.Callback):  # type: ignore[misc]
         """Tune: the trial is over, by itself or stopped."""
         _guarded(self._controller, self._controller.on_trial_complete, trial.trial_id)
         _forget_figures(trial)
+        actor = trial.temporary_state.ray_actor
+        if actor is not None:
+            # Tune keeps its process for another trial
+            actor.release.remote()
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ANN401
         """Tune: the trial's process is lost."""

@@ -97,7 +97,9 @@ def start_in_background(config: ServeConfig, say: Say) -> Deployment:
     _check(config, say)
     name = config.name or name_of(config.models[0])
     check_not_deployed(name)
-    with log_file(name).open("wb") as log:
+    # until it answers: another one of that name may be starting, or may run
+    messages = log_file(f"{name}.{os.getpid()}")
+    with messages.open("wb") as log:
         command = [sys.executable, "-m", "orchestrator", "deploy", *command_options(config)]
         process = psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     answering = False
@@ -108,16 +110,18 @@ def start_in_background(config: ServeConfig, say: Say) -> Deployment:
             answering = wait_until_answering(url_of(config), TELL_SECONDS, process) and listens(config, process.pid)
             waited += TELL_SECONDS
             if not answering and process.poll() is None:
-                say(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {log_file(name)}")
+                say(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {messages}")
+        if not answering:
+            words = messages.read_text(errors="replace").strip().splitlines()
+            silent = f"its process ended without a word ({process.returncode})"
+            kind = UsageError if process.returncode == UsageError.exit_code else ServingError
+            raise kind(words[-1].removeprefix("Error: ") if words else silent)
+        messages.replace(log_file(name))
     finally:
         # also when the user interrupts the wait
         if not answering:
             stop_process(process)
-    if not answering:
-        words = log_file(name).read_text(errors="replace").strip().splitlines()
-        silent = f"its process ended without a word ({process.returncode})"
-        kind = UsageError if process.returncode == UsageError.exit_code else ServingError
-        raise kind(words[-1].removeprefix("Error: ") if words else silent)
+        messages.unlink(missing_ok=True)
     return find_deployment(name)
 
 
