@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -19,6 +21,7 @@ from orchestrator.bundle.members import read_members
 from orchestrator.bundle.tensors import read_tensors
 from orchestrator.errors import BundleError
 
+Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
 EXPORT_ROWS = 4
 GRAPH_MEMBER = "models/model.json"
 WEIGHTS, CONSTANTS = "data/weights/", "data/constants/"
@@ -72,6 +75,26 @@ def module_of(content: bytes, where: str) -> nn.Module:
         return program.module()
     except Exception as error:  # torch raises many kinds
         raise _unreadable(where, error) from error
+
+
+def computed(network: nn.Module, rows: Rows, width: int) -> NDArray[np.float32]:
+    """What a network gives for the numbers and codes of rows: float32 [rows, width].
+
+    Raises:
+        BundleError: it fails, or gives something else.
+    """
+    try:
+        with torch.inference_mode():
+            found = network(*map(torch.from_numpy, rows))
+    except Exception as error:  # torch raises many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise BundleError(f"the model's network cannot compute an answer ({type(error).__name__}: {reason})") from error
+    if not isinstance(found, torch.Tensor) or not found.is_floating_point() or found.shape != (len(rows[0]), width):
+        raise BundleError(
+            f"the model's network does not give the {width} outputs for each row that its schema.json asks for"
+        )
+    outputs: NDArray[np.float32] = found.float().numpy()
+    return outputs
 
 
 def load_program(content: bytes, where: str) -> ExportedProgram:

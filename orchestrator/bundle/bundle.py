@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from orchestrator.bundle.archive import export_network, module_of
+from orchestrator.bundle.archive import computed, export_network, module_of
 from orchestrator.bundle.content import BundleContent, read_content
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.data import (
@@ -70,6 +69,7 @@ class ModelBundle:
 
         Raises:
             InvalidValueError: a column is missing or a value does not fit its column.
+            BundleError: the network fails or gives something else.
         """
         return self.answer(frame).frame(self.schema, frame.index)
 
@@ -78,13 +78,13 @@ class ModelBundle:
         return predictions(self.schema, self.target_encoder, self.outputs(frame))
 
     def outputs(self, frame: pd.DataFrame) -> NDArray[np.float32]:
-        """What the network computes: logits, or the standardised value; float32 [rows, outputs]."""
-        numeric, categorical = self.encoder.transform(self.schema, frame)
-        with torch.inference_mode():
-            outputs: NDArray[np.float32] = self.network(
-                torch.from_numpy(numeric), torch.from_numpy(categorical)
-            ).numpy()
-        return outputs
+        """What the network computes: logits, or the standardised value; float32 [rows, outputs].
+
+        Raises:
+            InvalidValueError: see `predict`.
+            BundleError: the network fails or gives something else.
+        """
+        return computed(self.network, self.encoder.transform(self.schema, frame), self.schema.outputs)
 
     def description(self) -> dict[str, Any]:
         """JSON for people and programs that want to call the model: columns, kinds, categories, target, example."""

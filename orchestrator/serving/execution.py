@@ -184,7 +184,7 @@ def largest_difference(one: Network, other: Network, widths: tuple[int, tuple[in
     """Over random rows, some far outside of what training saw: `|a - b| / max(1, |a|)`."""
     worst = 0.0
     for seed, rows in enumerate(CHECKED_ROWS):
-        numeric, categorical = _random_rows(rows, widths, seed, scale=1.0 if seed % 2 else 5.0)
+        numeric, categorical = random_rows(rows, widths, seed, scale=1.0 if seed % 2 else 5.0)
         a, b = one(numeric, categorical), other(numeric, categorical)
         worst = max(worst, _difference(a, b))
     return worst
@@ -198,9 +198,10 @@ def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float(np.nan_to_num(distances, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
-def _random_rows(
+def random_rows(
     rows: int, widths: tuple[int, tuple[int, ...]], seed: int, scale: float
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Numbers and codes as an encoder gives them; `widths` as in `choose`."""
     generator = np.random.default_rng(seed)
     numeric = (generator.standard_normal((rows, widths[0])) * scale).astype(np.float32)
     categorical = np.empty((rows, len(widths[1])), np.int64)
@@ -213,7 +214,7 @@ def _times(network: Network, widths: tuple[int, tuple[int, ...]]) -> tuple[float
     """The fastest of some runs with 1 row and with 64 rows, in seconds."""
     found = []
     for rows in (1, CHECKED_ROWS[-1]):
-        inputs = _random_rows(rows, widths, 0, 1.0)
+        inputs = random_rows(rows, widths, 0, 1.0)
         network(*inputs)
         best = float("inf")
         for _ in range(REPEATS):

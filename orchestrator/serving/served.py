@@ -18,7 +18,7 @@ from orchestrator.data.answers import Predictions, predictions
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
 from orchestrator.errors import BundleError
-from orchestrator.serving.execution import TORCH_FILE, Execution, Network, choose, load
+from orchestrator.serving.execution import TORCH_FILE, Execution, Network, choose, load, random_rows
 from orchestrator.serving.requests import InvalidRequestError
 
 PREPARED_FILE = "prepared.json"
@@ -77,18 +77,21 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
         execution: `auto`, `torch` or `onnxruntime`.
 
     Raises:
-        BundleError: it cannot be loaded.
+        BundleError: it cannot be loaded, or its network gives no answers.
         ServingError: the execution is not possible.
     """
+    from orchestrator.bundle.archive import computed
     from orchestrator.bundle.bundle import ModelBundle
 
     files = read_folder(bundle)
     loaded = ModelBundle.of_files(files, bundle)
+    encoder = loaded.encoder
+    widths = (encoder.numeric_width, encoder.cardinalities)
+    computed(loaded.network, random_rows(2, widths, 0, 1.0), loaded.schema.outputs)
     folder.mkdir(mode=0o700)
     # the bytes that were checked: the folder may have changed since
     write_folder(files, folder)
-    encoder = loaded.encoder
-    chosen = choose(folder, (encoder.numeric_width, encoder.cardinalities), execution)
+    chosen = choose(folder, widths, execution)
     if chosen.name != "torch":
         (folder / TORCH_FILE).unlink()
     content = {"execution": chosen.to_json(), "description": loaded.description()}

@@ -384,3 +384,24 @@ def test_the_count_of_symbols_is_bounded(members):
 
     with pytest.raises(BundleError, match="the ranges of its sizes are damaged"):
         load_program(edited(members, "models/model.json", edit), "network.pt2")
+
+
+def test_a_network_that_gives_no_answers_is_a_sentence(copy, members, tmp_path):
+    leaf = {"type": None, "context": None, "children_spec": []}
+    tree = json.dumps([1, {"type": "builtins.tuple", "context": "null", "children_spec": [leaf]}])
+
+    def fails(document):
+        signature(document)["forward_arg_names"] = ["numeric", "categorical", "more"]
+
+    def gives_a_tuple(document):
+        signature(document)["out_spec"] = tree
+
+    def signature(document):
+        return document["graph_module"]["module_call_graph"][0]["signature"]
+
+    rows = mixed_frame(5)
+    for edit, sentence in ((fails, "cannot compute an answer"), (gives_a_tuple, "does not give the 1 outputs")):
+        (copy / "network.pt2").write_bytes(edited(members, "models/model.json", edit))
+        for use in (lambda: ModelBundle.load(copy).predict(rows), lambda: prepare(copy, tmp_path / "prepared")):
+            with pytest.raises(BundleError, match=sentence):
+                use()
