@@ -19,6 +19,7 @@ from orchestrator.bundle.files import LIMITS, MIB, NETWORK_FILE, parse_json, rea
 from orchestrator.bundle.graph import check_attribute, check_graph
 from orchestrator.bundle.members import read_members
 from orchestrator.bundle.tensors import read_tensors
+from orchestrator.data.answers import check_outputs
 from orchestrator.errors import BundleError
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -89,12 +90,9 @@ def computed(network: nn.Module, rows: Rows, width: int) -> NDArray[np.float32]:
     except Exception as error:  # torch raises many kinds
         reason = " ".join(str(error).split())[:200]
         raise BundleError(f"the model's network cannot compute an answer ({type(error).__name__}: {reason})") from error
-    if not isinstance(found, torch.Tensor) or not found.is_floating_point() or found.shape != (len(rows[0]), width):
-        raise BundleError(
-            f"the model's network does not give the {width} outputs for each row that its schema.json asks for"
-        )
-    outputs: NDArray[np.float32] = found.float().numpy()
-    return outputs
+    if isinstance(found, torch.Tensor):
+        found = found.float().numpy() if found.is_floating_point() else None
+    return check_outputs(found, len(rows[0]), width)
 
 
 def load_program(content: bytes, where: str) -> ExportedProgram:

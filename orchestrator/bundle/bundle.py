@@ -69,9 +69,12 @@ class ModelBundle:
 
         Raises:
             InvalidValueError: a column is missing or a value does not fit its column.
+            UnansweredError: the network computes no number for a row.
             BundleError: the network fails or gives something else.
         """
-        return self.answer(frame).frame(self.schema, frame.index)
+        answers = self.answer(frame)
+        answers.check_finite()
+        return answers.frame(self.schema, frame.index)
 
     def answer(self, frame: pd.DataFrame) -> Predictions:
         """Answers as plain lists and arrays; see `predict`."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, tracking_option
-from orchestrator.errors import DataError, InvalidValueError, UsageError, did_you_mean
+from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
+from orchestrator.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +55,15 @@ def predict(model: str, data: str, output: Path | None, tracking_uri: str | None
         bundle = ModelBundle.load(fetch_model(model, tracking_uri, Path(folder)).path)
     try:
         answers = bundle.predict(table.frame)
-    except InvalidValueError as error:
+    except DataError as error:
         raise DataError(f"{table.origin}: {error}") from None
     if output is not None:
         _write(answers, output)
         click.echo(f"{len(answers)} answers written to {output}", err=True)
     if as_json:
         print_json(answers.to_dict("records"))
+    elif output is None and sys.stdout.isatty():
+        echo(answers.to_csv(index=False).removesuffix("\n"))
     elif output is None:
         answers.to_csv(sys.stdout, index=False)
 

@@ -16,6 +16,7 @@ from orchestrator.execution.trial_files import best_weights, trial_folder
 from orchestrator.execution.winner import Answers
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
+from orchestrator.units import show_apart, show_number
 
 # other devices, numbers of threads and workers round otherwise
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-2, 1e-3
@@ -128,7 +129,8 @@ def sentences(skipped: Iterable[Skipped], metric: Metric) -> list[str]:
     """What to tell of them; of many only the best ones are named."""
     found = list(skipped)
     told = [
-        f"trial {item.index} is better ({metric.name} {item.value:.6g}), but its model cannot be used: {item.reason}"
+        f"trial {item.index} is better ({metric.name} {show_number(item.value)}), "
+        f"but its model cannot be used: {item.reason}"
         for item in found[:NAMED]
     ]
     more = len(found) - NAMED
@@ -166,7 +168,7 @@ def _compare(answers: Answers, report: EpochReport, dataset: AnyDataset, metric:
     found = evaluate(dataset.schema.target.task, encoder, answers.outputs, answers.target)[metric.name]
     unit = encoder.std if metric.name in UNITS else 1.0
     if abs(found - report.best_value) > ABSOLUTE_TOLERANCE * unit + RELATIVE_TOLERANCE * abs(report.best_value):
+        shown, wanted = show_apart(found, report.best_value)
         raise StorageError(
-            f"with the weights that were kept, {metric.name} on the validation rows is {found:.6g} instead of "
-            f"{report.best_value:.6g}"
+            f"with the weights that were kept, {metric.name} on the validation rows is {shown} instead of {wanted}"
         )

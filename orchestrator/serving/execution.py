@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.data.answers import check_outputs
 from orchestrator.errors import BundleError, ServingError
 
 ExecutionName = Literal["torch", "onnxruntime"]
@@ -52,30 +53,32 @@ class Execution:
         return self.one_row + slope * (rows - 1)
 
 
-def load_torch(path: Path) -> Network:
+def load_torch(path: Path, outputs: int) -> Network:
     """The exported program of a bundle, checked as `load_network` checks it; one thread.
+
+    Args:
+        path: of `network.pt2`.
+        outputs: of a row; the network raises BundleError when it gives something else, or fails.
 
     Raises:
         BundleError: damaged, or with more than plain data in it.
     """
     import torch
 
-    from orchestrator.bundle.archive import load_network
+    from orchestrator.bundle.archive import computed, load_network
 
     # one row needs no second core, and replicas run beside each other
     torch.set_num_threads(1)
     network = load_network(path)
 
     def run(numeric: NDArray[np.float32], categorical: NDArray[np.int64]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            outputs: NDArray[np.float32] = network(torch.from_numpy(numeric), torch.from_numpy(categorical)).numpy()
-        return outputs
+        return computed(network, (numeric, categorical), outputs)
 
     return run
 
 
-def load_onnx(path: Path) -> Network:
-    """A network that `convert` wrote, on one thread."""
+def load_onnx(path: Path, outputs: int) -> Network:
+    """A network that `convert` wrote, on one thread; `outputs` as in `load_torch`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -95,8 +98,8 @@ def load_onnx(path: Path) -> Network:
         if "categorical" in takes:
             feed["categorical"] = categorical
         # what a large batch needs would stay with the session for ever
-        outputs: NDArray[np.float32] = session.run(names, feed, shrinking if len(numeric) > LARGE_BATCH else None)[0]
-        return outputs
+        found = session.run(names, feed, shrinking if len(numeric) > LARGE_BATCH else None)[0]
+        return check_outputs(found, len(numeric), outputs)
 
     return run
 
@@ -133,24 +136,26 @@ def _first_cause(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def choose(folder: Path, widths: tuple[int, tuple[int, ...]], wanted: str = "auto") -> Execution:
+def choose(folder: Path, widths: tuple[int, tuple[int, ...]], outputs: int, wanted: str = "auto") -> Execution:
     """Decides how the network in a folder is computed; writes `network.onnx` beside it where that is the choice.
 
     Args:
         folder: holds `network.pt2`.
         widths: columns of the float input, and number of codes of each categorical input.
+        outputs: of a row.
         wanted: `torch`, `onnxruntime`, or `auto` for the faster one of those that agree to 1e-5.
 
     Raises:
+        BundleError: the network gives no answers to rows that its encoder could make.
         ServingError: `onnxruntime` is wanted, but cannot be used or computes something else.
     """
-    reference = load_torch(folder / TORCH_FILE)
+    reference = load_torch(folder / TORCH_FILE, outputs)
     torch_times = _times(reference, widths)
     if wanted == "torch":
         return Execution("torch", "asked for", *torch_times)
     try:
         convert(folder / TORCH_FILE, folder / ONNX_FILE)
-        candidate = load_onnx(folder / ONNX_FILE)
+        candidate = load_onnx(folder / ONNX_FILE, outputs)
         difference = largest_difference(reference, candidate, widths)
     except Exception as error:
         (folder / ONNX_FILE).unlink(missing_ok=True)
@@ -173,18 +178,18 @@ def choose(folder: Path, widths: tuple[int, tuple[int, ...]], wanted: str = "aut
     return Execution("onnxruntime", f"{faster}, equal to {max(difference, 1e-9):.0e}", *times)
 
 
-def load(folder: Path, execution: Execution) -> Network:
-    """The network that was chosen."""
+def load(folder: Path, execution: Execution, outputs: int) -> Network:
+    """The network that was chosen; `outputs` as in `load_torch`."""
     if execution.name == "onnxruntime":
-        return load_onnx(folder / ONNX_FILE)
-    return load_torch(folder / TORCH_FILE)
+        return load_onnx(folder / ONNX_FILE, outputs)
+    return load_torch(folder / TORCH_FILE, outputs)
 
 
 def largest_difference(one: Network, other: Network, widths: tuple[int, tuple[int, ...]]) -> float:
     """Over random rows, some far outside of what training saw: `|a - b| / max(1, |a|)`."""
     worst = 0.0
     for seed, rows in enumerate(CHECKED_ROWS):
-        numeric, categorical = random_rows(rows, widths, seed, scale=1.0 if seed % 2 else 5.0)
+        numeric, categorical = _random_rows(rows, widths, seed, scale=1.0 if seed % 2 else 5.0)
         a, b = one(numeric, categorical), other(numeric, categorical)
         worst = max(worst, _difference(a, b))
     return worst
@@ -198,15 +203,16 @@ def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float(np.nan_to_num(distances, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
-def random_rows(
+def _random_rows(
     rows: int, widths: tuple[int, tuple[int, ...]], seed: int, scale: float
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Numbers and codes as an encoder gives them; `widths` as in `choose`."""
+    """Numbers and codes as an encoder gives them, the highest codes among them; `widths` as in `choose`."""
     generator = np.random.default_rng(seed)
     numeric = (generator.standard_normal((rows, widths[0])) * scale).astype(np.float32)
     categorical = np.empty((rows, len(widths[1])), np.int64)
     for position, count in enumerate(widths[1]):
         categorical[:, position] = generator.integers(0, count, rows)
+        categorical[-1, position] = count - 1
     return numeric, categorical
 
 
@@ -214,7 +220,7 @@ def _times(network: Network, widths: tuple[int, tuple[int, ...]]) -> tuple[float
     """The fastest of some runs with 1 row and with 64 rows, in seconds."""
     found = []
     for rows in (1, CHECKED_ROWS[-1]):
-        inputs = random_rows(rows, widths, 0, 1.0)
+        inputs = _random_rows(rows, widths, 0, 1.0)
         network(*inputs)
         best = float("inf")
         for _ in range(REPEATS):

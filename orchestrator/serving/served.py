@@ -17,8 +17,8 @@ from orchestrator.data import Schema, TargetEncoder
 from orchestrator.data.answers import Predictions, predictions
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
-from orchestrator.errors import BundleError
-from orchestrator.serving.execution import TORCH_FILE, Execution, Network, choose, load, random_rows
+from orchestrator.errors import BundleError, UnansweredError
+from orchestrator.serving.execution import TORCH_FILE, Execution, Network, choose, load
 from orchestrator.serving.requests import InvalidRequestError
 
 PREPARED_FILE = "prepared.json"
@@ -59,12 +59,10 @@ class ServedModel:
             InvalidRequestError: an output is not a number, because inputs were too large.
         """
         answers = predictions(self.schema, self.target_encoder, outputs)
-        figures = answers.probabilities if self.schema.target.task.is_classification else answers.values[:, None]
-        if not np.isfinite(figures).all():
-            row = int(np.argmin(np.isfinite(figures).all(axis=1)))
-            raise InvalidRequestError(
-                f"row {row + 1}: its numbers are too large for the model to compute an answer", row
-            )
+        try:
+            answers.check_finite()
+        except UnansweredError as error:
+            raise InvalidRequestError(str(error), error.row) from None
         return answers
 
 
@@ -80,18 +78,15 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
         BundleError: it cannot be loaded, or its network gives no answers.
         ServingError: the execution is not possible.
     """
-    from orchestrator.bundle.archive import computed
     from orchestrator.bundle.bundle import ModelBundle
 
     files = read_folder(bundle)
     loaded = ModelBundle.of_files(files, bundle)
-    encoder = loaded.encoder
-    widths = (encoder.numeric_width, encoder.cardinalities)
-    computed(loaded.network, random_rows(2, widths, 0, 1.0), loaded.schema.outputs)
+    widths = (loaded.encoder.numeric_width, loaded.encoder.cardinalities)
     folder.mkdir(mode=0o700)
     # the bytes that were checked: the folder may have changed since
     write_folder(files, folder)
-    chosen = choose(folder, widths, execution)
+    chosen = choose(folder, widths, loaded.schema.outputs, execution)
     if chosen.name != "torch":
         (folder / TORCH_FILE).unlink()
     content = {"execution": chosen.to_json(), "description": loaded.description()}
@@ -121,7 +116,7 @@ def load_served(folder: Path) -> ServedModel:
             ColumnarEncoder(content.schema, content.encoder),
             content.distribution,
             execution,
-            load(folder, execution),
+            load(folder, execution, content.schema.outputs),
         )
     except Exception as error:  # onnxruntime has kinds of its own, which are not even RuntimeErrors
         reason = str(error) if isinstance(error, BundleError) else repr(error)
