@@ -59,6 +59,18 @@ class InvalidValueError(DataError):
         return type(self), (str(self), self.column, self.row)
 
 
+class UnansweredError(DataError):
+    """A row for which a network computes no number.
+
+    Attributes:
+        row: zero-based position among the rows given.
+    """
+
+    def __init__(self, row: int) -> None:
+        super().__init__(f"row {row + 1}: its numbers are too large for the model to compute an answer")
+        self.row = row
+
+
 class TrainingDivergedError(OrchestratorError):
     """The loss became infinite or not a number."""
 

@@ -20,6 +20,8 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?")
 EXPONENT = re.compile(r"e([+-])0*(\d+)$")
 # below, and from here on, an exponent is easier to read
 SMALL, LARGE = 1e-4, 1e15
+# of a figure, and after which two figures are told apart as Python writes them
+DIGITS, MOST_DIGITS = 4, 17
 # duration below -> what it is rounded to, in seconds
 ROUNDING = ((10, 1), (MINUTE, 5), (10 * MINUTE, 10), (HOUR, MINUTE), (6 * HOUR, 5 * MINUTE), (math.inf, HOUR))
 
@@ -102,12 +104,24 @@ def show_number(value: object) -> str:
     """
     if value is None:
         return ""
-    if not isinstance(value, float):
-        return str(value)
+    return _rounded(value, DIGITS) if isinstance(value, float) else str(value)
+
+
+def show_apart(one: float, other: float) -> tuple[str, str]:
+    """Two figures as `show_number` gives them, with more digits where different ones would look the same."""
+    for digits in range(DIGITS, MOST_DIGITS):
+        shown = _rounded(one, digits), _rounded(other, digits)
+        if shown[0] != shown[1] or one == other:
+            return shown
+    return repr(one), repr(other)
+
+
+def _rounded(value: float, digits: int) -> str:
     size = abs(value)
     if SMALL <= size < LARGE or size == 0:
-        return f"{value:,.0f}" if size >= 1000 else f"{value:.4g}"  # noqa: PLR2004
-    return EXPONENT.sub(lambda match: f"e{match[1].strip('+')}{match[2]}", f"{value:.4g}")
+        decimals = max(0, digits - len(f"{size:.0f}"))
+        return f"{value:,.{decimals}f}" if size >= 1000 else f"{value:.{digits}g}"  # noqa: PLR2004
+    return EXPONENT.sub(lambda match: f"e{match[1].strip('+')}{match[2]}", f"{value:.{digits}g}")
 
 
 def show_seconds(seconds: float) -> str:

@@ -11,6 +11,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 END = struct.Struct("<4s4H2LH")
 ENTRY = struct.Struct("<4s6H3L5H2L")
@@ -290,7 +291,7 @@ MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 
 def fuzz(archive: bytes, numbers: range, touched: list[str], *, real: bool) -> dict[str, int]:
-    """Loads mutated archives; to be called once in a process with `CANARY`, whose list `touched` is.
+    """Loads mutated archives; to be called in a process with `CANARY`, whose list `touched` is.
 
     Args:
         archive: made by `stored`.
@@ -309,8 +310,7 @@ def fuzz(archive: bytes, numbers: range, touched: list[str], *, real: bool) -> d
 
     given = []
     original = serialize.ExportedProgramDeserializer.deserialize
-    if not real:
-        serialize._dict_to_dataclass = lambda _kind, document: document
+    to_program = serialize._dict_to_dataclass
 
     def deserialize(self, program, weights, constants, example_inputs, **options):
         assert example_inputs is None
@@ -327,16 +327,19 @@ def fuzz(archive: bytes, numbers: range, touched: list[str], *, real: bool) -> d
         given.append(program)
         return original(self, program, weights, constants, example_inputs) if real else None
 
-    serialize.ExportedProgramDeserializer.deserialize = deserialize
     refused = 0
-    for number in numbers:
-        draw = random.Random(number)
-        change = draw.choice(MUTATIONS)
-        mutated = change(archive, draw)
-        try:
-            load_program(mutated, "network.pt2")
-        except BundleError as error:
-            assert "\n" not in str(error), error
-            refused += 1
-        assert not touched, (change.__name__, number, touched)
+    with (
+        mock.patch.object(serialize.ExportedProgramDeserializer, "deserialize", deserialize),
+        mock.patch.object(serialize, "_dict_to_dataclass", to_program if real else lambda _kind, document: document),
+    ):
+        for number in numbers:
+            draw = random.Random(number)
+            change = draw.choice(MUTATIONS)
+            mutated = change(archive, draw)
+            try:
+                load_program(mutated, "network.pt2")
+            except BundleError as error:
+                assert "\n" not in str(error), error
+                refused += 1
+            assert not touched, (change.__name__, number, touched)
     return {"refused": refused, "given": len(given)}

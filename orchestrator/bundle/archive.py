@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -18,6 +21,7 @@ from orchestrator.bundle.files import LIMITS, MIB, NETWORK_FILE, parse_json, rea
 from orchestrator.bundle.graph import check_attribute, check_graph
 from orchestrator.bundle.members import read_members
 from orchestrator.bundle.tensors import read_tensors
+from orchestrator.data.answers import check_outputs
 from orchestrator.errors import BundleError
 from orchestrator.inputs import InputSpec
 
@@ -82,6 +86,23 @@ def module_of(content: bytes, where: str) -> nn.Module:
         return program.module()
     except Exception as error:  # torch raises many kinds
         raise _unreadable(where, error) from error
+
+
+def computed(network: nn.Module, inputs: Sequence[NDArray[Any]], width: int) -> NDArray[np.float32]:
+    """What a network gives for its inputs, in the order of its arguments: float32 [rows, width].
+
+    Raises:
+        BundleError: it fails, or gives something else.
+    """
+    try:
+        with torch.inference_mode():
+            found = network(*map(torch.from_numpy, inputs))
+    except Exception as error:  # torch raises many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise BundleError(f"the model's network cannot compute an answer ({type(error).__name__}: {reason})") from error
+    if isinstance(found, torch.Tensor):
+        found = found.float().numpy() if found.is_floating_point() else None
+    return check_outputs(found, len(inputs[0]), width)
 
 
 def load_program(content: bytes, where: str) -> ExportedProgram:

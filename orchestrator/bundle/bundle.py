@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from orchestrator.bundle.archive import export_network, module_of
+from orchestrator.bundle.archive import computed, export_network, module_of
 from orchestrator.bundle.content import BundleContent, read_content, specs_of
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.data import (
@@ -70,21 +69,26 @@ class ModelBundle:
 
         Raises:
             InvalidValueError: a column is missing or a value does not fit its column.
+            UnansweredError: the network computes no number for a row.
+            BundleError: the network fails or gives something else.
         """
-        return self.answer(frame).frame(self.schema, frame.index)
+        answers = self.answer(frame)
+        answers.check_finite()
+        return answers.frame(self.schema, frame.index)
 
     def answer(self, frame: pd.DataFrame) -> Predictions:
         """Answers as plain lists and arrays; see `predict`."""
         return predictions(self.schema, self.target_encoder, self.outputs(frame))
 
     def outputs(self, frame: pd.DataFrame) -> NDArray[np.float32]:
-        """What the network computes: logits, or the standardised value; float32 [rows, outputs]."""
+        """What the network computes: logits, or the standardised value; float32 [rows, outputs].
+
+        Raises:
+            InvalidValueError: see `predict`.
+            BundleError: the network fails or gives something else.
+        """
         inputs = self.encoder.transform(self.schema, frame)
-        with torch.inference_mode():
-            outputs: NDArray[np.float32] = self.network(
-                *(torch.from_numpy(inputs[name]) for name in self.inputs)
-            ).numpy()
-        return outputs
+        return computed(self.network, [inputs[name] for name in self.inputs], self.schema.outputs)
 
     def description(self) -> dict[str, Any]:
         """JSON for people and programs that want to call the model: columns, kinds, categories, target, example."""

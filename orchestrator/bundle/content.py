@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from orchestrator.bundle.files import DISTRIBUTION_FILE, parse_json, render_json
+from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import ColumnKind, Distribution, FeatureEncoder, Schema, TargetEncoder
 from orchestrator.data.encoder import DATETIME_PARTS
 from orchestrator.errors import BundleError
@@ -144,6 +145,8 @@ def _check_schema(schema: Schema) -> None:
     names = [column.name for column in schema.columns]
     if not names or len(set(names)) != len(names):
         raise ValueError("each column must be there once")
+    if not {column.datetime_format for column in schema.columns} <= {None, *DATETIME_FORMATS}:
+        raise ValueError("a form of dates is not known")
     classes = schema.target.classes
     wanted = {"binary": len(classes) == 2, "multiclass": len(classes) > 1, "regression": not classes}  # noqa: PLR2004
     kinds = {type(label) for label in classes}

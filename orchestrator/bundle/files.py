@@ -6,7 +6,9 @@ What is checked and what is used are these bytes, so that nothing can be exchang
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import stat
 from collections.abc import Mapping
 from itertools import islice
@@ -28,6 +30,9 @@ LIMITS = {
 }
 OPTIONAL = frozenset({DISTRIBUTION_FILE})
 MAX_DEPTH, MAX_FILES = 64, 100
+# more would be no float
+MAX_DIGITS = 308
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -102,7 +107,7 @@ def write_folder(files: Mapping[str, bytes], folder: Path) -> None:
 
 
 def parse_json(content: bytes, where: str) -> dict[str, Any]:
-    """A JSON object, at most 64 levels deep, in which all numbers are finite.
+    """A JSON object that can be read in one way: at most 64 levels deep, finite numbers, each key of an object once.
 
     Args:
         content: UTF-8.
@@ -112,7 +117,13 @@ def parse_json(content: bytes, where: str) -> dict[str, Any]:
         BundleError: it is anything else.
     """
     try:
-        found = json.loads(content.decode("utf-8"), parse_constant=_no_number)
+        text = content.decode("utf-8")
+        found = json.loads(
+            text, parse_constant=_no_number, parse_int=_whole, parse_float=_finite, object_pairs_hook=_once
+        )
+        if SURROGATE.search(text):
+            # half of a character can be in no file and no answer
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise _too_deep(where) from None
     except ValueError as error:
@@ -150,3 +161,25 @@ def _too_deep(where: str) -> BundleError:
 
 def _no_number(word: str) -> Never:
     raise ValueError(f"{word} is not a number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"{text[:20]}... is too large a number")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key[:40]!r} is there twice")
+        found[key] = value
+    return found

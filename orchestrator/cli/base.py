@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -28,6 +29,8 @@ QUIET_ENVIRONMENT = {
 }
 # tables that go to a file or a pipe keep one line per row
 UNBROKEN_WIDTH = 1000
+# control characters but for tab and line feed, marks that turn the direction of writing, halves of characters
+DRIVING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Command(click.Command):
@@ -49,7 +52,7 @@ class Command(click.Command):
         except OrchestratorError as error:
             if debugging():
                 raise
-            click.echo(f"Error: {error}", err=True)
+            echo(f"Error: {_one_line(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
@@ -66,7 +69,7 @@ class Command(click.Command):
             if debugging():
                 raise
             reason = " ".join(str(error).split())
-            click.echo(
+            echo(
                 f"Error: {type(error).__name__}: {reason[:500]} (this looks like a bug; --debug shows the traceback)",
                 err=True,
             )
@@ -122,9 +125,25 @@ tracking_option = click.option(
 )
 
 
+def plain(text: str) -> str:
+    """Text that drives no terminal: what names in models and files hold beside letters is shown as Python writes it."""
+    return DRIVING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Prints a line, see `plain`."""
+    click.echo(plain(text), err=err)
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "\\n")
+
+
 def print_json(content: object) -> None:
     """Prints JSON to stdout."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    # the same JSON: these stand within strings only
+    click.echo(DRIVING.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> None:
@@ -135,7 +154,7 @@ def print_table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> Non
 
     table = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else _one_line(plain(str(cell))) for cell in row))
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, markup=False, width=None if terminal else UNBROKEN_WIDTH)
     with console.capture() as captured:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchestrator.choices import ExecutionName, IngressName, names_of
-from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, tracking_option
+from orchestrator.cli.base import DURATION, SIZE, Command, echo, json_option, print_json, tracking_option
 from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.jobs import show_jobs, to_json
 from orchestrator.cli.options import notify
@@ -106,8 +106,8 @@ def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
         print_json(asdict(deployment))
     else:
         version = f" version {deployment.version}" if deployment.version else ""
-        click.echo(f"{deployment.name}{version} answers on {deployment.url}")
-        click.echo(f"stop it with: orchestrator undeploy {deployment.name}")
+        echo(f"{deployment.name}{version} answers on {deployment.url}")
+        echo(f"stop it with: orchestrator undeploy {deployment.name}")
 
 
 @click.command(cls=Command, help=STATUS)
@@ -147,4 +147,4 @@ def undeploy(name: str) -> None:
     from orchestrator.serving.control.deployments import undeploy as stop
 
     deployment = stop(name)
-    click.echo(f"{deployment.name} on {deployment.url} is stopped")
+    echo(f"{deployment.name} on {deployment.url} is stopped")

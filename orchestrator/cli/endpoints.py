@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import click
-
-from orchestrator.cli.base import print_table
+from orchestrator.cli.base import echo, print_table
+from orchestrator.units import show_number
 
 COLUMNS = (
     "endpoint",
@@ -32,7 +31,7 @@ def show_endpoints(found: Sequence[Mapping[str, Any]]) -> None:
     print_table((line for endpoint in found for line in _lines(endpoint)), COLUMNS)
     for endpoint in found:
         for sentence in _sentences(endpoint):
-            click.echo(f"{endpoint['name']}: {sentence}")
+            echo(f"{endpoint['name']}: {sentence}")
 
 
 def _lines(endpoint: Mapping[str, Any]) -> list[list[str]]:
@@ -94,11 +93,12 @@ def _sentences(endpoint: Mapping[str, Any]) -> list[str]:
 def _shadow_sentence(row: Mapping[str, Any]) -> str:
     """How its answers differ: labels and probabilities, or values in the target's unit."""
     tolerance = row["tolerance"]
-    where = "answered with another label" if tolerance is None else f"more than {tolerance:.3g} away"
+    where = "answered with another label" if tolerance is None else f"more than {show_number(tolerance)} away"
     what = "probability" if tolerance is None else "value"
     return (
         f"{row['model']} version {row['version']} as shadow: {row['differences']} of {row['rows']} rows {where}; "
-        f"difference of a {what}: mean {row['mean_difference']:.3g}, largest {row['largest_difference']:.3g}"
+        f"difference of a {what}: mean {show_number(row['mean_difference'])}, "
+        f"largest {show_number(row['largest_difference'])}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from orchestrator.choices import AlgorithmName, PrecisionName, SchedulerName, names_of
-from orchestrator.cli.base import DURATION, SIZE
+from orchestrator.cli.base import DURATION, SIZE, echo
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -160,9 +160,9 @@ def show_registration(registration: Registration) -> None:
     """Prints what became of the model."""
     role = "champion" if registration.champion else "not champion"
     done = "is registered already" if registration.existing else "registered"
-    click.echo(f"{done} as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
+    echo(f"{done} as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
 
 
 def notify(sentence: str) -> None:
     """Tells the user something on stderr, so that stdout holds results only."""
-    click.echo(sentence, err=True)
+    echo(sentence, err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
 from orchestrator.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def predict(model: str, data: str, output: Path | None, tracking_uri: str | None
         click.echo(f"{len(answers)} answers written to {output}", err=True)
     if as_json:
         print_json(answers.to_dict("records"))
+    elif output is None and sys.stdout.isatty():
+        echo(answers.to_csv(index=False).removesuffix("\n"))
     elif output is None:
         answers.to_csv(sys.stdout, index=False)
 

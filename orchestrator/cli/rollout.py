@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
 from orchestrator.environment import aside
 from orchestrator.errors import ServingError
 
@@ -121,11 +121,11 @@ def _show(change: RolloutChange, *, as_json: bool) -> None:
         print_json(asdict(change))
     else:
         for check in change.checks:
-            click.echo(f"checked: {check}")
+            echo(f"checked: {check}")
         for sentence in _roles(change):
-            click.echo(f"{change.rollout.name}: {sentence}")
+            echo(f"{change.rollout.name}: {sentence}")
         for followed in change.endpoints:
-            click.echo(endpoint_sentence(followed))
+            echo(endpoint_sentence(followed))
         if not change.endpoints:
             click.echo("no endpoint of this machine serves it")
     late = [followed.endpoint for followed in change.endpoints if followed.follows and followed.problem]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.data.encoder import TargetEncoder
 from orchestrator.data.schema import Label, Schema, Task
+from orchestrator.errors import BundleError, UnansweredError
 
 LABEL_COLUMN = "label"
 VALUE_COLUMN = "value"
@@ -43,6 +44,13 @@ class Predictions:
     labels: list[Label]
     probabilities: NDArray[np.float64]
     values: NDArray[np.float64]
+
+    def check_finite(self) -> None:
+        """Raises UnansweredError when the answer to a row is not a number."""
+        figures = self.values[:, None] if len(self.values) else self.probabilities
+        finite = np.isfinite(figures).all(axis=1)
+        if not finite.all():
+            raise UnansweredError(int(np.argmin(finite)))
 
     def frame(self, schema: Schema, index: pd.Index | None = None) -> pd.DataFrame:
         """`label` and one `probability_<class>` column per class, or `value`; one row per row."""
@@ -128,6 +136,19 @@ def values(encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.f
     """Regression: float32 [rows, 1] standardised -> float64 [rows] in the target's unit."""
     result: NDArray[np.float64] = outputs[:, 0].astype(np.float64) * encoder.std + encoder.mean
     return result
+
+
+def check_outputs(found: object, rows: int, width: int) -> NDArray[np.float32]:
+    """What a network gave for some rows.
+
+    Raises:
+        BundleError: it is not float32 [rows, width].
+    """
+    if not isinstance(found, np.ndarray) or found.dtype != np.float32 or found.shape != (rows, width):
+        raise BundleError(
+            f"the model's network does not give the {width} outputs for each row that its schema.json asks for"
+        )
+    return found
 
 
 def predictions(schema: Schema, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:

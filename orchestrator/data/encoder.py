@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs, InputSpec
 
 # no training row is farther than sqrt(rows) deviations off; a typing error of 1e300 must not become infinite
 MAX_SCALED = 1e4
+# names in a sentence
+SHOWN = 50
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 DATETIME_PARTS = ("days", "year", "month", "day", "day_of_week", "hour", "minute")
 
@@ -146,8 +148,15 @@ def check_columns(schema: Schema, names: Sequence[str] | pd.Index) -> None:
     present = set(names)
     absent = [column.name for column in schema.columns if column.name not in present]
     if absent:
-        which = f"column '{absent[0]}' is" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))} are"
-        raise InvalidValueError(f"the {which} missing; needed: {', '.join(c.name for c in schema.columns)}", absent[0])
+        which = f"column '{absent[0]}' is" if len(absent) == 1 else f"columns {_listed(map(repr, absent))} are"
+        needed = _listed(column.name for column in schema.columns)
+        raise InvalidValueError(f"the {which} missing; needed: {needed}", absent[0])
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    more = f" and {len(known) - SHOWN:,} more" if len(known) > SHOWN else ""
+    return ", ".join(known[:SHOWN]) + more
 
 
 def numeric_values(column: Column, series: pd.Series[Any]) -> dict[str | None, NDArray[np.float64]]:

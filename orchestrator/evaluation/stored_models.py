@@ -17,6 +17,7 @@ from orchestrator.sweep.choice import Winner
 from orchestrator.sweep.trial_files import best_weights, trial_folder
 from orchestrator.sweep.trial_table import TrialRecord
 from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
+from orchestrator.units import show_apart
 
 # other devices, numbers of threads and workers round otherwise
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-2, 1e-3
@@ -114,7 +115,7 @@ def _compare(answers: Answers, report: EpochReport, dataset: Dataset, metric: Me
     found = evaluate(dataset.schema.target.task, encoder, answers.outputs, answers.target)[metric.name]
     unit = encoder.std if metric.name in UNITS else 1.0
     if abs(found - report.best_value) > ABSOLUTE_TOLERANCE * unit + RELATIVE_TOLERANCE * abs(report.best_value):
+        shown, wanted = show_apart(found, report.best_value)
         raise StorageError(
-            f"with the weights that were kept, {metric.name} on the validation rows is {found:.6g} instead of "
-            f"{report.best_value:.6g}"
+            f"with the weights that were kept, {metric.name} on the validation rows is {shown} instead of {wanted}"
         )

@@ -26,6 +26,7 @@ from orchestrator.training import (
     evaluate,
     network_answers,
 )
+from orchestrator.units import show_apart
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,11 @@ def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answ
         return ""
     if not metric.better(validated, trivial) or not metric.better(trivial_test, measured):
         return ""
+    found, same = show_apart(measured, trivial_test)
+    before, beside = show_apart(validated, trivial)
     return (
-        f"its {metric.name} on the test rows, {measured:.6g}, is worse than that of always giving the same answer "
-        f"({trivial_test:.6g}), although it was better on the validation rows ({validated:.6g} against {trivial:.6g})"
+        f"its {metric.name} on the test rows, {found}, is worse than that of always giving the same answer "
+        f"({same}), although it was better on the validation rows ({before} against {beside})"
     )
 
 

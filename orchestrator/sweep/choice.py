@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.errors import StorageError
 from orchestrator.sweep.trial_table import TrialRecord, TrialTable
 from orchestrator.training.metrics import Metric
+from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.bundle import ModelBundle
@@ -139,7 +140,8 @@ def sentences(skipped: Iterable[Skipped], metric: Metric) -> list[str]:
     """What to tell of them; of many only the best ones are named."""
     found = list(skipped)
     told = [
-        f"trial {item.index} is better ({metric.name} {item.value:.6g}), but its model cannot be used: {item.reason}"
+        f"trial {item.index} is better ({metric.name} {show_number(item.value)}), "
+        f"but its model cannot be used: {item.reason}"
         for item in found[:NAMED]
     ]
     more = len(found) - NAMED

@@ -15,6 +15,7 @@ from orchestrator.tracking.rollout import promote, read_rollout
 from orchestrator.tracking.store import tracked
 from orchestrator.tracking.versions import find_version, link_version, make_version
 from orchestrator.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
+from orchestrator.units import show_apart
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -124,7 +125,8 @@ def compare(figure: Figure, champion: Figure | None, version: str) -> Comparison
         rows, mine, other = "test", figure.test, champion.test
     if mine is None or other is None:
         return Comparison("incomparable", f"the present champion, version {version}, was measured on other rows")
-    figures = f"{metric.name} {mine:.6g} on the {rows} rows against {other:.6g} of version {version}"
+    shown, beside = show_apart(mine, other)
+    figures = f"{metric.name} {shown} on the {rows} rows against {beside} of version {version}"
     if mine == other:
         return Comparison("equal", figures)
     return Comparison("better" if metric.better(mine, other) else "worse", figures)

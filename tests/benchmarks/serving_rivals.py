@@ -35,9 +35,9 @@ class Model:
         if execution == "onnx":
             with tempfile.TemporaryDirectory() as scratch:
                 convert(folder / TORCH_FILE, Path(scratch) / "network.onnx", bundle.inputs)
-                self.network = load_onnx(Path(scratch) / "network.onnx")
+                self.network = load_onnx(Path(scratch) / "network.onnx", bundle.schema.outputs)
         else:
-            self.network = load_torch(folder / TORCH_FILE, bundle.inputs)
+            self.network = load_torch(folder / TORCH_FILE, bundle.inputs, bundle.schema.outputs)
 
     def answer(self, body: bytes) -> bytes:
         columns, rows = self.parse(self.schema, orjson.loads(body))

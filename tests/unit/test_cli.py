@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +14,10 @@ import pytest
 from click.testing import CliRunner
 from support import mixed_frame, train_bundle
 
+from orchestrator.bundle import ModelBundle
 from orchestrator.cli import main
-from orchestrator.cli.base import Command, parse_assignments
+from orchestrator.cli.base import Command, echo, parse_assignments, print_json, print_table
+from orchestrator.cli.predict import predict
 from orchestrator.cluster import _own_sigterm
 
 COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "promote", "rollback"]
@@ -181,6 +185,42 @@ def test_predict_writes_the_format_that_the_name_says(tmp_path, bundle_folder, n
         found = pd.read_parquet(path)
     answers = json.loads(run("predict", bundle_folder, tmp_path / "rows.csv", "--json").output)
     pd.testing.assert_frame_equal(found, pd.DataFrame(answers), rtol=1e-9)
+
+
+DRIVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
+ESCAPES = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\r"
+
+
+def test_names_in_a_bundle_do_not_drive_the_terminal(tmp_path, bundle_folder, capfd):
+    (tmp_path / "rows.csv").write_text("color\nred\n")
+    folder = shutil.copytree(bundle_folder, tmp_path / "bundle")
+    (folder / f"{ESCAPES}\nregistered").write_text("")
+    (other,) = (column for column in json.loads((folder / "schema.json").read_text())["columns"][:1])
+    for changed in (folder, bundle_folder):
+        result = run("predict", changed, tmp_path / "rows.csv")
+        assert result.exit_code == 2
+        assert result.stderr.count("\n") == 1
+        assert not DRIVING.search(result.stderr)
+    assert other["name"] in result.stderr
+    print_table([[ESCAPES + "\nx"]], ["name"])
+    echo(ESCAPES)
+    print_json({"name": ESCAPES})
+    shown = capfd.readouterr().out
+    assert not DRIVING.search(shown)
+    assert json.loads(shown[shown.index("{") :]) == {"name": ESCAPES}
+
+
+def test_answers_at_a_terminal_do_not_drive_it(tmp_path, bundle_folder, monkeypatch, capfd):
+    mixed_frame(3).to_csv(tmp_path / "rows.csv", index=False)
+    answer = ModelBundle.predict
+    monkeypatch.setattr(
+        ModelBundle, "predict", lambda self, rows: answer(self, rows).rename(columns={"label": ESCAPES})
+    )
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    predict.main([str(bundle_folder), str(tmp_path / "rows.csv")], standalone_mode=False)
+    shown = capfd.readouterr().out
+    assert "\\x1b[2J" in shown
+    assert not DRIVING.search(shown)
 
 
 def test_assignments_have_json_types():

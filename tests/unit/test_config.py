@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from orchestrator.config import ServeConfig, SweepConfig
 from orchestrator.errors import ConfigError
 from orchestrator.serving.control.deploy import command_options
-from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, show_number, show_seconds
+from orchestrator.units import (
+    format_duration,
+    format_keep,
+    parse_duration,
+    parse_keep,
+    show_apart,
+    show_number,
+    show_seconds,
+)
 
 
 @given(seconds=st.integers(1, 10**6))
@@ -144,6 +152,21 @@ def test_figures_have_the_digits_that_matter(value, text):
 @given(value=st.floats(1e-30, 1e30))
 def test_a_figure_is_read_back_to_four_digits(value):
     assert float(show_number(value).replace(",", "")) == pytest.approx(value, rel=5.1e-4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        (0.91, 0.9, ("0.91", "0.9")),
+        (0.91231, 0.91234, ("0.91231", "0.91234")),
+        (118412.25, 118412.31, ("118,412.2", "118,412.3")),
+        (0.1, 0.1, ("0.1", "0.1")),
+        (0.1, 0.1 + 1e-17 * 2, ("0.1", "0.10000000000000002")),
+        (1.2e-7, 1.21e-7, ("1.2e-7", "1.21e-7")),
+    ],
+)
+def test_different_figures_look_different(one, other, shown):
+    assert show_apart(one, other) == shown
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from orchestrator.serving.inference.prepared_model import load_prepared, prepare
 
 EXECUTIONS = ("torch", "onnxruntime")
 SPECS = FeatureShape.of_table(3, (4, 2), 2).inputs
-NAMES = ("numeric", "categorical")
+NAMES, OUTPUTS = ("numeric", "categorical"), 2
 
 
 class Plain(nn.Module):
@@ -76,20 +76,21 @@ def names(folder):
 
 def test_auto_takes_onnxruntime_for_a_small_network(exported):
     folder = exported[Plain]
-    chosen = choose(folder, SPECS)
+    chosen = choose(folder, SPECS, OUTPUTS)
     assert chosen.name == "onnxruntime"
     assert "us a row against" in chosen.reason
     assert 0 < chosen.one_row < 0.01
     assert names(folder) == {"network.pt2", "network.onnx"}
-    assert largest_difference(load_torch(folder / "network.pt2", NAMES), load(folder, chosen, NAMES), SPECS) <= 1e-5
+    reference = load_torch(folder / "network.pt2", NAMES, OUTPUTS)
+    assert largest_difference(reference, load(folder, chosen, NAMES, OUTPUTS), SPECS) <= 1e-5
 
 
 def test_what_is_asked_for_is_taken(exported, tmp_path):
     (tmp_path / "network.pt2").write_bytes((exported[Plain] / "network.pt2").read_bytes())
-    chosen = choose(tmp_path, SPECS, "torch")
+    chosen = choose(tmp_path, SPECS, OUTPUTS, "torch")
     assert (chosen.name, chosen.reason) == ("torch", "asked for")
     assert names(tmp_path) == {"network.pt2"}
-    assert choose(tmp_path, SPECS, "onnxruntime").name == "onnxruntime"
+    assert choose(tmp_path, SPECS, OUTPUTS, "onnxruntime").name == "onnxruntime"
     assert names(tmp_path) == {"network.pt2", "network.onnx"}
 
 
@@ -102,13 +103,13 @@ def test_what_is_asked_for_is_taken(exported, tmp_path):
 )
 def test_what_onnx_cannot_express_or_computes_otherwise_stays_with_torch(exported, network, reason):
     folder = exported[network]
-    chosen = choose(folder, SPECS)
+    chosen = choose(folder, SPECS, 1)
     assert chosen.name == "torch"
     assert pd.Series([chosen.reason]).str.contains(reason).item(), chosen.reason
     assert chosen.reason.isprintable()
     assert names(folder) == {"network.pt2"}
     with pytest.raises(ServingError, match=f"{reason}.*use --execution torch"):
-        choose(folder, SPECS, "onnxruntime")
+        choose(folder, SPECS, 1, "onnxruntime")
     assert names(folder) == {"network.pt2"}
 
 
@@ -116,9 +117,26 @@ def test_a_difference_is_seen(exported, tmp_path):
     torch.manual_seed(1)
     export_network(Plain(), SPECS, tmp_path / "network.pt2")
     convert(tmp_path / "network.pt2", tmp_path / "network.onnx", NAMES)
-    first, other = load_torch(exported[Plain] / "network.pt2", NAMES), load_onnx(tmp_path / "network.onnx")
+    first = load_torch(exported[Plain] / "network.pt2", NAMES, OUTPUTS)
+    other = load_onnx(tmp_path / "network.onnx", OUTPUTS)
     assert largest_difference(first, first, SPECS) == 0
     assert largest_difference(first, other, SPECS) > 0.1
+
+
+def test_answers_that_do_not_fit_are_refused_by_both_executions(exported, tmp_path):
+    inputs = Inputs({"numeric": np.zeros((5, 3), np.float32), "categorical": np.zeros((5, 2), np.int64)})
+    source = exported[Plain] / "network.pt2"
+    convert(source, tmp_path / "network.onnx", NAMES)
+    for network in (load_torch(source, NAMES, 3), load_onnx(tmp_path / "network.onnx", 3)):
+        with pytest.raises(BundleError, match="does not give the 3 outputs for each row"):
+            network(inputs)
+
+
+@pytest.mark.parametrize("wanted", ["auto", "torch", "onnxruntime"])
+def test_codes_that_the_encoder_gives_and_the_network_does_not_take_are_a_sentence(exported, tmp_path, wanted):
+    (tmp_path / "network.pt2").write_bytes((exported[Plain] / "network.pt2").read_bytes())
+    with pytest.raises(BundleError, match="cannot compute an answer"):
+        choose(tmp_path, FeatureShape.of_table(3, (5, 2), 2).inputs, OUTPUTS, wanted)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +162,8 @@ def test_outputs_that_are_no_numbers_differ_from_those_that_are(one, other, diff
 
 def test_onnxruntime_takes_any_number_of_rows(exported, tmp_path):
     convert(exported[Plain] / "network.pt2", tmp_path / "network.onnx", NAMES)
-    network, reference = load_onnx(tmp_path / "network.onnx"), load_torch(exported[Plain] / "network.pt2", NAMES)
+    network = load_onnx(tmp_path / "network.onnx", OUTPUTS)
+    reference = load_torch(exported[Plain] / "network.pt2", NAMES, OUTPUTS)
     for rows in (0, 1, 3, 1000):
         inputs = Inputs({"numeric": np.ones((rows, 3), np.float32), "categorical": np.ones((rows, 2), np.int64)})
         assert network(inputs).shape == (rows, 2)

@@ -19,6 +19,7 @@ from orchestrator.tracking.models import fetch_model
 from orchestrator.tracking.registry import compare, read_figure
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import tracked
+from orchestrator.units import show_apart
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -199,7 +200,8 @@ def _difference(answer: Mapping[str, Any], wanted: Mapping[str, Any], absolute: 
         numbers = isinstance(value, float) and isinstance(other, int | float) and not isinstance(other, bool)
         same = abs(value - other) <= absolute + TOLERANCE * abs(other) if numbers else value == other
         if not same:
-            return f"{key} is {_show(value)}, but was {_show(other)} when the model was made"
+            shown, before = show_apart(value, float(other)) if numbers else (str(value), str(other))
+            return f"{key} is {shown}, but was {before} when the model was made"
     return None
 
 
@@ -212,7 +214,3 @@ def _flat(answer: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[key] = value
     return flat
-
-
-def _show(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -64,8 +64,6 @@ TUNED = {
     "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "60",
     # on a busy machine HAProxy takes longer than Serve's 5 s to start, and would be killed and started anew
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
-    # three failures count: only who watches over HAProxy being dead is one
-    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
     # how long a replica that is to end stays reachable: HAProxy is told within a fraction of a second
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
 }

@@ -41,6 +41,7 @@ from orchestrator.serving.http.openapi_parts import (
     with_all,
 )
 from orchestrator.serving.http.openapi_values import JsonSchema, value_schema
+from orchestrator.units import show_number
 
 SCHEME = "bearer"
 BINARY_NOTE = (
@@ -234,6 +235,6 @@ def _about(model: DescribedModel) -> str:
     target = model.schema.target
     version = f", version {model.version}" if model.version else ""
     test = model.metrics.get("test")
-    figures = [f"{name} {value:.4g}" for name, value in test.items()] if isinstance(test, Mapping) else []
+    figures = [f"{name} {show_number(value)}" for name, value in test.items()] if isinstance(test, Mapping) else []
     quality = f" On test rows: {', '.join(figures)}." if figures else ""
     return f"{target.task.value.capitalize()} model of {target.name}{version}.{quality}"

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.data.answers import check_outputs
 from orchestrator.errors import BundleError, ServingError
 from orchestrator.inputs import Inputs, InputSpec
 
@@ -55,34 +56,33 @@ class Execution:
         return self.one_row + slope * (rows - 1)
 
 
-def load_torch(path: Path, names: Sequence[str]) -> Network:
+def load_torch(path: Path, names: Sequence[str], outputs: int) -> Network:
     """The exported program of a bundle, checked as `load_network` checks it; one thread.
 
     Args:
         path: of the program.
         names: of the inputs that it takes, in the order of its arguments.
+        outputs: of a row; the network raises BundleError when it gives something else, or fails.
 
     Raises:
         BundleError: damaged, or with more than plain data in it.
     """
     import torch
 
-    from orchestrator.bundle.archive import load_network
+    from orchestrator.bundle.archive import computed, load_network
 
     # one row needs no second core, and replicas run beside each other
     torch.set_num_threads(1)
     network = load_network(path)
 
     def run(inputs: Inputs) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            outputs: NDArray[np.float32] = network(*[torch.from_numpy(inputs[name]) for name in names]).numpy()
-        return outputs
+        return computed(network, [inputs[name] for name in names], outputs)
 
     return run
 
 
-def load_onnx(path: Path) -> Network:
-    """A network that `convert` wrote, on one thread."""
+def load_onnx(path: Path, outputs: int) -> Network:
+    """A network that `convert` wrote, on one thread; `outputs` as in `load_torch`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -98,8 +98,8 @@ def load_onnx(path: Path) -> Network:
     def run(inputs: Inputs) -> NDArray[np.float32]:
         feed = {name: inputs[name] for name in takes}
         # what a large batch needs would stay with the session for ever
-        outputs: NDArray[np.float32] = session.run(names, feed, shrinking if len(inputs) > LARGE_BATCH else None)[0]
-        return outputs
+        found = session.run(names, feed, shrinking if len(inputs) > LARGE_BATCH else None)[0]
+        return check_outputs(found, len(inputs), outputs)
 
     return run
 
@@ -140,25 +140,27 @@ def _first_cause(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def choose(folder: Path, specs: Sequence[InputSpec], wanted: str = "auto") -> Execution:
+def choose(folder: Path, specs: Sequence[InputSpec], outputs: int, wanted: str = "auto") -> Execution:
     """Decides how the network in a folder is computed; writes `network.onnx` beside it where that is the choice.
 
     Args:
         folder: holds `network.pt2`.
         specs: of the inputs that the network takes, in the order of its arguments.
+        outputs: of a row.
         wanted: `torch`, `onnxruntime`, or `auto` for the faster one of those that agree to 1e-5.
 
     Raises:
+        BundleError: the network gives no answers to rows that its encoder could make.
         ServingError: `onnxruntime` is wanted, but cannot be used or computes something else.
     """
     names = [spec.name for spec in specs]
-    reference = load_torch(folder / TORCH_FILE, names)
+    reference = load_torch(folder / TORCH_FILE, names, outputs)
     torch_times = _times(reference, specs)
     if wanted == "torch":
         return Execution("torch", "asked for", *torch_times)
     try:
         convert(folder / TORCH_FILE, folder / ONNX_FILE, names)
-        candidate = load_onnx(folder / ONNX_FILE)
+        candidate = load_onnx(folder / ONNX_FILE, outputs)
         difference = largest_difference(reference, candidate, specs)
     except Exception as error:
         (folder / ONNX_FILE).unlink(missing_ok=True)
@@ -181,11 +183,11 @@ def choose(folder: Path, specs: Sequence[InputSpec], wanted: str = "auto") -> Ex
     return Execution("onnxruntime", f"{faster}, equal to {max(difference, 1e-9):.0e}", *times)
 
 
-def load(folder: Path, execution: Execution, names: Sequence[str]) -> Network:
-    """The network that was chosen; `names` are those of the inputs that it takes."""
+def load(folder: Path, execution: Execution, names: Sequence[str], outputs: int) -> Network:
+    """The network that was chosen; `names` and `outputs` as in `load_torch`."""
     if execution.name == "onnxruntime":
-        return load_onnx(folder / ONNX_FILE)
-    return load_torch(folder / TORCH_FILE, names)
+        return load_onnx(folder / ONNX_FILE, outputs)
+    return load_torch(folder / TORCH_FILE, names, outputs)
 
 
 def largest_difference(one: Network, other: Network, specs: Sequence[InputSpec]) -> float:
@@ -207,6 +209,7 @@ def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def _random_rows(rows: int, specs: Sequence[InputSpec], seed: int, scale: float) -> Inputs:
+    """Numbers and codes as an encoder gives them, the highest codes among them."""
     generator = np.random.default_rng(seed)
     arrays = {spec.name: spec.zeros(rows, CHECKED_LENGTHS[seed % len(CHECKED_LENGTHS)]) for spec in specs}
     for spec in specs:
@@ -218,6 +221,7 @@ def _random_rows(rows: int, specs: Sequence[InputSpec], seed: int, scale: float)
         counts = spec.codes if len(spec.codes) > 1 else spec.codes * array.shape[1]
         for position, count in enumerate(counts):
             array[:, position] = generator.integers(0, count, rows)
+            array[-1, position] = count - 1
     return Inputs(arrays)
 
 

@@ -11,7 +11,7 @@ from orchestrator.bundle.content import read_content
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import load_table
 from orchestrator.data.answers import predictions
-from orchestrator.errors import DataError, InvalidValueError
+from orchestrator.errors import DataError
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later
 from orchestrator.tracking.models import fetch_model
 
@@ -49,7 +49,7 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
         from orchestrator.bundle import ModelBundle
 
         answers = ModelBundle.of_files(files, path).predict(table.frame)
-    except InvalidValueError as error:
+    except DataError as error:
         raise DataError(f"{table.origin}: {error}") from None
     keep_prepared_later(files)
     return answers

@@ -17,7 +17,7 @@ from orchestrator.data import Schema, TargetEncoder
 from orchestrator.data.answers import Predictions, predictions
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
-from orchestrator.errors import BundleError
+from orchestrator.errors import BundleError, UnansweredError
 from orchestrator.inputs import Inputs
 from orchestrator.serving.http.bodies import InvalidRequestError
 from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
@@ -60,12 +60,10 @@ class PreparedModel:
             InvalidRequestError: an output is not a number, because inputs were too large.
         """
         answers = predictions(self.schema, self.target_encoder, outputs)
-        figures = answers.probabilities if self.schema.target.task.is_classification else answers.values[:, None]
-        if not np.isfinite(figures).all():
-            row = int(np.argmin(np.isfinite(figures).all(axis=1)))
-            raise InvalidRequestError(
-                f"row {row + 1}: its numbers are too large for the model to compute an answer", row
-            )
+        try:
+            answers.check_finite()
+        except UnansweredError as error:
+            raise InvalidRequestError(str(error), error.row) from None
         return answers
 
 
@@ -78,7 +76,7 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
         execution: `auto`, `torch` or `onnxruntime`.
 
     Raises:
-        BundleError: it cannot be loaded.
+        BundleError: it cannot be loaded, or its network gives no answers.
         ServingError: the execution is not possible.
     """
     from orchestrator.bundle.bundle import ModelBundle
@@ -88,7 +86,7 @@ def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
     folder.mkdir(mode=0o700)
     # the bytes that were checked: the folder may have changed since
     write_folder(files, folder)
-    chosen = choose(folder, specs_of(loaded.encoder, loaded.inputs), execution)
+    chosen = choose(folder, specs_of(loaded.encoder, loaded.inputs), loaded.schema.outputs, execution)
     if chosen.name != "torch":
         (folder / TORCH_FILE).unlink()
     content = {"execution": chosen.to_json(), "description": loaded.description()}
@@ -118,7 +116,7 @@ def load_prepared(folder: Path) -> PreparedModel:
             ColumnarEncoder(content.schema, content.encoder),
             content.distribution,
             execution,
-            load(folder, execution, content.inputs),
+            load(folder, execution, content.inputs, content.schema.outputs),
         )
     except Exception as error:  # onnxruntime has kinds of its own, which are not even RuntimeErrors
         reason = str(error) if isinstance(error, BundleError) else repr(error)
