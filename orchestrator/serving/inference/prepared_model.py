@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from orchestrator.bundle.content import read_content, specs_of
 from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, read_folder, write_folder
-from orchestrator.data import Schema, TargetEncoder
-from orchestrator.data.answers import Predictions, predictions
+from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
 from orchestrator.errors import BundleError
 from orchestrator.inputs import Inputs
 from orchestrator.serving.http.bodies import InvalidRequestError
 from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
+from orchestrator.tasks import Predictions, TargetEncoder
 
 PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB
@@ -59,10 +59,9 @@ class PreparedModel:
         Raises:
             InvalidRequestError: an output is not a number, because inputs were too large.
         """
-        answers = predictions(self.schema, self.target_encoder, outputs)
-        figures = answers.probabilities if self.schema.target.task.is_classification else answers.values[:, None]
-        if not np.isfinite(figures).all():
-            row = int(np.argmin(np.isfinite(figures).all(axis=1)))
+        answers = self.schema.target.task.predictions(self.target_encoder, outputs)
+        row = answers.first_infinite()
+        if row is not None:
             raise InvalidRequestError(
                 f"row {row + 1}: its numbers are too large for the model to compute an answer", row
             )
