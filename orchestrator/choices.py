@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+# each is a file in tasks; a column has the first one that recognises it
+TaskName = Literal["binary", "multiclass", "regression"]
 # each is a file in search/searchers
 AlgorithmName = Literal["tpe", "random", "grid"]
 # each is a file in search/schedulers

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
-from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
+from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName, TaskName
 from orchestrator.errors import ConfigError, did_you_mean
 from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, parse_size
 from orchestrator.yaml_lines import Place, YamlDocument
@@ -19,7 +19,6 @@ DEFAULT_TRIALS = 20
 Keep = Annotated[timedelta | int, BeforeValidator(parse_keep), PlainSerializer(format_keep, return_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Size = Annotated[int, BeforeValidator(parse_size)]
-TaskName = Literal["binary", "multiclass", "regression"]
 
 
 class _Config(BaseModel):

@@ -20,7 +20,7 @@ from torch import nn
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.data import DataOptions, Dataset, open_dataset
-from orchestrator.training import BestWeights, TrialSpec, feature_shape, find_metric, train_trial
+from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
 from orchestrator.training.loop import build_network
 
 
@@ -47,7 +47,7 @@ def quick_model(source: str | pd.DataFrame, target: str | None = None, **setting
     spec = TrialSpec(
         settings.pop("architecture", "mlp"),
         settings or {"depth": 1, "width": 8},
-        metric=find_metric(dataset.schema.target.task).name,
+        metric=dataset.schema.target.task.find_metric().name,
         epochs=3,
         batch_size=32,
         learning_rate=0.01,

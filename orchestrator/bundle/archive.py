@@ -20,8 +20,8 @@ from torch.export import ExportedProgram
 from orchestrator.bundle.files import LIMITS, MIB, NETWORK_FILE, parse_json, read_file
 from orchestrator.bundle.graph import check_attribute, check_graph
 from orchestrator.bundle.members import read_members
+from orchestrator.bundle.outputs import check_outputs
 from orchestrator.bundle.tensors import read_tensors
-from orchestrator.data.answers import check_outputs
 from orchestrator.errors import BundleError
 from orchestrator.inputs import InputSpec
 

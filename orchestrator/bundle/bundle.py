@@ -30,11 +30,10 @@ from orchestrator.data import (
     Distribution,
     FeatureEncoder,
     Schema,
-    TargetEncoder,
 )
-from orchestrator.data.answers import Predictions, predictions
 from orchestrator.errors import BundleError
 from orchestrator.networks import inputs_taken
+from orchestrator.tasks import Predictions, TargetEncoder
 
 DISTRIBUTION_ROWS = 100_000
 
@@ -65,7 +64,7 @@ class ModelBundle:
         """Answers as a data frame with the index of `frame`.
 
         Returns:
-            Classification: `label` and one `probability_<class>` column per class. Regression: `value`.
+            The task's columns, see `Task.answers`: `label` and one `probability_<class>` per class, or `value`.
 
         Raises:
             InvalidValueError: a column is missing or a value does not fit its column.
@@ -74,11 +73,11 @@ class ModelBundle:
         """
         answers = self.answer(frame)
         answers.check_finite()
-        return answers.frame(self.schema, frame.index)
+        return answers.frame(frame.index)
 
     def answer(self, frame: pd.DataFrame) -> Predictions:
         """Answers as plain lists and arrays; see `predict`."""
-        return predictions(self.schema, self.target_encoder, self.outputs(frame))
+        return self.schema.target.task.predictions(self.target_encoder, self.outputs(frame))
 
     def outputs(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """What the network computes: logits, or the standardised value; float32 [rows, outputs].
@@ -103,12 +102,7 @@ class ModelBundle:
             }
             for column in self.schema.columns
         ]
-        target = {
-            "name": self.schema.target.name,
-            "task": self.schema.target.task.value,
-            "classes": list(self.schema.target.classes),
-        }
-        return {"columns": columns, "target": target, "metrics": dict(self.metrics)}
+        return {"columns": columns, "target": self.schema.target.to_json(), "metrics": dict(self.metrics)}
 
     def save(self, path: Path) -> None:
         """Writes the bundle's folder; it is there complete or not at all.
@@ -174,7 +168,7 @@ def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]
     names = inputs_taken(network, [spec.name for spec in dataset.encoder.inputs])
     bare = ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, {}, names, network)
     rows = list(dataset.example)
-    example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records(dataset.schema)}
+    example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records()}
     seen = dataset.some_training_rows(DISTRIBUTION_ROWS)
     distribution = Distribution.of(dataset.schema, dataset.encoder, seen.inputs)
     return replace(bare, example=example, distribution=distribution)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import TrackingError
-from orchestrator.training.metrics import Metric
+from orchestrator.tasks import Metric
 
 # the alias of the version that an endpoint answers with
 CHAMPION = "champion"

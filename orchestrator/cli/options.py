@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.choices import AlgorithmName, PrecisionName, SchedulerName, names_of
+from orchestrator.choices import AlgorithmName, PrecisionName, SchedulerName, TaskName, names_of
 from orchestrator.cli.base import DURATION, SIZE, echo
 from orchestrator.units import show_number
 
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class MetricOption(click.Option):
+    """`--metric`, whose help names the metrics of all tasks: they are imported when help is wanted only."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """See click."""
+        from orchestrator.tasks import describe_metrics
+
+        self.help = describe_metrics()
+        return super().get_help_record(ctx)
+
+
 def data_options(function: Function) -> Function:
     """How a data set is read, and what becomes of its model."""
     options = [
@@ -26,16 +37,16 @@ def data_options(function: Function) -> Function:
         click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),
         click.option(
             "--task",
-            type=click.Choice(["binary", "multiclass", "regression"]),
+            type=click.Choice(names_of(TaskName)),
             help="Instead of what the target column looks like.",
         ),
         click.option("--categorical", multiple=True, metavar="COLUMN", help="Read as categories. May be repeated."),
         click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave out. May be repeated."),
         click.option(
             "--metric",
+            cls=MetricOption,
             metavar="NAME",
-            help="accuracy, balanced_accuracy, f1, roc_auc, log_loss; rmse, mae, r2. "
-            "Default: roc_auc (binary), log_loss (multiclass), rmse (regression).",
+            help="What is optimised.",
         ),
         click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=None, help="Random seed. Default: 0."),
         click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow."),

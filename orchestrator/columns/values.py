@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +111,28 @@ def category_keys(series: Series) -> tuple[NDArray[np.int64], list[str | None]]:
     position = {key: index for index, key in enumerate(distinct)}
     translation = np.array([position[key] for key in keys], dtype=np.int64)
     return translation[codes] if keys else codes, distinct
+
+
+def count_keys(codes: NDArray[np.int64], keys: list[str | None]) -> dict[str, int]:
+    """How many rows have each key of `category_keys`; missing values are not counted."""
+    counts = np.bincount(codes, minlength=len(keys))
+    return {key: int(count) for key, count in zip(keys, counts, strict=True) if key is not None}
+
+
+def count_numbers(counts: Mapping[str, int]) -> int:
+    """How many rows have a number, from what `count_keys` gave."""
+    return sum(count for key, count in counts.items() if is_number_text(key))
+
+
+def category_content(series: Series) -> bytes:
+    """The values of a column of categories, for a digest."""
+    codes, keys = category_keys(series)
+    return json.dumps(keys).encode() + codes.astype("<i8").tobytes()
+
+
+def number_content(numbers: NDArray[np.float64]) -> bytes:
+    """The values of a column of numbers (float64 [rows], NaN where missing), for a digest."""
+    return np.nan_to_num(numbers, nan=np.inf).astype("<f8").tobytes()
 
 
 def _factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[object]]:

@@ -3,11 +3,11 @@
 from orchestrator.data.columnar import Cell, ColumnarEncoder, Columns
 from orchestrator.data.dataset import DataOptions, Dataset, Part, Pieces, Run
 from orchestrator.data.distribution import Distribution, population_stability_index
-from orchestrator.data.encoder import FeatureEncoder, TargetEncoder
+from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.opening import Source, is_streamed, open_dataset
-from orchestrator.data.schema import Column, ColumnKind, Label, Schema, Target, Task
+from orchestrator.data.schema import Column, ColumnKind, Schema
 from orchestrator.data.sources import Table, load_table
 from orchestrator.data.splits import Holdout
 
@@ -23,7 +23,6 @@ __all__ = [
     "Examples",
     "FeatureEncoder",
     "Holdout",
-    "Label",
     "MemoryDataset",
     "Part",
     "Pieces",
@@ -31,9 +30,6 @@ __all__ = [
     "Schema",
     "Source",
     "Table",
-    "Target",
-    "TargetEncoder",
-    "Task",
     "is_streamed",
     "load_table",
     "open_dataset",

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from orchestrator.data.encoder import FeatureEncoder, TargetEncoder
+from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.raw import JsonValue
-from orchestrator.data.schema import Schema, Task
+from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, Holdout
+from orchestrator.tasks import TargetEncoder, Task
 
 if TYPE_CHECKING:
     from orchestrator.data.memory import MemoryDataset
@@ -35,7 +36,7 @@ class DataOptions:
     Attributes:
         target: column to predict; may be left out for scikit-learn's data sets.
         name: instead of the one that is made from the source.
-        task: binary, multiclass or regression instead of what is inferred.
+        task: instead of what is inferred, by its name or as it is.
         categorical: columns to read as categories whatever they look like.
         ignore: columns to leave out.
         split: which rows are trained on, validated on and tested on.
@@ -44,7 +45,7 @@ class DataOptions:
 
     target: str | None = None
     name: str | None = None
-    task: Task | None = None
+    task: str | Task | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     split: Holdout = HOLDOUT

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.columns.values import category_key, category_keys, to_numbers, to_timestamps
-from orchestrator.data.schema import Column, ColumnKind, Schema, Task
+from orchestrator.columns.values import category_keys, to_numbers, to_timestamps
+from orchestrator.data.schema import Column, ColumnKind, Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs, InputSpec
 
@@ -125,14 +125,6 @@ class FeatureEncoder:
         )
 
 
-@dataclass(frozen=True)
-class TargetEncoder:
-    """Labels to class numbers, or a number to a standardised one (`mean`, `std` of the training rows)."""
-
-    mean: float = 0.0
-    std: float = 1.0
-
-
 def standardise(
     values: NDArray[np.float64], mean: float | NDArray[np.float64], std: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -226,24 +218,3 @@ def _category_codes(series: pd.Series[Any], categories: tuple[str, ...]) -> NDAr
     table = category_table(categories)
     translation = np.array([table.get(key, UNKNOWN) for key in keys], dtype=np.int64)
     return translation[codes] if keys else codes
-
-
-def fit_target(schema: Schema, series: pd.Series[Any]) -> TargetEncoder:
-    """Mean and deviation of a regression target over training rows; nothing to fit for classes."""
-    if schema.target.task.is_classification:
-        return TargetEncoder()
-    values = to_numbers(series, schema.target.name)
-    std = float(values.std())
-    return TargetEncoder(float(values.mean()), std if std > 0 else 1.0)
-
-
-def encode_target(
-    schema: Schema, encoder: TargetEncoder, series: pd.Series[Any]
-) -> NDArray[np.float32] | NDArray[np.int64]:
-    """Class numbers as int64 [rows], or the standardised target as float32 [rows]."""
-    if schema.target.task is Task.REGRESSION:
-        values = to_numbers(series, schema.target.name)
-        return ((values - encoder.mean) / encoder.std).astype(np.float32)
-    codes, keys = category_keys(series)
-    table = {category_key(label): code for code, label in enumerate(schema.target.classes)}
-    return np.array([table[key] for key in keys], dtype=np.int64)[codes]

@@ -17,16 +17,16 @@ from orchestrator.columns.values import (
     TRUE_STRINGS,
     Series,
     category_keys,
-    is_number_text,
+    count_keys,
+    count_numbers,
     to_numbers,
     to_timestamps,
 )
-from orchestrator.data.schema import Column, ColumnKind, Label, Schema, Target, Task
+from orchestrator.data.schema import Column, ColumnKind, Schema
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, InvalidValueError, UsageError
+from orchestrator.tasks import RawTarget, Target, Task, find_task
 
-MAX_INTEGER_CLASSES = 20
-MAX_CLASSES = 1000
 DATE_LIKE = re.compile(r"^\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})")
 IDENTIFIER_SHARE = 0.95
 IDENTIFIER_ROWS = 20
@@ -95,7 +95,7 @@ def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore:
 
 def _infer_column(table: Table, name: str, series: Series, notes: list[str]) -> Column | None:
     codes, keys = category_keys(series)
-    present = _counts(codes, keys)
+    present = count_keys(codes, keys)
     rows = sum(present.values())
     if not present:
         notes.append(f"column '{name}' is empty: left out")
@@ -132,20 +132,10 @@ def _infer_column(table: Table, name: str, series: Series, notes: list[str]) -> 
     return Column(name, ColumnKind.CATEGORICAL)
 
 
-def _counts(codes: NDArray[np.int64], keys: list[str | None]) -> dict[str, int]:
-    """How many rows have each key; missing values are not counted."""
-    counts = np.bincount(codes, minlength=len(keys))
-    return {key: int(count) for key, count in zip(keys, counts, strict=True) if key is not None}
-
-
-def _numeric_rows(present: dict[str, int]) -> int:
-    return sum(count for key, count in present.items() if is_number_text(key))
-
-
 def _note_stray_text(
     name: str, present: dict[str, int], rows: int, number_error: InvalidValueError, notes: list[str]
 ) -> None:
-    numeric = _numeric_rows(present)
+    numeric = count_numbers(present)
     if numeric >= STRAY_TEXT_SHARE * rows:
         notes.append(
             f"column '{name}' is read as categories, although {100 * numeric / rows:.0f} % of it are numbers: "
@@ -181,114 +171,22 @@ def _datetime_format(series: Series, name: str, present: dict[str, int]) -> str 
     return None
 
 
-def infer_target(
-    table: Table, target: str, task: Task | None, *, sampled: bool = False
-) -> tuple[Target, NDArray[np.bool_]]:
-    """The target's task and classes.
-
-    Args:
-        table: raw rows.
-        target: column name.
-        task: instead of what is inferred.
-        sampled: the rows are some of many, so that too few classes, or too many for so few rows, are no error yet.
-
-    Returns:
-        The target, and bool [rows]: which rows have a value for it.
-
-    Raises:
-        DataError: no value at all, one class only, too many classes, or text where numbers are needed.
-    """
-    series = table.frame[target]
-    codes, keys = category_keys(series)
-    known = np.array([key is not None for key in keys], dtype=bool)[codes]
-    present = [key for key in keys if key is not None]
-    if not present:
-        raise DataError(f"{table.origin}: the target column '{target}' is empty")
-    number_error = _number_error(series, target)
-    if number_error is not None and "infinite" in str(number_error):
-        raise DataError(f"{table.origin}: {number_error}")
-    if task is None and number_error is not None:
-        _check_stray_text(table, target, codes, keys, number_error)
-    if task is None:
-        task = _infer_task(series, present, int(known.sum()), numeric=number_error is None)
-    if task is Task.REGRESSION:
-        if number_error is not None:
-            raise DataError(f"{table.origin}: a regression target needs numbers: {number_error}")
-        if len(present) == 1:
-            raise DataError(f"{table.origin}: the target column '{target}' has the same value in every row")
-        return Target(target, task), known
-    more_would_not_help = len(present) > MAX_CLASSES or (task is Task.BINARY and len(present) > 2)  # noqa: PLR2004
-    if not sampled or more_would_not_help:
-        check_classes(table.origin, target, task, present, int(known.sum()))
-    return Target(target, task, sorted_labels(present, truth_values=pd.api.types.is_bool_dtype(series.dtype))), known
-
-
-def _check_stray_text(
-    table: Table, target: str, codes: NDArray[np.int64], keys: list[str | None], number_error: InvalidValueError
-) -> None:
-    """A target of numbers with a few words in it is a mistake in the file rather than a set of classes."""
-    present = _counts(codes, keys)
-    numeric, known = _numeric_rows(present), sum(present.values())
-    if len(keys) > 2 and numeric >= STRAY_TEXT_SHARE * known:  # noqa: PLR2004
-        raise DataError(
-            f"{table.origin}: the target looks like numbers, but {number_error}; mend or empty such cells, "
-            "or say --task multiclass if the numbers are names of classes"
-        )
-
-
-def _infer_task(series: Series, present: list[str], rows: int, *, numeric: bool) -> Task:
-    if len(present) <= 2:  # noqa: PLR2004
-        return Task.BINARY
-    if not numeric or pd.api.types.is_bool_dtype(series.dtype):
-        return Task.MULTICLASS
-    integers = all(key.lstrip("+-").isdigit() for key in present)
-    few = len(present) <= MAX_INTEGER_CLASSES and rows >= 5 * len(present)
-    return Task.MULTICLASS if integers and few else Task.REGRESSION
-
-
-def check_classes(origin: str, target: str, task: Task, present: list[str], rows: int) -> None:
-    """Raises DataError, or UsageError, if the labels (keys) cannot be classes of the task."""
-    if len(present) == 1:
-        raise DataError(
-            f"{origin}: the target column '{target}' has only one class ({present[0]}); there is nothing to learn"
-        )
-    if task is Task.BINARY and len(present) > 2:  # noqa: PLR2004
-        raise UsageError(
-            f"{origin}: --task binary, but the target column '{target}' has {len(present)} classes; "
-            "use --task multiclass"
-        )
-    if len(present) > MAX_CLASSES or (len(present) > IDENTIFIER_ROWS and len(present) > rows / 2):
-        raise DataError(
-            f"{origin}: the target column '{target}' has {len(present)} different values in {rows} rows, "
-            "too many to be classes; is it the right column?"
-        )
-
-
-def sorted_labels(present: list[str], *, truth_values: bool) -> tuple[Label, ...]:
-    """The labels of a target in the order of the network's outputs, from their keys."""
-    if truth_values:
-        return (False, True)
-    # a code such as 007 is a name: only what survives the round trip is a number
-    if all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", key) for key in present):
-        return tuple(sorted(int(key) for key in present))
-    return tuple(sorted(present))
-
-
 def infer_schema(
     table: Table,
     target: str | None = None,
     *,
-    task: Task | None = None,
+    task: str | Task | None = None,
     categorical: Sequence[str] = (),
     ignore: Sequence[str] = (),
 ) -> tuple[Schema, NDArray[np.bool_], tuple[str, ...]]:
     """The schema of a table, which rows have a target (bool [rows]), and notes for the user.
 
     Raises:
-        UsageError, DataError: see `find_target`, `infer_target` and `infer_columns`.
+        UsageError, DataError: see `find_target`, `find_task` and `infer_columns`.
     """
     name = find_target(table, target)
-    found, known = infer_target(table, name, task)
+    raw = RawTarget(table.origin, table.frame[name])
+    found, known = Target(name, find_task(raw, task)), raw.known
     guess = infer_columns(table, name, categorical, ignore)
     notes = list(guess.notes)
     dropped = int((~known).sum())

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.data.dataset import DataOptions, Part
-from orchestrator.data.encoder import FeatureEncoder, TargetEncoder, encode_target, fit_features, fit_target
+from orchestrator.data.encoder import FeatureEncoder, fit_features
 from orchestrator.data.examples import Examples
 from orchestrator.data.inference import infer_schema
 from orchestrator.data.raw import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
@@ -20,6 +20,7 @@ from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, Holdout
 from orchestrator.errors import DataError
+from orchestrator.tasks import TargetEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +91,17 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     if len(rows) < MIN_ROWS:
         count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
         raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
-    classes = _class_numbers(schema, rows)
-    split = options.split.positions(len(rows), classes)
-    notes += _rare_class_notes(schema, classes)
+    task, target = schema.target.task, schema.target.name
+    strata = task.strata(rows[target])
+    split = options.split.positions(len(rows), strata)
+    notes += task.notes(strata)
     training_rows = rows.iloc[split.train]
     encoder = fit_features(schema, training_rows)
-    target_encoder = fit_target(schema, training_rows[schema.target.name])
+    target_encoder = task.fit(training_rows[target])
 
     def encode(positions: NDArray[np.int64]) -> Examples:
         part = rows.iloc[positions]
-        return Examples(
-            encoder.transform(schema, part), encode_target(schema, target_encoder, part[schema.target.name])
-        )
+        return Examples(encoder.transform(schema, part), task.encode(target_encoder, part[target]))
 
     return MemoryDataset(
         name=table.name,
@@ -116,24 +116,6 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         example=json_rows(schema, training_rows.head(EXAMPLE_ROWS)),
         notes=notes,
     )
-
-
-def _class_numbers(schema: Schema, rows: pd.DataFrame) -> NDArray[np.int64] | None:
-    if not schema.target.task.is_classification:
-        return None
-    encoded = encode_target(schema, TargetEncoder(), rows[schema.target.name])
-    return encoded.astype(np.int64)
-
-
-def _rare_class_notes(schema: Schema, classes: NDArray[np.int64] | None) -> tuple[str, ...]:
-    if classes is None:
-        return ()
-    counts = np.bincount(classes, minlength=len(schema.target.classes))
-    rare = [str(label) for label, count in zip(schema.target.classes, counts, strict=True) if count < 3]  # noqa: PLR2004
-    if not rare:
-        return ()
-    listed = ", ".join(rare[:5])
-    return (f"fewer than 3 rows for class {listed}: such rows are used for training only",)
 
 
 def _digest(schema: Schema, rows: pd.DataFrame, split: Holdout) -> str:

@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.columns.summaries import Moments, NumericSummary
-from orchestrator.columns.values import category_keys, to_numbers
+from orchestrator.columns.summaries import NumericSummary
+from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.encoder import numeric_values
-from orchestrator.data.inference import find_target, infer_columns, infer_target
+from orchestrator.data.inference import find_target, infer_columns
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.raw import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
 from orchestrator.data.schema import ColumnKind, Schema
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
+from orchestrator.tasks import RawTarget, Target, TargetSummary, find_task
 
 SAMPLE_PIECES = 10
 SAMPLE_ROWS = 20_000
@@ -35,8 +36,7 @@ class PieceProfile:
         dropped: rows without one.
         numeric: by column and part of a date, over training rows.
         categories: of each categorical column, over training rows.
-        labels: of the target, over all rows; empty for regression.
-        target: moments of a regression target over training rows.
+        target: what the task keeps of it.
         digests: of the content of each piece.
         first: number of the piece that the example rows are from.
         example: a few training rows as JSON objects.
@@ -46,8 +46,7 @@ class PieceProfile:
     dropped: int
     numeric: dict[Input, NumericSummary]
     categories: dict[str, frozenset[str]]
-    labels: frozenset[str]
-    target: Moments
+    target: TargetSummary
     digests: dict[int, str]
     first: int
     example: tuple[dict[str, JsonValue], ...]
@@ -62,7 +61,6 @@ class PieceProfile:
             self.dropped + other.dropped,
             {name: summary.merge(other.numeric[name]) for name, summary in self.numeric.items()},
             {name: keys | other.categories[name] for name, keys in self.categories.items()},
-            self.labels | other.labels,
             self.target.merge(other.target),
             self.digests | other.digests,
             shown.first,
@@ -93,9 +91,9 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
         folder.origin,
     )
     name = find_target(table, options.target)
-    found, _ = infer_target(table, name, options.task, sampled=True)
+    task = find_task(RawTarget(table.origin, table.frame[name]), options.task, sampled=True)
     guess = infer_columns(table, name, options.categorical, options.ignore)
-    return Schema(tuple(guess.columns), found), tuple(guess.notes)
+    return Schema(tuple(guess.columns), Target(name, task)), tuple(guess.notes)
 
 
 def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
@@ -131,15 +129,13 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int)
             continue
         for part, values in numeric_values(column, training[column.name]).items():
             numeric[column.name, part] = NumericSummary.of(values, random_keys)
-    is_class = schema.target.task.is_classification
     counts = np.bincount(parts, minlength=3).tolist()
     return PieceProfile(
         (counts[0], counts[1], counts[2]),
         int((~known).sum()),
         numeric,
         categories,
-        frozenset(key for key in keys if key is not None) if is_class else frozenset(),
-        Moments() if is_class else Moments.of(to_numbers(training[schema.target.name], schema.target.name)),
+        schema.target.task.summarise(rows[schema.target.name], training[schema.target.name]),
         {number: digest},
         number,
         json_rows(schema, training.head(EXAMPLE_ROWS)),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from orchestrator.columns.values import category_key, category_keys, to_numbers, to_timestamps
+from orchestrator.columns.values import category_content, category_key, number_content, to_numbers, to_timestamps
 from orchestrator.data.encoder import numeric_values
 from orchestrator.data.schema import Column, ColumnKind, Schema
 
@@ -41,17 +40,8 @@ def hash_rows(state: hashlib._Hash, schema: Schema, rows: pd.DataFrame) -> None:
     """Adds the values of all columns of the schema, and of the target, in their order."""
     for column in schema.columns:
         if column.kind is ColumnKind.CATEGORICAL:
-            _hash_categories(state, rows[column.name])
+            state.update(category_content(rows[column.name]))
         else:
             for values in numeric_values(column, rows[column.name]).values():
-                state.update(np.nan_to_num(values, nan=np.inf).astype("<f8").tobytes())
-    if schema.target.task.is_classification:
-        _hash_categories(state, rows[schema.target.name])
-    else:
-        state.update(to_numbers(rows[schema.target.name], schema.target.name).astype("<f8").tobytes())
-
-
-def _hash_categories(state: hashlib._Hash, series: pd.Series[Any]) -> None:
-    codes, keys = category_keys(series)
-    state.update(json.dumps(keys).encode())
-    state.update(codes.astype("<i8").tobytes())
+                state.update(number_content(values))
+    state.update(schema.target.task.content_of(rows[schema.target.name]))

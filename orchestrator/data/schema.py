@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-Label = str | int | bool
+from orchestrator.tasks import Target, read_target
 
 
 class ColumnKind(StrEnum):
@@ -16,19 +16,6 @@ class ColumnKind(StrEnum):
     CATEGORICAL = "categorical"
     BOOLEAN = "boolean"
     DATETIME = "datetime"
-
-
-class Task(StrEnum):
-    """What is predicted."""
-
-    BINARY = "binary"
-    MULTICLASS = "multiclass"
-    REGRESSION = "regression"
-
-    @property
-    def is_classification(self) -> bool:
-        """Whether the target is a label rather than a number."""
-        return self is not Task.REGRESSION
 
 
 @dataclass(frozen=True)
@@ -47,22 +34,6 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Target:
-    """What is predicted.
-
-    Attributes:
-        name: column name.
-        task: kind of prediction.
-        classes: the labels in the order of the network's outputs; for a binary task the second one is the
-            positive class. Empty for regression.
-    """
-
-    name: str
-    task: Task
-    classes: tuple[Label, ...] = ()
-
-
-@dataclass(frozen=True)
 class Schema:
     """The feature columns in order, and the target."""
 
@@ -71,12 +42,12 @@ class Schema:
 
     @property
     def outputs(self) -> int:
-        """Number of values the network computes for a row: one logit, one logit per class, or one number."""
-        return len(self.target.classes) if self.target.task is Task.MULTICLASS else 1
+        """How many numbers a network computes for a row."""
+        return self.target.task.outputs
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return asdict(self)
+        return {"columns": [asdict(column) for column in self.columns], "target": self.target.to_json()}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Schema:
@@ -89,5 +60,4 @@ class Schema:
             Column(str(item["name"]), ColumnKind(item["kind"]), item.get("datetime_format"))
             for item in content["columns"]
         )
-        target = content["target"]
-        return cls(columns, Target(str(target["name"]), Task(target["task"]), tuple(target["classes"])))
+        return cls(columns, read_target(content["target"]))

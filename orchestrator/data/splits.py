@@ -32,24 +32,24 @@ class Holdout:
 
     seed: int = SPLIT_SEED
 
-    def positions(self, rows: int, classes: NDArray[np.int64] | None) -> Positions:
-        """The split of rows in memory, stratified by class when classes are given.
+    def positions(self, rows: int, strata: NDArray[np.int64] | None) -> Positions:
+        """The split of rows in memory, with equal shares of all strata if there are some.
 
         The test part is the one of `sklearn.model_selection.train_test_split(..., test_size=0.2, random_state=42,
-        stratify=y)`, so that figures can be compared with what users measured elsewhere. Classes with fewer than three
+        stratify=y)`, so that figures can be compared with what users measured elsewhere. Strata with fewer than three
         rows cannot be in all parts and stay in the training part.
 
         Args:
             rows: number of rows, at least `MIN_ROWS`.
-            classes: int64 [rows], or None for regression.
+            strata: groups of rows, int64 [rows]; None for none.
         """
         everything = np.arange(rows, dtype=np.int64)
-        rare = np.zeros(rows, dtype=bool) if classes is None else np.bincount(classes)[classes] < 3  # noqa: PLR2004
+        rare = np.zeros(rows, dtype=bool) if strata is None else np.bincount(strata)[strata] < 3  # noqa: PLR2004
         if rare.all():
             rare = np.zeros(rows, dtype=bool)
         common = everything[~rare]
-        rest, test = _draw(common, classes, TEST_SHARE, self.seed)
-        train, validation = _draw(rest, classes, VALIDATION_SHARE, self.seed)
+        rest, test = _draw(common, strata, TEST_SHARE, self.seed)
+        train, validation = _draw(rest, strata, VALIDATION_SHARE, self.seed)
         return Positions(np.sort(np.concatenate([train, everything[rare]])), np.sort(validation), np.sort(test))
 
     def of_piece(self, number: int, rows: int) -> NDArray[np.int8]:
@@ -66,14 +66,14 @@ HOLDOUT = Holdout()
 
 
 def _draw(
-    positions: NDArray[np.int64], classes: NDArray[np.int64] | None, share: float, seed: int
+    positions: NDArray[np.int64], strata: NDArray[np.int64] | None, share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     labels = None
-    if classes is not None:
-        labels = classes[positions]
+    if strata is not None:
+        labels = strata[positions]
         counts = np.bincount(labels)
         counts = counts[counts > 0]
-        # too few rows to have every class on both sides: chance decides instead of an error
+        # too few rows to have every stratum on both sides: chance decides instead of an error
         if counts.min() < 2 or round(share * len(positions)) < len(counts):  # noqa: PLR2004
             labels = None
     # most processes split nothing, and it takes a second to import

@@ -18,20 +18,19 @@ from orchestrator.data.encoder import (
     CategoricalFeature,
     FeatureEncoder,
     NumericFeature,
-    TargetEncoder,
-    encode_target,
     numeric_feature,
 )
 from orchestrator.data.examples import Examples
-from orchestrator.data.inference import MAX_INTEGER_CLASSES, check_classes, dropped_note, sorted_labels
+from orchestrator.data.inference import dropped_note
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
 from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
 from orchestrator.data.raw import JsonValue
-from orchestrator.data.schema import Schema, Target, Task
+from orchestrator.data.schema import Schema
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.inputs import Inputs
+from orchestrator.tasks import TargetEncoder
 
 PARTS = tuple(Part)
 
@@ -67,7 +66,7 @@ class StreamedDataset:
         rows = rows[np.array([key is not None for key in keys], dtype=bool)[codes]].reset_index(drop=True)
         try:
             inputs = self.encoder.transform(self.schema, rows)
-            return Examples(inputs, encode_target(self.schema, self.target_encoder, rows[target]))
+            return Examples(inputs, self.schema.target.task.encode(self.target_encoder, rows[target]))
         except (InvalidValueError, KeyError) as error:
             raise DataError(f"{self.folder.pieces[number]}: changed while it was used ({error})") from None
 
@@ -88,10 +87,9 @@ class StreamedDataset:
 
     def no_rows(self) -> Examples:
         """See `Dataset`."""
-        is_class = self.schema.target.task.is_classification
         return Examples(
             Inputs({spec.name: spec.zeros(0) for spec in self.encoder.inputs}),
-            np.empty(0, np.int64) if is_class else np.empty(0, np.float32),
+            np.empty(0, self.schema.target.task.target_type),
         )
 
     def without_test(self) -> StreamedDataset:
@@ -165,7 +163,9 @@ def finish_profile(
             f"{folder.origin}: only {sum(profile.counts)} rows with a target; that is too few to train, validate and "
             "test on rows of a folder: put them into one file"
         )
-    schema = replace(schema, target=_final_target(folder, schema.target, profile, options.task))
+    target, rows = schema.target, sum(profile.counts)
+    task = target.task.settled(folder.origin, target.name, profile.target, rows, asked=options.task is not None)
+    schema = replace(schema, target=replace(target, task=task))
     if profile.dropped:
         notes = (*notes, dropped_note(profile.dropped, schema.target.name))
     state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
@@ -177,34 +177,13 @@ def finish_profile(
         digest=state.hexdigest(),
         schema=schema,
         encoder=_encoder(schema, profile),
-        target_encoder=TargetEncoder()
-        if schema.target.task.is_classification
-        else TargetEncoder(profile.target.mean, profile.target.std or 1.0),
+        target_encoder=task.fit_summary(profile.target),
         folder=folder,
         counts=profile.counts,
         split=options.split,
         example=profile.example,
         notes=notes,
     )
-
-
-def _final_target(folder: ParquetFolder, target: Target, profile: PieceProfile, task: Task | None) -> Target:
-    """The target with all of its classes: the sample may have missed some."""
-    if not target.task.is_classification:
-        return target
-    labels = sorted(profile.labels)
-    found = target.task
-    if task is None:
-        found = Task.MULTICLASS if len(labels) > 2 else Task.BINARY  # noqa: PLR2004
-        if len(labels) > MAX_INTEGER_CLASSES and all(isinstance(label, int) for label in target.classes):
-            raise DataError(
-                f"{folder.origin}: the target column '{target.name}' looked like classes in a sample, but has "
-                f"{len(labels)} different numbers; say --task regression or --task multiclass"
-            )
-    check_classes(folder.origin, target.name, found, labels, sum(profile.counts))
-    # (0, 1) == (False, True) in Python
-    truth_values = all(isinstance(label, bool) for label in target.classes) and set(labels) <= {"false", "true"}
-    return Target(target.name, found, sorted_labels(labels, truth_values=truth_values))
 
 
 def _encoder(schema: Schema, profile: PieceProfile) -> FeatureEncoder:

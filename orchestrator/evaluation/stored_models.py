@@ -16,12 +16,12 @@ from orchestrator.storage import Storage
 from orchestrator.sweep.choice import Winner
 from orchestrator.sweep.trial_files import best_weights, trial_folder
 from orchestrator.sweep.trial_table import TrialRecord
-from orchestrator.training import EpochReport, Metric, check_weights, evaluate, feature_shape, unpack_weights
+from orchestrator.tasks import Metric
+from orchestrator.training import EpochReport, check_weights, feature_shape, unpack_weights
 from orchestrator.units import show_apart
 
 # other devices, numbers of threads and workers round otherwise
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-2, 1e-3
-UNITS = ("rmse", "mae")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class StoredModels:
         """See `Models`."""
         report = _report(record)
         network = _load(record, report, self.storage, self.dataset)
-        answers = Answers.of(network, self.rows(self.dataset, Part.VALIDATION), self.dataset.schema.target.task)
+        answers = Answers.of(network, self.rows(self.dataset, Part.VALIDATION))
         _compare(answers, report, self.dataset, self.metric)
         return StoredModel(record, report, network, answers, self)
 
@@ -112,8 +112,8 @@ def _compare(answers: Answers, report: EpochReport, dataset: Dataset, metric: Me
     if not np.isfinite(answers.outputs).all():
         raise StorageError("with the weights that were kept, outputs are infinite or not a number")
     encoder = dataset.target_encoder
-    found = evaluate(dataset.schema.target.task, encoder, answers.outputs, answers.target)[metric.name]
-    unit = encoder.std if metric.name in UNITS else 1.0
+    found = dataset.schema.target.task.evaluate(encoder, answers.outputs, answers.target)[metric.name]
+    unit = encoder.std if metric.in_target_unit else 1.0
     if abs(found - report.best_value) > ABSOLUTE_TOLERANCE * unit + RELATIVE_TOLERANCE * abs(report.best_value):
         shown, wanted = show_apart(found, report.best_value)
         raise StorageError(

@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from orchestrator.bundle import make_bundle
-from orchestrator.data import Dataset, Examples, Task
+from orchestrator.data import Dataset, Examples
 from orchestrator.networks import inputs_taken
 from orchestrator.sweep.choice import Winner
+from orchestrator.tasks import Metric
 from orchestrator.training import (
     EVALUATION_BATCH,
     Batch,
     EpochReport,
-    Metric,
     TrialSpec,
-    evaluate,
     network_answers,
 )
 from orchestrator.units import show_apart
@@ -42,13 +41,13 @@ class Answers:
     target: NDArray[Any]
 
     @classmethod
-    def of(cls, network: nn.Module, rows: Iterable[Examples], task: Task) -> Answers:
+    def of(cls, network: nn.Module, rows: Iterable[Examples]) -> Answers:
         """Of all chunks of rows, on the CPU."""
 
         def batches() -> Iterator[Batch]:
             for part in rows:
                 names = inputs_taken(network, part.inputs.arrays.keys())
-                yield from Batch.of(part, names, task, "cpu").split(EVALUATION_BATCH)
+                yield from Batch.of(part, names, "cpu").split(EVALUATION_BATCH)
 
         return cls(*network_answers(network, batches()))
 
@@ -74,8 +73,8 @@ def make_winner(
         test_rows: the test part in chunks.
     """
     task = dataset.schema.target.task
-    tested = Answers.of(network, test_rows, task)
-    test = evaluate(task, dataset.target_encoder, tested.outputs, tested.target)
+    tested = Answers.of(network, test_rows)
+    test = task.evaluate(dataset.target_encoder, tested.outputs, tested.target)
     train_count, validation_count, test_count = dataset.counts
     metrics: dict[str, Any] = {
         "metric": metric.name,
@@ -99,11 +98,11 @@ def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answ
     rows) is better on the test rows, but was worse on the validation rows.
     """
     task, encoder = dataset.schema.target.task, dataset.target_encoder
-    constant = _constant_outputs(task, dataset.schema.outputs, validation.target)
+    constant = task.constant_outputs(validation.target)
 
     def figures(answers: Answers) -> tuple[float | None, float | None]:
         same = np.repeat(constant[None], len(answers.target), axis=0)
-        found = (evaluate(task, encoder, outputs, answers.target) for outputs in (answers.outputs, same))
+        found = (task.evaluate(encoder, outputs, answers.target) for outputs in (answers.outputs, same))
         mine, trivial = (metrics.get(metric.name) for metrics in found)
         return mine, trivial
 
@@ -118,18 +117,6 @@ def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answ
         f"its {metric.name} on the test rows, {found}, is worse than that of always giving the same answer "
         f"({same}), although it was better on the validation rows ({before} against {beside})"
     )
-
-
-def _constant_outputs(task: Task, width: int, target: NDArray[Any]) -> NDArray[np.float32]:
-    """The outputs of a network that always answers the same, float32 [outputs]."""
-    if not task.is_classification:
-        return np.zeros(width, np.float32)
-    classes = max(width, 2)
-    # no share is nothing, which would be infinitely wrong once
-    counts = np.bincount(target.astype(np.int64), minlength=classes) + 1.0
-    shares = np.log(counts / counts.sum())
-    outputs = shares[1:] - shares[:1] if task is Task.BINARY else shares
-    return np.asarray(outputs, np.float32)
 
 
 def _model_digest(network: nn.Module, spec: TrialSpec, best_epoch: int, dataset: Dataset) -> str:

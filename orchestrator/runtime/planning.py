@@ -7,7 +7,8 @@ from orchestrator.data import Dataset, Run, Table
 from orchestrator.networks import is_custom, never_read, settings_asked_for
 from orchestrator.search import SearchSpace, SpecSampler, located
 from orchestrator.sweep.plan import SweepPlan, make_plan
-from orchestrator.training import SHARED_PARAMETERS, Metric, feature_shape
+from orchestrator.tasks import Metric
+from orchestrator.training import SHARED_PARAMETERS, feature_shape
 
 # so many configurations are looked at to see which settings a network reads
 EXAMPLES = 20

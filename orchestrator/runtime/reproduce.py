@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 import torch
 
-from orchestrator.data import DataOptions, Dataset, Task, open_dataset
+from orchestrator.data import DataOptions, Dataset, open_dataset
 from orchestrator.errors import TrackingError, UsageError
 from orchestrator.runtime.train import TrainResult, train_spec
 from orchestrator.sweep.plan import describe
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import StoredTrial, find_trial
-from orchestrator.training import EpochReport, find_metric
+from orchestrator.training import EpochReport
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def reproduce(
         )
     origin = json.loads(trial.labels.get(tags.DATA, "{}"))
     dataset = _read(trial, origin, data)
-    metric = find_metric(dataset.schema.target.task, trial.spec.metric)
+    metric = dataset.schema.target.task.find_metric(trial.spec.metric)
     for sentence in describe(dataset, metric):
         notify(sentence)
     device = trial.labels.get(tags.DEVICE, "cpu")
@@ -117,7 +117,7 @@ def _read(trial: StoredTrial, origin: Mapping[str, Any], data: str | pd.DataFram
     options = DataOptions(
         target=origin.get("target"),
         name=trial.name,
-        task=Task(origin["task"]) if origin.get("task") else None,
+        task=origin.get("task"),
         categorical=tuple(origin.get("categorical", ())),
         ignore=tuple(origin.get("ignore", ())),
     )

@@ -42,11 +42,11 @@ from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune, run_trials
 from orchestrator.storage import Storage
 from orchestrator.sweep.plan import SweepPlan, describe, readers_of, workers_of
+from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
 from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
-from orchestrator.training import Metric
 
 if TYPE_CHECKING:
     from orchestrator.runtime.gangs.pool import GangPool

@@ -19,7 +19,6 @@ from orchestrator.data import (
     DataOptions,
     Dataset,
     Part,
-    Task,
     open_dataset,
 )
 from orchestrator.errors import ArchitectureError, OrchestratorError
@@ -29,6 +28,7 @@ from orchestrator.networks import build_network, is_custom, never_read, parse_se
 from orchestrator.runtime.assembly import Notify
 from orchestrator.sweep.choice import Winner
 from orchestrator.sweep.plan import describe
+from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input
 from orchestrator.tracking.looks import note_look
@@ -40,10 +40,8 @@ from orchestrator.training import (
     SHARED_PARAMETERS,
     BestWeights,
     EpochReport,
-    Metric,
     TrialSpec,
     feature_shape,
-    find_metric,
     spec_from_parameters,
     train_trial,
 )
@@ -121,11 +119,9 @@ def train(
     settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
     if not is_custom(architecture):
         parse_settings(architecture, settings, SHARED_PARAMETERS)
-    options = DataOptions(
-        target=target, name=name, task=Task(task) if task else None, categorical=categorical, ignore=ignore
-    )
+    options = DataOptions(target=target, name=name, task=task, categorical=categorical, ignore=ignore)
     dataset = open_dataset(data, options)
-    chosen = find_metric(dataset.schema.target.task, metric)
+    chosen = dataset.schema.target.task.find_metric(metric)
     if is_custom(architecture):
         _check_settings(architecture, settings, dataset)
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
@@ -198,7 +194,7 @@ def train_spec(
 
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     network.load_state_dict(best.state or {})
-    validation = Answers.of(network, dataset.rows(Part.VALIDATION), dataset.schema.target.task)
+    validation = Answers.of(network, dataset.rows(Part.VALIDATION))
     winner = make_winner(spec, report, dataset, metric, network, validation, dataset.rows(Part.TEST))
     run_id = writer.run_id(0)
     looks = note_look(client, run_id, winner.test, dataset.digest)

@@ -12,7 +12,7 @@ import optuna
 
 from orchestrator.search.searchers import STREAM, Draw, Searcher, find_searcher
 from orchestrator.search.suggest import SpecSampler, suggest
-from orchestrator.training.metrics import Metric
+from orchestrator.tasks import Metric
 from orchestrator.training.spec import TrialSpec
 
 # so often the algorithm, and then chance, may propose what a trial has had already

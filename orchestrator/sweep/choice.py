@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.errors import StorageError
 from orchestrator.sweep.trial_table import TrialRecord, TrialTable
-from orchestrator.training.metrics import Metric
+from orchestrator.tasks import Metric
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:

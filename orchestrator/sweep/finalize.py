@@ -19,7 +19,7 @@ from orchestrator.sweep.choice import Models, Winner, choose, sentences
 from orchestrator.sweep.controller import SweepController
 from orchestrator.sweep.plan import SweepPlan
 from orchestrator.sweep.trial_table import TrialRecord
-from orchestrator.training.metrics import Metric
+from orchestrator.tasks import Metric
 
 FILE = "result.json"
 MODEL_FOLDER = "model"

@@ -12,12 +12,11 @@ from orchestrator.data import (
     Dataset,
     Run,
     Table,
-    Task,
     open_dataset,
 )
 from orchestrator.search import Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.sweep.slots import Slots
-from orchestrator.training.metrics import Metric, find_metric
+from orchestrator.tasks import Metric
 
 TryNetworks = Callable[[SweepConfig, SearchSpace, Dataset, Metric], None]
 
@@ -114,12 +113,12 @@ def make_plan(
         try_networks: builds the user's own networks of a search space, before anything is started.
 
     Raises:
-        UsageError, DataError: see `open_dataset`, `space_of` and `find_metric`.
+        UsageError, DataError: see `open_dataset`, `space_of` and `Task.find_metric`.
         ArchitectureError: a user's own network cannot be built.
     """
     space = space or space_of(config)
     dataset = _prepare(config, table, run)
-    metric = find_metric(dataset.schema.target.task, config.metric)
+    metric = dataset.schema.target.task.find_metric(config.metric)
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
     size = space_size(config, sampler)
@@ -147,7 +146,7 @@ def _prepare(config: SweepConfig, table: Table | None, run: Run) -> Dataset:
     options = DataOptions(
         target=config.target,
         name=config.name,
-        task=Task(config.task) if config.task else None,
+        task=config.task,
         categorical=config.categorical,
         ignore=config.ignore,
         run=run,
@@ -180,9 +179,8 @@ def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
         kinds[column.kind.value] = kinds.get(column.kind.value, 0) + 1
     columns = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     train, validation, test = dataset.counts
-    classes = f" of {len(target.classes)} classes" if target.task is Task.MULTICLASS else ""
     yield f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}"
-    yield f"predicting '{target.name}' ({target.task}{classes}), optimising {metric.name}"
+    yield f"predicting '{target.name}' ({target.task.title}), optimising {metric.name}"
     yield from (f"note: {note}" for note in dataset.notes)
 
 

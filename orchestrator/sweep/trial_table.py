@@ -19,7 +19,8 @@ from orchestrator.journal import (
     Reported,
     RunningTime,
 )
-from orchestrator.training import EpochReport, Metric, TrialSpec
+from orchestrator.tasks import Metric
+from orchestrator.training import EpochReport, TrialSpec
 
 WAITING, RUNNING, PAUSED = "waiting", "running", "paused"
 FINISHED, STOPPED, FAILED, INTERRUPTED = "finished", "stopped", "failed", "interrupted"

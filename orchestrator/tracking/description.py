@@ -11,8 +11,8 @@ from orchestrator.data import Dataset
 from orchestrator.errors import StorageError
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
+from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
-from orchestrator.training import Metric
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

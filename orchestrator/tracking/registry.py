@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.bundle.registration import Figure, Registration
+from orchestrator.errors import ConfigError
+from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
 from orchestrator.tracking.rollout import promote, read_rollout
 from orchestrator.tracking.store import tracked
 from orchestrator.tracking.versions import find_version, link_version, make_version
-from orchestrator.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from orchestrator.units import show_apart
 
 if TYPE_CHECKING:
@@ -96,9 +97,12 @@ def _registered_before(client: MlflowClient, version: ModelVersion) -> Registrat
 def read_figure(client: MlflowClient, name: str, version: str) -> Figure | None:
     """What `register_bundle` has noted about a version, None where it was registered by other means."""
     labels = client.get_model_version(name, version).tags
-    metric = (CLASSIFICATION_METRICS | REGRESSION_METRICS).get(labels.get(tags.METRIC, ""))
+    try:
+        metric = metric_named(labels.get(tags.METRIC, ""))
+    except ConfigError:
+        return None
     validation, test = (_value(labels, key) for key in (tags.VALIDATION_VALUE, tags.TEST_VALUE))
-    if metric is None or tags.DIGEST not in labels or (validation is None and test is None):
+    if tags.DIGEST not in labels or (validation is None and test is None):
         return None
     return Figure(metric, validation, test, labels[tags.DIGEST])
 

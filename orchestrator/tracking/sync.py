@@ -14,11 +14,11 @@ from orchestrator.journal.lock import locked
 from orchestrator.storage import Storage
 from orchestrator.sweep.finalize import check_model, check_outcome, finalize_later, forget_registration
 from orchestrator.sweep.resume import events_of
+from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.store import absolute_uri, end_if_running, find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
-from orchestrator.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 PATIENCE_SECONDS = 30.0
 
@@ -124,7 +124,7 @@ def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, He
 
 def _describe(header: Header, storage: Storage) -> Description:
     """Of a sweep of an older version, which kept no description: what its header says."""
-    metric = (CLASSIFICATION_METRICS | REGRESSION_METRICS)[header.metric]
+    metric = metric_named(header.metric)
     data = {name: header.config.get(name) for name in ("data", "target", "task", "categorical", "ignore")}
     labels = {
         tags.KIND: tags.SWEEP_KIND,

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -191,10 +191,6 @@ def signature_of(schema: Schema) -> ModelSignature:
     from mlflow.types.schema import AnyType
 
     inputs = [ColSpec(AnyType(), column.name) for column in schema.columns]
-    classes = schema.target.classes
-    outputs: list[Any] = [ColSpec(DataType.double, "value")]
-    if schema.target.task.is_classification:
-        kinds: dict[type, Any] = {bool: DataType.boolean, int: DataType.long, str: DataType.string}
-        outputs = [ColSpec(kinds[type(classes[0])], "label")]
-        outputs += [ColSpec(DataType.double, f"probability_{label}") for label in classes]
+    kinds = {bool: DataType.boolean, int: DataType.long, str: DataType.string, float: DataType.double}
+    outputs = [ColSpec(kinds[column.type], name) for column in schema.target.task.answers for name in column.flat_names]
     return ModelSignature(MlflowSchema(inputs), MlflowSchema(outputs))

@@ -9,8 +9,6 @@ from orchestrator.lazy import lazily
 if TYPE_CHECKING:
     from orchestrator.training.checkpoints import BestWeights, check_weights, pack_weights, unpack_weights
     from orchestrator.training.loop import feature_shape, network_answers, train_trial
-    from orchestrator.training.metrics import Metric, find_metric, metrics_of
-    from orchestrator.training.outputs import evaluate
     from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_backend
     from orchestrator.training.report import EpochReport
     from orchestrator.training.rows import EVALUATION_BATCH, Batch
@@ -21,8 +19,6 @@ else:
         __name__,
         checkpoints=["BestWeights", "check_weights", "pack_weights", "unpack_weights"],
         loop=["feature_shape", "network_answers", "train_trial"],
-        metrics=["Metric", "find_metric", "metrics_of"],
-        outputs=["evaluate"],
         ranks=["ProcessGroupRanks", "Ranks", "process_group_backend"],
         report=["EpochReport"],
         rows=["EVALUATION_BATCH", "Batch"],
@@ -36,17 +32,13 @@ __all__ = [
     "Batch",
     "BestWeights",
     "EpochReport",
-    "Metric",
     "ProcessGroupRanks",
     "Ranks",
     "TrialSpec",
     "TrialState",
     "check_weights",
-    "evaluate",
     "feature_shape",
-    "find_metric",
     "graft",
-    "metrics_of",
     "network_answers",
     "pack_state",
     "pack_weights",

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
 from orchestrator.networks import FeatureShape, build_network, inputs_taken, is_custom
-from orchestrator.training.metrics import Metric, find_metric
-from orchestrator.training.optimization import Loss, Optimization, loss_function
-from orchestrator.training.outputs import evaluate
+from orchestrator.tasks import Metric
+from orchestrator.training.optimization import Optimization
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import Batch, Step, TrialRows, as_tensor
@@ -25,6 +24,7 @@ from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import TrialState, random_state, set_random_state
 from orchestrator.training.streams import Stream, trial_rows
 
+Loss = Callable[[Tensor, Tensor], Tensor]
 # of data that has to be read
 FITTED_ROWS = 100_000
 
@@ -113,9 +113,10 @@ def train_network(
     resume: TrialState | None = None,
 ) -> Iterator[EpochReport]:
     """The epochs of `train_trial`, for rows from anywhere; see there."""
-    metric = find_metric(dataset.schema.target.task, spec.metric)
+    task = dataset.schema.target.task
+    metric = task.find_metric(spec.metric)
     optimization = Optimization(spec, network.parameters(), rows.steps, device)
-    loss = loss_function(dataset.schema.target.task)
+    loss = task.loss()
     trained = ranks.distribute(network, may_skip=is_custom(spec.architecture))
     if spec.compile:
         # in place: weights keep their names
@@ -216,9 +217,10 @@ def _validate(
     def measure() -> dict[str, float]:
         if not np.isfinite(outputs).all():
             raise TrainingDivergedError(f"the network's output became infinite or not a number in epoch {epoch}")
-        measured = evaluate(dataset.schema.target.task, dataset.target_encoder, outputs, target)
+        task = dataset.schema.target.task
+        measured = task.evaluate(dataset.target_encoder, outputs, target)
         if metric.name not in measured:
-            raise ConfigError(f"{metric.name} cannot be computed: the validation part has only one class")
+            raise ConfigError(f"{metric.name} cannot be computed: {task.unmeasured}")
         return measured
 
     return ranks.on_first(measure)

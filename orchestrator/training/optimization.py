@@ -1,37 +1,20 @@
-"""Loss, optimizer, learning-rate schedule and precision of a trial."""
+"""Optimizer, learning-rate schedule and precision of a trial."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
-from orchestrator.data import Task
 from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import GRAFTED, flatten_optimizer, unflatten_optimizer
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def loss_function(task: Task) -> Loss:
-    """loss(outputs, target) -> scalar sum over the batch.
-
-    Binary cross-entropy on one logit, cross-entropy on logits, or squared error on the standardised target.
-    """
-    if task is Task.BINARY:
-        return lambda outputs, target: F.binary_cross_entropy_with_logits(
-            outputs[:, 0].float(), target, reduction="sum"
-        )
-    if task is Task.MULTICLASS:
-        return lambda outputs, target: F.cross_entropy(outputs.float(), target, reduction="sum")
-    return lambda outputs, target: F.mse_loss(outputs[:, 0].float(), target, reduction="sum")
 
 
 class Optimization:

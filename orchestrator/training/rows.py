@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from orchestrator.data import Examples, Task
+from orchestrator.data import Examples
 from orchestrator.training.ranks import Ranks, Share
 from orchestrator.training.spec import TrialSpec
 
@@ -32,12 +32,11 @@ class Batch:
     target: Tensor
 
     @classmethod
-    def of(cls, examples: Examples, names: Sequence[str], task: Task, device: str) -> Batch:
-        """Tensors over the same memory on a CPU, copies elsewhere; binary targets become float32."""
-        target = as_tensor(examples.target)
+    def of(cls, examples: Examples, names: Sequence[str], device: str) -> Batch:
+        """Tensors over the same memory on a CPU, copies elsewhere."""
         return cls(
             {name: as_tensor(examples.inputs[name]).to(device) for name in names},
-            (target.float() if task is Task.BINARY else target).to(device),
+            as_tensor(examples.target).to(device),
         )
 
     def __len__(self) -> int:
@@ -120,14 +119,13 @@ class MemoryRows:
         train: Examples,
         validation: Examples,
         names: Sequence[str],
-        task: Task,
         spec: TrialSpec,
         device: str,
         ranks: Ranks,
     ) -> None:
-        self._train = Batch.of(train, names, task, device)
+        self._train = Batch.of(train, names, device)
         start, stop, _ = ranks.share(len(validation))
-        self._validation = Batch.of(validation.between(start, stop), names, task, device)
+        self._validation = Batch.of(validation.between(start, stop), names, device)
         self._bounds = batch_bounds(len(train), spec.batch_size)
         self._order = torch.Generator().manual_seed(spec.seed)
         self._device, self._ranks, self._accumulation = device, ranks, spec.accumulation

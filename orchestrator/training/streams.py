@@ -111,7 +111,7 @@ class StreamedRows:
         self._epoch = int.from_bytes(bytes(order.tolist()), "little")
 
     def _on_device(self, examples: Examples) -> Batch:
-        return Batch.of(examples, self._names, self._dataset.schema.target.task, self._device)
+        return Batch.of(examples, self._names, self._device)
 
     def _parts(self, batch: Batch) -> Iterator[Portion]:
         size, rank = self._ranks.size, self._ranks.rank
@@ -137,7 +137,7 @@ def trial_rows(
     if dataset.pieces is not None:
         return StreamedRows(dataset, stream or LocalStream(dataset.pieces), names, spec, device, ranks)
     train, validation = (Examples.joined(list(dataset.rows(part))) for part in (Part.TRAIN, Part.VALIDATION))
-    return MemoryRows(train, validation, names, dataset.schema.target.task, spec, device, ranks)
+    return MemoryRows(train, validation, names, spec, device, ranks)
 
 
 def mixed(chunks: Iterator[Examples], batch: int, random: np.random.Generator) -> Iterator[Examples]:

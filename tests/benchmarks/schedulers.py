@@ -37,9 +37,8 @@ def run(data: str, target: str, scheduler: str, trials: int, epochs: int, seed: 
     from orchestrator.journal.journal import read_events
     from orchestrator.runtime.sweeps import run_sweep
 
-    metric = (
-        "log_loss" if open_dataset(data, DataOptions(target=target)).schema.target.task.is_classification else "rmse"
-    )
+    task = open_dataset(data, DataOptions(target=target)).schema.target.task
+    metric = "log_loss" if task.classes else "rmse"
     with tempfile.TemporaryDirectory(prefix="schedulers-") as folder:
         config = SweepConfig.create(
             data=data,

@@ -289,7 +289,7 @@ def _answers(folder: Path, rows: Sequence[dict]) -> list[dict]:
 
     bundle = ModelBundle.load(folder)
     frame = pd.DataFrame(list(rows), columns=[column.name for column in bundle.schema.columns])
-    return bundle.answer(frame).records(bundle.schema)
+    return bundle.answer(frame).records()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ class Model:
 
     def __init__(self, folder: Path, execution: str) -> None:
         from orchestrator.bundle import ModelBundle
-        from orchestrator.data.answers import predictions
         from orchestrator.data.columnar import ColumnarEncoder
         from orchestrator.serving.http.bodies import parse_rows
         from orchestrator.serving.inference.engines import TORCH_FILE, convert, load_onnx, load_torch
@@ -31,7 +30,7 @@ class Model:
         bundle = ModelBundle.load(folder)
         self.schema, self.target = bundle.schema, bundle.target_encoder
         self.encoder = ColumnarEncoder(bundle.schema, bundle.encoder)
-        self.parse, self.predictions = parse_rows, predictions
+        self.parse, self.predictions = parse_rows, bundle.schema.target.task.predictions
         if execution == "onnx":
             with tempfile.TemporaryDirectory() as scratch:
                 convert(folder / TORCH_FILE, Path(scratch) / "network.onnx", bundle.inputs)

@@ -145,14 +145,13 @@ def register_versions(place: Path, store: str, source: Any, target: str | None, 
     from orchestrator.bundle.registration import Figure
     from orchestrator.tracking.registry import register_bundle
     from orchestrator.tracking.store import client_for
-    from orchestrator.training import find_metric
 
     client = client_for(store)
     experiment = client.create_experiment("benchmark", artifact_location=str(place / "artifacts"))
     folders = []
     for number, width in enumerate(widths, start=1):
         network, dataset = quick_model(source, target, depth=2, width=width)
-        metric = find_metric(dataset.schema.target.task)
+        metric = dataset.schema.target.task.find_metric()
         bundle = make_bundle(network, dataset, {"metric": metric.name})
         folders.append(place / f"bundle-{number}")
         bundle.save(folders[-1])

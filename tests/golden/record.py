@@ -108,10 +108,10 @@ def streamed_of(name: str, folder: Path):
 
 def spec_of(name: str, dataset):
     """A fixed trial."""
-    from orchestrator.training import TrialSpec, find_metric
+    from orchestrator.training import TrialSpec
 
     architecture, settings, own = SPECS[name]
-    metric = find_metric(dataset.schema.target.task).name
+    metric = dataset.schema.target.task.find_metric().name
     return TrialSpec(
         architecture,
         settings,

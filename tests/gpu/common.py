@@ -55,9 +55,9 @@ def dataset_of(table: pd.DataFrame) -> Any:
 
 
 def spec_of(dataset: Any, architecture: str = "mlp", **more: Any) -> Any:
-    from orchestrator.training import TrialSpec, find_metric
+    from orchestrator.training import TrialSpec
 
-    return TrialSpec(architecture, metric=find_metric(dataset.schema.target.task).name, **more)
+    return TrialSpec(architecture, metric=dataset.schema.target.task.find_metric().name, **more)
 
 
 def difference(one: list[Any], other: list[Any]) -> float:

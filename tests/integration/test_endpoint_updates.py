@@ -28,7 +28,6 @@ from orchestrator.serving.control.deployments import find_deployment
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for
-from orchestrator.training import find_metric
 
 NAME = "iris"
 TOKEN = "t" * 32
@@ -102,10 +101,10 @@ class Served:
         metric = None
         for number in range(1, 5):
             network, dataset = quick_model("sklearn:iris", None, depth=1, width=4 * number)
-            metric = find_metric(dataset.schema.target.task)
+            metric = dataset.schema.target.task.find_metric()
             bundle = make_bundle(network, dataset, {"metric": metric.name})
             bundle.save(folder / str(number))
-            self.expected[str(number)] = bundle.answer(FRAME).probabilities.tolist()
+            self.expected[str(number)] = bundle.answer(FRAME).values["probabilities"].tolist()
             run = self.client.create_run(experiment)
             # each no worse than the one before
             value = 0.5 - 0.01 * number

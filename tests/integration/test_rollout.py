@@ -28,11 +28,11 @@ from orchestrator.serving.control.gates import check_bundle, check_metric, gate_
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.telemetry.merging import empty
 from orchestrator.serving.telemetry.prometheus import render
+from orchestrator.tasks import metric_named
 from orchestrator.tracking import rollout
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import Rollout, read_rollout
 from orchestrator.tracking.store import client_for
-from orchestrator.training.metrics import CLASSIFICATION_METRICS
 
 
 class Registry:
@@ -52,7 +52,7 @@ class Registry:
 
     def register(self, name, value=0.9, digest="same", metric="roc_auc", folder=None):
         run = self.client.create_run(self.experiment)
-        measured_by = CLASSIFICATION_METRICS[metric]
+        measured_by = metric_named(metric)
         figure = Figure(measured_by, value, value, digest)
         # each is another model, whatever its files
         return register_bundle(
@@ -497,7 +497,7 @@ def test_a_new_version_on_other_data_says_how_to_promote_it(registry):
     name = registry.name()
     registry.register(name, 0.8)
     run = registry.client.create_run(registry.experiment)
-    metric = CLASSIFICATION_METRICS["roc_auc"]
+    metric = metric_named("roc_auc")
     figure = Figure(metric, 0.9, 0.9, "other")
     found = register_bundle(registry.client, run.info.run_id, name, registry.bundle, figure, run.info.run_id)
     assert not found.champion

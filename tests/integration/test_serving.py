@@ -145,7 +145,7 @@ def client(served):
 
 
 def shares(module, predictions):
-    names = [str(label) for label in module.schema.target.classes]
+    names = [str(label) for label in module.schema.target.task.classes]
     return np.array([[row["probabilities"][name] for name in names] for row in predictions])
 
 
@@ -168,7 +168,7 @@ def test_http_answers_equal_the_trained_module(client, module):
 
 
 def test_requests_beside_each_other_get_their_own_answers(client, module):
-    expected = module.answer(FRAME).probabilities
+    expected = module.answer(FRAME).values["probabilities"]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda row: client.post("/predict", json=row).json()["predictions"], ROWS[::3]))
     np.testing.assert_allclose(np.concatenate([shares(module, a) for a in answers]), expected[::3], atol=1e-5)
@@ -453,7 +453,7 @@ def test_a_signal_stops_a_foreground_endpoint_and_leaves_nothing(bundle_folder, 
         ]
         answer = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False)
         assert answer.status_code == OK
-        expected = module.answer(FRAME).probabilities
+        expected = module.answer(FRAME).values["probabilities"]
         np.testing.assert_allclose(shares(module, answer.json()["predictions"]), expected, atol=1e-5)
         assert {address for _, address, _ in listeners(endpoint.process)} == {"127.0.0.1"}
         check_serves_own_pages_are_hidden(endpoint.process, port)

@@ -16,13 +16,13 @@ from orchestrator.bundle.registration import Figure
 from orchestrator.cli import main
 from orchestrator.errors import BundleError, GateError
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
+from orchestrator.tasks import metric_named
 from orchestrator.tracking.models import fetch_model
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for
-from orchestrator.training.metrics import CLASSIFICATION_METRICS
 
-FIGURE = Figure(CLASSIFICATION_METRICS["roc_auc"], 0.9, 0.9, "same")
+FIGURE = Figure(metric_named("roc_auc"), 0.9, 0.9, "same")
 
 
 @pytest.fixture(scope="module")

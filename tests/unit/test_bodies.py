@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.data import Column, ColumnKind, Schema, Target, Task
+from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.serving.http.bodies import (
     InvalidRequestError,
     TooManyRowsError,
@@ -17,10 +17,12 @@ from orchestrator.serving.http.bodies import (
     parse_rows,
     refusal,
 )
+from orchestrator.tasks import Target
+from orchestrator.tasks.binary import Binary
 
 SCHEMA = Schema(
     (Column("size", ColumnKind.NUMERIC), Column("color", ColumnKind.CATEGORICAL)),
-    Target("label", Task.BINARY, ("no", "yes")),
+    Target("label", Binary(("no", "yes"))),
 )
 ROWS = [{"size": 1, "color": "red"}, {"size": None, "color": "blue"}]
 VALUES = [[1, "red"], [None, "blue"]]

@@ -17,7 +17,6 @@ from torch import nn
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.archive import export_network, load_network
 from orchestrator.data import DataOptions, Distribution, Part, open_dataset
-from orchestrator.data.answers import probabilities
 from orchestrator.errors import BundleError, InvalidValueError
 from orchestrator.inputs import Inputs
 from orchestrator.networks import FeatureShape
@@ -51,11 +50,10 @@ def test_a_loaded_bundle_answers_as_the_trained_network(trained, rows, order):
     frame = pd.DataFrame(rows, dtype=object)[columns]
     numeric, categorical = dataset.encoder.transform(dataset.schema, frame).arrays.values()
     with torch.no_grad():
-        expected = probabilities(
-            dataset.schema.target.task, network(torch.from_numpy(numeric), torch.from_numpy(categorical)).numpy()
-        )
+        outputs = network(torch.from_numpy(numeric), torch.from_numpy(categorical)).numpy()
+    expected = dataset.schema.target.task.probabilities(outputs)
     together = bundle.predict(frame)
-    names = [f"probability_{label}" for label in dataset.schema.target.classes]
+    names = [f"probability_{label}" for label in dataset.schema.target.task.classes]
     assert np.allclose(together[names].to_numpy(), expected, atol=1e-5)
     for position in range(len(frame)):
         alone = bundle.predict(frame.iloc[[position]])
@@ -81,7 +79,7 @@ def test_answers_keep_the_index_and_labels_their_type(tmp_path):
     bundle = train_bundle(frame, "y", tmp_path / "bundle")
     answers = bundle.predict(frame.sample(frac=1, random_state=0))
     assert answers.index.tolist() == frame.sample(frac=1, random_state=0).index.tolist()
-    assert {type(label) for label in bundle.answer(frame).labels} == {int}
+    assert {type(label) for label in bundle.answer(frame).values["label"]} == {int}
     assert list(answers.columns) == ["label", "probability_0", "probability_1"]
 
 
@@ -96,7 +94,7 @@ def test_regression_answers_in_the_targets_unit(tmp_path):
 
 def test_the_example_in_a_bundle_has_the_bundles_answers(trained):
     bundle = loaded(trained[2])
-    answers = bundle.answer(pd.DataFrame(bundle.example["rows"])).records(bundle.schema)
+    answers = bundle.answer(pd.DataFrame(bundle.example["rows"])).records()
     for found, stored in zip(answers, bundle.example["answers"], strict=True):
         assert found["label"] == stored["label"]
         assert found["probabilities"] == pytest.approx(stored["probabilities"], abs=1e-5)

@@ -19,7 +19,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweep.choice import choose, drop_lost, sentences
 from orchestrator.sweep.trial_files import trial_folder
 from orchestrator.sweep.trial_table import TrialTable
-from orchestrator.training import TrialSpec, find_metric, pack_weights, train_trial, unpack_weights
+from orchestrator.training import TrialSpec, pack_weights, train_trial, unpack_weights
 from orchestrator.training.checkpoints import DIGEST_LENGTH
 
 
@@ -28,7 +28,7 @@ class Sweep:
 
     def __init__(self, folder, dataset):
         self.dataset, self.storage = dataset, Storage.at(folder)
-        self.metric = find_metric(dataset.schema.target.task)
+        self.metric = dataset.schema.target.task.find_metric()
         self.trial_table = TrialTable(self.metric)
         self.content = {}
         for index, epochs in enumerate((1, 4, 2)):
@@ -183,12 +183,12 @@ def test_the_same_trial_has_the_same_digest_and_another_one_another(sweep):
 def test_a_test_figure_worse_than_a_constant_one_is_in_doubt_only_if_validation_was_better(target):
     frame = mixed_frame(300).dropna(subset=[target])
     dataset = open_dataset(frame, DataOptions(target=target))
-    task, metric = dataset.schema.target.task, find_metric(dataset.schema.target.task)
+    task, metric = dataset.schema.target.task, dataset.schema.target.task.find_metric()
     truth = {part: rows.target for part, rows in (("validation", dataset.validation), ("test", dataset.test))}
 
     def answers(part, *, good):
         sure = truth[part]
-        if not task.is_classification:
+        if task.kind == "regression":
             outputs = sure[:, None] if good else np.full((len(sure), 1), 5e36)
         elif dataset.schema.outputs == 1:
             outputs = (2.0 * sure - 1)[:, None] * (3 if good else -3)

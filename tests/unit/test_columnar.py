@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from support import mixed_frame
 
 from orchestrator.columns.values import DATETIME_FORMATS
-from orchestrator.data import Column, ColumnKind, DataOptions, Schema, Target, Task, open_dataset
+from orchestrator.data import Column, ColumnKind, DataOptions, Schema, open_dataset
 from orchestrator.data.columnar import MEMORY_CELLS, ColumnarEncoder
 from orchestrator.data.encoder import DATETIME_PARTS, CategoricalFeature, FeatureEncoder, NumericFeature
 from orchestrator.errors import InvalidValueError
+from orchestrator.tasks import Target
+from orchestrator.tasks.binary import Binary
 
-TARGET = Target("label", Task.BINARY, ("no", "yes"))
+TARGET = Target("label", Binary(("no", "yes")))
 NUMBER_TEXTS = [" 3 ", "1_000", "nan", "?", "NA", "", "٣", "1e999", "-inf", "0x10", "true", "F", "-0", "1,5", "+.5e1"]
 DATE_TEXTS = [
     "2024-01-31",

@@ -4,12 +4,15 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.data import Column, ColumnKind, Schema, Target, Task
+from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.data.encoder import numeric_values
 from orchestrator.errors import InvalidValueError
 from orchestrator.serving.control.compatibility import breaking_changes, listed
+from orchestrator.tasks import Target
+from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.regression import Regression
 
-TARGET = Target("churn", Task.BINARY, ("no", "yes"))
+TARGET = Target("churn", Binary(("no", "yes")))
 FORMATS = st.sampled_from([None, "ISO8601", "%d.%m.%Y", "%m/%d/%Y"])
 COLUMNS = st.one_of(
     st.builds(Column, st.just("c"), st.sampled_from([kind for kind in ColumnKind if kind is not ColumnKind.DATETIME])),
@@ -65,13 +68,13 @@ def test_other_answers_break():
         return breaking_changes(schema(), schema(target=Target(**{**vars(TARGET), **values})))
 
     assert changes() == ()
-    assert changes(name="price", task=Task.REGRESSION, classes=()) == (
+    assert changes(name="price", task=Regression()) == (
         "'price' is predicted, was 'churn'",
         "the task is regression, was binary",
     )
     # the order is that of the probabilities
-    assert changes(classes=("yes", "no")) == ("the classes are 'yes', 'no', were 'no', 'yes'",)
-    numbers, truths = Target("churn", Task.BINARY, (0, 1)), Target("churn", Task.BINARY, (False, True))
+    assert changes(task=Binary(("yes", "no"))) == ("the classes are 'yes', 'no', were 'no', 'yes'",)
+    numbers, truths = Target("churn", Binary((0, 1))), Target("churn", Binary((False, True)))
     assert breaking_changes(schema(target=numbers), schema(target=truths)) == (
         "the classes are False, True, were 0, 1",
     )

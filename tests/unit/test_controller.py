@@ -22,7 +22,8 @@ from orchestrator.sweep.controller import SweepController
 from orchestrator.sweep.disk import HELD_SHARE, Disk, quota
 from orchestrator.sweep.messages import EpochMessage, FailureMessage, message_from_wire, message_to_wire
 from orchestrator.sweep.trial_table import FINAL, TrialTable
-from orchestrator.training import EpochReport, Metric
+from orchestrator.tasks import Metric
+from orchestrator.training import EpochReport
 
 SCHEDULERS = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]
 EPOCHS = 6

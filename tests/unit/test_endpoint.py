@@ -170,12 +170,12 @@ def with_network(folders, network, seconds=1.0, max_waiting=256, **options):
 
 
 def shares(bundle, predictions):
-    classes = [str(label) for label in bundle.schema.target.classes]
+    classes = [str(label) for label in bundle.schema.target.task.classes]
     return np.array([[row["probabilities"][name] for name in classes] for row in predictions]).reshape(-1, len(classes))
 
 
 def flat_shares(bundle, predictions):
-    names = [f"probability_{label}" for label in bundle.schema.target.classes]
+    names = [f"probability_{label}" for label in bundle.schema.target.task.classes]
     return np.array([[row[name] for name in names] for row in predictions]).reshape(-1, len(names))
 
 

@@ -210,8 +210,8 @@ def test_a_prepared_model_answers_as_the_trained_module(trained, tmp_path, execu
     columns = {name: [*cells, None] for name, cells in columns.items()}
     found = model.answers(model.network(model.encode(columns, len(frame) + 1)))
     expected = module.answer(pd.DataFrame(columns, dtype=object))
-    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
-    assert found.labels == expected.labels
+    np.testing.assert_allclose(found.values["probabilities"], expected.values["probabilities"], atol=1e-5)
+    assert found.values["label"] == expected.values["label"]
     assert model.description == module.description()
     assert model.execution.name == execution
 
@@ -224,7 +224,7 @@ def test_a_prepared_network_that_onnx_cannot_express_answers(tmp_path):
     model = load_prepared(tmp_path / "prepared")
     columns = {name: MIXED[name].head(5).tolist() for name in ("number", "flag")}
     found = model.answers(model.network(model.encode(columns, 5)))
-    np.testing.assert_allclose(found.probabilities, bundle.answer(MIXED.head(5)).probabilities, atol=1e-5)
+    np.testing.assert_allclose(found.values["probabilities"], bundle.answer(MIXED.head(5)).values["probabilities"], atol=1e-5)
 
 
 def quick_table():

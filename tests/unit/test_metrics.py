@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
-from orchestrator.data import Task
-from orchestrator.data.answers import probabilities
 from orchestrator.errors import ConfigError
-from orchestrator.training import find_metric
-from orchestrator.training.metrics import classification_metrics, regression_metrics
+from orchestrator.tasks._classification import classification_metrics
+from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.regression import Regression, regression_metrics
 
 
 @given(
@@ -54,21 +54,21 @@ def test_regression_metrics_are_scikit_learns(target, predicted):
 
 @given(logits=hnp.arrays(np.float32, (5, 3), elements=st.floats(-1e4, 1e4, width=32)))
 def test_probabilities_are_finite_and_sum_to_one(logits):
-    for task, values in ((Task.MULTICLASS, logits), (Task.BINARY, logits[:, :1])):
-        shares = probabilities(task, values)
+    for task, values in ((Multiclass(("a", "b", "c")), logits), (Binary(("a", "b")), logits[:, :1])):
+        shares = task.probabilities(values)
         assert np.isfinite(shares).all()
         assert np.allclose(shares.sum(axis=1), 1)
         assert shares.shape[1] == max(2, values.shape[1])
 
 
 def test_the_direction_of_a_metric_is_known():
-    assert find_metric(Task.BINARY).name == "roc_auc"
-    assert find_metric(Task.MULTICLASS).better(0.1, 0.2)
-    assert find_metric(Task.REGRESSION, "r2").better(0.9, 0.8)
+    assert Binary().find_metric().name == "roc_auc"
+    assert Multiclass().find_metric().better(0.1, 0.2)
+    assert Regression().find_metric("r2").better(0.9, 0.8)
 
 
 def test_an_unknown_metric_is_a_sentence():
     with pytest.raises(ConfigError, match="did you mean roc_auc"):
-        find_metric(Task.BINARY, "rocauc")
+        Binary().find_metric("rocauc")
     with pytest.raises(ConfigError, match="it has: rmse, mae, r2"):
-        find_metric(Task.REGRESSION, "accuracy")
+        Regression().find_metric("accuracy")

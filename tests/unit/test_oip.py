@@ -8,10 +8,11 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.http._utils import _get_inference_request
 
-from orchestrator.data import Column, ColumnKind, Schema, Target, Task
+from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.serving.http.bodies import InvalidRequestError, TooManyRowsError
 from orchestrator.serving.http.oip import (
     InferRequest,
@@ -22,6 +23,10 @@ from orchestrator.serving.http.oip import (
     parse_infer,
     server_metadata,
 )
+from orchestrator.tasks import Predictions, Target, TargetEncoder
+from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.regression import Regression
 
 COLUMNS = (
     Column("size", ColumnKind.NUMERIC),
@@ -29,9 +34,9 @@ COLUMNS = (
     Column("new", ColumnKind.BOOLEAN),
     Column("day", ColumnKind.DATETIME, "ISO8601"),
 )
-SCHEMA = Schema(COLUMNS, Target("label", Task.MULTICLASS, ("no", "so-so", "ja ✓")))
-SIZE_AND_COLOR = Schema(COLUMNS[:2], Target("label", Task.BINARY, ("no", "yes")))
-REGRESSION = Schema(COLUMNS[:2], Target("price", Task.REGRESSION))
+SCHEMA = Schema(COLUMNS, Target("label", Multiclass(("no", "so-so", "ja ✓"))))
+SIZE_AND_COLOR = Schema(COLUMNS[:2], Target("label", Binary(("no", "yes"))))
+REGRESSION = Schema(COLUMNS[:2], Target("price", Regression()))
 SIZE = {"name": "size", "shape": [2], "datatype": "FP64", "data": [1.5, None]}
 COLOR = {"name": "color", "shape": [2], "datatype": "BYTES", "data": ["red", "blue"]}
 
@@ -309,6 +314,10 @@ bodies = json_values | st.fixed_dictionaries(
 )
 
 
+def answered(labels, shares, target=SIZE_AND_COLOR.target):
+    return Predictions(target.task.answers, {"label": labels, "probabilities": shares})
+
+
 def check_parsed(body, header_length):
     """An answer that can be encoded, or an `InvalidRequestError`; any other exception fails the test."""
     try:
@@ -318,7 +327,7 @@ def check_parsed(body, header_length):
         return
     assert {len(cells) for cells in request.columns.values()} == {request.rows}
     shares = np.full((request.rows, 2), 0.5)
-    assert encode_infer(request, SIZE_AND_COLOR, "m", "1", ["no"] * request.rows, shares, np.empty(0))
+    assert encode_infer(request, "m", "1", answered(["no"] * request.rows, shares))
 
 
 @settings(max_examples=400, deadline=None)
@@ -356,10 +365,10 @@ def test_any_binary_data_is_answered_or_refused(first, second, binary, size, row
 
 TARGETS = (
     SCHEMA.target,
-    Target("label", Task.BINARY, (False, True)),
-    Target("label", Task.MULTICLASS, (-3, 0, 2**62)),
-    Target("label", Task.MULTICLASS, (0, 1, 2**70)),
-    Target("label", Task.BINARY, ("", "\x00a")),
+    Target("label", Binary((False, True))),
+    Target("label", Multiclass((-3, 0, 2**62))),
+    Target("label", Multiclass((0, 1, 2**70))),
+    Target("label", Binary(("", "\x00a"))),
     REGRESSION.target,
 )
 
@@ -378,22 +387,17 @@ def test_the_client_of_triton_reads_what_is_answered(data):
     target = data.draw(st.sampled_from(TARGETS))
     schema = Schema(COLUMNS[:2], target)
     rows = data.draw(st.integers(0, 4))
-    codes = data.draw(st.lists(st.integers(0, max(0, len(target.classes) - 1)), min_size=rows, max_size=rows))
-    labels = [target.classes[code] for code in codes] if target.classes else []
-    numbers = data.draw(
-        st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=4 * rows, max_size=4 * rows)
-    )
-    shares = np.array(numbers[: rows * len(target.classes)], dtype=np.float64).reshape(rows, len(target.classes))
-    values = np.array(numbers[:rows], dtype=np.float64)
-    names = ["value"] if target.task is Task.REGRESSION else ["label", "probabilities"]
+    outputs = data.draw(hnp.arrays(np.float32, (rows, target.task.outputs), elements=st.floats(-9, 9, width=32)))
+    predictions = target.task.predictions(TargetEncoder(2.0, 3.0), outputs)
+    names = [column.name for column in target.task.answers]
     wanted = data.draw(st.lists(st.sampled_from(names), unique=True))
-    outputs = [InferRequestedOutput(name, binary_data=data.draw(st.booleans())) for name in wanted]
+    asked = [InferRequestedOutput(name, binary_data=data.draw(st.booleans())) for name in wanted]
     inputs = [
         InferInput(name, [rows], "INT8").set_data_from_numpy(np.zeros(rows, np.int8)) for name in ("size", "color")
     ]
-    body, header_length = _get_inference_request(inputs, "é7", outputs, 0, False, False, 0, None, None)
+    body, header_length = _get_inference_request(inputs, "é7", asked, 0, False, False, 0, None, None)
     request = parse_infer(schema, body, header_length, None)
-    result = read(*encode_infer(request, schema, "häuser", "3", labels, shares, values))
+    result = read(*encode_infer(request, "häuser", "3", predictions))
     assert [output["name"] for output in result.get_response()["outputs"]] == (wanted or names)
     assert {key: result.get_response()[key] for key in ("model_name", "model_version", "id")} == {
         "model_name": "häuser",
@@ -403,8 +407,9 @@ def test_the_client_of_triton_reads_what_is_answered(data):
     for name in wanted or names:
         found = result.as_numpy(name)
         if name != "label":
-            np.testing.assert_array_equal(found, shares if name == "probabilities" else values)
+            np.testing.assert_array_equal(found, predictions.values[name])
             continue
+        labels = predictions.values[name]
         texts_found = [label.decode() if isinstance(label, bytes) else label for label in found.tolist()]
         is_text = result.get_output("label")["datatype"] == "BYTES"
         assert texts_found == ([str(label) for label in labels] if is_text else labels)
@@ -413,7 +418,7 @@ def test_the_client_of_triton_reads_what_is_answered(data):
 def test_an_answer_in_json_is_plain():
     request = InferRequest({}, 2, (RequestedOutput("label", False), RequestedOutput("probabilities", False)), None)
     shares = np.array([[0.25, 0.75], [1.0, 0.0]])[::-1]
-    body, headers = encode_infer(request, SIZE_AND_COLOR, "cars", "", ["yes", "no"], shares, np.empty(0))
+    body, headers = encode_infer(request, "cars", "", answered(["yes", "no"], shares))
     assert headers == [(b"content-type", b"application/json")]
     assert json.loads(body) == {
         "model_name": "cars",
@@ -426,7 +431,7 @@ def test_an_answer_in_json_is_plain():
 
 def test_only_what_is_wanted_as_binary_data_is_behind_the_json():
     request = InferRequest({}, 1, (RequestedOutput("label", True), RequestedOutput("probabilities", False)), "7")
-    body, headers = encode_infer(request, SIZE_AND_COLOR, "cars", "1", ["yes"], np.array([[0.25, 0.75]]), np.empty(0))
+    body, headers = encode_infer(request, "cars", "1", answered(["yes"], np.array([[0.25, 0.75]])))
     assert body.endswith(b"}" + texts(b"yes"))
     outputs = read(body, headers).get_response()["outputs"]
     assert outputs[0]["parameters"] == {"binary_data_size": 7}

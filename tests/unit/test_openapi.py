@@ -1,6 +1,5 @@
 """The OpenAPI document: valid for any names, and what it says of requests and answers is what the code does."""
 
-import itertools
 import json
 import re
 
@@ -9,6 +8,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry
@@ -16,8 +16,7 @@ from referencing.jsonschema import DRAFT202012
 from schemathesis import GenerationMode
 
 from orchestrator.columns.values import DATETIME_FORMATS
-from orchestrator.data import Column, ColumnKind, Schema, Target, Task
-from orchestrator.data.answers import Predictions
+from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
 from orchestrator.errors import InvalidValueError
@@ -28,12 +27,15 @@ from orchestrator.serving.http.oip import (
     encode_infer,
     infer_refusal,
     model_metadata,
-    output_tensors,
     parse_infer,
     server_metadata,
 )
 from orchestrator.serving.http.openapi import DescribedModel, openapi_document
 from orchestrator.serving.http.openapi_values import value_schema
+from orchestrator.tasks import Target, TargetEncoder
+from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.regression import Regression
 
 COLUMNS = (
     Column("size", ColumnKind.NUMERIC),
@@ -49,7 +51,7 @@ ROWS = [
 CARS = DescribedModel(
     "cars",
     "3",
-    Schema(COLUMNS, Target("sold", Task.BINARY, ("no", "yes"))),
+    Schema(COLUMNS, Target("sold", Binary(("no", "yes")))),
     {"main color": ["blue", "red"]},
     ROWS,
     {"metric": "log_loss", "test": {"log_loss": 0.25, "accuracy": 0.9}},
@@ -57,7 +59,7 @@ CARS = DescribedModel(
 HOUSES = DescribedModel(
     'häuser/"v2" {x}',
     None,
-    Schema(COLUMNS[:2], Target("price", Task.REGRESSION)),
+    Schema(COLUMNS[:2], Target("price", Regression())),
     {},
     [{"size": 1, "main color": 2}],
     {},
@@ -210,9 +212,8 @@ columns = st.builds(
     st.sampled_from([None, *DATETIME_FORMATS, "%d %b %Y (100%%)"]),
 )
 classes = st.lists(names, min_size=2, max_size=4, unique=True) | st.sampled_from([[False, True], [-1, 0, 2**70]])
-targets = st.builds(Target, names, st.just(Task.REGRESSION)) | st.builds(
-    Target, names, st.sampled_from([Task.BINARY, Task.MULTICLASS]), classes.map(tuple)
-)
+tasks = classes.map(lambda found: (Binary if len(found) == 2 else Multiclass)(tuple(found)))
+targets = st.builds(Target, names, st.just(Regression()) | tasks)
 schemas = st.builds(
     Schema, st.lists(columns, min_size=1, max_size=5, unique_by=lambda column: column.name).map(tuple), targets
 )
@@ -251,7 +252,7 @@ def test_any_names_make_a_valid_document(described, authenticated, data):
 
 
 def is_read(column, value):
-    schema = Schema((column,), Target("y", Task.REGRESSION))
+    schema = Schema((column,), Target("y", Regression()))
     try:
         encoder_of(schema).encode(*parse_rows(schema, [{column.name: value}]))
     except (InvalidRequestError, InvalidValueError):
@@ -425,21 +426,18 @@ def test_no_rows_one_row_and_several_are_bodies_of_predict():
 @given(schemas, st.integers(0, 3), st.data())
 def test_answers_have_the_form_that_is_described(schema, rows, data):
     target = schema.target
-    shares = np.array(data.draw(st.lists(st.floats(0, 1), min_size=4 * rows, max_size=4 * rows)))
-    shares = shares[: rows * len(target.classes)].reshape(rows, len(target.classes))
-    values = np.array(data.draw(st.lists(st.floats(-1e9, 1e9), min_size=rows, max_size=rows)))
-    labels = list(itertools.islice(itertools.cycle(target.classes), rows)) if target.classes else []
-    found = Predictions(labels, shares, values)
+    outputs = data.draw(hnp.arrays(np.float32, (rows, target.task.outputs), elements=st.floats(-9, 9, width=32)))
+    found = target.task.predictions(TargetEncoder(2.0, 3.0), outputs)
     model = DescribedModel("m", "1", schema, {}, [], {})
     document = openapi_document([model], authenticated=False, default=None)
-    answered = {"predictions": found.records(schema), "model": {"name": "m", "version": None}}
+    answered = {"predictions": found.records(), "model": {"name": "m", "version": None}}
     predict = validator(document, answer_schema(document, "/models/m/predict", "post"))
     predict.validate(json.loads(json.dumps(answered)))
-    flat = {"predictions": found.frame(schema).to_dict("records")}
+    flat = {"predictions": found.frame().to_dict("records")}
     validator(document, answer_schema(document, "/models/m/invocations", "post")).validate(flat)
-    outputs = tuple(RequestedOutput(name, data.draw(st.booleans())) for name in output_tensors(schema))
-    request = InferRequest({}, rows, outputs, data.draw(st.none() | names))
-    body, headers = encode_infer(request, schema, "m", "1", labels, shares, values)
+    wanted = tuple(RequestedOutput(column.name, data.draw(st.booleans())) for column in target.task.answers)
+    request = InferRequest({}, rows, wanted, data.draw(st.none() | names))
+    body, headers = encode_infer(request, "m", "1", found)
     head = body[: int(dict(headers).get(b"inference-header-content-length", len(body)))]
     validator(document, answer_schema(document, "/v2/models/m/infer", "post")).validate(json.loads(head))
     metadata = json.loads(json.dumps(model_metadata(schema, "m", ["1"])))

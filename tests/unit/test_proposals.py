@@ -20,7 +20,7 @@ from orchestrator.search import (
     load_space,
     trial_seed,
 )
-from orchestrator.training import Metric
+from orchestrator.tasks import Metric
 
 ACCURACY, LOSS = Metric("accuracy", True), Metric("log_loss", False)
 

@@ -11,7 +11,6 @@ from orchestrator.bundle.registration import Figure
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import compare, read_figure, register_bundle
 from orchestrator.tracking.store import client_for
-from orchestrator.training import find_metric
 
 STEPS = (
     *("create_logged_model", "log_outputs", "log_model_artifacts", "finalize_logged_model", "create_registered_model"),
@@ -29,7 +28,7 @@ def bundle(tmp_path_factory):
     network, dataset = quick_model(mixed_frame(), "label")
     folder = tmp_path_factory.mktemp("registry") / "bundle"
     make_bundle(network, dataset, {"metric": "roc_auc"}).save(folder)
-    return folder, find_metric(dataset.schema.target.task)
+    return folder, dataset.schema.target.task.find_metric()
 
 
 class Registry:

@@ -18,8 +18,8 @@ from support import mixed_frame
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.columns.summaries import NumericSummary, Sample
-from orchestrator.data import DataOptions, Examples, Holdout, Part, Task, is_streamed, open_dataset
-from orchestrator.data.encoder import encode_target, fit_features, fit_target
+from orchestrator.data import DataOptions, Examples, Holdout, Part, is_streamed, open_dataset
+from orchestrator.data.encoder import fit_features
 from orchestrator.data.inference import infer_schema
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
@@ -228,7 +228,7 @@ def test_the_encoder_is_that_of_the_same_training_rows_in_memory(streamed):
 def test_rows_are_encoded_as_in_memory(streamed, part):
     rows = part_in_memory(streamed, mixed_frame(600), part)
     numeric, categorical = streamed.encoder.transform(streamed.schema, rows).arrays.values()
-    target = encode_target(streamed.schema, streamed.target_encoder, rows["label"])
+    target = streamed.schema.target.task.encode(streamed.target_encoder, rows["label"])
     for found, wanted in zip(by_part(streamed, part), (numeric, categorical, target), strict=True):
         assert found.dtype == wanted.dtype
         assert np.array_equal(found, wanted)
@@ -279,12 +279,12 @@ def test_a_regression_target_is_scaled_as_in_memory(tmp_path):
     frame = mixed_frame(500).assign(label=np.random.default_rng(1).normal(1e6, 3, 500))
     dataset = open_dataset(write(tmp_path, frame, group=70), DataOptions(target="label"))
     rows = part_in_memory(dataset, frame, Part.TRAIN)
-    wanted = fit_target(dataset.schema, rows["label"])
+    wanted = dataset.schema.target.task.fit(rows["label"])
     assert dataset.target_encoder.mean == pytest.approx(wanted.mean, rel=1e-12)
     assert dataset.target_encoder.std == pytest.approx(wanted.std, rel=1e-9)
     target = by_part(dataset, Part.TRAIN)[2]
     assert target.dtype == np.float32
-    assert np.allclose(target, encode_target(dataset.schema, wanted, rows["label"]), atol=1e-5)
+    assert np.allclose(target, dataset.schema.target.task.encode(wanted, rows["label"]), atol=1e-5)
 
 
 def test_the_sample_for_the_median_is_bounded_and_fair():
@@ -341,8 +341,8 @@ def test_classes_are_sorted_and_typed_as_in_memory(tmp_path, labels, classes):
     frame = mixed_frame(300).assign(label=np.array(labels)[np.arange(300) % len(labels)])
     dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
     assert dataset.schema == open_dataset(frame, DataOptions(target="label")).schema
-    assert dataset.schema.target.classes == classes
-    assert [type(label) for label in dataset.schema.target.classes] == [type(label) for label in classes]
+    assert dataset.schema.target.task.classes == classes
+    assert [type(label) for label in dataset.schema.target.task.classes] == [type(label) for label in classes]
     rows = part_in_memory(dataset, frame, Part.TRAIN)
     wanted = [classes.index(label) for label in np.asarray(rows["label"]).tolist()] if labels != ["0", "1"] else None
     assert wanted is None or by_part(dataset, Part.TRAIN)[2].tolist() == wanted
@@ -359,11 +359,11 @@ def outside_of_the_sample(folder, inside, outside):
 
 def test_classes_that_the_sample_missed_are_there(tmp_path):
     for name, inside, classes, task in (
-        ("three", ["a", "c"], ("a", "b", "c"), Task.MULTICLASS),
-        ("two", ["a"], ("a", "b"), Task.BINARY),
+        ("three", ["a", "c"], ("a", "b", "c"), "multiclass"),
+        ("two", ["a"], ("a", "b"), "binary"),
     ):
         dataset = open_dataset(outside_of_the_sample(tmp_path / name, inside, ["b"]), DataOptions(target="label"))
-        assert (dataset.schema.target.task, dataset.schema.target.classes) == (task, classes)
+        assert (dataset.schema.target.task.kind, dataset.schema.target.task.classes) == (task, classes)
         assert sum(dataset.counts) == 950
         assert sum(len(dataset.read(1, part)) for part in Part) == 50
 
@@ -373,25 +373,21 @@ def test_classes_that_cannot_be_are_a_sentence(tmp_path):
         open_dataset(outside_of_the_sample(tmp_path / "one", ["a"], ["a"]), DataOptions(target="label"))
     with pytest.raises(UsageError, match="has 3 classes"):
         open_dataset(
-            outside_of_the_sample(tmp_path / "three", ["a", "b"], ["c"]), DataOptions(target="label", task=Task.BINARY)
+            outside_of_the_sample(tmp_path / "three", ["a", "b"], ["c"]), DataOptions(target="label", task="binary")
         )
     many = pd.DataFrame({"x": np.arange(4000.0), "label": [f"class {row % 1001}" for row in range(4000)]})
     with pytest.raises(DataError, match="1001 different values in 4000 rows, too many"):
         open_dataset(write(tmp_path / "many", many, group=100), DataOptions(target="label"))
     known = many.assign(label=[f"class {row % 1000}" for row in range(4000)])
-    assert (
-        len(
-            open_dataset(write(tmp_path / "known", known, group=100), DataOptions(target="label")).schema.target.classes
-        )
-        == 1000
-    )
+    dataset = open_dataset(write(tmp_path / "known", known, group=100), DataOptions(target="label"))
+    assert len(dataset.schema.target.task.classes) == 1000
 
 
 def test_integers_that_are_too_many_for_classes_are_a_sentence(tmp_path):
     path = outside_of_the_sample(tmp_path / "rows", list(range(5)), list(range(5, 30)))
     with pytest.raises(DataError, match="--task regression or --task multiclass"):
         open_dataset(path, DataOptions(target="label"))
-    assert len(open_dataset(path, DataOptions(target="label", task=Task.MULTICLASS)).schema.target.classes) == 30
+    assert len(open_dataset(path, DataOptions(target="label", task="multiclass")).schema.target.task.classes) == 30
 
 
 def test_rows_without_a_target_are_left_out(tmp_path):

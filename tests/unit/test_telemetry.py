@@ -16,8 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.cli.endpoints import _sentences
 from orchestrator.config import ServeConfig
-from orchestrator.data import Column, ColumnKind, Schema, Target, Task
-from orchestrator.data.answers import Difference, Predictions
+from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.data.distribution import Distribution
 from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
@@ -31,6 +30,9 @@ from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS
 from orchestrator.serving.telemetry.merging import empty, merge, retire, subtract
 from orchestrator.serving.telemetry.prometheus import SHOWN_SECONDS, render
 from orchestrator.serving.telemetry.summary import summary, total_requests
+from orchestrator.tasks import Difference, Predictions, Target
+from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.regression import Regression
 
 SERVED = {
     "adult": {
@@ -45,7 +47,7 @@ SERVED = {
 
 SCHEMA = Schema(
     (Column("age", ColumnKind.NUMERIC), Column("color", ColumnKind.CATEGORICAL)),
-    Target("label", Task.BINARY, ("no", "yes")),
+    Target("label", Binary(("no", "yes"))),
 )
 
 
@@ -95,7 +97,7 @@ def busy():
 
 
 def predictions_of(values):
-    return Predictions([], np.empty((len(values), 0)), np.array(values))
+    return Predictions(Regression().answers, {"value": np.array(values)})
 
 
 def samples(text):
@@ -309,7 +311,7 @@ def test_the_summary_tells_versions_apart():
 
 def test_a_shadow_of_a_regression_is_as_far_away_as_its_values_are():
     given = predictions_of([100.0, 200.0, 300.0, 400.0])
-    difference = given.difference(predictions_of([100.4, 200.0, 301.5, 404.1]), tolerance=0.5)
+    difference = Regression().difference(given, predictions_of([100.4, 200.0, 301.5, 404.1]), tolerance=0.5)
     assert (difference.rows, difference.total, difference.largest) == (2, pytest.approx(6.0), pytest.approx(4.1))
     telemetry = Telemetry()
     for _ in range(2):

@@ -14,7 +14,7 @@ import torch
 
 from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
-from orchestrator.data import Dataset, Table, Task
+from orchestrator.data import Dataset, Table
 from orchestrator.errors import ArchitectureError
 from orchestrator.networks import build_network, is_custom
 from orchestrator.runtime.planning import plan_sweep
@@ -229,7 +229,7 @@ def _probe(
     workers = plan.workers[architecture]
     example = dataclasses.replace(
         plan.sampler.example(architecture),
-        metric="rmse" if plan.dataset.schema.target.task is Task.REGRESSION else "accuracy",
+        metric=plan.dataset.schema.target.task.sure_metric,
         learning_rate=PROBE_LEARNING_RATE,
         patience=0,
         warmup_epochs=0.0,

@@ -6,7 +6,7 @@ To add one: a file beside the others with one class below `Scheduler`, and its n
 from __future__ import annotations
 
 from orchestrator.choices import SchedulerName, names_of
-from orchestrator.search.registry import class_of
+from orchestrator.registry import class_of
 from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
 
 

@@ -6,7 +6,7 @@ To add one: a file beside the others with one class below `Searcher`, and its na
 from __future__ import annotations
 
 from orchestrator.choices import AlgorithmName, names_of
-from orchestrator.search.registry import class_of
+from orchestrator.registry import class_of
 from orchestrator.search.searchers._base import STREAM, Draw, Searcher
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.data.schema import Column, ColumnKind, Label, Schema
+from orchestrator.data.schema import Column, ColumnKind, Schema
 
 SHOWN = 5
 NUMBERS = frozenset({ColumnKind.NUMERIC, ColumnKind.BOOLEAN})
@@ -54,15 +54,7 @@ def _answers(served: Schema, other: Schema) -> Iterator[str]:
     before, after = served.target, other.target
     if after.name != before.name:
         yield f"'{after.name}' is predicted, was '{before.name}'"
-    if after.task is not before.task:
-        yield f"the task is {after.task}, was {before.task}"
-    elif _typed(after.classes) != _typed(before.classes):
-        yield f"the classes are {_labels(after.classes)}, were {_labels(before.classes)}"
-
-
-def _typed(classes: tuple[Label, ...]) -> list[tuple[type, Label]]:
-    # 1 and True are equal, and are other JSON; the order is that of the probabilities
-    return [(type(label), label) for label in classes]
+    yield from after.task.changes(before.task)
 
 
 def _format(column: Column) -> str:
@@ -71,8 +63,3 @@ def _format(column: Column) -> str:
 
 def _described(column: Column) -> str:
     return f"datetime ({_format(column)})" if column.kind is ColumnKind.DATETIME else str(column.kind)
-
-
-def _labels(classes: tuple[Label, ...]) -> str:
-    shown = ", ".join(map(repr, classes[:SHOWN]))
-    return f"{shown} and {len(classes) - SHOWN} more" if len(classes) > SHOWN else shown

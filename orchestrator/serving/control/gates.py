@@ -47,15 +47,15 @@ def check_bundle(folder: Path) -> ModelBundle:
     if not rows or len(rows) != len(stored):
         raise GateError("its example.json must hold rows and as many answers, so that the model can be tried on them")
     try:
-        found = bundle.answer(pd.DataFrame(rows)).records(bundle.schema)
+        found = bundle.answer(pd.DataFrame(rows)).records()
     except Exception as error:  # torch raises many kinds
         reason = " ".join(str(error).split())[:200]
         raise GateError(f"the model cannot answer the rows of its example.json: {reason}") from error
-    absolute = TOLERANCE
-    if not bundle.schema.target.task.is_classification:
-        absolute *= max(1.0, bundle.target_encoder.std)
+    task = bundle.schema.target.task
+    absolute = TOLERANCE * max(1.0, task.scale(bundle.target_encoder) or 1.0)
+    parts = {column.name: column.part_name for column in task.answers}
     for row, (answer, wanted) in enumerate(zip(found, stored, strict=True)):
-        problem = _difference(answer, wanted, absolute)
+        problem = _difference(_flat(answer, parts), _flat(wanted, parts), absolute)
         if problem:
             raise GateError(f"row {row + 1} of its example.json: {problem}")
     return bundle
@@ -190,9 +190,8 @@ def _records(bundle: ModelBundle, key: str) -> list[dict[str, Any]]:
     return found if isinstance(found, list) and all(isinstance(item, dict) for item in found) else []
 
 
-def _difference(answer: Mapping[str, Any], wanted: Mapping[str, Any], absolute: float) -> str | None:
+def _difference(found: Mapping[str, Any], stored: Mapping[str, Any], absolute: float) -> str | None:
     """What differs between two answers to a row, None if nothing does."""
-    found, stored = _flat(answer), _flat(wanted)
     if found.keys() != stored.keys():
         return f"the model answers {', '.join(found)}, stored is {', '.join(stored) or 'nothing'}"
     for key, value in found.items():
@@ -205,12 +204,12 @@ def _difference(answer: Mapping[str, Any], wanted: Mapping[str, Any], absolute: 
     return None
 
 
-def _flat(answer: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(answer: Mapping[str, Any], parts: Mapping[str, str]) -> dict[str, Any]:
     """{"label": 1, "probabilities": {"0": 0.1}} -> {"label": 1, "the probability of 0": 0.1}."""
     flat: dict[str, Any] = {}
     for key, value in answer.items():
         if isinstance(value, Mapping):
-            flat |= {f"the probability of {name}": probability for name, probability in value.items()}
+            flat |= {f"the {parts.get(key, key)} of {part}": number for part, number in value.items()}
         else:
             flat[key] = value
     return flat

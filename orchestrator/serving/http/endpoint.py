@@ -327,7 +327,7 @@ class Endpoint:
         answered = await self.answering.answer(name, self.hosted[name], request, self._parse_predict)
         version = answered.version
         content = {
-            "predictions": answered.predictions.records(version.model.schema),
+            "predictions": answered.predictions.records(),
             "model": {"name": name, "version": version.version or None},
         }
         return 200, to_json(content), [JSON_TYPE]
@@ -335,7 +335,7 @@ class Endpoint:
     async def _invocations(self, name: str, request: Request) -> Answer:
         request.route = "invocations"
         answered = await self.answering.answer(name, self.hosted[name], request, self._parse_invocation)
-        rows = answered.predictions.flat_records(answered.version.model.schema)
+        rows = answered.predictions.flat_records()
         return 200, to_json({"predictions": rows}), [JSON_TYPE]
 
     async def _infer(self, name: str, wanted: str | None, request: Request) -> Answer:
@@ -352,9 +352,7 @@ class Endpoint:
 
         answered = await self.answering.answer(name, self.hosted[name], request, parse, wanted)
         version, found = answered.version, answered.predictions
-        body, headers = encode_infer(
-            asked[0], version.model.schema, name, version.version, found.labels, found.probabilities, found.values
-        )
+        body, headers = encode_infer(asked[0], name, version.version, found)
         return 200, body, headers
 
     def _parse_predict(self, version: LoadedVersion, body: bytes) -> Parsed:

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from orchestrator.data.columnar import Cell, Columns
-from orchestrator.data.schema import ColumnKind, Label, Schema
+from orchestrator.data.schema import ColumnKind, Schema
 from orchestrator.errors import InvalidValueError, did_you_mean
 from orchestrator.serving.http.asgi import JSON_TYPE, Headers, to_json
 from orchestrator.serving.http.bodies import InvalidRequestError, TooManyRowsError, parse_json
@@ -28,6 +25,7 @@ from orchestrator.serving.http.oip_tensors import (
     to_binary,
     to_data,
 )
+from orchestrator.tasks import AnswerColumn, Predictions
 
 PLATFORM = "orchestrator_bundle"
 HEADER_LENGTH = b"inference-header-content-length"
@@ -83,24 +81,29 @@ def server_metadata() -> dict[str, Any]:
 def model_metadata(schema: Schema, name: str, versions: Sequence[str]) -> dict[str, Any]:
     """`GET /v2/models/NAME`: the tensors that a model takes, one per column, and gives; -1 is the number of rows.
 
-    The labels in the order of `probabilities` are in that tensor's parameters.
+    What the numbers of a tensor are about, such as the classes of `probabilities`, is in its parameters.
     """
     inputs = [{"name": column.name, "datatype": ADVERTISED[column.kind], "shape": [-1]} for column in schema.columns]
-    outputs: list[dict[str, Any]] = [
-        {"name": output, "datatype": datatype, "shape": [-1, *further]}
-        for output, (datatype, further) in output_tensors(schema).items()
+    outputs = [
+        {
+            "name": column.name,
+            "datatype": datatype_of(column),
+            "shape": [-1, *shape_of(column)],
+            **({"parameters": {column.parts_name: list(column.parts)}} if column.parts else {}),
+        }
+        for column in schema.target.task.answers
     ]
-    if schema.target.task.is_classification:
-        outputs[-1]["parameters"] = {"classes": list(schema.target.classes)}
     return {"name": name, "versions": list(versions), "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
 
 
-def output_tensors(schema: Schema) -> dict[str, tuple[str, list[int]]]:
-    """Datatype of each output, and its shape after the rows."""
-    target = schema.target
-    if not target.task.is_classification:
-        return {"value": ("FP64", [])}
-    return {"label": (label_datatype(target.classes), []), "probabilities": ("FP64", [len(target.classes)])}
+def datatype_of(column: AnswerColumn) -> str:
+    """Of an output's tensor."""
+    return label_datatype(column.labels) if column.labels else "FP64"
+
+
+def shape_of(column: AnswerColumn) -> list[int]:
+    """Of an output's tensor, after the rows."""
+    return [len(column.parts)] if column.parts else []
 
 
 def parse_infer(schema: Schema, body: bytes, header_length: int | None, max_rows: int | None) -> InferRequest:
@@ -144,7 +147,7 @@ def parse_infer(schema: Schema, body: bytes, header_length: int | None, max_rows
 
 
 def _requested_outputs(schema: Schema, content: dict[str, Any]) -> tuple[RequestedOutput, ...]:
-    known = output_tensors(schema)
+    known = [column.name for column in schema.target.task.answers]
     binary = _flag(_parameters(content, "the request"), "binary_data_output", False)
     wanted = content.get("outputs")
     if wanted is None:
@@ -163,7 +166,7 @@ def _requested_outputs(schema: Schema, content: dict[str, Any]) -> tuple[Request
         parameters = _parameters(output, f"output '{name}'")
         if "classification" in parameters:
             raise InvalidRequestError(
-                f"output '{name}': the classification extension is not supported; ask for label and probabilities"
+                f"output '{name}': the classification extension is not supported; ask for {' and '.join(known)}"
             )
         found[name] = RequestedOutput(name, _flag(parameters, "binary_data", binary))
     return tuple(found.values()) or tuple(RequestedOutput(name, binary) for name in known)
@@ -256,42 +259,32 @@ def _cells(name: str, tensor: _Tensor, rows: int) -> list[Cell]:
 
 def encode_infer(
     request: InferRequest,
-    schema: Schema,
     name: str,
     version: str | None,
-    labels: list[Label],
-    probabilities: NDArray[np.float64],
-    values: NDArray[np.float64],
+    predictions: Predictions,
 ) -> tuple[bytes, Headers]:
     """The answer to a request.
 
     Args:
         request: says which outputs are wanted, and how.
-        schema: of the model.
         name, version: of the model that has answered; a version of None or "" is left out.
-        labels: one per row; empty for regression.
-        probabilities: float64 [rows, classes]; not looked at for regression.
-        values: float64 [rows] in the target's unit; not looked at for classification.
+        predictions: its answers to the rows.
 
     Returns:
         Body, and the headers that tell what it is, without its length.
     """
-    tensors: dict[str, list[Label] | NDArray[np.float64]] = {
-        "label": labels,
-        "probabilities": probabilities,
-        "value": values,
-    }
-    known = output_tensors(schema)
+    known = {column.name: column for column in predictions.columns}
     outputs: list[dict[str, Any]] = []
     blobs: list[bytes] = []
     for wanted in request.outputs:
-        datatype, further = known[wanted.name]
-        output: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": [request.rows, *further]}
+        column, tensor = known[wanted.name], predictions.values[wanted.name]
+        datatype, shape = datatype_of(column), [request.rows, *shape_of(column)]
+        output: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": shape}
         if wanted.binary:
-            blobs.append(to_binary(datatype, tensors[wanted.name]))
+            blobs.append(to_binary(datatype, tensor))
             output["parameters"] = {"binary_data_size": len(blobs[-1])}
         else:
-            output["data"] = to_data(datatype, tensors[wanted.name])
+            output["data"] = to_data(datatype, tensor)
         outputs.append(output)
     content: dict[str, Any] = {"model_name": name}
     content |= {"model_version": version} if version else {}

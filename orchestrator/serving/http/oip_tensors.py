@@ -12,13 +12,10 @@ from types import NoneType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.data.columnar import Cell
-from orchestrator.data.schema import Label
 from orchestrator.serving.http.bodies import InvalidRequestError
-
-Output = list[Label] | NDArray[np.float64]
+from orchestrator.tasks.predictions import Label, Values
 
 INTEGERS = {
     **{f"INT{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
@@ -149,14 +146,14 @@ def _texts(name: str, binary: memoryview, rows: int) -> list[Cell]:
     return cells
 
 
-def to_data(datatype: str, tensor: Output) -> list[Any]:
+def to_data(datatype: str, tensor: Values) -> list[Any]:
     """An output as the flat list of JSON, row after row."""
     if isinstance(tensor, np.ndarray):
         return tensor.ravel().tolist()
     return [str(label) for label in tensor] if datatype == "BYTES" else list(tensor)
 
 
-def to_binary(datatype: str, tensor: Output) -> bytes:
+def to_binary(datatype: str, tensor: Values) -> bytes:
     """An output as binary data."""
     if datatype != "BYTES":
         return np.asarray(tensor, dtype=FIXED_SIZE[datatype]).tobytes()

@@ -134,9 +134,9 @@ def _model_schemas(model: DescribedModel, key: str) -> dict[str, JsonSchema]:
         f"{key}.Predict": predict_body(row),
         f"{key}.Invocations": invocations_body(row, values),
         f"{key}.Infer": infer_body(model.schema, values),
-        f"{key}.Prediction": prediction_schema(model.schema.target),
-        f"{key}.FlatPrediction": flat_prediction_schema(model.schema.target),
-        f"{key}.InferAnswer": infer_answer(model.schema),
+        f"{key}.Prediction": prediction_schema(model.schema.target.task),
+        f"{key}.FlatPrediction": flat_prediction_schema(model.schema.target.task),
+        f"{key}.InferAnswer": infer_answer(model.schema.target.task),
         **{
             name: value_schema(column, model.categories.get(column.name, ()))
             for column, name in zip(columns, names, strict=True)
@@ -237,4 +237,4 @@ def _about(model: DescribedModel) -> str:
     test = model.metrics.get("test")
     figures = [f"{name} {show_number(value)}" for name, value in test.items()] if isinstance(test, Mapping) else []
     quality = f" On test rows: {', '.join(figures)}." if figures else ""
-    return f"{target.task.value.capitalize()} model of {target.name}{version}.{quality}"
+    return f"{target.task.kind.capitalize()} model of {target.name}{version}.{quality}"

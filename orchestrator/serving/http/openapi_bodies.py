@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from orchestrator.data.answers import LABEL_COLUMN, VALUE_COLUMN
-from orchestrator.data.schema import Column, ColumnKind, Schema, Target
-from orchestrator.serving.http.oip import output_tensors
+from orchestrator.data.schema import Column, ColumnKind, Schema
+from orchestrator.serving.http.oip import datatype_of, shape_of
 from orchestrator.serving.http.oip_tensors import DATATYPES, FLOATS, INTEGERS
 from orchestrator.serving.http.openapi_parts import array, exactly, with_all
 from orchestrator.serving.http.openapi_values import JsonSchema
+from orchestrator.tasks import AnswerColumn, Task
 
 ONE_ROW = "Shown for one row; any number is taken, the same for all columns."
 
@@ -77,7 +77,7 @@ def infer_body(schema: Schema, values: Mapping[str, JsonSchema]) -> JsonSchema:
     output = {
         "type": "object",
         "properties": {
-            "name": {"enum": list(output_tensors(schema))},
+            "name": {"enum": [column.name for column in schema.target.task.answers]},
             "parameters": _parameters({"binary_data": {"type": "boolean"}, "classification": False}),
         },
         "required": ["name"],
@@ -148,41 +148,38 @@ def _tensor_parameters() -> JsonSchema:
     return _parameters({"binary_data_size": False})
 
 
-def prediction_schema(target: Target) -> JsonSchema:
-    """One of the answers of `/predict`: label and probabilities by class, or the value in the target's unit."""
-    if not target.task.is_classification:
-        return exactly({VALUE_COLUMN: {"type": "number"}})
-    shares = {str(label): _share() for label in target.classes}
-    return exactly({LABEL_COLUMN: {"enum": list(target.classes)}, "probabilities": exactly(shares)})
+def prediction_schema(task: Task) -> JsonSchema:
+    """One of the answers of `/predict`: numbers that belong together are an object in the object."""
+    return exactly(
+        {
+            column.name: exactly(dict.fromkeys(column.part_keys, _value(column))) if column.parts else _value(column)
+            for column in task.answers
+        }
+    )
 
 
-def flat_prediction_schema(target: Target) -> JsonSchema:
+def flat_prediction_schema(task: Task) -> JsonSchema:
     """One of the answers of `/invocations`: the same as `/predict`, without an object in the object."""
-    if not target.task.is_classification:
-        return exactly({VALUE_COLUMN: {"type": "number"}})
-    shares = {f"probability_{label}": _share() for label in target.classes}
-    return exactly({LABEL_COLUMN: {"enum": list(target.classes)}, **shares})
+    return exactly({name: _value(column) for column in task.answers for name in column.flat_names})
 
 
-def infer_answer(schema: Schema) -> JsonSchema:
+def infer_answer(task: Task) -> JsonSchema:
     """The answer of `/v2/models/NAME/infer`, or its part before the binary data."""
-    classes = schema.target.classes
-    given = {"enum": list(classes)}
-    labels = {"BYTES": {"enum": [str(label) for label in classes]}, "INT64": given, "BOOL": given}
     integer = {"type": "integer", "minimum": 0}
+    sizes = {column.name: 1 + len(shape_of(column)) for column in task.answers}
     outputs = [
         {
             "type": "object",
             "properties": {
-                "name": {"const": name},
-                "datatype": {"const": datatype},
-                "shape": {**array(integer), "minItems": 1 + len(further), "maxItems": 1 + len(further)},
-                "data": {"type": "array", "items": labels[datatype] if name == LABEL_COLUMN else {"type": "number"}},
+                "name": {"const": column.name},
+                "datatype": {"const": datatype_of(column)},
+                "shape": {**array(integer), "minItems": sizes[column.name], "maxItems": sizes[column.name]},
+                "data": {"type": "array", "items": _infer_value(column)},
                 "parameters": {"type": "object", "properties": {"binary_data_size": integer}},
             },
             "required": ["name", "datatype", "shape"],
         }
-        for name, (datatype, further) in output_tensors(schema).items()
+        for column in task.answers
     ]
     return {
         "type": "object",
@@ -196,5 +193,14 @@ def infer_answer(schema: Schema) -> JsonSchema:
     }
 
 
-def _share() -> JsonSchema:
-    return {"type": "number", "minimum": 0, "maximum": 1}
+def _value(column: AnswerColumn) -> JsonSchema:
+    if column.labels:
+        return {"enum": list(column.labels)}
+    bounds = {} if column.bounds is None else dict(zip(("minimum", "maximum"), column.bounds, strict=True))
+    return {"type": "number", **bounds}
+
+
+def _infer_value(column: AnswerColumn) -> JsonSchema:
+    if not column.labels:
+        return {"type": "number"}
+    return {"enum": [str(label) for label in column.labels] if datatype_of(column) == "BYTES" else list(column.labels)}

@@ -15,7 +15,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.data.answers import Predictions
 from orchestrator.data.columnar import Columns
 from orchestrator.inputs import Inputs
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
@@ -26,6 +25,7 @@ from orchestrator.serving.settings import EndpointSettings
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
 from orchestrator.serving.telemetry.request_log import RequestLog
+from orchestrator.tasks import Predictions
 
 logger = logging.getLogger(__name__)
 # larger bodies are parsed in a thread, so that others are answered meanwhile
@@ -124,9 +124,7 @@ class Answering:
         if hosted.shadow is not None and rows:
             self._mirror(hosted.shadow, body, parse, found, binary=binary)
         if self._log is not None and logged:
-            self._log.write(
-                name, version.version, role, uuid.uuid4().hex, columns, rows, found.to_columns(version.model.schema)
-            )
+            self._log.write(name, version.version, role, uuid.uuid4().hex, columns, rows, found.values)
         return Answered(version, role, found)
 
     async def _read(self, request: Request, held: Share) -> bytes:
@@ -209,8 +207,9 @@ class Answering:
             logger.debug("the shadow failed: %s", error)
             return
         model = shadow.model
-        scale = None if model.schema.target.task.is_classification else model.target_encoder.std or None
-        difference = answers.difference(other, SHADOW_TOLERANCE * (scale or 0.0))
+        task = model.schema.target.task
+        scale = task.scale(model.target_encoder)
+        difference = task.difference(answers, other, SHADOW_TOLERANCE * (scale or 0.0))
         seconds = time.perf_counter() - started
         self._telemetry.mirrored(shadow.name, shadow.version, seconds, rows, difference, scale)
 

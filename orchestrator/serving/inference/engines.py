@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.data.answers import check_outputs
+from orchestrator.bundle.outputs import check_outputs
 from orchestrator.errors import BundleError, ServingError
 from orchestrator.inputs import Inputs, InputSpec
 

@@ -10,7 +10,6 @@ import pandas as pd
 from orchestrator.bundle.content import read_content
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import load_table
-from orchestrator.data.answers import predictions
 from orchestrator.errors import DataError
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later
 from orchestrator.tracking.models import fetch_model
@@ -30,8 +29,8 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
         tracking_uri: MLflow store, or None for MLflow's default.
 
     Returns:
-        One row per row of the data, with its index: `label` and one `probability_<class>` column per class for a
-        classification, `value` for a regression.
+        One row per row of the data, with its index, and the columns of the task: `label` and one
+        `probability_<class>` per class, or `value`.
 
     Raises:
         NoSuchModelError: there is no such model.
@@ -62,4 +61,6 @@ def _quickly(files: dict[str, bytes], frame: pd.DataFrame, path: Path) -> pd.Dat
         return None
     content = read_content(files, path)
     outputs = prepared.network(content.encoder.transform(content.schema, frame))
-    return predictions(content.schema, content.target_encoder, outputs).frame(content.schema, frame.index)
+    answers = content.schema.target.task.predictions(content.target_encoder, outputs)
+    answers.check_finite()
+    return answers.frame(frame.index)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from orchestrator.bundle.content import read_content, specs_of
 from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, read_folder, write_folder
-from orchestrator.data import Schema, TargetEncoder
-from orchestrator.data.answers import Predictions, predictions
+from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
 from orchestrator.errors import BundleError, UnansweredError
 from orchestrator.inputs import Inputs
 from orchestrator.serving.http.bodies import InvalidRequestError
 from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
+from orchestrator.tasks import Predictions, TargetEncoder
 
 PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB
@@ -59,7 +59,7 @@ class PreparedModel:
         Raises:
             InvalidRequestError: an output is not a number, because inputs were too large.
         """
-        answers = predictions(self.schema, self.target_encoder, outputs)
+        answers = self.schema.target.task.predictions(self.target_encoder, outputs)
         try:
             answers.check_finite()
         except UnansweredError as error:

@@ -14,8 +14,8 @@ from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS,
 from orchestrator.serving.telemetry.merging import Snapshot
 
 if TYPE_CHECKING:
-    from orchestrator.data.answers import Difference
     from orchestrator.data.distribution import Distribution
+    from orchestrator.tasks import Difference
 
 MAX_MESSAGE = 500
 # of the target's standard deviation: what a shadow's values may be away before they count as other answers
@@ -134,7 +134,7 @@ class Telemetry:
             seconds: that its answer took.
             rows: that were compared.
             difference: from the answers that were given.
-            scale: standard deviation of a regression's target, None for labels.
+            scale: standard deviation of the target if it is a number, None for labels.
         """
         # whole numbers, see `Histogram.to_json`
         distance = min(difference.total / (scale or 1.0), MAX_DISTANCE * rows)

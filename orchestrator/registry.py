@@ -1,4 +1,4 @@
-"""Finds the class of a searcher or a scheduler: it is alone in the module of its name."""
+"""Finds the class of a task, a searcher or a scheduler: it is alone in the module of its name."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""Kinds of prediction: one file each, and a registry. Knows no data set, Ray or MLflow; torch only in losses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.lazy import lazily
+
+if TYPE_CHECKING:
+    from orchestrator.tasks._base import Task
+    from orchestrator.tasks.metric import Metric
+    from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
+    from orchestrator.tasks.registry import TASKS, describe_metrics, find_task, metric_named, read_target, read_task
+    from orchestrator.tasks.target import RawTarget, Target, TargetEncoder, TargetSummary
+else:
+    __getattr__ = lazily(
+        __name__,
+        _base=["Task"],
+        metric=["Metric"],
+        predictions=["AnswerColumn", "Difference", "Label", "Predictions"],
+        registry=["TASKS", "describe_metrics", "find_task", "metric_named", "read_target", "read_task"],
+        target=["RawTarget", "Target", "TargetEncoder", "TargetSummary"],
+    )
+
+__all__ = [
+    "TASKS",
+    "AnswerColumn",
+    "Difference",
+    "Label",
+    "Metric",
+    "Predictions",
+    "RawTarget",
+    "Target",
+    "TargetEncoder",
+    "TargetSummary",
+    "Task",
+    "describe_metrics",
+    "find_task",
+    "metric_named",
+    "read_target",
+    "read_task",
+]

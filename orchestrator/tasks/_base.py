@@ -1,0 +1,239 @@
+"""`Task`: all that is different between two kinds of prediction. Each file beside this one has one kind.
+
+Code outside of this package calls these methods and never asks which task it has.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.values import Series
+from orchestrator.errors import ConfigError, did_you_mean
+from orchestrator.tasks.metric import Metric
+from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions, Values
+from orchestrator.tasks.target import RawTarget, TargetEncoder, TargetSummary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Task(ABC):
+    """A kind of prediction. Tasks are frozen dataclasses: equal if all that is known of them is.
+
+    Attributes:
+        kind: its name, for users and in files.
+        metrics: that it has, by name, in the order in which they are shown.
+        default_metric: what is optimised unless the user wants another one.
+        sure_metric: one that all rows have, however few there are.
+        unmeasured: why another one may be missing, as a part of a sentence.
+        target_type: dtype of encoded targets.
+        classes: the labels in the order of the network's outputs; empty where numbers are predicted.
+    """
+
+    kind: ClassVar[str]
+    metrics: ClassVar[Mapping[str, Metric]]
+    default_metric: ClassVar[str]
+    sure_metric: ClassVar[str]
+    unmeasured: ClassVar[str]
+    target_type: ClassVar[type[np.generic]]
+    classes: tuple[Label, ...] = ()
+
+    def __str__(self) -> str:
+        return self.kind
+
+    # ---- what is known of it, in files
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON beside the task's kind, the inverse of `from_json`."""
+        return {"classes": list(self.classes)}
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Rebuilds a task.
+
+        Raises:
+            KeyError, TypeError, ValueError: the content was not written by `to_json`.
+        """
+
+    # ---- the column that is predicted
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, raw: RawTarget) -> bool:
+        """Whether a column looks like this task; tasks are asked in the order of their registry."""
+
+    @abstractmethod
+    def found_in(self, raw: RawTarget, *, sampled: bool = False) -> Self:
+        """The task with what only the column says, such as the classes.
+
+        Args:
+            raw: of all rows, or of some of them.
+            sampled: they are some of many, so that what more rows may mend is no error yet.
+
+        Raises:
+            DataError, UsageError: the column cannot be the target of this task.
+        """
+
+    def settled(self, origin: str, target: str, summary: TargetSummary, rows: int, *, asked: bool) -> Task:
+        """After a pass over all rows: the task that `found_in` has found in a sample of them, with what that missed.
+
+        Args:
+            origin: of the data, with which the sentence of an error begins.
+            target: name of the column.
+            summary: of all rows.
+            rows: that have a target.
+            asked: whether the user has asked for this very task.
+
+        Raises:
+            DataError, UsageError: see `found_in`.
+        """
+        del origin, target, summary, rows, asked
+        return self
+
+    @abstractmethod
+    def summarise(self, rows: Series, training: Series) -> TargetSummary:
+        """Sums up target cells: of all rows that have one, and of the training rows among them."""
+
+    @abstractmethod
+    def content_of(self, series: Series) -> bytes:
+        """The values of target cells, however they were written: what the digest of a data set is made of."""
+
+    def strata(self, series: Series) -> NDArray[np.int64] | None:
+        """Groups of rows of which each part of the data gets its share, int64 [rows]; None for none."""
+        del series
+        return None
+
+    def notes(self, strata: NDArray[np.int64] | None) -> tuple[str, ...]:
+        """What the user should know about these groups, as sentences."""
+        del strata
+        return ()
+
+    # ---- from cells to numbers
+
+    def fit(self, training: Series) -> TargetEncoder:
+        """Fits on the target cells of training rows."""
+        del training
+        return TargetEncoder()
+
+    def fit_summary(self, summary: TargetSummary) -> TargetEncoder:
+        """The same as `fit`, from a summary."""
+        del summary
+        return TargetEncoder()
+
+    @abstractmethod
+    def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.int64] | NDArray[np.float32]:
+        """Target cells as numbers: `target_type` [rows].
+
+        Raises:
+            InvalidValueError, KeyError: a cell is none of the target's values.
+        """
+
+    # ---- training
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """How many numbers a network computes for a row."""
+
+    @abstractmethod
+    def loss(self) -> Loss:
+        """loss(outputs [rows, outputs], encoded target [rows]) -> the sum over the rows, float32 scalar."""
+
+    @abstractmethod
+    def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+        """All metrics that these rows have.
+
+        Args:
+            encoder: of the target.
+            outputs: of a network, float32 [rows, outputs].
+            target: encoded, [rows].
+        """
+
+    @abstractmethod
+    def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
+        """What a network computes that always answers the same, as well as it can: float32 [outputs].
+
+        Args:
+            target: encoded targets of some rows, to see how often each occurs.
+        """
+
+    @abstractmethod
+    def average(self, outputs: Tensor) -> Tensor:
+        """The outputs of which the answers are the mean of the answers of several networks.
+
+        Args:
+            outputs: float32 [networks, rows, outputs].
+
+        Returns:
+            float32 [rows, outputs].
+        """
+
+    def find_metric(self, name: str | None = None) -> Metric:
+        """The metric of that name, or the default.
+
+        Raises:
+            ConfigError: the task has no such metric.
+        """
+        wanted = name or self.default_metric
+        if wanted not in self.metrics:
+            known = ", ".join(self.metrics)
+            hint = did_you_mean(wanted, self.metrics)
+            raise ConfigError(f"a {self.kind} task has no metric '{wanted}' (it has: {known}){hint}")
+        return self.metrics[wanted]
+
+    # ---- answers
+
+    @property
+    @abstractmethod
+    def answers(self) -> tuple[AnswerColumn, ...]:
+        """What is said about each row; the first column is the answer in short."""
+
+    @abstractmethod
+    def predictions(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
+        """What a network's outputs, float32 [rows, outputs], say about the rows."""
+
+    @abstractmethod
+    def difference(self, answers: Predictions, other: Predictions, tolerance: float = 0.0) -> Difference:
+        """How far another model's answers are from these.
+
+        Args:
+            answers: to some rows.
+            other: to the same rows.
+            tolerance: numbers that are not further away than this count as the same.
+
+        Returns:
+            See there. Answers of another form differ in every row, by 1.
+        """
+
+    def scale(self, encoder: TargetEncoder) -> float | None:
+        """The target's standard deviation, which is the unit of `difference`; None for labels and probabilities."""
+        del encoder
+        return None
+
+    def changes(self, before: Task) -> Iterator[str]:
+        """What those notice who read the answers of another version's task, as parts of a sentence."""
+        if self.kind != before.kind:
+            yield f"the task is {self.kind}, was {before.kind}"
+
+    @property
+    def title(self) -> str:
+        """The task in words, with what was found in the data."""
+        return self.kind
+
+
+def shapes_differ(answers: Predictions, other: Predictions) -> bool:
+    """Whether two models give answers of different forms."""
+    one, another = ([_shape(values) for values in found.values.values()] for found in (answers, other))
+    return one != another
+
+
+def _shape(values: Values) -> tuple[int, ...]:
+    return (len(values),) if isinstance(values, list) else values.shape

@@ -1,0 +1,247 @@
+"""What tasks share that predict one label of several."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.values import Series, category_content, category_key, category_keys
+from orchestrator.errors import DataError
+from orchestrator.tasks._base import Task, shapes_differ
+from orchestrator.tasks.metric import Metric, by_name
+from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
+from orchestrator.tasks.target import RawTarget, TargetEncoder, TargetSummary
+
+MAX_CLASSES = 1000
+MAX_INTEGER_CLASSES = 20
+# fewer rows than this do not show that almost every row has a class of its own
+MIN_IDENTIFIER_ROWS = 20
+MIN_CLASS_ROWS = 3
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """One label of several.
+
+    Attributes:
+        classes: the labels in the order of the network's outputs; empty before a column was seen.
+    """
+
+    metrics: ClassVar[Mapping[str, Metric]] = by_name(
+        Metric("accuracy", maximize=True),
+        Metric("balanced_accuracy", maximize=True),
+        Metric("f1", maximize=True),
+        Metric("roc_auc", maximize=True),
+        Metric("log_loss", maximize=False),
+    )
+    sure_metric: ClassVar[str] = "accuracy"
+    unmeasured: ClassVar[str] = "the validation part has only one class"
+    target_type: ClassVar[type[np.generic]] = np.int64
+    most_classes: ClassVar[int] = MAX_CLASSES
+
+    classes: tuple[Label, ...] = ()
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """See `Task`."""
+        classes = tuple(content["classes"])
+        kinds = set(map(type, classes))
+        distinct = len(set(map(str, classes))) == len(classes)
+        if len(kinds) != 1 or not kinds <= {str, int, bool} or not distinct or not cls.takes(len(classes)):
+            raise ValueError("its classes are not those of its task")
+        return cls(classes)
+
+    @classmethod
+    def takes(cls, count: int) -> bool:
+        """Whether the task can have so many classes."""
+        return count > 1
+
+    def found_in(self, raw: RawTarget, *, sampled: bool = False) -> Self:
+        """See `Task`."""
+        present = list(raw.counts)
+        # more rows have no fewer classes
+        if not sampled or len(present) > self.most_classes:
+            self.check(raw.origin, raw.name, present, raw.rows)
+        return type(self)(sorted_labels(present, truth_values=raw.has_truth_values))
+
+    def settled(self, origin: str, target: str, summary: TargetSummary, rows: int, *, asked: bool) -> Task:
+        """See `Task`."""
+        labels = sorted(summary.labels)
+        if not asked and len(labels) > MAX_INTEGER_CLASSES and all(isinstance(label, int) for label in self.classes):
+            raise DataError(
+                f"{origin}: the target column '{target}' looked like classes in a sample, but has "
+                f"{len(labels)} different numbers; say --task regression or --task multiclass"
+            )
+        self.check(origin, target, labels, rows)
+        # (0, 1) == (False, True) in Python
+        truth_values = all(isinstance(label, bool) for label in self.classes) and set(labels) <= {"false", "true"}
+        return type(self)(sorted_labels(labels, truth_values=truth_values))
+
+    def check(self, origin: str, target: str, present: list[str], rows: int) -> None:
+        """Raises DataError, or UsageError, if the labels (keys) cannot be classes of the task."""
+        if len(present) == 1:
+            raise DataError(
+                f"{origin}: the target column '{target}' has only one class ({present[0]}); there is nothing to learn"
+            )
+        if len(present) > MAX_CLASSES or (len(present) > MIN_IDENTIFIER_ROWS and len(present) > rows / 2):
+            raise DataError(
+                f"{origin}: the target column '{target}' has {len(present)} different values in {rows} rows, "
+                "too many to be classes; is it the right column?"
+            )
+
+    def summarise(self, rows: Series, training: Series) -> TargetSummary:
+        """See `Task`."""
+        del training
+        return TargetSummary(frozenset(key for key in category_keys(rows)[1] if key is not None))
+
+    def content_of(self, series: Series) -> bytes:
+        """See `Task`."""
+        return category_content(series)
+
+    def strata(self, series: Series) -> NDArray[np.int64] | None:
+        """See `Task`: the classes."""
+        return self.encode(TargetEncoder(), series)
+
+    def notes(self, strata: NDArray[np.int64] | None) -> tuple[str, ...]:
+        """See `Task`."""
+        if strata is None:
+            return ()
+        counts = np.bincount(strata, minlength=len(self.classes))
+        rare = [str(label) for label, count in zip(self.classes, counts, strict=True) if count < MIN_CLASS_ROWS]
+        if not rare:
+            return ()
+        return (f"fewer than 3 rows for class {', '.join(rare[:SHOWN])}: such rows are used for training only",)
+
+    def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.int64]:
+        """See `Task`: the position of each label among the classes."""
+        del encoder
+        codes, keys = category_keys(series)
+        table = {category_key(label): code for code, label in enumerate(self.classes)}
+        return np.array([table[key] for key in keys], dtype=np.int64)[codes]
+
+    @abstractmethod
+    def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What the outputs, float32 [rows, outputs], say about classes: float64 [rows, classes], rows summing to 1."""
+
+    def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+        """See `Task`."""
+        del encoder
+        return classification_metrics(target.astype(np.int64), self.probabilities(outputs))
+
+    def log_shares(self, target: NDArray[Any]) -> NDArray[np.float64]:
+        """The logarithm of the share of each class among encoded targets, float64 [classes]."""
+        # no share is nothing, which would be infinitely wrong once
+        counts = np.bincount(target.astype(np.int64), minlength=len(self.classes)) + 1.0
+        shares: NDArray[np.float64] = np.log(counts / counts.sum())
+        return shares
+
+    @cached_property
+    def answers(self) -> tuple[AnswerColumn, ...]:
+        """See `Task`."""
+        return (
+            AnswerColumn(name="label", labels=self.classes),
+            AnswerColumn(
+                name="probabilities",
+                parts=self.classes,
+                parts_name="classes",
+                part_name="probability",
+                bounds=(0, 1),
+            ),
+        )
+
+    def predictions(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
+        """See `Task`."""
+        del encoder
+        shares, classes = self.probabilities(outputs), self.classes
+        labels = [classes[code] for code in shares.argmax(axis=1)]
+        return Predictions(self.answers, {"label": labels, "probabilities": shares})
+
+    def difference(self, answers: Predictions, other: Predictions, tolerance: float = 0.0) -> Difference:
+        """See `Task`: rows with another label, and how far probabilities are apart."""
+        del tolerance
+        if shapes_differ(answers, other):
+            return Difference(len(answers), float(len(answers)), 1.0)
+        mine, theirs = (np.asarray(found.values["probabilities"]) for found in (answers, other))
+        distances = np.abs(mine - theirs).max(axis=1, initial=0.0)
+        labels = zip(answers.values["label"], other.values["label"], strict=True)
+        changed = sum(one != another for one, another in labels)
+        return Difference(changed, float(distances.sum()), float(distances.max(initial=0.0)))
+
+    def changes(self, before: Task) -> Iterator[str]:
+        """See `Task`."""
+        yield from super().changes(before)
+        if self.kind == before.kind and _typed(self.classes) != _typed(before.classes):
+            yield f"the classes are {_listed(self.classes)}, were {_listed(before.classes)}"
+
+
+def sorted_labels(present: list[str], *, truth_values: bool) -> tuple[Label, ...]:
+    """The labels of a target in the order of the network's outputs, from their keys."""
+    if truth_values:
+        return (False, True)
+    # a code such as 007 is a name: only what survives the round trip is a number
+    if all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", key) for key in present):
+        return tuple(sorted(int(key) for key in present))
+    return tuple(sorted(present))
+
+
+def classification_metrics(target: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
+    """All classification metrics.
+
+    f1 is that of the positive class (class 1) for two classes, else the macro average. roc_auc is one-vs-rest,
+    macro-averaged over the classes that occur; it is left out when only one class occurs.
+
+    Args:
+        target: [rows], class numbers.
+        probabilities: [rows, classes], each row summing to 1.
+    """
+    import sklearn
+    from sklearn import metrics
+
+    classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
+        values = {
+            "accuracy": metrics.accuracy_score(target, predicted),
+            "balanced_accuracy": _balanced_accuracy(target, predicted, classes),
+            "f1": metrics.f1_score(
+                target,
+                predicted,
+                labels=range(classes),
+                average="binary" if classes == 2 else "macro",  # noqa: PLR2004
+                zero_division=0.0,
+            ),
+            "log_loss": metrics.log_loss(target, probabilities, labels=range(classes)),
+        }
+        present = np.unique(target)
+        if len(present) > 1:
+            if classes == 2:  # noqa: PLR2004
+                values["roc_auc"] = metrics.roc_auc_score(target, probabilities[:, 1])
+            else:
+                areas = [metrics.roc_auc_score(target == label, probabilities[:, label]) for label in present]
+                values["roc_auc"] = np.mean(areas)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _balanced_accuracy(target: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> float:
+    # scikit-learn warns about each predicted class that does not occur; the value is the same
+    occurring = np.bincount(target, minlength=classes)
+    hits = np.bincount(target[target == predicted], minlength=classes)
+    return float((hits[occurring > 0] / occurring[occurring > 0]).mean())
+
+
+def _typed(classes: tuple[Label, ...]) -> list[tuple[type, Label]]:
+    # 1 and True are equal, and are other JSON; the order is that of the probabilities
+    return [(type(label), label) for label in classes]
+
+
+def _listed(classes: tuple[Label, ...]) -> str:
+    shown = ", ".join(map(repr, classes[:SHOWN]))
+    return f"{shown} and {len(classes) - SHOWN} more" if len(classes) > SHOWN else shown

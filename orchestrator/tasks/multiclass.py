@@ -1,0 +1,67 @@
+"""One label of several: the network computes a logit for each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.tasks._classification import MAX_INTEGER_CLASSES, Classification
+from orchestrator.tasks.target import RawTarget
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from orchestrator.tasks._base import Loss
+
+ROWS_PER_CLASS = 5
+
+
+@dataclass(frozen=True)
+class Multiclass(Classification):
+    """One label of several."""
+
+    kind: ClassVar[str] = "multiclass"
+    default_metric: ClassVar[str] = "log_loss"
+
+    @classmethod
+    def recognises(cls, raw: RawTarget) -> bool:
+        """See `Task`: all that is not numbers, and whole numbers if there are few."""
+        if raw.number_error is not None or raw.has_truth_values:
+            return True
+        integers = all(key.lstrip("+-").isdigit() for key in raw.counts)
+        return integers and len(raw.counts) <= MAX_INTEGER_CLASSES and raw.rows >= ROWS_PER_CLASS * len(raw.counts)
+
+    @property
+    def outputs(self) -> int:
+        """See `Task`."""
+        return len(self.classes)
+
+    @property
+    def title(self) -> str:
+        """See `Task`."""
+        return f"multiclass of {len(self.classes)} classes"
+
+    def loss(self) -> Loss:
+        """See `Task`: cross-entropy."""
+        from torch.nn import functional as F
+
+        return lambda outputs, target: F.cross_entropy(outputs.float(), target, reduction="sum")
+
+    def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Classification`."""
+        logits = outputs.astype(np.float64)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        normalised: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return normalised
+
+    def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Task`: the shares of the classes."""
+        return self.log_shares(target).astype(np.float32)
+
+    def average(self, outputs: Tensor) -> Tensor:
+        """See `Task`: the logarithm of the mean probabilities."""
+        return outputs.log_softmax(-1).logsumexp(0) - math.log(len(outputs))

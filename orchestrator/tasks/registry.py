@@ -1,0 +1,108 @@
+"""Which tasks there are, and which one a column or a user asks for. Their names are in `orchestrator.choices`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.choices import TaskName, names_of
+from orchestrator.errors import ConfigError, DataError, did_you_mean
+from orchestrator.registry import class_of
+
+if TYPE_CHECKING:
+    from orchestrator.tasks._base import Task
+    from orchestrator.tasks.metric import Metric
+    from orchestrator.tasks.target import RawTarget, Target
+
+TASKS = names_of(TaskName)
+STRAY_TEXT_SHARE = 0.9
+MANY_VALUES = 2
+
+
+def task_class(kind: str) -> type[Task]:
+    """The task of that kind.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from orchestrator.tasks._base import Task
+
+    return class_of(kind, TASKS, __package__ or "", Task)  # type: ignore[type-abstract]
+
+
+def read_task(wish: str | Task | None) -> Task | None:
+    """The task that a user asks for, by name or as it is; None to find out from the data.
+
+    Raises:
+        ConfigError: there is no such task.
+    """
+    return task_class(wish)() if isinstance(wish, str) else wish
+
+
+def read_target(content: Mapping[str, Any]) -> Target:
+    """The inverse of `Target.to_json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the content was not written by it.
+    """
+    from orchestrator.tasks.target import Target
+
+    if content["task"] not in TASKS:
+        raise ValueError(f"there is no task {str(content['task'])[:20]!r}")
+
+    return Target(str(content["name"]), task_class(content["task"]).from_json(content))
+
+
+def find_task(raw: RawTarget, wish: str | Task | None = None, *, sampled: bool = False) -> Task:
+    """The task of a target column, with what the column says about it.
+
+    Args:
+        raw: the column.
+        wish: the task that the user asks for, by name or as it is; None to find out.
+        sampled: its rows are some of many, so that what more rows may mend is no error yet.
+
+    Raises:
+        ConfigError: there is no such task.
+        DataError, UsageError: no value at all, one class only, too many classes, or text where numbers are needed.
+    """
+    if not raw.counts:
+        raise DataError(f"{raw.origin}: the target column '{raw.name}' is empty")
+    if raw.number_error is not None and "infinite" in str(raw.number_error):
+        raise DataError(f"{raw.origin}: {raw.number_error}")
+    task = read_task(wish)
+    if task is None:
+        _check_stray_text(raw)
+        task = next(kind for kind in map(task_class, TASKS) if kind.recognises(raw))()
+    return task.found_in(raw, sampled=sampled)
+
+
+def _check_stray_text(raw: RawTarget) -> None:
+    """A target of numbers with a few words in it is a mistake in the file rather than a set of classes."""
+    from orchestrator.columns.values import count_numbers
+
+    many = len(raw.counts) + (not raw.known.all()) > MANY_VALUES
+    if raw.number_error is not None and many and count_numbers(raw.counts) >= STRAY_TEXT_SHARE * raw.rows:
+        raise DataError(
+            f"{raw.origin}: the target looks like numbers, but {raw.number_error}; mend or empty such cells, "
+            "or say --task multiclass if the numbers are names of classes"
+        )
+
+
+def metric_named(name: str) -> Metric:
+    """The metric of that name, whatever task has it.
+
+    Raises:
+        ConfigError: no task has such a metric.
+    """
+    known = {name: metric for kind in TASKS for name, metric in task_class(kind).metrics.items()}
+    if name not in known:
+        raise ConfigError(f"there is no metric '{name}' (known: {', '.join(known)}){did_you_mean(name, known)}")
+    return known[name]
+
+
+def describe_metrics() -> str:
+    """All metrics, and which one each task optimises by default, for the help of a command."""
+    tasks = [task_class(kind) for kind in TASKS]
+    lists = dict.fromkeys(", ".join(task.metrics) for task in tasks)
+    defaults = ", ".join(f"{task.default_metric} ({task.kind})" for task in tasks)
+    return f"{'; '.join(lists)}. Default: {defaults}."

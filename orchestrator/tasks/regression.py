@@ -1,0 +1,85 @@
+"""A number: the network computes its mean, standardised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.tasks._numbers import NumberTask
+from orchestrator.tasks.metric import Metric, by_name
+from orchestrator.tasks.predictions import AnswerColumn, Predictions
+from orchestrator.tasks.target import RawTarget, TargetEncoder
+
+if TYPE_CHECKING:
+    from orchestrator.tasks._base import Loss
+
+
+@dataclass(frozen=True)
+class Regression(NumberTask):
+    """A number."""
+
+    kind: ClassVar[str] = "regression"
+    metrics: ClassVar[Mapping[str, Metric]] = by_name(
+        Metric("rmse", maximize=False, in_target_unit=True),
+        Metric("mae", maximize=False, in_target_unit=True),
+        Metric("r2", maximize=True),
+    )
+    default_metric: ClassVar[str] = "rmse"
+    sure_metric: ClassVar[str] = "rmse"
+
+    @classmethod
+    def recognises(cls, raw: RawTarget) -> bool:
+        """See `Task`."""
+        return raw.number_error is None
+
+    @property
+    def outputs(self) -> int:
+        """See `Task`."""
+        return 1
+
+    def loss(self) -> Loss:
+        """See `Task`: squared error of the standardised target."""
+        from torch.nn import functional as F
+
+        return lambda outputs, target: F.mse_loss(outputs[:, 0].float(), target, reduction="sum")
+
+    def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+        """See `Task`."""
+        return regression_metrics(self.decode(encoder, target), self.decode(encoder, outputs[:, 0]))
+
+    def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Task`: the mean of the training rows."""
+        del target
+        return np.zeros(1, np.float32)
+
+    @cached_property
+    def answers(self) -> tuple[AnswerColumn, ...]:
+        """See `Task`."""
+        return (AnswerColumn(name="value"),)
+
+    def predictions(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
+        """See `Task`."""
+        return Predictions(self.answers, {"value": self.decode(encoder, outputs[:, 0])})
+
+
+def regression_metrics(target: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    """All regression metrics, in the target's own unit (r2 without one); r2 needs two rows.
+
+    Args:
+        target: [rows].
+        predicted: [rows].
+    """
+    from sklearn import metrics
+
+    values = {
+        "rmse": metrics.root_mean_squared_error(target, predicted),
+        "mae": metrics.mean_absolute_error(target, predicted),
+    }
+    if len(target) > 1:
+        values["r2"] = metrics.r2_score(target, predicted)
+    return {name: float(value) for name, value in values.items()}

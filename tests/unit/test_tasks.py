@@ -1,0 +1,163 @@
+"""What holds for every kind of prediction: what it says about itself agrees, and averages are averages of answers."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from orchestrator.choices import TaskName, names_of
+from orchestrator.errors import ConfigError
+from orchestrator.tasks import RawTarget, Target, TargetEncoder, describe_metrics, find_task, metric_named, read_target
+from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.regression import Regression
+
+TASKS = [Binary(("no", "yes")), Multiclass((1, 2, 7)), Regression()]
+ENCODER = TargetEncoder(10.0, 4.0)
+every_task = pytest.mark.parametrize("task", TASKS, ids=str)
+
+
+def outputs_of(task, rows, *more):
+    return hnp.arrays(np.float32, (*more, rows, task.outputs), elements=st.floats(-30, 30, width=32))
+
+
+def targets_of(task, rows, seed=0):
+    random = np.random.default_rng(seed)
+    values = random.choice(task.classes, rows) if task.classes else random.normal(10, 4, rows)
+    return pd.Series(values, name="y")
+
+
+def test_all_tasks_are_tested():
+    assert sorted(task.kind for task in TASKS) == sorted(names_of(TaskName))
+    assert all(task.kind in describe_metrics() for task in TASKS)
+
+
+@every_task
+def test_a_task_survives_its_json(task):
+    target = Target("y", task)
+    assert read_target(target.to_json()) == target
+    with pytest.raises(ValueError, match="classes"):
+        read_target({**target.to_json(), "classes": ["only one"]})
+
+
+@every_task
+def test_a_column_of_its_values_is_found_and_encoded(task):
+    series = targets_of(task, 60)
+    found = find_task(RawTarget("file", series), task.kind)
+    assert (found.kind, found.classes) == (task.kind, task.classes)
+    encoder = found.fit(series)
+    encoded = found.encode(encoder, series)
+    assert encoded.dtype == found.target_type
+    assert encoded.shape == (60,)
+    again = found.fit_summary(found.summarise(series, series))
+    assert (again.mean, again.std) == pytest.approx((encoder.mean, encoder.std))
+
+
+@every_task
+@given(st.data())
+def test_answers_are_what_the_task_says_that_they_are(task, data):
+    predictions = task.predictions(ENCODER, data.draw(outputs_of(task, 3)))
+    assert predictions.columns == task.answers
+    frame, records, flat = predictions.frame(), predictions.records(), predictions.flat_records()
+    names = [name for column in task.answers for name in column.flat_names]
+    assert list(frame) == names == list(flat[0])
+    assert list(records[0]) == [column.name for column in task.answers]
+    assert frame.to_dict("records") == flat
+    predictions.check_finite()
+    for column in task.answers:
+        values = predictions.values[column.name]
+        assert len(values) == 3
+        if column.parts:
+            assert values.shape == (3, len(column.parts))
+            assert list(records[0][column.name]) == list(map(str, column.parts))
+        if column.labels:
+            assert set(values) <= set(column.labels)
+        if column.bounds:
+            assert column.bounds[0] <= values.min() <= values.max() <= column.bounds[1]
+
+
+@every_task
+@given(st.data())
+def test_averaged_outputs_answer_the_mean_of_the_answers(task, data):
+    outputs = data.draw(outputs_of(task, 2, 3))
+    mean = task.predictions(ENCODER, task.average(torch.from_numpy(outputs)).numpy())
+    each = [task.predictions(ENCODER, found) for found in outputs]
+    for column in task.answers:
+        if not column.labels:
+            wanted = np.mean([found.values[column.name] for found in each], axis=0)
+            assert mean.values[column.name] == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+
+
+@every_task
+def test_its_metrics_can_be_computed_and_improve_with_its_loss(task):
+    series = targets_of(task, 200)
+    encoder = task.fit(series)
+    target = task.encode(encoder, series)
+    assert task.find_metric().name == task.default_metric
+    assert task.sure_metric in task.evaluate(encoder, np.zeros((1, task.outputs), np.float32), target[:1])
+    outputs = torch.zeros(200, task.outputs, requires_grad=True)
+    loss = task.loss()
+    start = loss(outputs, torch.from_numpy(target))
+    optimizer = torch.optim.Adam([outputs], lr=0.1)
+    for _ in range(30):
+        optimizer.zero_grad()
+        value = loss(outputs, torch.from_numpy(target))
+        value.backward()
+        optimizer.step()
+    assert value < start
+    before, after = (
+        task.evaluate(encoder, found, target)
+        for found in (np.zeros((200, task.outputs), np.float32), outputs.detach().numpy())
+    )
+    assert list(after) and set(after) == set(task.metrics)
+    assert all(metric_named(name) == metric for name, metric in task.metrics.items())
+    assert task.find_metric().better(after[task.default_metric], before[task.default_metric])
+
+
+@every_task
+def test_a_constant_answer_is_better_than_a_random_one(task):
+    series = targets_of(task, 200)
+    encoder = task.fit(series)
+    target = task.encode(encoder, series)
+    constant = np.repeat(task.constant_outputs(target)[None], 200, axis=0)
+    random = np.random.default_rng(0).normal(0, 3, constant.shape).astype(np.float32)
+    loss = task.loss()
+    assert loss(torch.from_numpy(constant), torch.from_numpy(target)) < loss(
+        torch.from_numpy(random), torch.from_numpy(target)
+    )
+
+
+@every_task
+def test_answers_differ_by_nothing_from_themselves_and_from_others_in_every_row(task):
+    random = np.random.default_rng(0)
+    answers = task.predictions(ENCODER, random.normal(0, 1, (4, task.outputs)).astype(np.float32))
+    same = task.difference(answers, answers)
+    assert (same.rows, same.total, same.largest) == (0, 0.0, 0.0)
+    other = Multiclass(("a", "b", "c", "d")).predictions(ENCODER, np.zeros((4, 4), np.float32))
+    apart = task.difference(answers, other)
+    assert (apart.rows, apart.total, apart.largest) == (4, 4.0, 1.0)
+    assert list(task.changes(task)) == []
+    assert list(task.changes(Binary(("x", "y")))) != []
+
+
+def test_a_task_that_is_not_known_is_a_sentence():
+    raw = RawTarget("file", targets_of(Regression(), 20))
+    with pytest.raises(ConfigError, match=r"there is no task 'regresion'.*did you mean regression"):
+        find_task(raw, "regresion")
+
+
+def test_choices_of_tasks_are_known_without_numpy_and_their_columns_without_torch():
+    light = "import orchestrator.tasks, orchestrator.choices, sys; assert 'numpy' not in sys.modules"
+    reading = (
+        "from orchestrator.tasks import RawTarget, find_task; import pandas, sys; "
+        "find_task(RawTarget('file', pd := pandas.Series([1.5, 2.5, 3.5], name='y'))).answers; "
+        "assert not {'torch', 'ray', 'mlflow', 'sklearn'} & set(sys.modules)"
+    )
+    for code in (light, reading):
+        subprocess.run([sys.executable, "-c", code], check=True)
