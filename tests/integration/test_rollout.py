@@ -697,13 +697,13 @@ def test_an_endpoint_follows_aliases_that_are_moved(registry, tmp_path):
     assert applied == []
     rollout.set_canary(registry.client, name, "2", 30)
     models.follow(applied.append)
-    assert model.serving() == {"champion": "1", "canary": "2", "shadow": None, "weight": 30}
-    assert Path(applied[-1][name]["canary"]["folder"]).is_dir()
+    assert model.serving().to_json() == {"champion": "1", "canary": "2", "shadow": None, "weight": 30}
+    assert applied[-1][name].canary.folder.is_dir()
     rollout.promote(registry.client, name, "2")
     models.follow(applied.append)
-    assert model.serving() == {"champion": "2", "canary": None, "shadow": None, "weight": 0}
+    assert model.serving().to_json() == {"champion": "2", "canary": None, "shadow": None, "weight": 0}
     # what was the canary is not fetched again
-    assert applied[1][name]["champion"] == applied[0][name]["canary"]
+    assert applied[1][name].champion == applied[0][name].canary
     assert model.problem is None
 
 
@@ -719,7 +719,7 @@ def test_an_endpoint_keeps_its_champion_when_the_registry_has_none_or_a_broken_o
     registry.client.delete_registered_model(name)
     models.follow(applied.append)
     assert "the registry cannot be asked" in model.problem
-    assert model.serving()["champion"] == "1"
+    assert model.serving().champion == "1"
     assert applied == []
 
 
@@ -743,10 +743,10 @@ def test_what_ends_the_look_at_one_model_keeps_no_other_from_its_version(registr
     monkeypatch.setattr(registry_watcher, "prepare", full_at_the_second)
     with pytest.raises(OSError, match="No space"):
         models.follow(applied.append)
-    assert applied[-1][name]["champion"]["version"] == model.serving()["champion"] == "2"
-    assert applied[-1][other]["champion"]["version"] == second.serving()["champion"] == "1"
+    assert applied[-1][name].champion.version == model.serving().champion == "2"
+    assert applied[-1][other].champion.version == second.serving().champion == "1"
     models.follow(applied.append)
-    assert applied[-1][other]["champion"]["version"] == "2"
+    assert applied[-1][other].champion.version == "2"
 
 
 def test_a_version_whose_files_were_away_is_served_when_they_are_back(registry, tmp_path, monkeypatch):
@@ -759,11 +759,11 @@ def test_a_version_whose_files_were_away_is_served_when_they_are_back(registry, 
     away.rename(files)
     # not every two seconds
     models.follow(applied.append)
-    assert (model.serving()["champion"], applied) == ("1", [])
+    assert (model.serving().champion, applied) == ("1", [])
     later = time.monotonic() + registry_watcher.FIRST_PAUSE
     monkeypatch.setattr(registry_watcher, "time", SimpleNamespace(monotonic=lambda: later))
     models.follow(applied.append)
-    assert (model.serving()["champion"], model.problem, model.refused) == ("2", None, {})
+    assert (model.serving().champion, model.problem, model.refused) == ("2", None, {})
 
 
 def test_an_endpoint_follows_a_model_that_was_deleted_and_made_again(registry, others, tmp_path):
@@ -795,19 +795,19 @@ def test_an_endpoint_keeps_what_it_has_until_a_breaking_version_is_accepted(regi
     registry.client.set_registered_model_tag(name, "orchestrator.canary_weight", "50")
     for _ in range(2):
         models.follow(applied.append)
-        assert model.serving() == {"champion": "1", "canary": None, "shadow": None, "weight": 0}
+        assert model.serving().to_json() == {"champion": "1", "canary": None, "shadow": None, "weight": 0}
     assert applied == []
     assert "version 2 is not served as champion: it breaks what callers of version 1 rely on" in model.problem
     assert f"`orchestrator promote {name} 2 --breaking`" in model.problem
     assert f"`orchestrator promote {name} --shadow 3 --breaking`" in model.problem
-    assert models.served()[name]["unserved"] == {"champion": "2", "canary": "3", "shadow": "3"}
+    assert models.served()[name].unserved == {"champion": "2", "canary": "3", "shadow": "3"}
     text = render(empty(), models.served(), 1).decode()
     assert f'orchestrator_version_not_served{{model="{name}",role="champion",version="2"}} 1.0' in text
     assert run(registry, "promote", name, 2, "--breaking").exit_code == 0
     models.follow(applied.append)
     # the canary and the shadow fit the new champion
-    assert model.serving() == {"champion": "2", "canary": "3", "shadow": "3", "weight": 50}
-    assert (model.problem, models.served()[name]["unserved"]) == (None, {})
+    assert model.serving().to_json() == {"champion": "2", "canary": "3", "shadow": "3", "weight": 50}
+    assert (model.problem, models.served()[name].unserved) == (None, {})
 
 
 def test_an_endpoint_that_missed_a_breaking_version_follows_to_its_successors_but_not_back(registry, others, tmp_path):
@@ -817,10 +817,10 @@ def test_an_endpoint_that_missed_a_breaking_version_follows_to_its_successors_bu
     orchestrator.promote(name, "2", tracking_uri=registry.uri, force=True, breaking=True)
     orchestrator.promote(name, "3", tracking_uri=registry.uri)
     models.follow(applied.append)
-    assert (model.serving()["champion"], model.problem) == ("3", None)
+    assert (model.serving().champion, model.problem) == ("3", None)
     registry.client.set_registered_model_alias(name, "champion", "1")
     models.follow(applied.append)
-    assert model.serving()["champion"] == "3"
+    assert model.serving().champion == "3"
     assert "version 1 is not served as champion: it breaks" in model.problem
     orchestrator.canary(name, "2", tracking_uri=registry.uri, breaking=True)
     assert read_rollout(registry.client, name).breaking == {"champion": "3", "canary": "2"}

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote, unquote
 
@@ -37,6 +38,7 @@ from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.inference.batching import Batcher
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
 from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.messages import AssignedModel, AssignedVersion
 from orchestrator.serving.settings import EndpointSettings, RequestLimits
 
 OK, INVALID = 200, 422
@@ -78,10 +80,9 @@ class Client:
 def configuration(folders, name="mixed", weight=0, **roles):
     """Of one model: role -> version, which names a folder."""
     entries = {
-        role: {"version": version, "folder": str(folders[version]), "key": str(folders[version])}
-        for role, version in roles.items()
+        role: AssignedVersion(version, str(folders[version]), Path(folders[version])) for role, version in roles.items()
     }
-    return {name: {**entries, "weight": weight}}
+    return {name: AssignedModel(weight=weight, **entries)}
 
 
 def fetch(_key, folder):

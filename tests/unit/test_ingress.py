@@ -21,9 +21,9 @@ from support import free_port
 from orchestrator.cli.endpoints import _sentences
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
-from orchestrator.serving.control import deploy
+from orchestrator.serving.control import deploy, ingress
 from orchestrator.serving.control.certificates import certificate_note
-from orchestrator.serving.control.control_socket import answer_questions, status_of
+from orchestrator.serving.control.control_socket import StatusAnswer, answer_questions, status_of
 from orchestrator.serving.control.deploy import command_options
 from orchestrator.serving.control.deployments import Deployment, log_file, private_place, undeploy, wait_until_answering
 from orchestrator.serving.control.haproxy import (
@@ -94,11 +94,20 @@ def certified(tmp_path):
 
 
 @needs_haproxy
+def test_without_the_program_that_mends_its_configuration_haproxy_does_not_listen(tmp_path, monkeypatch):
+    assert plan_ingress(ServeConfig.create(models=["m"]), tmp_path).name == "haproxy"
+    monkeypatch.setattr(ingress, "WRAPPER", "absent")
+    planned = plan_ingress(ServeConfig.create(models=["m"]), tmp_path)
+    assert (planned.name, "RAY_SERVE_ENABLE_HA_PROXY" in planned.environment) == ("python", False)
+    with pytest.raises(UsageError, match="--ingress haproxy: it needs this package's program absent"):
+        plan_ingress(ServeConfig.create(models=["m"], ingress="haproxy"), tmp_path)
+
+
+@needs_haproxy
 def test_a_certificate_makes_it_https(certified, tmp_path):
     config = certified[2]
     assert certificate_note(config) is None
-    ingress = plan_ingress(config, tmp_path)
-    assert ingress.scheme == "https"
+    plan_ingress(config, tmp_path)
     joined = tmp_path / "certificate.pem"
     assert joined.stat().st_mode & 0o777 == 0o600
     path = written_by_serve(tmp_path, 18_000)
@@ -357,15 +366,16 @@ def test_deploy_detach_waits_as_long_as_its_process_lives(tmp_path, monkeypatch)
 def test_status_tells_an_endpoint_that_is_unreachable_from_one_that_starts(phase, state):
     me = psutil.Process()
     problem = "HAProxy does not run"
+    answer = StatusAnswer(phase=phase, ingress="haproxy", problems=(problem,))
     with (
         private_place() as place,
-        answer_questions(place, lambda _question: {"phase": phase, "problems": [problem]}) as path,
+        answer_questions(place, lambda _question: answer.to_json()) as path,
     ):
         url = f"http://127.0.0.1:{free_port()}"
         deployment = Deployment("iris", None, url, me.pid, me.create_time(), ("iris",), str(path), str(place))
         shown = status_of(deployment)
-    assert (shown["state"], shown["problems"]) == (state, [problem])
-    assert "phase" not in shown
+    assert (shown.state, shown.to_json()["problems"]) == (state, [problem])
+    assert "phase" not in shown.to_json()
     assert problem in _sentences(shown)
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from orchestrator.bundle.registration import CHAMPION
 from orchestrator.data import Schema
@@ -17,6 +16,7 @@ from orchestrator.errors import BreakingChangeError, OrchestratorError, Tracking
 from orchestrator.serving.control.compatibility import breaking_changes, listed
 from orchestrator.serving.control.gates import check_bundle
 from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions, ServedModel, ServedVersion
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
 from orchestrator.tracking.rollout import Rollout, read_rollout
 
@@ -44,9 +44,9 @@ class PreparedVersion:
     execution: str
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
+    def assigned(self) -> AssignedVersion:
         """For the replicas."""
-        return {"version": self.version, "key": self.key, "folder": str(self.folder)}
+        return AssignedVersion(self.version, self.key, self.folder)
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,13 @@ class FollowedModel:
     refused: dict[str, RefusedVersion] = field(default_factory=dict)
     made: int | None = None
 
-    def serving(self) -> dict[str, Any]:
-        """Role to version, and the canary's weight."""
-        return {role: self.roles[role].version if role in self.roles else None for role in ROLES} | {
-            "weight": self.weight
-        }
+    def serving(self) -> RoleVersions:
+        """The registered version in each role."""
+        return RoleVersions(weight=self.weight, **{role: served.version for role, served in self.roles.items()})
 
-    def to_json(self) -> dict[str, Any]:
-        """For the replicas."""
-        return {role: served.to_json() for role, served in self.roles.items()} | {"weight": self.weight}
+    def assigned(self) -> AssignedModel:
+        """For the replicas; there is a champion by then."""
+        return AssignedModel(weight=self.weight, **{role: served.assigned() for role, served in self.roles.items()})
 
 
 class RegistryWatcher:
@@ -145,29 +143,29 @@ class RegistryWatcher:
         self.models[followed.name] = followed
         return followed
 
-    def configuration(self) -> dict[str, Any]:
-        """For the replicas, see `load_hosted_models`."""
-        return {name: followed.to_json() for name, followed in self.models.items()}
+    def assigned(self) -> dict[str, AssignedModel]:
+        """For the replicas, by model."""
+        return {name: followed.assigned() for name, followed in self.models.items()}
 
-    def served(self) -> dict[str, Any]:
-        """For the metrics: model -> versions with roles and executions, the canary's weight, what is not served."""
+    def served(self) -> dict[str, ServedModel]:
+        """For the metrics, by model."""
         return {
-            name: {
-                "versions": {
-                    served.version or "": {"role": role, "execution": served.execution}
+            name: ServedModel(
+                {
+                    served.version or "": ServedVersion(role, served.execution)
                     for role, served in followed.roles.items()
                 },
-                "weight": followed.weight,
-                "unserved": followed.unserved,
-            }
+                followed.weight,
+                dict(followed.unserved),
+            )
             for name, followed in self.models.items()
         }
 
-    def follow(self, apply: Callable[[dict[str, Any]], None], only: str | None = None) -> None:
+    def follow(self, apply: Callable[[dict[str, AssignedModel]], None], only: str | None = None) -> None:
         """Looks at the registry; what has changed is prepared and applied. What fails is kept as it was.
 
         Args:
-            apply: called with the new `configuration()` when something changed.
+            apply: called with the new `assigned()` when something changed.
             only: one model; all if left out.
         """
         with self._lock:
@@ -179,7 +177,7 @@ class RegistryWatcher:
             finally:
                 # a full disk, which ends the look at one model, does not keep another one's version from being served
                 if changed:
-                    apply(self.configuration())
+                    apply(self.assigned())
                     self._forget()
 
     def check_columns(self, names: Sequence[str]) -> None:

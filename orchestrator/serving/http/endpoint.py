@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from orchestrator.errors import InvalidValueError
 from orchestrator.serving.http.asgi import (
@@ -53,6 +52,7 @@ from orchestrator.serving.http.openapi import DescribedModel, openapi_document
 from orchestrator.serving.http.predict import Answering, Parsed
 from orchestrator.serving.inference.hosting import Fetch, HostedModel, LoadedVersion, load_hosted_models
 from orchestrator.serving.inference.prepared_model import description_of
+from orchestrator.serving.messages import AssignedModel
 from orchestrator.serving.settings import EndpointSettings
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.prometheus import CONTENT_TYPE
@@ -107,8 +107,8 @@ class Endpoint:
         self._log = RequestLog.wanted(settings, replica)
         self.answering = Answering(settings, self.telemetry, self._executor, self._log)
 
-    def configure(self, models: Mapping[str, Any], fetch: Fetch) -> None:
-        """Loads the models of a configuration and answers with them from then on; the old ones finish what they began.
+    def configure(self, models: Mapping[str, AssignedModel], fetch: Fetch) -> None:
+        """Loads the models that are assigned and answers with them from then on; the old ones finish what they began.
 
         Raises:
             BundleError: one cannot be read; then nothing has changed.

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from orchestrator.serving.messages import ServedModel
 from orchestrator.serving.telemetry.drift import stability
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
 from orchestrator.serving.telemetry.merging import Snapshot
@@ -23,12 +24,12 @@ SHOWN_SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1,
 VERSION = ("model", "version")
 
 
-def render(merged: Snapshot, served: Mapping[str, Mapping[str, Any]], replicas: int, closed: int = 0) -> bytes:
+def render(merged: Snapshot, served: Mapping[str, ServedModel], replicas: int, closed: int = 0) -> bytes:
     """All metrics as text.
 
     Args:
         merged: of all replicas, see `merge`.
-        served: model -> {"versions": {version: {"role": ..., "execution": ...}}, "weight": percent of the canary}.
+        served: what the endpoint serves, by model.
         replicas: that answer now.
         closed: replicas that let nobody in, because their token file cannot be used.
 
@@ -42,7 +43,7 @@ def render(merged: Snapshot, served: Mapping[str, Mapping[str, Any]], replicas: 
 
 
 class _Metrics:
-    def __init__(self, merged: Snapshot, served: Mapping[str, Mapping[str, Any]], replicas: int, closed: int) -> None:
+    def __init__(self, merged: Snapshot, served: Mapping[str, ServedModel], replicas: int, closed: int) -> None:
         self._merged, self._served, self._replicas, self._closed = merged, served, replicas, closed
 
     def describe(self) -> list[Metric]:
@@ -62,7 +63,7 @@ class _Metrics:
         inputs = {
             (model, version): content
             for (model, version), content in _flat(self._merged["inputs"], 2)
-            if model not in self._served or version in self._served[model]["versions"]
+            if model not in self._served or version in self._served[model].versions
         }
         drift = GaugeMetricFamily(
             "orchestrator_input_drift_psi",
@@ -85,13 +86,13 @@ class _Metrics:
             "orchestrator_model_info", "Versions that are served", labels=[*VERSION, "role", "execution"]
         )
         for model, content in self._served.items():
-            for version, entry in content["versions"].items():
-                info.add_metric([model, version, str(entry["role"]), str(entry.get("execution", ""))], 1)
+            for version, entry in content.versions.items():
+                info.add_metric([model, version, entry.role, entry.execution], 1)
         yield info
         documentation = "1 for a version that the registry names and that is not served; the status says why"
-        unserved = {name: content.get("unserved") or {} for name, content in self._served.items()}
+        unserved = {name: content.unserved for name, content in self._served.items()}
         yield _gauge("version_not_served", documentation, ["model", "role", "version"], _named(unserved))
-        weights = {model: content.get("weight") or 0 for model, content in self._served.items()}
+        weights = {model: content.weight for model, content in self._served.items()}
         yield _gauge("canary_weight", "Percent of requests that the canary answers", ["model"], weights)
         yield GaugeMetricFamily("orchestrator_replicas", "Replicas that answer", value=self._replicas)
         documentation = "Replicas that let nobody in, because their token file cannot be used"

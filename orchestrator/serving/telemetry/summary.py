@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.serving.messages import ServedModel
+from orchestrator.serving.status import VersionSummary
 from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
 from orchestrator.serving.telemetry.drift import stability
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, Histogram
@@ -12,44 +14,25 @@ from orchestrator.serving.telemetry.merging import Snapshot, subtract
 
 SHADOW = "shadow"
 SERVER_ERROR = 500
-Served = Mapping[str, Mapping[str, Any]]
 
 
 def summary(
-    merged: Snapshot, minute_ago: Snapshot, seconds: float = 60.0, served: Served | None = None
-) -> list[dict[str, Any]]:
-    """One JSON object per model and version.
+    merged: Snapshot, minute_ago: Snapshot, seconds: float = 60.0, served: Mapping[str, ServedModel] | None = None
+) -> list[VersionSummary]:
+    """The figures of each model and version, in this order.
 
     Args:
         merged: of all replicas, now.
         minute_ago: the same a while ago.
         seconds: that lie between the two, more than 0.
-        served: model -> {"versions": {version: {"role": ...}}}; of the models in it only those versions are shown, also
-            when nobody has asked them yet.
-
-    Returns:
-        By model and version:
-
-        model, version, role
-        requests, rows, errors: since the endpoint started; errors are answers with status 500 or above. For a shadow
-            the copies of requests, and those that it did not answer.
-        refused: requests that reached this version and were not computed: they did not fit, or it was too busy.
-        requests_per_second, p50_ms, p99_ms: between the two snapshots; None for times of no request.
-        share: of the model's requests between the two snapshots that this version has answered, 0 to 1.
-        differences: rows that a shadow answered with another label, or a value further away than a hundredth of the
-            target's standard deviation; 0 if it never was one.
-        mean_difference, largest_difference: of a probability, or of a value in the target's unit.
-        observed_rows: recent rows that `psi` is about.
-        tolerance: that hundredth; None for labels.
-        psi: population stability index by column; empty below 200 rows or without training counts.
-        worst_column: the one with the largest, or None.
+        served: of the models in it only those versions are shown, also when nobody has asked them yet.
     """
     served = served or {}
     recent = subtract(merged, minute_ago)["counters"]
     versions = [
         (model, version)
         for model in sorted({*served, *_seen(merged)})
-        for version in sorted(served[model]["versions"] if model in served else _seen(merged)[model], key=_in_order)
+        for version in sorted(served[model].versions if model in served else _seen(merged)[model], key=_in_order)
     ]
     return [_row(merged, recent, seconds, served, model, version) for model, version in versions]
 
@@ -60,10 +43,15 @@ def total_requests(merged: Snapshot) -> int:
 
 
 def _row(
-    merged: Snapshot, recent: dict[str, Any], seconds: float, served: Served, model: str, version: str
-) -> dict[str, Any]:
+    merged: Snapshot,
+    recent: dict[str, Any],
+    seconds: float,
+    served: Mapping[str, ServedModel],
+    model: str,
+    version: str,
+) -> VersionSummary:
     counters = merged["counters"]
-    role = served[model]["versions"][version]["role"] if model in served else _role(counters, recent, model, version)
+    role = served[model].versions[version].role if model in served else _role(counters, recent, model, version)
     shadow = _at(counters["shadow"], model, version)
     figures = _shadow_figures if role == SHADOW else _answer_figures
     now = figures(recent, model, version)
@@ -72,24 +60,24 @@ def _row(
     of_model = sum(_leaves(_answered(recent, model, name)) for name in _at(recent["requests"], model))
     scale = merged["scales"].get(model, {}).get(version)
     psi = stability(merged["inputs"], merged["training"], model, version)
-    return {
-        "model": model,
-        "version": version,
-        "role": role,
+    return VersionSummary(
+        model=model,
+        version=version,
+        role=role,
         **{name: value for name, value in figures(counters, model, version).items() if name != "seconds"},
-        "refused": _leaves(_at(counters["refused"], model, version)),
-        "requests_per_second": now["requests"] / seconds,
-        "p50_ms": _milliseconds(latency.quantile(0.5)),
-        "p99_ms": _milliseconds(latency.quantile(0.99)),
-        "share": answered / of_model if of_model else 0.0,
-        "differences": shadow.get("differences", 0),
-        "tolerance": None if scale is None else SHADOW_TOLERANCE * scale,
-        "mean_difference": mean_difference(merged, model, version),
-        "largest_difference": merged["largest"].get(model, {}).get(version, 0.0),
-        "observed_rows": _at(merged["inputs"], model, version).get("rows", 0),
-        "psi": psi,
-        "worst_column": max(psi, key=lambda name: psi[name], default=None),
-    }
+        refused=_leaves(_at(counters["refused"], model, version)),
+        requests_per_second=now["requests"] / seconds,
+        p50_ms=_milliseconds(latency.quantile(0.5)),
+        p99_ms=_milliseconds(latency.quantile(0.99)),
+        share=answered / of_model if of_model else 0.0,
+        differences=shadow.get("differences", 0),
+        tolerance=None if scale is None else SHADOW_TOLERANCE * scale,
+        mean_difference=mean_difference(merged, model, version),
+        largest_difference=merged["largest"].get(model, {}).get(version, 0.0),
+        observed_rows=_at(merged["inputs"], model, version).get("rows", 0),
+        psi=psi,
+        worst_column=max(psi, key=lambda name: psi[name], default=None),
+    )
 
 
 def mean_difference(merged: Snapshot, model: str, version: str) -> float:
