@@ -18,13 +18,14 @@ from mlflow import MlflowClient
 from support import empty_store, mixed_frame, train_bundle
 
 import orchestrator
+from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Figure
 from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
 from orchestrator.serving.control import registry_watcher, rollouts
 from orchestrator.serving.control.control_socket import EndpointUpdate
-from orchestrator.serving.control.gates import check_bundle, check_metric, gate_version
+from orchestrator.serving.control.gates import check_answers, check_metric, gate_version
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.telemetry.merging import empty
 from orchestrator.serving.telemetry.prometheus import render
@@ -329,14 +330,21 @@ def altered(registry, folder, change):
     return folder
 
 
+def checked(folder):
+    """A bundle that has passed the gate of its own answers."""
+    bundle = ModelBundle.load(folder)
+    check_answers(bundle)
+    return bundle
+
+
 def test_a_bundle_that_answers_as_stored_passes(registry, tmp_path):
-    assert check_bundle(registry.bundle).schema.target.name == "label"
+    assert checked(registry.bundle).schema.target.name == "label"
 
     def nudge(example):
         for answer in example["answers"]:
             answer["probabilities"]["high"] += 5e-6
 
-    check_bundle(altered(registry, tmp_path / "bundle", nudge))
+    checked(altered(registry, tmp_path / "bundle", nudge))
 
 
 def swap_label(example):
@@ -373,24 +381,24 @@ def drop_column(example):
 )
 def test_a_bundle_that_answers_otherwise_is_refused(registry, tmp_path, change, sentence):
     with pytest.raises(GateError, match=sentence):
-        check_bundle(altered(registry, tmp_path / "bundle", change))
+        checked(altered(registry, tmp_path / "bundle", change))
 
 
 def test_values_are_compared_in_the_targets_unit(tmp_path):
     frame = mixed_frame().drop(columns="label")
     frame["number"] = frame["number"].fillna(0) * 1e9
     train_bundle(frame, "number", tmp_path / "bundle")
-    std = check_bundle(tmp_path / "bundle").target_encoder.std
+    std = checked(tmp_path / "bundle").target_encoder.std
     example = json.loads((tmp_path / "bundle" / "example.json").read_text())
     for share, passes in ((5e-6, True), (0.1, False)):
         changed = json.loads(json.dumps(example))
         changed["answers"][0]["value"] += share * std
         (tmp_path / "bundle" / "example.json").write_text(json.dumps(changed))
         if passes:
-            check_bundle(tmp_path / "bundle")
+            checked(tmp_path / "bundle")
         else:
             with pytest.raises(GateError, match=r"row 1 of its example\.json: value is"):
-                check_bundle(tmp_path / "bundle")
+                checked(tmp_path / "bundle")
 
 
 def truncate(folder):

@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support import free_port, quick_model
+from support import free_port, prepare_bundle, quick_model
 
 from orchestrator.bundle import make_bundle
 from orchestrator.data import load_table
@@ -40,7 +40,6 @@ from orchestrator.serving.control.deployments import (
     undeploy,
 )
 from orchestrator.serving.control.haproxy import real_binary
-from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.serving.messages import AssignedModel, AssignedVersion, ServedModel, ServedVersion
 from orchestrator.serving.settings import EndpointSettings
 
@@ -128,7 +127,7 @@ def served(ray_cluster, bundle_folder, tmp_path_factory):
     from orchestrator.serving.control.replica import serve_application
 
     folder = tmp_path_factory.mktemp("prepared") / "iris"
-    prepare(bundle_folder, folder)
+    prepare_bundle(bundle_folder, folder)
     port = free_port()
     serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"log_level": "ERROR"})
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:

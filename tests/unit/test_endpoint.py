@@ -23,7 +23,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from support import mixed_frame, quick_model
+from support import mixed_frame, prepare_bundle, quick_model
 from torch import nn
 from tritonclient.http import InferInput, InferResult
 from tritonclient.http._utils import _get_inference_request
@@ -37,7 +37,6 @@ from orchestrator.serving.http import auth, browsers
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.inference.batching import Batcher
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
-from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.serving.messages import AssignedModel, AssignedVersion
 from orchestrator.serving.settings import EndpointSettings, RequestLimits
 
@@ -100,7 +99,7 @@ def train(folder, table=TABLE, target="label", **design):
     module = make_bundle(*quick_model(table, target, **design), {"metric": "log_loss"})
     module.save(folder / "bundle")
     for execution in EXECUTIONS:
-        prepare(folder / "bundle", folder / execution, execution)
+        prepare_bundle(folder / "bundle", folder / execution, execution)
     return module, {execution: folder / execution for execution in EXECUTIONS}
 
 
@@ -463,7 +462,7 @@ class Overflowing(nn.Module):
 def test_a_row_without_an_answer_is_named(tmp_path, execution):
     dataset = open_dataset("sklearn:diabetes")
     make_bundle(Overflowing(), dataset, {}).save(tmp_path / "bundle")
-    prepare(tmp_path / "bundle", tmp_path / "prepared", execution)
+    prepare_bundle(tmp_path / "bundle", tmp_path / "prepared", execution)
     client = serve(configuration({"1": tmp_path / "prepared"}, "diabetes", champion="1"))
     good = dict(dataset.example[0])
     first = dataset.schema.columns[0].name

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.bundle import ModelBundle
+from orchestrator.bundle.files import read_folder
 from orchestrator.bundle.registration import CHAMPION
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
 from orchestrator.serving.control.compatibility import breaking_changes, listed
-from orchestrator.serving.control.gates import check_bundle
+from orchestrator.serving.control.gates import check_answers
 from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions, ServedModel, ServedVersion
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
@@ -271,15 +273,19 @@ class RegistryWatcher:
             return self._prepared[known], known[0]
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             source: ModelSource = fetch_model(uri, self._tracking_uri, Path(folder))
-            schema = check_bundle(source.path).schema
+            files = read_folder(source.path)
+            bundle = ModelBundle.of_files(files, source.path)
+            check_answers(bundle)
             key = f"{len(self._prepared)}-{source.version or 'folder'}-{Path(folder).name}"
             try:
-                execution = prepare(source.path, self._place / key, self._execution)
+                execution = prepare(files, bundle, self._place / key, self._execution)
             except BaseException:
                 # it may be tried again and again
                 shutil.rmtree(self._place / key, ignore_errors=True)
                 raise
-        served = PreparedVersion(source.version, key, self._place / key, schema, execution.name, execution.reason)
+        served = PreparedVersion(
+            source.version, key, self._place / key, bundle.schema, execution.name, execution.reason
+        )
         self._prepared[source.name, source.version, made] = served
         return served, source.name
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.bundle.content import read_content, specs_of
-from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, read_folder, write_folder
+from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, write_folder
 from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
@@ -21,6 +21,9 @@ from orchestrator.inputs import Inputs
 from orchestrator.serving.http.bodies import InvalidRequestError
 from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
 from orchestrator.tasks import Predictions, TargetEncoder
+
+if TYPE_CHECKING:
+    from orchestrator.bundle import ModelBundle
 
 PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB
@@ -68,29 +71,24 @@ class PreparedModel:
         return answers
 
 
-def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
-    """Copies a bundle and decides how its network is computed.
+def prepare(files: Mapping[str, bytes], bundle: ModelBundle, folder: Path, execution: str = "auto") -> Execution:
+    """Writes a bundle's files again and decides how its network is computed.
 
     Args:
-        bundle: folder of a bundle.
+        files: of the bundle, as `read_folder` gives them: the bytes that were checked, for its folder may have changed.
+        bundle: that was loaded of these files.
         folder: where replicas find it; it must not exist. It is made for this user alone.
         execution: `auto`, `torch` or `onnxruntime`.
 
     Raises:
-        BundleError: it cannot be loaded.
         ServingError: the execution is not possible.
     """
-    from orchestrator.bundle.bundle import ModelBundle
-
-    files = read_folder(bundle)
-    loaded = ModelBundle.of_files(files, bundle)
     folder.mkdir(mode=0o700)
-    # the bytes that were checked: the folder may have changed since
     write_folder(files, folder)
-    chosen = choose(folder, specs_of(loaded.encoder, loaded.inputs), execution)
+    chosen = choose(folder, specs_of(bundle.encoder, bundle.inputs), execution)
     if chosen.name != "torch":
         (folder / TORCH_FILE).unlink()
-    content = {"execution": chosen.to_json(), "description": loaded.description()}
+    content = {"execution": chosen.to_json(), "description": bundle.description()}
     (folder / PREPARED_FILE).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     return chosen
 
