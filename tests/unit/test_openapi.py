@@ -19,8 +19,8 @@ from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
-from orchestrator.errors import InvalidValueError
-from orchestrator.serving.http.bodies import InvalidRequestError, parse_invocation, parse_json, parse_rows, refusal
+from orchestrator.errors import InvalidRequestError, InvalidValueError
+from orchestrator.serving.http.bodies import parse_invocation, parse_json, parse_rows, refusal
 from orchestrator.serving.http.oip import (
     InferRequest,
     RequestedOutput,

@@ -130,7 +130,7 @@ class Replica:
         return {BUSY: min(MOST_BUSY, max(used, at_once))}
 
     def _read_clock(self) -> tuple[float, float, float]:
-        return time.monotonic(), time.process_time(), self._endpoint.answering.seconds
+        return time.monotonic(), time.process_time(), self._endpoint.predictor.seconds
 
     async def __del__(self) -> None:
         self._endpoint.close()
@@ -178,7 +178,7 @@ class Replica:
     async def _push(self) -> None:
         trimming = Trimming(2 * self._endpoint.settings.limits.timeout)
         while True:
-            if trimming.is_due(self._endpoint.answering.large):
+            if trimming.is_due(self._endpoint.predictor.large):
                 await asyncio.to_thread(give_back)
             with contextlib.suppress(Exception):
                 # the coordinator may be starting anew; the next report has everything

@@ -13,30 +13,13 @@ import orjson
 
 from orchestrator.data.columnar import Cell, Columns
 from orchestrator.data.schema import Schema
-from orchestrator.errors import InvalidValueError, ServingError
+from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 
 CELL_TYPES = frozenset({str, int, float, bool, type(None)})
 # orjson makes floats of integers that do not fit into 64 bits, which have 19 digits or more
 LONG_DIGITS = b"0" * 19
 LONG_INTEGER = re.compile(rb"(?<![\d.])\d{19,}(?![\d.eE])")
 DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
-
-
-class InvalidRequestError(ServingError):
-    """A request that cannot be answered.
-
-    Attributes:
-        row: zero-based position of the row, or None.
-        column: name of the column, or None.
-    """
-
-    def __init__(self, message: str, row: int | None = None, column: str | None = None) -> None:
-        super().__init__(message)
-        self.row, self.column = row, column
-
-
-class TooManyRowsError(InvalidRequestError):
-    """A request with more rows than are answered at once."""
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401

@@ -16,9 +16,8 @@ from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, write_
 from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
-from orchestrator.errors import BundleError
+from orchestrator.errors import BundleError, InvalidRequestError
 from orchestrator.inputs import Inputs
-from orchestrator.serving.http.bodies import InvalidRequestError
 from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
 from orchestrator.tasks import Predictions, TargetEncoder
 
