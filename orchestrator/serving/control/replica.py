@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
 from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.control.allocator import Trimming, give_back, prefer_small
 from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE
 from orchestrator.serving.control.scaling import BUSY, MOST_BUSY
-from orchestrator.serving.http.asgi import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
+from orchestrator.serving.http.asgi import JSON_TYPE, HttpError, respond, to_json
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.messages import Assignment, ReplicaReport
 from orchestrator.serving.settings import EndpointSettings

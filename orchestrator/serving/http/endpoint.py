@@ -10,6 +10,8 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+from starlette.types import Receive, Scope, Send
+
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 from orchestrator.serving.http.asgi import (
     CLOSE,
@@ -20,10 +22,7 @@ from orchestrator.serving.http.asgi import (
     Handler,
     Headers,
     HttpError,
-    Receive,
     Request,
-    Scope,
-    Send,
     discard_body,
     header,
     other_protocols,

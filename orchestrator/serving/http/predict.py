@@ -13,11 +13,12 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.types import Message
 
 from orchestrator.data.columnar import Columns
 from orchestrator.inputs import Inputs
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
-from orchestrator.serving.http.asgi import CLOSE, HttpError, Message, Request, header, read_body
+from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, header, read_body
 from orchestrator.serving.inference.batching import OverloadedError
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
 from orchestrator.serving.inference.inference import Inference, TooSlowError
