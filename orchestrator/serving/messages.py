@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Counts = dict[str, Any]
+if TYPE_CHECKING:
+    from orchestrator.serving.telemetry.merging import Counts
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class ReplicaReport:
 
     Attributes:
         replica: its name; one that restarts must have another name, because its counters begin at 0.
-        counts: since it started, see `telemetry.merging`.
+        counts: since it started.
         serving: what it answers with, by model.
         notes: sentences about what does not work as it should, though requests are answered.
         closed: whether it lets nobody in, because its token file cannot be used.

@@ -27,7 +27,7 @@ from orchestrator.serving.control import registry_watcher, rollouts
 from orchestrator.serving.control.control_socket import EndpointUpdate
 from orchestrator.serving.control.gates import check_answers, check_metric, gate_version
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
-from orchestrator.serving.telemetry.merging import empty
+from orchestrator.serving.telemetry.merging import Counts
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import rollout
@@ -809,7 +809,7 @@ def test_an_endpoint_keeps_what_it_has_until_a_breaking_version_is_accepted(regi
     assert f"`orchestrator promote {name} 2 --breaking`" in model.problem
     assert f"`orchestrator promote {name} --shadow 3 --breaking`" in model.problem
     assert models.served()[name].unserved == {"champion": "2", "canary": "3", "shadow": "3"}
-    text = render(empty(), models.served(), 1).decode()
+    text = render(Counts(), models.served(), 1).decode()
     assert f'orchestrator_version_not_served{{model="{name}",role="champion",version="2"}} 1.0' in text
     assert run(registry, "promote", name, 2, "--breaking").exit_code == 0
     models.follow(applied.append)

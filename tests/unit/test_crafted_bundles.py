@@ -55,7 +55,7 @@ def test_what_torch_reads_otherwise_than_python_runs_no_code(copy, tmp_path):
         lambda: ModelBundle.load(copy),
         lambda: prepare_bundle(copy, tmp_path / "again"),
         lambda: load_prepared(tmp_path / "prepared"),
-        lambda: convert(path, tmp_path / "network.onnx"),
+        lambda: convert(path, tmp_path / "network.onnx", ("numeric", "categorical")),
     ):
         with pytest.raises(BundleError, match="can be read in two ways"):
             load()

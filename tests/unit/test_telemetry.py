@@ -1,9 +1,11 @@
 """What an endpoint measures: totals that never go down, quantiles, drift, and text that Prometheus reads."""
 
 import math
+import pickle
 import threading
 from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,8 +41,8 @@ from orchestrator.serving.status import EndpointSummary, ReplicaStatus
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.collector import REMEMBERED, Collector
 from orchestrator.serving.telemetry.drift import MAX_WAITING_ROWS, ROWS_A_SECOND, WINDOW_ROWS, InputWindow
-from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merging import empty, merge, retire, subtract
+from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS, Buckets, Histogram
+from orchestrator.serving.telemetry.merging import Counts, ObservedInputs, merge, retire, subtract
 from orchestrator.serving.telemetry.prometheus import SHOWN_SECONDS, render
 from orchestrator.serving.telemetry.summary import summary, total_requests
 from orchestrator.tasks import Difference, Predictions, Target
@@ -126,13 +128,11 @@ def samples(text):
     }
 
 
-def counters(tree):
-    """All numbers of a tree of counters, by their place."""
-    if isinstance(tree, dict):
-        return {(name, *path): value for name, leaf in tree.items() for path, value in counters(leaf).items()}
-    if isinstance(tree, list):
-        return {(index,): value for index, value in enumerate(tree)}
-    return {(): tree}
+def counters(counts):
+    """What has been counted, without zeros: a counter's name and key -> value."""
+    names = ("requests", "rows", "seconds", "refused", "batches", "shadows")
+    found = {(name, key): value for name in names for key, value in getattr(counts, name).items()}
+    return {place: value for place, value in found.items() if value != value - value}
 
 
 CALLS = st.one_of(
@@ -183,8 +183,9 @@ def snapshots(draw):
     content = telemetry.snapshot()
     counts = st.lists(st.integers(0, 9), min_size=3, max_size=3)
     if draw(st.booleans()):
-        content["inputs"] = {"adult": {"3": {"rows": draw(st.integers(0, 999)), "columns": {"age": draw(counts)}}}}
-        content["training"] = {"adult": {"3": {"age": draw(counts)}}}
+        observed = ObservedInputs(draw(st.integers(0, 999)), {"age": tuple(draw(counts))})
+        training = {"age": tuple(draw(counts))}
+        content = replace(content, inputs={("adult", "3"): observed}, training={("adult", "3"): training})
     return content
 
 
@@ -194,21 +195,17 @@ def test_the_order_in_which_replicas_are_merged_does_not_matter(first, second, t
     assert merge([third, second, first]) == together
     assert merge([merge([first, second]), third]) == together
     assert merge([first, merge([second, third])]) == together
-    assert merge([empty(), together]) == merge([together]) == together
+    assert merge([Counts(), together]) == merge([together]) == together
 
 
 @given(snapshots(), snapshots())
 def test_what_is_subtracted_is_what_was_added(first, second):
-    difference = counters(subtract(merge([first, second]), first)["counters"])
-    added = counters(second["counters"])
-    assert {path: value for path, value in difference.items() if value} == {
-        path: value for path, value in added.items() if value
-    }
+    assert counters(subtract(merge([first, second]), first)) == counters(second)
 
 
 @given(snapshots())
-def test_snapshots_are_json(snapshot):
-    assert orjson.loads(orjson.dumps(snapshot)) == snapshot
+def test_counts_travel_between_processes(snapshot):
+    assert pickle.loads(pickle.dumps(snapshot)) == snapshot
 
 
 STEPS = st.one_of(
@@ -254,7 +251,7 @@ def test_a_quantile_lies_in_the_bucket_of_the_value_at_that_rank(values, q):
     index = bisect_left(SECONDS_BOUNDS, exact)
     lower = SECONDS_BOUNDS[index - 1] if index else 0.0
     upper = SECONDS_BOUNDS[min(index, len(SECONDS_BOUNDS) - 1)]
-    assert min(lower, upper) <= histogram.quantile(q) <= upper
+    assert min(lower, upper) <= histogram.buckets().quantile(q) <= upper
 
 
 def test_durations_have_buckets_from_50_us_to_a_minute_that_are_at_most_a_quarter_wide():
@@ -265,18 +262,20 @@ def test_durations_have_buckets_from_50_us_to_a_minute_that_are_at_most_a_quarte
     assert set(SHOWN_SECONDS) < set(SECONDS_BOUNDS)
 
 
-def test_histograms_keep_what_they_hold_as_json_and_when_merged():
+def test_histograms_keep_what_they_hold_when_they_are_added():
     first, second = Histogram(SIZE_BOUNDS), Histogram(SIZE_BOUNDS)
     for value in (1, 2, 3, 64):
         first.record(value)
     second.record(10**6)
-    copy = Histogram.from_json(orjson.loads(orjson.dumps(first.to_json())), SIZE_BOUNDS)
-    assert (copy.counts, copy.sum, copy.count) == (first.counts, 70.0, 4)
-    both = copy.merge(second)
+    kept = first.buckets()
+    first.record(5)
+    assert (kept.count, kept.sum) == (4, 70.0)
+    both = kept + second.buckets()
     assert (both.count, both.sum) == (5, 1000070.0)
     assert both.cumulative([1.0, 4.0, 64.0]) == [("1.0", 1), ("4.0", 3), ("64.0", 4), ("+Inf", 5)]
     assert both.quantile(1.0) == SIZE_BOUNDS[-1]
-    assert Histogram(SIZE_BOUNDS).quantile(0.5) is None
+    assert both - second.buckets() == kept
+    assert Buckets.empty(SIZE_BOUNDS).quantile(0.5) is None
 
 
 def test_no_increment_is_lost_between_threads():
@@ -289,27 +288,27 @@ def test_no_increment_is_lost_between_threads():
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    found = telemetry.snapshot()["counters"]
-    assert found["requests"]["adult"]["3"]["champion"]["/predict"]["200"] == 12000
-    assert found["rows"]["adult"]["3"]["champion"] == 24000
-    assert sum(found["batches"]["adult"]["3"]["rows"]["counts"]) == 12000
+    found = telemetry.snapshot()
+    assert found.requests["adult", "3", "champion", "/predict", "200"] == 12000
+    assert found.rows["adult", "3", "champion"] == 24000
+    assert found.batches["adult", "3"].rows.count == 12000
 
 
 def test_a_queue_shows_its_longest_since_the_last_snapshot():
     telemetry = busy()
-    assert telemetry.snapshot()["queues"] == {"adult": 7}
-    assert telemetry.snapshot()["queues"] == {"adult": 2}
+    assert telemetry.snapshot().queues == {"adult": 7}
+    assert telemetry.snapshot().queues == {"adult": 2}
 
 
 def test_a_replica_that_is_gone_leaves_its_counters_and_no_gauges():
     gone = retire(busy().snapshot())
-    assert gone["queues"] == gone["inputs"] == {}
+    assert gone.queues == gone.inputs == {}
     assert total_requests(gone) == 11
-    assert gone["largest"] == {"adult": {"5": 0.25}}
+    assert gone.largest == {("adult", "5"): 0.25}
 
 
 def test_the_summary_tells_versions_apart():
-    rows = {row.version: row for row in summary(busy().snapshot(), empty(), 10.0, SERVED)}
+    rows = {row.version: row for row in summary(busy().snapshot(), Counts(), 10.0, SERVED)}
     assert list(rows) == ["3", "4", "5"]
     champion, canary, shadow = rows.values()
     assert [row.role for row in rows.values()] == ["champion", "canary", "shadow"]
@@ -336,7 +335,7 @@ def test_a_shadow_of_a_regression_is_as_far_away_as_its_values_are():
     # a row that is absurdly far away, or infinitely, still leaves a figure that can be added up
     telemetry.mirrored("other", "2", 0.01, 4, Difference(4, math.inf, math.inf), scale=50.0)
     served = {"houses": ServedModel({"2": ServedVersion("shadow")})}
-    (row,) = summary(telemetry.snapshot(), empty(), served=served)[:1]
+    (row,) = summary(telemetry.snapshot(), Counts(), served=served)[:1]
     assert (row.differences, row.rows, row.tolerance) == (4, 8, 0.5)
     assert row.mean_difference == pytest.approx(1.5)
     assert row.largest_difference == pytest.approx(4.1)
@@ -349,8 +348,8 @@ def test_a_shadow_of_a_regression_is_as_far_away_as_its_values_are():
 
 def test_replicas_that_let_nobody_in_are_counted():
     collector = Collector(Clock())
-    collector.push(report("a", {**empty(), "number": 1}, closed=True))
-    collector.push(report("b", {**empty(), "number": 1}, closed=False))
+    collector.push(report("a", Counts(number=1), closed=True))
+    collector.push(report("b", Counts(number=1), closed=False))
     assert samples(collector.metrics())["orchestrator_replicas_closed",] == 1
 
 
@@ -359,18 +358,18 @@ def test_a_model_without_a_version_number_is_told_from_requests_that_reached_non
     telemetry.answered("adult", "", "champion", "/predict", 200, 0.002, 1)
     telemetry.answered("adult", "", "", "/predict", 413, 9.0, 0)
     served = {"adult": ServedModel({"": ServedVersion("champion")})}
-    for row in (*summary(telemetry.snapshot(), empty(), 10.0, served), *summary(telemetry.snapshot(), empty())):
+    for row in (*summary(telemetry.snapshot(), Counts(), 10.0, served), *summary(telemetry.snapshot(), Counts())):
         assert (row.version, row.role, row.requests, row.share) == ("", "champion", 1, 1.0)
         assert row.p99_ms < 3
 
 
 def test_the_summary_works_without_knowing_what_is_served():
-    roles = {row.version: row.role for row in summary(busy().snapshot(), empty())}
+    roles = {row.version: row.role for row in summary(busy().snapshot(), Counts())}
     assert roles == {"3": "champion", "4": "canary", "5": "shadow"}
 
 
 def test_a_version_that_nobody_asked_is_in_the_summary():
-    (row,) = summary(empty(), empty(), served={"iris": ServedModel({"1": ServedVersion("champion")})})
+    (row,) = summary(Counts(), Counts(), served={"iris": ServedModel({"1": ServedVersion("champion")})})
     assert (row.requests, row.p50_ms, row.share, row.psi, row.worst_column) == (0, None, 0.0, {}, None)
 
 
@@ -523,7 +522,7 @@ def watched(*requests):
 
 
 def row_of(*telemetries):
-    (row,) = summary(merge(telemetry.snapshot() for telemetry in telemetries), empty())
+    (row,) = summary(merge(telemetry.snapshot() for telemetry in telemetries), Counts())
     return row
 
 
@@ -566,7 +565,7 @@ def test_rows_of_versions_without_training_counts_are_not_kept():
     telemetry.observe("adult", "3", encoded(5))
     telemetry.observe("iris", "1", encoded(5))
     snapshot = telemetry.snapshot()
-    assert snapshot["inputs"] == snapshot["training"] == {}
+    assert snapshot.inputs == snapshot.training == {}
 
 
 def test_a_thousand_rows_a_second_are_observed_spread_over_large_requests():

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from orchestrator.serving.messages import ReplicaReport, ServedModel
-from orchestrator.serving.status import EndpointSummary, LastError, ReplicaStatus
-from orchestrator.serving.telemetry.merging import Snapshot, empty, merge, retire
+from orchestrator.serving.status import EndpointSummary, ReplicaStatus
+from orchestrator.serving.telemetry.merging import Counts, merge, retire
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.serving.telemetry.summary import summary, total_requests
 
@@ -31,17 +31,17 @@ class Collector:
         self._clock = clock
         self._live: dict[str, tuple[float, ReplicaReport]] = {}
         self._gone: dict[str, ReplicaReport] = {}
-        self._retired = empty()
+        self._retired = Counts()
         self._served: Mapping[str, ServedModel] = {}
         history_length = int(RECENT_SECONDS / STEP_SECONDS) + 2
-        self._history: deque[tuple[float, Snapshot]] = deque([(clock(), empty())], maxlen=history_length)
+        self._history: deque[tuple[float, Counts]] = deque([(clock(), Counts())], maxlen=history_length)
 
     def push(self, report: ReplicaReport) -> None:
         """Takes what a replica has counted since it started, about once a second."""
         name = report.replica
         known = self._gone.pop(name, None) or (self._live[name][1] if name in self._live else None)
         # two threads of a replica may send in another order than they counted
-        newest = report if known is None or report.counts["number"] > known.counts["number"] else known
+        newest = report if known is None or report.counts.number > known.counts.number else known
         self._live[name] = (self._clock(), newest)
         if self._step_is_due():
             self._look()
@@ -62,13 +62,12 @@ class Collector:
         now = self._clock()
         before = [entry for entry in self._history if now - entry[0] >= RECENT_SECONDS]
         when, minute_ago = before[-1] if before else self._history[0]
-        errors = [LastError(model=model, **error) for model, error in merged["errors"].items()]
         reports = [report for _, report in self._live.values()]
         return EndpointSummary(
             models=tuple(summary(merged, minute_ago, max(now - when, 1.0), self._served)),
             replicas=len(reports),
             replica_ids=tuple(sorted(self._live)),
-            last_error=max(errors, key=lambda error: error.time, default=None),
+            last_error=max(merged.errors.values(), key=lambda error: error.time, default=None),
             requests=total_requests(merged),
             serving={report.replica: report.serving for report in reports},
             processes=tuple(
@@ -84,7 +83,7 @@ class Collector:
             ),
         )
 
-    def _look(self) -> Snapshot:
+    def _look(self) -> Counts:
         """Merges, and keeps the result from time to time."""
         self._retire_silent()
         gone = [retire(report.counts) for report in self._gone.values()]
