@@ -671,12 +671,16 @@ def test_help_has_an_example(command):
     ],
 )
 def test_what_an_endpoint_does_is_one_sentence(serving, problem, sentence):
-    followed = EndpointUpdate("adult", "http://127.0.0.1:8000", True, serving, problem)
+    followed = EndpointUpdate(
+        endpoint="adult", url="http://127.0.0.1:8000", follows=True, serving=serving, problem=problem
+    )
     assert endpoint_sentence(followed) == f"adult on http://127.0.0.1:8000 {sentence}"
 
 
 def test_an_endpoint_with_a_version_of_its_own_stays_with_it():
-    followed = EndpointUpdate("adult", "http://127.0.0.1:8000", False, {"champion": "2"}, None)
+    followed = EndpointUpdate(
+        endpoint="adult", url="http://127.0.0.1:8000", follows=False, serving={"champion": "2"}, problem=None
+    )
     assert "stays with version 2" in endpoint_sentence(followed)
 
 

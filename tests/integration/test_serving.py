@@ -549,10 +549,14 @@ def test_undeploy_does_not_touch_a_process_that_got_the_number_of_a_dead_one():
 
 def test_a_name_is_deployed_once():
     created = psutil.Process().create_time()
-    first = Deployment("iris", "1", "http://127.0.0.1:1", os.getpid(), created, ("iris", "wine"))
+    first = Deployment(
+        name="iris", version="1", url="http://127.0.0.1:1", pid=os.getpid(), created=created, models=("iris", "wine")
+    )
     with recorded(first):
         assert list_deployments() == [first]
-        other = Deployment("iris", "2", "http://127.0.0.1:2", os.getpid(), created, ("iris",))
+        other = Deployment(
+            name="iris", version="2", url="http://127.0.0.1:2", pid=os.getpid(), created=created, models=("iris",)
+        )
         with pytest.raises(ServingError, match=r"'iris' is deployed already.*orchestrator undeploy iris"):
             recorded(other).__enter__()
     assert list_deployments() == []

@@ -165,7 +165,7 @@ def version_with(client, network, seconds=1.0, version="3", max_waiting=256):
         max_waiting=max_waiting,
         observe=lambda *_figures: None,
     )
-    return LoadedVersion("mixed", version, "slow", model, batcher)
+    return LoadedVersion(name="mixed", version=version, key="slow", model=model, batcher=batcher)
 
 
 def with_network(folders, network, seconds=1.0, max_waiting=256, **options):

@@ -623,13 +623,17 @@ def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_mean
     monkeypatch.setattr(supervisor, "FOLLOW_SECONDS", 0.01)
     stop = threading.Event()
     models = RegistryWatcher(tmp_path, None, "torch")
-    model = models.models["m"] = FollowedModel("m", "", follows=False)
+    model = models.models["m"] = FollowedModel(name="m", uri="", follows=False)
     endpoint = supervisor.EndpointSupervisor(
         ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, ""
     )
 
     def serve(version):
-        model.roles = {"champion": PreparedVersion(version, version, tmp_path, SCHEMA, "torch", "")}
+        model.roles = {
+            "champion": PreparedVersion(
+                version=version, key=version, folder=tmp_path, schema=SCHEMA, execution="torch", reason=""
+            )
+        }
         endpoint._apply(models.assigned())
 
     class Interrupted(Coordinator):

@@ -23,7 +23,7 @@ ASK_SECONDS = 5.0
 MAX_LINE = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EndpointUpdate:
     """What an endpoint did about a change in the registry.
 
@@ -164,10 +164,20 @@ def follow_now(model: str, seconds: float) -> list[EndpointUpdate]:
         try:
             answer = ask(deployment, {"do": "follow", "model": model, "seconds": seconds}, seconds + ASK_SECONDS)
             found.append(
-                EndpointUpdate(deployment.name, deployment.url, answer["follows"], answer["serving"], answer["problem"])
+                EndpointUpdate(
+                    endpoint=deployment.name,
+                    url=deployment.url,
+                    follows=answer["follows"],
+                    serving=answer["serving"],
+                    problem=answer["problem"],
+                )
             )
         except ServingError as error:
-            found.append(EndpointUpdate(deployment.name, deployment.url, True, {}, str(error)))
+            found.append(
+                EndpointUpdate(
+                    endpoint=deployment.name, url=deployment.url, follows=True, serving={}, problem=str(error)
+                )
+            )
     return found
 
 

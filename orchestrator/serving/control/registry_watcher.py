@@ -27,7 +27,7 @@ ROLES = ("champion", "canary", "shadow")
 FIRST_PAUSE, MOST_PAUSE = 10.0, 3600.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedVersion:
     """A version that is prepared.
 
@@ -66,7 +66,7 @@ class RefusedVersion:
     since: float
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FollowedModel:
     """A model of an endpoint.
 
@@ -130,7 +130,7 @@ class RegistryWatcher:
         """
         match = MODEL_URI.fullmatch(uri)
         if match is not None and match["version"] is None and (match["alias"] or CHAMPION) == CHAMPION:
-            followed = FollowedModel(match["name"], f"models:/{match['name']}@{CHAMPION}", follows=True)
+            followed = FollowedModel(name=match["name"], uri=f"models:/{match['name']}@{CHAMPION}", follows=True)
             rollout = self._rollout(followed.name)
             if rollout.champion is None:
                 fetch_model(uri, self._tracking_uri, self._place)  # says which aliases there are
@@ -139,7 +139,7 @@ class RegistryWatcher:
                 raise TrackingError(followed.problem or f"model '{followed.name}' has no champion")
         else:
             served, name = self._prepare(uri)
-            followed = FollowedModel(name, uri, follows=False, roles={"champion": served})
+            followed = FollowedModel(name=name, uri=uri, follows=False, roles={"champion": served})
         if followed.name in self.models:
             raise TrackingError(f"two models have the name '{followed.name}'; one endpoint can serve each name once")
         self.models[followed.name] = followed
@@ -284,7 +284,12 @@ class RegistryWatcher:
                 shutil.rmtree(self._place / key, ignore_errors=True)
                 raise
         served = PreparedVersion(
-            source.version, key, self._place / key, bundle.schema, execution.name, execution.reason
+            version=source.version,
+            key=key,
+            folder=self._place / key,
+            schema=bundle.schema,
+            execution=execution.name,
+            reason=execution.reason,
         )
         self._prepared[source.name, source.version, made] = served
         return served, source.name

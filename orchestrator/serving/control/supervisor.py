@@ -89,7 +89,14 @@ class EndpointSupervisor:
         control = str(self._place / SOCKET_NAME)
         process = psutil.Process()
         record = Deployment(
-            name, version, self._url, process.pid, process.create_time(), tuple(models), control, str(self._place)
+            name=name,
+            version=version,
+            url=self._url,
+            pid=process.pid,
+            created=process.create_time(),
+            models=tuple(models),
+            control=control,
+            place=str(self._place),
         )
         with ExitStack() as stack:
             stack.enter_context(answer_questions(self._place, self._answer))

@@ -360,7 +360,12 @@ def _described(name: str, version: LoadedVersion) -> DescribedModel:
         column["name"]: column["categories"] for column in model.description["columns"] if "categories" in column
     }
     return DescribedModel(
-        name, version.version or None, model.schema, categories, model.example.get("rows", []), model.metrics
+        name=name,
+        version=version.version or None,
+        schema=model.schema,
+        categories=categories,
+        rows=model.example.get("rows", []),
+        metrics=model.metrics,
     )
 
 

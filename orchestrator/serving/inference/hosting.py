@@ -17,7 +17,7 @@ from orchestrator.serving.telemetry import Telemetry
 Fetch = Callable[[str, Path], Path]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadedVersion:
     """A version in memory.
 
@@ -109,7 +109,7 @@ def load_hosted_models(
                 max_waiting=limits.queue,
                 observe=lambda requests, rows, seconds: telemetry.batch(name, number, requests, rows, seconds),
             )
-            loaded[key] = LoadedVersion(name, number, key, model, batcher)
+            loaded[key] = LoadedVersion(name=name, version=number, key=key, model=model, batcher=batcher)
         return loaded[key]
 
     return {

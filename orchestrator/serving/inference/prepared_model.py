@@ -28,7 +28,7 @@ PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedModel:
     """A model ready to answer requests.
 
@@ -106,15 +106,15 @@ def load_prepared(folder: Path) -> PreparedModel:
         prepared = parse_json(read_file(folder / PREPARED_FILE, MAX_PREPARED), PREPARED_FILE)
         execution = Execution(**prepared["execution"])
         return PreparedModel(
-            content.schema,
-            content.target_encoder,
-            content.metrics,
-            content.example,
-            prepared["description"],
-            ColumnarEncoder(content.schema, content.encoder),
-            content.distribution,
-            execution,
-            load(folder, execution, content.inputs),
+            schema=content.schema,
+            target_encoder=content.target_encoder,
+            metrics=content.metrics,
+            example=content.example,
+            description=prepared["description"],
+            encoder=ColumnarEncoder(content.schema, content.encoder),
+            distribution=content.distribution,
+            execution=execution,
+            network=load(folder, execution, content.inputs),
         )
     except Exception as error:  # onnxruntime has kinds of its own, which are not even RuntimeErrors
         reason = str(error) if isinstance(error, BundleError) else repr(error)

@@ -62,8 +62,14 @@ class _Shadow:
         self.seconds = Histogram(SECONDS_BOUNDS)
 
     def counts(self) -> ShadowCounts:
-        numbers = (self.requests, self.rows, self.differences, self.failures, self.millionths)
-        return ShadowCounts(*numbers, self.seconds.buckets())
+        return ShadowCounts(
+            requests=self.requests,
+            rows=self.rows,
+            differences=self.differences,
+            failures=self.failures,
+            millionths=self.millionths,
+            seconds=self.seconds.buckets(),
+        )
 
 
 class Telemetry:

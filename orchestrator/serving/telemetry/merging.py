@@ -34,7 +34,7 @@ class BatchCounts:
         return BatchCounts(self.requests - other.requests, self.rows - other.rows, self.seconds - other.seconds)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ShadowCounts:
     """Copies of requests that a version got as the shadow.
 
@@ -60,12 +60,12 @@ class ShadowCounts:
 
     def _combined(self, other: ShadowCounts, how: Callable[[Any, Any], Any]) -> ShadowCounts:
         return ShadowCounts(
-            how(self.requests, other.requests),
-            how(self.rows, other.rows),
-            how(self.differences, other.differences),
-            how(self.failures, other.failures),
-            how(self.millionths, other.millionths),
-            how(self.seconds, other.seconds),
+            requests=how(self.requests, other.requests),
+            rows=how(self.rows, other.rows),
+            differences=how(self.differences, other.differences),
+            failures=how(self.failures, other.failures),
+            millionths=how(self.millionths, other.millionths),
+            seconds=how(self.seconds, other.seconds),
         )
 
 
