@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.errors import InvalidRequestError, TooManyRowsError
-from orchestrator.serving.http.bodies import parse_invocation, parse_json, parse_rows, refusal
+from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
+from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.tasks import Target
 from orchestrator.tasks.binary import Binary
 

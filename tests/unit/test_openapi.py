@@ -20,7 +20,8 @@ from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
 from orchestrator.errors import InvalidRequestError, InvalidValueError
-from orchestrator.serving.http.bodies import parse_invocation, parse_json, parse_rows, refusal
+from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
+from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.serving.http.oip import (
     InferRequest,
     RequestedOutput,

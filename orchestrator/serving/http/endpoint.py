@@ -30,8 +30,9 @@ from orchestrator.serving.http.asgi import (
     to_json,
 )
 from orchestrator.serving.http.auth import TokenCheck
-from orchestrator.serving.http.bodies import parse_invocation, parse_json, parse_rows, refusal
+from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
 from orchestrator.serving.http.browsers import BrowserCheck
+from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.serving.http.oip import (
     InferRequest,
     encode_infer,
