@@ -120,7 +120,7 @@ class Predictions:
         finite = np.ones(len(self), bool)
         for values in self.values.values():
             if not isinstance(values, list):
-                finite &= np.isfinite(values).reshape(len(values), -1).all(axis=1)
+                finite &= np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         return None if finite.all() else int(finite.argmin())
 
     def _cells(self, column: AnswerColumn) -> list[Any]:

@@ -96,9 +96,9 @@ def test_tritonclient_gets_the_answers_of_the_bundle(server, client, binary, com
         request_compression_algorithm=compression,
     )
     expected = server.bundles["mixed"].answer(frame)
-    np.testing.assert_allclose(answer.as_numpy("probabilities"), expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(answer.as_numpy("probabilities"), expected.values["probabilities"], atol=1e-5)
     labels = answer.as_numpy("label")
-    assert [label.decode() if isinstance(label, bytes) else label for label in labels] == expected.labels
+    assert [label.decode() if isinstance(label, bytes) else label for label in labels] == expected.values["label"]
     assert answer.get_response()["id"] == "a1"
     assert answer.get_response()["model_version"] == "3"
 

@@ -160,11 +160,11 @@ def test_http_answers_equal_the_trained_module(client, module):
     expected = module.answer(FRAME)
     for order in (range(len(ROWS)), range(len(ROWS) - 1, -1, -1)):
         answer = client.post("/predict", json=[ROWS[position] for position in order]).json()["predictions"]
-        np.testing.assert_allclose(shares(module, answer), expected.probabilities[list(order)], atol=1e-5)
-        assert [row["label"] for row in answer] == [expected.labels[position] for position in order]
+        np.testing.assert_allclose(shares(module, answer), expected.values["probabilities"][list(order)], atol=1e-5)
+        assert [row["label"] for row in answer] == [expected.values["label"][position] for position in order]
     for position in (0, 75, 149):
         answer = client.post("/predict", json=ROWS[position]).json()["predictions"]
-        np.testing.assert_allclose(shares(module, answer)[0], expected.probabilities[position], atol=1e-5)
+        np.testing.assert_allclose(shares(module, answer)[0], expected.values["probabilities"][position], atol=1e-5)
 
 
 def test_requests_beside_each_other_get_their_own_answers(client, module):

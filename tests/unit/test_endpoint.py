@@ -194,12 +194,12 @@ def test_http_answers_equal_the_trained_module_for_any_rows_in_any_order(trained
     rows = [ROWS[position] for position in positions]
     expected = module.answer(TABLE.drop(columns="label").iloc[positions])
     answer = either.ask("/predict", rows).json()["predictions"]
-    np.testing.assert_allclose(shares(module, answer), expected.probabilities, atol=1e-5)
-    assert [row["label"] for row in answer] == expected.labels
+    np.testing.assert_allclose(shares(module, answer), expected.values["probabilities"], atol=1e-5)
+    assert [row["label"] for row in answer] == expected.values["label"]
     columns = list(ROWS[0])[::-1]
     split = {"columns": columns, "data": [[row[name] for name in columns] for row in rows]}
     answer = either.ask("/invocations", {"dataframe_split": split}).json()["predictions"]
-    np.testing.assert_allclose(flat_shares(module, answer), expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(flat_shares(module, answer), expected.values["probabilities"], atol=1e-5)
 
 
 @settings(max_examples=30, deadline=None)
@@ -271,8 +271,8 @@ def test_the_client_of_triton_is_answered_as_the_trained_module(trained, either)
     assert answer.status_code == OK
     length = int(answer.headers["inference-header-content-length"])
     result = InferResult.from_response_body(answer.content, header_length=length)
-    np.testing.assert_allclose(result.as_numpy("probabilities"), expected.probabilities, atol=1e-5)
-    assert [label.decode() for label in result.as_numpy("label")] == expected.labels
+    np.testing.assert_allclose(result.as_numpy("probabilities"), expected.values["probabilities"], atol=1e-5)
+    assert [label.decode() for label in result.as_numpy("label")] == expected.values["label"]
     assert {"model_name": "mixed", "model_version": "3", "id": "r 1"}.items() <= result.get_response().items()
 
 
@@ -332,12 +332,14 @@ def test_null_is_a_missing_value_and_other_keys_are_ignored(trained, either):
     answer = either.ask("/predict", row)
     assert answer.status_code == OK
     expected = trained[0].answer(pd.DataFrame([dict.fromkeys(ROWS[0])], dtype=object))
-    np.testing.assert_allclose(shares(trained[0], answer.json()["predictions"]), expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(
+        shares(trained[0], answer.json()["predictions"]), expected.values["probabilities"], atol=1e-5
+    )
 
 
 def test_requests_beside_each_other_get_their_own_answers(trained, either):
     module, _ = trained
-    expected = module.answer(TABLE.drop(columns="label")).probabilities
+    expected = module.answer(TABLE.drop(columns="label")).values["probabilities"]
 
     async def ask(client):
         return await asyncio.gather(*(client.post("/predict", json=row) for row in ROWS[:60]))
@@ -352,7 +354,7 @@ def test_a_large_body_is_answered_as_a_small_one(trained, either):
     rows = ROWS * 20
     body = json.dumps(rows).encode()
     assert len(body) > 256 * 1024
-    expected = trained[0].answer(TABLE.drop(columns="label")).probabilities
+    expected = trained[0].answer(TABLE.drop(columns="label")).values["probabilities"]
     answer = either.ask("/predict", body).json()["predictions"]
     np.testing.assert_allclose(shares(trained[0], answer), np.tile(expected, (20, 1)), atol=1e-5)
 
