@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 # each is a file in tasks; a column has the first one that recognises it
 TaskName = Literal["binary", "multiclass", "regression"]
 # each is a file in search/searchers
-AlgorithmName = Literal["tpe", "random", "grid"]
+AlgorithmName = Literal["tpe", "gp", "random", "qmc", "grid"]
 # each is a file in search/schedulers
 SchedulerName = Literal["asha-promote", "asha", "hyperband", "median", "pbt", "none"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]

@@ -147,6 +147,23 @@ class ServingError(OrchestratorError):
     """A model could not be deployed, or a deployment could not be found."""
 
 
+class InvalidRequestError(ServingError):
+    """A request that cannot be answered.
+
+    Attributes:
+        row: zero-based position of the row, or None.
+        column: name of the column, or None.
+    """
+
+    def __init__(self, message: str, row: int | None = None, column: str | None = None) -> None:
+        super().__init__(message)
+        self.row, self.column = row, column
+
+
+class TooManyRowsError(InvalidRequestError):
+    """A request with more rows than are answered at once."""
+
+
 class NoSuchEndpointError(ServingError, UsageError):
     """An endpoint that was not deployed from this machine."""
 

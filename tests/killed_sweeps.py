@@ -5,50 +5,32 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import processes
+import psutil
+from processes import ORCHESTRATOR
 from support import empty_store
 
-COMMAND = [sys.executable, "-m", "orchestrator"]
 PATIENCE_SECONDS = 120
 
 
-class Place:
+class Place(processes.Place):
     """A folder with a state folder and a store of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.environment = {**os.environ, "ORCHESTRATOR_HOME": str(folder / "home")}
-        self.environment["MLFLOW_TRACKING_URI"] = self.store = empty_store(folder)
-        self.environment.pop("RAY_ADDRESS", None)
+        kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+        super().__init__(folder, empty_store(folder), kept)
 
-    def start(self, *arguments: str) -> subprocess.Popen:
+    def start(self, *arguments: str) -> psutil.Popen:
         """The command in the background."""
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [*COMMAND, *arguments],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
+        return self.start_program([*ORCHESTRATOR, *arguments], self.folder / "log")
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """What the command prints to stdout."""
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
-            capture_output=True,
-            timeout=300,
-            check=False,
-        )
+        done = super().run(*arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
@@ -63,7 +45,7 @@ class Place:
         content = (self.sweep / "journal.jsonl").read_bytes() if self.sweep else b""
         return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
-    def kill_at(self, process: subprocess.Popen, events: int) -> bool:
+    def kill_at(self, process: psutil.Popen, events: int) -> bool:
         """Kills a command when the journal has so many events; False if it was faster."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(self.events()) < events:

@@ -140,3 +140,13 @@ class TrackingServer:
     def stop(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def prepare_bundle(bundle, folder, execution="auto"):
+    """What an endpoint's process does with the folder of a bundle."""
+    from orchestrator.bundle import ModelBundle
+    from orchestrator.bundle.files import read_folder
+    from orchestrator.serving.inference.prepared_model import prepare
+
+    files = read_folder(bundle)
+    return prepare(files, ModelBundle.of_files(files, bundle), folder, execution)

@@ -127,7 +127,7 @@ def status(jobs_address: str | None, as_json: bool) -> None:
     if as_json:
         jobs = Jobs(jobs_address).all() if jobs_address else []
         print_json(
-            [{"kind": "endpoint", **item} for item in found]
+            [{"kind": "endpoint", **item.to_json()} for item in found]
             + [{"kind": "job", "name": job.sweep, "state": job.status.lower(), **to_json(job)} for job in jobs]
         )
         return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.base import echo, print_table
 from orchestrator.units import show_number
+
+if TYPE_CHECKING:
+    from orchestrator.serving.status import EndpointStatus, ReplicaStatus, VersionSummary
 
 COLUMNS = (
     "endpoint",
@@ -26,35 +29,35 @@ COLUMNS = (
 )
 
 
-def show_endpoints(found: Sequence[Mapping[str, Any]]) -> None:
-    """Prints what `status_of` gave for each endpoint: a table, then what is wrong."""
+def show_endpoints(found: Sequence[EndpointStatus]) -> None:
+    """Prints a table of endpoints, then what is wrong with them."""
     print_table((line for endpoint in found for line in _lines(endpoint)), COLUMNS)
     for endpoint in found:
         for sentence in _sentences(endpoint):
-            echo(f"{endpoint['name']}: {sentence}")
+            echo(f"{endpoint.name}: {sentence}")
 
 
-def _lines(endpoint: Mapping[str, Any]) -> list[list[str]]:
-    where = [str(endpoint["state"]), str(endpoint["url"])]
-    versions = endpoint.get("models") or []
-    if not versions or isinstance(versions[0], str):
-        return [[endpoint["name"], ", ".join(versions), *[""] * 9, *where]]
+def _lines(endpoint: EndpointStatus) -> list[list[str]]:
+    where = [endpoint.state, endpoint.url]
+    if endpoint.summary is None or not endpoint.summary.models:
+        names = endpoint.models if endpoint.summary is None else ()
+        return [[endpoint.name, ", ".join(names), *[""] * 9, *where]]
     return [
         [
-            endpoint["name"],
-            row["model"],
-            row["version"],
-            row["role"],
-            "" if row["role"] == "shadow" else f"{100 * row['share']:.0f} %",
-            str(row["requests"]),
-            f"{row['requests_per_second']:.1f}",
-            _milliseconds(row["p50_ms"]),
-            _milliseconds(row["p99_ms"]),
-            str(row["refused"]),
-            str(row["errors"]),
+            endpoint.name,
+            row.model,
+            row.version,
+            row.role,
+            "" if row.role == "shadow" else f"{100 * row.share:.0f} %",
+            str(row.requests),
+            f"{row.requests_per_second:.1f}",
+            _milliseconds(row.p50_ms),
+            _milliseconds(row.p99_ms),
+            str(row.refused),
+            str(row.errors),
             *where,
         ]
-        for row in versions
+        for row in endpoint.summary.models
     ]
 
 
@@ -62,43 +65,48 @@ def _milliseconds(value: float | None) -> str:
     return "" if value is None else f"{value:.3g} ms"
 
 
-def _sentences(endpoint: Mapping[str, Any]) -> list[str]:
-    found = list(endpoint.get("problems", []))
-    processes = endpoint.get("processes", [])
-    if processes:
-        memory = sum(process["memory"] or 0 for process in processes) / 2**20
-        found.append(
-            f"{len(processes)} replica{'s' if len(processes) > 1 else ''} behind {endpoint['ingress']}, "
-            f"{memory:.0f} MiB"
-        )
-    found += sorted({note for process in processes for note in process["notes"] or []})
-    for row in endpoint.get("models", []):
-        if isinstance(row, Mapping) and row["worst_column"] is not None and row["psi"][row["worst_column"]] >= DRIFTED:
-            psi = row["psi"][row["worst_column"]]
-            found.append(
-                f"{row['model']} version {row['version']}: the inputs have drifted, most of all "
-                f"'{row['worst_column']}' (population stability index {psi:.2f})"
-            )
-        if isinstance(row, Mapping) and row["role"] == "shadow" and row["rows"]:
-            found.append(_shadow_sentence(row))
-    error = endpoint.get("last_error")
-    if isinstance(error, Mapping):
-        when = datetime.fromtimestamp(error["time"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        found.append(f"last error at {when}: {error['message']}")
-    elif error:
-        found.append(str(error))
+def _sentences(endpoint: EndpointStatus) -> list[str]:
+    found = list(endpoint.problems or ())
+    summary = endpoint.summary
+    if summary is not None:
+        found += _replica_sentences(summary.processes, endpoint.ingress)
+        found += [sentence for row in summary.models for sentence in _version_sentences(row)]
+        if summary.last_error is not None:
+            when = datetime.fromtimestamp(summary.last_error.time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            found.append(f"last error at {when}: {summary.last_error.message}")
+    if endpoint.unknown:
+        found.append(endpoint.unknown)
     return found
 
 
-def _shadow_sentence(row: Mapping[str, Any]) -> str:
+def _replica_sentences(replicas: Sequence[ReplicaStatus], ingress: str | None) -> list[str]:
+    if not replicas:
+        return []
+    memory = sum(replica.memory for replica in replicas) / 2**20
+    count = f"{len(replicas)} replica{'s' if len(replicas) > 1 else ''} behind {ingress}, {memory:.0f} MiB"
+    return [count, *sorted({note for replica in replicas for note in replica.notes})]
+
+
+def _version_sentences(row: VersionSummary) -> list[str]:
+    found = []
+    if row.worst_column is not None and row.psi[row.worst_column] >= DRIFTED:
+        found.append(
+            f"{row.model} version {row.version}: the inputs have drifted, most of all "
+            f"'{row.worst_column}' (population stability index {row.psi[row.worst_column]:.2f})"
+        )
+    if row.role == "shadow" and row.rows:
+        found.append(_shadow_sentence(row))
+    return found
+
+
+def _shadow_sentence(row: VersionSummary) -> str:
     """How its answers differ: labels and probabilities, or values in the target's unit."""
-    tolerance = row["tolerance"]
-    where = "answered with another label" if tolerance is None else f"more than {show_number(tolerance)} away"
-    what = "probability" if tolerance is None else "value"
+    where = "answered with another label" if row.tolerance is None else f"more than {show_number(row.tolerance)} away"
+    what = "probability" if row.tolerance is None else "value"
     return (
-        f"{row['model']} version {row['version']} as shadow: {row['differences']} of {row['rows']} rows {where}; "
-        f"difference of a {what}: mean {show_number(row['mean_difference'])}, "
-        f"largest {show_number(row['largest_difference'])}"
+        f"{row.model} version {row.version} as shadow: {row.differences} of {row.rows} rows {where}; "
+        f"difference of a {what}: mean {show_number(row.mean_difference)}, "
+        f"largest {show_number(row.largest_difference)}"
     )
 
 

@@ -13,7 +13,7 @@ from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.runtime.sweeps import SweepResult
-    from orchestrator.sweep.trial_table import TrialRecord, TrialTable
+    from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 
 EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files).
 

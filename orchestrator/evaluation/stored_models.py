@@ -13,9 +13,9 @@ from orchestrator.errors import StorageError
 from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.networks import build_network
 from orchestrator.storage import Storage
-from orchestrator.sweep.choice import Winner
-from orchestrator.sweep.trial_files import best_weights, trial_folder
-from orchestrator.sweep.trial_table import TrialRecord
+from orchestrator.sweeps.choice import Winner
+from orchestrator.sweeps.trial_files import best_weights, trial_folder
+from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport, check_weights, feature_shape, unpack_weights
 from orchestrator.units import show_apart

@@ -16,7 +16,7 @@ from torch import nn
 from orchestrator.bundle import make_bundle
 from orchestrator.data import Dataset, Examples
 from orchestrator.networks import inputs_taken
-from orchestrator.sweep.choice import Winner
+from orchestrator.sweeps.choice import Winner
 from orchestrator.tasks import Metric
 from orchestrator.training import (
     EVALUATION_BATCH,

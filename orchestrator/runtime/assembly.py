@@ -17,16 +17,16 @@ from orchestrator.journal.package import keep_package
 from orchestrator.runtime.tune.run import Running
 from orchestrator.search import SearchSpace, space_of
 from orchestrator.storage import Storage
-from orchestrator.sweep.plan import SweepPlan
+from orchestrator.sweeps.plan import SweepPlan
 from orchestrator.tracking import tags
 
 if TYPE_CHECKING:
     from orchestrator.journal import Journal
     from orchestrator.runtime.gangs.pool import GangPool
     from orchestrator.runtime.worker.session import Train
-    from orchestrator.sweep.controller import SweepController
-    from orchestrator.sweep.slots import Slots
-    from orchestrator.sweep.trial_table import Listener
+    from orchestrator.sweeps.controller import SweepController
+    from orchestrator.sweeps.slots import Slots
+    from orchestrator.sweeps.trial_table import Listener
 
 Notify = Callable[[str], None]
 
@@ -129,10 +129,10 @@ def assemble(
     from orchestrator.runtime.tune.admission import Admission
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.search import Proposals, find_scheduler
-    from orchestrator.sweep.admission import Limits
-    from orchestrator.sweep.controller import SweepController
-    from orchestrator.sweep.disk import Disk, quota
-    from orchestrator.sweep.trial_table import TrialTable
+    from orchestrator.sweeps.admission import Limits
+    from orchestrator.sweeps.controller import SweepController
+    from orchestrator.sweeps.disk import Disk, quota
+    from orchestrator.sweeps.trial_table import TrialTable
     from orchestrator.training import train_trial
 
     config = plan.config

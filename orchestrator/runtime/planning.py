@@ -6,7 +6,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.data import Dataset, Run, Table
 from orchestrator.networks import is_custom, never_read, settings_asked_for
 from orchestrator.search import SearchSpace, SpecSampler, located
-from orchestrator.sweep.plan import SweepPlan, make_plan
+from orchestrator.sweeps.plan import SweepPlan, make_plan
 from orchestrator.tasks import Metric
 from orchestrator.training import SHARED_PARAMETERS, feature_shape
 

@@ -14,7 +14,7 @@ import torch
 from orchestrator.data import DataOptions, Dataset, open_dataset
 from orchestrator.errors import TrackingError, UsageError
 from orchestrator.runtime.train import TrainResult, train_spec
-from orchestrator.sweep.plan import describe
+from orchestrator.sweeps.plan import describe
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import StoredTrial, find_trial
 from orchestrator.training import EpochReport

@@ -14,7 +14,7 @@ from orchestrator.journal.package import kept_package
 from orchestrator.runtime.assembly import Hooks
 from orchestrator.runtime.sweeps import SweepResult, continue_sweep
 from orchestrator.storage import Storage
-from orchestrator.sweep.resume import session_options
+from orchestrator.sweeps.resume import session_options
 from orchestrator.tracking.store import absolute_uri
 
 

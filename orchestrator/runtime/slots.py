@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.config import SweepConfig
-from orchestrator.sweep.slots import Slots, plan_slots
+from orchestrator.sweeps.slots import Slots, plan_slots
 
 
 def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None, readers: int) -> Slots:

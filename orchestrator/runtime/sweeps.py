@@ -41,7 +41,7 @@ from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune, run_trials
 from orchestrator.storage import Storage
-from orchestrator.sweep.plan import SweepPlan, describe, readers_of, workers_of
+from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
 from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
@@ -50,7 +50,7 @@ from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 if TYPE_CHECKING:
     from orchestrator.runtime.gangs.pool import GangPool
-    from orchestrator.sweep.trial_table import Listener, TrialRecord
+    from orchestrator.sweeps.trial_table import Listener, TrialRecord
 
 QUICK_SECONDS = 2.0
 STOP_SECONDS = 5.0
@@ -330,8 +330,8 @@ def _run(
     from orchestrator.journal import Closed, Journal
     from orchestrator.journal.journal import read_events
     from orchestrator.runtime.cluster_rows import rows_on_cluster
-    from orchestrator.sweep.choice import drop_lost, sentences
-    from orchestrator.sweep.finalize import finalize, find_winner, forget_outcome
+    from orchestrator.sweeps.choice import drop_lost, sentences
+    from orchestrator.sweeps.finalize import finalize, find_winner, forget_outcome
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     header = last_header(header, slots)

@@ -26,8 +26,8 @@ from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.runtime.assembly import Notify
-from orchestrator.sweep.choice import Winner
-from orchestrator.sweep.plan import describe
+from orchestrator.sweeps.choice import Winner
+from orchestrator.sweeps.plan import describe
 from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input

@@ -108,3 +108,30 @@ def _draw(trial: optuna.Trial, name: str, entry: Parameter) -> Any:  # noqa: ANN
             return trial.suggest_int(name, entry.low, entry.high, log=entry.log, step=entry.step or 1)
         case _:
             return trial.suggest_categorical(name, entry.choices)
+
+
+def distributions(space: SearchSpace) -> dict[str, optuna.distributions.BaseDistribution]:
+    """What each parameter of the whole space is drawn from, by its unique name, in an order that does not change."""
+    import optuna
+
+    found: dict[str, optuna.distributions.BaseDistribution] = {}
+    names = list(space.architectures)
+    if len(names) > 1:
+        found["architecture"] = optuna.distributions.CategoricalDistribution(names)
+    for architecture in names:
+        for unique, entry in space.entries(architecture).values():
+            if not isinstance(entry, Scalar):
+                found[unique] = _distribution(entry)
+    return found
+
+
+def _distribution(entry: Parameter) -> optuna.distributions.BaseDistribution:
+    import optuna
+
+    match entry.type:
+        case "float":
+            return optuna.distributions.FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
+        case "int":
+            return optuna.distributions.IntDistribution(entry.low, entry.high, log=entry.log, step=entry.step or 1)
+        case _:
+            return optuna.distributions.CategoricalDistribution(entry.choices)

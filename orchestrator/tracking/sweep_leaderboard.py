@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.errors import NoSuchSweepError
 from orchestrator.journal.folder import RUNNING, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
-from orchestrator.sweep.trial_table import FINAL, INTERRUPTED, TrialRecord, TrialTable
+from orchestrator.sweeps.trial_table import FINAL, INTERRUPTED, TrialRecord, TrialTable
 from orchestrator.tasks import metric_named
 from orchestrator.tracking.leaderboard import Leaderboard, TrialRow, read_stored_leaderboard, stored_runs
 

@@ -12,7 +12,7 @@ from orchestrator.bundle.registration import Figure, Registration
 from orchestrator.errors import LostRunError, TrackingError
 from orchestrator.journal import Event
 from orchestrator.journal.folder import INTERRUPTED, Header
-from orchestrator.sweep.finalize import Outcome
+from orchestrator.sweeps.finalize import Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
 from orchestrator.tracking.looks import count_looks

@@ -12,8 +12,8 @@ from orchestrator.journal import Begun, Event, Reported
 from orchestrator.journal.folder import FINISHED, BrokenSweep, Header, KnownSweep, find_sweep, write_header
 from orchestrator.journal.lock import locked
 from orchestrator.storage import Storage
-from orchestrator.sweep.finalize import check_model, check_outcome, finalize_later, forget_registration
-from orchestrator.sweep.resume import events_of
+from orchestrator.sweeps.finalize import check_model, check_outcome, finalize_later, forget_registration
+from orchestrator.sweeps.resume import events_of
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts

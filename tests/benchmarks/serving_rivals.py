@@ -41,8 +41,8 @@ class Model:
     def answer(self, body: bytes) -> bytes:
         columns, rows = self.parse(self.schema, orjson.loads(body))
         outputs = self.network(self.encoder.encode(columns, rows))
-        answers = self.predictions(self.schema, self.target, outputs)
-        return orjson.dumps({"predictions": answers.records(self.schema)})
+        answers = self.predictions(self.target, outputs)
+        return orjson.dumps({"predictions": answers.records()})
 
 
 def by_uvicorn(folder: Path, execution: str, port: int) -> None:

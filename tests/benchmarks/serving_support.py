@@ -20,9 +20,11 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import processes
+from processes import ORCHESTRATOR
+
 START_SECONDS, STOP_SECONDS = 300, 60
 CLOSE_ENOUGH = 1e-5
-ORCHESTRATOR = [sys.executable, "-m", "orchestrator"]
 
 SCRIPT = """
 local bodies = {
@@ -48,33 +50,18 @@ end
 """
 
 
-class Place:
+class Place(processes.Place):
     """A folder with a state folder and an MLflow store of its own, and the commands that run there."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.store = f"sqlite:///{folder}/mlflow.db"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
-        self.environment = kept | {
-            "ORCHESTRATOR_HOME": str(folder / "home"),
-            "MLFLOW_TRACKING_URI": self.store,
+        kept |= {
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "RAY_USAGE_STATS_ENABLED": "0",
             # `mlflow models serve` looks for uvicorn there
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
         }
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`orchestrator ...`, to its end."""
-        return subprocess.run(
-            [*ORCHESTRATOR, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
-            capture_output=True,
-            timeout=300,
-            check=False,
-        )
+        super().__init__(folder, f"sqlite:///{folder}/mlflow.db", kept)
 
     def status(self) -> dict[str, Any]:
         """The only endpoint, as `orchestrator status` shows it."""
@@ -89,10 +76,8 @@ class Place:
     def server(self, command: Sequence[str], url: str, health: str) -> Iterator[psutil.Popen]:
         """A process that answers at `url` while the context is open, and ends with all that it has started."""
         output = self.folder / f"{Path(command[0]).name}-{url.rpartition(':')[2]}.log"
-        with output.open("wb") as log:
-            process = psutil.Popen(
-                command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        output.unlink(missing_ok=True)
+        process = self.start_program(command, output)
         try:
             deadline = time.monotonic() + START_SECONDS
             while not _is_healthy(f"{url}{health}"):

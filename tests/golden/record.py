@@ -257,7 +257,14 @@ def documents(name: str) -> dict[str, object]:
 
     bundle = ModelBundle.load(HERE / "bundles" / name)
     categories = {item.column: item.categories for item in bundle.encoder.categorical}
-    model = DescribedModel(name, "3", bundle.schema, categories, bundle.example["rows"], bundle.metrics)
+    model = DescribedModel(
+        name=name,
+        version="3",
+        schema=bundle.schema,
+        categories=categories,
+        rows=bundle.example["rows"],
+        metrics=bundle.metrics,
+    )
     return {
         "openapi": openapi_document([model], authenticated=True, default=name),
         "signature": signature_of(bundle.schema).to_dict(),

@@ -156,7 +156,7 @@ def gang(folder: Path) -> Iterator[Row]:
     from orchestrator.runtime.tune.run import quiet_tune
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.storage import Storage
-    from orchestrator.sweep.messages import Attempt, FailureMessage, TrialMessage
+    from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
     from orchestrator.training import train_trial
 
     told = folder / "backends"

@@ -129,7 +129,7 @@ class Served:
         return find_deployment(NAME)
 
     def status(self):
-        return status_of(self.deployment)
+        return status_of(self.deployment).to_json()
 
     def wait_until(self, condition):
         deadline = time.monotonic() + WAIT

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import tritonclient.http as triton
 import uvicorn
-from support import free_port, mixed_frame, train_bundle
+from support import free_port, mixed_frame, prepare_bundle, train_bundle
 from tritonclient.utils import InferenceServerException
 
 from orchestrator.serving.http.endpoint import Endpoint
-from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.serving.settings import EndpointSettings
 
 TABLE = mixed_frame()
@@ -31,7 +30,7 @@ class Server:
         content = {}
         for name, source, target in (("mixed", TABLE, "label"), ("diabetes", "sklearn:diabetes", None)):
             self.bundles[name] = train_bundle(source, target, folder / f"{name}-bundle")
-            prepare(folder / f"{name}-bundle", folder / name)
+            prepare_bundle(folder / f"{name}-bundle", folder / name)
             content[name] = {"champion": {"version": "3", "folder": str(folder / name), "key": name}}
         endpoint = Endpoint(EndpointSettings(token_file=str(folder / "tokens")), "r0")
         endpoint.configure(content, lambda _key, path: path)
@@ -97,9 +96,9 @@ def test_tritonclient_gets_the_answers_of_the_bundle(server, client, binary, com
         request_compression_algorithm=compression,
     )
     expected = server.bundles["mixed"].answer(frame)
-    np.testing.assert_allclose(answer.as_numpy("probabilities"), expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(answer.as_numpy("probabilities"), expected.values["probabilities"], atol=1e-5)
     labels = answer.as_numpy("label")
-    assert [label.decode() if isinstance(label, bytes) else label for label in labels] == expected.labels
+    assert [label.decode() if isinstance(label, bytes) else label for label in labels] == expected.values["label"]
     assert answer.get_response()["id"] == "a1"
     assert answer.get_response()["model_version"] == "3"
 

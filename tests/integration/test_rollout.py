@@ -18,15 +18,16 @@ from mlflow import MlflowClient
 from support import empty_store, mixed_frame, train_bundle
 
 import orchestrator
+from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Figure
 from orchestrator.cli import main
 from orchestrator.cli.rollout import endpoint_sentence
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, TrackingError, UsageError
 from orchestrator.serving.control import registry_watcher, rollouts
 from orchestrator.serving.control.control_socket import EndpointUpdate
-from orchestrator.serving.control.gates import check_bundle, check_metric, gate_version
+from orchestrator.serving.control.gates import check_answers, check_metric, gate_version
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
-from orchestrator.serving.telemetry.merging import empty
+from orchestrator.serving.telemetry.merging import Counts
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import rollout
@@ -329,14 +330,21 @@ def altered(registry, folder, change):
     return folder
 
 
+def checked(folder):
+    """A bundle that has passed the gate of its own answers."""
+    bundle = ModelBundle.load(folder)
+    check_answers(bundle)
+    return bundle
+
+
 def test_a_bundle_that_answers_as_stored_passes(registry, tmp_path):
-    assert check_bundle(registry.bundle).schema.target.name == "label"
+    assert checked(registry.bundle).schema.target.name == "label"
 
     def nudge(example):
         for answer in example["answers"]:
             answer["probabilities"]["high"] += 5e-6
 
-    check_bundle(altered(registry, tmp_path / "bundle", nudge))
+    checked(altered(registry, tmp_path / "bundle", nudge))
 
 
 def swap_label(example):
@@ -373,24 +381,24 @@ def drop_column(example):
 )
 def test_a_bundle_that_answers_otherwise_is_refused(registry, tmp_path, change, sentence):
     with pytest.raises(GateError, match=sentence):
-        check_bundle(altered(registry, tmp_path / "bundle", change))
+        checked(altered(registry, tmp_path / "bundle", change))
 
 
 def test_values_are_compared_in_the_targets_unit(tmp_path):
     frame = mixed_frame().drop(columns="label")
     frame["number"] = frame["number"].fillna(0) * 1e9
     train_bundle(frame, "number", tmp_path / "bundle")
-    std = check_bundle(tmp_path / "bundle").target_encoder.std
+    std = checked(tmp_path / "bundle").target_encoder.std
     example = json.loads((tmp_path / "bundle" / "example.json").read_text())
     for share, passes in ((5e-6, True), (0.1, False)):
         changed = json.loads(json.dumps(example))
         changed["answers"][0]["value"] += share * std
         (tmp_path / "bundle" / "example.json").write_text(json.dumps(changed))
         if passes:
-            check_bundle(tmp_path / "bundle")
+            checked(tmp_path / "bundle")
         else:
             with pytest.raises(GateError, match=r"row 1 of its example\.json: value is"):
-                check_bundle(tmp_path / "bundle")
+                checked(tmp_path / "bundle")
 
 
 def truncate(folder):
@@ -663,12 +671,16 @@ def test_help_has_an_example(command):
     ],
 )
 def test_what_an_endpoint_does_is_one_sentence(serving, problem, sentence):
-    followed = EndpointUpdate("adult", "http://127.0.0.1:8000", True, serving, problem)
+    followed = EndpointUpdate(
+        endpoint="adult", url="http://127.0.0.1:8000", follows=True, serving=serving, problem=problem
+    )
     assert endpoint_sentence(followed) == f"adult on http://127.0.0.1:8000 {sentence}"
 
 
 def test_an_endpoint_with_a_version_of_its_own_stays_with_it():
-    followed = EndpointUpdate("adult", "http://127.0.0.1:8000", False, {"champion": "2"}, None)
+    followed = EndpointUpdate(
+        endpoint="adult", url="http://127.0.0.1:8000", follows=False, serving={"champion": "2"}, problem=None
+    )
     assert "stays with version 2" in endpoint_sentence(followed)
 
 
@@ -697,13 +709,13 @@ def test_an_endpoint_follows_aliases_that_are_moved(registry, tmp_path):
     assert applied == []
     rollout.set_canary(registry.client, name, "2", 30)
     models.follow(applied.append)
-    assert model.serving() == {"champion": "1", "canary": "2", "shadow": None, "weight": 30}
-    assert Path(applied[-1][name]["canary"]["folder"]).is_dir()
+    assert model.serving().to_json() == {"champion": "1", "canary": "2", "shadow": None, "weight": 30}
+    assert applied[-1][name].canary.folder.is_dir()
     rollout.promote(registry.client, name, "2")
     models.follow(applied.append)
-    assert model.serving() == {"champion": "2", "canary": None, "shadow": None, "weight": 0}
+    assert model.serving().to_json() == {"champion": "2", "canary": None, "shadow": None, "weight": 0}
     # what was the canary is not fetched again
-    assert applied[1][name]["champion"] == applied[0][name]["canary"]
+    assert applied[1][name].champion == applied[0][name].canary
     assert model.problem is None
 
 
@@ -719,7 +731,7 @@ def test_an_endpoint_keeps_its_champion_when_the_registry_has_none_or_a_broken_o
     registry.client.delete_registered_model(name)
     models.follow(applied.append)
     assert "the registry cannot be asked" in model.problem
-    assert model.serving()["champion"] == "1"
+    assert model.serving().champion == "1"
     assert applied == []
 
 
@@ -743,10 +755,10 @@ def test_what_ends_the_look_at_one_model_keeps_no_other_from_its_version(registr
     monkeypatch.setattr(registry_watcher, "prepare", full_at_the_second)
     with pytest.raises(OSError, match="No space"):
         models.follow(applied.append)
-    assert applied[-1][name]["champion"]["version"] == model.serving()["champion"] == "2"
-    assert applied[-1][other]["champion"]["version"] == second.serving()["champion"] == "1"
+    assert applied[-1][name].champion.version == model.serving().champion == "2"
+    assert applied[-1][other].champion.version == second.serving().champion == "1"
     models.follow(applied.append)
-    assert applied[-1][other]["champion"]["version"] == "2"
+    assert applied[-1][other].champion.version == "2"
 
 
 def test_a_version_whose_files_were_away_is_served_when_they_are_back(registry, tmp_path, monkeypatch):
@@ -759,11 +771,11 @@ def test_a_version_whose_files_were_away_is_served_when_they_are_back(registry, 
     away.rename(files)
     # not every two seconds
     models.follow(applied.append)
-    assert (model.serving()["champion"], applied) == ("1", [])
+    assert (model.serving().champion, applied) == ("1", [])
     later = time.monotonic() + registry_watcher.FIRST_PAUSE
     monkeypatch.setattr(registry_watcher, "time", SimpleNamespace(monotonic=lambda: later))
     models.follow(applied.append)
-    assert (model.serving()["champion"], model.problem, model.refused) == ("2", None, {})
+    assert (model.serving().champion, model.problem, model.refused) == ("2", None, {})
 
 
 def test_an_endpoint_follows_a_model_that_was_deleted_and_made_again(registry, others, tmp_path):
@@ -795,19 +807,19 @@ def test_an_endpoint_keeps_what_it_has_until_a_breaking_version_is_accepted(regi
     registry.client.set_registered_model_tag(name, "orchestrator.canary_weight", "50")
     for _ in range(2):
         models.follow(applied.append)
-        assert model.serving() == {"champion": "1", "canary": None, "shadow": None, "weight": 0}
+        assert model.serving().to_json() == {"champion": "1", "canary": None, "shadow": None, "weight": 0}
     assert applied == []
     assert "version 2 is not served as champion: it breaks what callers of version 1 rely on" in model.problem
     assert f"`orchestrator promote {name} 2 --breaking`" in model.problem
     assert f"`orchestrator promote {name} --shadow 3 --breaking`" in model.problem
-    assert models.served()[name]["unserved"] == {"champion": "2", "canary": "3", "shadow": "3"}
-    text = render(empty(), models.served(), 1).decode()
+    assert models.served()[name].unserved == {"champion": "2", "canary": "3", "shadow": "3"}
+    text = render(Counts(), models.served(), 1).decode()
     assert f'orchestrator_version_not_served{{model="{name}",role="champion",version="2"}} 1.0' in text
     assert run(registry, "promote", name, 2, "--breaking").exit_code == 0
     models.follow(applied.append)
     # the canary and the shadow fit the new champion
-    assert model.serving() == {"champion": "2", "canary": "3", "shadow": "3", "weight": 50}
-    assert (model.problem, models.served()[name]["unserved"]) == (None, {})
+    assert model.serving().to_json() == {"champion": "2", "canary": "3", "shadow": "3", "weight": 50}
+    assert (model.problem, models.served()[name].unserved) == (None, {})
 
 
 def test_an_endpoint_that_missed_a_breaking_version_follows_to_its_successors_but_not_back(registry, others, tmp_path):
@@ -817,10 +829,10 @@ def test_an_endpoint_that_missed_a_breaking_version_follows_to_its_successors_bu
     orchestrator.promote(name, "2", tracking_uri=registry.uri, force=True, breaking=True)
     orchestrator.promote(name, "3", tracking_uri=registry.uri)
     models.follow(applied.append)
-    assert (model.serving()["champion"], model.problem) == ("3", None)
+    assert (model.serving().champion, model.problem) == ("3", None)
     registry.client.set_registered_model_alias(name, "champion", "1")
     models.follow(applied.append)
-    assert model.serving()["champion"] == "3"
+    assert model.serving().champion == "3"
     assert "version 1 is not served as champion: it breaks" in model.problem
     orchestrator.canary(name, "2", tracking_uri=registry.uri, breaking=True)
     assert read_rollout(registry.client, name).breaking == {"champion": "3", "canary": "2"}

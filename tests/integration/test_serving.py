@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support import free_port, quick_model
+from support import free_port, prepare_bundle, quick_model
 
 from orchestrator.bundle import make_bundle
 from orchestrator.data import load_table
@@ -40,7 +40,7 @@ from orchestrator.serving.control.deployments import (
     undeploy,
 )
 from orchestrator.serving.control.haproxy import real_binary
-from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.messages import AssignedModel, AssignedVersion, ServedModel, ServedVersion
 from orchestrator.serving.settings import EndpointSettings
 
 OK, INVALID = 200, 422
@@ -76,24 +76,24 @@ class Served:
     def __init__(self, folder, client):
         import ray
 
-        from orchestrator.serving.control.replica import COLLECTOR, NAMESPACE
-        from orchestrator.serving.telemetry.collector import Collector
+        from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE, Coordinator
 
         self.folder, self.client, self.number = folder, client, 0
-        self.collector = ray.remote(Collector).options(name=COLLECTOR, namespace=NAMESPACE, num_cpus=0).remote()
+        actor = ray.remote(Coordinator).options(name=COORDINATOR, namespace=NAMESPACE, num_cpus=0)
+        self.coordinator = actor.remote()
 
     def publish(self, folder=None, weight=0, **roles):
         """Tells the replicas to answer with these versions of the prepared model."""
         import ray
 
         entries = {
-            role: {"version": version, "folder": str(folder or self.folder), "key": f"k{version}"}
+            role: AssignedVersion(version, f"k{version}", Path(folder or self.folder))
             for role, version in roles.items()
         }
-        versions = {version: {"role": role, "execution": "torch"} for role, version in roles.items()}
+        versions = {version: ServedVersion(role, "torch") for role, version in roles.items()}
         self.number += 1
-        ray.get(self.collector.set_served.remote({"iris": {"versions": versions, "weight": weight}}))
-        ray.get(self.collector.publish.remote(self.number, {"iris": {**entries, "weight": weight}}))
+        ray.get(self.coordinator.set_served.remote({"iris": ServedModel(versions, weight)}))
+        ray.get(self.coordinator.publish.remote(self.number, {"iris": AssignedModel(weight=weight, **entries)}))
 
     def switch(self, weight=0, **roles):
         """Publishes, and waits until the replica has taken it over."""
@@ -104,7 +104,7 @@ class Served:
     def summary(self):
         import ray
 
-        return ray.get(self.collector.summary.remote())
+        return ray.get(self.coordinator.summary.remote()).to_json()
 
     def counts(self):
         """(version, role, route, status) -> requests, as Prometheus would read it."""
@@ -127,7 +127,7 @@ def served(ray_cluster, bundle_folder, tmp_path_factory):
     from orchestrator.serving.control.replica import serve_application
 
     folder = tmp_path_factory.mktemp("prepared") / "iris"
-    prepare(bundle_folder, folder)
+    prepare_bundle(bundle_folder, folder)
     port = free_port()
     serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"log_level": "ERROR"})
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
@@ -136,7 +136,7 @@ def served(ray_cluster, bundle_folder, tmp_path_factory):
         serve.run(serve_application(EndpointSettings(), (1, 1)), name="endpoint", route_prefix="/")
         yield served
     serve.shutdown()
-    ray.kill(served.collector)
+    ray.kill(served.coordinator)
 
 
 @pytest.fixture
@@ -160,11 +160,11 @@ def test_http_answers_equal_the_trained_module(client, module):
     expected = module.answer(FRAME)
     for order in (range(len(ROWS)), range(len(ROWS) - 1, -1, -1)):
         answer = client.post("/predict", json=[ROWS[position] for position in order]).json()["predictions"]
-        np.testing.assert_allclose(shares(module, answer), expected.probabilities[list(order)], atol=1e-5)
-        assert [row["label"] for row in answer] == [expected.labels[position] for position in order]
+        np.testing.assert_allclose(shares(module, answer), expected.values["probabilities"][list(order)], atol=1e-5)
+        assert [row["label"] for row in answer] == [expected.values["label"][position] for position in order]
     for position in (0, 75, 149):
         answer = client.post("/predict", json=ROWS[position]).json()["predictions"]
-        np.testing.assert_allclose(shares(module, answer)[0], expected.probabilities[position], atol=1e-5)
+        np.testing.assert_allclose(shares(module, answer)[0], expected.values["probabilities"][position], atol=1e-5)
 
 
 def test_requests_beside_each_other_get_their_own_answers(client, module):
@@ -279,12 +279,12 @@ def test_a_configuration_that_cannot_be_loaded_leaves_the_replica_as_it_was(serv
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_replica_on_another_machine_brings_the_files_from_the_collector(served, tmp_path):
+def test_a_replica_on_another_machine_brings_the_files_from_the_coordinator(served, tmp_path):
     import ray
 
     files = {path.name: path.read_bytes() for path in served.folder.iterdir()}
-    ray.get(served.collector.put_files.remote("k21", files))
-    assert ray.get(served.collector.missing.remote(["k21", "k22"])) == ["k22"]
+    ray.get(served.coordinator.put_files.remote("k21", files))
+    assert ray.get(served.coordinator.missing.remote(["k21", "k22"])) == ["k22"]
     # where the endpoint's process has them, but not the replica
     served.publish(tmp_path / "elsewhere", champion="21")
     assert eventually(lambda: served.client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "21")
@@ -413,8 +413,8 @@ def check_haproxy_comes_back(deployment):
     began = time.monotonic()
     assert httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False).status_code == OK
     assert time.monotonic() - began < 2
-    assert eventually(lambda: "answered again" in " ".join(status_of(deployment)["problems"]))
-    (problem,) = status_of(deployment)["problems"]
+    assert eventually(lambda: "answered again" in " ".join(status_of(deployment).to_json()["problems"]))
+    (problem,) = status_of(deployment).to_json()["problems"]
     assert re.match(r"HAProxy died at \d\d:\d\d:\d\d \(killed by SIGKILL\) and answered again \d\.\d s later", problem)
 
 
@@ -459,10 +459,10 @@ def test_a_signal_stops_a_foreground_endpoint_and_leaves_nothing(bundle_folder, 
         check_serves_own_pages_are_hidden(endpoint.process, port)
         foreign = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False, headers={"host": "evil.example"})
         assert foreign.status_code == 421
-        shown = status_of(deployment)
+        shown = status_of(deployment).to_json()
         assert (shown["state"], shown["ingress"], shown["problems"]) == ("answering", "haproxy", [])
         assert [(row["model"], row["role"]) for row in shown["models"]] == [("iris", "champion")]
-        assert eventually(lambda: status_of(deployment)["models"][0]["rows"] == len(ROWS))
+        assert eventually(lambda: status_of(deployment).to_json()["models"][0]["rows"] == len(ROWS))
         check_haproxy_comes_back(deployment)
         with Requests(deployment.url) as requests:
             assert eventually(lambda: requests.found[OK, False] > 20)
@@ -549,10 +549,14 @@ def test_undeploy_does_not_touch_a_process_that_got_the_number_of_a_dead_one():
 
 def test_a_name_is_deployed_once():
     created = psutil.Process().create_time()
-    first = Deployment("iris", "1", "http://127.0.0.1:1", os.getpid(), created, ("iris", "wine"))
+    first = Deployment(
+        name="iris", version="1", url="http://127.0.0.1:1", pid=os.getpid(), created=created, models=("iris", "wine")
+    )
     with recorded(first):
         assert list_deployments() == [first]
-        other = Deployment("iris", "2", "http://127.0.0.1:2", os.getpid(), created, ("iris",))
+        other = Deployment(
+            name="iris", version="2", url="http://127.0.0.1:2", pid=os.getpid(), created=created, models=("iris",)
+        )
         with pytest.raises(ServingError, match=r"'iris' is deployed already.*orchestrator undeploy iris"):
             recorded(other).__enter__()
     assert list_deployments() == []

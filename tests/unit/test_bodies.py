@@ -9,14 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.data import Column, ColumnKind, Schema
-from orchestrator.serving.http.bodies import (
-    InvalidRequestError,
-    TooManyRowsError,
-    parse_invocation,
-    parse_json,
-    parse_rows,
-    refusal,
-)
+from orchestrator.errors import InvalidRequestError, TooManyRowsError
+from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
+from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.tasks import Target
 from orchestrator.tasks.binary import Binary
 

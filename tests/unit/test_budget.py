@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sweep.budget import TimeBudget
+from orchestrator.sweeps.budget import TimeBudget
 
 seconds = st.floats(0, 1000)
 

@@ -16,9 +16,9 @@ from orchestrator.evaluation.winner import Answers, doubt_of
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.runtime.worker.trial_files import TrialFiles
 from orchestrator.storage import Storage
-from orchestrator.sweep.choice import choose, drop_lost, sentences
-from orchestrator.sweep.trial_files import trial_folder
-from orchestrator.sweep.trial_table import TrialTable
+from orchestrator.sweeps.choice import choose, drop_lost, sentences
+from orchestrator.sweeps.trial_files import trial_folder
+from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.training import TrialSpec, pack_weights, train_trial, unpack_weights
 from orchestrator.training.checkpoints import DIGEST_LENGTH
 

@@ -16,12 +16,12 @@ from orchestrator.journal import Begun, Closed, Continued, Drawn, Ended, Lost, O
 from orchestrator.journal.events import from_line, to_line
 from orchestrator.search import Decision, Proposals, SpecSampler, find_scheduler, find_searcher, load_space
 from orchestrator.storage import Storage
-from orchestrator.sweep.admission import Limits
-from orchestrator.sweep.budget import TimeBudget
-from orchestrator.sweep.controller import SweepController
-from orchestrator.sweep.disk import HELD_SHARE, Disk, quota
-from orchestrator.sweep.messages import EpochMessage, FailureMessage, message_from_wire, message_to_wire
-from orchestrator.sweep.trial_table import FINAL, TrialTable
+from orchestrator.sweeps.admission import Limits
+from orchestrator.sweeps.budget import TimeBudget
+from orchestrator.sweeps.controller import SweepController
+from orchestrator.sweeps.disk import HELD_SHARE, Disk, quota
+from orchestrator.sweeps.messages import EpochMessage, FailureMessage, message_from_wire, message_to_wire
+from orchestrator.sweeps.trial_table import FINAL, TrialTable
 from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport
 

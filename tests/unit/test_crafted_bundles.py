@@ -12,7 +12,7 @@ import torch
 from crafted import SAMPLE_MEMBER, Touch, attack, members_of, stored
 from hypothesis import given
 from hypothesis import strategies as st
-from support import mixed_frame, quick_model
+from support import mixed_frame, prepare_bundle, quick_model
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.archive import load_network, load_program, module_of
@@ -21,7 +21,7 @@ from orchestrator.bundle.files import LIMITS, read_folder
 from orchestrator.bundle.pyfunc import _load_pyfunc
 from orchestrator.errors import BundleError, InvalidValueError, UnansweredError
 from orchestrator.serving.inference.engines import convert
-from orchestrator.serving.inference.prepared_model import load_prepared, prepare
+from orchestrator.serving.inference.prepared_model import load_prepared
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def members(bundle):
 
 def test_what_torch_reads_otherwise_than_python_runs_no_code(copy, tmp_path):
     path, touched = copy / "network.pt2", tmp_path / "touched"
-    prepare(copy, tmp_path / "prepared", "torch")
+    prepare_bundle(copy, tmp_path / "prepared", "torch")
     path.write_bytes(attack(path.read_bytes(), touched))
     (tmp_path / "prepared" / "network.pt2").write_bytes(path.read_bytes())
     for load in (
         lambda: load_network(path),
         lambda: ModelBundle.load(copy),
-        lambda: prepare(copy, tmp_path / "again"),
+        lambda: prepare_bundle(copy, tmp_path / "again"),
         lambda: load_prepared(tmp_path / "prepared"),
         lambda: convert(path, tmp_path / "network.onnx", ("numeric", "categorical")),
     ):
@@ -121,7 +121,7 @@ def test_what_is_prepared_is_what_was_checked(copy, tmp_path, monkeypatch):
         return found
 
     monkeypatch.setattr(ModelBundle, "of_files", checked_and_exchanged)
-    prepare(copy, tmp_path / "prepared", "torch")
+    prepare_bundle(copy, tmp_path / "prepared", "torch")
     assert {name: (tmp_path / "prepared" / name).read_bytes() for name in before} == before
     assert (tmp_path / "prepared").stat().st_mode & 0o777 == 0o700
     assert not (tmp_path / "touched").exists()
@@ -433,7 +433,7 @@ def test_a_network_that_gives_no_answers_is_a_sentence(copy, members, tmp_path):
         prepared = tmp_path / edit.__name__
         for use in (
             lambda: ModelBundle.load(copy).predict(rows),
-            lambda prepared=prepared: prepare(copy, prepared),
+            lambda prepared=prepared: prepare_bundle(copy, prepared),
             lambda: _load_pyfunc(str(copy)).predict(rows),
         ):
             with pytest.raises(BundleError, match=sentence):

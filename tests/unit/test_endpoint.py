@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 import httpx
@@ -22,7 +22,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from support import mixed_frame, quick_model
+from support import mixed_frame, prepare_bundle, quick_model
 from torch import nn
 from tritonclient.http import InferInput, InferResult
 from tritonclient.http._utils import _get_inference_request
@@ -36,8 +36,9 @@ from orchestrator.serving.http import auth, browsers
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.inference.batching import Batcher
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
-from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.messages import AssignedModel, AssignedVersion
 from orchestrator.serving.settings import EndpointSettings, RequestLimits
+from orchestrator.serving.telemetry.merging import ShadowCounts
 
 OK, INVALID = 200, 422
 EXECUTIONS = ("torch", "onnxruntime")
@@ -71,17 +72,21 @@ class Client:
         return self.talk(lambda client: client.request(method, path, content=content, headers=headers))
 
     @property
-    def counters(self):
-        return self.endpoint.telemetry.snapshot()["counters"]
+    def counts(self):
+        return self.endpoint.telemetry.snapshot()
+
+    @property
+    def refused(self):
+        """Model, version and reason -> requests."""
+        return self.counts.refused
 
 
 def configuration(folders, name="mixed", weight=0, **roles):
     """Of one model: role -> version, which names a folder."""
     entries = {
-        role: {"version": version, "folder": str(folders[version]), "key": str(folders[version])}
-        for role, version in roles.items()
+        role: AssignedVersion(version, str(folders[version]), Path(folders[version])) for role, version in roles.items()
     }
-    return {name: {**entries, "weight": weight}}
+    return {name: AssignedModel(weight=weight, **entries)}
 
 
 def fetch(_key, folder):
@@ -99,7 +104,7 @@ def train(folder, table=TABLE, target="label", **design):
     module = make_bundle(*quick_model(table, target, **design), {"metric": "log_loss"})
     module.save(folder / "bundle")
     for execution in EXECUTIONS:
-        prepare(folder / "bundle", folder / execution, execution)
+        prepare_bundle(folder / "bundle", folder / execution, execution)
     return module, {execution: folder / execution for execution in EXECUTIONS}
 
 
@@ -160,7 +165,7 @@ def version_with(client, network, seconds=1.0, version="3", max_waiting=256):
         max_waiting=max_waiting,
         observe=lambda *_figures: None,
     )
-    return LoadedVersion("mixed", version, "slow", model, batcher)
+    return LoadedVersion(name="mixed", version=version, key="slow", model=model, batcher=batcher)
 
 
 def with_network(folders, network, seconds=1.0, max_waiting=256, **options):
@@ -189,12 +194,12 @@ def test_http_answers_equal_the_trained_module_for_any_rows_in_any_order(trained
     rows = [ROWS[position] for position in positions]
     expected = module.answer(TABLE.drop(columns="label").iloc[positions])
     answer = either.ask("/predict", rows).json()["predictions"]
-    np.testing.assert_allclose(shares(module, answer), expected.probabilities, atol=1e-5)
-    assert [row["label"] for row in answer] == expected.labels
+    np.testing.assert_allclose(shares(module, answer), expected.values["probabilities"], atol=1e-5)
+    assert [row["label"] for row in answer] == expected.values["label"]
     columns = list(ROWS[0])[::-1]
     split = {"columns": columns, "data": [[row[name] for name in columns] for row in rows]}
     answer = either.ask("/invocations", {"dataframe_split": split}).json()["predictions"]
-    np.testing.assert_allclose(flat_shares(module, answer), expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(flat_shares(module, answer), expected.values["probabilities"], atol=1e-5)
 
 
 @settings(max_examples=30, deadline=None)
@@ -266,8 +271,8 @@ def test_the_client_of_triton_is_answered_as_the_trained_module(trained, either)
     assert answer.status_code == OK
     length = int(answer.headers["inference-header-content-length"])
     result = InferResult.from_response_body(answer.content, header_length=length)
-    np.testing.assert_allclose(result.as_numpy("probabilities"), expected.probabilities, atol=1e-5)
-    assert [label.decode() for label in result.as_numpy("label")] == expected.labels
+    np.testing.assert_allclose(result.as_numpy("probabilities"), expected.values["probabilities"], atol=1e-5)
+    assert [label.decode() for label in result.as_numpy("label")] == expected.values["label"]
     assert {"model_name": "mixed", "model_version": "3", "id": "r 1"}.items() <= result.get_response().items()
 
 
@@ -327,12 +332,14 @@ def test_null_is_a_missing_value_and_other_keys_are_ignored(trained, either):
     answer = either.ask("/predict", row)
     assert answer.status_code == OK
     expected = trained[0].answer(pd.DataFrame([dict.fromkeys(ROWS[0])], dtype=object))
-    np.testing.assert_allclose(shares(trained[0], answer.json()["predictions"]), expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(
+        shares(trained[0], answer.json()["predictions"]), expected.values["probabilities"], atol=1e-5
+    )
 
 
 def test_requests_beside_each_other_get_their_own_answers(trained, either):
     module, _ = trained
-    expected = module.answer(TABLE.drop(columns="label")).probabilities
+    expected = module.answer(TABLE.drop(columns="label")).values["probabilities"]
 
     async def ask(client):
         return await asyncio.gather(*(client.post("/predict", json=row) for row in ROWS[:60]))
@@ -347,7 +354,7 @@ def test_a_large_body_is_answered_as_a_small_one(trained, either):
     rows = ROWS * 20
     body = json.dumps(rows).encode()
     assert len(body) > 256 * 1024
-    expected = trained[0].answer(TABLE.drop(columns="label")).probabilities
+    expected = trained[0].answer(TABLE.drop(columns="label")).values["probabilities"]
     answer = either.ask("/predict", body).json()["predictions"]
     np.testing.assert_allclose(shares(trained[0], answer), np.tile(expected, (20, 1)), atol=1e-5)
 
@@ -462,7 +469,7 @@ class Overflowing(nn.Module):
 def test_a_row_without_an_answer_is_named(tmp_path, execution):
     dataset = open_dataset("sklearn:diabetes")
     make_bundle(Overflowing(), dataset, {}).save(tmp_path / "bundle")
-    prepare(tmp_path / "bundle", tmp_path / "prepared", execution)
+    prepare_bundle(tmp_path / "bundle", tmp_path / "prepared", execution)
     client = serve(configuration({"1": tmp_path / "prepared"}, "diabetes", champion="1"))
     good = dict(dataset.example[0])
     first = dataset.schema.columns[0].name
@@ -645,7 +652,7 @@ def test_more_than_the_limits_is_refused(folders):
         assert "larger than 1500 bytes" in answer.json()["error"]["message"]
         assert answer.headers["connection"] == "close"
     assert client.ask("/predict", ROWS[:3]).status_code == OK
-    assert client.counters["refused"]["mixed"] == {"3": {"too_large": 7}}
+    assert client.refused == {("mixed", "3", "too_large"): 7}
 
 
 def test_one_request_may_be_as_large_as_its_limit_allows(folders, monkeypatch):
@@ -729,7 +736,7 @@ def test_only_who_has_a_token_may_ask(folders, tmp_path, monkeypatch):
     described = client.ask("/openapi.json", headers=bearer).json()
     assert described["security"]
     assert TOKEN not in json.dumps(described)
-    assert client.counters["refused"][""][""]["unauthorized"] >= 3 * len(protected)
+    assert client.refused["", "", "unauthorized"] >= 3 * len(protected)
 
     monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
     (tmp_path / "tokens").write_text("another-token-of-enough-characters\n")
@@ -741,7 +748,7 @@ def test_only_who_has_a_token_may_ask(folders, tmp_path, monkeypatch):
     assert client.ask("/healthz").is_success
     assert client.endpoint.closed
     assert "nobody is let in" in client.endpoint.notes[0]
-    assert client.counters["refused"][""][""]["closed"] == 1
+    assert client.refused["", "", "closed"] == 1
 
 
 JSON = {"content-type": "application/json"}
@@ -750,7 +757,7 @@ JSON = {"content-type": "application/json"}
 def test_web_pages_of_other_origins_may_not_ask(endpoint):
     other = {"origin": "http://shop.example"}
     preflight = other | {"access-control-request-method": "POST"}
-    before = endpoint.counters["refused"].get("", {}).get("", {}).get("origin", 0)
+    before = endpoint.refused.get(("", "", "origin"), 0)
     for path, body, method, headers in (
         ("/predict", ROWS[0], "POST", JSON | other),
         ("/predict", ROWS[0], "POST", {"content-type": "text/plain"} | other),
@@ -763,7 +770,7 @@ def test_web_pages_of_other_origins_may_not_ask(endpoint):
         assert answer.status_code == 403, headers
         assert "--cors-origin" in answer.json()["error"]["message"]
         assert not [name for name in answer.headers if name.startswith("access-control")]
-    assert endpoint.counters["refused"][""][""]["origin"] == before + 6
+    assert endpoint.refused["", "", "origin"] == before + 6
     # a link to the form page
     assert endpoint.ask("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == OK
     assert endpoint.ask("/healthz", headers=other).status_code == OK
@@ -816,7 +823,7 @@ def test_only_known_names_are_answered(folders):
         assert answer.status_code == 421, host
         assert "--allowed-host NAME" in answer.json()["error"]["message"]
         assert len(answer.content) < 300
-    assert client.counters["refused"][""][""]["host"] == len(others)
+    assert client.refused["", "", "host"] == len(others)
     # whoever asks whether it lives is told
     assert client.ask("/healthz", headers={"host": "evil.example"}).status_code == OK
     anywhere = serve(configuration(folders, champion="3"), hosts=("localhost", browsers.ANY_ADDRESS))
@@ -970,7 +977,7 @@ def test_a_full_queue_says_when_to_come_back(folders):
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) in (3, 4)
         assert "try again" in answer.json()["error"]["message"]
-    assert client.counters["refused"]["mixed"] == {"3": {"overload": 2}}
+    assert client.refused == {("mixed", "3", "overload"): 2}
 
 
 def test_a_model_that_takes_too_long_is_not_waited_for(folders):
@@ -994,7 +1001,7 @@ def test_a_model_that_takes_too_long_is_not_waited_for(folders):
     assert 0.1 < seconds < 5
     assert "in time" in late.json()["error"]["message"]
     assert "in time" in waiting.json()["error"]
-    assert client.counters["refused"]["mixed"] == {"3": {"timeout": 2}}
+    assert client.refused == {("mixed", "3", "timeout"): 2}
 
 
 def test_many_rows_of_a_fast_model_have_a_time_limit_too(folders):
@@ -1042,10 +1049,9 @@ def test_an_error_inside_is_kept_and_not_told(folders, seconds, caplog):
     assert plain.json()["error"].keys() == {"message", "row", "column"}
     assert isinstance(tensor.json()["error"], str)
     assert "/secret/place" in caplog.text
-    kept = client.endpoint.telemetry.snapshot()["errors"]["mixed"]
-    assert kept["message"] == "RuntimeError: no room in /secret/place"
+    assert client.counts.errors["mixed"].message == "RuntimeError: no room in /secret/place"
     assert client.ask("/healthz").status_code == OK
-    assert client.counters["requests"]["mixed"]["3"]["champion"]["predict"] == {"500": 1}
+    assert client.counts.requests["mixed", "3", "champion", "predict", "500"] == 1
 
 
 # -- canary and shadow -------------------------------------------------------------------------------------------------
@@ -1071,9 +1077,10 @@ def test_a_canary_answers_its_share_and_says_so(folders):
         assert answer["predictions"] == [
             row | {"probabilities": pytest.approx(row["probabilities"])} for row in expected[answer["model"]["version"]]
         ]
-    requests = client.counters["requests"]["mixed"]
-    assert requests["4"] == {"canary": {"predict": {"200": counts["4"]}}}
-    assert requests["3"] == {"champion": {"predict": {"200": counts["3"]}}}
+    assert client.counts.requests == {
+        ("mixed", "4", "canary", "predict", "200"): counts["4"],
+        ("mixed", "3", "champion", "predict", "200"): counts["3"],
+    }
 
 
 @pytest.mark.parametrize(("weight", "version"), [(0, "3"), (100, "4")])
@@ -1090,9 +1097,9 @@ async def settled(client, version, count):
     """The figures of a shadow once it has seen so many requests."""
     deadline = time.monotonic() + SECONDS
     while True:
-        figures = client.counters["shadow"].get("mixed", {}).get(version, {"requests": 0, "failures": 0})
-        if figures["requests"] + figures["failures"] >= count or time.monotonic() > deadline:
-            return SimpleNamespace(**figures)
+        figures = client.counts.shadows.get(("mixed", version), ShadowCounts())
+        if figures.requests + figures.failures >= count or time.monotonic() > deadline:
+            return figures
         await asyncio.sleep(0.01)
 
 
@@ -1116,9 +1123,9 @@ def test_a_shadow_changes_no_answer_and_its_differences_are_counted(folders, end
     assert (figures.requests, figures.rows, figures.failures) == (20, 200, 0)
     assert figures.differences == int(((first[:, 0] > 0.5) != (other[:, 0] > 0.5)).sum())
     assert figures.differences > 0
-    largest = client.endpoint.telemetry.snapshot()["largest"]["mixed"]["4"]
+    largest = client.counts.largest["mixed", "4"]
     assert largest == pytest.approx(np.abs(first - other).max(), abs=1e-5)
-    assert set(client.counters["requests"]["mixed"]) == {"3"}
+    assert {version for _, version, *_ in client.counts.requests} == {"3"}
 
 
 def shares_of(client):
@@ -1249,23 +1256,19 @@ def test_every_request_is_counted_once(folders):
     client.ask("/nothing")
     body, headers = infer_request(ROWS[:4])
     client.ask("/v2/models/mixed/infer", body, headers=headers)
-    counters = client.counters
-    assert counters["requests"] == {
-        "mixed": {
-            "3": {
-                "champion": {
-                    "predict": {"200": 3, "422": 1},
-                    "invocations": {"200": 1},
-                    "v2_infer": {"200": 1},
-                }
-            }
-        },
-        "": {"": {"": {"unknown": {"405": 1, "404": 1}, "health": {"200": 1}}}},
+    counts, champion, nobody = client.counts, ("mixed", "3", "champion"), ("", "", "")
+    assert counts.requests == {
+        (*champion, "predict", "200"): 3,
+        (*champion, "predict", "422"): 1,
+        (*champion, "invocations", "200"): 1,
+        (*champion, "v2_infer", "200"): 1,
+        (*nobody, "unknown", "405"): 1,
+        (*nobody, "unknown", "404"): 1,
+        (*nobody, "health", "200"): 1,
     }
-    assert counters["rows"]["mixed"]["3"]["champion"] == 2 * 3 + 1 + 4
-    assert counters["refused"] == {"mixed": {"3": {"invalid": 1}}, "": {"": {"method": 1}}}
-    inputs = client.endpoint.telemetry.snapshot()["inputs"]["mixed"]["3"]
-    assert inputs["rows"] == 11
+    assert counts.rows[champion] == 2 * 3 + 1 + 4
+    assert counts.refused == {("mixed", "3", "invalid"): 1, ("", "", "method"): 1}
+    assert counts.inputs["mixed", "3"].rows == 11
 
 
 def test_metrics_are_what_the_endpoint_is_told_to_show(folders):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support import mixed_frame, quick_model
+from support import mixed_frame, prepare_bundle, quick_model
 from torch import nn
 
 from orchestrator.bundle import make_bundle
@@ -26,7 +26,7 @@ from orchestrator.serving.inference.engines import (
     load_onnx,
     load_torch,
 )
-from orchestrator.serving.inference.prepared_model import load_prepared, prepare
+from orchestrator.serving.inference.prepared_model import load_prepared
 
 EXECUTIONS = ("torch", "onnxruntime")
 SPECS = FeatureShape.of_table(3, (4, 2), 2).inputs
@@ -202,7 +202,7 @@ def trained(request, tmp_path_factory):
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_a_prepared_model_answers_as_the_trained_module(trained, tmp_path, execution):
     module, frame, path = trained
-    assert prepare(path, tmp_path / "prepared", execution).name == execution
+    assert prepare_bundle(path, tmp_path / "prepared", execution).name == execution
     assert ("network.onnx" in names(tmp_path / "prepared")) == (execution == "onnxruntime")
     assert ("network.pt2" in names(tmp_path / "prepared")) == (execution == "torch")
     model = load_prepared(tmp_path / "prepared")
@@ -220,11 +220,13 @@ def test_a_prepared_network_that_onnx_cannot_express_answers(tmp_path):
     dataset = open_dataset(quick_table(), DataOptions(target="label"))
     bundle = make_bundle(WithoutCounterpart(), dataset, {})
     bundle.save(tmp_path / "bundle")
-    assert prepare(tmp_path / "bundle", tmp_path / "prepared").name == "torch"
+    assert prepare_bundle(tmp_path / "bundle", tmp_path / "prepared").name == "torch"
     model = load_prepared(tmp_path / "prepared")
     columns = {name: MIXED[name].head(5).tolist() for name in ("number", "flag")}
     found = model.answers(model.network(model.encode(columns, 5)))
-    np.testing.assert_allclose(found.values["probabilities"], bundle.answer(MIXED.head(5)).values["probabilities"], atol=1e-5)
+    np.testing.assert_allclose(
+        found.values["probabilities"], bundle.answer(MIXED.head(5)).values["probabilities"], atol=1e-5
+    )
 
 
 def quick_table():
@@ -239,7 +241,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     make_bundle(*quick_model(MIXED, "label"), {"metric": "log_loss"}).save(folder / "bundle")
     for execution in EXECUTIONS:
-        prepare(folder / "bundle", folder / execution, execution)
+        prepare_bundle(folder / "bundle", folder / execution, execution)
     return {execution: folder / execution for execution in EXECUTIONS}
 
 

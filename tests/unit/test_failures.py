@@ -13,7 +13,7 @@ from orchestrator.runtime.tune import actor as actor_module
 from orchestrator.runtime.tune.actor import TrialActor
 from orchestrator.runtime.tune.adapters import SweepCallback, last_words
 from orchestrator.runtime.worker.failures import failure_reason, has_lost_its_gpu
-from orchestrator.sweep.messages import EpochMessage
+from orchestrator.sweeps.messages import EpochMessage
 from orchestrator.training import EpochReport
 
 # as torch writes it

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from orchestrator.bundle.registration import Registration
 from orchestrator.errors import StorageError
 from orchestrator.storage import Storage
-from orchestrator.sweep import finalize
-from orchestrator.sweep.finalize import (
+from orchestrator.sweeps import finalize
+from orchestrator.sweeps.finalize import (
     MODEL_FOLDER,
     Outcome,
     check_model,

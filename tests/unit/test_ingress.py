@@ -21,9 +21,9 @@ from support import free_port
 from orchestrator.cli.endpoints import _sentences
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
-from orchestrator.serving.control import deploy
+from orchestrator.serving.control import deploy, ingress
 from orchestrator.serving.control.certificates import certificate_note
-from orchestrator.serving.control.control_socket import answer_questions, status_of
+from orchestrator.serving.control.control_socket import StatusAnswer, answer_questions, status_of
 from orchestrator.serving.control.deploy import command_options
 from orchestrator.serving.control.deployments import Deployment, log_file, private_place, undeploy, wait_until_answering
 from orchestrator.serving.control.haproxy import (
@@ -62,7 +62,9 @@ def test_what_serve_writes_is_closed_to_others_and_still_valid(tmp_path):
     write_error_files(tmp_path)
     found = written(text)
     assert (found.host, found.port, found.admin) == ("127.0.0.1", 18_000, str(tmp_path / "admin.sock"))
-    path.write_text(mended(text, Mending("0.0.0.0:18000", tmp_path, admin=str(tmp_path / "a"), body_seconds=7)))
+    path.write_text(
+        mended(text, Mending(bind="0.0.0.0:18000", errors=tmp_path, admin=str(tmp_path / "a"), body_seconds=7))
+    )
     result = path.read_text()
     assert "listen stats" not in result
     assert "frontend prometheus" not in result
@@ -94,16 +96,25 @@ def certified(tmp_path):
 
 
 @needs_haproxy
+def test_without_the_program_that_mends_its_configuration_haproxy_does_not_listen(tmp_path, monkeypatch):
+    assert plan_ingress(ServeConfig.create(models=["m"]), tmp_path).name == "haproxy"
+    monkeypatch.setattr(ingress, "WRAPPER", "absent")
+    planned = plan_ingress(ServeConfig.create(models=["m"]), tmp_path)
+    assert (planned.name, "RAY_SERVE_ENABLE_HA_PROXY" in planned.environment) == ("python", False)
+    with pytest.raises(UsageError, match="--ingress haproxy: it needs this package's program absent"):
+        plan_ingress(ServeConfig.create(models=["m"], ingress="haproxy"), tmp_path)
+
+
+@needs_haproxy
 def test_a_certificate_makes_it_https(certified, tmp_path):
     config = certified[2]
     assert certificate_note(config) is None
-    ingress = plan_ingress(config, tmp_path)
-    assert ingress.scheme == "https"
+    plan_ingress(config, tmp_path)
     joined = tmp_path / "certificate.pem"
     assert joined.stat().st_mode & 0o777 == 0o600
     path = written_by_serve(tmp_path, 18_000)
     write_error_files(tmp_path)
-    path.write_text(mended(path.read_text(), Mending("[::1]:18000", tmp_path, certificate=str(joined))))
+    path.write_text(mended(path.read_text(), Mending(bind="[::1]:18000", errors=tmp_path, certificate=str(joined))))
     assert f"bind [::1]:18000 ssl crt {joined} alpn http/1.1" in path.read_text()
     found = checked(path)
     assert found.returncode == 0, found.stderr
@@ -146,11 +157,11 @@ def test_a_certificate_that_clients_will_refuse_is_said_and_a_locked_key_is_refu
 )
 def test_a_ray_that_writes_otherwise_is_not_listened_with(tmp_path, before, after, what):
     text = written_by_serve(tmp_path, 18_000).read_text()
-    mended(text, Mending("fd@3", tmp_path))
+    mended(text, Mending(bind="fd@3", errors=tmp_path))
     changed = re.sub(before, after, text)
     assert changed != text
     with pytest.raises(ServingError, match=rf"this version of Ray .*\({what}\).*--ingress python"):
-        mended(changed, Mending("fd@3", tmp_path))
+        mended(changed, Mending(bind="fd@3", errors=tmp_path))
 
 
 def test_the_installed_ray_is_tried_out_before_anything_listens(tmp_path, monkeypatch):
@@ -318,7 +329,7 @@ class Answers(BaseHTTPRequestHandler):
 port = int(sys.argv[sys.argv.index("--port") + 1])
 {begin}
 me = psutil.Process()
-with recorded(Deployment("slow", None, "", me.pid, me.create_time())):
+with recorded(Deployment(name="slow", version=None, url="", pid=me.pid, created=me.create_time())):
     HTTPServer(("127.0.0.1", port), Answers).serve_forever()
 """
 
@@ -357,15 +368,25 @@ def test_deploy_detach_waits_as_long_as_its_process_lives(tmp_path, monkeypatch)
 def test_status_tells_an_endpoint_that_is_unreachable_from_one_that_starts(phase, state):
     me = psutil.Process()
     problem = "HAProxy does not run"
+    answer = StatusAnswer(phase=phase, ingress="haproxy", problems=(problem,))
     with (
         private_place() as place,
-        answer_questions(place, lambda _question: {"phase": phase, "problems": [problem]}) as path,
+        answer_questions(place, lambda _question: answer.to_json()) as path,
     ):
         url = f"http://127.0.0.1:{free_port()}"
-        deployment = Deployment("iris", None, url, me.pid, me.create_time(), ("iris",), str(path), str(place))
+        deployment = Deployment(
+            name="iris",
+            version=None,
+            url=url,
+            pid=me.pid,
+            created=me.create_time(),
+            models=("iris",),
+            control=str(path),
+            place=str(place),
+        )
         shown = status_of(deployment)
-    assert (shown["state"], shown["problems"]) == (state, [problem])
-    assert "phase" not in shown
+    assert (shown.state, shown.to_json()["problems"]) == (state, [problem])
+    assert "phase" not in shown.to_json()
     assert problem in _sentences(shown)
 
 

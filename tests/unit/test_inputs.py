@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from support import mixed_frame
+from support import mixed_frame, prepare_bundle
 from torch import nn
 
 from orchestrator.bundle import ModelBundle, make_bundle
@@ -16,7 +16,6 @@ from orchestrator.errors import ArchitectureError, BundleError
 from orchestrator.inputs import Inputs
 from orchestrator.networks import inputs_taken
 from orchestrator.serving.inference.engines import load
-from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.training import TrialSpec, train_trial
 
 NAMES = ("numeric", "categorical")
@@ -110,7 +109,7 @@ def test_the_names_are_followed_into_bundles_and_engines(dataset, networks, tmp_
     wanted = bundle.outputs(pd.DataFrame(columns))
     for execution in ("torch", "onnxruntime"):
         folder = tmp_path / execution
-        network = load(folder, prepare(tmp_path / "bundle", folder, execution), taken)
+        network = load(folder, prepare_bundle(tmp_path / "bundle", folder, execution), taken)
         np.testing.assert_allclose(network(encoded), wanted, atol=1e-5)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.runtime.tune.envelope import OBJECTIVE, attempt_of, message_of, to_config, to_result
-from orchestrator.sweep.messages import Attempt, EpochMessage, FailureMessage
+from orchestrator.sweeps.messages import Attempt, EpochMessage, FailureMessage
 from orchestrator.training import EpochReport, TrialSpec
 
 SPEC = TrialSpec("mlp", {"depth": 2, "width": 16}, learning_rate=0.1 + 0.2, epochs=7)

@@ -13,7 +13,7 @@ from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.http._utils import _get_inference_request
 
 from orchestrator.data import Column, ColumnKind, Schema
-from orchestrator.serving.http.bodies import InvalidRequestError, TooManyRowsError
+from orchestrator.errors import InvalidRequestError, TooManyRowsError
 from orchestrator.serving.http.oip import (
     InferRequest,
     RequestedOutput,

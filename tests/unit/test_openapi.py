@@ -19,8 +19,9 @@ from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
-from orchestrator.errors import InvalidValueError
-from orchestrator.serving.http.bodies import InvalidRequestError, parse_invocation, parse_json, parse_rows, refusal
+from orchestrator.errors import InvalidRequestError, InvalidValueError
+from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
+from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.serving.http.oip import (
     InferRequest,
     RequestedOutput,
@@ -49,20 +50,20 @@ ROWS = [
     dict.fromkeys([column.name for column in COLUMNS]),
 ]
 CARS = DescribedModel(
-    "cars",
-    "3",
-    Schema(COLUMNS, Target("sold", Binary(("no", "yes")))),
-    {"main color": ["blue", "red"]},
-    ROWS,
-    {"metric": "log_loss", "test": {"log_loss": 0.25, "accuracy": 0.9}},
+    name="cars",
+    version="3",
+    schema=Schema(COLUMNS, Target("sold", Binary(("no", "yes")))),
+    categories={"main color": ["blue", "red"]},
+    rows=ROWS,
+    metrics={"metric": "log_loss", "test": {"log_loss": 0.25, "accuracy": 0.9}},
 )
 HOUSES = DescribedModel(
-    'häuser/"v2" {x}',
-    None,
-    Schema(COLUMNS[:2], Target("price", Regression())),
-    {},
-    [{"size": 1, "main color": 2}],
-    {},
+    name='häuser/"v2" {x}',
+    version=None,
+    schema=Schema(COLUMNS[:2], Target("price", Regression())),
+    categories={},
+    rows=[{"size": 1, "main color": 2}],
+    metrics={},
 )
 DOCUMENT = openapi_document([CARS, HOUSES], authenticated=False, default="cars")
 HOUSES_PATH = "h%C3%A4user%2F%22v2%22%20%7Bx%7D"
@@ -220,12 +221,12 @@ schemas = st.builds(
 models = st.lists(
     st.builds(
         lambda name, schema, known: DescribedModel(
-            name,
-            None,
-            schema,
-            {column.name: known for column in schema.columns},
-            [dict.fromkeys([column.name for column in schema.columns])],
-            {},
+            name=name,
+            version=None,
+            schema=schema,
+            categories={column.name: known for column in schema.columns},
+            rows=[dict.fromkeys([column.name for column in schema.columns])],
+            metrics={},
         ),
         names,
         schemas,
@@ -428,7 +429,7 @@ def test_answers_have_the_form_that_is_described(schema, rows, data):
     target = schema.target
     outputs = data.draw(hnp.arrays(np.float32, (rows, target.task.outputs), elements=st.floats(-9, 9, width=32)))
     found = target.task.predictions(TargetEncoder(2.0, 3.0), outputs)
-    model = DescribedModel("m", "1", schema, {}, [], {})
+    model = DescribedModel(name="m", version="1", schema=schema, categories={}, rows=[], metrics={})
     document = openapi_document([model], authenticated=False, default=None)
     answered = {"predictions": found.records(), "model": {"name": "m", "version": None}}
     predict = validator(document, answer_schema(document, "/models/m/predict", "post"))

@@ -62,7 +62,7 @@ def told(search, count):
 
 
 @pytest.mark.parametrize("space", ["quick", "tabular"])
-@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+@pytest.mark.parametrize("algorithm", ["tpe", "gp", "random", "qmc"])
 def test_the_same_seed_draws_the_same_trials(algorithm, space):
     first = told(proposals(algorithm, space, seed=3), 16)
     assert told(proposals(algorithm, space, seed=3), 16) == first
@@ -75,7 +75,7 @@ def test_trials_have_their_index_their_seed_and_what_the_sweep_fixes():
         assert (proposal.index, proposal.spec.seed, proposal.spec.epochs) == (index, trial_seed(5, index), 7)
 
 
-@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+@pytest.mark.parametrize("algorithm", ["tpe", "gp", "random", "qmc"])
 def test_start_points_come_first(algorithm):
     space = load_space("tabular")
     for proposal, point in zip(told(proposals(algorithm, "tabular"), 3), space.start_points, strict=True):
@@ -153,7 +153,7 @@ def test_the_end_of_a_trial_counts_once_and_of_an_unknown_one_not_at_all():
     assert second.draw() == first.draw()
 
 
-@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+@pytest.mark.parametrize("algorithm", ["tpe", "random", "qmc"])
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=15)
 def test_no_configuration_is_drawn_twice_before_all_have_been(algorithm, seed):
@@ -182,7 +182,7 @@ VALUES = st.one_of(st.none(), st.floats(0, 10), st.sampled_from([0.5, float("inf
 
 
 @pytest.mark.parametrize("space", ["quick", "tabular", "finite"])
-@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+@pytest.mark.parametrize("algorithm", ["tpe", "random", "qmc"])
 @given(
     steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5), VALUES), max_size=40),
     known=st.integers(11, 16),
@@ -191,6 +191,17 @@ VALUES = st.one_of(st.none(), st.floats(0, 10), st.sampled_from([0.5, float("inf
 @settings(max_examples=25)
 def test_a_rebuilt_search_goes_on_as_if_there_had_been_no_break(algorithm, space, steps, known, seed):
     """Trials overlap and end in any order; more than ten have a value, so that TPE goes by them."""
+    check_rebuilt(algorithm, space, steps, known, seed)
+
+
+@pytest.mark.parametrize("space", ["quick", "tabular"])
+def test_a_rebuilt_gaussian_process_goes_on_as_if_there_had_been_no_break(space):
+    """Some trials are open when it is rebuilt, some have failed: a process goes by all of them."""
+    steps = [(True, 0, None), (True, 0, None), (False, 1, 0.02), (True, 0, None), (False, 0, None)]
+    check_rebuilt("gp", space, steps, 12, 7)
+
+
+def check_rebuilt(algorithm, space, steps, known, seed):
     first = proposals(algorithm, space, seed)
     log, open_trials = [], []
 
@@ -224,6 +235,25 @@ def test_a_rebuilt_search_goes_on_as_if_there_had_been_no_break(algorithm, space
         assert proposal == first.draw()
         for search in (first, again):
             search.tell(proposal.index, 0.01)
+
+
+def test_a_gaussian_process_learns_from_what_it_is_told():
+    found = {
+        algorithm: min(map(value_of, told(proposals(algorithm, seed=1), 24)[12:])) for algorithm in ("gp", "random")
+    }
+    assert found["gp"] < found["random"]
+
+
+def test_quasi_random_points_leave_no_gaps():
+    """Of 16 points of a Sobol sequence, each sixteenth of a parameter's range has one."""
+    entry = {"type": "float", "low": 0.0, "high": 1.0}
+    space = SearchSpace.model_validate(
+        {"parameters": {"weight_decay": entry, "dropout": entry}, "architectures": {"mlp": {}}}
+    )
+    search = Proposals(find_searcher("qmc"), SpecSampler(space, LOSS.name, 3, {}), LOSS, [])
+    points = [search.draw().point for _ in range(16)]
+    for name in ("weight_decay", "dropout"):
+        assert sorted(int(point[name] * 16) for point in points) == list(range(16))
 
 
 def test_an_unknown_name_is_an_error_and_says_what_there_is():

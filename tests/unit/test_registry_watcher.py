@@ -13,11 +13,15 @@ from orchestrator.serving.control.supervisor import EndpointSupervisor, News
 
 
 def version(number):
-    return PreparedVersion(number, f"key-{number}", Path("x"), None, "torch", "asked for")
+    return PreparedVersion(
+        version=number, key=f"key-{number}", folder=Path("x"), schema=None, execution="torch", reason="asked for"
+    )
 
 
 def followed(**attributes):
-    return FollowedModel("m", "models:/m@champion", follows=True, roles={"champion": version("1")}, **attributes)
+    return FollowedModel(
+        name="m", uri="models:/m@champion", follows=True, roles={"champion": version("1")}, **attributes
+    )
 
 
 def change(model, **attributes):
@@ -60,7 +64,7 @@ def test_what_has_ended_is_told_as_what_it_was(states, told):
 
 def test_a_look_that_fails_says_nothing_of_a_version_that_was_asked_for_by_its_number(tmp_path):
     models = RegistryWatcher(tmp_path, None, "torch")
-    models.models = {"m": followed(), "n": FollowedModel("n", "models:/n/1", follows=False)}
+    models.models = {"m": followed(), "n": FollowedModel(name="n", uri="models:/n/1", follows=False)}
     models.give_up(OSError("no room"))
     assert models.models["m"].problem == "the registry cannot be followed (OSError: no room)"
     assert models.models["n"].problem is None

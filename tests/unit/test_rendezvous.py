@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.runtime.gangs import rendezvous
 from orchestrator.runtime.gangs.rendezvous import LOST, Assignment, Rendezvous
-from orchestrator.sweep.messages import Attempt, EpochMessage, FailureMessage
+from orchestrator.sweeps.messages import Attempt, EpochMessage, FailureMessage
 from orchestrator.training import EpochReport, TrialSpec
 
 EPOCHS = 3

@@ -19,7 +19,7 @@ from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.resume import resume
 from orchestrator.runtime.sweeps import _abandon
 from orchestrator.storage import Storage
-from orchestrator.sweep.finalize import MODEL_FOLDER, Outcome
+from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.store import find_sweep_run

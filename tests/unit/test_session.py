@@ -13,8 +13,8 @@ from orchestrator.runtime.worker import session
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings
 from orchestrator.runtime.worker.trial_files import load_state
 from orchestrator.storage import Storage
-from orchestrator.sweep.messages import Attempt
-from orchestrator.sweep.trial_files import best_weights
+from orchestrator.sweeps.messages import Attempt
+from orchestrator.sweeps.trial_files import best_weights
 from orchestrator.training import Ranks, TrialSpec
 
 DATASET = open_dataset("sklearn:iris")

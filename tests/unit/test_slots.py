@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config import ResourceConfig
 from orchestrator.errors import ExecutionError
-from orchestrator.sweep.slots import plan_slots
+from orchestrator.sweeps.slots import plan_slots
 
 NODES = [{"CPU": 8, "GPU": 2}]
 

@@ -1,9 +1,12 @@
 """What an endpoint measures: totals that never go down, quantiles, drift, and text that Prometheus reads."""
 
 import math
+import pickle
 import threading
 from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,20 +17,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from orchestrator.cli.endpoints import _sentences
+from orchestrator.cli.endpoints import _version_sentences
 from orchestrator.config import ServeConfig
 from orchestrator.data import Column, ColumnKind, Schema
 from orchestrator.data.distribution import Distribution
 from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
 from orchestrator.serving.control import supervisor
+from orchestrator.serving.control.coordinator import Coordinator
+from orchestrator.serving.control.distributor import Distributor
 from orchestrator.serving.control.ingress import Ingress
 from orchestrator.serving.control.registry_watcher import FollowedModel, PreparedVersion, RegistryWatcher
+from orchestrator.serving.messages import (
+    AssignedModel,
+    AssignedVersion,
+    Assignment,
+    ReplicaReport,
+    RoleVersions,
+    ServedModel,
+    ServedVersion,
+)
+from orchestrator.serving.status import EndpointSummary, ReplicaStatus
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.collector import REMEMBERED, Collector
 from orchestrator.serving.telemetry.drift import MAX_WAITING_ROWS, ROWS_A_SECOND, WINDOW_ROWS, InputWindow
-from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merging import empty, merge, retire, subtract
+from orchestrator.serving.telemetry.histogram import SECONDS_BOUNDS, SIZE_BOUNDS, Buckets, Histogram
+from orchestrator.serving.telemetry.merging import Counts, ObservedInputs, merge, retire, subtract
 from orchestrator.serving.telemetry.prometheus import SHOWN_SECONDS, render
 from orchestrator.serving.telemetry.summary import summary, total_requests
 from orchestrator.tasks import Difference, Predictions, Target
@@ -35,14 +50,14 @@ from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.regression import Regression
 
 SERVED = {
-    "adult": {
-        "versions": {
-            "3": {"role": "champion", "execution": "onnxruntime"},
-            "4": {"role": "canary", "execution": "torch"},
-            "5": {"role": "shadow", "execution": "torch"},
+    "adult": ServedModel(
+        {
+            "3": ServedVersion("champion", "onnxruntime"),
+            "4": ServedVersion("canary", "torch"),
+            "5": ServedVersion("shadow", "torch"),
         },
-        "weight": 20,
-    }
+        weight=20,
+    )
 }
 
 SCHEMA = Schema(
@@ -74,6 +89,10 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+def report(replica, counts, **about):
+    return ReplicaReport(replica=replica, counts=counts, **about)
 
 
 def busy():
@@ -109,13 +128,11 @@ def samples(text):
     }
 
 
-def counters(tree):
-    """All numbers of a tree of counters, by their place."""
-    if isinstance(tree, dict):
-        return {(name, *path): value for name, leaf in tree.items() for path, value in counters(leaf).items()}
-    if isinstance(tree, list):
-        return {(index,): value for index, value in enumerate(tree)}
-    return {(): tree}
+def counters(counts):
+    """What has been counted, without zeros: a counter's name and key -> value."""
+    names = ("requests", "rows", "seconds", "refused", "batches", "shadows")
+    found = {(name, key): value for name in names for key, value in getattr(counts, name).items()}
+    return {place: value for place, value in found.items() if value != value - value}
 
 
 CALLS = st.one_of(
@@ -166,8 +183,9 @@ def snapshots(draw):
     content = telemetry.snapshot()
     counts = st.lists(st.integers(0, 9), min_size=3, max_size=3)
     if draw(st.booleans()):
-        content["inputs"] = {"adult": {"3": {"rows": draw(st.integers(0, 999)), "columns": {"age": draw(counts)}}}}
-        content["training"] = {"adult": {"3": {"age": draw(counts)}}}
+        observed = ObservedInputs(draw(st.integers(0, 999)), {"age": tuple(draw(counts))})
+        training = {"age": tuple(draw(counts))}
+        content = replace(content, inputs={("adult", "3"): observed}, training={("adult", "3"): training})
     return content
 
 
@@ -177,21 +195,17 @@ def test_the_order_in_which_replicas_are_merged_does_not_matter(first, second, t
     assert merge([third, second, first]) == together
     assert merge([merge([first, second]), third]) == together
     assert merge([first, merge([second, third])]) == together
-    assert merge([empty(), together]) == merge([together]) == together
+    assert merge([Counts(), together]) == merge([together]) == together
 
 
 @given(snapshots(), snapshots())
 def test_what_is_subtracted_is_what_was_added(first, second):
-    difference = counters(subtract(merge([first, second]), first)["counters"])
-    added = counters(second["counters"])
-    assert {path: value for path, value in difference.items() if value} == {
-        path: value for path, value in added.items() if value
-    }
+    assert counters(subtract(merge([first, second]), first)) == counters(second)
 
 
 @given(snapshots())
-def test_snapshots_are_json(snapshot):
-    assert orjson.loads(orjson.dumps(snapshot)) == snapshot
+def test_counts_travel_between_processes(snapshot):
+    assert pickle.loads(pickle.dumps(snapshot)) == snapshot
 
 
 STEPS = st.one_of(
@@ -214,7 +228,7 @@ def test_totals_never_go_down_while_replicas_come_and_go(steps):
             act(replicas[index][1], call)
         elif step == "push":
             name, telemetry = replicas[arguments[0]]
-            collector.push(name, telemetry.snapshot())
+            collector.push(report(name, telemetry.snapshot()))
         elif step == "restart":
             replicas[arguments[0]] = (f"{arguments[0]}-{number}", Telemetry())
         else:
@@ -237,7 +251,7 @@ def test_a_quantile_lies_in_the_bucket_of_the_value_at_that_rank(values, q):
     index = bisect_left(SECONDS_BOUNDS, exact)
     lower = SECONDS_BOUNDS[index - 1] if index else 0.0
     upper = SECONDS_BOUNDS[min(index, len(SECONDS_BOUNDS) - 1)]
-    assert min(lower, upper) <= histogram.quantile(q) <= upper
+    assert min(lower, upper) <= histogram.buckets().quantile(q) <= upper
 
 
 def test_durations_have_buckets_from_50_us_to_a_minute_that_are_at_most_a_quarter_wide():
@@ -248,18 +262,20 @@ def test_durations_have_buckets_from_50_us_to_a_minute_that_are_at_most_a_quarte
     assert set(SHOWN_SECONDS) < set(SECONDS_BOUNDS)
 
 
-def test_histograms_keep_what_they_hold_as_json_and_when_merged():
+def test_histograms_keep_what_they_hold_when_they_are_added():
     first, second = Histogram(SIZE_BOUNDS), Histogram(SIZE_BOUNDS)
     for value in (1, 2, 3, 64):
         first.record(value)
     second.record(10**6)
-    copy = Histogram.from_json(orjson.loads(orjson.dumps(first.to_json())), SIZE_BOUNDS)
-    assert (copy.counts, copy.sum, copy.count) == (first.counts, 70.0, 4)
-    both = copy.merge(second)
+    kept = first.buckets()
+    first.record(5)
+    assert (kept.count, kept.sum) == (4, 70.0)
+    both = kept + second.buckets()
     assert (both.count, both.sum) == (5, 1000070.0)
     assert both.cumulative([1.0, 4.0, 64.0]) == [("1.0", 1), ("4.0", 3), ("64.0", 4), ("+Inf", 5)]
     assert both.quantile(1.0) == SIZE_BOUNDS[-1]
-    assert Histogram(SIZE_BOUNDS).quantile(0.5) is None
+    assert both - second.buckets() == kept
+    assert Buckets.empty(SIZE_BOUNDS).quantile(0.5) is None
 
 
 def test_no_increment_is_lost_between_threads():
@@ -272,40 +288,40 @@ def test_no_increment_is_lost_between_threads():
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    found = telemetry.snapshot()["counters"]
-    assert found["requests"]["adult"]["3"]["champion"]["/predict"]["200"] == 12000
-    assert found["rows"]["adult"]["3"]["champion"] == 24000
-    assert sum(found["batches"]["adult"]["3"]["rows"]["counts"]) == 12000
+    found = telemetry.snapshot()
+    assert found.requests["adult", "3", "champion", "/predict", "200"] == 12000
+    assert found.rows["adult", "3", "champion"] == 24000
+    assert found.batches["adult", "3"].rows.count == 12000
 
 
 def test_a_queue_shows_its_longest_since_the_last_snapshot():
     telemetry = busy()
-    assert telemetry.snapshot()["queues"] == {"adult": 7}
-    assert telemetry.snapshot()["queues"] == {"adult": 2}
+    assert telemetry.snapshot().queues == {"adult": 7}
+    assert telemetry.snapshot().queues == {"adult": 2}
 
 
 def test_a_replica_that_is_gone_leaves_its_counters_and_no_gauges():
     gone = retire(busy().snapshot())
-    assert gone["queues"] == gone["inputs"] == {}
+    assert gone.queues == gone.inputs == {}
     assert total_requests(gone) == 11
-    assert gone["largest"] == {"adult": {"5": 0.25}}
+    assert gone.largest == {("adult", "5"): 0.25}
 
 
 def test_the_summary_tells_versions_apart():
-    rows = {row["version"]: row for row in summary(busy().snapshot(), empty(), 10.0, SERVED)}
+    rows = {row.version: row for row in summary(busy().snapshot(), Counts(), 10.0, SERVED)}
     assert list(rows) == ["3", "4", "5"]
     champion, canary, shadow = rows.values()
-    assert [row["role"] for row in rows.values()] == ["champion", "canary", "shadow"]
-    assert (champion["requests"], champion["rows"], champion["errors"], champion["refused"]) == (8, 40, 0, 1)
-    assert (champion["requests_per_second"], champion["share"]) == (0.8, 0.8)
-    assert champion["p50_ms"] == pytest.approx(2, rel=0.25)
-    assert (canary["requests"], canary["errors"], canary["share"]) == (2, 1, 0.2)
-    assert canary["p99_ms"] == pytest.approx(300, rel=0.25)
-    assert (shadow["requests"], shadow["rows"], shadow["errors"], shadow["share"]) == (2, 5, 1, 0.0)
-    assert canary["refused"] == 2
-    assert (shadow["differences"], shadow["mean_difference"], shadow["largest_difference"]) == (2, 0.1, 0.25)
-    assert shadow["tolerance"] is None
-    assert shadow["p50_ms"] == pytest.approx(10, rel=0.25)
+    assert [row.role for row in rows.values()] == ["champion", "canary", "shadow"]
+    assert (champion.requests, champion.rows, champion.errors, champion.refused) == (8, 40, 0, 1)
+    assert (champion.requests_per_second, champion.share) == (0.8, 0.8)
+    assert champion.p50_ms == pytest.approx(2, rel=0.25)
+    assert (canary.requests, canary.errors, canary.share) == (2, 1, 0.2)
+    assert canary.p99_ms == pytest.approx(300, rel=0.25)
+    assert (shadow.requests, shadow.rows, shadow.errors, shadow.share) == (2, 5, 1, 0.0)
+    assert canary.refused == 2
+    assert (shadow.differences, shadow.mean_difference, shadow.largest_difference) == (2, 0.1, 0.25)
+    assert shadow.tolerance is None
+    assert shadow.p50_ms == pytest.approx(10, rel=0.25)
     assert orjson.dumps(list(rows.values()))
 
 
@@ -318,12 +334,12 @@ def test_a_shadow_of_a_regression_is_as_far_away_as_its_values_are():
         telemetry.mirrored("houses", "2", 0.01, 4, difference, scale=50.0)
     # a row that is absurdly far away, or infinitely, still leaves a figure that can be added up
     telemetry.mirrored("other", "2", 0.01, 4, Difference(4, math.inf, math.inf), scale=50.0)
-    served = {"houses": {"versions": {"2": {"role": "shadow"}}}}
-    (row,) = summary(telemetry.snapshot(), empty(), served=served)[:1]
-    assert (row["differences"], row["rows"], row["tolerance"]) == (4, 8, 0.5)
-    assert row["mean_difference"] == pytest.approx(1.5)
-    assert row["largest_difference"] == pytest.approx(4.1)
-    (sentence,) = [text for text in _sentences({"models": [row]}) if "shadow" in text]
+    served = {"houses": ServedModel({"2": ServedVersion("shadow")})}
+    (row,) = summary(telemetry.snapshot(), Counts(), served=served)[:1]
+    assert (row.differences, row.rows, row.tolerance) == (4, 8, 0.5)
+    assert row.mean_difference == pytest.approx(1.5)
+    assert row.largest_difference == pytest.approx(4.1)
+    (sentence,) = [text for text in _version_sentences(row) if "shadow" in text]
     assert "houses version 2 as shadow: 4 of 8 rows more than 0.5 away; difference of a value: mean 1.5" in sentence
     found = samples(render(telemetry.snapshot(), served, 1))
     labels = (("model", "houses"), ("version", "2"))
@@ -332,8 +348,8 @@ def test_a_shadow_of_a_regression_is_as_far_away_as_its_values_are():
 
 def test_replicas_that_let_nobody_in_are_counted():
     collector = Collector(Clock())
-    collector.push("a", {**empty(), "number": 1, "closed": True})
-    collector.push("b", {**empty(), "number": 1, "closed": False})
+    collector.push(report("a", Counts(number=1), closed=True))
+    collector.push(report("b", Counts(number=1), closed=False))
     assert samples(collector.metrics())["orchestrator_replicas_closed",] == 1
 
 
@@ -341,53 +357,53 @@ def test_a_model_without_a_version_number_is_told_from_requests_that_reached_non
     telemetry = Telemetry()
     telemetry.answered("adult", "", "champion", "/predict", 200, 0.002, 1)
     telemetry.answered("adult", "", "", "/predict", 413, 9.0, 0)
-    served = {"adult": {"versions": {"": {"role": "champion"}}}}
-    for row in (*summary(telemetry.snapshot(), empty(), 10.0, served), *summary(telemetry.snapshot(), empty())):
-        assert (row["version"], row["role"], row["requests"], row["share"]) == ("", "champion", 1, 1.0)
-        assert row["p99_ms"] < 3
+    served = {"adult": ServedModel({"": ServedVersion("champion")})}
+    for row in (*summary(telemetry.snapshot(), Counts(), 10.0, served), *summary(telemetry.snapshot(), Counts())):
+        assert (row.version, row.role, row.requests, row.share) == ("", "champion", 1, 1.0)
+        assert row.p99_ms < 3
 
 
 def test_the_summary_works_without_knowing_what_is_served():
-    roles = {row["version"]: row["role"] for row in summary(busy().snapshot(), empty())}
+    roles = {row.version: row.role for row in summary(busy().snapshot(), Counts())}
     assert roles == {"3": "champion", "4": "canary", "5": "shadow"}
 
 
 def test_a_version_that_nobody_asked_is_in_the_summary():
-    (row,) = summary(empty(), empty(), served={"iris": {"versions": {"1": {"role": "champion"}}}})
-    assert (row["requests"], row["p50_ms"], row["share"], row["psi"], row["worst_column"]) == (0, None, 0.0, {}, None)
+    (row,) = summary(Counts(), Counts(), served={"iris": ServedModel({"1": ServedVersion("champion")})})
+    assert (row.requests, row.p50_ms, row.share, row.psi, row.worst_column) == (0, None, 0.0, {}, None)
 
 
 def test_the_summary_of_the_last_minute_forgets_older_requests():
     clock = Clock()
     collector, telemetry = Collector(clock), busy()
     collector.set_served(SERVED)
-    collector.push("a", telemetry.snapshot())
+    collector.push(report("a", telemetry.snapshot()))
     for _ in range(70):
         clock.now += 1
         telemetry.answered("adult", "4", "canary", "/predict", 200, 0.004, 1)
-        collector.push("a", telemetry.snapshot())
-    champion, canary, _ = collector.summary()["models"]
-    assert (champion["requests"], champion["share"], champion["p50_ms"]) == (8, 0.0, None)
-    assert canary["share"] == 1.0
-    assert canary["requests_per_second"] == pytest.approx(1.0, abs=0.02)
+        collector.push(report("a", telemetry.snapshot()))
+    champion, canary, _ = collector.summary().models
+    assert (champion.requests, champion.share, champion.p50_ms) == (8, 0.0, None)
+    assert canary.share == 1.0
+    assert canary.requests_per_second == pytest.approx(1.0, abs=0.02)
 
 
 def test_the_collector_forgets_silent_replicas_and_takes_them_back():
     clock = Clock()
     collector, slow, quick = Collector(clock), busy(), busy()
-    collector.push("slow", slow.snapshot())
-    collector.push("quick", quick.snapshot())
-    assert collector.summary()["replica_ids"] == ["quick", "slow"]
+    collector.push(report("slow", slow.snapshot()))
+    collector.push(report("quick", quick.snapshot()))
+    assert collector.summary().replica_ids == ("quick", "slow")
     clock.now += 8
-    collector.push("quick", quick.snapshot())
+    collector.push(report("quick", quick.snapshot()))
     clock.now += 3
     found = collector.summary()
-    assert (found["replicas"], found["replica_ids"], found["requests"]) == (1, ["quick"], 22)
-    assert found["last_error"]["message"] == "ValueError: broken"
+    assert (found.replicas, found.replica_ids, found.requests) == (1, ("quick",), 22)
+    assert found.last_error.message == "ValueError: broken"
     assert samples(collector.metrics())["orchestrator_queue_length", ("model", "adult")] == 2
-    collector.push("slow", slow.snapshot())
+    collector.push(report("slow", slow.snapshot()))
     found = collector.summary()
-    assert (found["replicas"], found["requests"]) == (2, 22)
+    assert (found.replicas, found.requests) == (2, 22)
 
 
 def test_the_counts_of_many_replicas_that_are_gone_are_kept_as_one_sum():
@@ -395,13 +411,13 @@ def test_the_counts_of_many_replicas_that_are_gone_are_kept_as_one_sum():
     collector = Collector(clock)
     replicas = REMEMBERED * 2
     for index in range(replicas):
-        collector.push(f"replica-{index}", busy().snapshot())
+        collector.push(report(f"replica-{index}", busy().snapshot()))
         clock.now += 11
-    assert (collector.summary()["requests"], collector.summary()["replicas"]) == (11 * replicas, 0)
+    assert (collector.summary().requests, collector.summary().replicas) == (11 * replicas, 0)
 
 
 def test_a_collector_without_replicas_has_something_to_say():
-    assert Collector().summary() == {
+    assert Collector().summary().to_json() == {
         "models": [],
         "replicas": 0,
         "replica_ids": [],
@@ -417,35 +433,43 @@ def test_snapshots_of_a_replica_that_arrive_in_another_order_do_not_take_totals_
     collector, telemetry = Collector(Clock()), busy()
     early = telemetry.snapshot()
     telemetry.answered("adult", "3", "champion", "/predict", 200, 0.002, 5)
-    collector.push("a", telemetry.snapshot())
-    collector.push("a", early)
-    assert collector.summary()["requests"] == 12
+    collector.push(report("a", telemetry.snapshot()))
+    collector.push(report("a", early))
+    assert collector.summary().requests == 12
 
 
 def test_the_collector_passes_on_what_replicas_say_of_themselves():
     collector = Collector(Clock())
-    serving = {"adult": {"champion": "3", "weight": 0}}
-    about = {"serving": serving, "pid": 7, "memory": 2**20, "notes": ["the disk is full"], "in_flight": 3}
-    about["draining"] = False
-    collector.push("b", {**Telemetry().snapshot(), **about})
-    collector.push("a", Telemetry().snapshot())
+    serving = {"adult": RoleVersions("3")}
+    about = {"pid": 7, "memory": 2**20, "notes": ("the disk is full",), "in_flight": 3, "draining": False}
+    collector.push(report("b", Telemetry().snapshot(), serving=serving, **about))
+    collector.push(report("a", Telemetry().snapshot(), pid=6))
     found = collector.summary()
-    assert found["serving"] == {"a": {}, "b": serving}
-    assert found["processes"] == [
-        {"replica": "a", "pid": None, "memory": None, "notes": None, "in_flight": None, "draining": None},
-        {"replica": "b", **{name: value for name, value in about.items() if name != "serving"}},
-    ]
+    assert found.serving == {"a": {}, "b": serving}
+    assert [replica.replica for replica in found.processes] == ["a", "b"]
+    assert found.processes[1] == ReplicaStatus(replica="b", **about)
+    assert EndpointSummary.from_json(orjson.loads(orjson.dumps(found.to_json()))) == found
 
 
-def test_the_collector_holds_files_of_bundles():
-    collector = Collector()
-    collector.put_files("a", {"schema.json": b"{}"})
-    collector.put_files("b", {})
-    assert collector.files("a") == {"schema.json": b"{}"}
-    collector.drop_files(["b"])
-    assert collector.files("b") == {}
+def test_the_distributor_holds_files_of_prepared_models():
+    distributor = Distributor()
+    distributor.put_files("a", {"schema.json": b"{}"})
+    distributor.put_files("b", {})
+    assert distributor.files("a") == {"schema.json": b"{}"}
+    distributor.drop_files(["b"])
+    assert (distributor.files("b"), distributor.missing(["a", "b"])) == ({}, ["a"])
     with pytest.raises(ServingError, match="'a' are not here"):
-        collector.files("a")
+        distributor.files("a")
+
+
+def test_what_is_older_than_the_assignment_does_not_take_its_place():
+    distributor = Distributor()
+    new, old = ({"m": AssignedModel(AssignedVersion(version, version, Path("x")))} for version in ("2", "1"))
+    distributor.publish(2, new)
+    distributor.publish(1, old)
+    assert (distributor.assignment.number, distributor.assignment.models) == (2, new)
+    distributor.drain()
+    assert distributor.assignment == Assignment(3, new, draining=True)
 
 
 def test_prometheus_reads_all_metrics():
@@ -498,30 +522,30 @@ def watched(*requests):
 
 
 def row_of(*telemetries):
-    (row,) = summary(merge(telemetry.snapshot() for telemetry in telemetries), empty())
+    (row,) = summary(merge(telemetry.snapshot() for telemetry in telemetries), Counts())
     return row
 
 
 def test_inputs_like_the_training_rows_have_not_drifted():
     row = row_of(watched(encoded(400, seed=1), encoded(400, seed=2)))
-    assert row["observed_rows"] == 800
-    assert set(row["psi"]) == {"age", "color"}
-    assert max(row["psi"].values()) < 0.1
+    assert row.observed_rows == 800
+    assert set(row.psi) == {"age", "color"}
+    assert max(row.psi.values()) < 0.1
 
 
 def test_the_column_that_drifts_most_is_named():
     older, bluer = row_of(watched(encoded(800, age=70, seed=1))), row_of(watched(encoded(800, color="blue", seed=1)))
-    assert (older["worst_column"], bluer["worst_column"]) == ("age", "color")
-    assert older["psi"]["age"] > 0.25
-    assert older["psi"]["color"] < 0.1
-    assert bluer["psi"]["color"] > 0.25
-    assert bluer["psi"]["age"] < 0.1
+    assert (older.worst_column, bluer.worst_column) == ("age", "color")
+    assert older.psi["age"] > 0.25
+    assert older.psi["color"] < 0.1
+    assert bluer.psi["color"] > 0.25
+    assert bluer.psi["age"] < 0.1
 
 
 def test_drift_is_not_told_of_few_rows_but_of_those_of_all_replicas():
     first, second = watched(encoded(150, seed=1)), watched(encoded(150, seed=2))
-    assert (row_of(first)["psi"], row_of(first)["worst_column"], row_of(first)["observed_rows"]) == ({}, None, 150)
-    assert set(row_of(first, second)["psi"]) == {"age", "color"}
+    assert (row_of(first).psi, row_of(first).worst_column, row_of(first).observed_rows) == ({}, None, 150)
+    assert set(row_of(first, second).psi) == {"age", "color"}
 
 
 def test_drift_of_versions_that_are_served_reaches_prometheus():
@@ -531,7 +555,7 @@ def test_drift_of_versions_that_are_served_reaches_prometheus():
         found = samples(render(snapshot, served, 1))
         assert found["orchestrator_input_rows_observed", *version] == 800
         assert found["orchestrator_input_drift_psi", ("column", "age"), *version] > 0.25
-    others = {"adult": {"versions": {"4": {"role": "champion", "execution": "torch"}}, "weight": 0}}
+    others = {"adult": ServedModel({"4": ServedVersion("champion", "torch")})}
     assert ("orchestrator_input_rows_observed", *version) not in samples(render(snapshot, others, 1))
 
 
@@ -541,7 +565,7 @@ def test_rows_of_versions_without_training_counts_are_not_kept():
     telemetry.observe("adult", "3", encoded(5))
     telemetry.observe("iris", "1", encoded(5))
     snapshot = telemetry.snapshot()
-    assert snapshot["inputs"] == snapshot["training"] == {}
+    assert snapshot.inputs == snapshot.training == {}
 
 
 def test_a_thousand_rows_a_second_are_observed_spread_over_large_requests():
@@ -599,27 +623,31 @@ def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_mean
     monkeypatch.setattr(supervisor, "FOLLOW_SECONDS", 0.01)
     stop = threading.Event()
     models = RegistryWatcher(tmp_path, None, "torch")
-    model = models.models["m"] = FollowedModel("m", "", follows=False)
+    model = models.models["m"] = FollowedModel(name="m", uri="", follows=False)
     endpoint = supervisor.EndpointSupervisor(
         ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, ""
     )
 
     def serve(version):
-        model.roles = {"champion": PreparedVersion(version, version, tmp_path, SCHEMA, "torch", "")}
-        endpoint._apply(models.configuration())
+        model.roles = {
+            "champion": PreparedVersion(
+                version=version, key=version, folder=tmp_path, schema=SCHEMA, execution="torch", reason=""
+            )
+        }
+        endpoint._apply(models.assigned())
 
-    class Interrupted(Collector):
+    class Interrupted(Coordinator):
         def set_served(self, served):
             # `orchestrator promote` comes between two steps of the thread that follows the registry
             if threading.current_thread() is not threading.main_thread() and not stop.is_set():
                 stop.set()
                 ThreadPoolExecutor(1).submit(serve, "2").result()
 
-    collector = Interrupted()
-    endpoint._collector = Actor(collector)
+    coordinator = Interrupted()
+    endpoint._coordinator = Actor(coordinator)
     serve("1")
-    assert collector.configuration()[1] == {"m": {"champion": model.roles["champion"].to_json(), "weight": 0}}
+    assert coordinator.assignment().models == {"m": AssignedModel(AssignedVersion("1", "1", tmp_path))}
     following = threading.Thread(target=endpoint._follow_always, args=(stop, print))
     following.start()
     following.join()
-    assert collector.configuration()[1]["m"]["champion"]["version"] == "2"
+    assert coordinator.assignment().models["m"].champion.version == "2"

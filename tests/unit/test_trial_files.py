@@ -15,8 +15,8 @@ from orchestrator.errors import DiskBudgetError
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings
 from orchestrator.runtime.worker.trial_files import TrialFiles, load_state
 from orchestrator.storage import Storage
-from orchestrator.sweep.messages import Attempt
-from orchestrator.sweep.trial_files import best_weights, forget_trial, trial_folder
+from orchestrator.sweeps.messages import Attempt
+from orchestrator.sweeps.trial_files import best_weights, forget_trial, trial_folder
 from orchestrator.training import EpochReport, Ranks, TrialSpec, TrialState, pack_state
 
 INDEX = 3

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.sweep.messages import Attempt, FailureMessage, TrialMessage
+from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
 
 LOST = "a worker of the trial was lost"
 # Ray Train looks after its workers every 2 s

@@ -18,7 +18,7 @@ from orchestrator.runtime.cluster_rows import open_stream
 from orchestrator.runtime.gangs.rendezvous import LOST, Assignment
 from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched
-from orchestrator.sweep.messages import FailureMessage, TrialMessage
+from orchestrator.sweeps.messages import FailureMessage, TrialMessage
 from orchestrator.training import ProcessGroupRanks, Ranks
 
 PEER_ERRORS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")

@@ -21,9 +21,9 @@ from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.search import batch_sizes, find_extremes, find_scheduler
-from orchestrator.sweep.disk import most_bytes
-from orchestrator.sweep.plan import SweepPlan, describe
-from orchestrator.sweep.slots import Slots
+from orchestrator.sweeps.disk import most_bytes
+from orchestrator.sweeps.plan import SweepPlan, describe
+from orchestrator.sweeps.slots import Slots
 from orchestrator.training import TrialSpec, feature_shape
 
 if TYPE_CHECKING:

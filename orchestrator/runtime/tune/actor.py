@@ -15,7 +15,7 @@ from orchestrator.runtime.cluster_rows import open_stream
 from orchestrator.runtime.tune.envelope import attempt_of, to_result
 from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched
-from orchestrator.sweep.messages import EpochMessage, FailureMessage
+from orchestrator.sweeps.messages import EpochMessage, FailureMessage
 from orchestrator.training import Ranks
 
 

@@ -19,7 +19,7 @@ from orchestrator.cluster import lost_ray, ray_logs
 from orchestrator.runtime.losses import explain_loss
 from orchestrator.runtime.tune.envelope import OBJECTIVE, message_of, to_config
 from orchestrator.search import Decision
-from orchestrator.sweep.controller import SweepController
+from orchestrator.sweeps.controller import SweepController
 
 Result = TypeVar("Result")
 

@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import busy
 from orchestrator.runtime.holders import holders, is_starting, living_actors, own_job, programs
-from orchestrator.sweep.slots import workers_on
+from orchestrator.sweeps.slots import workers_on
 
 if TYPE_CHECKING:
     from orchestrator.config import ResourceConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.sweep.messages import Attempt, TrialMessage, message_from_wire, message_to_wire
+from orchestrator.sweeps.messages import Attempt, TrialMessage, message_from_wire, message_to_wire
 
 # what Tune thinks that it optimises
 OBJECTIVE = "objective"

@@ -16,15 +16,15 @@ from orchestrator.environment import debugging
 from orchestrator.errors import StoppedError
 from orchestrator.runtime.tune.interrupt import stop_on_signal
 from orchestrator.storage import Storage
-from orchestrator.sweep.budget import TimeBudget
-from orchestrator.sweep.plan import SweepPlan
+from orchestrator.sweeps.budget import TimeBudget
+from orchestrator.sweeps.plan import SweepPlan
 
 if TYPE_CHECKING:
     from orchestrator.runtime.gangs.pool import GangPool
     from orchestrator.runtime.tune.admission import Admission
     from orchestrator.runtime.worker.session import WorkerSettings
-    from orchestrator.sweep.controller import SweepController
-    from orchestrator.sweep.slots import Slots
+    from orchestrator.sweeps.controller import SweepController
+    from orchestrator.sweeps.slots import Slots
 
 # Tune reads these when it is imported or starts; its chatter and its Ctrl-C handler are replaced by ours
 TUNE_ENVIRONMENT = {

@@ -17,7 +17,7 @@ from orchestrator.data import Dataset
 from orchestrator.errors import DiskBudgetError, StorageError, UnreachableStorageError
 from orchestrator.runtime.worker.trial_files import TrialFiles, load_state
 from orchestrator.storage import Storage
-from orchestrator.sweep.messages import Attempt, EpochMessage
+from orchestrator.sweeps.messages import Attempt, EpochMessage
 from orchestrator.training import EpochReport, Ranks, TrialState, graft, pack_weights, train_trial
 
 Train = Callable[..., Iterator[EpochReport]]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from orchestrator.errors import DiskBudgetError, StorageError
 from orchestrator.storage import Storage
-from orchestrator.sweep.trial_files import BEST, CHECKPOINTS, STATE, trial_folder
+from orchestrator.sweeps.trial_files import BEST, CHECKPOINTS, STATE, trial_folder
 from orchestrator.training import TrialState, pack_state, unpack_state
 
 

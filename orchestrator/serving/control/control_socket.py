@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.control.deployments import Deployment, list_deployments
+from orchestrator.serving.status import EndpointStatus, EndpointSummary
 
 Handle = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 SOCKET_NAME = "control.sock"
@@ -22,7 +23,7 @@ ASK_SECONDS = 5.0
 MAX_LINE = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EndpointUpdate:
     """What an endpoint did about a change in the registry.
 
@@ -38,6 +39,46 @@ class EndpointUpdate:
     follows: bool
     serving: Mapping[str, Any]
     problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusAnswer:
+    """What an endpoint says of itself.
+
+    Attributes:
+        phase: `starting`, `answering` or `stopping`.
+        ingress: `haproxy` or `python`.
+        problems: sentences about what does not work as it should.
+        summary: figures of its replicas, or None when they cannot be asked; `unknown` says why.
+    """
+
+    phase: str
+    ingress: str
+    problems: tuple[str, ...]
+    summary: EndpointSummary | None = None
+    unknown: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        summary = None if self.summary is None else self.summary.to_json()
+        return {
+            "phase": self.phase,
+            "ingress": self.ingress,
+            "problems": list(self.problems),
+            "summary": summary,
+            "unknown": self.unknown,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> StatusAnswer:
+        """The inverse of `to_json`; raises TypeError or KeyError for the JSON of another version of this program."""
+        return cls(
+            phase=content["phase"],
+            ingress=content["ingress"],
+            problems=tuple(content["problems"]),
+            summary=None if content["summary"] is None else EndpointSummary.from_json(content["summary"]),
+            unknown=content["unknown"],
+        )
 
 
 def serving_sentence(serving: Mapping[str, Any]) -> str:
@@ -123,28 +164,45 @@ def follow_now(model: str, seconds: float) -> list[EndpointUpdate]:
         try:
             answer = ask(deployment, {"do": "follow", "model": model, "seconds": seconds}, seconds + ASK_SECONDS)
             found.append(
-                EndpointUpdate(deployment.name, deployment.url, answer["follows"], answer["serving"], answer["problem"])
+                EndpointUpdate(
+                    endpoint=deployment.name,
+                    url=deployment.url,
+                    follows=answer["follows"],
+                    serving=answer["serving"],
+                    problem=answer["problem"],
+                )
             )
         except ServingError as error:
-            found.append(EndpointUpdate(deployment.name, deployment.url, True, {}, str(error)))
+            found.append(
+                EndpointUpdate(
+                    endpoint=deployment.name, url=deployment.url, follows=True, serving={}, problem=str(error)
+                )
+            )
     return found
 
 
-def status_of(deployment: Deployment) -> dict[str, Any]:
-    """An endpoint as JSON: name, models, URL, state, and (while it answers) versions with traffic and latencies."""
-    shown: dict[str, Any] = {
-        "name": deployment.name,
-        "models": list(deployment.models),
-        "url": deployment.url,
-        "pid": deployment.pid,
-        "state": deployment.state,
-    }
+def status_of(deployment: Deployment) -> EndpointStatus:
+    """An endpoint of this machine, and (while it answers) its versions with traffic and latencies."""
+    state, answer, unknown = deployment.state, None, None
     if deployment.process is not None:
         try:
-            shown |= ask(deployment, {"do": "status"})
-            phase = shown.pop("phase", None)
-            if phase == "stopping" or (phase == "answering" and shown["state"] == "starting"):
-                shown["state"] = "stopping" if phase == "stopping" else "not answering"
+            answer = StatusAnswer.from_json(ask(deployment, {"do": "status"}))
         except ServingError as error:
-            shown["last_error"] = str(error)
-    return shown
+            unknown = str(error)
+        except (KeyError, TypeError):
+            unknown = "it was started by another version of this program; stop and deploy it again"
+    if answer is not None and answer.phase == "stopping":
+        state = "stopping"
+    elif answer is not None and answer.phase == "answering" and state == "starting":
+        state = "not answering"
+    return EndpointStatus(
+        name=deployment.name,
+        models=deployment.models,
+        url=deployment.url,
+        pid=deployment.pid,
+        state=state,
+        ingress=answer.ingress if answer is not None else None,
+        problems=answer.problems if answer is not None else None,
+        summary=answer.summary if answer is not None else None,
+        unknown=answer.unknown if answer is not None else unknown,
+    )

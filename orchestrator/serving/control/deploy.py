@@ -72,15 +72,15 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
     url = url_of(config)
     with terminated_as_interrupted(), private_place() as place:
         ingress = plan_ingress(config, place)
-        models = _fetched(config, place)
-        with EndpointSupervisor(config, place, ingress, models, url) as running, stop_event() as stop:
-            running.deploy(stop)
+        watcher = _fetched(config, place)
+        with EndpointSupervisor(config, place, ingress, watcher, url) as supervisor, stop_event() as stop:
+            supervisor.deploy(stop)
             if stop.is_set():
                 return
             if not _listening(config, place, stop):
                 return
-            _announce(models, ingress, url, say)
-            running.follow_until(stop, say)
+            _announce(watcher, ingress, url, say)
+            supervisor.follow_until(stop, say)
             say("stopping: requests that have arrived are answered")
 
 
@@ -156,12 +156,12 @@ def _check(config: ServeConfig, say: Say) -> None:
 
 def _fetched(config: ServeConfig, place: Path) -> RegistryWatcher:
     """The models, checked and prepared in a folder."""
-    models = RegistryWatcher(place, config.tracking_uri, config.execution)
+    watcher = RegistryWatcher(place, config.tracking_uri, config.execution)
     for uri in config.models:
-        models.add(uri)
-    models.check_columns(config.log_drop)
-    check_not_deployed(config.name or next(iter(models.models)))
-    return models
+        watcher.add(uri)
+    watcher.check_columns(config.log_drop)
+    check_not_deployed(config.name or next(iter(watcher.models)))
+    return watcher
 
 
 def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
@@ -180,17 +180,17 @@ def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
     return False
 
 
-def _announce(models: RegistryWatcher, ingress: Ingress, url: str, say: Say) -> None:
-    for name, model in models.models.items():
+def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, say: Say) -> None:
+    for name, model in watcher.models.items():
         served = model.roles["champion"]
         version = f" version {served.version}" if served.version else ""
         say(f"{name}{version}, computed by {served.execution} ({served.reason})")
         if model.problem:
             say(f"{name}: {model.problem}")
     proxy = "HAProxy" if ingress.name == "haproxy" else "Ray Serve's Python proxy, which is slower than HAProxy,"
-    first = next(iter(models.models))
-    prefix = "" if len(models.models) == 1 else f"/models/{first}"
-    only = models.models[first].roles["champion"].version if len(models.models) == 1 else None
+    first = next(iter(watcher.models))
+    prefix = "" if len(watcher.models) == 1 else f"/models/{first}"
+    only = watcher.models[first].roles["champion"].version if len(watcher.models) == 1 else None
     said = f" version {only}" if only else ""
-    say(f"{', '.join(models.models)}{said} answers on {url} through {proxy} (Ctrl-C stops it)")
+    say(f"{', '.join(watcher.models)}{said} answers on {url} through {proxy} (Ctrl-C stops it)")
     say(f"try it in a browser, or: curl {url}{prefix}/schema")

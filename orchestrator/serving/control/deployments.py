@@ -26,7 +26,7 @@ ASK_SECONDS = 2.0
 PLACE_PREFIX = "orch-"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Deployment:
     """An endpoint.
 

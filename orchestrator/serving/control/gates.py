@@ -28,21 +28,15 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 
 
-def check_bundle(folder: Path) -> ModelBundle:
-    """Loads a bundle and lets it answer its own example rows.
+def check_answers(bundle: ModelBundle) -> None:
+    """Lets a bundle answer its own example rows.
 
-    Args:
-        folder: of the bundle.
-
-    Returns:
-        The bundle, whose answers to the rows of its example.json are those stored there: labels equal, probabilities
-        and values within 1e-5, relative and absolute; values also within 1e-5 of the target's standard deviation.
+    The answers to the rows of its example.json must be those stored there: labels equal, probabilities and values
+    within 1e-5, relative and absolute; values also within 1e-5 of the target's standard deviation.
 
     Raises:
-        BundleError: it is damaged, or holds what could run code.
         GateError: an answer is another one; which row, and both figures.
     """
-    bundle = ModelBundle.load(folder)
     rows, stored = _records(bundle, "rows"), _records(bundle, "answers")
     if not rows or len(rows) != len(stored):
         raise GateError("its example.json must hold rows and as many answers, so that the model can be tried on them")
@@ -58,7 +52,6 @@ def check_bundle(folder: Path) -> ModelBundle:
         problem = _difference(_flat(answer, parts), _flat(wanted, parts), absolute)
         if problem:
             raise GateError(f"row {row + 1} of its example.json: {problem}")
-    return bundle
 
 
 def check_metric(client: MlflowClient, name: str, version: str, champion: str | None) -> str:
@@ -141,12 +134,13 @@ def gate_version(
 
     Raises:
         BundleError: the bundle is damaged, or holds what could run code.
-        GateError: see `check_bundle`, `check_compatible` and `check_metric`.
+        GateError: see `check_answers`, `check_compatible` and `check_metric`.
         TrackingError: there is no such version, or the store cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         try:
-            bundle = check_bundle(fetch_model(f"models:/{name}/{version}", tracking_uri, Path(folder)).path)
+            bundle = ModelBundle.load(fetch_model(f"models:/{name}/{version}", tracking_uri, Path(folder)).path)
+            check_answers(bundle)
         except (BundleError, GateError) as error:
             # the folder is gone when the sentence is read
             reason = str(error).replace(f"{folder}/", "")

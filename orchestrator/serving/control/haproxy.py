@@ -43,7 +43,7 @@ MESSAGES = {
 UNREACHABLE = (502, 503, 504)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mending:
     """What Serve's configuration lacks.
 
@@ -161,7 +161,7 @@ def check_ray(place: Path) -> None:
     with tempfile.TemporaryDirectory(dir=place) as folder:
         text = written_by_serve(Path(folder), 8000).read_text()
         written(text)
-        mended(text, Mending("fd@3", Path(folder)))
+        mended(text, Mending(bind="fd@3", errors=Path(folder)))
 
 
 def write_error_files(folder: Path) -> None:
@@ -245,10 +245,26 @@ def main() -> None:
         host, certificate = os.environ.get(HOST_VARIABLE), os.environ.get(CERTIFICATE_VARIABLE)
 
         def mend(bind: str, admin: Path) -> str:
-            return mended(text, Mending(bind, path.parent, certificate or None, str(admin), seconds))
+            return mended(
+                text,
+                Mending(
+                    bind=bind,
+                    errors=path.parent,
+                    certificate=certificate or None,
+                    admin=str(admin),
+                    body_seconds=seconds,
+                ),
+            )
 
         sys.exit(
-            HAProxyWatchdog(binary, arguments, path, (host or found.host, found.port), Path(found.admin), mend).run()
+            HAProxyWatchdog(
+                binary=binary,
+                arguments=arguments,
+                config=path,
+                address=(host or found.host, found.port),
+                admin=Path(found.admin),
+                mend=mend,
+            ).run()
         )
     except ServingError as error:
         note_failure(path, str(error))

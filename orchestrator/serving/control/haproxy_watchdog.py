@@ -87,6 +87,7 @@ class HAProxyWatchdog:
 
     def __init__(
         self,
+        *,
         binary: str,
         arguments: list[str],
         config: Path,

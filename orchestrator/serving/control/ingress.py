@@ -77,13 +77,11 @@ class Ingress:
         name: `haproxy` or `python`.
         host: that Ray Serve is told to listen on.
         environment: variables for Ray's processes, to be set before Ray is imported.
-        scheme: http or https.
     """
 
     name: str
     host: str
     environment: dict[str, str]
-    scheme: str = "http"
 
 
 def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
@@ -98,13 +96,17 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
     """
     certificate = _certificate(config, place)
     wrapper = Path(sysconfig.get_path("scripts")) / WRAPPER
-    possible = real_binary() is not None and sys.platform == "linux"
-    if config.ingress == "haproxy" and not possible:
-        raise UsageError("--ingress haproxy: HAProxy is not installed; it comes with ray[serve] on Linux")
-    scheme = "https" if certificate else "http"
+    problem = None
+    if real_binary() is None or sys.platform != "linux":
+        problem = "HAProxy is not installed; it comes with ray[serve] on Linux"
+    elif not wrapper.is_file():
+        # what Serve writes by itself lets everybody on the network see and stop it
+        problem = f"it needs this package's program {WRAPPER}; install the package with pip"
+    if config.ingress == "haproxy" and problem is not None:
+        raise UsageError(f"--ingress haproxy: {problem}")
     environment = dict(TUNED)
-    if config.ingress == "python" or not possible:
-        return Ingress("python", config.host, environment, scheme)
+    if config.ingress == "python" or problem is not None:
+        return Ingress("python", config.host, environment)
     environment |= {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),
@@ -119,10 +121,6 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(place / "state"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(place / "m"),
     }
-    if not wrapper.is_file():
-        if certificate:
-            raise UsageError(f"TLS needs this package's program {WRAPPER}; install the package with pip")
-        return Ingress("haproxy", config.host, environment, scheme)
     environment |= {
         SERVE_VARIABLE: str(wrapper),
         BINARY_VARIABLE: os.environ.get(SERVE_VARIABLE, ""),
@@ -131,7 +129,7 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
         BODY_SECONDS_VARIABLE: str(config.timeout.total_seconds()),
     }
     # on a cluster HAProxy reaches replicas on other nodes; on one machine nobody else needs to
-    return Ingress("haproxy", "0.0.0.0" if config.address else "127.0.0.1", environment, scheme)  # noqa: S104
+    return Ingress("haproxy", "0.0.0.0" if config.address else "127.0.0.1", environment)  # noqa: S104
 
 
 def check_access(config: ServeConfig) -> None:

@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from orchestrator.bundle import ModelBundle
+from orchestrator.bundle.files import read_folder
 from orchestrator.bundle.registration import CHAMPION
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
 from orchestrator.serving.control.compatibility import breaking_changes, listed
-from orchestrator.serving.control.gates import check_bundle
+from orchestrator.serving.control.gates import check_answers
 from orchestrator.serving.inference.prepared_model import prepare
+from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions, ServedModel, ServedVersion
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
 from orchestrator.tracking.rollout import Rollout, read_rollout
 
@@ -25,7 +27,7 @@ ROLES = ("champion", "canary", "shadow")
 FIRST_PAUSE, MOST_PAUSE = 10.0, 3600.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedVersion:
     """A version that is prepared.
 
@@ -44,9 +46,9 @@ class PreparedVersion:
     execution: str
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
+    def assigned(self) -> AssignedVersion:
         """For the replicas."""
-        return {"version": self.version, "key": self.key, "folder": str(self.folder)}
+        return AssignedVersion(self.version, self.key, self.folder)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class RefusedVersion:
     since: float
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FollowedModel:
     """A model of an endpoint.
 
@@ -92,15 +94,13 @@ class FollowedModel:
     refused: dict[str, RefusedVersion] = field(default_factory=dict)
     made: int | None = None
 
-    def serving(self) -> dict[str, Any]:
-        """Role to version, and the canary's weight."""
-        return {role: self.roles[role].version if role in self.roles else None for role in ROLES} | {
-            "weight": self.weight
-        }
+    def serving(self) -> RoleVersions:
+        """The registered version in each role."""
+        return RoleVersions(weight=self.weight, **{role: served.version for role, served in self.roles.items()})
 
-    def to_json(self) -> dict[str, Any]:
-        """For the replicas."""
-        return {role: served.to_json() for role, served in self.roles.items()} | {"weight": self.weight}
+    def assigned(self) -> AssignedModel:
+        """For the replicas; there is a champion by then."""
+        return AssignedModel(weight=self.weight, **{role: served.assigned() for role, served in self.roles.items()})
 
 
 class RegistryWatcher:
@@ -130,7 +130,7 @@ class RegistryWatcher:
         """
         match = MODEL_URI.fullmatch(uri)
         if match is not None and match["version"] is None and (match["alias"] or CHAMPION) == CHAMPION:
-            followed = FollowedModel(match["name"], f"models:/{match['name']}@{CHAMPION}", follows=True)
+            followed = FollowedModel(name=match["name"], uri=f"models:/{match['name']}@{CHAMPION}", follows=True)
             rollout = self._rollout(followed.name)
             if rollout.champion is None:
                 fetch_model(uri, self._tracking_uri, self._place)  # says which aliases there are
@@ -139,35 +139,35 @@ class RegistryWatcher:
                 raise TrackingError(followed.problem or f"model '{followed.name}' has no champion")
         else:
             served, name = self._prepare(uri)
-            followed = FollowedModel(name, uri, follows=False, roles={"champion": served})
+            followed = FollowedModel(name=name, uri=uri, follows=False, roles={"champion": served})
         if followed.name in self.models:
             raise TrackingError(f"two models have the name '{followed.name}'; one endpoint can serve each name once")
         self.models[followed.name] = followed
         return followed
 
-    def configuration(self) -> dict[str, Any]:
-        """For the replicas, see `load_hosted_models`."""
-        return {name: followed.to_json() for name, followed in self.models.items()}
+    def assigned(self) -> dict[str, AssignedModel]:
+        """For the replicas, by model."""
+        return {name: followed.assigned() for name, followed in self.models.items()}
 
-    def served(self) -> dict[str, Any]:
-        """For the metrics: model -> versions with roles and executions, the canary's weight, what is not served."""
+    def served(self) -> dict[str, ServedModel]:
+        """For the metrics, by model."""
         return {
-            name: {
-                "versions": {
-                    served.version or "": {"role": role, "execution": served.execution}
+            name: ServedModel(
+                {
+                    served.version or "": ServedVersion(role, served.execution)
                     for role, served in followed.roles.items()
                 },
-                "weight": followed.weight,
-                "unserved": followed.unserved,
-            }
+                followed.weight,
+                dict(followed.unserved),
+            )
             for name, followed in self.models.items()
         }
 
-    def follow(self, apply: Callable[[dict[str, Any]], None], only: str | None = None) -> None:
+    def follow(self, apply: Callable[[dict[str, AssignedModel]], None], only: str | None = None) -> None:
         """Looks at the registry; what has changed is prepared and applied. What fails is kept as it was.
 
         Args:
-            apply: called with the new `configuration()` when something changed.
+            apply: called with the new `assigned()` when something changed.
             only: one model; all if left out.
         """
         with self._lock:
@@ -179,7 +179,7 @@ class RegistryWatcher:
             finally:
                 # a full disk, which ends the look at one model, does not keep another one's version from being served
                 if changed:
-                    apply(self.configuration())
+                    apply(self.assigned())
                     self._forget()
 
     def check_columns(self, names: Sequence[str]) -> None:
@@ -273,15 +273,24 @@ class RegistryWatcher:
             return self._prepared[known], known[0]
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             source: ModelSource = fetch_model(uri, self._tracking_uri, Path(folder))
-            schema = check_bundle(source.path).schema
+            files = read_folder(source.path)
+            bundle = ModelBundle.of_files(files, source.path)
+            check_answers(bundle)
             key = f"{len(self._prepared)}-{source.version or 'folder'}-{Path(folder).name}"
             try:
-                execution = prepare(source.path, self._place / key, self._execution)
+                execution = prepare(files, bundle, self._place / key, self._execution)
             except BaseException:
                 # it may be tried again and again
                 shutil.rmtree(self._place / key, ignore_errors=True)
                 raise
-        served = PreparedVersion(source.version, key, self._place / key, schema, execution.name, execution.reason)
+        served = PreparedVersion(
+            version=source.version,
+            key=key,
+            folder=self._place / key,
+            schema=bundle.schema,
+            execution=execution.name,
+            reason=execution.reason,
+        )
         self._prepared[source.name, source.version, made] = served
         return served, source.name
 

@@ -13,18 +13,20 @@ import time
 from pathlib import Path
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
 from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.control.allocator import Trimming, give_back, prefer_small
+from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE
 from orchestrator.serving.control.scaling import BUSY, MOST_BUSY
-from orchestrator.serving.http.asgi import JSON_TYPE, HttpError, Receive, Scope, Send, respond, to_json
+from orchestrator.serving.http.asgi import JSON_TYPE, HttpError, respond, to_json
 from orchestrator.serving.http.endpoint import Endpoint
+from orchestrator.serving.messages import Assignment, ReplicaReport
 from orchestrator.serving.settings import EndpointSettings
 
 logger = logging.getLogger(__name__)
-COLLECTOR = "orchestrator-collector"
-NAMESPACE = "orchestrator-serving"
 PUSH_SECONDS = 1.0
-CONFIGURATION_SECONDS = 60.0
+ASSIGNMENT_SECONDS = 60.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
 
@@ -67,7 +69,7 @@ def middlewares() -> list[Any]:
     """For `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH`; called before a replica or a proxy starts its HTTP server."""
     from starlette.middleware import Middleware
 
-    from orchestrator.serving.connections import correct_uvicorn
+    from orchestrator.serving.http.connections import correct_uvicorn
 
     correct_uvicorn()
     return [Middleware(DirectAnswers)]
@@ -76,7 +78,7 @@ def middlewares() -> list[Any]:
 class Replica:
     """A replica of an endpoint.
 
-    What it serves comes from the collector, every second, and changes without a restart: Ray Serve's own way,
+    What it serves comes from the coordinator, every second, and changes without a restart: Ray Serve's own way,
     `user_config`, starts all replicas anew with each `serve.run`.
     """
 
@@ -95,13 +97,14 @@ class Replica:
             _stay_on_loopback()
         prefer_small()
         self._name = serve.get_replica_context().replica_id.unique_id
-        self._collector = ray.get_actor(COLLECTOR, namespace=NAMESPACE)
+        self._coordinator = ray.get_actor(COORDINATOR, namespace=NAMESPACE)
         self._endpoint = Endpoint(settings, self._name)
         self._endpoint.metrics = self._metrics
         self._place: Path | None = None
-        self._number, models = ray.get(self._collector.configuration.remote(), timeout=CONFIGURATION_SECONDS)
-        self._endpoint.configure(models or {}, self._fetch)
-        self._endpoint.draining = ray.get(self._collector.draining.remote(), timeout=CONFIGURATION_SECONDS)
+        assignment: Assignment = ray.get(self._coordinator.assignment.remote(), timeout=ASSIGNMENT_SECONDS)
+        self._number = assignment.number
+        self._endpoint.configure(assignment.models or {}, self._fetch)
+        self._endpoint.draining = assignment.draining
         self._clock = self._read_clock()
         self._pushing = asyncio.get_running_loop().create_task(self._push())
         _endpoint = self._endpoint
@@ -129,13 +132,13 @@ class Replica:
         return {BUSY: min(MOST_BUSY, max(used, at_once))}
 
     def _read_clock(self) -> tuple[float, float, float]:
-        return time.monotonic(), time.process_time(), self._endpoint.answering.seconds
+        return time.monotonic(), time.process_time(), self._endpoint.predictor.seconds
 
     async def __del__(self) -> None:
         self._endpoint.close()
         self._pushing.cancel()
         with contextlib.suppress(Exception):
-            await self._collector.push.remote(self._name, self._snapshot())
+            await self._coordinator.push.remote(self._report())
         if self._place is not None:
             shutil.rmtree(self._place, ignore_errors=True)
 
@@ -150,7 +153,7 @@ class Replica:
             self._place = Path(tempfile.mkdtemp(prefix=f"orchestrator-models-{os.getpid()}-"))
         place = self._place / key
         if not place.is_dir():
-            content = ray.get(self._collector.files.remote(key), timeout=60)
+            content = ray.get(self._coordinator.files.remote(key), timeout=60)
             temporary = place.with_name(f".{key}")
             temporary.mkdir(exist_ok=True)
             for name, data in content.items():
@@ -158,50 +161,52 @@ class Replica:
             temporary.rename(place)
         return place
 
-    def _snapshot(self) -> dict[str, Any]:
-        for name, length in self._endpoint.queue().items():
-            self._endpoint.telemetry.set_queue(name, length)
-        return {
-            **self._endpoint.telemetry.snapshot(),
-            "serving": {name: hosted.to_json() for name, hosted in self._endpoint.hosted.items()},
-            "notes": self._endpoint.notes,
-            "closed": self._endpoint.closed,
-            "in_flight": self._endpoint.in_flight,
-            "draining": self._endpoint.draining,
-            "pid": os.getpid(),
-            "memory": _resident_bytes(),
-        }
+    def _report(self) -> ReplicaReport:
+        endpoint = self._endpoint
+        for name, length in endpoint.queue().items():
+            endpoint.telemetry.set_queue(name, length)
+        return ReplicaReport(
+            replica=self._name,
+            counts=endpoint.telemetry.snapshot(),
+            serving={name: hosted.serving() for name, hosted in endpoint.hosted.items()},
+            notes=tuple(endpoint.notes),
+            closed=endpoint.closed,
+            in_flight=endpoint.in_flight,
+            draining=endpoint.draining,
+            pid=os.getpid(),
+            memory=_resident_bytes(),
+        )
 
     async def _push(self) -> None:
         trimming = Trimming(2 * self._endpoint.settings.limits.timeout)
         while True:
-            if trimming.is_due(self._endpoint.answering.large):
+            if trimming.is_due(self._endpoint.predictor.large):
                 await asyncio.to_thread(give_back)
             with contextlib.suppress(Exception):
-                # the collector may be starting anew; the next snapshot has everything
-                number = await self._collector.push.remote(self._name, await asyncio.to_thread(self._snapshot))
+                # the coordinator may be starting anew; the next report has everything
+                number = await self._coordinator.push.remote(await asyncio.to_thread(self._report))
                 if number != self._number:
                     await self._take_over()
             await asyncio.sleep(PUSH_SECONDS)
 
     async def _take_over(self) -> None:
-        """Loads another configuration; what fails leaves the replica as it was."""
-        number, models = await self._collector.configuration.remote()
-        self._endpoint.draining = await self._collector.draining.remote()
-        if models is None:
+        """Loads what is assigned now; what fails leaves the replica as it was."""
+        assignment: Assignment = await self._coordinator.assignment.remote()
+        self._endpoint.draining = assignment.draining
+        if assignment.models is None:
             return
         try:
-            await asyncio.to_thread(self._endpoint.configure, models, self._fetch)
+            await asyncio.to_thread(self._endpoint.configure, assignment.models, self._fetch)
             self._endpoint.problem = None
         except OrchestratorError as error:
             self._endpoint.problem = f"the new configuration was not taken: {error}"
             logger.warning("%s", self._endpoint.problem)
-        self._number = number
-        await self._collector.push.remote(self._name, await asyncio.to_thread(self._snapshot))
+        self._number = assignment.number
+        await self._coordinator.push.remote(await asyncio.to_thread(self._report))
 
     async def _metrics(self) -> bytes:
-        await self._collector.push.remote(self._name, self._snapshot())
-        text: bytes = await self._collector.metrics.remote()
+        await self._coordinator.push.remote(self._report())
+        text: bytes = await self._coordinator.metrics.remote()
         return text
 
 
@@ -224,7 +229,7 @@ def _resident_bytes() -> int:
 
 
 def serve_application(settings: EndpointSettings, replicas: tuple[int, int], downscale_delay: float = 60.0) -> Any:  # noqa: ANN401
-    """The Ray Serve application; it needs a `Collector` with a configuration.
+    """The Ray Serve application; it needs a `Coordinator` with an assignment.
 
     Args:
         settings: of the endpoint.

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -20,12 +21,14 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
-from orchestrator.serving.control.control_socket import SOCKET_NAME, answer_questions, serving_sentence
+from orchestrator.serving.control.control_socket import SOCKET_NAME, StatusAnswer, answer_questions, serving_sentence
 from orchestrator.serving.control.deployments import Deployment, recorded
-from orchestrator.serving.control.haproxy import FAILURE_STATUS, HOST_VARIABLE, check_ray
+from orchestrator.serving.control.haproxy import FAILURE_STATUS, check_ray
 from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
 from orchestrator.serving.control.registry_watcher import FollowedModel, RegistryWatcher
 from orchestrator.serving.http.browsers import allowed_hosts
+from orchestrator.serving.messages import AssignedModel, RoleVersions
+from orchestrator.serving.status import EndpointSummary
 
 logger = logging.getLogger(__name__)
 FOLLOW_SECONDS = 2.0
@@ -48,7 +51,7 @@ class News:
         for name, model in self._models.items():
             (serving, problem, away), self._told[name] = self._told[name], _state(model)
             if model.serving() != serving:
-                found.append(f"{name} answers with {serving_sentence(model.serving())}")
+                found.append(f"{name} answers with {serving_sentence(model.serving().to_json())}")
             if away and not model.away:
                 found.append(f"{name}: the registry is followed again")
             if model.problem not in (None, problem):
@@ -58,35 +61,42 @@ class News:
         return found
 
 
-def _state(model: FollowedModel) -> tuple[dict[str, Any], str | None, bool]:
+def _state(model: FollowedModel) -> tuple[RoleVersions, str | None, bool]:
     return model.serving(), model.problem, model.away
 
 
 class EndpointSupervisor:
     """Context of a running endpoint."""
 
-    def __init__(self, config: ServeConfig, place: Path, ingress: Ingress, models: RegistryWatcher, url: str) -> None:
+    def __init__(self, config: ServeConfig, place: Path, ingress: Ingress, watcher: RegistryWatcher, url: str) -> None:
         """Nothing is started before the context is entered."""
         self._config = config
         self._place = place
         self._ingress = ingress
-        self._models = models
+        self._watcher = watcher
         self._url = url
         self._stack = ExitStack()
         self._settings: Any = None
-        self._collector: Any = None
+        self._coordinator: Any = None
         # number and content in one, so that the thread that repeats it never gives a new number to an old one
-        self._wanted: tuple[int, Mapping[str, Any]] = (0, {})
+        self._wanted: tuple[int, Mapping[str, AssignedModel]] = (0, {})
         self._phase = "starting"
 
     def __enter__(self) -> EndpointSupervisor:
-        config, models = self._config, self._models.models
+        config, models = self._config, self._watcher.models
         name = config.name or next(iter(models))
         version = next(iter(models.values())).roles["champion"].version if len(models) == 1 else None
         control = str(self._place / SOCKET_NAME)
         process = psutil.Process()
         record = Deployment(
-            name, version, self._url, process.pid, process.create_time(), tuple(models), control, str(self._place)
+            name=name,
+            version=version,
+            url=self._url,
+            pid=process.pid,
+            created=process.create_time(),
+            models=tuple(models),
+            control=control,
+            place=str(self._place),
         )
         with ExitStack() as stack:
             stack.enter_context(answer_questions(self._place, self._answer))
@@ -110,21 +120,21 @@ class EndpointSupervisor:
         import ray
         from ray import serve
 
-        from orchestrator.serving.control.replica import COLLECTOR, NAMESPACE, serve_application
+        from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE, Coordinator
+        from orchestrator.serving.control.replica import serve_application
         from orchestrator.serving.settings import EndpointSettings, RequestLimits
-        from orchestrator.serving.telemetry.collector import Collector
 
         config = self._config
         _quiet_serve()
         _check_no_serve(config.address)
-        if HOST_VARIABLE in self._ingress.environment:
+        if self._ingress.name == "haproxy":
             check_ray(self._place)
-        actor = ray.remote(Collector).options(name=COLLECTOR, namespace=NAMESPACE, num_cpus=0, max_restarts=-1)
-        self._collector = actor.remote()
+        actor = ray.remote(Coordinator).options(name=COORDINATOR, namespace=NAMESPACE, num_cpus=0, max_restarts=-1)
+        self._coordinator = actor.remote()
         limits = RequestLimits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())
         absolute = str(Path(config.auth_token_file).resolve()) if config.auth_token_file else None
         folder = str(Path(config.log_folder).resolve()) if config.log_folder else None
-        failure = FAILURE_STATUS if HOST_VARIABLE in self._ingress.environment else 500
+        failure = FAILURE_STATUS if self._ingress.name == "haproxy" else 500
         self._settings = EndpointSettings(
             limits=limits,
             token_file=absolute,
@@ -142,7 +152,7 @@ class EndpointSupervisor:
         options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
         if config.tls_cert and self._ingress.name == "python":
             options |= {"ssl_certfile": config.tls_cert, "ssl_keyfile": config.tls_key}
-        self._apply(self._models.configuration())
+        self._apply(self._watcher.assigned())
         serve.start(http_options=options, logging_config={"log_level": "INFO" if debugging() else "ERROR"})
         if stop.is_set():
             return
@@ -165,7 +175,7 @@ class EndpointSupervisor:
 
     def _follow_always(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         step_aside()
-        news = News(self._models.models)
+        news = News(self._watcher.models)
         noted: frozenset[str] = frozenset()
         while not stop.wait(FOLLOW_SECONDS):
             try:
@@ -173,7 +183,7 @@ class EndpointSupervisor:
                 self._publish()
             except Exception as error:  # a full disk, say: the next look may find it better
                 logger.exception("the registry could not be followed")
-                self._models.give_up(error)
+                self._watcher.give_up(error)
             notes = self._notes()
             # whoever has read this may be gone, the endpoint goes on
             with contextlib.suppress(OSError):
@@ -182,27 +192,27 @@ class EndpointSupervisor:
             noted = notes
 
     def _follow(self, only: str | None) -> None:
-        self._models.follow(self._apply, only)
+        self._watcher.follow(self._apply, only)
 
-    def _apply(self, models: Mapping[str, Any]) -> None:
-        """Gives the collector what the replicas shall serve; they take it over within a second or two."""
+    def _apply(self, models: Mapping[str, AssignedModel]) -> None:
+        """Gives the coordinator what the replicas shall serve; they take it over within a second or two."""
         self._wanted = (self._wanted[0] + 1, models)
         self._publish()
 
     def _publish(self) -> None:
-        """Again and again: a collector that was started anew knows nothing."""
+        """Again and again: a coordinator that was started anew knows nothing."""
         import ray
 
         with contextlib.suppress(ray.exceptions.RayError):
             if self._config.address is not None:
-                folders = {served.key: served.folder for served in self._models.all_served()}
-                for key in ray.get(self._collector.missing.remote(list(folders))):
+                folders = {served.key: served.folder for served in self._watcher.all_served()}
+                for key in ray.get(self._coordinator.missing.remote(list(folders))):
                     files = {path.name: path.read_bytes() for path in folders[key].iterdir()}
-                    ray.get(self._collector.put_files.remote(key, files))
-                self._collector.drop_files.remote(list(folders))
-            ray.get(self._collector.set_served.remote(self._models.served()), timeout=QUESTION_SECONDS)
+                    ray.get(self._coordinator.put_files.remote(key, files))
+                self._coordinator.drop_files.remote(list(folders))
+            ray.get(self._coordinator.set_served.remote(self._watcher.served()), timeout=QUESTION_SECONDS)
             number, models = self._wanted
-            ray.get(self._collector.publish.remote(number, dict(models)), timeout=QUESTION_SECONDS)
+            ray.get(self._coordinator.publish.remote(number, dict(models)), timeout=QUESTION_SECONDS)
 
     def _drain(self) -> None:
         """Refuses what arrives from now on, waits for the answers to what has arrived, and then listens no more."""
@@ -210,41 +220,43 @@ class EndpointSupervisor:
 
         self._phase = "stopping"
         with contextlib.suppress(Exception):  # Ray raises many kinds
-            ray.get(self._collector.drain.remote(), timeout=QUESTION_SECONDS)
+            ray.get(self._coordinator.drain.remote(), timeout=QUESTION_SECONDS)
         deadline = time.monotonic() + self._config.timeout.total_seconds()
         while time.monotonic() < deadline:
             with contextlib.suppress(ServingError):
-                processes = self._summary()["processes"]
-                if all(process["draining"] and not process["in_flight"] for process in processes):
+                if all(replica.draining and not replica.in_flight for replica in self._summary().processes):
                     break
             time.sleep(DRAIN_SECONDS)
         stop_listening(self._place)
 
     def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What `orchestrator status` and `orchestrator promote` ask."""
-        if self._collector is None:
+        if self._coordinator is None:
             raise ServingError("it is starting")
         if question["do"] == "follow":
             step_aside()
             name = str(question["model"])
-            model = self._models.models[name]
+            model = self._watcher.models[name]
             if model.follows:
                 self._follow(name)
             problem = model.problem or self._wait_for_replicas(float(question["seconds"]))
-            return {"follows": model.follows, "serving": model.serving(), "problem": problem}
+            return {"follows": model.follows, "serving": model.serving().to_json(), "problem": problem}
         if question["do"] == "status":
-            known = {"ingress": self._ingress.name, "phase": self._phase, "problems": self._problems()}
-            try:
-                return {**self._summary(), **known}
-            except ServingError as error:
-                return {**known, "last_error": str(error)}
+            return self._status().to_json()
         raise ServingError(f"it does not know what '{question['do']}' is")
 
-    def _summary(self) -> dict[str, Any]:
+    def _status(self) -> StatusAnswer:
+        answer = StatusAnswer(phase=self._phase, ingress=self._ingress.name, problems=tuple(self._problems()))
+        try:
+            return replace(answer, summary=self._summary())
+        except ServingError as error:
+            return replace(answer, unknown=str(error))
+
+    def _summary(self) -> EndpointSummary:
         import ray
 
         try:
-            summary: dict[str, Any] = ray.get(self._collector.summary.remote(), timeout=QUESTION_SECONDS)
+            summary: EndpointSummary = ray.get(self._coordinator.summary.remote(), timeout=QUESTION_SECONDS)
         except Exception as error:  # Ray raises many kinds
             raise ServingError(f"its replicas cannot be asked ({type(error).__name__})") from error
         return summary
@@ -252,13 +264,13 @@ class EndpointSupervisor:
     def _notes(self) -> frozenset[str]:
         """What replicas say that does not work as it should, though they run."""
         try:
-            processes = self._summary()["processes"]
+            replicas = self._summary().processes
         except ServingError:
             return frozenset()
-        return frozenset(note for process in processes for note in process["notes"] or [])
+        return frozenset(note for replica in replicas for note in replica.notes)
 
     def _problems(self) -> list[str]:
-        found = [f"{name}: {model.problem}" for name, model in self._models.models.items() if model.problem]
+        found = [f"{name}: {model.problem}" for name, model in self._watcher.models.items() if model.problem]
         # on a cluster it may run elsewhere
         if self._ingress.name == "haproxy" and self._phase == "answering" and self._config.address is None:
             found += ingress_problems(self._place)
@@ -266,10 +278,10 @@ class EndpointSupervisor:
 
     def _wait_for_replicas(self, seconds: float) -> str | None:
         """Until all replicas say that they serve what they should; a sentence when they do not."""
-        wanted = {name: model.serving() for name, model in self._models.models.items()}
+        wanted = {name: model.serving() for name, model in self._watcher.models.items()}
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            serving = self._summary()["serving"]
+            serving = self._summary().serving
             if serving and all(one == wanted for one in serving.values()):
                 return None
             time.sleep(0.2)

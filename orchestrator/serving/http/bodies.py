@@ -13,30 +13,13 @@ import orjson
 
 from orchestrator.data.columnar import Cell, Columns
 from orchestrator.data.schema import Schema
-from orchestrator.errors import InvalidValueError, ServingError
+from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 
 CELL_TYPES = frozenset({str, int, float, bool, type(None)})
 # orjson makes floats of integers that do not fit into 64 bits, which have 19 digits or more
 LONG_DIGITS = b"0" * 19
 LONG_INTEGER = re.compile(rb"(?<![\d.])\d{19,}(?![\d.eE])")
 DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
-
-
-class InvalidRequestError(ServingError):
-    """A request that cannot be answered.
-
-    Attributes:
-        row: zero-based position of the row, or None.
-        column: name of the column, or None.
-    """
-
-    def __init__(self, message: str, row: int | None = None, column: str | None = None) -> None:
-        super().__init__(message)
-        self.row, self.column = row, column
-
-
-class TooManyRowsError(InvalidRequestError):
-    """A request with more rows than are answered at once."""
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401
@@ -89,13 +72,13 @@ def parse_rows(schema: Schema, content: object, max_rows: int | None = None) -> 
     records = [content] if isinstance(content, dict) else content
     if not isinstance(records, list):
         raise InvalidRequestError("the body must be a JSON object (one row) or a list of objects")
-    _check_count(len(records), max_rows)
+    check_count(len(records), max_rows)
     names = [column.name for column in schema.columns]
     try:
         columns: Columns = {name: [record[name] for record in records] for name in names}
     except (KeyError, TypeError):
         return _row_by_row(names, records), len(records)
-    return columns if _are_cells(_all_cells(columns)) else _row_by_row(names, records), len(records)
+    return columns if are_cells(all_cells(columns)) else _row_by_row(names, records), len(records)
 
 
 def _row_by_row(names: Sequence[str], records: Sequence[object]) -> Columns:
@@ -107,101 +90,25 @@ def _row_by_row(names: Sequence[str], records: Sequence[object]) -> Columns:
         for name in names:
             if name not in record:
                 raise InvalidRequestError(f"row {row + 1}: the column '{name}' is missing", row, name)
-            columns[name].append(_cell(record[name], row, name))
+            columns[name].append(cell(record[name], row, name))
     return columns
 
 
-def parse_invocation(schema: Schema, content: object, max_rows: int | None = None) -> tuple[Columns, int]:
-    """`/invocations`: MLflow's protocol, with one of dataframe_split, dataframe_records, instances and inputs.
-
-    See https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#json-input
-
-    Returns, raises: as `parse_rows`.
-    """
-    keys = ("dataframe_split", "dataframe_records", "instances", "inputs")
-    found = [key for key in keys if key in content] if isinstance(content, dict) else []
-    if not isinstance(content, dict) or len(found) != 1:
-        raise InvalidRequestError(f"the body must be a JSON object with exactly one of {', '.join(keys)}")
-    key, data = found[0], content[found[0]]
-    if key == "dataframe_split":
-        return _from_split(schema, data, max_rows)
-    if key in ("instances", "inputs") and isinstance(data, dict):
-        return _from_columns(schema, key, data, max_rows)
-    if not isinstance(data, list):
-        raise InvalidRequestError(f"{key} must be a list")
-    if data and not any(isinstance(row, dict) for row in data):
-        return _from_lists(schema, [column.name for column in schema.columns], data, max_rows)
-    return parse_rows(schema, data, max_rows)
-
-
-def _from_split(schema: Schema, data: object, max_rows: int | None) -> tuple[Columns, int]:
-    if not isinstance(data, dict) or not isinstance(data.get("data"), list):
-        raise InvalidRequestError("dataframe_split must be an object with `columns` and `data`")
-    names = data.get("columns", [column.name for column in schema.columns])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InvalidRequestError("dataframe_split: `columns` must be a list of names")
-    if len(set(names)) != len(names):
-        raise InvalidRequestError("dataframe_split: `columns` has a name twice")
-    return _from_lists(schema, names, data["data"], max_rows)
-
-
-def _from_lists(schema: Schema, names: Sequence[str], rows: list[Any], max_rows: int | None) -> tuple[Columns, int]:
-    _check_count(len(rows), max_rows)
-    position = {name: index for index, name in enumerate(names)}
-    for column in schema.columns:
-        if column.name not in position:
-            raise InvalidRequestError(f"the column '{column.name}' is missing", None, column.name)
-    wanted = {column.name: position[column.name] for column in schema.columns}
-    if all(isinstance(values, list) and len(values) == len(names) for values in rows):
-        columns: Columns = {name: [values[index] for values in rows] for name, index in wanted.items()}
-        if _are_cells(_all_cells(columns)):
-            return columns, len(rows)
-    columns = {name: [] for name in wanted}
-    for row, values in enumerate(rows):
-        if not isinstance(values, list) or len(values) != len(names):
-            count = f"{len(values)} values" if isinstance(values, list) else "no list of values"
-            raise InvalidRequestError(f"row {row + 1} has {count} for {len(names)} columns", row)
-        for name, index in wanted.items():
-            columns[name].append(_cell(values[index], row, name))
-    return columns, len(rows)
-
-
-def _from_columns(schema: Schema, key: str, data: dict[str, Any], max_rows: int | None) -> tuple[Columns, int]:
-    columns: Columns = {}
-    for column in schema.columns:
-        name = column.name
-        if name not in data:
-            raise InvalidRequestError(f"the column '{name}' is missing", None, name)
-        values = data[name]
-        cells = values if isinstance(values, list) else [values]
-        _check_count(len(cells), max_rows)
-        if list in map(type, cells):
-            cells = [_unwrap(value) for value in cells]
-        columns[name] = cells if _are_cells(cells) else [_cell(value, row, name) for row, value in enumerate(cells)]
-    counts = {len(cells) for cells in columns.values()}
-    if len(counts) > 1:
-        raise InvalidRequestError(f"{key}: the columns have different lengths")
-    return columns, max(counts, default=0)
-
-
-def _unwrap(value: object) -> object:
-    """TF Serving clients send a column as [[1], [2]]."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _check_count(rows: int, max_rows: int | None) -> None:
+def check_count(rows: int, max_rows: int | None) -> None:
+    """Raises TooManyRowsError for more rows than are answered at once; `max_rows` None allows any number."""
     if max_rows is not None and rows > max_rows:
         raise TooManyRowsError(
             f"the body has {rows:,} rows, but at most {max_rows:,} are answered at once; send them in several requests"
         )
 
 
-def _all_cells(columns: Columns) -> list[Cell]:
+def all_cells(columns: Columns) -> list[Cell]:
+    """Those of all columns, one column after the other."""
     return list(chain.from_iterable(columns.values()))
 
 
-def _are_cells(cells: Sequence[object]) -> bool:
-    """Whether `_cell` would take all of them, found with few steps of Python per cell."""
+def are_cells(cells: Sequence[object]) -> bool:
+    """Whether `cell` would take all of them, found with few steps of Python per cell."""
     kinds = set(map(type, cells))
     if not kinds <= CELL_TYPES:
         return False
@@ -214,7 +121,8 @@ def _are_cells(cells: Sequence[object]) -> bool:
     return True
 
 
-def _cell(value: object, row: int, column: str) -> Cell:
+def cell(value: object, row: int, column: str) -> Cell:
+    """A value of JSON as a cell; raises InvalidRequestError, which names row (zero-based) and column, if it is none."""
     if isinstance(value, dict | list):
         raise InvalidRequestError(f"row {row + 1}, column '{column}': a list or object cannot be a value", row, column)
     if isinstance(value, float) and not math.isfinite(value):

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import psutil
+from starlette.types import Scope
 
 from orchestrator.config import ServeConfig
-from orchestrator.serving.http.asgi import Headers, HttpError, Scope, header
+from orchestrator.serving.http.asgi import Headers, HttpError, header
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 # what a page may send to any address without being asked first; see "simple request" in the Fetch standard

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from orchestrator.errors import InvalidValueError
+from starlette.types import Receive, Scope, Send
+
+from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 from orchestrator.serving.http.asgi import (
     CLOSE,
     JSON_TYPE,
@@ -21,10 +22,7 @@ from orchestrator.serving.http.asgi import (
     Handler,
     Headers,
     HttpError,
-    Receive,
     Request,
-    Scope,
-    Send,
     discard_body,
     header,
     other_protocols,
@@ -32,15 +30,9 @@ from orchestrator.serving.http.asgi import (
     to_json,
 )
 from orchestrator.serving.http.auth import TokenCheck
-from orchestrator.serving.http.bodies import (
-    InvalidRequestError,
-    TooManyRowsError,
-    parse_invocation,
-    parse_json,
-    parse_rows,
-    refusal,
-)
+from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
 from orchestrator.serving.http.browsers import BrowserCheck
+from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.serving.http.oip import (
     InferRequest,
     encode_infer,
@@ -50,9 +42,10 @@ from orchestrator.serving.http.oip import (
     server_metadata,
 )
 from orchestrator.serving.http.openapi import DescribedModel, openapi_document
-from orchestrator.serving.http.predict import Answering, Parsed
+from orchestrator.serving.http.predict import Parsed, Predictor
 from orchestrator.serving.inference.hosting import Fetch, HostedModel, LoadedVersion, load_hosted_models
 from orchestrator.serving.inference.prepared_model import description_of
+from orchestrator.serving.messages import AssignedModel
 from orchestrator.serving.settings import EndpointSettings
 from orchestrator.serving.telemetry import Telemetry
 from orchestrator.serving.telemetry.prometheus import CONTENT_TYPE
@@ -105,10 +98,10 @@ class Endpoint:
         self._executor = ThreadPoolExecutor(thread_name_prefix="model")
         self._page = (files("orchestrator.serving.http") / "page.html").read_bytes()
         self._log = RequestLog.wanted(settings, replica)
-        self.answering = Answering(settings, self.telemetry, self._executor, self._log)
+        self.predictor = Predictor(settings, self.telemetry, self._executor, self._log)
 
-    def configure(self, models: Mapping[str, Any], fetch: Fetch) -> None:
-        """Loads the models of a configuration and answers with them from then on; the old ones finish what they began.
+    def configure(self, models: Mapping[str, AssignedModel], fetch: Fetch) -> None:
+        """Loads the models that are assigned and answers with them from then on; the old ones finish what they began.
 
         Raises:
             BundleError: one cannot be read; then nothing has changed.
@@ -324,7 +317,7 @@ class Endpoint:
 
     async def _predict(self, name: str, request: Request) -> Answer:
         request.route = "predict"
-        answered = await self.answering.answer(name, self.hosted[name], request, self._parse_predict)
+        answered = await self.predictor.answer(name, self.hosted[name], request, self._parse_predict)
         version = answered.version
         content = {
             "predictions": answered.predictions.records(),
@@ -334,7 +327,7 @@ class Endpoint:
 
     async def _invocations(self, name: str, request: Request) -> Answer:
         request.route = "invocations"
-        answered = await self.answering.answer(name, self.hosted[name], request, self._parse_invocation)
+        answered = await self.predictor.answer(name, self.hosted[name], request, self._parse_invocation)
         rows = answered.predictions.flat_records()
         return 200, to_json({"predictions": rows}), [JSON_TYPE]
 
@@ -350,7 +343,7 @@ class Endpoint:
             asked.append(parsed)
             return parsed.columns, parsed.rows
 
-        answered = await self.answering.answer(name, self.hosted[name], request, parse, wanted)
+        answered = await self.predictor.answer(name, self.hosted[name], request, parse, wanted)
         version, found = answered.version, answered.predictions
         body, headers = encode_infer(asked[0], name, version.version, found)
         return 200, body, headers
@@ -368,7 +361,12 @@ def _described(name: str, version: LoadedVersion) -> DescribedModel:
         column["name"]: column["categories"] for column in model.description["columns"] if "categories" in column
     }
     return DescribedModel(
-        name, version.version or None, model.schema, categories, model.example.get("rows", []), model.metrics
+        name=name,
+        version=version.version or None,
+        schema=model.schema,
+        categories=categories,
+        rows=model.example.get("rows", []),
+        metrics=model.metrics,
     )
 
 

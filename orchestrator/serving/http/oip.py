@@ -13,9 +13,9 @@ from typing import Any
 
 from orchestrator.data.columnar import Cell, Columns
 from orchestrator.data.schema import ColumnKind, Schema
-from orchestrator.errors import InvalidValueError, did_you_mean
+from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError, did_you_mean
 from orchestrator.serving.http.asgi import JSON_TYPE, Headers, to_json
-from orchestrator.serving.http.bodies import InvalidRequestError, TooManyRowsError, parse_json
+from orchestrator.serving.http.bodies import parse_json
 from orchestrator.serving.http.oip_tensors import (
     DATATYPES,
     from_binary,

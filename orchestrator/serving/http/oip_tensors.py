@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.data.columnar import Cell
-from orchestrator.serving.http.bodies import InvalidRequestError
+from orchestrator.errors import InvalidRequestError
 from orchestrator.tasks.predictions import Label, Values
 
 INTEGERS = {

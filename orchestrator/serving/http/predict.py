@@ -1,9 +1,8 @@
-"""From the body of a request to a model's answers: parsing, encoding, batches, limits, shadows and the request log."""
+"""From the body of a request to the answers of a model: reading, parsing, encoding, limits, and the request log."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 import uuid
@@ -14,25 +13,24 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.types import Message
 
 from orchestrator.data.columnar import Columns
 from orchestrator.inputs import Inputs
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
-from orchestrator.serving.http.asgi import CLOSE, HttpError, Message, Request, header, read_body
+from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, header, read_body
 from orchestrator.serving.inference.batching import OverloadedError
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
+from orchestrator.serving.inference.inference import Inference, TooSlowError
 from orchestrator.serving.settings import EndpointSettings
 from orchestrator.serving.telemetry import Telemetry
-from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
 from orchestrator.serving.telemetry.request_log import RequestLog
 from orchestrator.tasks import Predictions
 
-logger = logging.getLogger(__name__)
 # larger bodies are parsed in a thread, so that others are answered meanwhile
 LARGE_BODY = 256 * 1024
 # of all requests that are being answered
 BODIES_IN_MEMORY = 64 * 2**20
-MAX_MIRRORED = 64
 # of a request whose body is not all JSON
 BINARY_HEADER = b"inference-header-content-length"
 
@@ -54,7 +52,7 @@ class Answered:
     predictions: Predictions
 
 
-class Answering:
+class Predictor:
     """Answers requests, within limits.
 
     Attributes:
@@ -78,11 +76,11 @@ class Answering:
         self._telemetry = telemetry
         self._executor = executor
         self._log = log
+        self._inference = Inference(settings.limits.timeout, telemetry)
         self._bodies = Memory(BODIES_IN_MEMORY)
         self._cells = Budget(CELLS_AT_ONCE, settings.limits.queue, settings.limits.timeout)
         self.seconds = 0.0
         self.large = 0
-        self._mirrors: set[asyncio.Task[None]] = set()
 
     async def answer(
         self, name: str, hosted: HostedModel, request: Request, parse: Parse, wanted: str | None = None
@@ -168,50 +166,25 @@ class Answering:
             self.large += 1
 
     async def _computed(self, version: LoadedVersion, inputs: Inputs) -> NDArray[np.float32]:
-        if not len(inputs):
-            return np.empty((0, version.model.schema.outputs), np.float32)
         try:
-            future = version.batcher.submit(inputs)
+            return await self._inference.compute(version, inputs)
         except OverloadedError as error:
             raise _overloaded(error.retry_after) from None
-        if not version.batcher.is_slow(len(inputs)):
-            return await future
-        try:
-            async with asyncio.timeout(self._settings.limits.timeout):
-                return await future
-        except TimeoutError:
-            raise HttpError(
-                504, "the model did not answer in time; send fewer rows in a request, or try again", reason="timeout"
-            ) from None
+        except TooSlowError as error:
+            message = f"{error}; send fewer rows in a request, or try again"
+            raise HttpError(504, message, reason="timeout") from None
 
-    def _mirror(self, shadow: LoadedVersion, body: bytes, parse: Parse, answers: Predictions, *, binary: bool) -> None:
+    def _mirror(self, shadow: LoadedVersion, body: bytes, parse: Parse, given: Predictions, *, binary: bool) -> None:
+        async def encode() -> Inputs:
+            return (await self._encoded(shadow, body, parse, binary=binary, keep=False))[2]
+
         held = Share(self._bodies)
-        if len(self._mirrors) >= MAX_MIRRORED or not held.fits(len(body)):
+        task = self._inference.mirror(shadow, encode, given) if held.fits(len(body)) else None
+        if task is None:
             self._telemetry.refused(shadow.name, shadow.version, "shadow_skipped")
             return
         held.add(len(body))
-        task = asyncio.create_task(self._compare(shadow, body, parse, answers, binary=binary))
-        self._mirrors.add(task)
-        task.add_done_callback(self._mirrors.discard)
         task.add_done_callback(lambda _task: held.release())
-
-    async def _compare(
-        self, shadow: LoadedVersion, body: bytes, parse: Parse, answers: Predictions, *, binary: bool
-    ) -> None:
-        started = time.perf_counter()
-        try:
-            _, rows, inputs = await self._encoded(shadow, body, parse, binary=binary, keep=False)
-            other = shadow.model.answers(await self._computed(shadow, inputs))
-        except Exception as error:  # whatever a shadow does, nobody waits for it
-            self._telemetry.mirror_failed(shadow.name, shadow.version)
-            logger.debug("the shadow failed: %s", error)
-            return
-        model = shadow.model
-        task = model.schema.target.task
-        scale = task.scale(model.target_encoder)
-        difference = task.difference(answers, other, SHADOW_TOLERANCE * (scale or 0.0))
-        seconds = time.perf_counter() - started
-        self._telemetry.mirrored(shadow.name, shadow.version, seconds, rows, difference, scale)
 
 
 def _overloaded(seconds: int, *headers: tuple[bytes, bytes]) -> HttpError:

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.serving.inference.batching import Batcher
 from orchestrator.serving.inference.prepared_model import PreparedModel, load_prepared
+from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions
 from orchestrator.serving.settings import RequestLimits
 from orchestrator.serving.telemetry import Telemetry
 
 Fetch = Callable[[str, Path], Path]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadedVersion:
     """A version in memory.
 
@@ -68,14 +68,13 @@ class HostedModel:
         if self.shadow is not None:
             yield "shadow", self.shadow
 
-    def to_json(self) -> dict[str, Any]:
-        """Role to version, and the canary's weight."""
-        found: dict[str, Any] = {"champion": None, "canary": None, "shadow": None, "weight": self.weight}
-        return {**found, **{role: version.version or None for role, version in self.roles()}}
+    def serving(self) -> RoleVersions:
+        """The registered version in each role."""
+        return RoleVersions(weight=self.weight, **{role: version.version or None for role, version in self.roles()})
 
 
 def load_hosted_models(
-    content: Mapping[str, Any],
+    assigned: Mapping[str, AssignedModel],
     present: Mapping[str, HostedModel],
     fetch: Fetch,
     *,
@@ -83,10 +82,10 @@ def load_hosted_models(
     limits: RequestLimits,
     telemetry: Telemetry,
 ) -> dict[str, HostedModel]:
-    """Loads what a configuration names, and takes over what is loaded already.
+    """Loads what is assigned to a replica, and takes over what is loaded already.
 
     Args:
-        content: model name -> role -> `{"version", "folder", "key"}`, and `weight`.
+        assigned: the versions of each model.
         present: what is loaded.
         fetch: (key, folder on the endpoint's machine) -> folder here.
         executor, limits: of the batchers.
@@ -97,10 +96,10 @@ def load_hosted_models(
     """
     loaded = {version.key: version for hosted in present.values() for _, version in hosted.roles()}
 
-    def version(name: str, entry: Mapping[str, Any]) -> LoadedVersion:
-        key, number = str(entry["key"]), str(entry["version"] or "")
+    def load(name: str, version: AssignedVersion) -> LoadedVersion:
+        key, number = version.key, version.version or ""
         if key not in loaded:
-            model = load_prepared(fetch(key, Path(entry["folder"])))
+            model = load_prepared(fetch(key, version.folder))
             telemetry.know(name, number, model.distribution)
             batcher = Batcher(
                 model.network,
@@ -110,13 +109,15 @@ def load_hosted_models(
                 max_waiting=limits.queue,
                 observe=lambda requests, rows, seconds: telemetry.batch(name, number, requests, rows, seconds),
             )
-            loaded[key] = LoadedVersion(name, number, key, model, batcher)
+            loaded[key] = LoadedVersion(name=name, version=number, key=key, model=model, batcher=batcher)
         return loaded[key]
 
-    result = {}
-    for name, roles in content.items():
-        versions = {role: version(name, roles[role]) for role in ("champion", "canary", "shadow") if roles.get(role)}
-        result[name] = HostedModel(
-            versions["champion"], versions.get("canary"), int(roles.get("weight") or 0), versions.get("shadow")
+    return {
+        name: HostedModel(
+            load(name, model.champion),
+            None if model.canary is None else load(name, model.canary),
+            model.weight,
+            None if model.shadow is None else load(name, model.shadow),
         )
-    return result
+        for name, model in assigned.items()
+    }

@@ -73,14 +73,14 @@ def keep_prepared(files: Mapping[str, bytes]) -> None:
         OrchestratorError: it cannot be prepared.
         OSError: the folder cannot be written.
     """
+    from orchestrator.bundle import ModelBundle
+
     target = _place() / key_of(files)
     if target.exists():
         return
     with tempfile.TemporaryDirectory(prefix=NEW, dir=_place()) as name:
-        bundle, prepared = Path(name) / "bundle", Path(name) / "prepared"
-        bundle.mkdir()
-        write_folder(files, bundle)
-        prepare(bundle, prepared)
+        prepared = Path(name) / "prepared"
+        prepare(files, ModelBundle.of_files(files, target), prepared)
         with contextlib.suppress(FileExistsError, NotADirectoryError):
             prepared.rename(target)
     _forget()

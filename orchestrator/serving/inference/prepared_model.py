@@ -6,27 +6,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.bundle.content import read_content, specs_of
-from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, read_folder, write_folder
+from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, write_folder
 from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
-from orchestrator.errors import BundleError, UnansweredError
+from orchestrator.errors import BundleError, InvalidRequestError, UnansweredError
 from orchestrator.inputs import Inputs
-from orchestrator.serving.http.bodies import InvalidRequestError
 from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
 from orchestrator.tasks import Predictions, TargetEncoder
+
+if TYPE_CHECKING:
+    from orchestrator.bundle import ModelBundle
 
 PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedModel:
     """A model ready to answer requests.
 
@@ -67,29 +69,25 @@ class PreparedModel:
         return answers
 
 
-def prepare(bundle: Path, folder: Path, execution: str = "auto") -> Execution:
-    """Copies a bundle and decides how its network is computed.
+def prepare(files: Mapping[str, bytes], bundle: ModelBundle, folder: Path, execution: str = "auto") -> Execution:
+    """Writes a bundle's files again and decides how its network is computed.
 
     Args:
-        bundle: folder of a bundle.
+        files: of the bundle, as `read_folder` gives them: the bytes that were checked, for its folder may have changed.
+        bundle: that was loaded of these files.
         folder: where replicas find it; it must not exist. It is made for this user alone.
         execution: `auto`, `torch` or `onnxruntime`.
 
     Raises:
-        BundleError: it cannot be loaded, or its network gives no answers.
+        BundleError: its network gives no answers.
         ServingError: the execution is not possible.
     """
-    from orchestrator.bundle.bundle import ModelBundle
-
-    files = read_folder(bundle)
-    loaded = ModelBundle.of_files(files, bundle)
     folder.mkdir(mode=0o700)
-    # the bytes that were checked: the folder may have changed since
     write_folder(files, folder)
-    chosen = choose(folder, specs_of(loaded.encoder, loaded.inputs), loaded.schema.outputs, execution)
+    chosen = choose(folder, specs_of(bundle.encoder, bundle.inputs), bundle.schema.outputs, execution)
     if chosen.name != "torch":
         (folder / TORCH_FILE).unlink()
-    content = {"execution": chosen.to_json(), "description": loaded.description()}
+    content = {"execution": chosen.to_json(), "description": bundle.description()}
     (folder / PREPARED_FILE).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     return chosen
 
@@ -108,15 +106,15 @@ def load_prepared(folder: Path) -> PreparedModel:
         prepared = parse_json(read_file(folder / PREPARED_FILE, MAX_PREPARED), PREPARED_FILE)
         execution = Execution(**prepared["execution"])
         return PreparedModel(
-            content.schema,
-            content.target_encoder,
-            content.metrics,
-            content.example,
-            prepared["description"],
-            ColumnarEncoder(content.schema, content.encoder),
-            content.distribution,
-            execution,
-            load(folder, execution, content.inputs, content.schema.outputs),
+            schema=content.schema,
+            target_encoder=content.target_encoder,
+            metrics=content.metrics,
+            example=content.example,
+            description=prepared["description"],
+            encoder=ColumnarEncoder(content.schema, content.encoder),
+            distribution=content.distribution,
+            execution=execution,
+            network=load(folder, execution, content.inputs, content.schema.outputs),
         )
     except Exception as error:  # onnxruntime has kinds of its own, which are not even RuntimeErrors
         reason = str(error) if isinstance(error, BundleError) else repr(error)

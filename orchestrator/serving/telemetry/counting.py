@@ -6,12 +6,13 @@ import sys
 import time
 from collections import defaultdict
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.inputs import Inputs
+from orchestrator.serving.status import LastError
 from orchestrator.serving.telemetry.drift import InputWindow
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, SIZE_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merging import Snapshot
+from orchestrator.serving.telemetry.merging import BatchCounts, Counts, ObservedInputs, ShadowCounts, Version
 
 if TYPE_CHECKING:
     from orchestrator.data.distribution import Distribution
@@ -45,8 +46,8 @@ class _Batches:
         self.rows = Histogram(SIZE_BOUNDS)
         self.seconds = Histogram(SECONDS_BOUNDS)
 
-    def to_json(self) -> dict[str, Any]:
-        return {"requests": self.requests.to_json(), "rows": self.rows.to_json(), "seconds": self.seconds.to_json()}
+    def counts(self) -> BatchCounts:
+        return BatchCounts(self.requests.buckets(), self.rows.buckets(), self.seconds.buckets())
 
 
 class _Shadow:
@@ -60,9 +61,15 @@ class _Shadow:
         self.scale: float | None = None
         self.seconds = Histogram(SECONDS_BOUNDS)
 
-    def to_json(self) -> dict[str, Any]:
-        counts = {name: getattr(self, name) for name in ("requests", "rows", "differences", "failures", "millionths")}
-        return {**counts, "seconds": self.seconds.to_json()}
+    def counts(self) -> ShadowCounts:
+        return ShadowCounts(
+            requests=self.requests,
+            rows=self.rows,
+            differences=self.differences,
+            failures=self.failures,
+            millionths=self.millionths,
+            seconds=self.seconds.buckets(),
+        )
 
 
 class Telemetry:
@@ -82,7 +89,7 @@ class Telemetry:
         self._batches: defaultdict[tuple[str, str], _Batches] = defaultdict(_Batches)
         self._shadows: defaultdict[tuple[str, str], _Shadow] = defaultdict(_Shadow)
         self._queues: dict[str, tuple[int, int]] = {}
-        self._errors: dict[str, dict[str, Any]] = {}
+        self._errors: dict[str, LastError] = {}
         self._inputs: dict[tuple[str, str], InputWindow] = {}
         self._counting = Lock()
         self._number = 0
@@ -136,7 +143,7 @@ class Telemetry:
             difference: from the answers that were given.
             scale: standard deviation of the target if it is a number, None for labels.
         """
-        # whole numbers, see `Histogram.to_json`
+        # whole numbers, see `Buckets`
         distance = min(difference.total / (scale or 1.0), MAX_DISTANCE * rows)
         with self._lock:
             shadow = self._shadows[model, version]
@@ -163,7 +170,7 @@ class Telemetry:
     def failed(self, model: str, message: str) -> None:
         """Keeps the last error of a model; longer ones than 500 characters are cut."""
         with self._lock:
-            self._errors[model] = {"message": message[:MAX_MESSAGE], "time": time.time()}
+            self._errors[model] = LastError(model=model, message=message[:MAX_MESSAGE], time=time.time())
 
     def know(self, model: str, version: str, distribution: Distribution | None) -> None:
         """Gives what the training rows of a version looked like, None when that is not known; its counts begin anew."""
@@ -179,58 +186,39 @@ class Telemetry:
         if window is not None:
             window.observe(inputs)
 
-    def snapshot(self) -> Snapshot:
-        """Everything so far as plain JSON, see `merge`; begins a new maximum of the queues.
+    def snapshot(self) -> Counts:
+        """Everything so far; begins a new maximum of the queues.
 
         Binning the observed rows takes milliseconds: better call it in a thread.
         """
-        inputs: dict[str, Any] = {}
-        training: dict[str, Any] = {}
         with self._lock:
             windows = list(self._inputs.items())
+        inputs: dict[Version, ObservedInputs] = {}
         with self._counting:
-            for (model, version), window in windows:
+            for key, window in windows:
                 columns = window.count()
                 rows = max((sum(counts) for counts in columns.values()), default=0)
-                inputs.setdefault(model, {})[version] = {"rows": rows, "columns": columns}
-                training.setdefault(model, {})[version] = window.training
+                inputs[key] = ObservedInputs(rows, columns)
         with self._lock:
             queues = {model: longest for model, (_, longest) in self._queues.items()}
             self._queues = {model: (length, length) for model, (length, _) in self._queues.items()}
             self._number += 1
-            return {
-                "number": self._number,
-                "counters": self._counters(),
-                "largest": _nested({key: shadow.largest for key, shadow in self._shadows.items()}),
-                "scales": _nested({key: shadow.scale for key, shadow in self._shadows.items() if shadow.scale}),
-                "queues": queues,
-                "inputs": inputs,
-                "training": training,
-                "errors": dict(self._errors),
-            }
-
-    def _counters(self) -> dict[str, Any]:
-        requests = {
-            (*key, route, str(status)): count
-            for key, answers in self._answers.items()
-            for (route, status), count in answers.requests.items()
-        }
-        return {
-            "requests": _nested(requests),
-            "rows": _nested({key: answers.rows for key, answers in self._answers.items()}),
-            "seconds": _nested({key: answers.seconds.to_json() for key, answers in self._answers.items()}),
-            "refused": _nested(self._refused),
-            "batches": _nested({key: batches.to_json() for key, batches in self._batches.items()}),
-            "shadow": _nested({key: shadow.to_json() for key, shadow in self._shadows.items()}),
-        }
-
-
-def _nested(entries: dict[Any, Any]) -> dict[str, Any]:
-    """{("a", "b"): 1} -> {"a": {"b": 1}}."""
-    tree: dict[str, Any] = {}
-    for (*path, last), value in entries.items():
-        place = tree
-        for name in path:
-            place = place.setdefault(name, {})
-        place[last] = value
-    return tree
+            return Counts(
+                number=self._number,
+                requests={
+                    (*key, route, str(status)): count
+                    for key, answers in self._answers.items()
+                    for (route, status), count in answers.requests.items()
+                },
+                rows={key: answers.rows for key, answers in self._answers.items()},
+                seconds={key: answers.seconds.buckets() for key, answers in self._answers.items()},
+                refused=dict(self._refused),
+                batches={key: batches.counts() for key, batches in self._batches.items()},
+                shadows={key: shadow.counts() for key, shadow in self._shadows.items()},
+                largest={key: shadow.largest for key, shadow in self._shadows.items()},
+                scales={key: shadow.scale for key, shadow in self._shadows.items() if shadow.scale},
+                errors=dict(self._errors),
+                queues=queues,
+                inputs=inputs,
+                training={key: window.training for key, window in windows},
+            )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from orchestrator.inputs import Inputs
 
 if TYPE_CHECKING:
     from orchestrator.data.distribution import Distribution
+    from orchestrator.serving.telemetry.merging import Counts, Version
 
 ROWS_A_SECOND = 1_000
 MAX_WAITING_ROWS = 10_000
@@ -34,11 +35,11 @@ class InputWindow:
         self._waiting_rows = 0
         self._second = clock()
         self._room = ROWS_A_SECOND
-        self._training = {name: list(counts) for name, counts in distribution.columns.items()}
+        self._training = {name: tuple(counts) for name, counts in distribution.columns.items()}
         self._counts = {name: np.zeros(len(counts), np.int64) for name, counts in self._training.items()}
 
     @property
-    def training(self) -> dict[str, list[int]]:
+    def training(self) -> dict[str, tuple[int, ...]]:
         """Training rows per bin by column."""
         return self._training
 
@@ -62,7 +63,7 @@ class InputWindow:
             self._waiting_rows += kept
             self._waiting.append(inputs)
 
-    def count(self) -> dict[str, list[int]]:
+    def count(self) -> dict[str, tuple[int, ...]]:
         """Bins what has been observed.
 
         Returns:
@@ -77,26 +78,24 @@ class InputWindow:
                 while total.sum() > WINDOW_ROWS:
                     total //= 2
                 self._counts[name] = total
-        return {name: counts.tolist() for name, counts in self._counts.items()}
+        return {name: tuple(counts.tolist()) for name, counts in self._counts.items()}
 
 
-def stability(
-    inputs: Mapping[str, Mapping[str, Any]], training: Mapping[str, Mapping[str, Any]], model: str, version: str
-) -> dict[str, float]:
-    """Population stability index by column, of the `inputs` and `training` sections of a merged snapshot.
+def stability(counts: Counts, version: Version) -> dict[str, float]:
+    """Population stability index by column, of the recent inputs of a model's version.
 
     Returns:
         Empty when fewer than 200 rows were observed. Below 0.1 a column is usually called stable, above 0.25 shifted.
     """
-    observed = inputs.get(model, {}).get(version, {"rows": 0, "columns": {}})
-    if observed["rows"] < MIN_ROWS:
+    observed = counts.inputs.get(version)
+    if observed is None or observed.rows < MIN_ROWS:
         return {}
     # not when a replica starts: the package also reads files
     from orchestrator.data.distribution import population_stability_index
 
-    expected = training.get(model, {}).get(version, {})
+    expected = counts.training.get(version, {})
     return {
-        name: population_stability_index(expected[name], counts)
-        for name, counts in observed["columns"].items()
-        if len(expected.get(name, ())) == len(counts)
+        name: population_stability_index(expected[name], found)
+        for name, found in observed.columns.items()
+        if len(expected.get(name, ())) == len(found)
     }

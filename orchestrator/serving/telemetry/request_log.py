@@ -34,7 +34,7 @@ EXACT = 2**53
 OWN_COLUMNS = ("_time", "_version", "_role", "_request")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Entry:
     time: float
     model: str
@@ -160,7 +160,16 @@ class RequestLog:
             answers: `label` and `probabilities` ([rows, classes]), or `value`: lists or arrays with `rows` entries.
         """
         kept = {name: cells for name, cells in columns.items() if name not in self._drop}
-        entry = _Entry(time.time(), model, version, role, request_id, kept, rows, answers)
+        entry = _Entry(
+            time=time.time(),
+            model=model,
+            version=version,
+            role=role,
+            request=request_id,
+            columns=kept,
+            rows=rows,
+            answers=answers,
+        )
         with self._condition:
             if not rows:
                 return

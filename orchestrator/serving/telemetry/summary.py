@@ -1,172 +1,150 @@
-"""What people want to know of each version of a model, made of merged snapshots."""
+"""What people want to know of each version of a model, made of merged counts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
+from orchestrator.serving.messages import ServedModel
+from orchestrator.serving.status import VersionSummary
 from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
 from orchestrator.serving.telemetry.drift import stability
-from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, Histogram
-from orchestrator.serving.telemetry.merging import Snapshot, subtract
+from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, Buckets
+from orchestrator.serving.telemetry.merging import Counts, ObservedInputs, ShadowCounts, Version, subtract
 
 SHADOW = "shadow"
 SERVER_ERROR = 500
-Served = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """Of a version: requests, rows, failures, and how long its answers took."""
+
+    requests: int
+    rows: int
+    errors: int
+    seconds: Buckets
 
 
 def summary(
-    merged: Snapshot, minute_ago: Snapshot, seconds: float = 60.0, served: Served | None = None
-) -> list[dict[str, Any]]:
-    """One JSON object per model and version.
+    merged: Counts, minute_ago: Counts, seconds: float = 60.0, served: Mapping[str, ServedModel] | None = None
+) -> list[VersionSummary]:
+    """The figures of each model and version, in this order.
 
     Args:
         merged: of all replicas, now.
         minute_ago: the same a while ago.
         seconds: that lie between the two, more than 0.
-        served: model -> {"versions": {version: {"role": ...}}}; of the models in it only those versions are shown, also
-            when nobody has asked them yet.
-
-    Returns:
-        By model and version:
-
-        model, version, role
-        requests, rows, errors: since the endpoint started; errors are answers with status 500 or above. For a shadow
-            the copies of requests, and those that it did not answer.
-        refused: requests that reached this version and were not computed: they did not fit, or it was too busy.
-        requests_per_second, p50_ms, p99_ms: between the two snapshots; None for times of no request.
-        share: of the model's requests between the two snapshots that this version has answered, 0 to 1.
-        differences: rows that a shadow answered with another label, or a value further away than a hundredth of the
-            target's standard deviation; 0 if it never was one.
-        mean_difference, largest_difference: of a probability, or of a value in the target's unit.
-        observed_rows: recent rows that `psi` is about.
-        tolerance: that hundredth; None for labels.
-        psi: population stability index by column; empty below 200 rows or without training counts.
-        worst_column: the one with the largest, or None.
+        served: of the models in it only those versions are shown, also when nobody has asked them yet.
     """
     served = served or {}
-    recent = subtract(merged, minute_ago)["counters"]
-    versions = [
-        (model, version)
-        for model in sorted({*served, *_seen(merged)})
-        for version in sorted(served[model]["versions"] if model in served else _seen(merged)[model], key=_in_order)
+    recent = subtract(merged, minute_ago)
+    shown = {name: set(model.versions) for name, model in served.items()}
+    for model, version in _seen(merged):
+        if model not in served:
+            shown.setdefault(model, set()).add(version)
+    return [
+        _version_summary(merged, recent, seconds, served.get(model), (model, version))
+        for model in sorted(shown)
+        for version in sorted(shown[model], key=_in_order)
     ]
-    return [_row(merged, recent, seconds, served, model, version) for model, version in versions]
 
 
-def total_requests(merged: Snapshot) -> int:
+def total_requests(merged: Counts) -> int:
     """Requests since the endpoint started, whoever answered them."""
-    return _leaves(merged["counters"]["requests"])
+    return sum(merged.requests.values())
 
 
-def _row(
-    merged: Snapshot, recent: dict[str, Any], seconds: float, served: Served, model: str, version: str
-) -> dict[str, Any]:
-    counters = merged["counters"]
-    role = served[model]["versions"][version]["role"] if model in served else _role(counters, recent, model, version)
-    shadow = _at(counters["shadow"], model, version)
-    figures = _shadow_figures if role == SHADOW else _answer_figures
-    now = figures(recent, model, version)
-    latency: Histogram = now["seconds"]
-    answered = _leaves(_answered(recent, model, version))
-    of_model = sum(_leaves(_answered(recent, model, name)) for name in _at(recent["requests"], model))
-    scale = merged["scales"].get(model, {}).get(version)
-    psi = stability(merged["inputs"], merged["training"], model, version)
-    return {
-        "model": model,
-        "version": version,
-        "role": role,
-        **{name: value for name, value in figures(counters, model, version).items() if name != "seconds"},
-        "refused": _leaves(_at(counters["refused"], model, version)),
-        "requests_per_second": now["requests"] / seconds,
-        "p50_ms": _milliseconds(latency.quantile(0.5)),
-        "p99_ms": _milliseconds(latency.quantile(0.99)),
-        "share": answered / of_model if of_model else 0.0,
-        "differences": shadow.get("differences", 0),
-        "tolerance": None if scale is None else SHADOW_TOLERANCE * scale,
-        "mean_difference": mean_difference(merged, model, version),
-        "largest_difference": merged["largest"].get(model, {}).get(version, 0.0),
-        "observed_rows": _at(merged["inputs"], model, version).get("rows", 0),
-        "psi": psi,
-        "worst_column": max(psi, key=lambda name: psi[name], default=None),
-    }
-
-
-def mean_difference(merged: Snapshot, model: str, version: str) -> float:
+def mean_difference(merged: Counts, version: Version) -> float:
     """Of a row that a shadow has answered, too: of its probabilities, or of its values in the target's unit."""
-    shadow = _at(merged["counters"]["shadow"], model, version)
-    scale = float(merged["scales"].get(model, {}).get(version, 1.0))
-    return float(shadow["millionths"] / MILLIONTHS * scale / shadow["rows"]) if shadow.get("rows") else 0.0
+    shadow = merged.shadows.get(version, ShadowCounts())
+    scale = merged.scales.get(version, 1.0)
+    return float(shadow.millionths / MILLIONTHS * scale / shadow.rows) if shadow.rows else 0.0
 
 
-def _answer_figures(counters: dict[str, Any], model: str, version: str) -> dict[str, Any]:
-    requests = _answered(counters, model, version)
-    latency = Histogram(SECONDS_BOUNDS)
-    for role in requests:
-        content = counters["seconds"][model][version][role]
-        latency = latency.merge(Histogram.from_json(content, SECONDS_BOUNDS))
-    return {
-        "requests": _leaves(requests),
-        "rows": _leaves(_at(counters["rows"], model, version)),
-        "errors": sum(
-            count
-            for routes in requests.values()
-            for statuses in routes.values()
-            for status, count in statuses.items()
-            if int(status) >= SERVER_ERROR
-        ),
-        "seconds": latency,
-    }
+def _version_summary(
+    merged: Counts, recent: Counts, seconds: float, served: ServedModel | None, key: Version
+) -> VersionSummary:
+    model, version = key
+    role = served.versions[version].role if served is not None else _role(merged, recent, key)
+    figures = _shadow_figures if role == SHADOW else _answer_figures
+    ever, now = figures(merged, key), figures(recent, key)
+    answered = sum(_answers_by_role(recent, key).values())
+    # requests that reached no version have no role
+    of_model = sum(count for (name, _, role, *_), count in recent.requests.items() if name == model and role)
+    scale = merged.scales.get(key)
+    psi = stability(merged, key)
+    return VersionSummary(
+        model=model,
+        version=version,
+        role=role,
+        requests=ever.requests,
+        rows=ever.rows,
+        errors=ever.errors,
+        refused=sum(count for (*found, _), count in merged.refused.items() if tuple(found) == key),
+        requests_per_second=now.requests / seconds,
+        p50_ms=_milliseconds(now.seconds.quantile(0.5)),
+        p99_ms=_milliseconds(now.seconds.quantile(0.99)),
+        share=answered / of_model if of_model else 0.0,
+        differences=merged.shadows.get(key, ShadowCounts()).differences,
+        tolerance=None if scale is None else SHADOW_TOLERANCE * scale,
+        mean_difference=mean_difference(merged, key),
+        largest_difference=merged.largest.get(key, 0.0),
+        observed_rows=merged.inputs.get(key, ObservedInputs()).rows,
+        psi=psi,
+        worst_column=max(psi, key=lambda name: psi[name], default=None),
+    )
 
 
-def _shadow_figures(counters: dict[str, Any], model: str, version: str) -> dict[str, Any]:
-    shadow = _at(counters["shadow"], model, version)
-    return {
-        "requests": shadow.get("requests", 0) + shadow.get("failures", 0),
-        "rows": shadow.get("rows", 0),
-        "errors": shadow.get("failures", 0),
-        "seconds": Histogram.from_json(shadow.get("seconds"), SECONDS_BOUNDS),
-    }
+def _answer_figures(counts: Counts, version: Version) -> _Figures:
+    statuses = [
+        (int(status), count)
+        for (*found, role, _, status), count in counts.requests.items()
+        if tuple(found) == version and role
+    ]
+    latency = Buckets.empty(SECONDS_BOUNDS)
+    for (*found, role), buckets in counts.seconds.items():
+        if tuple(found) == version and role:
+            latency += buckets
+    return _Figures(
+        requests=sum(count for _, count in statuses),
+        rows=sum(count for (*found, _), count in counts.rows.items() if tuple(found) == version),
+        errors=sum(count for status, count in statuses if status >= SERVER_ERROR),
+        seconds=latency,
+    )
 
 
-def _seen(merged: Snapshot) -> dict[str, set[str]]:
-    """Models and their versions that anything was counted for."""
-    found: dict[str, set[str]] = {}
-    counters = merged["counters"]
-    for model, versions in counters["requests"].items():
-        found[model] = {version for version in versions if _answered(counters, model, version)}
-    for section in (counters["batches"], counters["shadow"], merged["inputs"]):
-        for model, versions in section.items():
-            found.setdefault(model, set()).update(versions)
+def _shadow_figures(counts: Counts, version: Version) -> _Figures:
+    shadow = counts.shadows.get(version, ShadowCounts())
+    return _Figures(shadow.requests + shadow.failures, shadow.rows, shadow.failures, shadow.seconds)
+
+
+def _seen(merged: Counts) -> set[Version]:
+    """Versions that anything was counted for."""
+    answered = {(model, version) for model, version, role, *_ in merged.requests if role}
+    return answered | set(merged.batches) | set(merged.shadows) | set(merged.inputs)
+
+
+def _answers_by_role(counts: Counts, version: Version) -> dict[str, int]:
+    """Requests that a version has answered; not those that reached none, which have no role."""
+    found: dict[str, int] = {}
+    for (model, number, role, *_), count in counts.requests.items():
+        if (model, number) == version and role:
+            found[role] = found.get(role, 0) + count
     return found
 
 
-def _answered(counters: dict[str, Any], model: str, version: str) -> dict[str, Any]:
-    """Requests by role that a version has answered; not those that reached none, which have no role."""
-    return {role: routes for role, routes in _at(counters["requests"], model, version).items() if role}
-
-
-def _role(counters: dict[str, Any], recent: dict[str, Any], model: str, version: str) -> str:
+def _role(merged: Counts, recent: Counts, version: Version) -> str:
     """The role in which a version has answered most requests, the recent ones before all."""
-    for section in (recent, counters):
-        roles = {role: _leaves(routes) for role, routes in _answered(section, model, version).items()}
+    for counts in (recent, merged):
+        roles = _answers_by_role(counts, version)
         if any(roles.values()):
             return max(sorted(roles), key=lambda role: roles[role])
-    return SHADOW if _at(counters["shadow"], model, version) else ""
+    return SHADOW if version in merged.shadows else ""
 
 
 def _in_order(version: str) -> tuple[int, str]:
     return (int(version) if version.isdecimal() else 0, version)
-
-
-def _at(tree: dict[str, Any], *path: str) -> dict[str, Any]:
-    for name in path:
-        tree = tree.get(name, {})
-    return tree
-
-
-def _leaves(tree: Any) -> int:  # noqa: ANN401
-    return sum(map(_leaves, tree.values())) if isinstance(tree, dict) else int(tree)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.search import Continuation, Decision, Observation, Proposals, Scheduler
-from orchestrator.sweep.admission import MIN_FAILURES, Limits, Room
-from orchestrator.sweep.budget import TimeBudget
-from orchestrator.sweep.disk import Disk
-from orchestrator.sweep.messages import Attempt, FailureMessage, TrialMessage
-from orchestrator.sweep.trial_table import (
+from orchestrator.sweeps.admission import MIN_FAILURES, Limits, Room
+from orchestrator.sweeps.budget import TimeBudget
+from orchestrator.sweeps.disk import Disk
+from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
+from orchestrator.sweeps.trial_table import (
     FAILED,
     FINAL,
     FINISHED,

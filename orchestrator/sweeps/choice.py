@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.errors import StorageError
-from orchestrator.sweep.trial_table import TrialRecord, TrialTable
+from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 from orchestrator.tasks import Metric
 from orchestrator.units import show_number
 

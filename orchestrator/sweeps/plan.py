@@ -15,7 +15,7 @@ from orchestrator.data import (
     open_dataset,
 )
 from orchestrator.search import Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
-from orchestrator.sweep.slots import Slots
+from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
 
 TryNetworks = Callable[[SweepConfig, SearchSpace, Dataset, Metric], None]

@@ -12,7 +12,7 @@ from orchestrator.journal import Closed, Drawn, Event, Opened
 from orchestrator.journal.folder import FINISHED, RUNNING, Header, KnownSweep
 from orchestrator.journal.journal import read_events
 from orchestrator.search import SearchSpace, find_searcher
-from orchestrator.sweep.plan import sampler_of, space_size
+from orchestrator.sweeps.plan import sampler_of, space_size
 from orchestrator.units import format_duration
 
 MORE = re.compile(r"\+(\d+)")

@@ -15,10 +15,10 @@ from orchestrator.errors import ExecutionError, StorageError, TrackingError
 from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
-from orchestrator.sweep.choice import Models, Winner, choose, sentences
-from orchestrator.sweep.controller import SweepController
-from orchestrator.sweep.plan import SweepPlan
-from orchestrator.sweep.trial_table import TrialRecord
+from orchestrator.sweeps.choice import Models, Winner, choose, sentences
+from orchestrator.sweeps.controller import SweepController
+from orchestrator.sweeps.plan import SweepPlan
+from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
 
 FILE = "result.json"
