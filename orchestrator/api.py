@@ -35,7 +35,7 @@ def sweep(
     *,
     target: str | None = None,
     name: str | None = None,
-    task: TaskName | None = None,
+    task: TaskName | Mapping[str, Any] | None = None,
     categorical: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
     space: str | None = None,
@@ -74,7 +74,7 @@ def sweep(
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         target: column to predict.
         name: of the sweep and of the registered model; made from the data's name if left out.
-        task: instead of what is inferred.
+        task: instead of what is inferred; its name, or a mapping with its name as `kind` and its options.
         categorical, ignore: columns to read as categories, and to leave out.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
@@ -124,7 +124,7 @@ def plan(
     *,
     target: str | None = None,
     name: str | None = None,
-    task: TaskName | None = None,
+    task: TaskName | Mapping[str, Any] | None = None,
     categorical: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
     space: str | None = None,
