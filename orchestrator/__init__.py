@@ -8,105 +8,55 @@ result.bundle.predict(new_rows)
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestrator.lazy import exported
 
 if TYPE_CHECKING:
-    from orchestrator.bundle import ModelBundle
-    from orchestrator.config import ServeConfig, SweepConfig
-    from orchestrator.data import DataOptions, Dataset, Schema, Table, load_table, open_dataset
-    from orchestrator.errors import OrchestratorError
-    from orchestrator.networks import FeatureInput, FeatureShape
-    from orchestrator.runtime.reproduce import Reproduction, reproduce
-    from orchestrator.runtime.resume import resume
-    from orchestrator.runtime.sweeps import SweepResult, sweep
-    from orchestrator.runtime.train import TrainResult, train
-    from orchestrator.search import SearchSpace, load_space
-    from orchestrator.serving.control.rollouts import RolloutChange, abort, canary, promote, rollback, shadow
-    from orchestrator.tracking.rollout import Rollout
-    from orchestrator.tracking.sync import SyncResult, sync
-    from orchestrator.training import EpochReport, TrialSpec, train_trial
+    # the public names, each once: `exported` reads them here, and imports one when it is asked for
+    from orchestrator.api import deploy as deploy
+    from orchestrator.api import plan as plan
+    from orchestrator.api import resume as resume
+    from orchestrator.api import sweep as sweep
+    from orchestrator.bundle import ModelBundle as ModelBundle
+    from orchestrator.config import ResourceConfig as ResourceConfig
+    from orchestrator.data import DataOptions as DataOptions
+    from orchestrator.data import Dataset as Dataset
+    from orchestrator.data import Schema as Schema
+    from orchestrator.data import Table as Table
+    from orchestrator.data import load_table as load_table
+    from orchestrator.data import open_dataset as open_dataset
+    from orchestrator.errors import OrchestratorError as OrchestratorError
+    from orchestrator.networks import FeatureInput as FeatureInput
+    from orchestrator.networks import FeatureShape as FeatureShape
+    from orchestrator.runtime.assembly import Hooks as Hooks
+    from orchestrator.runtime.probe.estimate import SweepEstimate as SweepEstimate
+    from orchestrator.runtime.reproduce import Reproduction as Reproduction
+    from orchestrator.runtime.reproduce import reproduce as reproduce
+    from orchestrator.runtime.sweeps import SweepResult as SweepResult
+    from orchestrator.runtime.train import TrainResult as TrainResult
+    from orchestrator.runtime.train import train as train
+    from orchestrator.search import SearchSpace as SearchSpace
+    from orchestrator.search import load_space as load_space
+    from orchestrator.serving.control.deployments import Deployment as Deployment
+    from orchestrator.serving.control.deployments import undeploy as undeploy
+    from orchestrator.serving.control.rollouts import RolloutChange as RolloutChange
+    from orchestrator.serving.control.rollouts import abort as abort
+    from orchestrator.serving.control.rollouts import canary as canary
+    from orchestrator.serving.control.rollouts import promote as promote
+    from orchestrator.serving.control.rollouts import rollback as rollback
+    from orchestrator.serving.control.rollouts import shadow as shadow
+    from orchestrator.serving.inference.offline import predict as predict
+    from orchestrator.sweeps.trial_table import TrialRecord as TrialRecord
+    from orchestrator.sweeps.trial_table import TrialTable as TrialTable
+    from orchestrator.tracking.rollout import Rollout as Rollout
+    from orchestrator.tracking.sync import SyncResult as SyncResult
+    from orchestrator.tracking.sync import sync as sync
+    from orchestrator.training import EpochReport as EpochReport
+    from orchestrator.training import TrialSpec as TrialSpec
+    from orchestrator.training import train_trial as train_trial
+else:
+    __getattr__, __all__ = exported(__name__, __file__)
 
-_HOMES = {
-    "Reproduction": "runtime.reproduce",
-    "DataOptions": "data",
-    "Dataset": "data",
-    "EpochReport": "training",
-    "FeatureInput": "networks",
-    "FeatureShape": "networks",
-    "ModelBundle": "bundle",
-    "OrchestratorError": "errors",
-    "Rollout": "tracking.rollout",
-    "RolloutChange": "serving.control.rollouts",
-    "Schema": "data",
-    "SearchSpace": "search",
-    "ServeConfig": "config",
-    "SweepConfig": "config",
-    "SweepResult": "runtime.sweeps",
-    "SyncResult": "tracking.sync",
-    "Table": "data",
-    "TrainResult": "runtime.train",
-    "TrialSpec": "training",
-    "abort": "serving.control.rollouts",
-    "canary": "serving.control.rollouts",
-    "load_space": "search",
-    "load_table": "data",
-    "open_dataset": "data",
-    "promote": "serving.control.rollouts",
-    "resume": "runtime.resume",
-    "rollback": "serving.control.rollouts",
-    "shadow": "serving.control.rollouts",
-    "sweep": "runtime.sweeps",
-    "sync": "tracking.sync",
-    "train": "runtime.train",
-    "reproduce": "runtime.reproduce",
-    "train_trial": "training",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    # torch and Ray are only imported when something of theirs is asked for
-    if name not in _HOMES:
-        raise AttributeError(f"module 'orchestrator' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"orchestrator.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(_HOMES)
-
-
-__all__ = [
-    "DataOptions",
-    "Dataset",
-    "EpochReport",
-    "FeatureInput",
-    "FeatureShape",
-    "ModelBundle",
-    "OrchestratorError",
-    "Reproduction",
-    "Rollout",
-    "RolloutChange",
-    "Schema",
-    "SearchSpace",
-    "ServeConfig",
-    "SweepConfig",
-    "SweepResult",
-    "SyncResult",
-    "Table",
-    "TrainResult",
-    "TrialSpec",
-    "abort",
-    "canary",
-    "load_space",
-    "load_table",
-    "open_dataset",
-    "promote",
-    "reproduce",
-    "resume",
-    "rollback",
-    "shadow",
-    "sweep",
-    "sync",
-    "train",
-    "train_trial",
-]
+    def __dir__() -> list[str]:
+        return list(__all__)

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Self, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
-from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName, TaskName
+from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
 from orchestrator.errors import ConfigError, did_you_mean
+from orchestrator.tasks.registry import plain_task
 from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, parse_size
 from orchestrator.yaml_lines import Place, YamlDocument
 
@@ -19,6 +20,16 @@ DEFAULT_TRIALS = 20
 Keep = Annotated[timedelta | int, BeforeValidator(parse_keep), PlainSerializer(format_keep, return_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+def _task(wish: Any) -> str | dict[str, Any]:  # noqa: ANN401
+    try:
+        return plain_task(wish)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+TaskField = Annotated[str | dict[str, Any], BeforeValidator(_task)]
 
 
 class _Config(BaseModel):
@@ -163,7 +174,7 @@ class SweepConfig(_Config):
         data: `sklearn:NAME` or the path of a CSV or Parquet file, or a folder of Parquet files.
         target: column to predict.
         name: of the sweep and of the registered model; made from the data's name if left out.
-        task: instead of what is inferred.
+        task: instead of what is inferred; its name, or its name as `kind` with options of its own.
         categorical, ignore: columns to read as categories, and to leave out.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
@@ -198,7 +209,7 @@ class SweepConfig(_Config):
     data: str
     target: str | None = None
     name: str | None = Field(default=None, pattern=r"^[^/:@\s][^/:@\n]*$")
-    task: TaskName | None = None
+    task: TaskField | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     space: str = "tabular"

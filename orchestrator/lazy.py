@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -25,3 +27,21 @@ def lazily(package: str, **homes: Iterable[str]) -> Callable[[str], Any]:
         return value
 
     return find
+
+
+def exported(package: str, source: str) -> tuple[Callable[[str], Any], list[str]]:
+    """The `__getattr__` and the `__all__` of a package whose names are listed once: in its imports for type checkers.
+
+    Args:
+        package: its `__name__`.
+        source: its `__file__`; what it imports under `if TYPE_CHECKING`, from below the package, are its names.
+    """
+    tree = ast.parse(Path(source).read_text(encoding="utf-8"))
+    homes: dict[str, list[str]] = {}
+    for block in tree.body:
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
+            for line in block.body:
+                if isinstance(line, ast.ImportFrom) and (line.module or "").startswith(f"{package}."):
+                    home = (line.module or "").removeprefix(f"{package}.")
+                    homes.setdefault(home, []).extend(alias.name for alias in line.names)
+    return lazily(package, **homes), sorted(name for names in homes.values() for name in names)

@@ -11,6 +11,13 @@ from orchestrator.errors import ConfigError, did_you_mean
 Base = TypeVar("Base")
 
 
+def check_name(name: str, known: Iterable[str], what: str) -> None:
+    """Raises ConfigError if a name is not known; `what` says of what it is."""
+    names = list(known)
+    if name not in names:
+        raise ConfigError(f"there is no {what} '{name}' (known: {', '.join(names)}){did_you_mean(name, names)}")
+
+
 def class_of(name: str, known: Iterable[str], package: str, base: type[Base]) -> type[Base]:
     """The class of this name.
 
@@ -23,10 +30,7 @@ def class_of(name: str, known: Iterable[str], package: str, base: type[Base]) ->
     Raises:
         ConfigError: there is none of this name.
     """
-    names = list(known)
-    if name not in names:
-        what = base.__name__.lower()
-        raise ConfigError(f"there is no {what} '{name}' (known: {', '.join(names)}){did_you_mean(name, names)}")
+    check_name(name, known, base.__name__.lower())
     module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
     (found,) = (
         value

@@ -66,9 +66,12 @@ storage_option = click.option(
 def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""
     from orchestrator.runtime.assembly import Hooks
-    from orchestrator.runtime.resume import resume as go_on
+    from orchestrator.runtime.resume import resume_sweep
 
-    result = go_on(sweep, storage=storage, trials=trials, hooks=Hooks(Progress(), notify), **options)
+    hooks = Hooks(Progress(), notify)
+    result = resume_sweep(
+        sweep, storage=storage, trials=trials, tracking_uri=options.pop("tracking_uri"), hooks=hooks, options=options
+    )
     conclude(result, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from orchestrator.data.examples import Examples
 from orchestrator.data.raw import JsonValue
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, Holdout
-from orchestrator.tasks import TargetEncoder, Task
+from orchestrator.tasks import TargetEncoder, TaskWish
 
 if TYPE_CHECKING:
     from orchestrator.data.memory import MemoryDataset
@@ -36,7 +36,7 @@ class DataOptions:
     Attributes:
         target: column to predict; may be left out for scikit-learn's data sets.
         name: instead of the one that is made from the source.
-        task: instead of what is inferred, by its name or as it is.
+        task: instead of what is inferred, see `orchestrator.tasks.read_task`.
         categorical: columns to read as categories whatever they look like.
         ignore: columns to leave out.
         split: which rows are trained on, validated on and tested on.
@@ -45,7 +45,7 @@ class DataOptions:
 
     target: str | None = None
     name: str | None = None
-    task: str | Task | None = None
+    task: TaskWish | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     split: Holdout = HOLDOUT

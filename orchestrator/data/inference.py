@@ -25,7 +25,7 @@ from orchestrator.columns.values import (
 from orchestrator.data.schema import Column, ColumnKind, Schema
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, InvalidValueError, UsageError
-from orchestrator.tasks import RawTarget, Target, Task, find_task
+from orchestrator.tasks import RawTarget, Target, TaskWish, find_task
 
 DATE_LIKE = re.compile(r"^\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})")
 IDENTIFIER_SHARE = 0.95
@@ -175,7 +175,7 @@ def infer_schema(
     table: Table,
     target: str | None = None,
     *,
-    task: str | Task | None = None,
+    task: TaskWish | None = None,
     categorical: Sequence[str] = (),
     ignore: Sequence[str] = (),
 ) -> tuple[Schema, NDArray[np.bool_], tuple[str, ...]]:

@@ -1,7 +1,8 @@
-"""`resume`: goes on with a sweep whose process has ended."""
+"""`resume_sweep`: goes on with a sweep whose process has ended."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from orchestrator.sweeps.resume import session_options
 from orchestrator.tracking.store import absolute_uri
 
 
-def resume(
+def resume_sweep(
     sweep: str | None = None,
     *,
     data: pd.DataFrame | None = None,
@@ -26,7 +27,7 @@ def resume(
     trials: str | int | None = None,
     tracking_uri: str | None = None,
     hooks: Hooks | None = None,
-    **options: Any,  # noqa: ANN401
+    options: Mapping[str, Any],
 ) -> SweepResult:
     """Goes on with a sweep: finished trials stay, the others go on from their last checkpoints.
 
@@ -39,8 +40,7 @@ def resume(
         trials: how many there shall be in all, or `+N` for so many more; the same as before if left out.
         tracking_uri: the store, if it has another address now.
         hooks: what to listen to.
-        **options: fields of `SweepConfig` that may change: `time_budget`, `address`, `concurrency`, `max_failures`,
-            `failed_share`, `epoch_timeout`, `placement_timeout`, `disk_budget`, `register_model`, `allow_second_best`.
+        options: fields of `SweepConfig` with other values than before; None counts as not given.
 
     Raises:
         OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
-from orchestrator.data import Run, Table, is_streamed, load_table
+from orchestrator.data import Run, Table, is_streamed
 from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.journal.folder import (
     FAILED,
@@ -34,7 +32,7 @@ from orchestrator.journal.folder import (
     write_header,
 )
 from orchestrator.journal.lock import Lock, locked
-from orchestrator.runtime.assembly import Hooks, Notify, Origin, assemble, first_header, last_header
+from orchestrator.runtime.assembly import Hooks, Origin, assemble, first_header, last_header
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sharing import check_shared
@@ -50,7 +48,7 @@ from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 if TYPE_CHECKING:
     from orchestrator.runtime.gangs.pool import GangPool
-    from orchestrator.sweeps.trial_table import Listener, TrialRecord
+    from orchestrator.sweeps.trial_table import TrialRecord
 
 QUICK_SECONDS = 2.0
 STOP_SECONDS = 5.0
@@ -102,33 +100,17 @@ class SweepResult:
     slots: int
 
 
-def sweep(
-    data: str | Path | pd.DataFrame,
-    *,
-    on_trial: Listener | None = None,
-    notify: Notify | None = None,
-    **options: Any,  # noqa: ANN401
-) -> SweepResult:
-    """Searches architectures and their settings for a data set, tracks all in MLflow and registers the winner.
+def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | None = None) -> SweepResult:
+    """A sweep from its beginning to its end.
 
     Args:
-        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
-        on_trial: called with the record and the trial table when a trial is over.
-        notify: called with sentences for the user.
-        **options: fields of `SweepConfig`, such as `target`, `trials`, `space`, `metric`.
+        config: what the user asked for.
+        table: the data, if it is not in a file.
+        hooks: what to listen to, or to replace.
 
     Raises:
-        OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
+        OrchestratorError: of the kind that says what is wrong.
     """
-    hooks = Hooks(on_trial, notify or Hooks.notify)
-    if isinstance(data, pd.DataFrame):
-        config = SweepConfig.create(data="data frame", **options)
-        return run_sweep(config, load_table(data, config.name), hooks)
-    return run_sweep(SweepConfig.create(data=str(data), **options), None, hooks)
-
-
-def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | None = None) -> SweepResult:
-    """`sweep` with a configuration, and the data if it is not in a file; see there."""
     base = sweeps_home() if config.storage is None else Storage.at(config.storage)
     name = config.name or (table.name if table is not None else config.sweep_name)
     sweep_id = new_id(name)

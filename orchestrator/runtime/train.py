@@ -28,7 +28,7 @@ from orchestrator.networks import build_network, is_custom, never_read, parse_se
 from orchestrator.runtime.assembly import Notify
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.plan import describe
-from orchestrator.tasks import Metric
+from orchestrator.tasks import Metric, TaskWish, plain_task
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input
 from orchestrator.tracking.looks import note_look
@@ -88,7 +88,7 @@ def train(
     architecture: str = "mlp",
     parameters: Mapping[str, Any] | None = None,
     metric: str | None = None,
-    task: str | None = None,
+    task: TaskWish | None = None,
     categorical: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     seed: int = 0,
@@ -127,7 +127,8 @@ def train(
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
     for sentence in describe(dataset, chosen):
         (notify or _ignore)(sentence)
-    origin = {"data": str(data), "target": target, "task": task, "categorical": categorical, "ignore": ignore}
+    plain = None if task is None else plain_task(task)
+    origin = {"data": str(data), "target": target, "task": plain, "categorical": categorical, "ignore": ignore}
     return train_spec(
         spec,
         dataset,

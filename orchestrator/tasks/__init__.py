@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING
 from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
-    from orchestrator.tasks._base import Task
+    from orchestrator.tasks._base import Task, TaskWish
     from orchestrator.tasks.metric import Metric
     from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
-    from orchestrator.tasks.registry import TASKS, describe_metrics, find_task, metric_named, read_target, read_task
+    from orchestrator.tasks.registry import (
+        TASKS,
+        describe_metrics,
+        find_task,
+        metric_named,
+        plain_task,
+        read_target,
+        read_task,
+    )
     from orchestrator.tasks.target import RawTarget, Target, TargetEncoder, TargetSummary
 else:
     __getattr__ = lazily(
         __name__,
-        _base=["Task"],
+        _base=["Task", "TaskWish"],
         metric=["Metric"],
         predictions=["AnswerColumn", "Difference", "Label", "Predictions"],
-        registry=["TASKS", "describe_metrics", "find_task", "metric_named", "read_target", "read_task"],
+        registry=["TASKS", "describe_metrics", "find_task", "metric_named", "plain_task", "read_target", "read_task"],
         target=["RawTarget", "Target", "TargetEncoder", "TargetSummary"],
     )
 
@@ -34,9 +42,11 @@ __all__ = [
     "TargetEncoder",
     "TargetSummary",
     "Task",
+    "TaskWish",
     "describe_metrics",
     "find_task",
     "metric_named",
+    "plain_task",
     "read_target",
     "read_task",
 ]

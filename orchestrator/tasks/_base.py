@@ -48,6 +48,23 @@ class Task(ABC):
     def __str__(self) -> str:
         return self.kind
 
+    # ---- what a user asks for
+
+    @classmethod
+    def asked(cls, options: Mapping[str, Any]) -> Self:
+        """The task with the options that a user gives; before any data is seen.
+
+        Raises:
+            ConfigError: it has no such option, or an option has a value that cannot be.
+        """
+        for name in options:
+            raise ConfigError(f"a {cls.kind} task has no option '{name}'")
+        return cls()
+
+    def options(self) -> dict[str, Any]:
+        """What `asked` makes the same task of, as plain JSON."""
+        return {}
+
     # ---- what is known of it, in files
 
     def to_json(self) -> dict[str, Any]:
@@ -227,6 +244,10 @@ class Task(ABC):
     def title(self) -> str:
         """The task in words, with what was found in the data."""
         return self.kind
+
+
+# a task that a user asks for: by name, by name with options, or as it is
+TaskWish = str | Mapping[str, Any] | Task
 
 
 def shapes_differ(answers: Predictions, other: Predictions) -> bool:

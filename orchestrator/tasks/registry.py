@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.choices import TaskName, names_of
 from orchestrator.errors import ConfigError, DataError, did_you_mean
-from orchestrator.registry import class_of
+from orchestrator.registry import check_name, class_of
 
 if TYPE_CHECKING:
-    from orchestrator.tasks._base import Task
+    from orchestrator.tasks._base import Task, TaskWish
     from orchestrator.tasks.metric import Metric
     from orchestrator.tasks.target import RawTarget, Target
 
 TASKS = names_of(TaskName)
+KIND = "kind"
 STRAY_TEXT_SHARE = 0.9
 MANY_VALUES = 2
 
@@ -30,13 +31,41 @@ def task_class(kind: str) -> type[Task]:
     return class_of(kind, TASKS, __package__ or "", Task)  # type: ignore[type-abstract]
 
 
-def read_task(wish: str | Task | None) -> Task | None:
-    """The task that a user asks for, by name or as it is; None to find out from the data.
+def read_task(wish: TaskWish) -> Task:
+    """The task that a user asks for.
+
+    Args:
+        wish: its name, or its name as `kind` with options of its own, or the task itself.
 
     Raises:
-        ConfigError: there is no such task.
+        ConfigError: there is no such task, or it has no such option.
     """
-    return task_class(wish)() if isinstance(wish, str) else wish
+    from orchestrator.tasks._base import Task
+
+    if isinstance(wish, Task):
+        return wish
+    if isinstance(wish, str):
+        return task_class(wish).asked({})
+    if not isinstance(wish, Mapping):
+        raise ConfigError(f"a task is a name, or its name as {KIND} with its options, but not {wish!r}")
+    if KIND not in wish:
+        raise ConfigError(f"say which task has these options ({', '.join(map(str, wish))}): its name is missing")
+    options = {str(name): value for name, value in wish.items() if name != KIND}
+    return task_class(str(wish[KIND])).asked(options)
+
+
+def plain_task(wish: TaskWish) -> str | dict[str, Any]:
+    """What a user asks for as plain JSON, from which `read_task` makes the same.
+
+    Raises:
+        ConfigError: see `read_task`.
+    """
+    if isinstance(wish, str):
+        # without an import of what the task needs
+        check_name(wish, TASKS, "task")
+        return wish
+    task = read_task(wish)
+    return {KIND: task.kind, **task.options()} if task.options() else task.kind
 
 
 def read_target(content: Mapping[str, Any]) -> Target:
@@ -53,12 +82,12 @@ def read_target(content: Mapping[str, Any]) -> Target:
     return Target(str(content["name"]), task_class(content["task"]).from_json(content))
 
 
-def find_task(raw: RawTarget, wish: str | Task | None = None, *, sampled: bool = False) -> Task:
+def find_task(raw: RawTarget, wish: TaskWish | None = None, *, sampled: bool = False) -> Task:
     """The task of a target column, with what the column says about it.
 
     Args:
         raw: the column.
-        wish: the task that the user asks for, by name or as it is; None to find out.
+        wish: the task that the user asks for, see `read_task`; None to find out.
         sampled: its rows are some of many, so that what more rows may mend is no error yet.
 
     Raises:
@@ -69,11 +98,10 @@ def find_task(raw: RawTarget, wish: str | Task | None = None, *, sampled: bool =
         raise DataError(f"{raw.origin}: the target column '{raw.name}' is empty")
     if raw.number_error is not None and "infinite" in str(raw.number_error):
         raise DataError(f"{raw.origin}: {raw.number_error}")
-    task = read_task(wish)
-    if task is None:
+    if wish is None:
         _check_stray_text(raw)
-        task = next(kind for kind in map(task_class, TASKS) if kind.recognises(raw))()
-    return task.found_in(raw, sampled=sampled)
+        wish = next(kind for kind in TASKS if task_class(kind).recognises(raw))
+    return read_task(wish).found_in(raw, sampled=sampled)
 
 
 def _check_stray_text(raw: RawTarget) -> None:

@@ -205,7 +205,7 @@ def test_an_architecture_may_ask_for_more_workers_than_another(store, tmp_path):
         scheduler="none",
         trials=5,
         seed=3,
-        on_trial=on_trial,
+        hooks=orchestrator.Hooks(on_trial=on_trial),
         tracking_uri=store,
     )
     assert {trial.status for trial in result.trials} == {"finished"}

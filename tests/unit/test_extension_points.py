@@ -3,20 +3,35 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import orchestrator
-from orchestrator.choices import TaskName, names_of
+from orchestrator.choices import AlgorithmName, SchedulerName, TaskName, names_of
 
 ROOT = Path(orchestrator.__file__).parent
 # what a task is made of may be used anywhere; these work with tasks as such, whichever they are
 WORK_WITH_TASKS = {
+    "api",
     "cli.options",
+    "config",
     "data.dataset",
     "data.inference",
     "data.profile",
     "data.schema",
+    "runtime.train",
     "serving.http.openapi_bodies",
 }
-TASK_NAMES = {"Task", "TASKS", "find_task", "read_task", "read_target", "describe_metrics", "TaskName"}
+TASK_NAMES = {
+    "Task",
+    "TASKS",
+    "TaskWish",
+    "find_task",
+    "plain_task",
+    "read_task",
+    "read_target",
+    "describe_metrics",
+    "TaskName",
+}
 
 
 def modules(without):
@@ -56,4 +71,36 @@ def test_few_modules_work_with_tasks():
             for module, what in imports(tree)
         )
     }
-    assert found - {"config"} <= WORK_WITH_TASKS
+    assert found <= WORK_WITH_TASKS
+
+
+# what a scheduler or a search algorithm is to others: found by its name, asked for what its base promises
+FIND_SCHEDULERS = {"runtime.assembly", "runtime.probe.estimate", "search", "sweeps.disk", "sweeps.plan"}
+FIND_SEARCHERS = {"search", "search.proposals", "sweeps.plan", "sweeps.resume"}
+
+
+@pytest.mark.parametrize(
+    ("package", "choices", "find", "allowed"),
+    [
+        ("schedulers", SchedulerName, "find_scheduler", FIND_SCHEDULERS),
+        ("searchers", AlgorithmName, "find_searcher", FIND_SEARCHERS),
+    ],
+)
+def test_a_scheduler_or_searcher_is_known_by_its_name_only(package, choices, find, allowed):
+    home = f"search.{package}"
+    files = {f"orchestrator.{home}.{name.replace('-', '_')}" for name in names_of(choices)}
+    found = set()
+    for name, tree in modules(without=home):
+        assert not files & {module for module, _ in imports(tree)}, name
+        if find in {what for _, what in imports(tree)}:
+            found.add(name)
+    assert found <= allowed
+
+
+@pytest.mark.parametrize("choices", [SchedulerName, AlgorithmName])
+def test_no_module_asks_which_scheduler_or_searcher_it_has(choices):
+    names = set(names_of(choices)) - {"none", "random"}
+    for name, tree in modules(without="search.sche"):
+        compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare | ast.MatchValue)]
+        words = {leaf.value for node in compared for leaf in ast.walk(node) if isinstance(leaf, ast.Constant)}
+        assert not {word for word in words if isinstance(word, str)} & names, name

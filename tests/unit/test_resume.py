@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
+import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported
@@ -16,7 +17,6 @@ from orchestrator.journal.folder import FINISHED, RUNNING, Header, read_header, 
 from orchestrator.runtime import sweeps
 from orchestrator.runtime.assembly import Origin
 from orchestrator.runtime.planning import plan_sweep
-from orchestrator.runtime.resume import resume
 from orchestrator.runtime.sweeps import _abandon
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
@@ -62,7 +62,7 @@ def keep(store, tmp_path, monkeypatch):
 )
 def test_a_sweep_that_has_lost_its_journal_is_neither_sent_nor_begun_again(keep, store, events, sentence):
     keep(events)
-    for go_on in (sync, lambda sweep: resume(sweep, trials="+1")):
+    for go_on in (sync, lambda sweep: orchestrator.resume(sweep, trials="+1")):
         with pytest.raises(StorageError, match=sentence):
             go_on("a-1")
     assert find_sweep_run(store, "a-1") is None
@@ -152,4 +152,4 @@ def test_a_run_that_is_found_again_keeps_its_parameters_though_its_description_w
 def test_a_number_of_trials_that_is_none_is_named(keep, trials):
     keep(EVENTS)
     with pytest.raises(UsageError, match="give a number, or"):
-        resume("a-1", trials=trials)
+        orchestrator.resume("a-1", trials=trials)

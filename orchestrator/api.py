@@ -1,0 +1,309 @@
+"""The functions of the Python API: what they take is written out, becomes a configuration, and the library runs that.
+
+What is None is not given: then the default of `SweepConfig` or `ServeConfig` counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.choices import (
+    AlgorithmName,
+    ExecutionName,
+    IngressName,
+    PrecisionName,
+    SchedulerName,
+    TaskName,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from orchestrator.config import ResourceConfig, SweepConfig
+    from orchestrator.data import Table
+    from orchestrator.runtime.assembly import Hooks, Notify
+    from orchestrator.runtime.probe.estimate import SweepEstimate
+    from orchestrator.runtime.sweeps import SweepResult
+    from orchestrator.serving.control.deployments import Deployment
+
+
+def sweep(
+    data: str | Path | pd.DataFrame,
+    *,
+    target: str | None = None,
+    name: str | None = None,
+    task: TaskName | Mapping[str, Any] | None = None,
+    categorical: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+    space: str | None = None,
+    architecture: str | None = None,
+    algorithm: AlgorithmName | None = None,
+    scheduler: SchedulerName | None = None,
+    trials: int | None = None,
+    time_budget: timedelta | str | None = None,
+    epochs: int | None = None,
+    patience: int | None = None,
+    precision: PrecisionName | None = None,
+    accumulation: int | None = None,
+    compile: bool | None = None,
+    metric: str | None = None,
+    seed: int | None = None,
+    resources: ResourceConfig | Mapping[str, Any] | None = None,
+    concurrency: int | None = None,
+    placement_timeout: timedelta | str | None = None,
+    max_failures: int | None = None,
+    failed_share: float | None = None,
+    epoch_timeout: timedelta | str | None = None,
+    disk_budget: int | str | None = None,
+    keep_top: int | None = None,
+    tracking_uri: str | None = None,
+    tracking_timeout: timedelta | str | None = None,
+    address: str | None = None,
+    storage: str | Path | None = None,
+    keep_package: bool | None = None,
+    register_model: bool | None = None,
+    allow_second_best: bool | None = None,
+    hooks: Hooks | None = None,
+) -> SweepResult:
+    """Searches architectures and their settings for a data set, tracks all in MLflow and registers the winner.
+
+    Args:
+        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
+        target: column to predict.
+        name: of the sweep and of the registered model; made from the data's name if left out.
+        task: instead of what is inferred; its name, or a mapping with its name as `kind` and its options.
+        categorical, ignore: columns to read as categories, and to leave out.
+        space: name or path of a search space.
+        architecture: search this one only; `package.module:Class` for a network of the user's.
+        algorithm: how configurations are chosen.
+        scheduler: which trials are stopped early, paused and promoted.
+        trials: how many; the default is 20 unless there is a time budget, or the whole grid.
+        time_budget: of the search and its end (test, bundle, registration), from the start of the first trial, which in
+            any case comes to the end of its first epoch.
+        epochs, patience: instead of the search space's.
+        metric: what is optimised.
+        precision, accumulation, compile: of every trial, instead of the search space's; see `TrialSpec`.
+        seed: of the search and of all trials.
+        resources: of one trial.
+        concurrency: at most so many trials at once, besides what the cluster can hold.
+        placement_timeout: how long nothing of the sweep may find a place before it gives up.
+        max_failures: how often a trial whose process was lost is tried again, from its last checkpoint.
+        failed_share: the sweep gives up when a larger part of its trials has failed (and at least 10 of them).
+        epoch_timeout: after this time the process of an epoch is ended.
+        disk_budget: bytes that all files of the sweep may have together.
+        keep_top: of so many trials the weights stay in the sweep's folder.
+        tracking_uri: MLflow store.
+        tracking_timeout: how long the end of a sweep waits for a store that is away.
+        address: of a Ray cluster; a local one is started if left out.
+        storage: folder, `s3://...` or `gs://...` in which sweeps have their folders (checkpoints, weights and a record
+            of what happened); shared by all nodes of a cluster.
+        keep_package: whether the current folder is copied there, to go on without it.
+        register_model: whether the winner is registered.
+        allow_second_best: whether the sweep counts as a success, and its winner may become the champion, although there
+            is a better trial whose weights are missing or damaged.
+        hooks: what to listen to, or to replace.
+
+    Returns:
+        The winner's model, its figures, and all trials.
+
+    Raises:
+        OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
+    """
+    given = dict(locals())
+    from orchestrator.runtime.sweeps import run_sweep
+
+    del given["hooks"]
+    return run_sweep(*_configured(given), hooks)
+
+
+def plan(
+    data: str | Path | pd.DataFrame,
+    *,
+    target: str | None = None,
+    name: str | None = None,
+    task: TaskName | Mapping[str, Any] | None = None,
+    categorical: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+    space: str | None = None,
+    architecture: str | None = None,
+    algorithm: AlgorithmName | None = None,
+    scheduler: SchedulerName | None = None,
+    trials: int | None = None,
+    time_budget: timedelta | str | None = None,
+    epochs: int | None = None,
+    patience: int | None = None,
+    precision: PrecisionName | None = None,
+    accumulation: int | None = None,
+    compile: bool | None = None,
+    metric: str | None = None,
+    seed: int | None = None,
+    resources: ResourceConfig | Mapping[str, Any] | None = None,
+    concurrency: int | None = None,
+    placement_timeout: timedelta | str | None = None,
+    max_failures: int | None = None,
+    failed_share: float | None = None,
+    epoch_timeout: timedelta | str | None = None,
+    disk_budget: int | str | None = None,
+    keep_top: int | None = None,
+    tracking_uri: str | None = None,
+    tracking_timeout: timedelta | str | None = None,
+    address: str | None = None,
+    storage: str | Path | None = None,
+    keep_package: bool | None = None,
+    register_model: bool | None = None,
+    allow_second_best: bool | None = None,
+    notify: Notify | None = None,
+) -> SweepEstimate:
+    """What `sweep` with the same arguments would run, need and take; measured on probes of its networks.
+
+    Args:
+        data: see `sweep`, as all that is not named here.
+        notify: called with sentences for the user.
+
+    Raises:
+        OrchestratorError: as `sweep`, if it cannot run.
+    """
+    given = dict(locals())
+    from orchestrator.runtime.probe.estimate import estimate_sweep
+
+    del given["notify"]
+    config, table = _configured(given)
+    return estimate_sweep(config, table, notify=notify or _silent)
+
+
+def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:
+    """The configuration of a sweep, and its data if that is not in a file."""
+    import pandas as pd
+
+    from orchestrator.config import SweepConfig
+    from orchestrator.data import load_table
+
+    data = given["data"]
+    if not isinstance(data, pd.DataFrame):
+        return SweepConfig.create(**{**given, "data": str(data)}), None
+    config = SweepConfig.create(**{**given, "data": "data frame"})
+    return config, load_table(data, config.name)
+
+
+def resume(
+    sweep: str | None = None,
+    *,
+    data: pd.DataFrame | None = None,
+    storage: str | None = None,
+    trials: str | int | None = None,
+    tracking_uri: str | None = None,
+    time_budget: timedelta | str | None = None,
+    address: str | None = None,
+    concurrency: int | None = None,
+    max_failures: int | None = None,
+    failed_share: float | None = None,
+    epoch_timeout: timedelta | str | None = None,
+    placement_timeout: timedelta | str | None = None,
+    tracking_timeout: timedelta | str | None = None,
+    disk_budget: int | str | None = None,
+    keep_top: int | None = None,
+    register_model: bool | None = None,
+    allow_second_best: bool | None = None,
+    hooks: Hooks | None = None,
+) -> SweepResult:
+    """Goes on with a sweep: finished trials stay, the others go on from their last checkpoints.
+
+    The search algorithm and the scheduler know all that happened; the MLflow runs are the same ones.
+
+    Args:
+        sweep: its id, its name (the latest of that name) or its MLflow run; None for the latest.
+        data: the data frame that it was started with, if it was.
+        storage: where to look for it, if that is not known on this machine.
+        trials: how many there shall be in all, or `+N` for so many more; the same as before if left out.
+        tracking_uri: the store, if it has another address now.
+        time_budget: of all sessions together.
+        address, concurrency, max_failures, failed_share, epoch_timeout, placement_timeout, tracking_timeout,
+            disk_budget, keep_top, register_model, allow_second_best: see `sweep`; as before if left out.
+        hooks: what to listen to, or to replace.
+
+    Raises:
+        OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
+    """
+    options = dict(locals())
+    from orchestrator.runtime.resume import resume_sweep
+
+    for name in ("sweep", "data", "storage", "trials", "tracking_uri", "hooks"):
+        del options[name]
+    return resume_sweep(
+        sweep, data=data, storage=storage, trials=trials, tracking_uri=tracking_uri, hooks=hooks, options=options
+    )
+
+
+def deploy(
+    models: str | Sequence[str],
+    *,
+    name: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    min_replicas: int | None = None,
+    max_replicas: int | None = None,
+    downscale_delay: timedelta | str | None = None,
+    execution: ExecutionName | None = None,
+    ingress: IngressName | None = None,
+    max_queue: int | None = None,
+    max_rows: int | None = None,
+    max_body: int | str | None = None,
+    timeout: timedelta | str | None = None,
+    auth_token_file: str | None = None,
+    insecure: bool | None = None,
+    cors_origins: Sequence[str] | None = None,
+    allowed_hosts: Sequence[str] | None = None,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
+    log_folder: str | None = None,
+    log_share: float | None = None,
+    log_keep: timedelta | int | str | None = None,
+    log_drop: Sequence[str] | None = None,
+    notify: Notify | None = None,
+) -> Deployment:
+    """Starts an endpoint as a process of its own, and returns when it answers; `undeploy` stops it.
+
+    Args:
+        models: each `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder. What is named by the alias
+            champion changes with the registry.
+        name: of the endpoint; the first model's if left out.
+        host, port: where to listen.
+        tracking_uri: MLflow store.
+        address: of a Ray cluster; a local one is started if left out.
+        min_replicas, max_replicas: processes that answer; Ray Serve adds some when they are busy.
+        downscale_delay: how long replicas are too many before one is stopped.
+        execution: `torch`, `onnxruntime`, or `auto` for the faster one where both give the same.
+        ingress: `haproxy`, `python`, or `auto` for HAProxy where it is installed.
+        max_queue: requests that may wait for a model in each replica; more get 503.
+        max_rows, max_body: of a request (rows, bytes).
+        timeout: from a request to its answer.
+        auth_token_file: bearer tokens, one a line, read again when the file changes.
+        insecure: whether everybody on a network may ask.
+        cors_origins: web pages of these origins may ask.
+        allowed_hosts: further names by which the endpoint may be asked (the `Host` header); `*` for all.
+        tls_cert, tls_key: PEM files for HTTPS.
+        log_folder, log_share: a share (0 to 1) of requests and answers is written there as Parquet.
+        log_keep: how old parts of that may become, or how many bytes all may have.
+        log_drop: columns that are not written there.
+        notify: called with sentences for the user.
+
+    Raises:
+        UsageError: a combination that cannot be, or an endpoint of that name runs already.
+        ServingError: it did not start; with its last words.
+    """
+    given = dict(locals())
+    from orchestrator.config import ServeConfig
+    from orchestrator.serving.control.deploy import start_in_background
+
+    del given["notify"]
+    given["models"] = (models,) if isinstance(models, str) else tuple(models)
+    return start_in_background(ServeConfig.create(**given), notify or _silent)
+
+
+def _silent(_sentence: str) -> None:
+    return None
