@@ -11,9 +11,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from orchestrator.bundle.files import DISTRIBUTION_FILE, parse_json, render_json
 from orchestrator.columns.values import DATETIME_FORMATS
-from orchestrator.data import Column, ColumnKind, Distribution, FeatureEncoder, Schema
-from orchestrator.data.encoder import DATETIME_PARTS
+from orchestrator.data import Distribution, FeatureEncoder, Schema
 from orchestrator.errors import BundleError
+from orchestrator.features import KINDS, Column, Fitted
 from orchestrator.inputs import CATEGORICAL, NUMERIC, InputSpec
 from orchestrator.tasks import TargetEncoder
 
@@ -152,15 +152,11 @@ def _check_schema(schema: Schema) -> None:
 
 
 def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncoder) -> None:
-    kinds = {column.name: column.kind for column in schema.columns}
-    for feature in encoder.numeric:
-        kind = kinds[feature.column]
-        parts = DATETIME_PARTS if kind is ColumnKind.DATETIME else (None,)
-        if kind is ColumnKind.CATEGORICAL or feature.part not in parts:
+    kinds = {column.name: KINDS[column.kind] for column in schema.columns}
+    fitted: tuple[Fitted, ...] = (*encoder.numeric, *encoder.categorical)
+    for feature in fitted:
+        if not kinds[feature.column].makes(feature):
             raise ValueError(f"column '{feature.column}' is of another kind in schema.json")
-    for category in encoder.categorical:
-        if kinds[category.column] is not ColumnKind.CATEGORICAL:
-            raise ValueError(f"column '{category.column}' is of another kind in schema.json")
     if min([target.std, *(feature.std for feature in encoder.numeric)]) <= 0:
         raise ValueError("a standard deviation must be positive")
 

@@ -117,3 +117,43 @@ class NumericSummary:
         """Moments with the median in the place of what is missing."""
         median = self.sample.median
         return self.moments.merge(Moments(self.missing, median, abs(median), 0.0))
+
+    @property
+    def count(self) -> int:
+        """Of the values that are there."""
+        return self.moments.count
+
+    def figures(self) -> tuple[float, float, float]:
+        """Median; mean and population standard deviation with the median in the place of what is missing."""
+        filled = self.filled()
+        return self.sample.median, filled.mean, filled.std
+
+
+@dataclass(frozen=True)
+class AllNumbers:
+    """One numeric input of which all values are kept: float64 [rows], NaN where missing."""
+
+    values: NDArray[np.float64]
+
+    def merge(self, other: AllNumbers) -> AllNumbers:
+        """Of the rows of both."""
+        return AllNumbers(np.concatenate([self.values, other.values]))
+
+    @property
+    def missing(self) -> int:
+        """How many are not there."""
+        return int(np.isnan(self.values).sum())
+
+    @property
+    def count(self) -> int:
+        """Of the values that are there."""
+        return len(self.values) - self.missing
+
+    def figures(self) -> tuple[float, float, float]:
+        """See `NumericSummary`; exact."""
+        missing = np.isnan(self.values)
+        median = float(np.median(self.values[~missing]))
+        filled = np.where(missing, median, self.values)
+        # the scale first: the square of 1e200 would overflow
+        scale = float(np.abs(filled).max()) or 1.0
+        return median, float((filled / scale).mean()) * scale, float((filled / scale).std()) * scale

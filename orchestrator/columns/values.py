@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,9 +124,8 @@ def count_numbers(counts: Mapping[str, int]) -> int:
     return sum(count for key, count in counts.items() if is_number_text(key))
 
 
-def category_content(series: Series) -> bytes:
-    """The values of a column of categories, for a digest."""
-    codes, keys = category_keys(series)
+def category_content(codes: NDArray[np.int64], keys: Sequence[str | None]) -> bytes:
+    """The values of a column of categories, as `category_keys` gives them, for a digest."""
     return json.dumps(keys).encode() + codes.astype("<i8").tobytes()
 
 

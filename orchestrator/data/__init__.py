@@ -7,14 +7,12 @@ from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.opening import Source, is_streamed, open_dataset
-from orchestrator.data.schema import Column, ColumnKind, Schema
+from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table, load_table
 from orchestrator.data.splits import Holdout
 
 __all__ = [
     "Cell",
-    "Column",
-    "ColumnKind",
     "ColumnarEncoder",
     "Columns",
     "DataOptions",

@@ -14,16 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.values import category_key, is_missing, parse_number
-from orchestrator.data.encoder import (
-    UNKNOWN,
-    FeatureEncoder,
-    category_table,
-    check_columns,
-    numeric_values,
-    standardise,
-)
-from orchestrator.data.schema import Column, ColumnKind, Schema
+from orchestrator.data.encoder import FeatureEncoder, check_columns
+from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
+from orchestrator.features import KINDS, Column, ColumnKind
+from orchestrator.features.fitted import UNKNOWN, NumericBlock, category_table
 from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs
 
 Cell = str | int | float | bool | None
@@ -77,14 +72,9 @@ class ColumnarEncoder:
         ]
         # the order in which values are collected: plain numbers, then the parts of one date after another
         order = [*numbers, *chain.from_iterable(dates.values())]
+        self._order = np.array(order, dtype=np.intp)
         self._features = [encoder.numeric[at] for at in order]
-        self._medians, self._means, self._stds = (
-            np.array([getattr(item, figure) for item in self._features], dtype=np.float64)[:, None]
-            for figure in ("median", "mean", "std")
-        )
-        widths = np.array([2 if item.indicator else 1 for item in encoder.numeric], dtype=np.intp)
-        self._places = (np.cumsum(widths) - widths)[order]
-        self._indicators = np.array([at for at, item in enumerate(self._features) if item.indicator], dtype=np.intp)
+        self._block = NumericBlock(encoder.numeric)
         self._parsed: _Memory[float | None] = _Memory(parse_number)
         self._codes = [(item.column, _code_memory(item.categories)) for item in encoder.categorical]
 
@@ -108,13 +98,8 @@ class ColumnarEncoder:
         collected = self._collect(columns)
         if collected is None:
             collected = self._collect_carefully(columns)
-        values = collected.reshape(len(self._features), rows)
-        missing = np.isnan(values)
-        filled = np.where(missing, self._medians, values)
-        numbers = np.empty((rows, self._encoder.numeric_width), dtype=np.float32)
-        numbers[:, self._places] = standardise(filled, self._means, self._stds).T
-        if len(self._indicators):
-            numbers[:, self._places[self._indicators] + 1] = missing[self._indicators].T
+        numbers = np.empty((rows, self._block.width), dtype=np.float32)
+        self._block.write(collected.reshape(len(self._features), rows), self._order, numbers)
         return numbers
 
     def _collect(self, columns: Mapping[str, Sequence[Cell]]) -> NDArray[np.float64] | None:
@@ -199,7 +184,10 @@ class _Dates:
 def _by_pandas(column: Column, cells: Sequence[Cell]) -> dict[str | None, NDArray[np.float64]]:
     import pandas as pd
 
-    return numeric_values(column, pd.Series(list(cells), dtype=object))
+    found: dict[str | None, NDArray[np.float64]] = KINDS[column.kind].parse(
+        column, pd.Series(list(cells), dtype=object)
+    )
+    return found
 
 
 def _code_memory(categories: Sequence[str]) -> _Memory[int]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
-from orchestrator.data.raw import JsonValue
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, Holdout
+from orchestrator.features import JsonValue
 from orchestrator.tasks import TargetEncoder, TaskWish
 
 if TYPE_CHECKING:

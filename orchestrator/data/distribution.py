@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.data.encoder import FIRST_CATEGORY, MISSING, UNKNOWN, FeatureEncoder
+from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.schema import Schema
+from orchestrator.features.fitted import FIRST_CATEGORY, MISSING, UNKNOWN
 from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs
 
 FREQUENT_CATEGORIES = 20

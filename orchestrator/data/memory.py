@@ -15,11 +15,12 @@ from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_features
 from orchestrator.data.examples import Examples
 from orchestrator.data.inference import infer_schema
-from orchestrator.data.raw import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
+from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, Holdout
 from orchestrator.errors import DataError
+from orchestrator.features import JsonValue
 from orchestrator.tasks import TargetEncoder
 
 

@@ -9,22 +9,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.columns.summaries import NumericSummary
 from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.encoder import numeric_values
+from orchestrator.data.encoder import summarise
 from orchestrator.data.inference import find_target, infer_columns
 from orchestrator.data.parquet import ParquetFolder
-from orchestrator.data.raw import EXAMPLE_ROWS, JsonValue, hash_rows, json_rows
-from orchestrator.data.schema import ColumnKind, Schema
+from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
+from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
+from orchestrator.features import JsonValue, Summary
 from orchestrator.tasks import RawTarget, Target, TargetSummary, find_task
 
 SAMPLE_PIECES = 10
 SAMPLE_ROWS = 20_000
-Input = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class PieceProfile:
     Attributes:
         counts: rows with a target, by part.
         dropped: rows without one.
-        numeric: by column and part of a date, over training rows.
-        categories: of each categorical column, over training rows.
+        columns: what is kept of each column, over training rows.
         target: what the task keeps of it.
         digests: of the content of each piece.
         first: number of the piece that the example rows are from.
@@ -44,8 +42,7 @@ class PieceProfile:
 
     counts: tuple[int, int, int]
     dropped: int
-    numeric: dict[Input, NumericSummary]
-    categories: dict[str, frozenset[str]]
+    columns: dict[str, Summary]
     target: TargetSummary
     digests: dict[int, str]
     first: int
@@ -59,8 +56,7 @@ class PieceProfile:
         return PieceProfile(
             (train, validation, test),
             self.dropped + other.dropped,
-            {name: summary.merge(other.numeric[name]) for name, summary in self.numeric.items()},
-            {name: keys | other.categories[name] for name, keys in self.categories.items()},
+            {name: summary.merge(other.columns[name]) for name, summary in self.columns.items()},
             self.target.merge(other.target),
             self.digests | other.digests,
             shown.first,
@@ -120,21 +116,11 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int)
     digest = _digest(schema, rows, np.flatnonzero(known))
     training = rows[parts == 0]
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
-    numeric: dict[Input, NumericSummary] = {}
-    categories: dict[str, frozenset[str]] = {}
-    for column in schema.columns:
-        if column.kind is ColumnKind.CATEGORICAL:
-            found = category_keys(training[column.name])[1]
-            categories[column.name] = frozenset(key for key in found if key is not None)
-            continue
-        for part, values in numeric_values(column, training[column.name]).items():
-            numeric[column.name, part] = NumericSummary.of(values, random_keys)
     counts = np.bincount(parts, minlength=3).tolist()
     return PieceProfile(
         (counts[0], counts[1], counts[2]),
         int((~known).sum()),
-        numeric,
-        categories,
+        summarise(schema, training, random_keys),
         schema.target.task.summarise(rows[schema.target.name], training[schema.target.name]),
         {number: digest},
         number,

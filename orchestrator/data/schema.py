@@ -3,34 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
+from orchestrator.features import Column, ColumnKind
 from orchestrator.tasks import Target, read_target
-
-
-class ColumnKind(StrEnum):
-    """How a feature column is read."""
-
-    NUMERIC = "numeric"
-    CATEGORICAL = "categorical"
-    BOOLEAN = "boolean"
-    DATETIME = "datetime"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A feature column.
-
-    Attributes:
-        name: as in the header.
-        kind: how its values are read.
-        datetime_format: for a datetime column given as text, a `strptime` format or `ISO8601`.
-    """
-
-    name: str
-    kind: ColumnKind
-    datetime_format: str | None = None
 
 
 @dataclass(frozen=True)

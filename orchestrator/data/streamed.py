@@ -14,21 +14,16 @@ import numpy as np
 
 from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions, Part
-from orchestrator.data.encoder import (
-    CategoricalFeature,
-    FeatureEncoder,
-    NumericFeature,
-    numeric_feature,
-)
+from orchestrator.data.encoder import FeatureEncoder, fit_summaries
 from orchestrator.data.examples import Examples
 from orchestrator.data.inference import dropped_note
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
 from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
-from orchestrator.data.raw import JsonValue
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
+from orchestrator.features import JsonValue
 from orchestrator.inputs import Inputs
 from orchestrator.tasks import TargetEncoder
 
@@ -176,7 +171,7 @@ def finish_profile(
         origin=folder.origin,
         digest=state.hexdigest(),
         schema=schema,
-        encoder=_encoder(schema, profile),
+        encoder=fit_summaries(schema, profile.columns),
         target_encoder=task.fit_summary(profile.target),
         folder=folder,
         counts=profile.counts,
@@ -184,29 +179,3 @@ def finish_profile(
         example=profile.example,
         notes=notes,
     )
-
-
-def _encoder(schema: Schema, profile: PieceProfile) -> FeatureEncoder:
-    """As `fit_features` makes it."""
-    numeric: list[NumericFeature] = []
-    for column in schema.columns:
-        indicator_used = False
-        for (name, part), summary in profile.numeric.items():
-            if name != column.name:
-                continue
-            if not summary.moments.count:
-                if part is None:
-                    numeric.append(NumericFeature(name, None, 0.0, 0.0, 1.0, indicator=False))
-                continue
-            filled = summary.filled()
-            indicator = summary.missing > 0 and not indicator_used
-            feature = numeric_feature(name, part, summary.sample.median, filled.mean, filled.std, indicator=indicator)
-            if feature is not None:
-                numeric.append(feature)
-                indicator_used |= feature.indicator
-    categorical = [
-        CategoricalFeature(column.name, tuple(sorted(profile.categories[column.name])))
-        for column in schema.columns
-        if column.name in profile.categories
-    ]
-    return FeatureEncoder(tuple(numeric), tuple(categorical))

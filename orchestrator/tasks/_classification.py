@@ -104,7 +104,7 @@ class Classification(Task):
 
     def content_of(self, series: Series) -> bytes:
         """See `Task`."""
-        return category_content(series)
+        return category_content(*category_keys(series))
 
     def strata(self, series: Series) -> NDArray[np.int64] | None:
         """See `Task`: the classes."""

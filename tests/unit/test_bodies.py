@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.data import Column, ColumnKind, Schema
+from orchestrator.data import Schema
 from orchestrator.errors import InvalidRequestError, TooManyRowsError
+from orchestrator.features import Column, ColumnKind
 from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
 from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.tasks import Target

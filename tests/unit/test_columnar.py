@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from support import mixed_frame
 
 from orchestrator.columns.values import DATETIME_FORMATS
-from orchestrator.data import Column, ColumnKind, DataOptions, Schema, open_dataset
+from orchestrator.data import DataOptions, Schema, open_dataset
 from orchestrator.data.columnar import MEMORY_CELLS, ColumnarEncoder
-from orchestrator.data.encoder import DATETIME_PARTS, CategoricalFeature, FeatureEncoder, NumericFeature
+from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.errors import InvalidValueError
+from orchestrator.features import Column, ColumnKind
+from orchestrator.features.datetime import DATETIME_PARTS
+from orchestrator.features.fitted import CategoricalFeature, NumericFeature
 from orchestrator.tasks import Target
 from orchestrator.tasks.binary import Binary
 

@@ -4,9 +4,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.data import Column, ColumnKind, Schema
-from orchestrator.data.encoder import numeric_values
+from orchestrator.data import Schema
 from orchestrator.errors import InvalidValueError
+from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.serving.control.compatibility import breaking_changes, listed
 from orchestrator.tasks import Target
 from orchestrator.tasks.binary import Binary
@@ -35,7 +35,7 @@ def accepts(column, cell):
     if column.kind is ColumnKind.CATEGORICAL:
         return True
     try:
-        numeric_values(column, pd.Series([cell], dtype=object))
+        KINDS[column.kind].parse(column, pd.Series([cell], dtype=object))
     except InvalidValueError:
         return False
     return True

@@ -13,7 +13,8 @@ from support import mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.data.distribution import CategoryBins, Distribution, NumericBins, population_stability_index
-from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
+from orchestrator.data.encoder import FeatureEncoder
+from orchestrator.features.fitted import CategoricalFeature, NumericFeature
 from orchestrator.inputs import Inputs
 
 COUNTS = st.integers(1, 12).flatmap(

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.data import ColumnKind, DataOptions, load_table, open_dataset
+from orchestrator.data import DataOptions, load_table, open_dataset
 from orchestrator.data.inference import infer_schema
 from orchestrator.errors import DataError, UsageError
+from orchestrator.features import ColumnKind
 
 ROWS = 60
 

@@ -12,8 +12,9 @@ from hypothesis.extra import numpy as hnp
 from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.http._utils import _get_inference_request
 
-from orchestrator.data import Column, ColumnKind, Schema
+from orchestrator.data import Schema
 from orchestrator.errors import InvalidRequestError, TooManyRowsError
+from orchestrator.features import Column, ColumnKind
 from orchestrator.serving.http.oip import (
     InferRequest,
     RequestedOutput,

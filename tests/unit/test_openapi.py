@@ -16,10 +16,12 @@ from referencing.jsonschema import DRAFT202012
 from schemathesis import GenerationMode
 
 from orchestrator.columns.values import DATETIME_FORMATS
-from orchestrator.data import Column, ColumnKind, Schema
+from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder
-from orchestrator.data.encoder import CategoricalFeature, FeatureEncoder, NumericFeature
+from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.errors import InvalidRequestError, InvalidValueError
+from orchestrator.features import KINDS, Column, ColumnKind
+from orchestrator.features.fitted import CategoricalFeature, NumericFeature
 from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
 from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.serving.http.oip import (
@@ -32,7 +34,6 @@ from orchestrator.serving.http.oip import (
     server_metadata,
 )
 from orchestrator.serving.http.openapi import DescribedModel, openapi_document
-from orchestrator.serving.http.openapi_values import value_schema
 from orchestrator.tasks import Target, TargetEncoder
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
@@ -282,7 +283,7 @@ cells = (
 @pytest.mark.parametrize("kind", [ColumnKind.NUMERIC, ColumnKind.BOOLEAN, ColumnKind.CATEGORICAL])
 def test_the_schema_of_a_column_takes_what_the_model_reads(kind):
     column = Column("x", kind)
-    described = Draft202012Validator(value_schema(column, ()))
+    described = Draft202012Validator(KINDS[column.kind].json_schema(column, ()))
 
     @settings(max_examples=100, deadline=None)
     @given(cells)
@@ -295,7 +296,7 @@ def test_the_schema_of_a_column_takes_what_the_model_reads(kind):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.from_regex(value_schema(Column("x", ColumnKind.NUMERIC), ())["pattern"]))
+@given(st.from_regex(KINDS[ColumnKind.NUMERIC].json_schema(Column("x", ColumnKind.NUMERIC), ())["pattern"]))
 def test_every_text_of_a_number_is_read(text):
     assert is_read(Column("x", ColumnKind.NUMERIC), text)
 
@@ -303,10 +304,10 @@ def test_every_text_of_a_number_is_read(text):
 @pytest.mark.parametrize("datetime_format", DATETIME_FORMATS)
 def test_the_schema_of_a_date_takes_only_what_the_model_reads(datetime_format):
     column = Column("x", ColumnKind.DATETIME, datetime_format)
-    described = Draft202012Validator(value_schema(column, ()))
+    described = Draft202012Validator(KINDS[column.kind].json_schema(column, ()))
 
     @settings(max_examples=60, deadline=None)
-    @given(st.from_regex(value_schema(column, ())["pattern"].removesuffix("$"), fullmatch=True))
+    @given(st.from_regex(KINDS[column.kind].json_schema(column, ())["pattern"].removesuffix("$"), fullmatch=True))
     def dates_are_read(text):
         assert is_read(column, text)
 
@@ -341,11 +342,13 @@ def test_the_schema_of_a_date_takes_only_what_the_model_reads(datetime_format):
 
 
 def test_a_date_in_another_format_is_any_text():
-    assert "pattern" not in value_schema(Column("x", ColumnKind.DATETIME, "%d %b %Y"), ())
+    assert "pattern" not in KINDS[ColumnKind.DATETIME].json_schema(Column("x", ColumnKind.DATETIME, "%d %b %Y"), ())
 
 
 def test_many_categories_are_cut():
-    described = value_schema(Column("x", ColumnKind.CATEGORICAL), [f"c{code}" for code in range(100)])
+    described = KINDS[ColumnKind.CATEGORICAL].json_schema(
+        Column("x", ColumnKind.CATEGORICAL), [f"c{code}" for code in range(100)]
+    )
     assert described["description"].endswith("c19, and 80 more.")
     assert len(described["examples"]) == 20
 

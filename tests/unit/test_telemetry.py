@@ -19,10 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.cli.endpoints import _version_sentences
 from orchestrator.config import ServeConfig
-from orchestrator.data import Column, ColumnKind, Schema
+from orchestrator.data import Schema
 from orchestrator.data.distribution import Distribution
 from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
+from orchestrator.features import Column, ColumnKind
 from orchestrator.serving.control import supervisor
 from orchestrator.serving.control.coordinator import Coordinator
 from orchestrator.serving.control.distributor import Distributor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.data.schema import Column, ColumnKind, Schema
+from orchestrator.data.schema import Schema
+from orchestrator.features import KINDS, Column
 
 SHOWN = 5
-NUMBERS = frozenset({ColumnKind.NUMERIC, ColumnKind.BOOLEAN})
 
 
 def breaking_changes(served: Schema, other: Schema) -> tuple[str, ...]:
@@ -36,18 +36,8 @@ def _requests(served: Schema, other: Schema) -> Iterator[str]:
         before = known.get(column.name)
         if before is None:
             yield f"requests need the column '{column.name}', which is new"
-        elif not _accepts(before, column):
+        elif not KINDS[column.kind].accepts(column, before):
             yield f"the column '{column.name}' is {_described(column)}, was {_described(before)}"
-
-
-def _accepts(before: Column, column: Column) -> bool:
-    """Whether all values that fitted a column fit another one."""
-    if column.kind is ColumnKind.CATEGORICAL:
-        return True
-    if column.kind is ColumnKind.DATETIME:
-        return before.kind is ColumnKind.DATETIME and _format(before) == _format(column)
-    # both are read as numbers, true and false among them
-    return before.kind in NUMBERS
 
 
 def _answers(served: Schema, other: Schema) -> Iterator[str]:
@@ -57,9 +47,5 @@ def _answers(served: Schema, other: Schema) -> Iterator[str]:
     yield from after.task.changes(before.task)
 
 
-def _format(column: Column) -> str:
-    return column.datetime_format or "ISO8601"
-
-
 def _described(column: Column) -> str:
-    return f"datetime ({_format(column)})" if column.kind is ColumnKind.DATETIME else str(column.kind)
+    return KINDS[column.kind].described(column)

@@ -12,8 +12,9 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from orchestrator.data.columnar import Cell, Columns
-from orchestrator.data.schema import ColumnKind, Schema
+from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError, did_you_mean
+from orchestrator.features import KINDS
 from orchestrator.serving.http.asgi import JSON_TYPE, Headers, to_json
 from orchestrator.serving.http.bodies import parse_json
 from orchestrator.serving.http.oip_tensors import (
@@ -31,12 +32,6 @@ PLATFORM = "orchestrator_bundle"
 HEADER_LENGTH = b"inference-header-content-length"
 BINARY_TYPE = (b"content-type", b"application/octet-stream")
 
-ADVERTISED = {
-    ColumnKind.NUMERIC: "FP64",
-    ColumnKind.BOOLEAN: "BOOL",
-    ColumnKind.CATEGORICAL: "BYTES",
-    ColumnKind.DATETIME: "BYTES",
-}
 _MAX_SHOWN = 60
 _MAX_SIZE = 2**63 - 1
 
@@ -83,7 +78,9 @@ def model_metadata(schema: Schema, name: str, versions: Sequence[str]) -> dict[s
 
     What the numbers of a tensor are about, such as the classes of `probabilities`, is in its parameters.
     """
-    inputs = [{"name": column.name, "datatype": ADVERTISED[column.kind], "shape": [-1]} for column in schema.columns]
+    inputs = [
+        {"name": column.name, "datatype": KINDS[column.kind].datatype, "shape": [-1]} for column in schema.columns
+    ]
     outputs = [
         {
             "name": column.name,

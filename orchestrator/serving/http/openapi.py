@@ -12,8 +12,8 @@ from importlib.metadata import version as installed_version
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.data.schema import Column, Schema
-from orchestrator.serving.http.oip import ADVERTISED
+from orchestrator.data.schema import Schema
+from orchestrator.features import KINDS, Column, JsonSchema
 from orchestrator.serving.http.openapi_bodies import (
     flat_prediction_schema,
     infer_answer,
@@ -40,7 +40,6 @@ from orchestrator.serving.http.openapi_parts import (
     reference,
     with_all,
 )
-from orchestrator.serving.http.openapi_values import JsonSchema, value_schema
 from orchestrator.units import show_number
 
 SCHEME = "bearer"
@@ -138,7 +137,7 @@ def _model_schemas(model: DescribedModel, key: str) -> dict[str, JsonSchema]:
         f"{key}.FlatPrediction": flat_prediction_schema(model.schema.target.task),
         f"{key}.InferAnswer": infer_answer(model.schema.target.task),
         **{
-            name: value_schema(column, model.categories.get(column.name, ()))
+            name: KINDS[column.kind].json_schema(column, model.categories.get(column.name, ()))
             for column, name in zip(columns, names, strict=True)
         },
     }
@@ -219,7 +218,7 @@ def _infer_paths(model: DescribedModel, key: str) -> Paths:
 
 
 def _tensor(column: Column, value: Any) -> dict[str, Any]:  # noqa: ANN401
-    datatype = ADVERTISED[column.kind]
+    datatype = KINDS[column.kind].datatype
     written = str(value) if datatype == "BYTES" and value is not None else value
     return {"name": column.name, "shape": [1], "datatype": datatype, "data": [written]}
 

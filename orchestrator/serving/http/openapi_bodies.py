@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from orchestrator.data.schema import Column, ColumnKind, Schema
+from orchestrator.data.schema import Schema
+from orchestrator.features import KINDS, Column, JsonSchema
 from orchestrator.serving.http.oip import datatype_of, shape_of
 from orchestrator.serving.http.oip_tensors import DATATYPES, FLOATS, INTEGERS
 from orchestrator.serving.http.openapi_parts import array, exactly, with_all
-from orchestrator.serving.http.openapi_values import JsonSchema
 from orchestrator.tasks import AnswerColumn, Task
 
 ONE_ROW = "Shown for one row; any number is taken, the same for all columns."
@@ -118,9 +118,9 @@ def _tensor(column: Column, value: JsonSchema) -> JsonSchema:
 
 
 def _datatypes(column: Column, value: JsonSchema) -> list[tuple[list[str], JsonSchema]]:
-    """Datatypes and the values that they have; for a date only texts, and null in any datatype."""
+    """Datatypes and the values that they have; where only texts fit, null in any datatype."""
     texts: tuple[list[str], JsonSchema] = (["BYTES"], {"allOf": [value, {"type": ["string", "null"]}]})
-    if column.kind is ColumnKind.DATETIME:
+    if KINDS[column.kind].only_texts:
         return [texts, ([name for name in DATATYPES if name != "BYTES"], {"type": "null"})]
     bounds = {name: np.iinfo(dtype) for name, dtype in INTEGERS.items()}
     integers: list[tuple[list[str], JsonSchema]] = [

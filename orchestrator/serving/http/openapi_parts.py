@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.data.schema import ColumnKind
-from orchestrator.serving.http.openapi_values import JsonSchema
+from orchestrator.features import ColumnKind, JsonSchema
 
 Paths = dict[str, Any]
 Responses = dict[str, Any]

@@ -1,16 +1,11 @@
-"""JSON Schema of the values that a column takes, as `orchestrator.columns.values` reads them."""
+"""Regular expressions of the texts that `orchestrator.columns.values` reads, for JSON Schema."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator.columns.values import FALSE_STRINGS, MISSING_STRINGS, TRUE_STRINGS
-from orchestrator.data.schema import Column, ColumnKind
-
-SHOWN_CATEGORIES = 20
-JsonSchema = dict[str, Any]
 
 # what Python's `str.strip` takes away: \s is another set in every dialect of regular expressions
 _SPACE = r"[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
@@ -32,37 +27,6 @@ _DATES = (
 )
 _HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _ISO_TIME = rf"(?:[T ]{_HOUR}:{_MINUTE}(?::{_MINUTE}(?:\.[0-9]{{1,6}})?)?(?:Z|[+-]{_HOUR}:{_MINUTE})?)?"
-
-
-def value_schema(column: Column, categories: Sequence[str]) -> JsonSchema:
-    """The values of a column, null for a missing one included.
-
-    Numbers have no bounds in the schema. The server refuses what is infinite in float64, but a bound that says so is
-    one that a float cannot step over, and a lower one would forbid what is answered.
-
-    Args:
-        column: of a model's schema.
-        categories: those that training saw, for a categorical column; others are answered, too.
-    """
-    if column.kind is ColumnKind.CATEGORICAL:
-        described: JsonSchema = {"type": ["string", "number", "boolean", "null"]}
-        if categories:
-            further = len(categories) - SHOWN_CATEGORIES
-            more = f", and {further} more" if further > 0 else ""
-            described["description"] = f"Known: {', '.join(categories[:SHOWN_CATEGORIES])}{more}."
-            described["examples"] = list(categories[:SHOWN_CATEGORIES])
-        return described
-    if column.kind is ColumnKind.DATETIME:
-        pattern = date_pattern(column.datetime_format or "ISO8601")
-        wanted = "ISO 8601" if column.datetime_format in (None, "ISO8601") else column.datetime_format
-        described = {"type": ["string", "null"], "description": f"A date as {wanted}."}
-        return described | ({"pattern": pattern} if pattern is not None else {})
-    kind = "True or false, or 1 or 0" if column.kind is ColumnKind.BOOLEAN else "A number"
-    return {
-        "type": ["number", "boolean", "string", "null"],
-        "pattern": NUMBER_PATTERN,
-        "description": f"{kind}; as text, too.",
-    }
 
 
 def date_pattern(datetime_format: str) -> str | None:

@@ -1,0 +1,170 @@
+"""`FeatureKind`: all that is different between two kinds of feature columns. Each file beside this one has one kind.
+
+A column goes this way: `recognise` says of what kind it is, `parse` makes arrays of its cells, `summarise` keeps what
+is needed of training rows, `fit` makes features of that, and the encoder makes columns of named inputs of features.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.values import Series, category_keys, count_keys, to_numbers
+from orchestrator.errors import InvalidValueError
+from orchestrator.features.column import Column, ColumnKind
+from orchestrator.features.fitted import CategoricalFeature, NumericFeature
+
+JsonValue = str | int | float | bool | None
+JsonSchema = dict[str, Any]
+Fitted = NumericFeature | CategoricalFeature
+
+
+class Summary(Protocol):
+    """What is kept of some training rows of a column."""
+
+    def merge(self, other: Self) -> Self:
+        """Of the rows of both; the same in any order, up to rounding."""
+
+
+Parsed = TypeVar("Parsed")
+Kept = TypeVar("Kept", bound=Summary)
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """A column of a table, of which the kind is not known.
+
+    Attributes:
+        origin: of the table, as messages call it.
+        name: of the column.
+        series: its cells.
+    """
+
+    origin: str
+    name: str
+    series: Series
+
+    @cached_property
+    def present(self) -> dict[str, int]:
+        """How many rows have each value, by the key of a category; missing values are not counted."""
+        return count_keys(*self._keys)
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether a row has no value."""
+        return None in self._keys[1]
+
+    @property
+    def rows(self) -> int:
+        """That have a value."""
+        return sum(self.present.values())
+
+    @cached_property
+    def number_error(self) -> InvalidValueError | None:
+        """Why it cannot be read as numbers, None if it can."""
+        try:
+            to_numbers(self.series, self.name)
+        except InvalidValueError as error:
+            return error
+        return None
+
+    @cached_property
+    def _keys(self) -> tuple[NDArray[np.int64], list[str | None]]:
+        return category_keys(self.series)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a kind of column says about a column that is its own.
+
+    Attributes:
+        column: None if it should be left out.
+        note: what the user should know, nothing if that is nothing.
+    """
+
+    column: Column | None
+    note: str = ""
+
+
+class FeatureKind(ABC, Generic[Parsed, Kept]):
+    """A kind of column. `Parsed` is what its cells are as arrays, `Kept` what is summed up of them.
+
+    Attributes:
+        kind: its name.
+        datatype: of the Open Inference Protocol, that it is advertised with.
+        only_texts: whether nothing but texts fits.
+    """
+
+    kind: ClassVar[ColumnKind]
+    datatype: ClassVar[str]
+    only_texts: ClassVar[bool] = False
+
+    @abstractmethod
+    def recognise(self, raw: RawColumn) -> Recognised | None:
+        """Whether a column is of this kind, None if it is not; kinds are asked in the order of their registry.
+
+        Raises:
+            DataError: it is, but cannot be used.
+        """
+
+    @abstractmethod
+    def parse(self, column: Column, series: Series) -> Parsed:
+        """Cells of a table, or plain values of JSON in a column of objects, as arrays.
+
+        Raises:
+            InvalidValueError: a value does not fit the column.
+        """
+
+    @abstractmethod
+    def content(self, parsed: Parsed) -> bytes:
+        """The values, however they were written: what the digest of a data set is made of."""
+
+    @abstractmethod
+    def json_values(self, column: Column, series: Series) -> list[JsonValue]:
+        """Cells as they can be given back in JSON."""
+
+    @abstractmethod
+    def summarise(self, parsed: Parsed, keys: NDArray[np.float64] | None) -> Kept:
+        """Sums up training rows.
+
+        Args:
+            parsed: the rows.
+            keys: a random number for each, float64 [rows]: only a sample of bounded size is kept. None for rows that
+                are in memory, of which all may be kept.
+        """
+
+    @abstractmethod
+    def fit(self, column: Column, summary: Kept) -> Sequence[Fitted]:
+        """The features that a column gives, none if it says nothing."""
+
+    @abstractmethod
+    def makes(self, feature: Fitted) -> bool:
+        """Whether a column of this kind can have such a feature; those of a bundle come from elsewhere."""
+
+    @abstractmethod
+    def json_schema(self, column: Column, categories: Sequence[str]) -> JsonSchema:
+        """JSON Schema of its values, null for a missing one included.
+
+        Args:
+            column: of a model's schema.
+            categories: those that training saw, if it has such; others are answered, too.
+        """
+
+    @abstractmethod
+    def accepts(self, column: Column, before: Column) -> bool:
+        """Whether all values that fitted another column fit this one."""
+
+    def described(self, column: Column) -> str:
+        """In a sentence."""
+        return str(column.kind)
+
+
+def known_categories(features: Collection[Fitted]) -> Mapping[str, tuple[str, ...]]:
+    """Categories that training saw, by column."""
+    return {item.column: item.categories for item in features if isinstance(item, CategoricalFeature)}

@@ -1,0 +1,87 @@
+"""What the kinds of columns have in common that become standardised numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.summaries import AllNumbers, NumericSummary
+from orchestrator.columns.values import Series, number_content, to_numbers
+from orchestrator.features._base import FeatureKind, Fitted
+from orchestrator.features.column import Column
+from orchestrator.features.fitted import NumericFeature
+
+Numbers = Mapping[str | None, NDArray[np.float64]]
+
+
+class NumberSummary(Protocol):
+    """What is kept of one number that a column gives: `NumericSummary` or `AllNumbers`."""
+
+    def merge(self, other: Self) -> Self:
+        """Of the rows of both."""
+
+    @property
+    def missing(self) -> int:
+        """How many values are not there."""
+
+    @property
+    def count(self) -> int:
+        """Of the values that are there."""
+
+    def figures(self) -> tuple[float, float, float]:
+        """Median, mean and standard deviation, see `NumericSummary`."""
+
+
+@dataclass(frozen=True)
+class NumberSummaries:
+    """Of each number that a column gives, by the part of a date that it is."""
+
+    parts: Mapping[str | None, NumberSummary]
+
+    def merge(self, other: NumberSummaries) -> NumberSummaries:
+        """Of the rows of both."""
+        return NumberSummaries({part: summary.merge(other.parts[part]) for part, summary in self.parts.items()})
+
+
+class NumberKind(FeatureKind[Numbers, NumberSummaries]):
+    """Cells are numbers, by the part of a date that they are: float64 [rows], NaN where missing."""
+
+    parts: Sequence[str | None] = (None,)
+
+    def parse(self, column: Column, series: Series) -> Numbers:
+        """See `FeatureKind`."""
+        return {None: to_numbers(series, column.name)}
+
+    def content(self, parsed: Numbers) -> bytes:
+        """See `FeatureKind`."""
+        return b"".join(map(number_content, parsed.values()))
+
+    def summarise(self, parsed: Numbers, keys: NDArray[np.float64] | None) -> NumberSummaries:
+        """See `FeatureKind`."""
+        if keys is None:
+            return NumberSummaries({part: AllNumbers(values) for part, values in parsed.items()})
+        return NumberSummaries({part: NumericSummary.of(values, keys) for part, values in parsed.items()})
+
+    def fit(self, column: Column, summary: NumberSummaries) -> Sequence[NumericFeature]:
+        """See `FeatureKind`: one for each number that is not always the same part of a date."""
+        features: list[NumericFeature] = []
+        for part, numbers in summary.parts.items():
+            if not numbers.count:
+                if part is None:
+                    # only rows outside of the training part have values; the input is then constant
+                    features.append(NumericFeature(column.name, None, 0.0, 0.0, 1.0, indicator=False))
+                continue
+            median, mean, std = numbers.figures()
+            indicator = numbers.missing > 0 and not any(feature.indicator for feature in features)
+            if part is None or std > 0 or indicator:
+                std = std if std > 0 else 1.0
+                features.append(NumericFeature(column.name, part, median, mean, std, indicator))
+        return features
+
+    def makes(self, feature: Fitted) -> bool:
+        """See `FeatureKind`."""
+        return isinstance(feature, NumericFeature) and feature.part in self.parts

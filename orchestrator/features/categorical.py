@@ -1,0 +1,115 @@
+"""Categories: whatever is none of the others, as long as values come again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
+from orchestrator.errors import DataError
+from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, RawColumn, Recognised
+from orchestrator.features.column import Column, ColumnKind
+from orchestrator.features.fitted import CategoricalFeature
+
+IDENTIFIER_SHARE = 0.95
+IDENTIFIER_ROWS = 20
+STRAY_TEXT_SHARE = 0.9
+SHOWN_CATEGORIES = 20
+TEXT_WORDS = 4
+TEXT_DISTINCT_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Categories:
+    """Rows by category.
+
+    Attributes:
+        codes: int64 [rows], position in `keys`.
+        keys: distinct, None standing for missing.
+    """
+
+    codes: NDArray[np.int64]
+    keys: Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class SeenCategories:
+    """The categories of some training rows."""
+
+    keys: frozenset[str]
+
+    def merge(self, other: SeenCategories) -> SeenCategories:
+        """Of the rows of both."""
+        return SeenCategories(self.keys | other.keys)
+
+
+class CategoricalKind(FeatureKind[Categories, SeenCategories]):
+    """Values that are looked up in a table."""
+
+    kind = ColumnKind.CATEGORICAL
+    datatype = "BYTES"
+
+    def recognise(self, raw: RawColumn) -> Recognised | None:
+        """See `FeatureKind`: anything but free text; what is different in almost every row is left out."""
+        words = sum(len(key.split()) * count for key, count in raw.present.items()) / raw.rows
+        distinct = len(raw.present) / raw.rows
+        if words >= TEXT_WORDS and distinct > TEXT_DISTINCT_SHARE and len(raw.present) > IDENTIFIER_ROWS:
+            raise DataError(
+                f"{raw.origin}: column '{raw.name}' holds free text ({words:.0f} words on average), which is not "
+                f"supported; leave it out with --ignore '{raw.name}', or treat each text as a category with "
+                f"--categorical '{raw.name}'"
+            )
+        if distinct > IDENTIFIER_SHARE and raw.rows >= IDENTIFIER_ROWS:
+            note = (
+                f"column '{raw.name}' is different in almost every row, so it looks like an identifier: left out "
+                f"(--categorical '{raw.name}' keeps it)"
+            )
+            return Recognised(None, note)
+        numbers, note = count_numbers(raw.present), ""
+        if numbers >= STRAY_TEXT_SHARE * raw.rows:
+            note = (
+                f"column '{raw.name}' is read as categories, although {100 * numbers / raw.rows:.0f} % of it are "
+                f"numbers: {raw.number_error}"
+            )
+        return Recognised(Column(raw.name, self.kind), note)
+
+    def parse(self, column: Column, series: Series) -> Categories:
+        """See `FeatureKind`."""
+        return Categories(*category_keys(series))
+
+    def content(self, parsed: Categories) -> bytes:
+        """See `FeatureKind`."""
+        return category_content(parsed.codes, parsed.keys)
+
+    def json_values(self, column: Column, series: Series) -> list[JsonValue]:
+        """See `FeatureKind`."""
+        return [category_key(value) for value in series]
+
+    def summarise(self, parsed: Categories, keys: NDArray[np.float64] | None) -> SeenCategories:
+        """See `FeatureKind`."""
+        return SeenCategories(frozenset(key for key in parsed.keys if key is not None))
+
+    def fit(self, column: Column, summary: SeenCategories) -> Sequence[CategoricalFeature]:
+        """See `FeatureKind`."""
+        return [CategoricalFeature(column.name, tuple(sorted(summary.keys)))]
+
+    def makes(self, feature: Fitted) -> bool:
+        """See `FeatureKind`."""
+        return isinstance(feature, CategoricalFeature)
+
+    def json_schema(self, column: Column, categories: Sequence[str]) -> JsonSchema:
+        """See `FeatureKind`: the known categories are examples."""
+        described: JsonSchema = {"type": ["string", "number", "boolean", "null"]}
+        if categories:
+            further = len(categories) - SHOWN_CATEGORIES
+            more = f", and {further} more" if further > 0 else ""
+            described["description"] = f"Known: {', '.join(categories[:SHOWN_CATEGORIES])}{more}."
+            described["examples"] = list(categories[:SHOWN_CATEGORIES])
+        return described
+
+    def accepts(self, column: Column, before: Column) -> bool:
+        """See `FeatureKind`: anything can be a category."""
+        return True
