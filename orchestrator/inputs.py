@@ -1,7 +1,8 @@
 """Named inputs: what a network gets is one array per name, whose first dimension are the rows.
 
-`numeric` is float32 [rows, width], `categorical` int64 [rows, columns]. A network names the inputs that it wants as
-arguments of its `forward`; everything between the encoder and the network passes them on without knowing them.
+`numeric` is float32 [rows, width], `categorical` int64 [rows, columns], `text` int64 [rows, tokens]. A network names
+the inputs that it wants as arguments of its `forward`; everything between the encoder and the network passes them on
+without knowing them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NUMERIC, CATEGORICAL = "numeric", "categorical"
+NUMERIC, CATEGORICAL, TEXT = "numeric", "categorical", "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,20 @@ class Inputs:
 
     @classmethod
     def joined(cls, parts: Sequence[Inputs]) -> Inputs:
-        """The rows of all parts, one after another; of a single part without a copy."""
+        """The rows of all parts, one after another, filled up with zeros to one size; a single part is not copied."""
         if len(parts) == 1:
             return parts[0]
-        return cls({name: np.concatenate([part.arrays[name] for part in parts]) for name in parts[0].arrays})
+        return cls({name: _concatenated([part.arrays[name] for part in parts]) for name in parts[0].arrays})
+
+
+def _concatenated(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    sizes = {array.shape[1:] for array in arrays}
+    if len(sizes) == 1:
+        return np.concatenate(arrays)
+    joined = np.zeros((sum(map(len, arrays)), *np.max(list(sizes), axis=0)), arrays[0].dtype)
+    start = 0
+    for array in arrays:
+        rows = slice(start, start + len(array))
+        joined[(rows, *map(slice, array.shape[1:]))] = array
+        start = rows.stop
+    return joined

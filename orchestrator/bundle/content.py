@@ -22,6 +22,7 @@ T = TypeVar("T")
 FORMAT, FORMATS = 2, (1, 2)
 INPUTS_OF_FORMAT_1 = (NUMERIC, CATEGORICAL)
 SCHEMA_FILE = "schema.json"
+MAX_BUCKETS = 2**22
 DAMAGES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 # numbers, texts and lists must be what they are said to be: dataclasses themselves take anything
 STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
@@ -153,10 +154,12 @@ def _check_schema(schema: Schema) -> None:
 
 def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncoder) -> None:
     kinds = {column.name: KINDS[column.kind] for column in schema.columns}
-    fitted: tuple[Fitted, ...] = (*encoder.numeric, *encoder.categorical)
+    fitted: tuple[Fitted, ...] = (*encoder.numeric, *encoder.categorical, *encoder.text)
     for feature in fitted:
         if not kinds[feature.column].makes(feature):
             raise ValueError(f"column '{feature.column}' is of another kind in schema.json")
+    if any(item.buckets != encoder.text[0].buckets or not 0 < item.buckets <= MAX_BUCKETS for item in encoder.text):
+        raise ValueError("all texts must have one table, of a possible size")
     if min([target.std, *(feature.std for feature in encoder.numeric)]) <= 0:
         raise ValueError("a standard deviation must be positive")
 

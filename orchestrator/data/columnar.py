@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.features.fitted import UNKNOWN, NumericBlock, category_table
-from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs
+from orchestrator.features.text import encode_texts, text_of
+from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
 
 Cell = str | int | float | bool | None
 Columns = dict[str, list[Cell]]
@@ -90,9 +91,14 @@ class ColumnarEncoder:
         """
         if not self._names <= columns.keys():
             check_columns(self._schema, list(columns))
-        return Inputs(
-            {NUMERIC: self._encode_numbers(columns, rows), CATEGORICAL: self._encode_categories(columns, rows)}
-        )
+        arrays: dict[str, NDArray[Any]] = {
+            NUMERIC: self._encode_numbers(columns, rows),
+            CATEGORICAL: self._encode_categories(columns, rows),
+        }
+        texts = self._encoder.text
+        if texts:
+            arrays[TEXT] = encode_texts(texts, [[text_of(cell) for cell in columns[item.column]] for item in texts])
+        return Inputs(arrays)
 
     def _encode_numbers(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> NDArray[np.float32]:
         collected = self._collect(columns)

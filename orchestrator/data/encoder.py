@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
-from orchestrator.features import KINDS, CategoricalFeature, NumericFeature, Summary
+from orchestrator.features import KINDS, CategoricalFeature, NumericFeature, Summary, TextFeature
 from orchestrator.features.fitted import NumericBlock
-from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs, InputSpec
+from orchestrator.features.text import encode_texts
+from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
 
 # names in a sentence
 SHOWN = 50
@@ -27,6 +28,7 @@ class FeatureEncoder:
 
     numeric: tuple[NumericFeature, ...]
     categorical: tuple[CategoricalFeature, ...]
+    text: tuple[TextFeature, ...] = ()
 
     @property
     def numeric_width(self) -> int:
@@ -41,9 +43,12 @@ class FeatureEncoder:
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
         """What it makes of rows."""
+        # of texts, only if there are some: 0 is no token
+        tokens = [InputSpec(TEXT, "int64", (None,), (1 + item.buckets,)) for item in self.text[:1]]
         return (
             InputSpec(NUMERIC, "float32", (self.numeric_width,)),
             InputSpec(CATEGORICAL, "int64", (len(self.categorical),), self.cardinalities),
+            *tokens,
         )
 
     def transform(self, schema: Schema, frame: pd.DataFrame) -> Inputs:
@@ -67,11 +72,14 @@ class FeatureEncoder:
         for index, category in enumerate(self.categorical):
             found = parsed(category.column)
             codes[:, index] = category.encode(found.keys)[found.codes]
-        return Inputs({NUMERIC: numbers, CATEGORICAL: codes})
+        arrays: dict[str, NDArray[Any]] = {NUMERIC: numbers, CATEGORICAL: codes}
+        if self.text:
+            arrays[TEXT] = encode_texts(self.text, [parsed(item.column) for item in self.text])
+        return Inputs(arrays)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return asdict(self)
+        return {name: features for name, features in asdict(self).items() if features or name != TEXT}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> FeatureEncoder:
@@ -83,6 +91,7 @@ class FeatureEncoder:
         return cls(
             tuple(NumericFeature(**feature) for feature in content["numeric"]),
             tuple(CategoricalFeature(item["column"], tuple(item["categories"])) for item in content["categorical"]),
+            tuple(TextFeature(**feature) for feature in content.get(TEXT, ())),
         )
 
 
@@ -117,6 +126,7 @@ def fit_summaries(schema: Schema, summaries: Mapping[str, Summary]) -> FeatureEn
     return FeatureEncoder(
         tuple(item for item in fitted if isinstance(item, NumericFeature)),
         tuple(item for item in fitted if isinstance(item, CategoricalFeature)),
+        tuple(item for item in fitted if isinstance(item, TextFeature)),
     )
 
 

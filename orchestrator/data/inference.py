@@ -47,7 +47,7 @@ def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore:
 
     Raises:
         UsageError: `categorical` or `ignore` names a column that does not exist.
-        DataError: free text, or no column left to learn from.
+        DataError: infinite numbers, or no column left to learn from.
     """
     names = [str(name) for name in table.frame.columns]
     for option, wanted in (("--categorical", categorical), ("--ignore", ignore)):

@@ -5,7 +5,7 @@ To add one: a file beside the others with a `FeatureKind`, and its entries in `C
 
 from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, RawColumn, Recognised, Summary
 from orchestrator.features.column import Column, ColumnKind
-from orchestrator.features.fitted import CategoricalFeature, NumericFeature
+from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
 from orchestrator.features.registry import KINDS, recognise
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "RawColumn",
     "Recognised",
     "Summary",
+    "TextFeature",
     "recognise",
 ]

@@ -7,7 +7,7 @@ is needed of training rows, `fit` makes features of that, and the encoder makes 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from orchestrator.columns.values import Series, category_keys, count_keys, to_numbers
 from orchestrator.errors import InvalidValueError
 from orchestrator.features.column import Column, ColumnKind
-from orchestrator.features.fitted import CategoricalFeature, NumericFeature
+from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
 
 JsonValue = str | int | float | bool | None
 JsonSchema = dict[str, Any]
-Fitted = NumericFeature | CategoricalFeature
+Fitted = NumericFeature | CategoricalFeature | TextFeature
 
 
 class Summary(Protocol):
@@ -163,8 +163,3 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
     def described(self, column: Column) -> str:
         """In a sentence."""
         return str(column.kind)
-
-
-def known_categories(features: Collection[Fitted]) -> Mapping[str, tuple[str, ...]]:
-    """Categories that training saw, by column."""
-    return {item.column: item.categories for item in features if isinstance(item, CategoricalFeature)}

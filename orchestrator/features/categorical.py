@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
-from orchestrator.errors import DataError
 from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, RawColumn, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature
@@ -18,8 +17,6 @@ IDENTIFIER_SHARE = 0.95
 IDENTIFIER_ROWS = 20
 STRAY_TEXT_SHARE = 0.9
 SHOWN_CATEGORIES = 20
-TEXT_WORDS = 4
-TEXT_DISTINCT_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -53,15 +50,8 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     datatype = "BYTES"
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
-        """See `FeatureKind`: anything but free text; what is different in almost every row is left out."""
-        words = sum(len(key.split()) * count for key, count in raw.present.items()) / raw.rows
+        """See `FeatureKind`: anything else; what is different in almost every row is left out."""
         distinct = len(raw.present) / raw.rows
-        if words >= TEXT_WORDS and distinct > TEXT_DISTINCT_SHARE and len(raw.present) > IDENTIFIER_ROWS:
-            raise DataError(
-                f"{raw.origin}: column '{raw.name}' holds free text ({words:.0f} words on average), which is not "
-                f"supported; leave it out with --ignore '{raw.name}', or treat each text as a category with "
-                f"--categorical '{raw.name}'"
-            )
         if distinct > IDENTIFIER_SHARE and raw.rows >= IDENTIFIER_ROWS:
             note = (
                 f"column '{raw.name}' is different in almost every row, so it looks like an identifier: left out "

@@ -13,6 +13,7 @@ class ColumnKind(StrEnum):
     CATEGORICAL = "categorical"
     BOOLEAN = "boolean"
     DATETIME = "datetime"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)

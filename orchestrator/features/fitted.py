@@ -56,6 +56,19 @@ class CategoricalFeature:
         return np.array([table.get(key, UNKNOWN) for key in keys], dtype=np.int64)
 
 
+@dataclass(frozen=True)
+class TextFeature:
+    """A text of which tokens are hashed: see `orchestrator.features.text`.
+
+    Attributes:
+        column: where the text comes from.
+        buckets: rows of the table of tokens.
+    """
+
+    column: str
+    buckets: int
+
+
 def category_table(categories: Sequence[str]) -> dict[str | None, int]:
     """The code of every `category_key` that is not `UNKNOWN`."""
     return {None: MISSING, **{key: code for code, key in enumerate(categories, start=FIRST_CATEGORY)}}

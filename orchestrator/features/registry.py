@@ -10,9 +10,10 @@ from orchestrator.features.categorical import CategoricalKind
 from orchestrator.features.column import ColumnKind
 from orchestrator.features.datetime import DatetimeKind
 from orchestrator.features.numeric import NumericKind
+from orchestrator.features.text import TextKind
 
 KINDS: dict[ColumnKind, FeatureKind[Any, Any]] = {
-    kind.kind: kind for kind in (BooleanKind(), NumericKind(), DatetimeKind(), CategoricalKind())
+    kind.kind: kind for kind in (BooleanKind(), NumericKind(), DatetimeKind(), TextKind(), CategoricalKind())
 }
 
 

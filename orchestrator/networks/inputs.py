@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from orchestrator.inputs import CATEGORICAL, NUMERIC, InputSpec
+from orchestrator.errors import ArchitectureError
+from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, InputSpec
+from orchestrator.networks.text import TextInput
 
 MAX_EMBEDDING_WIDTH = 50
 
@@ -59,9 +61,10 @@ def embedding_width(cardinality: int) -> int:
 
 
 class FeatureInput(nn.Module):
-    """Concatenates the numeric input with one learned embedding per categorical input.
+    """Concatenates the numeric input with one learned embedding per categorical input, and one of all texts.
 
-    forward(numeric: float32 [batch, numeric], categorical: int64 [batch, columns]) -> float32 [batch, width]
+    forward(numeric: float32 [batch, numeric], categorical: int64 [batch, columns], text: int64 [batch, tokens], only if
+    the data has texts) -> float32 [batch, width]
     """
 
     def __init__(self, shape: FeatureShape) -> None:
@@ -72,10 +75,24 @@ class FeatureInput(nn.Module):
             for cardinality in shape.cardinalities
         )
         self.width = shape.numeric + sum(embedding_width(cardinality) for cardinality in shape.cardinalities)
+        tokens = [spec.codes[0] for spec in shape.inputs if spec.name == TEXT]
+        self.text = TextInput(tokens[0]) if tokens else None
+        if self.text is not None:
+            self.width += self.text.width
 
-    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
-        """See the class."""
+    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
+        """See the class.
+
+        Raises:
+            ArchitectureError: the data has texts, which the network does not pass on.
+        """
         parts = [numeric]
         for column, embedding in enumerate(self.embeddings):
             parts.append(embedding(categorical[:, column]))
+        if self.text is not None:
+            if text is None:
+                raise ArchitectureError(
+                    "the data has free text: a network with FeatureInput must have an argument `text` and pass it on"
+                )
+            parts.append(self.text(text))
         return torch.cat(parts, dim=1) if len(parts) > 1 else numeric

@@ -10,7 +10,7 @@ from orchestrator.networks.settings import MlpSettings
 
 
 class Mlp(nn.Module):
-    """forward(numeric, categorical) -> float32 [batch, outputs]; see `FeatureInput` for the inputs."""
+    """forward(inputs of `FeatureInput`) -> float32 [batch, outputs]."""
 
     def __init__(self, shape: FeatureShape, settings: MlpSettings) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Mlp(nn.Module):
         self.hidden = nn.Sequential(*layers)
         self.output = nn.Linear(width, shape.outputs)
 
-    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
         """See the class."""
-        logits: Tensor = self.output(self.hidden(self.inputs(numeric, categorical)))
+        logits: Tensor = self.output(self.hidden(self.inputs(numeric, categorical, text)))
         return logits

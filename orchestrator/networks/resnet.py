@@ -31,7 +31,7 @@ class ResidualBlock(nn.Module):
 
 
 class Resnet(nn.Module):
-    """forward(numeric, categorical) -> float32 [batch, outputs]; see `FeatureInput` for the inputs."""
+    """forward(inputs of `FeatureInput`) -> float32 [batch, outputs]."""
 
     def __init__(self, shape: FeatureShape, settings: ResnetSettings) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Resnet(nn.Module):
             nn.Linear(settings.width, shape.outputs),
         )
 
-    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
         """See the class."""
-        logits: Tensor = self.head(self.blocks(self.first(self.inputs(numeric, categorical))))
+        logits: Tensor = self.head(self.blocks(self.first(self.inputs(numeric, categorical, text))))
         return logits

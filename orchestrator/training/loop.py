@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,16 +91,20 @@ def train_trial(
 
 
 def fit_inputs(network: nn.Module, names: Sequence[str], dataset: Dataset) -> None:
-    """Calls a network's `fit_inputs`, if it has one, with training inputs by name: all, or some from all over the data.
+    """Calls `fit_inputs` of a network and of its modules, if they have it, with training inputs by name.
+
+    These are all, or some from all over the data if it has to be read.
 
     It may set the values of buffers, such as quantiles of the inputs; their shapes have to be right before. All workers
     of a trial call it with the same rows, also when a trial is gone on with, whose buffers are then replaced.
     """
-    fit = getattr(network, "fit_inputs", None)
-    if fit is not None:
+    fitted: list[Any] = [module for module in network.modules() if hasattr(module, "fit_inputs")]
+    if fitted:
         rows = dataset.some_training_rows(FITTED_ROWS).inputs
+        inputs = {name: as_tensor(rows[name]) for name in names}
         with torch.no_grad():
-            fit({name: as_tensor(rows[name]) for name in names})
+            for module in fitted:
+                module.fit_inputs(inputs)
 
 
 def train_network(

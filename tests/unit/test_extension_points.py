@@ -7,6 +7,7 @@ import pytest
 
 import orchestrator
 from orchestrator.choices import AlgorithmName, SchedulerName, TaskName, names_of
+from orchestrator.features import ColumnKind
 
 ROOT = Path(orchestrator.__file__).parent
 # what a task is made of may be used anywhere; these work with tasks as such, whichever they are
@@ -72,6 +73,24 @@ def test_few_modules_work_with_tasks():
         )
     }
     assert found <= WORK_WITH_TASKS
+
+
+# one user's choice, a faster way to parse requests, and the input that texts make
+KNOW_KINDS = {"data.inference", "data.columnar", "data.encoder"}
+
+
+def test_few_modules_know_a_kind_of_column():
+    files = {f"orchestrator.features.{kind}" for kind in ColumnKind}
+    found = set()
+    for name, tree in modules(without="features"):
+        asked = {
+            node.value.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        if files & {module for module, _ in imports(tree)} or "ColumnKind" in asked:
+            found.add(name)
+    assert found <= KNOW_KINDS
 
 
 # what a scheduler or a search algorithm is to others: found by its name, asked for what its base promises

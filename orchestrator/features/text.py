@@ -1,0 +1,151 @@
+"""Free text: remarks, reviews, titles. Words, pairs of words and pieces of words become numbers of a fixed table."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.values import Series, category_key
+from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, RawColumn, Recognised
+from orchestrator.features.column import Column, ColumnKind
+from orchestrator.features.fitted import TextFeature
+
+# on average, in a column with many different values
+TEXT_WORDS = 4
+TEXT_DISTINCT_SHARE = 0.2
+TEXT_VALUES = 20
+# rows of the table that tokens are hashed to
+BUCKETS = 2**16
+MAX_TOKENS = 2048
+PIECE_LENGTHS = (3, 4)
+WORD = re.compile(r"\w+")
+# an odd factor that mixes the bits of a checksum (Knuth's multiplicative hashing)
+MIX = 0x9E3779B1
+
+
+@dataclass(frozen=True)
+class NoSummary:
+    """Nothing of a text column is fitted in the encoder."""
+
+    def merge(self, _other: NoSummary) -> NoSummary:
+        """Of the rows of both."""
+        return self
+
+
+class TextKind(FeatureKind[Sequence[str], NoSummary]):
+    """Cells are texts, empty where missing."""
+
+    kind = ColumnKind.TEXT
+    datatype = "BYTES"
+
+    def recognise(self, raw: RawColumn) -> Recognised | None:
+        """See `FeatureKind`: several words on average, and most values different."""
+        words = sum(len(key.split()) * count for key, count in raw.present.items()) / raw.rows
+        distinct = len(raw.present) / raw.rows
+        if words < TEXT_WORDS or distinct <= TEXT_DISTINCT_SHARE or len(raw.present) <= TEXT_VALUES:
+            return None
+        note = (
+            f"column '{raw.name}' is read as free text, of {words:.0f} words on average "
+            f"(--categorical '{raw.name}' reads each text as a category)"
+        )
+        return Recognised(Column(raw.name, self.kind), note)
+
+    def parse(self, column: Column, series: Series) -> Sequence[str]:
+        """See `FeatureKind`."""
+        return [text_of(cell) for cell in series]
+
+    def content(self, parsed: Sequence[str]) -> bytes:
+        """See `FeatureKind`."""
+        return b"".join(b"%d:%s" % (len(text), text.encode("utf-8", "surrogatepass")) for text in parsed)
+
+    def json_values(self, column: Column, series: Series) -> list[JsonValue]:
+        """See `FeatureKind`."""
+        return [text_of(cell) or None for cell in series]
+
+    def summarise(self, parsed: Sequence[str], keys: NDArray[np.float64] | None) -> NoSummary:
+        """See `FeatureKind`."""
+        return NoSummary()
+
+    def fit(self, column: Column, summary: NoSummary) -> Sequence[TextFeature]:
+        """See `FeatureKind`."""
+        return [TextFeature(column.name, BUCKETS)]
+
+    def makes(self, feature: Fitted) -> bool:
+        """See `FeatureKind`."""
+        return isinstance(feature, TextFeature)
+
+    def json_schema(self, column: Column, categories: Sequence[str]) -> JsonSchema:
+        """See `FeatureKind`."""
+        return {"type": ["string", "number", "boolean", "null"], "description": "Free text."}
+
+    def accepts(self, column: Column, before: Column) -> bool:
+        """See `FeatureKind`: anything can be read as a text."""
+        return True
+
+
+def text_of(cell: object) -> str:
+    """A cell as a text, empty for a missing value: Unicode in its compatible composed form (NFKC), lower-cased."""
+    return unicodedata.normalize("NFKC", category_key(cell) or "").lower()
+
+
+def token_ids(texts: Sequence[tuple[TextFeature, str]]) -> list[int]:
+    """The tokens of a row, each once, in the order of their first occurrence: words, pairs of words, pieces of words.
+
+    A token is a bucket of the table, from 1, with a sign that is as good as random: so tokens that share a bucket
+    cancel out on average instead of adding up (as scikit-learn's `HashingVectorizer` does it).
+
+    Args:
+        texts: of each text column of the row. All share their tokens; if there are several, words also tell from which
+            column they are.
+    """
+    found: dict[int, None] = {}
+    pieces: list[int] = []
+    for feature, text in texts:
+        words = WORD.findall(text)
+        for word in words:
+            whole, parts = _word(word, feature.buckets)
+            found[whole] = None
+            pieces += parts
+            if len(texts) > 1:
+                found[token_id(f"{feature.column} {word}", feature.buckets)] = None
+        found.update(dict.fromkeys(token_id(f"{one} {other}", feature.buckets) for one, other in pairwise(words)))
+    found.update(dict.fromkeys(pieces))
+    return list(found)[:MAX_TOKENS]
+
+
+def encode_texts(features: Sequence[TextFeature], texts: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """The input `text`: int64 [rows, tokens of the longest row, at least 1], 0 where a row has fewer."""
+    rows = [token_ids(list(zip(features, row, strict=True))) for row in zip(*texts, strict=True)]
+    tokens = np.zeros((len(rows), max(map(len, rows), default=1) or 1), np.int64)
+    for at, row in enumerate(rows):
+        tokens[at, : len(row)] = row
+    return tokens
+
+
+def token_id(token: str, buckets: int) -> int:
+    """The bucket of a token, from 1 to `buckets`, with its sign."""
+    mixed = zlib.crc32(token.encode("utf-8", "surrogatepass")) * MIX & 0xFFFFFFFF
+    mixed ^= mixed >> 15
+    bucket = 1 + (mixed >> 1) % buckets
+    return bucket if mixed & 1 else -bucket
+
+
+@lru_cache(maxsize=2**16)
+def _word(word: str, buckets: int) -> tuple[int, tuple[int, ...]]:
+    return token_id(word, buckets), tuple(token_id(piece, buckets) for piece in _pieces(word))
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """Three and four letters in a row, the ends marked; other spellings of a word share most of them."""
+    marked = f"<{word}>"
+    for length in PIECE_LENGTHS:
+        for start in range(len(marked) - length + 1):
+            yield marked[start : start + length]
