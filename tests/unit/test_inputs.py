@@ -109,7 +109,7 @@ def test_the_names_are_followed_into_bundles_and_engines(dataset, networks, tmp_
     wanted = bundle.outputs(pd.DataFrame(columns))
     for execution in ("torch", "onnxruntime"):
         folder = tmp_path / execution
-        network = load(folder, prepare_bundle(tmp_path / "bundle", folder, execution), taken)
+        network = load(folder, prepare_bundle(tmp_path / "bundle", folder, execution), taken, 1)
         np.testing.assert_allclose(network(encoded), wanted, atol=1e-5)
 
 

@@ -161,7 +161,7 @@ def test_networks_learn_from_texts_and_answer_everywhere_the_same(dataset, tmp_p
     np.testing.assert_allclose(bundle.outputs(remarks(50, seed=3)), wanted, atol=1e-5)
     for execution in ("torch", "onnxruntime"):
         folder = tmp_path / execution
-        computed = load(folder, prepare_bundle(tmp_path / "bundle", folder, execution), bundle.inputs)
+        computed = load(folder, prepare_bundle(tmp_path / "bundle", folder, execution), bundle.inputs, 1)
         np.testing.assert_allclose(computed(encoded), wanted, atol=1e-5)
 
 
