@@ -18,7 +18,7 @@ from orchestrator.data.encoder import FeatureEncoder, check_columns
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind
-from orchestrator.features.fitted import UNKNOWN, NumericBlock, category_table
+from orchestrator.features.fitted import UNKNOWN, NumericColumns, category_table, places_of
 from orchestrator.features.text import encode_texts, text_of
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
 
@@ -73,9 +73,9 @@ class ColumnarEncoder:
         ]
         # the order in which values are collected: plain numbers, then the parts of one date after another
         order = [*numbers, *chain.from_iterable(dates.values())]
-        self._order = np.array(order, dtype=np.intp)
         self._features = [encoder.numeric[at] for at in order]
-        self._block = NumericBlock(encoder.numeric)
+        self._written = NumericColumns(self._features, places_of(encoder.numeric)[order])
+        self._width = encoder.numeric_width
         self._parsed: _Memory[float | None] = _Memory(parse_number)
         self._codes = [(item.column, _code_memory(item.categories)) for item in encoder.categorical]
 
@@ -104,8 +104,8 @@ class ColumnarEncoder:
         collected = self._collect(columns)
         if collected is None:
             collected = self._collect_carefully(columns)
-        numbers = np.empty((rows, self._block.width), dtype=np.float32)
-        self._block.write(collected.reshape(len(self._features), rows), self._order, numbers)
+        numbers = np.empty((rows, self._width), dtype=np.float32)
+        self._written.write(collected.reshape(len(self._features), rows), numbers)
         return numbers
 
     def _collect(self, columns: Mapping[str, Sequence[Cell]]) -> NDArray[np.float64] | None:

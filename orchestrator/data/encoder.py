@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, CategoricalFeature, NumericFeature, Summary, TextFeature
-from orchestrator.features.fitted import NumericBlock
+from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.features.text import encode_texts
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
 
@@ -64,10 +64,11 @@ class FeatureEncoder:
         def parsed(name: str) -> Any:  # noqa: ANN401
             return KINDS[columns[name].kind].parse(columns[name], frame[name])
 
-        block = NumericBlock(self.numeric)
-        numbers = np.empty((len(frame), block.width), dtype=np.float32)
+        numbers = np.empty((len(frame), self.numeric_width), dtype=np.float32)
+        places = places_of(self.numeric)
         for at, feature in enumerate(self.numeric):
-            block.write(parsed(feature.column)[feature.part][None], np.array([at]), numbers)
+            values = parsed(feature.column)[feature.part]
+            NumericColumns([feature], places[at : at + 1]).write(values[None], numbers)
         codes = np.empty((len(frame), len(self.categorical)), dtype=np.int64)
         for index, category in enumerate(self.categorical):
             found = parsed(category.column)

@@ -74,33 +74,40 @@ def category_table(categories: Sequence[str]) -> dict[str | None, int]:
     return {None: MISSING, **{key: code for code, key in enumerate(categories, start=FIRST_CATEGORY)}}
 
 
-class NumericBlock:
-    """Writes the columns of the input `numeric`: standardised numbers, and behind them which ones are missing."""
+def places_of(features: Sequence[NumericFeature]) -> NDArray[np.intp]:
+    """The first column of each of an encoder's features in the input `numeric`."""
+    widths = np.array([item.width for item in features], dtype=np.intp)
+    return np.cumsum(widths) - widths
 
-    def __init__(self, features: Sequence[NumericFeature]) -> None:
+
+class NumericColumns:
+    """Writes some features to their columns of the input `numeric`: standardised numbers, and what is missing."""
+
+    def __init__(self, features: Sequence[NumericFeature], places: NDArray[np.intp]) -> None:
+        """Args:
+        features: that are written.
+        places: the first column of each, see `places_of`.
+        """
         self._medians, self._means, self._stds = (
             np.array([getattr(item, figure) for item in features], dtype=np.float64)[:, None]
             for figure in ("median", "mean", "std")
         )
-        widths = np.array([item.width for item in features], dtype=np.intp)
-        self._places = np.cumsum(widths) - widths
-        self._indicators = widths == 2  # noqa: PLR2004
-        self.width = int(widths.sum())
+        self._places = places
+        self._indicators = np.flatnonzero([item.indicator for item in features])
+        self._behind = self._places[self._indicators] + 1
 
-    def write(self, values: NDArray[np.float64], features: NDArray[np.intp], numbers: NDArray[np.float32]) -> None:
-        """Puts features into encoded rows.
+    def write(self, values: NDArray[np.float64], numbers: NDArray[np.float32]) -> None:
+        """Puts them into encoded rows.
 
         Args:
             values: float64 [features, rows], NaN where missing.
-            features: which ones these are.
-            numbers: float32 [rows, width], which is written to.
+            numbers: float32 [rows, width of the input], which is written to.
         """
         missing = np.isnan(values)
-        filled = np.where(missing, self._medians[features], values)
+        filled = np.where(missing, self._medians, values)
         with np.errstate(over="ignore"):
-            scaled = (filled - self._means[features]) / self._stds[features]
+            scaled = (filled - self._means) / self._stds
         # 0.0 and -0.0 are the same number, so that they must be the same input
-        numbers[:, self._places[features]] = (np.clip(scaled, -MAX_SCALED, MAX_SCALED) + 0.0).T
-        shown = self._indicators[features]
-        if shown.any():
-            numbers[:, self._places[features[shown]] + 1] = missing[shown].T
+        numbers[:, self._places] = (np.clip(scaled, -MAX_SCALED, MAX_SCALED) + 0.0).T
+        if len(self._indicators):
+            numbers[:, self._behind] = missing[self._indicators].T
