@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 # each is a file in tasks; a column has the first one that recognises it
-TaskName = Literal["binary", "multiclass", "regression"]
+TaskName = Literal["binary", "multiclass", "regression", "quantile"]
 # each is a file in search/searchers
 AlgorithmName = Literal["tpe", "gp", "random", "qmc", "grid"]
 # each is a file in search/schedulers

@@ -41,9 +41,11 @@ def mixed_frame(rows: int = 200, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def quick_model(source: str | pd.DataFrame, target: str | None = None, **settings) -> tuple[nn.Module, Dataset]:
+def quick_model(
+    source: str | pd.DataFrame, target: str | None = None, *, task=None, **settings
+) -> tuple[nn.Module, Dataset]:
     """A network trained for three epochs, with its best weights, in evaluation mode."""
-    dataset = open_dataset(source, DataOptions(target=target))
+    dataset = open_dataset(source, DataOptions(target=target, task=task))
     spec = TrialSpec(
         settings.pop("architecture", "mlp"),
         settings or {"depth": 1, "width": 8},

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from orchestrator.bundle.registration import Registration
     from orchestrator.config import SweepConfig
 
+# what can be said about a task: options of `data_options`
+TASK_OPTIONS = ("quantiles",)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -31,7 +34,7 @@ class MetricOption(click.Option):
 
 
 def data_options(function: Function) -> Function:
-    """How a data set is read, and what becomes of its model."""
+    """How a data set is read, and what becomes of its model; the command gets a task with its options as one value."""
     options = [
         click.option("--target", metavar="COLUMN", help="Column to predict."),
         click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),
@@ -40,6 +43,7 @@ def data_options(function: Function) -> Function:
             type=click.Choice(names_of(TaskName)),
             help="Instead of what the target column looks like.",
         ),
+        click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
         click.option("--categorical", multiple=True, metavar="COLUMN", help="Read as categories. May be repeated."),
         click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave out. May be repeated."),
         click.option(
@@ -51,9 +55,23 @@ def data_options(function: Function) -> Function:
         click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=None, help="Random seed. Default: 0."),
         click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow."),
     ]
+
+    @wraps(function)
+    def command(*args: Any, **given: Any) -> Any:  # noqa: ANN401
+        return function(*args, **_with_task(given))
+
+    decorated: Any = command
     for option in reversed(options):
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return cast(Function, decorated)
+
+
+def _with_task(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same options, but that a task and what else was said about it are one value: `{kind: ..., OPTION: ...}`."""
+    about = {name: options[name] for name in TASK_OPTIONS if options.get(name) is not None}
+    rest = {name: value for name, value in options.items() if name not in TASK_OPTIONS}
+    kind = {} if options.get("task") is None else {"kind": options["task"]}
+    return {**rest, "task": {**kind, **about}} if about else rest
 
 
 second_best_option = click.option(

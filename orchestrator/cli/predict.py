@@ -22,8 +22,9 @@ Example:
   orchestrator predict models:/adult@champion new_rows.csv -o answers.csv
 
 MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle. The answers have the columns `label`
-and `probability_<class>`, or `value` for a regression. The name of the output says its format: .csv, .csv.gz, .parquet
-(or .pq), .json (a list of rows) or .jsonl (a row in each line).
+and `probability_<class>`; for a number `value`, and `quantile_<quantile>` if the model was trained for quantiles. The
+name of the output says its format: .csv, .csv.gz, .parquet (or .pq), .json (a list of rows) or .jsonl (a row in each
+line).
 
 The first use of a model takes longest: a process in the background then converts it for onnxruntime, whose answers
 agree with torch's to 1e-5, and keeps that below ~/.orchestrator/prepared. ORCHESTRATOR_KEEP_PREPARED=0 turns that off.

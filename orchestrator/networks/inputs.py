@@ -21,7 +21,7 @@ class FeatureShape:
 
     Attributes:
         inputs: what it may take, by name.
-        outputs: width of the output: 1 logit (binary), one logit per class, or 1 standardised value (regression).
+        outputs: width of the output, as the task wants it: logits, or standardised numbers; see `Task.outputs`.
     """
 
     inputs: tuple[InputSpec, ...]

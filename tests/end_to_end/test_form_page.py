@@ -16,7 +16,7 @@ from support import free_port, mixed_frame, train_bundle
 
 CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = {"desktop": 1280, "phone": 390}
-MODELS = ("mixed", "hostile", "digits", "diabetes")
+MODELS = ("mixed", "hostile", "digits", "diabetes", "quantiles")
 NOTHING = "\u2013"
 TOKEN = "a-token-that-nobody-guesses"
 TOUCH_TARGET = 44
@@ -62,8 +62,10 @@ def bundles(tmp_path_factory):
         "hostile": hostile_frame(),
         "digits": ("sklearn:digits", None),
         "diabetes": ("sklearn:diabetes", None),
+        "quantiles": ("sklearn:diabetes", None),
     }
-    return {name: train_bundle(*sources[name], folder / name) for name in MODELS}, folder
+    tasks = {"quantiles": {"kind": "quantile", "quantiles": [0.1, 0.5, 0.9]}}
+    return {name: train_bundle(*sources[name], folder / name, task=tasks.get(name)) for name in MODELS}, folder
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +271,18 @@ def test_a_regression_shows_its_value_and_the_change(page, url):
     signed = float(found[1]) if found[2] == "more" else -float(found[1])
     assert signed == pytest.approx(second - first, abs=1e-6)
     assert float(found[3]) == first
+
+
+def test_quantiles_are_listed_below_the_median(page, url):
+    page.goto(url("quantiles"))
+    value = ask(page)
+    lines = page.locator("#shares li").all_inner_texts()
+    found = dict(line.split("\n") for line in lines)
+    assert list(found) == ["quantile 0.1", "quantile 0.5", "quantile 0.9"]
+    assert found["quantile 0.5"] == value
+    low, middle, high = (float(figure.replace(",", "")) for figure in found.values())
+    assert low <= middle <= high
+    expect(page.locator("#every")).to_be_hidden()
 
 
 def test_earlier_answers_come_back_with_their_values(page, url):

@@ -47,6 +47,24 @@ def test_pyfunc_answers_as_the_bundle(models, rows, order):
         assert np.allclose(found.iloc[:, 1:].astype(float), wanted.iloc[:, 1:].astype(float), atol=1e-5)
 
 
+def test_quantiles_are_answered_and_are_in_the_signature(tmp_path):
+    import mlflow
+
+    task = {"kind": "quantile", "quantiles": [0.1, 0.9]}
+    bundle = train_bundle(mixed_frame(300).dropna(), "number", tmp_path / "bundle", task=task)
+    mlflow.pyfunc.save_model(
+        tmp_path / "model",
+        loader_module="orchestrator.bundle.pyfunc",
+        data_path=str(tmp_path / "bundle"),
+        signature=signature_of(bundle.schema),
+        pip_requirements=["mlflow"],
+    )
+    pyfunc = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    found = pyfunc.predict(mixed_frame(20))
+    assert pyfunc.metadata.signature.outputs.input_names() == ["value", "quantile_0.1", "quantile_0.9"] == list(found)
+    assert (found["quantile_0.1"] <= found["quantile_0.9"]).all()
+
+
 def test_the_model_on_disk_names_no_pickle(models, tmp_path):
     _, pyfunc = models
     flavors = pyfunc.metadata.flavors

@@ -10,6 +10,7 @@ from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.serving.control.compatibility import breaking_changes, listed
 from orchestrator.tasks import Target
 from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.quantile import Quantile
 from orchestrator.tasks.regression import Regression
 
 TARGET = Target("churn", Binary(("no", "yes")))
@@ -71,6 +72,10 @@ def test_other_answers_break():
     assert changes(name="price", task=Regression()) == (
         "'price' is predicted, was 'churn'",
         "the task is regression, was binary",
+    )
+    few, many = Target("churn", Quantile((0.1, 0.9))), Target("churn", Quantile((0.1, 0.5, 0.9)))
+    assert breaking_changes(schema(target=few), schema(target=many)) == (
+        "the quantiles are 0.1, 0.5, 0.9, were 0.1, 0.9",
     )
     # the order is that of the probabilities
     assert changes(task=Binary(("yes", "no"))) == ("the classes are 'yes', 'no', were 'no', 'yes'",)

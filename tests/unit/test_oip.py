@@ -27,6 +27,7 @@ from orchestrator.serving.http.oip import (
 from orchestrator.tasks import Predictions, Target, TargetEncoder
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.quantile import Quantile
 from orchestrator.tasks.regression import Regression
 
 COLUMNS = (
@@ -371,6 +372,7 @@ TARGETS = (
     Target("label", Multiclass((0, 1, 2**70))),
     Target("label", Binary(("", "\x00a"))),
     REGRESSION.target,
+    Target("price", Quantile((0.1, 0.5, 0.9))),
 )
 
 

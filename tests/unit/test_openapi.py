@@ -37,6 +37,7 @@ from orchestrator.serving.http.openapi import DescribedModel, openapi_document
 from orchestrator.tasks import Target, TargetEncoder
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.quantile import Quantile
 from orchestrator.tasks.regression import Regression
 
 COLUMNS = (
@@ -215,7 +216,7 @@ columns = st.builds(
 )
 classes = st.lists(names, min_size=2, max_size=4, unique=True) | st.sampled_from([[False, True], [-1, 0, 2**70]])
 tasks = classes.map(lambda found: (Binary if len(found) == 2 else Multiclass)(tuple(found)))
-targets = st.builds(Target, names, st.just(Regression()) | tasks)
+targets = st.builds(Target, names, st.sampled_from([Regression(), Quantile((0.1, 0.5, 0.9))]) | tasks)
 schemas = st.builds(
     Schema, st.lists(columns, min_size=1, max_size=5, unique_by=lambda column: column.name).map(tuple), targets
 )

@@ -27,9 +27,10 @@ from orchestrator.tasks import (
 )
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.quantile import Quantile
 from orchestrator.tasks.regression import Regression
 
-TASKS = [Binary(("no", "yes")), Multiclass((1, 2, 7)), Regression()]
+TASKS = [Binary(("no", "yes")), Multiclass((1, 2, 7)), Regression(), Quantile((0.05, 0.5, 0.8))]
 ENCODER = TargetEncoder(10.0, 4.0)
 every_task = pytest.mark.parametrize("task", TASKS, ids=str)
 
@@ -188,3 +189,70 @@ def test_choices_of_tasks_are_known_without_numpy_and_their_columns_without_torc
     )
     for code in (light, reading):
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- quantiles ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", ["0.5,0.1", "0,0.5", "0.5,1", "0.5,0.5", "", "many", [], 0.5, [None], "nan"])
+def test_what_cannot_be_quantiles_is_a_sentence(wrong):
+    with pytest.raises(ConfigError, match="quantiles must be numbers between 0 and 1 that increase"):
+        read_task({"kind": "quantile", "quantiles": wrong})
+
+
+def test_quantiles_are_read_from_text_and_lists_and_have_a_default():
+    assert read_task("quantile") == Quantile((0.1, 0.5, 0.9))
+    assert read_task({"kind": "quantile", "quantiles": "0.25, 0.75"}) == Quantile((0.25, 0.75))
+    assert plain_task(Quantile((0.25,))) == {"kind": "quantile", "quantiles": [0.25]}
+
+
+@given(outputs_of(Quantile((0.1, 0.3, 0.5, 0.9)), 5))
+def test_quantiles_never_cross_and_the_value_is_the_median(outputs):
+    found = Quantile((0.1, 0.3, 0.5, 0.9)).predictions(ENCODER, outputs)
+    quantiles = found.values["quantiles"]
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    assert (found.values["value"] == quantiles[:, 2]).all()
+    assert list(found.frame()) == ["value", "quantile_0.1", "quantile_0.3", "quantile_0.5", "quantile_0.9"]
+
+
+def test_pinball_loss_and_coverage_are_what_they_are_called():
+    from sklearn.metrics import mean_pinball_loss
+
+    random = np.random.default_rng(3)
+    task, target = Quantile((0.1, 0.6)), random.normal(10, 4, 500)
+    encoded = ((target - 10) / 4).astype(np.float32)
+    outputs = np.sort(random.normal(0, 1, (500, 2)).astype(np.float32), axis=1)
+    found, low, high = task.evaluate(ENCODER, outputs, encoded), *(outputs.T.astype(float) * 4 + 10)
+    losses = mean_pinball_loss(target, low, alpha=0.1), mean_pinball_loss(target, high, alpha=0.6)
+    assert found["pinball_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert found["coverage"] == pytest.approx(np.mean((low <= target) & (target <= high)), abs=0.01)
+    loss = task.loss()(torch.from_numpy(outputs), torch.from_numpy(encoded))
+    assert float(loss) / 500 * 4 == pytest.approx(found["pinball_loss"], rel=1e-4)
+    assert "coverage" not in Quantile((0.5,)).evaluate(ENCODER, outputs[:, :1], encoded)
+
+
+def test_a_network_learns_the_quantiles_of_noise_that_grows_and_keeps_them_in_its_bundle(tmp_path):
+    from orchestrator.bundle import ModelBundle, make_bundle
+    from orchestrator.data import DataOptions, Part, open_dataset
+    from orchestrator.networks import build_network
+    from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
+
+    random = np.random.default_rng(0)
+    x = random.uniform(0, 1, 4000)
+    frame = pd.DataFrame({"x": x, "y": 100 + 50 * x * random.normal(0, 1, 4000)})
+    dataset = open_dataset(frame, DataOptions(target="y", task={"kind": "quantile", "quantiles": [0.1, 0.5, 0.9]}))
+    spec = TrialSpec("mlp", {"depth": 2, "width": 32}, metric="pinball_loss", epochs=20, learning_rate=0.01)
+    best = BestWeights()
+    *_, report = train_trial(spec, dataset, on_best=best.keep)
+    assert report.validation["coverage"] == pytest.approx(0.8, abs=0.06)
+    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    network.load_state_dict(best.state)
+    make_bundle(network, dataset, {}).save(tmp_path / "bundle")
+    bundle = ModelBundle.load(tmp_path / "bundle")
+    assert bundle.schema.target.task == Quantile((0.1, 0.5, 0.9))
+    found = bundle.predict(pd.DataFrame({"x": [0.05, 0.9]}))
+    width = found["quantile_0.9"] - found["quantile_0.1"]
+    # 2.56 deviations of the normal distribution lie between these quantiles
+    assert width[1] == pytest.approx(2.56 * 45, rel=0.25)
+    assert width[0] < width[1] / 4
+    assert sum(map(len, dataset.rows(Part.TRAIN))) == 2560
