@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from orchestrator.errors import TrackingError
 from orchestrator.tasks import Metric
@@ -27,6 +27,7 @@ class Registration:
     version: str
     champion: bool
     reason: str
+    _: KW_ONLY
     existing: bool = False
 
     @property

@@ -51,10 +51,10 @@ class StoredModels:
         network = _load(record, report, self.storage, self.dataset)
         answers = Answers.of(network, self.rows(self.dataset, Part.VALIDATION))
         _compare(answers, report, self.dataset, self.metric)
-        return StoredModel(record, report, network, answers, self)
+        return StoredModel(record=record, report=report, network=network, validation=answers, models=self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredModel:
     """A `Candidate` for the winner of a sweep.
 

@@ -88,7 +88,13 @@ def make_winner(
     }
     digest = _model_digest(network, spec, report.best_epoch, dataset)
     doubt = doubt_of(dataset, metric, validation, tested)
-    return Winner(make_bundle(network, dataset, metrics), report.best_value, test, digest, doubt)
+    return Winner(
+        bundle=make_bundle(network, dataset, metrics),
+        validation=report.best_value,
+        test=test,
+        digest=digest,
+        doubt=doubt,
+    )
 
 
 def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answers) -> str:

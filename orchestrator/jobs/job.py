@@ -15,7 +15,7 @@ ABSENT = re.compile(r"No module named '?orchestrator'?\s*$|python: (?:command )?
 INSTALL = "the cluster's Python has no orchestrator: install it on all nodes, where Ray is installed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A sweep on a cluster.
 

@@ -14,8 +14,10 @@ from orchestrator.journal.events import (
     Reported,
 )
 from orchestrator.journal.journal import Journal
+from orchestrator.journal.statuses import FINAL, SweepStatus, TrialStatus
 
 __all__ = [
+    "FINAL",
     "Begun",
     "Closed",
     "Continued",
@@ -28,4 +30,6 @@ __all__ = [
     "Paused",
     "Reported",
     "RunningTime",
+    "SweepStatus",
+    "TrialStatus",
 ]

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from orchestrator.errors import ConfigError
+from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.training import EpochReport, TrialSpec
 
 
@@ -96,7 +97,7 @@ class Ended:
 
     at: float
     index: int
-    status: str
+    status: TrialStatus
     reason: str
 
 
@@ -105,12 +106,13 @@ class Closed:
     """A driver has left the sweep: finished, interrupted or failed."""
 
     at: float
-    status: str
+    status: SweepStatus
     reason: str
 
 
 Event = Opened | Drawn | Begun | Reported | Paused | Continued | Lost | Ended | Closed
 CRC = re.compile(r',"crc":"([0-9a-f]{8})"}\s*$')
+STATUSES: dict[type[Any], type[TrialStatus | SweepStatus]] = {Ended: TrialStatus, Closed: SweepStatus}
 KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind for kind in (Opened, Drawn, Begun, Reported, Paused, Continued, Lost, Ended, Closed)
 }
@@ -135,6 +137,8 @@ def from_line(line: str) -> Event:
         kind = KINDS[content.pop("event")]
         if content.get("spec") is not None:
             content["spec"] = TrialSpec.from_json(content["spec"])
+        if kind in STATUSES:
+            content["status"] = STATUSES[kind](content["status"])
         if content.get("report") is not None:
             content["report"] = EpochReport.from_json(content["report"])
         event: Event = kind(**{item.name: content[item.name] for item in fields(kind)})

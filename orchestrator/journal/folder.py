@@ -22,18 +22,16 @@ from orchestrator.journal.events import Begun
 from orchestrator.journal.journal import has_events, read_events
 from orchestrator.journal.lock import is_locked, locked
 from orchestrator.journal.sealed import seal, unseal
+from orchestrator.journal.statuses import SweepStatus
 from orchestrator.storage import Storage
 
 FILE, COPY = "sweep.json", "sweep-copy.json"
 FORMAT = 1
 MIN_PREFIX = 6
-RUNNING, FINISHED, INTERRUPTED, FAILED, KILLED = "running", "finished", "interrupted", "failed", "killed"
-# states of what is listed and cannot be gone on with as it is
-DAMAGED, NEWER, UNSTARTED, MISSING = "damaged", "newer", "unstarted", "missing"
 ID = re.compile(r"(?P<name>.+)-(?P<started>\d{8}-\d{6})-[0-9a-f]{4}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Header:
     """What a sweep is, besides what happens in it; plain JSON.
 
@@ -46,7 +44,6 @@ class Header:
         metric: what is optimised.
         run_id, tracking_uri: where MLflow has it; the run is None until there is one.
         threads: of torch in each worker; 0 until that is known.
-        versions: of the packages that decide about results.
         folder: in which it was started; networks of the user's are looked for there.
         labels: tags of the MLflow run of every trial.
         started: seconds since 1970.
@@ -62,13 +59,12 @@ class Header:
     run_id: str | None
     tracking_uri: str
     threads: int
-    versions: Mapping[str, str]
     folder: str
     labels: Mapping[str, str]
     started: float
-    status: str = RUNNING
+    status: SweepStatus = SweepStatus.RUNNING
 
-    def with_status(self, status: str) -> Header:
+    def with_status(self, status: SweepStatus) -> Header:
         """The same sweep in another state."""
         return dataclasses.replace(self, status=status)
 
@@ -189,12 +185,12 @@ class KnownSweep:
         return self.header.started
 
     @property
-    def state(self) -> str:
+    def state(self) -> SweepStatus:
         """As in the header; `killed` if it should be running and no process drives it, `damaged` as `damage` says."""
         if self.damage:
-            return DAMAGED
-        if self.header.status == RUNNING and not is_locked(self.storage):
-            return KILLED
+            return SweepStatus.DAMAGED
+        if self.header.status == SweepStatus.RUNNING and not is_locked(self.storage):
+            return SweepStatus.KILLED
         return self.header.status
 
     @property
@@ -218,7 +214,7 @@ class BrokenSweep:
 
     id: str
     storage: Storage
-    state: str
+    state: SweepStatus
     reason: str
 
     @property
@@ -285,7 +281,11 @@ def _most_telling(sweeps: list[KnownSweep | BrokenSweep]) -> KnownSweep | Broken
     if len(sweeps) == 1:
         return sweeps[0]
     return next(
-        (sweep for sweep in sweeps if isinstance(sweep, BrokenSweep) or sweep.state == RUNNING or sweep.has_trials),
+        (
+            sweep
+            for sweep in sweeps
+            if isinstance(sweep, BrokenSweep) or sweep.state == SweepStatus.RUNNING or sweep.has_trials
+        ),
         sweeps[0],
     )
 
@@ -316,7 +316,7 @@ def remove_sweep(sweep_id: str, base: Storage | None = None) -> KnownSweep | Bro
     if found is None:
         find_sweep(sweep_id, base)
         raise NoSuchSweepError(f"'{sweep_id}' is no id of a sweep; `orchestrator sweeps` lists them")
-    if not (isinstance(found, BrokenSweep) and found.state == MISSING):
+    if not (isinstance(found, BrokenSweep) and found.state == SweepStatus.MISSING):
         with locked(found.storage, sweep_id):
             found.storage.clear()
     elif found.storage.is_local:
@@ -331,7 +331,7 @@ def _below(base: Storage) -> Iterator[KnownSweep | BrokenSweep]:
     for name in base.folders():
         found = _look(base.child(name), name)
         # a folder of something else may lie beside sweeps
-        if ID.fullmatch(name) or isinstance(found, KnownSweep) or found.state != UNSTARTED:
+        if ID.fullmatch(name) or isinstance(found, KnownSweep) or found.state != SweepStatus.UNSTARTED:
             yield found
 
 
@@ -341,7 +341,7 @@ def _pointed_at(pointer: Path) -> KnownSweep | BrokenSweep:
         storage = Storage.at(json.loads(pointer.read_text())["storage"])
     except (OrchestratorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{pointer} does not tell where it is ({error})"
-        return BrokenSweep(pointer.stem, Storage(str(pointer.with_suffix(""))), MISSING, reason)
+        return BrokenSweep(pointer.stem, Storage(str(pointer.with_suffix(""))), SweepStatus.MISSING, reason)
     found = _look(storage, pointer.stem)
     if not _is_nothing(found):
         return found
@@ -350,7 +350,7 @@ def _pointed_at(pointer: Path) -> KnownSweep | BrokenSweep:
         reason = f"nothing is left of it in {storage}"
     except StorageError as error:
         there, reason = False, str(error)
-    return found if there else BrokenSweep(pointer.stem, storage, MISSING, reason)
+    return found if there else BrokenSweep(pointer.stem, storage, SweepStatus.MISSING, reason)
 
 
 def _look(storage: Storage, sweep_id: str) -> KnownSweep | BrokenSweep:
@@ -359,14 +359,14 @@ def _look(storage: Storage, sweep_id: str) -> KnownSweep | BrokenSweep:
         try:
             return KnownSweep(read_header(storage, name), storage, damage)
         except NewerFormatError as error:
-            return BrokenSweep(sweep_id, storage, NEWER, str(error))
+            return BrokenSweep(sweep_id, storage, SweepStatus.NEWER, str(error))
         except StorageError as error:
             damage = damage or str(error)
     hint = f"`orchestrator sweeps --remove {sweep_id}` deletes what is there"
     if not _has_any(storage, FILE, COPY) and not has_begun(storage):
         reason = f"it was killed before anything was written down, so there is nothing to go on with; {hint}"
-        return BrokenSweep(sweep_id, storage, UNSTARTED, reason)
-    return BrokenSweep(sweep_id, storage, DAMAGED, f"{damage}, and so is its second copy {COPY}; {hint}")
+        return BrokenSweep(sweep_id, storage, SweepStatus.UNSTARTED, reason)
+    return BrokenSweep(sweep_id, storage, SweepStatus.DAMAGED, f"{damage}, and so is its second copy {COPY}; {hint}")
 
 
 def _has_any(storage: Storage, *names: str) -> bool:
@@ -379,4 +379,4 @@ def _has_any(storage: Storage, *names: str) -> bool:
 
 def _is_nothing(sweep: KnownSweep | BrokenSweep) -> bool:
     """Whether nobody has anything of it."""
-    return isinstance(sweep, BrokenSweep) and sweep.state in (UNSTARTED, MISSING)
+    return isinstance(sweep, BrokenSweep) and sweep.state in (SweepStatus.UNSTARTED, SweepStatus.MISSING)

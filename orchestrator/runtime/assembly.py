@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config import SweepConfig
 from orchestrator.data import Table
-from orchestrator.journal.folder import RUNNING, Header
+from orchestrator.journal.folder import Header
 from orchestrator.journal.package import keep_package
+from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.tune.run import Running
 from orchestrator.search import SearchSpace, space_of
 from orchestrator.storage import Storage
@@ -46,7 +47,7 @@ class Hooks:
     train: Train | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where a sweep comes from and where it is kept.
 
@@ -80,7 +81,7 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
 
     config = plan.config.model_dump(mode="json", exclude_none=True, exclude={"storage"})
     if origin.known is not None:
-        return replace(origin.known, config=config, status=RUNNING)
+        return replace(origin.known, config=config, status=SweepStatus.RUNNING)
     if plan.config.keep_package:
         keep_package(origin.storage)
     elif Path(plan.config.data).exists():
@@ -95,7 +96,6 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
         run_id=None,
         tracking_uri=absolute_uri(resolve_tracking_uri(plan.config.tracking_uri)),
         threads=0,
-        versions=tags.versions(),
         folder=str(Path.cwd()),
         labels={
             tags.SWEEP_ID: origin.id,
@@ -164,4 +164,11 @@ def assemble(
         hooks.notify,
         journal.check,
     )
-    return controller, Running(slots, settings, validation_references(plan.dataset), pool, admission, hooks.notify)
+    return controller, Running(
+        slots=slots,
+        settings=settings,
+        validation=validation_references(plan.dataset),
+        pool=pool,
+        admission=admission,
+        notify=hooks.notify,
+    )

@@ -20,7 +20,7 @@ from orchestrator.tracking.leaderboard import StoredTrial, find_trial
 from orchestrator.training import EpochReport
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reproduction:
     """A trial that was trained again.
 
@@ -106,7 +106,13 @@ def reproduce(
         )
     finally:
         torch.set_num_threads(threads)
-    return Reproduction(result, trial, min(len(reports), trial.epochs), _difference(trial, reports), reasons)
+    return Reproduction(
+        result=result,
+        trial=trial,
+        epochs=min(len(reports), trial.epochs),
+        difference=_difference(trial, reports),
+        reasons=reasons,
+    )
 
 
 def _read(trial: StoredTrial, origin: Mapping[str, Any], data: str | pd.DataFrame | None) -> Dataset:

@@ -19,9 +19,6 @@ from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed
 from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.journal.folder import (
-    FAILED,
-    FINISHED,
-    INTERRUPTED,
     Header,
     KnownSweep,
     announce,
@@ -32,6 +29,7 @@ from orchestrator.journal.folder import (
     write_header,
 )
 from orchestrator.journal.lock import Lock, locked
+from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.assembly import Hooks, Origin, assemble, first_header, last_header
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.planning import plan_sweep
@@ -57,7 +55,7 @@ STOPS = (KeyboardInterrupt, SystemExit, StoppedError)
 GANG_FOLDER = "gangs"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepResult:
     """What a sweep ends with.
 
@@ -114,7 +112,7 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
     base = sweeps_home() if config.storage is None else Storage.at(config.storage)
     name = config.name or (table.name if table is not None else config.sweep_name)
     sweep_id = new_id(name)
-    return _conduct(Origin(sweep_id, base.child(sweep_id), config, table), hooks or Hooks())
+    return _conduct(Origin(id=sweep_id, storage=base.child(sweep_id), config=config, table=table), hooks or Hooks())
 
 
 def continue_sweep(
@@ -125,7 +123,15 @@ def continue_sweep(
     package: Path | None = None,
 ) -> SweepResult:
     """Goes on with a sweep of an earlier session; `resume` finds it and reads its options."""
-    origin = Origin(found.id, found.storage, config, table, found.header, package, found.damage)
+    origin = Origin(
+        id=found.id,
+        storage=found.storage,
+        config=config,
+        table=table,
+        known=found.header,
+        package=package,
+        damage=found.damage,
+    )
     return _conduct(origin, hooks or Hooks())
 
 
@@ -323,7 +329,7 @@ def _run(
     forget_outcome(origin.storage)
     write_header(origin.storage, header)
     journal = Journal(origin.storage, tracker.start(header.labels, past).put, lock.check)
-    status, reason = FAILED, ""
+    status, reason = SweepStatus.FAILED, ""
     try:
         controller, running = assemble(plan, origin, hooks, pool, slots, header, journal)
         controller.restore(past)
@@ -342,12 +348,12 @@ def _run(
             hooks.notify(sentence)
         journal.flush()
         ending = finalize(plan, tracker, best, winner, skipped, controller, origin.storage)
-        status = INTERRUPTED if interrupted else FINISHED
+        status = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FINISHED
     except BaseException as error:
         interrupted = isinstance(error, STOPS)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             hooks.notify(f"go on with: orchestrator resume {origin.id}")
-        status, reason = INTERRUPTED if interrupted else FAILED, str(error)
+        status, reason = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FAILED, str(error)
         raise
     finally:
         journal.record(Closed(time.time(), status, reason))
@@ -357,21 +363,21 @@ def _run(
             write_header(origin.storage, header.with_status(status))
         journal.close()
     return SweepResult(
-        origin.id,
-        plan.name,
-        tracker.run_id,
-        plan.metric,
-        tuple(record for _, record in sorted(controller.trial_table.trials.items())),
-        best,
-        winner.test,
-        winner.bundle,
-        skipped,
-        not skipped or plan.config.allow_second_best,
-        ending.looks,
-        ending.registration,
-        ending.unsent,
-        interrupted,
-        time.perf_counter() - started,
-        search_seconds,
-        slots.count,
+        id=origin.id,
+        name=plan.name,
+        run_id=tracker.run_id,
+        metric=plan.metric,
+        trials=tuple(record for _, record in sorted(controller.trial_table.trials.items())),
+        best=best,
+        test=winner.test,
+        bundle=winner.bundle,
+        skipped=skipped,
+        accepted=not skipped or plan.config.allow_second_best,
+        test_looks=ending.looks,
+        registration=ending.registration,
+        unsent=ending.unsent,
+        interrupted=interrupted,
+        seconds=time.perf_counter() - started,
+        search_seconds=search_seconds,
+        slots=slots.count,
     )

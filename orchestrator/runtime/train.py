@@ -23,7 +23,7 @@ from orchestrator.data import (
 )
 from orchestrator.errors import ArchitectureError, OrchestratorError
 from orchestrator.evaluation.winner import Answers, make_winner
-from orchestrator.journal import Begun, Drawn, Ended, Reported
+from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
 from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.runtime.assembly import Notify
 from orchestrator.sweeps.choice import Winner
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainResult:
     """What a training run ends with.
 
@@ -203,7 +203,17 @@ def train_spec(
     if register_model:
         registration = register_winner(client, run_id, dataset.name, winner, metric, dataset.digest)
     seconds = time.perf_counter() - started
-    return TrainResult(dataset.name, run_id, spec, report, winner.test, winner.bundle, registration, looks, seconds)
+    return TrainResult(
+        name=dataset.name,
+        run_id=run_id,
+        spec=spec,
+        report=report,
+        test=winner.test,
+        bundle=winner.bundle,
+        registration=registration,
+        looks=looks,
+        seconds=seconds,
+    )
 
 
 def _train(
@@ -217,19 +227,21 @@ def _train(
     writer.put(Begun(time.time(), 0, 1))
     report = None
     seconds, started = 0.0, time.perf_counter()
-    status, reason = "finished", ""
+    status, reason = TrialStatus.FINISHED, ""
     try:
         for report in reports:
             seconds += time.perf_counter() - started
             writer.put(Reported(time.time(), 0, report, seconds, report.best_epoch, 0))
             on_epoch(report)
             if report.epoch == stop_after and not report.last:
-                status, reason = "stopped", f"after epoch {stop_after}, as the trial before"
+                status, reason = TrialStatus.STOPPED, f"after epoch {stop_after}, as the trial before"
                 break
             started = time.perf_counter()
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        status, reason = ("interrupted", "stopped by the user") if interrupted else ("failed", str(error))
+        status, reason = (
+            (TrialStatus.INTERRUPTED, "stopped by the user") if interrupted else (TrialStatus.FAILED, str(error))
+        )
         raise
     finally:
         writer.put(Ended(time.time(), 0, status, reason))

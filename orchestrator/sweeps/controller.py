@@ -8,24 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
+from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.search import Continuation, Decision, Observation, Proposals, Scheduler
 from orchestrator.sweeps.admission import MIN_FAILURES, Limits, Room
 from orchestrator.sweeps.budget import TimeBudget
 from orchestrator.sweeps.disk import Disk
 from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
-from orchestrator.sweeps.trial_table import (
-    FAILED,
-    FINAL,
-    FINISHED,
-    INTERRUPTED,
-    PAUSED,
-    RUNNING,
-    STOPPED,
-    WAITING,
-    Listener,
-    TrialRecord,
-    TrialTable,
-)
+from orchestrator.sweeps.trial_table import Listener, TrialRecord, TrialTable
 
 # a process that is ended by its epoch timeout is noticed within this time
 NOTICE_SECONDS = 30.0
@@ -109,7 +98,7 @@ class SweepController:
         """A session begins: trials that were running are queued again, or ended if all that was left was to say so."""
         self._record(Opened(time.time(), trials))
         for index, record in sorted(self.trial_table.records.items()):
-            if record.status == WAITING and not self._conclude(record):
+            if record.status == TrialStatus.WAITING and not self._conclude(record):
                 self._queue.append(index)
         self._disk.tidy(self.trial_table)
 
@@ -124,8 +113,8 @@ class SweepController:
         if not self._queue:
             if self._is_idle:
                 for record in list(self.trial_table.records.values()):
-                    if record.status == PAUSED:
-                        self._end(record, STOPPED, self._by_scheduler(record))
+                    if record.status == TrialStatus.PAUSED:
+                        self._end(record, TrialStatus.STOPPED, self._by_scheduler(record))
                 raise StopIteration
             return None
         record = self.trial_table.records[self._queue[0]]
@@ -152,7 +141,7 @@ class SweepController:
         """A process has taken it up."""
         index = self._names[name]
         record = self.trial_table.records[index]
-        if record.status != RUNNING:
+        if record.status != TrialStatus.RUNNING:
             self._heard_at[index] = time.monotonic()
             self._record(Begun(time.time(), index, record.attempts + 1))
             if self._budget is not None:
@@ -193,8 +182,8 @@ class SweepController:
     def on_trial_complete(self, name: str) -> None:
         """Its process is free: it has ended, or was stopped as its decision says, or by a limit."""
         record = self._release(name)
-        if record.status != RUNNING:
-            # it was never taken up
+        taken_up = record.status == TrialStatus.RUNNING
+        if not taken_up:
             self._queue.appendleft(record.index)
             return
         failure = self._failures.pop(record.index, None)
@@ -203,7 +192,7 @@ class SweepController:
             self._fail(record, failure.reason, lost=failure.lost)
         elif not self._conclude(record):
             self._end_early(record)
-        elif record.status == PAUSED:
+        elif record.status == TrialStatus.PAUSED:
             self._make_room_on_disk()
 
     def on_trial_error(self, name: str, reason: str) -> None:
@@ -219,10 +208,10 @@ class SweepController:
     def close(self) -> None:
         """Tune has come to its end: what is still running was stopped by the user or by the time budget."""
         for record in self.trial_table.records.values():
-            if record.status == RUNNING or (record.status == WAITING and record.attempts > 0):
+            if record.status == TrialStatus.RUNNING or (record.status == TrialStatus.WAITING and record.attempts > 0):
                 self._end_early(record)
-            elif self._is_spent and not self.stopping and record.status == PAUSED:
-                self._end(record, STOPPED, f"paused at the rung of epoch {record.epochs}; {NO_TIME}")
+            elif self._is_spent and not self.stopping and record.status == TrialStatus.PAUSED:
+                self._end(record, TrialStatus.STOPPED, f"paused at the rung of epoch {record.epochs}; {NO_TIME}")
 
     # limits
 
@@ -297,9 +286,9 @@ class SweepController:
         """Ends or pauses a trial as its last epoch or its decision says; False if neither says anything."""
         decision = self._decisions.pop(record.index, None)
         if record.report is not None and record.report.last:
-            self._end(record, FINISHED, "")
+            self._end(record, TrialStatus.FINISHED, "")
         elif decision is Decision.STOP:
-            self._end(record, STOPPED, self._by_scheduler(record))
+            self._end(record, TrialStatus.STOPPED, self._by_scheduler(record))
         elif decision is Decision.PAUSE:
             self._pause(record)
         else:
@@ -314,7 +303,7 @@ class SweepController:
         if self.stopping:
             self._end_early(record)
         elif not lost:
-            self._end(record, FAILED, reason)
+            self._end(record, TrialStatus.FAILED, reason)
         elif record.losses < self._limits.max_failures:
             self._record(Lost(time.time(), record.index, reason))
             self._queue.append(record.index)
@@ -324,19 +313,21 @@ class SweepController:
             )
         else:
             times = "" if record.losses == 0 else f" (tried {record.attempts} times)"
-            self._end(record, FAILED, f"{reason}{times}")
+            self._end(record, TrialStatus.FAILED, f"{reason}{times}")
 
     def _end_early(self, record: TrialRecord) -> None:
         if self.stopping or not self._is_spent:
-            self._end(record, INTERRUPTED, "stopped by the user" if self.stopping else "the sweep ended before")
+            self._end(
+                record, TrialStatus.INTERRUPTED, "stopped by the user" if self.stopping else "the sweep ended before"
+            )
         else:
-            self._end(record, STOPPED, f"by the time budget {_after(record)}")
+            self._end(record, TrialStatus.STOPPED, f"by the time budget {_after(record)}")
 
-    def _end(self, record: TrialRecord, status: str, reason: str) -> None:
+    def _end(self, record: TrialRecord, status: TrialStatus, reason: str) -> None:
         self._record(Ended(time.time(), record.index, status, reason))
         if status in FINAL:
             self._ended += 1
-            if status == FAILED:
+            if status == TrialStatus.FAILED:
                 self._reasons[reason] += 1
             self._forget(record)
             self._disk.tidy(self.trial_table)
@@ -355,12 +346,12 @@ class SweepController:
 
     def _tell_search(self, record: TrialRecord) -> None:
         """The first result counts: at the first rung all trials are compared after as many epochs."""
-        self._proposals.tell(record.index, None if record.status == FAILED else record.value)
+        self._proposals.tell(record.index, None if record.status == TrialStatus.FAILED else record.value)
 
     def _make_room_on_disk(self) -> None:
-        paused = [record for record in self.trial_table.records.values() if record.status == PAUSED]
+        paused = [record for record in self.trial_table.records.values() if record.status == TrialStatus.PAUSED]
         for record in self._disk.too_many(self.trial_table, paused):
-            self._end(record, STOPPED, f"by the disk budget after epoch {record.epochs}")
+            self._end(record, TrialStatus.STOPPED, f"by the disk budget after epoch {record.epochs}")
 
     def _by_scheduler(self, record: TrialRecord) -> str:
         return f"by the scheduler after epoch {record.epochs}"

@@ -6,10 +6,11 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.config import SweepConfig
+from orchestrator.journal.statuses import FINAL
 from orchestrator.search import find_scheduler
 from orchestrator.storage import Storage
 from orchestrator.sweeps.trial_files import CHECKPOINTS, forget_trial
-from orchestrator.sweeps.trial_table import FINAL, TrialRecord, TrialTable
+from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 
 # one half is for trials that run, the other for those that wait and for the best ones; the rest for the journal
 RUNNING_SHARE, HELD_SHARE = 0.475, 0.475

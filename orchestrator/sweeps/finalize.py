@@ -12,8 +12,8 @@ from typing import Protocol
 
 from orchestrator.bundle.registration import Figure, Registration, figure_of
 from orchestrator.errors import ExecutionError, StorageError, TrackingError
-from orchestrator.journal.folder import FAILED, FINISHED, INTERRUPTED
 from orchestrator.journal.sealed import seal, unseal
+from orchestrator.journal.statuses import SweepStatus
 from orchestrator.storage import Storage
 from orchestrator.sweeps.choice import Models, Winner, choose, sentences
 from orchestrator.sweeps.controller import SweepController
@@ -25,7 +25,7 @@ FILE = "result.json"
 MODEL_FOLDER = "model"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a sweep has ended, as plain JSON in its folder; the model lies beside it.
 
@@ -194,7 +194,7 @@ def finalize(
     # to measure the same model again tells nothing new
     looks = 1 if before is None else before.looks + (before.model_digest != winner.digest)
     outcome = Outcome(
-        status=INTERRUPTED if controller.stopping else FINISHED,
+        status=SweepStatus.INTERRUPTED if controller.stopping else SweepStatus.FINISHED,
         best=best.index,
         epoch=report.best_epoch if report else 0,
         metric=plan.metric.name,
@@ -262,7 +262,7 @@ def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage) -
     outcome = Outcome.read(storage)
     if outcome is None or not outcome.current:
         # the sweep has not come to its end
-        tracker.leave(failed=status == FAILED)
+        tracker.leave(failed=status == SweepStatus.FAILED)
         return None
     model = storage.child(MODEL_FOLDER)
     names = model.names()
@@ -296,8 +296,8 @@ def check_outcome(status: str, storage: Storage) -> None:
     if Outcome.read(storage) is not None:
         return
     # one that was stopped has none if it came to no model
-    if status == FINISHED or (status == INTERRUPTED and storage.child(MODEL_FOLDER).names()):
-        more = " --trials +1" if status == FINISHED else ""
+    if status == SweepStatus.FINISHED or (status == SweepStatus.INTERRUPTED and storage.child(MODEL_FOLDER).names()):
+        more = " --trials +1" if status == SweepStatus.FINISHED else ""
         raise StorageError(
             f"{storage}/{FILE}: lost, though the sweep has come to its end; let it end again with: "
             f"orchestrator resume SWEEP{more}"

@@ -21,7 +21,7 @@ from orchestrator.tasks import Metric
 TryNetworks = Callable[[SweepConfig, SearchSpace, Dataset, Metric], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepPlan:
     """A sweep before it starts.
 
@@ -124,16 +124,16 @@ def make_plan(
     size = space_size(config, sampler)
     points = find_searcher(config.algorithm).first_points(sampler)
     return SweepPlan(
-        config,
-        config.name or dataset.name,
-        dataset,
-        metric,
-        sampler,
-        tuple(points),
-        _trials(config, size),
-        config.epochs or space.epochs,
-        workers_of(config, space),
-        size,
+        config=config,
+        name=config.name or dataset.name,
+        dataset=dataset,
+        metric=metric,
+        sampler=sampler,
+        points=tuple(points),
+        trials=_trials(config, size),
+        epochs=config.epochs or space.epochs,
+        workers=workers_of(config, space),
+        size=size,
     )
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Closed, Drawn, Event, Opened
-from orchestrator.journal.folder import FINISHED, RUNNING, Header, KnownSweep
+from orchestrator.journal.folder import Header, KnownSweep
 from orchestrator.journal.journal import read_events
+from orchestrator.journal.statuses import SweepStatus
 from orchestrator.search import SearchSpace, find_searcher
 from orchestrator.sweeps.plan import sampler_of, space_size
 from orchestrator.units import format_duration
@@ -34,7 +35,7 @@ def events_of(found: KnownSweep) -> list[Event]:
                 f"{found.storage}: lines of the journal are missing (it tells of trial {event.index}, and not how that "
                 "began), so the sweep can be neither sent nor gone on with; bring them back, or start a new sweep"
             )
-    if not events and found.header.status != RUNNING:
+    if not events and found.header.status != SweepStatus.RUNNING:
         raise StorageError(
             f"{found.storage}: the journal of the sweep is gone (its status is {found.header.status}), so it can be "
             "neither sent nor gone on with; bring it back, or start a new sweep"
@@ -63,7 +64,7 @@ def session_options(found: KnownSweep, trials: str | int | None, options: Mappin
     if wanted is not None:
         values["trials"] = wanted
     config = SweepConfig.create(**values)
-    if header.status == FINISHED:
+    if header.status == SweepStatus.FINISHED:
         _check_extension(header, config, drawn, longer=options.get("time_budget") is not None, wanted=wanted)
     return config
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from orchestrator.journal import (
@@ -19,13 +19,9 @@ from orchestrator.journal import (
     Reported,
     RunningTime,
 )
+from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport, TrialSpec
-
-WAITING, RUNNING, PAUSED = "waiting", "running", "paused"
-FINISHED, STOPPED, FAILED, INTERRUPTED = "finished", "stopped", "failed", "interrupted"
-# those that nothing more happens to
-FINAL = (FINISHED, STOPPED, FAILED)
 
 
 @dataclass
@@ -54,8 +50,9 @@ class TrialRecord:
     index: int
     spec: TrialSpec
     point: Mapping[str, Any] = field(default_factory=dict)
+    _: KW_ONLY
     started: float = 0.0
-    status: str = WAITING
+    status: TrialStatus = TrialStatus.WAITING
     reason: str = ""
     report: EpochReport | None = None
     epochs: int = 0
@@ -135,7 +132,7 @@ class TrialTable:
 
     def ended(self) -> list[TrialRecord]:
         """The trials that are over, for now or for good."""
-        return [trial for trial in self.trials.values() if trial.status in (*FINAL, INTERRUPTED)]
+        return [trial for trial in self.trials.values() if trial.status in (*FINAL, TrialStatus.INTERRUPTED)]
 
     def apply(self, event: Event) -> None:
         """Takes an event in."""
@@ -145,27 +142,27 @@ class TrialTable:
                 self.spent += 0.0 if self._begun is None else max(0.0, self._last - self._begun)
                 self._begun, self.wanted = None, event.trials
                 for record in self.records.values():
-                    if record.status in (RUNNING, INTERRUPTED):
-                        record.status, record.reason = WAITING, ""
+                    if record.status in (TrialStatus.RUNNING, TrialStatus.INTERRUPTED):
+                        record.status, record.reason = TrialStatus.WAITING, ""
                         record.clock.leave()
             case Drawn():
                 self.records[event.index] = TrialRecord(event.index, event.spec, event.point)
             case Begun():
                 record = self.records[event.index]
                 record.started = record.started or event.at
-                record.status, record.reason, record.attempts = RUNNING, "", event.attempt
+                record.status, record.reason, record.attempts = TrialStatus.RUNNING, "", event.attempt
                 self._begun = event.at if self._begun is None else self._begun
                 record.clock.start(event.at)
             case Reported():
                 self._report(self.records[event.index], event)
             case Paused():
-                self._rest(event.index, PAUSED, "", event.at)
+                self._rest(event.index, TrialStatus.PAUSED, "", event.at)
             case Continued():
                 record = self.records[event.index]
-                record.status, record.donor, record.spec = WAITING, event.donor, event.spec or record.spec
+                record.status, record.donor, record.spec = TrialStatus.WAITING, event.donor, event.spec or record.spec
             case Lost():
                 self.records[event.index].losses += 1
-                self._rest(event.index, WAITING, event.reason, event.at)
+                self._rest(event.index, TrialStatus.WAITING, event.reason, event.at)
             case Ended():
                 self._rest(event.index, event.status, event.reason, event.at)
             case Closed():
@@ -197,7 +194,7 @@ class TrialTable:
         elif record.best_is_kept and (self._best is None or self.rank(record) < self.rank(self._best)):
             self._best = record
 
-    def _rest(self, index: int, status: str, reason: str, at: float) -> None:
+    def _rest(self, index: int, status: TrialStatus, reason: str, at: float) -> None:
         record = self.records[index]
         record.status, record.reason = status, reason
         record.clock.stop(at)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MIN_PREFIX = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrialRow:
     """One line of a leaderboard.
 
@@ -44,7 +44,7 @@ class TrialRow:
     parameters: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Leaderboard:
     """A sweep and its trials, the best first, those without a value last."""
 
@@ -77,11 +77,11 @@ def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> L
     worst = float("inf")
     rows.sort(key=lambda row: (worst if row.value is None else -row.value if maximize else row.value, row.trial))
     return Leaderboard(
-        sweep.data.tags[tags.SWEEP_NAME],
-        sweep.info.run_id,
-        sweep.data.params.get("metric", ""),
-        sweep.info.status.lower(),
-        tuple(rows),
+        name=sweep.data.tags[tags.SWEEP_NAME],
+        run_id=sweep.info.run_id,
+        metric=sweep.data.params.get("metric", ""),
+        status=sweep.info.status.lower(),
+        trials=tuple(rows),
     )
 
 
@@ -98,7 +98,7 @@ def stored_runs(tracking_uri: str, run_id: str) -> dict[int, str]:
         return {int(run.data.tags[tags.TRIAL_INDEX]): str(run.info.run_id) for run in runs}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredTrial:
     """A trial as MLflow has it.
 
@@ -149,7 +149,14 @@ def find_trial(selector: str, tracking_uri: str | None) -> StoredTrial:
             for key in run.data.metrics
         }
     spec = TrialSpec.from_json(json.loads(labels[tags.SPEC]))
-    return StoredTrial(str(run.info.run_id), int(labels[tags.TRIAL_INDEX]), name, spec, labels, history)
+    return StoredTrial(
+        run_id=str(run.info.run_id),
+        index=int(labels[tags.TRIAL_INDEX]),
+        name=name,
+        spec=spec,
+        labels=labels,
+        history=history,
+    )
 
 
 def _find_trial_run(selector: str, tracking_uri: str | None) -> tuple[MlflowClient, Run]:
@@ -245,12 +252,12 @@ def _row(run: Run) -> TrialRow:
     spec = TrialSpec.from_json(json.loads(labels[tags.SPEC]))
     best_epoch, seconds = labels.get(tags.BEST_EPOCH), labels.get(tags.SECONDS)
     return TrialRow(
-        int(labels[tags.TRIAL_INDEX]),
-        run.info.run_id,
-        labels.get(tags.STATUS, "running"),
-        labels.get(tags.REASON, ""),
-        run.data.metrics.get(tags.OBJECTIVE),
-        int(best_epoch) if best_epoch else None,
-        float(seconds) if seconds else None,
-        spec.parameters,
+        trial=int(labels[tags.TRIAL_INDEX]),
+        run_id=run.info.run_id,
+        status=labels.get(tags.STATUS, "running"),
+        reason=labels.get(tags.REASON, ""),
+        value=run.data.metrics.get(tags.OBJECTIVE),
+        best_epoch=int(best_epoch) if best_epoch else None,
+        seconds=float(seconds) if seconds else None,
+        parameters=spec.parameters,
     )

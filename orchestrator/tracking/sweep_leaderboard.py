@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.errors import NoSuchSweepError
-from orchestrator.journal.folder import RUNNING, KnownSweep, find_sweep
+from orchestrator.journal.folder import KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
-from orchestrator.sweeps.trial_table import FINAL, INTERRUPTED, TrialRecord, TrialTable
+from orchestrator.journal.statuses import FINAL, SweepStatus, TrialStatus
+from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 from orchestrator.tasks import metric_named
 from orchestrator.tracking.leaderboard import Leaderboard, TrialRow, read_stored_leaderboard, stored_runs
 
@@ -48,16 +49,18 @@ def _from_journal(found: KnownSweep) -> Leaderboard | None:
         return None
     state = found.state
     records = sorted(table.trials.values(), key=table.rank)
-    rows = tuple(_row(record, running=state == RUNNING) for record in records)
-    return Leaderboard(found.name, found.header.run_id or "", found.header.metric, state, rows)
+    rows = tuple(_row(record, running=state == SweepStatus.RUNNING) for record in records)
+    return Leaderboard(
+        name=found.name, run_id=found.header.run_id or "", metric=found.header.metric, status=state, trials=rows
+    )
 
 
 def _row(record: TrialRecord, *, running: bool) -> TrialRow:
     status, reason = record.status, record.reason
-    if not running and status not in (*FINAL, INTERRUPTED):
+    if not running and status not in (*FINAL, TrialStatus.INTERRUPTED):
         # paused, or its driver was killed
-        status, reason = INTERRUPTED, ENDED_BEFORE
-    ended = status in (*FINAL, INTERRUPTED)
+        status, reason = TrialStatus.INTERRUPTED, ENDED_BEFORE
+    ended = status in (*FINAL, TrialStatus.INTERRUPTED)
     report = record.report
     return TrialRow(
         trial=record.index,

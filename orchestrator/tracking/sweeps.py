@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from orchestrator.bundle.registration import Figure, Registration
 from orchestrator.errors import LostRunError, TrackingError
 from orchestrator.journal import Event
-from orchestrator.journal.folder import INTERRUPTED, Header
+from orchestrator.journal.folder import Header
+from orchestrator.journal.statuses import FINAL, SweepStatus
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
@@ -149,8 +150,7 @@ class SweepTracker:
             stored = {
                 int(run.data.tags[tags.TRIAL_INDEX]): StoredRun(
                     str(run.info.run_id),
-                    run.info.status in ("FINISHED", "FAILED")
-                    and run.data.tags.get(tags.STATUS) in ("finished", "stopped", "failed"),
+                    run.info.status in ("FINISHED", "FAILED") and run.data.tags.get(tags.STATUS) in FINAL,
                 )
                 for run in child_runs(self.client, self.experiment_id, self.run_id)
             }
@@ -184,7 +184,7 @@ class SweepTracker:
         """Ends the parent run.
 
         Args:
-            status: FINISHED, FAILED or KILLED.
+            status: SweepStatus.FINISHED, SweepStatus.FAILED or SweepStatus.KILLED.
             figures: final metrics. One that the run has already is not written again, another one is its next step.
             labels: final tags.
             at: seconds since 1970; now if left out.
@@ -214,7 +214,7 @@ class SweepTracker:
         }
         if outcome.model is not None:
             labels |= {tags.MODEL: outcome.model, tags.CHAMPION: outcome.champion}
-        self.finish("KILLED" if outcome.status == INTERRUPTED else "FINISHED", figures, labels, outcome.at)
+        self.finish("KILLED" if outcome.status == SweepStatus.INTERRUPTED else "FINISHED", figures, labels, outcome.at)
 
     def leave(self, *, failed: bool) -> None:
         """Ends the parent run of a sweep that has not come to its end."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from orchestrator.bundle.registration import Registration
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.journal import Begun, Event, Reported
-from orchestrator.journal.folder import FINISHED, BrokenSweep, Header, KnownSweep, find_sweep, write_header
+from orchestrator.journal.folder import BrokenSweep, Header, KnownSweep, find_sweep, write_header
 from orchestrator.journal.lock import locked
+from orchestrator.journal.statuses import SweepStatus
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import check_model, check_outcome, finalize_later, forget_registration
 from orchestrator.sweeps.resume import events_of
@@ -23,7 +24,7 @@ from orchestrator.tracking.sweeps import SweepTracker, made_anew
 PATIENCE_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SyncResult:
     """What `sync` has done.
 
@@ -75,12 +76,19 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
             _send(tracker, header, events, len(trials))
             registration = finalize_later(tracker, header.name, header.status, found.storage)
         check_model(header.name, found.storage)
-    return SyncResult(header.id, tracker.run_id, len(trials), registration, anew=anew, notes=tuple(notes))
+    return SyncResult(
+        id=header.id,
+        run_id=tracker.run_id,
+        trials=len(trials),
+        registration=registration,
+        anew=anew,
+        notes=tuple(notes),
+    )
 
 
 def end_removed(sweep: KnownSweep | BrokenSweep) -> None:
     """MLflow's runs of a sweep whose folder was deleted go on no more; as far as the store answers."""
-    if not isinstance(sweep, KnownSweep) or sweep.header.status == FINISHED:
+    if not isinstance(sweep, KnownSweep) or sweep.header.status == SweepStatus.FINISHED:
         return
     header = sweep.header
     with contextlib.suppress(TrackingError):

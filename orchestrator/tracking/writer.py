@@ -30,6 +30,7 @@ from orchestrator.journal import (
     Paused,
     Reported,
     RunningTime,
+    TrialStatus,
 )
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, explain, find_child, is_away, tracked
@@ -43,7 +44,12 @@ FLUSH_SECONDS = 2.0
 MAX_METRICS, MAX_PARAMS = 1000, 100
 MAX_PARAM_LENGTH = 6000
 LOSS = "train_loss"
-RUN_STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+RUN_STATUS = {
+    TrialStatus.FINISHED: "FINISHED",
+    TrialStatus.STOPPED: "FINISHED",
+    TrialStatus.FAILED: "FAILED",
+    TrialStatus.INTERRUPTED: "KILLED",
+}
 # a store that is away is asked again after so long, and twice that, ...
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 5.0
 
@@ -77,7 +83,7 @@ class _Run:
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen to the trial."""
-        return self.ended is not None and self.ended.status != "interrupted"
+        return self.ended is not None and self.ended.status != TrialStatus.INTERRUPTED
 
     @property
     def is_dirty(self) -> bool:
@@ -249,7 +255,7 @@ class TrialWriter:
         """Nobody drives the sweep any more: a trial that is paused, or whose driver was killed, does not run."""
         for index, run in self._runs.items():
             if run.started > 0 and run.ended is None:
-                run.ended = Ended(run.last, index, "interrupted", "the sweep ended before")
+                run.ended = Ended(run.last, index, TrialStatus.INTERRUPTED, "the sweep ended before")
 
     def _take_in(self, event: Event) -> None:
         if isinstance(event, Opened):
@@ -316,7 +322,7 @@ class TrialWriter:
             params = [Param(name, _shorten(value)) for name, value in run.first.parameters.items()]
             if run.spec is not run.first:
                 labels[tags.DONOR] = "yes"
-            labels |= {tags.SPEC: json.dumps(run.spec.to_json()), tags.STATUS: "running"}
+            labels |= {tags.SPEC: json.dumps(run.spec.to_json()), tags.STATUS: str(TrialStatus.RUNNING)}
             if self._dataset_inputs:
                 self._client.log_inputs(run.run_id, self._dataset_inputs)
         if not run.running and index in self._stored:
@@ -347,7 +353,7 @@ class TrialWriter:
 
     def _last_labels(self, run: _Run, ended: Ended) -> dict[str, str]:
         return {
-            tags.STATUS: ended.status,
+            tags.STATUS: str(ended.status),
             tags.SECONDS: f"{run.clock.seconds:.3f}",
             tags.TRAIN_SECONDS: f"{run.train_seconds:.3f}",
             tags.REASON: ended.reason[:MAX_PARAM_LENGTH],
@@ -364,7 +370,7 @@ class TrialWriter:
             tags.KIND: tags.TRIAL_KIND if self._parent else tags.TRAINING_KIND,
             tags.TRIAL_INDEX: str(index),
             tags.SPEC: json.dumps(run.spec.to_json()),
-            tags.STATUS: "running",
+            tags.STATUS: str(TrialStatus.RUNNING),
             **({tags.PARENT: self._parent} if self._parent else {}),
             **self._labels,
             **tags.environment_tags(),

@@ -56,7 +56,7 @@ def test_parameters_are_counted_without_building_weights():
 
 
 def test_cost_passes_through_what_was_measured():
-    cost = Cost(0.001, 1e-6, 5e-6, (1000, 9000), 10_000, 0.0, (0.1, 0.5))
+    cost = Cost(step=0.001, small=1e-6, large=5e-6, sizes=(1000, 9000), rows=10_000, reading=0.0, validation=(0.1, 0.5))
     assert cost.epoch_seconds(1000, 100) == pytest.approx(100 * 0.001 + 0.01 + 0.1)
     assert cost.epoch_seconds(9000, 1000) == pytest.approx(10 * 0.001 + 0.05 + 0.5)
     assert cost.epoch_seconds(5000, 1000) == pytest.approx(10 * 0.001 + 0.03 + 0.3)

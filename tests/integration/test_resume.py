@@ -22,7 +22,7 @@ from orchestrator.tracking.sync import end_removed, sync
 def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tmp_path, monkeypatch):
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
     config = SweepConfig.create(data="sklearn:iris", space="quick", trials=1, tracking_uri=store)
-    origin = Origin("iris-1", Storage.at(tmp_path / "iris-1"), config, None)
+    origin = Origin(id="iris-1", storage=Storage.at(tmp_path / "iris-1"), config=config, table=None)
     planning = Future()
     planning.set_result(plan_sweep(config, None, map, origin.space))
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ExecutionError
-from orchestrator.journal import Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
+from orchestrator.journal import FINAL, Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
 from orchestrator.journal.events import from_line, to_line
 from orchestrator.search import Decision, Proposals, SpecSampler, find_scheduler, find_searcher, load_space
 from orchestrator.storage import Storage
@@ -21,7 +21,7 @@ from orchestrator.sweeps.budget import TimeBudget
 from orchestrator.sweeps.controller import SweepController
 from orchestrator.sweeps.disk import HELD_SHARE, Disk, quota
 from orchestrator.sweeps.messages import EpochMessage, FailureMessage, message_from_wire, message_to_wire
-from orchestrator.sweeps.trial_table import FINAL, TrialTable
+from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport
 

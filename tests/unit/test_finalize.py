@@ -21,7 +21,19 @@ from orchestrator.sweeps.finalize import (
     forget_registration,
 )
 
-OUTCOME = Outcome("finished", 3, 5, "accuracy", True, 0.9, {"accuracy": 0.8}, {"finished": 4}, "digest", True, 1.7e9)
+OUTCOME = Outcome(
+    status="finished",
+    best=3,
+    epoch=5,
+    metric="accuracy",
+    maximize=True,
+    validation=0.9,
+    test={"accuracy": 0.8},
+    trials={"finished": 4},
+    digest="digest",
+    register=True,
+    at=1.7e9,
+)
 
 
 class Tracker:

@@ -46,14 +46,6 @@ from orchestrator.journal import (
 from orchestrator.journal import lines as lines_of
 from orchestrator.journal.events import KINDS, from_line, to_line
 from orchestrator.journal.folder import (
-    DAMAGED,
-    FINISHED,
-    INTERRUPTED,
-    KILLED,
-    MISSING,
-    NEWER,
-    RUNNING,
-    UNSTARTED,
     Header,
     all_sweeps,
     announce,
@@ -67,6 +59,7 @@ from orchestrator.journal.folder import (
 )
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.lock import is_locked, locked
+from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, TrialSpec
 
@@ -137,8 +130,8 @@ events = st.one_of(
     st.builds(Paused, floats, counts),
     st.builds(Continued, floats, counts, st.none() | counts, st.none() | specs),
     st.builds(Lost, floats, counts, st.text()),
-    st.builds(Ended, floats, counts, names, st.text()),
-    st.builds(Closed, floats, names, st.text()),
+    st.builds(Ended, floats, counts, st.sampled_from(TrialStatus), st.text()),
+    st.builds(Closed, floats, st.sampled_from(SweepStatus), st.text()),
 )
 
 
@@ -641,7 +634,7 @@ def sweeps(tmp_path, monkeypatch):
     """Home of its own; a function that keeps a sweep there or elsewhere."""
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
 
-    def keep(sweep_id, name, started, run_id="0" * 32, base=None, status=FINISHED):
+    def keep(sweep_id, name, started, run_id="0" * 32, base=None, status=SweepStatus.FINISHED):
         storage = (base or sweeps_home()).child(sweep_id)
         header = Header(
             id=sweep_id,
@@ -653,7 +646,6 @@ def sweeps(tmp_path, monkeypatch):
             run_id=run_id,
             tracking_uri="sqlite:///x.db",
             threads=2,
-            versions={"torch": "2"},
             folder="/",
             labels={"user": "ada"},
             started=started,
@@ -669,8 +661,8 @@ def test_a_header_is_read_as_it_was_written(sweeps):
     header = sweeps("a-1", "a", 1.25)
     storage = sweeps_home().child("a-1")
     assert read_header(storage) == header
-    write_header(storage, header.with_status(INTERRUPTED))
-    assert read_header(storage).status == INTERRUPTED
+    write_header(storage, header.with_status(SweepStatus.INTERRUPTED))
+    assert read_header(storage).status == SweepStatus.INTERRUPTED
     # at home there is no need for a pointer
     assert sweeps_home().names() == ["a-1/sweep-copy.json", "a-1/sweep.json"]
 
@@ -699,17 +691,17 @@ def test_a_damaged_header_is_read_from_its_second_copy_and_both_damaged_are_name
     storage = base.child("b-1")
     storage.write("sweep.json", content)
     found = find_sweep(None, base)
-    assert (found.header, found.state) == (other, DAMAGED)
+    assert (found.header, found.state) == (other, SweepStatus.DAMAGED)
     assert found.damage.startswith(f"{storage}/sweep.json: damaged (") and "\n" not in found.damage
     with pytest.raises(StorageError, match=r"b-1/sweep.json: damaged"):
         read_header(storage)
     # what goes on with it writes both anew
     write_header(storage, found.header)
-    assert find_sweep("b", base).state == FINISHED
+    assert find_sweep("b", base).state == SweepStatus.FINISHED
 
     storage.write("sweep.json", content)
     storage.write("sweep-copy.json", content)
-    assert [(sweep.id, sweep.state) for sweep in all_sweeps(base)][-1:] == [("b-1", DAMAGED)]
+    assert [(sweep.id, sweep.state) for sweep in all_sweeps(base)][-1:] == [("b-1", SweepStatus.DAMAGED)]
     assert [sweep.header for sweep in known_sweeps(base)] == [header]
     with pytest.raises(ExecutionError, match=r"b-1 cannot be used: .*sweep.json: damaged .*--remove b-1"):
         find_sweep("b-1", base)
@@ -720,7 +712,20 @@ def test_a_damaged_header_is_read_from_its_second_copy_and_both_damaged_are_name
 @given(place=st.integers(0), bit=st.integers(0, 7))
 def test_a_flipped_bit_in_a_header_is_noticed_or_changes_nothing(tmp_path_factory, place, bit):
     storage = Storage.at(tmp_path_factory.mktemp("sweeps")).child("a-1")
-    header = Header("a-1", "a", {"data": "x"}, {}, "d", "log_loss", None, "u", 2, {}, "/", {}, 1.5)
+    header = Header(
+        id="a-1",
+        name="a",
+        config={"data": "x"},
+        space={},
+        digest="d",
+        metric="log_loss",
+        run_id=None,
+        tracking_uri="u",
+        threads=2,
+        folder="/",
+        labels={},
+        started=1.5,
+    )
     write_header(storage, header)
     content = bytearray(storage.read("sweep.json"))
     content[place % len(content)] ^= 1 << bit
@@ -737,7 +742,7 @@ def test_a_header_of_another_version_is_listed_and_refused_with_the_version(swee
     storage.write("sweep.json", json.dumps({**content, "format": 2, "soul": "new"}).encode())
     with pytest.raises(NewerFormatError, match="has format 2, and this orchestrator reads format 1"):
         read_header(storage)
-    assert [(sweep.id, sweep.state) for sweep in all_sweeps()] == [("a-1", NEWER)]
+    assert [(sweep.id, sweep.state) for sweep in all_sweeps()] == [("a-1", SweepStatus.NEWER)]
     for selector in ("a-1", None):
         with pytest.raises(ExecutionError, match=r"the sweep a-1 cannot be used: .*has format 2"):
             find_sweep(selector)
@@ -763,7 +768,7 @@ def test_a_sweep_killed_at_any_moment_of_its_start_is_listed_and_can_be_removed(
             (found,) = [sweep for sweep in all_sweeps(base) if sweep.id == sweep_id]
             assert found.name == "a" and found.started > 0
             if count < len(moments):
-                assert found.state in (UNSTARTED, MISSING, DAMAGED)
+                assert found.state in (SweepStatus.UNSTARTED, SweepStatus.MISSING, SweepStatus.DAMAGED)
                 with pytest.raises(ExecutionError, match=f"the sweep {sweep_id} cannot be used: .*"):
                     find_sweep(sweep_id, base)
             remove_sweep(sweep_id, base)
@@ -777,7 +782,7 @@ def test_what_has_not_begun_or_is_gone_hides_no_other_sweep_and_a_folder_of_some
     sweeps_home().child("holiday").write("photo.jpg", b"x")
     sweeps_home().write("a-20260131-120001-1a2b.json", b'{"storage": "/nowhere/a-20260131-120001-1a2b"}')
     assert find_sweep("a").header == header and find_sweep(None).header == header
-    assert [sweep.state for sweep in all_sweeps()] == [MISSING, UNSTARTED, FINISHED]
+    assert [sweep.state for sweep in all_sweeps()] == [SweepStatus.MISSING, SweepStatus.UNSTARTED, SweepStatus.FINISHED]
     with pytest.raises(ExecutionError, match="there is no sweep"):
         remove_sweep("holiday")
 
@@ -802,7 +807,7 @@ def test_a_sweep_is_found_by_its_id_its_name_and_its_run(sweeps):
 
 
 def test_a_sweep_without_trials_hides_none_that_has_some(sweeps):
-    for number, status in enumerate((FINISHED, "failed", INTERRUPTED), start=1):
+    for number, status in enumerate((SweepStatus.FINISHED, "failed", SweepStatus.INTERRUPTED), start=1):
         sweeps(f"digits-{number}", "digits", float(number), status=status)
     assert find_sweep("digits").id == "digits-3"
     journal = Journal(sweeps_home().child("digits-1"))
@@ -813,7 +818,7 @@ def test_a_sweep_without_trials_hides_none_that_has_some(sweeps):
     assert find_sweep("digits-3").id == "digits-3"
     with locked(sweeps_home().child("digits-2"), "digits-2"):
         assert find_sweep("digits").id == "digits-1"
-        sweeps("digits-2", "digits", 2.0, status=RUNNING)
+        sweeps("digits-2", "digits", 2.0, status=SweepStatus.RUNNING)
         assert find_sweep("digits").id == "digits-2"
 
 
@@ -850,19 +855,19 @@ def test_a_sweep_that_is_stored_elsewhere_leaves_a_pointer_at_home(sweeps, tmp_p
     sweeps_home().write("broken-3.json", b'{"storage": "nowhere://x"}')
     assert [sweep.header.id for sweep in known_sweeps()] == ["here-1"]
     assert {sweep.id: sweep.state for sweep in all_sweeps()} == {
-        "here-1": FINISHED,
-        **dict.fromkeys(["there-1", "broken-1", "broken-2", "broken-3"], MISSING),
+        "here-1": SweepStatus.FINISHED,
+        **dict.fromkeys(["there-1", "broken-1", "broken-2", "broken-3"], SweepStatus.MISSING),
     }
 
 
 def test_a_sweep_that_should_run_without_a_process_was_killed(sweeps):
-    sweeps("a-1", "a", 1.0, status=RUNNING)
+    sweeps("a-1", "a", 1.0, status=SweepStatus.RUNNING)
     found = find_sweep("a-1")
     with locked(found.storage, "a-1"):
-        assert found.state == RUNNING
-    assert found.state == KILLED
-    sweeps("b-1", "b", 2.0, status=FINISHED)
-    assert find_sweep("b-1").state == FINISHED
+        assert found.state == SweepStatus.RUNNING
+    assert found.state == SweepStatus.KILLED
+    sweeps("b-1", "b", 2.0, status=SweepStatus.FINISHED)
+    assert find_sweep("b-1").state == SweepStatus.FINISHED
 
 
 def test_removing_a_sweep_removes_its_files_and_its_pointer(sweeps, tmp_path):

@@ -54,7 +54,6 @@ def track(store, name, trials, sweep_id=None):
             run_id=run,
             tracking_uri=store,
             threads=1,
-            versions={},
             folder="/",
             labels={},
             started=time.time(),

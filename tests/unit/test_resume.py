@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import StorageError, UsageError
-from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported
-from orchestrator.journal.folder import FINISHED, RUNNING, Header, read_header, write_header
+from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported, SweepStatus
+from orchestrator.journal.folder import Header, read_header, write_header
 from orchestrator.runtime import sweeps
 from orchestrator.runtime.assembly import Origin
 from orchestrator.runtime.planning import plan_sweep
@@ -34,7 +34,7 @@ EVENTS = [
     Begun(2.0, 0, 1),
     Reported(3.0, 0, REPORT, 0.25, 1, 10),
     Ended(4.0, 0, "finished", ""),
-    Closed(5.0, FINISHED, ""),
+    Closed(5.0, SweepStatus.FINISHED, ""),
 ]
 
 
@@ -43,10 +43,24 @@ def keep(store, tmp_path, monkeypatch):
     """A function that keeps a sweep with a journal of these events."""
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
 
-    def kept(events, status=FINISHED):
+    def kept(events, status=SweepStatus.FINISHED):
         storage = Storage.at(tmp_path / "home" / "sweeps" / "a-1")
         config = {"data": "sklearn:iris", "trials": 1}
-        header = Header("a-1", "a", config, {}, "d", "log_loss", "0" * 32, store, 1, {}, "/", {}, 1.0, status)
+        header = Header(
+            id="a-1",
+            name="a",
+            config=config,
+            space={},
+            digest="d",
+            metric="log_loss",
+            run_id="0" * 32,
+            tracking_uri=store,
+            threads=1,
+            folder="/",
+            labels={},
+            started=1.0,
+            status=status,
+        )
         write_header(storage, header)
         journal = Journal(storage)
         for event in events:
@@ -68,10 +82,23 @@ def test_a_sweep_that_has_lost_its_journal_is_neither_sent_nor_begun_again(keep,
     assert find_sweep_run(store, "a-1") is None
 
 
-@pytest.mark.parametrize("status", [FINISHED, RUNNING])
+@pytest.mark.parametrize("status", [SweepStatus.FINISHED, SweepStatus.RUNNING])
 def test_a_sync_that_fails_leaves_no_run_running(keep, store, status):
     storage = keep(EVENTS, status)
-    outcome = Outcome("finished", 0, 1, "log_loss", False, 0.6, {}, {"finished": 1}, "d", True, 5.0, files="other")
+    outcome = Outcome(
+        status="finished",
+        best=0,
+        epoch=1,
+        metric="log_loss",
+        maximize=False,
+        validation=0.6,
+        test={},
+        trials={"finished": 1},
+        digest="d",
+        register=True,
+        at=5.0,
+        files="other",
+    )
     outcome.save(storage)
     storage.write(f"{MODEL_FOLDER}/weights", b"damaged")
     for _ in range(2):
@@ -82,7 +109,7 @@ def test_a_sync_that_fails_leaves_no_run_running(keep, store, status):
 
 
 def test_a_run_made_anew_whose_sweep_cannot_write_it_down_does_not_stay_a_running_one(keep, store, monkeypatch):
-    storage = keep(EVENTS, RUNNING)
+    storage = keep(EVENTS, SweepStatus.RUNNING)
     write = Storage.write
 
     def full(self, name, content):
@@ -93,7 +120,7 @@ def test_a_run_made_anew_whose_sweep_cannot_write_it_down_does_not_stay_a_runnin
     plan: Future = Future()
     plan.set_result(plan_sweep(SweepConfig.create(data="sklearn:iris")))
     known = replace(read_header(storage), digest=plan.result().dataset.digest)
-    origin = Origin("a-1", storage, plan.result().config, None, known)
+    origin = Origin(id="a-1", storage=storage, config=plan.result().config, table=None, known=known)
     for go_on in (lambda: sync("a-1"), lambda: sweeps._open_tracker(origin, plan)):
         with monkeypatch.context() as disk, pytest.raises(StorageError, match="No space left"):
             disk.setattr(Storage, "write", full)
@@ -109,7 +136,11 @@ def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_runnin
     description = Description("a", {tags.SWEEP_ID: "a-1"}, {}, plain_facts("a", "d", "x"))
     tracker = SweepTracker.open_again(store, header.run_id, description, 1.0)
     config = SweepConfig.create(data="sklearn:iris")
-    _abandon(Origin("a-1", storage, config, None, header), tracker, RuntimeError("Ray does not start"))
+    _abandon(
+        Origin(id="a-1", storage=storage, config=config, table=None, known=header),
+        tracker,
+        RuntimeError("Ray does not start"),
+    )
     assert tracker.client.get_run(tracker.run_id).info.status == "FAILED"
 
 

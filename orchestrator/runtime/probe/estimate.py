@@ -57,7 +57,7 @@ class NetworkEstimate:
     epoch_seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArchitectureEstimate:
     """Trials of one architecture.
 
@@ -79,7 +79,7 @@ class ArchitectureEstimate:
     largest: NetworkEstimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepEstimate:
     """What a sweep would run, need and take.
 
@@ -111,7 +111,7 @@ class SweepEstimate:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """Seconds of an epoch as a function of a network's size and its batches.
 
@@ -245,22 +245,22 @@ def _probe(
     step = min(max(0.0, narrow.step_seconds - low * row), big.step_seconds)
     train, held, _ = plan.dataset.counts
     cost = Cost(
-        step,
-        max(0.0, narrow.step_seconds - step) / low,
-        (big.step_seconds - step) / low,
-        (smallest.size, largest.size),
-        train,
-        reading,
-        (held * narrow.row_seconds, held * big.row_seconds),
+        step=step,
+        small=max(0.0, narrow.step_seconds - step) / low,
+        large=(big.step_seconds - step) / low,
+        sizes=(smallest.size, largest.size),
+        rows=train,
+        reading=reading,
+        validation=(held * narrow.row_seconds, held * big.row_seconds),
     )
     entry = ArchitectureEstimate(
-        architecture,
-        workers,
-        1 if set(plan.workers.values()) == {1} else workers + GANG_HELPERS,
-        big.memory,
-        big.gpu_memory,
-        NetworkEstimate(smallest.settings, smallest.size, high, cost.epoch_seconds(smallest.size, high)),
-        NetworkEstimate(largest.settings, largest.size, low, cost.epoch_seconds(largest.size, low)),
+        name=architecture,
+        workers=workers,
+        processes=1 if set(plan.workers.values()) == {1} else workers + GANG_HELPERS,
+        memory=big.memory,
+        gpu_memory=big.gpu_memory,
+        smallest=NetworkEstimate(smallest.settings, smallest.size, high, cost.epoch_seconds(smallest.size, high)),
+        largest=NetworkEstimate(largest.settings, largest.size, low, cost.epoch_seconds(largest.size, low)),
     )
     return entry, cost
 
@@ -290,18 +290,18 @@ def _summary(
             f"{memory / 2**30:.1f} GB to give; lower --concurrency"
         )
     return SweepEstimate(
-        plan.name,
-        plan.metric.name,
-        plan.trials,
-        plan.epochs,
-        slots.count,
-        slots.threads,
-        tuple(architectures),
-        most_bytes(plan.config, slots.count, plan.trials or slots.count, largest),
-        largest,
-        at_most,
-        seconds,
-        tuple(notes),
+        name=plan.name,
+        metric=plan.metric.name,
+        trials=plan.trials,
+        epochs=plan.epochs,
+        concurrency=slots.count,
+        threads=slots.threads,
+        architectures=tuple(architectures),
+        storage_bytes=most_bytes(plan.config, slots.count, plan.trials or slots.count, largest),
+        model_bytes=largest,
+        seconds_at_most=at_most,
+        seconds=seconds,
+        notes=tuple(notes),
     )
 
 

@@ -38,7 +38,7 @@ TUNE_ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Running:
     """What trials run on.
 
