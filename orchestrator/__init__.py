@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.runtime.probe.estimate import SweepEstimate as SweepEstimate
     from orchestrator.runtime.reproduce import Reproduction as Reproduction
     from orchestrator.runtime.reproduce import reproduce as reproduce
-    from orchestrator.runtime.sweeps import SweepResult as SweepResult
+    from orchestrator.runtime.result import SweepResult as SweepResult
     from orchestrator.runtime.train import TrainResult as TrainResult
     from orchestrator.runtime.train import train as train
     from orchestrator.search import SearchSpace as SearchSpace

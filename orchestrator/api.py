@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.data import Table
     from orchestrator.runtime.assembly import Hooks, Notify
     from orchestrator.runtime.probe.estimate import SweepEstimate
-    from orchestrator.runtime.sweeps import SweepResult
+    from orchestrator.runtime.result import SweepResult
     from orchestrator.serving.control.deployments import Deployment
 
 

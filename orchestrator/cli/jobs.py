@@ -100,6 +100,7 @@ def submit() -> None:
 @click.option("--no-wait", is_flag=True, help="Print the job's id and return.")
 @json_option
 def submit_sweep(
+    *,
     data: str | None,
     config_file: Path | None,
     address: str,
@@ -128,7 +129,7 @@ def submit_sweep(
 @click.option("--no-wait", is_flag=True, help="Print the job's id and return.")
 @json_option
 def submit_resume(
-    sweep: str, storage: str | None, trials: str | None, address: str, no_wait: bool, as_json: bool
+    *, sweep: str, storage: str | None, trials: str | None, address: str, no_wait: bool, as_json: bool
 ) -> None:
     """See SUBMIT_RESUME."""
     if as_json and not no_wait:

@@ -57,6 +57,7 @@ ONE_OF = "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"
 @tracking_option
 @json_option
 def promote(
+    *,
     name: str,
     version: str | None,
     canary_version: str | None,

@@ -12,7 +12,7 @@ from orchestrator.cli.options import notify, show_registration, show_test, sweep
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
-    from orchestrator.runtime.sweeps import SweepResult
+    from orchestrator.runtime.result import SweepResult
     from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 
 EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files).

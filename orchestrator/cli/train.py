@@ -47,6 +47,7 @@ OF_A_TRIAL = (
 @tracking_option
 @json_option
 def train(
+    *,
     data: str | None,
     from_trial: str | None,
     output: Path | None,

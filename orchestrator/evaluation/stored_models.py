@@ -77,7 +77,15 @@ class StoredModel:
         dataset, metric = self.models.dataset, self.models.metric
         spec = self.record.best_spec or self.record.spec
         rows = self.models.rows(dataset, Part.TEST)
-        return make_winner(spec, self.report, dataset, metric, self.network, self.validation, rows)
+        return make_winner(
+            spec,
+            self.report,
+            dataset=dataset,
+            metric=metric,
+            network=self.network,
+            validation=self.validation,
+            test_rows=rows,
+        )
 
 
 def _report(record: TrialRecord) -> EpochReport:

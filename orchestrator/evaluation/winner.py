@@ -55,6 +55,7 @@ class Answers:
 def make_winner(
     spec: TrialSpec,
     report: EpochReport,
+    *,
     dataset: Dataset,
     metric: Metric,
     network: nn.Module,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import LostLockError, LostStorageError, StorageError
@@ -204,6 +205,44 @@ def read_events(storage: Storage) -> Iterator[Event]:
                     f"{origin}: line {number} is damaged ({error}), so the sweep can be neither sent nor gone on with; "
                     "bring the file back, or start a new sweep"
                 ) from None
+
+
+@dataclass(frozen=True)
+class Past:
+    """What had happened in a sweep when its journal was read.
+
+    Attributes:
+        events: in order.
+        mark: how far the journal went.
+    """
+
+    events: tuple[Event, ...]
+    mark: str
+
+    def is_current(self, storage: Storage) -> bool:
+        """Whether nothing has been recorded since.
+
+        Raises:
+            StorageError: that cannot be seen.
+        """
+        return self.mark == _mark(storage)
+
+
+NO_PAST = Past((), "0")
+
+
+def read_past(storage: Storage) -> Past:
+    """The events of a sweep, to be used again as long as there are no others.
+
+    Raises:
+        StorageError: see `read_events`.
+    """
+    mark = _mark(storage)
+    return Past(tuple(read_events(storage)), mark)
+
+
+def _mark(storage: Storage) -> str:
+    return str(storage.size(FILE)) if storage.is_local else " ".join(segment_names(storage)[-1:])
 
 
 def has_events(storage: Storage) -> bool:

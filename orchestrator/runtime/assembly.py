@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator.config import SweepConfig
 from orchestrator.data import Table
 from orchestrator.journal.folder import Header
+from orchestrator.journal.journal import NO_PAST, Past
 from orchestrator.journal.package import keep_package
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.tune.run import Running
@@ -59,6 +60,7 @@ class Origin:
         known: what an earlier session knew, None for a new sweep.
         package: folder with what a job has brought along, None if the sweep is no job's.
         damage: why `known` was read from its second copy; empty if it was not.
+        past: what had happened in earlier sessions when the options of this one were worked out.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Origin:
     known: Header | None = None
     package: Path | None = None
     damage: str = ""
+    past: Past = NO_PAST
 
     @property
     def space(self) -> SearchSpace:
@@ -119,6 +122,7 @@ def assemble(
     plan: SweepPlan,
     origin: Origin,
     hooks: Hooks,
+    *,
     pool: GangPool | None,
     slots: Slots,
     header: Header,
@@ -152,17 +156,17 @@ def assemble(
     limit = config.concurrency if config.disk_budget is None else slots.count
     admission = Admission(config.resources, limit, pool, plan.readers)
     controller = SweepController(
-        TrialTable(plan.metric),
-        Proposals(plan.searcher, plan.sampler, plan.metric, plan.points),
-        find_scheduler(config.scheduler).create(plan.epochs, plan.sampler.space, config.seed),
-        admission,
-        plan.workers,
-        Limits(config.max_failures, config.failed_share, timeout),
-        Disk(origin.storage, config.keep_top, config.disk_budget),
-        journal.record,
-        hooks.on_trial,
-        hooks.notify,
-        journal.check,
+        trial_table=TrialTable(plan.metric),
+        proposals=Proposals(plan.searcher, plan.sampler, plan.metric, plan.points),
+        scheduler=find_scheduler(config.scheduler).create(plan.epochs, plan.sampler.space, config.seed),
+        room=admission,
+        sizes=plan.workers,
+        limits=Limits(config.max_failures, config.failed_share, timeout),
+        disk=Disk(origin.storage, config.keep_top, config.disk_budget),
+        record=journal.record,
+        listener=hooks.on_trial,
+        notify=hooks.notify,
+        alive=journal.check,
     )
     return controller, Running(
         slots=slots,

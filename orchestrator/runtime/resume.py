@@ -13,9 +13,10 @@ from orchestrator.errors import DataError
 from orchestrator.journal.folder import find_sweep
 from orchestrator.journal.package import kept_package
 from orchestrator.runtime.assembly import Hooks
-from orchestrator.runtime.sweeps import SweepResult, continue_sweep
+from orchestrator.runtime.result import SweepResult
+from orchestrator.runtime.sweeps import continue_sweep
 from orchestrator.storage import Storage
-from orchestrator.sweeps.resume import session_options
+from orchestrator.sweeps.resume import past_of, session_options
 from orchestrator.tracking.store import absolute_uri
 
 
@@ -49,11 +50,12 @@ def resume_sweep(
     if tracking_uri is not None:
         found = replace(found, header=replace(found.header, tracking_uri=absolute_uri(tracking_uri)))
     with kept_package(found.storage) as folder:
-        config = session_options(found, trials, options)
+        past = past_of(found)
+        config = session_options(found, past, trials, options)
         table = None if data is None else load_table(data, found.header.name)
         if table is None and found.header.config["data"] == "data frame":
             raise DataError(
                 f"the sweep {found.header.id} was started with a data frame; go on with it from Python: "
                 "orchestrator.resume(SWEEP, data=frame)"
             )
-        return continue_sweep(found, config, table, hooks, folder)
+        return continue_sweep(found, past, config, table=table, hooks=hooks, package=folder)

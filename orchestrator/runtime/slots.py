@@ -13,4 +13,4 @@ def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | N
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return plan_slots(nodes, config.resources, sizes, trials, config.concurrency, readers)
+    return plan_slots(nodes, config.resources, sizes=sizes, trials=trials, limit=config.concurrency, readers=readers)

@@ -8,12 +8,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.bundle import ModelBundle
-from orchestrator.bundle.registration import Registration
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed
@@ -28,17 +25,18 @@ from orchestrator.journal.folder import (
     sweeps_home,
     write_header,
 )
+from orchestrator.journal.journal import Past
 from orchestrator.journal.lock import Lock, locked
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.assembly import Hooks, Origin, assemble, first_header, last_header
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.planning import plan_sweep
+from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune, run_trials
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
-from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
 from orchestrator.tracking.store import absolute_uri
@@ -46,56 +44,12 @@ from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 if TYPE_CHECKING:
     from orchestrator.runtime.gangs.pool import GangPool
-    from orchestrator.sweeps.trial_table import TrialRecord
 
 QUICK_SECONDS = 2.0
 STOP_SECONDS = 5.0
 # in a program that calls `sweep`, Ray makes SystemExit of SIGTERM
 STOPS = (KeyboardInterrupt, SystemExit, StoppedError)
 GANG_FOLDER = "gangs"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepResult:
-    """What a sweep ends with.
-
-    Attributes:
-        id: by which `resume` and `sync` know it.
-        name: of the sweep and the registered model.
-        run_id: of the parent run in MLflow.
-        metric: what was optimised.
-        trials: all of them, by index.
-        best: the winner's record.
-        test: the winner's metrics on the test rows.
-        bundle: the winner's model.
-        skipped: sentences about better trials whose models cannot be used.
-        accepted: whether none was skipped, or `allow_second_best` was given.
-        test_looks: how often models were measured on these test rows, as far as MLflow knows; this time included.
-        registration: what was registered, None if it was not wanted or not possible.
-        unsent: why MLflow does not have all of it; None if it has.
-        interrupted: whether the user stopped it.
-        seconds: wall time, from reading the data to the end.
-        search_seconds: of these, from the start of Tune to its end.
-        slots: trials at once.
-    """
-
-    id: str
-    name: str
-    run_id: str
-    metric: Metric
-    trials: tuple[TrialRecord, ...]
-    best: TrialRecord
-    test: Mapping[str, float]
-    bundle: ModelBundle
-    skipped: tuple[str, ...]
-    accepted: bool
-    test_looks: int
-    registration: Registration | None
-    unsent: str | None
-    interrupted: bool
-    seconds: float
-    search_seconds: float
-    slots: int
 
 
 def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | None = None) -> SweepResult:
@@ -117,12 +71,14 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
 
 def continue_sweep(
     found: KnownSweep,
+    past: Past,
     config: SweepConfig,
+    *,
     table: Table | None = None,
     hooks: Hooks | None = None,
     package: Path | None = None,
 ) -> SweepResult:
-    """Goes on with a sweep of an earlier session; `resume` finds it and reads its options."""
+    """Goes on with a sweep of an earlier session; `resume_sweep` finds it, reads its past and works out its options."""
     origin = Origin(
         id=found.id,
         storage=found.storage,
@@ -131,6 +87,7 @@ def continue_sweep(
         known=found.header,
         package=package,
         damage=found.damage,
+        past=past,
     )
     return _conduct(origin, hooks or Hooks())
 
@@ -166,8 +123,18 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 plan = planning.result()
                 for sentence in describe(plan.dataset, plan.metric):
                     hooks.notify(sentence)
+                tracker, header = opening.result()
                 with told_how_to_go_on(origin.id):
-                    return _run(plan, origin, *opening.result(), hooks, pool, lock, started)
+                    return _run(
+                        plan,
+                        origin,
+                        tracker=tracker,
+                        header=header,
+                        hooks=hooks,
+                        pool=pool,
+                        lock=lock,
+                        started=started,
+                    )
         except BaseException as error:
             connected.cancel()
             # who stops a sweep does not wait long for a store that does not answer
@@ -307,6 +274,7 @@ def _pool(
 def _run(
     plan: SweepPlan,
     origin: Origin,
+    *,
     tracker: SweepTracker,
     header: Header,
     hooks: Hooks,
@@ -316,7 +284,7 @@ def _run(
 ) -> SweepResult:
     from orchestrator.evaluation.stored_models import StoredModels
     from orchestrator.journal import Closed, Journal
-    from orchestrator.journal.journal import read_events
+    from orchestrator.journal.journal import read_past
     from orchestrator.runtime.cluster_rows import rows_on_cluster
     from orchestrator.sweeps.choice import drop_lost, sentences
     from orchestrator.sweeps.finalize import finalize, find_winner, forget_outcome
@@ -325,14 +293,14 @@ def _run(
     header = last_header(header, slots)
     if origin.known is not None and origin.known.run_id not in (None, tracker.run_id):
         hooks.notify(made_anew(origin.known, tracker))
-    past = [] if origin.known is None else list(read_events(origin.storage))
+    past = origin.past if origin.past.is_current(origin.storage) else read_past(origin.storage)
     forget_outcome(origin.storage)
     write_header(origin.storage, header)
-    journal = Journal(origin.storage, tracker.start(header.labels, past).put, lock.check)
+    journal = Journal(origin.storage, tracker.start(header.labels, past.events).put, lock.check)
     status, reason = SweepStatus.FAILED, ""
     try:
-        controller, running = assemble(plan, origin, hooks, pool, slots, header, journal)
-        controller.restore(past)
+        controller, running = assemble(plan, origin, hooks, pool=pool, slots=slots, header=header, journal=journal)
+        controller.restore(past.events)
         models = StoredModels(origin.storage, plan.dataset, plan.metric, rows_on_cluster)
         lost = drop_lost(controller.trial_table, models, plan.config.keep_top)
         for sentence in sentences(lost, plan.metric):
@@ -347,7 +315,9 @@ def _run(
         for sentence in skipped:
             hooks.notify(sentence)
         journal.flush()
-        ending = finalize(plan, tracker, best, winner, skipped, controller, origin.storage)
+        ending = finalize(
+            plan, tracker, best=best, winner=winner, skipped=skipped, controller=controller, storage=origin.storage
+        )
         status = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FINISHED
     except BaseException as error:
         interrupted = isinstance(error, STOPS)

@@ -188,7 +188,9 @@ def train_spec(
     known = {tags.DIGEST: dataset.digest, tags.THREADS: str(torch.get_num_threads()), tags.DEVICE: device}
     with tracked(tracking_uri):
         experiment = open_experiment(client, dataset.name)
-        writer = TrialWriter(client, experiment, None, [dataset_input(dataset)], known | dict(labels))
+        writer = TrialWriter(
+            client, experiment, None, dataset_inputs=[dataset_input(dataset)], labels=known | dict(labels)
+        )
     best = BestWeights()
     reports = train_trial(spec, dataset.without_test(), on_best=best.keep, device=device)
     report = _train(spec, reports, writer, on_epoch, stop_after)
@@ -196,12 +198,22 @@ def train_spec(
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     network.load_state_dict(best.state or {})
     validation = Answers.of(network, dataset.rows(Part.VALIDATION))
-    winner = make_winner(spec, report, dataset, metric, network, validation, dataset.rows(Part.TEST))
+    winner = make_winner(
+        spec,
+        report,
+        dataset=dataset,
+        metric=metric,
+        network=network,
+        validation=validation,
+        test_rows=dataset.rows(Part.TEST),
+    )
     run_id = writer.run_id(0)
     looks = note_look(client, run_id, winner.test, dataset.digest)
     registration = None
     if register_model:
-        registration = register_winner(client, run_id, dataset.name, winner, metric, dataset.digest)
+        registration = register_winner(
+            client, run_id, name=dataset.name, winner=winner, metric=metric, digest=dataset.digest
+        )
     seconds = time.perf_counter() - started
     return TrainResult(
         name=dataset.name,
@@ -256,7 +268,7 @@ def _ignore(_anything: object) -> None:
 
 
 def register_winner(
-    client: MlflowClient, run_id: str, name: str, winner: Winner, metric: Metric, digest: str
+    client: MlflowClient, run_id: str, *, name: str, winner: Winner, metric: Metric, digest: str
 ) -> Registration:
     """Registers the winner's bundle; see `register_bundle`.
 
@@ -267,4 +279,6 @@ def register_winner(
         path = Path(folder) / "bundle"
         winner.bundle.save(path)
         figure = figure_of(metric, winner.validation, winner.test, digest)
-        return register_bundle(client, run_id, name, path, figure, winner.digest, winner.doubt)
+        return register_bundle(
+            client, run_id, name, path, figure=figure, model_digest=winner.digest, doubt=winner.doubt
+        )

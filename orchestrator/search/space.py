@@ -230,7 +230,9 @@ def _explain(document: YamlDocument, error: ValidationError) -> UsageError:
 
 def _check(document: YamlDocument, space: SearchSpace) -> None:
     for name, entry in space.parameters.items():
-        _check_entry(document, space, ("parameters", name), list(space.architectures), name, entry)
+        _check_entry(
+            document, space, place=("parameters", name), architectures=list(space.architectures), name=name, entry=entry
+        )
     for architecture, entries in space.architectures.items():
         if not is_custom(architecture) and architecture not in ARCHITECTURES:
             raise document.error(
@@ -239,7 +241,14 @@ def _check(document: YamlDocument, space: SearchSpace) -> None:
                 f"{did_you_mean(architecture, ARCHITECTURES)}",
             )
         for name, entry in entries.items():
-            _check_entry(document, space, ("architectures", architecture, name), [architecture], name, entry)
+            _check_entry(
+                document,
+                space,
+                place=("architectures", architecture, name),
+                architectures=[architecture],
+                name=name,
+                entry=entry,
+            )
     for architecture, workers in space.workers_per_trial.items():
         place: Place = ("workers_per_trial", architecture)
         if architecture not in space.architectures:
@@ -251,7 +260,7 @@ def _check(document: YamlDocument, space: SearchSpace) -> None:
 
 
 def _check_entry(
-    document: YamlDocument, space: SearchSpace, place: Place, architectures: list[str], name: str, entry: Entry
+    document: YamlDocument, space: SearchSpace, *, place: Place, architectures: list[str], name: str, entry: Entry
 ) -> None:
     takers = [architecture for architecture in architectures if _is_parameter_of(architecture, name)]
     if not takers:

@@ -32,6 +32,7 @@ class SweepController:
 
     def __init__(
         self,
+        *,
         trial_table: TrialTable,
         proposals: Proposals,
         scheduler: Scheduler,

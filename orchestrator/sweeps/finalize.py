@@ -112,7 +112,7 @@ class Tracker(Protocol):
         """How often models were measured on the test rows of this data by others."""
 
     def register(
-        self, trial: int, name: str, folder: Path, figure: Figure, model_digest: str, doubt: str
+        self, trial: int, name: str, *, folder: Path, figure: Figure, model_digest: str, doubt: str
     ) -> Registration:
         """Makes the bundle in the folder a version of the registered model `name`."""
 
@@ -174,6 +174,7 @@ def forget_outcome(storage: Storage) -> None:
 def finalize(
     plan: SweepPlan,
     tracker: Tracker,
+    *,
     best: TrialRecord,
     winner: Winner,
     skipped: tuple[str, ...],
@@ -330,7 +331,7 @@ def _register(tracker: Tracker, name: str, folder: Path, outcome: Outcome) -> Re
     metric = Metric(outcome.metric, outcome.maximize)
     figure = figure_of(metric, outcome.validation, outcome.test, outcome.digest)
     digest = outcome.model_digest or _digest_of_files(folder)
-    return tracker.register(outcome.best, name, folder, figure, digest, outcome.doubt)
+    return tracker.register(outcome.best, name, folder=folder, figure=figure, model_digest=digest, doubt=outcome.doubt)
 
 
 def _digest_of_files(folder: Path) -> str:

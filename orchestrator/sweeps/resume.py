@@ -8,9 +8,9 @@ from typing import Any
 
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.errors import StorageError, UsageError
-from orchestrator.journal import Closed, Drawn, Event, Opened
+from orchestrator.journal import Closed, Drawn, Opened
 from orchestrator.journal.folder import Header, KnownSweep
-from orchestrator.journal.journal import read_events
+from orchestrator.journal.journal import Past, read_past
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.search import SearchSpace, find_searcher
 from orchestrator.sweeps.plan import sampler_of, space_size
@@ -19,15 +19,15 @@ from orchestrator.units import format_duration
 MORE = re.compile(r"\+(\d+)")
 
 
-def events_of(found: KnownSweep) -> list[Event]:
+def past_of(found: KnownSweep) -> Past:
     """What has happened in a sweep.
 
     Raises:
         StorageError: that cannot be read, or all or a part of it is gone.
     """
-    events = list(read_events(found.storage))
+    past = read_past(found.storage)
     drawn: set[int] = set()
-    for event in events:
+    for event in past.events:
         if isinstance(event, Drawn):
             drawn.add(event.index)
         elif not isinstance(event, Opened | Closed) and event.index not in drawn:
@@ -35,31 +35,30 @@ def events_of(found: KnownSweep) -> list[Event]:
                 f"{found.storage}: lines of the journal are missing (it tells of trial {event.index}, and not how that "
                 "began), so the sweep can be neither sent nor gone on with; bring them back, or start a new sweep"
             )
-    if not events and found.header.status != SweepStatus.RUNNING:
+    if not past.events and found.header.status != SweepStatus.RUNNING:
         raise StorageError(
             f"{found.storage}: the journal of the sweep is gone (its status is {found.header.status}), so it can be "
             "neither sent nor gone on with; bring it back, or start a new sweep"
         )
-    return events
+    return past
 
 
-def session_options(found: KnownSweep, trials: str | int | None, options: Mapping[str, Any]) -> SweepConfig:
+def session_options(found: KnownSweep, past: Past, trials: str | int | None, options: Mapping[str, Any]) -> SweepConfig:
     """What a session goes on with: the options of the sessions before, with what is given now in their place.
 
     Args:
         found: the sweep.
+        past: what has happened in it.
         trials: how many there shall be in all, or `+N` for so many more; as before if None.
         options: fields of `SweepConfig`; those that are None count as not given.
 
     Raises:
         UsageError: nothing would be added to a finished sweep.
-        StorageError: what has happened cannot be read.
     """
     header = found.header
     values = {**header.config, **{name: value for name, value in options.items() if value is not None}}
-    events = events_of(found)
-    drawn = sum(isinstance(event, Drawn) for event in events)
-    planned = next((event.trials for event in reversed(events) if isinstance(event, Opened)), None)
+    drawn = sum(isinstance(event, Drawn) for event in past.events)
+    planned = next((event.trials for event in reversed(past.events) if isinstance(event, Opened)), None)
     wanted = _wanted(trials, max(planned or 0, drawn), drawn)
     if wanted is not None:
         values["trials"] = wanted

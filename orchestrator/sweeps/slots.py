@@ -41,6 +41,7 @@ def workers_on(node: Node, resources: ResourceConfig) -> int:
 def plan_slots(
     nodes: Iterable[Node],
     resources: ResourceConfig,
+    *,
     sizes: Mapping[str, int],
     trials: int | None,
     limit: int | None,

@@ -40,7 +40,7 @@ class Comparison:
 
 
 def register_bundle(
-    client: MlflowClient, run_id: str, name: str, folder: Path, figure: Figure, model_digest: str, doubt: str = ""
+    client: MlflowClient, run_id: str, name: str, folder: Path, *, figure: Figure, model_digest: str, doubt: str = ""
 ) -> Registration:
     """Makes a bundle's folder a version of a registered model, and moves the alias `champion` if it is better.
 
@@ -65,7 +65,9 @@ def register_bundle(
         if version is not None and _is_decided(version, doubt):
             return _registered_before(client, version)
         if version is None:
-            version = make_version(client, run_id, name, folder, model_digest, _labels(figure))
+            version = make_version(
+                client, run_id, name=name, folder=folder, model_digest=model_digest, labels=_labels(figure)
+            )
         link_version(client, version)
         champion, reason = _compare(client, name, str(version.version), figure, doubt)
         if champion:

@@ -154,7 +154,15 @@ class SweepTracker:
                 )
                 for run in child_runs(self.client, self.experiment_id, self.run_id)
             }
-        self.writer = TrialWriter(self.client, self.experiment_id, self.run_id, self._inputs, labels, stored, past)
+        self.writer = TrialWriter(
+            self.client,
+            self.experiment_id,
+            self.run_id,
+            dataset_inputs=self._inputs,
+            labels=labels,
+            stored=stored,
+            past=past,
+        )
         return self.writer
 
     def close_trials(self, trials: int, reports: int, patience: float) -> str | None:
@@ -229,7 +237,7 @@ class SweepTracker:
         return count_looks(self.client, digest, self.run_id)
 
     def register(
-        self, trial: int, name: str, folder: Path, figure: Figure, model_digest: str, doubt: str
+        self, trial: int, name: str, *, folder: Path, figure: Figure, model_digest: str, doubt: str
     ) -> Registration:
         """Registers the bundle of a trial; see `register_bundle`.
 
@@ -239,7 +247,7 @@ class SweepTracker:
         if self.writer is None:
             raise TrackingError("the trials have not been written")
         run_id = self.writer.run_id(trial)
-        return register_bundle(self.client, run_id, name, folder, figure, model_digest, doubt)
+        return register_bundle(self.client, run_id, name, folder, figure=figure, model_digest=model_digest, doubt=doubt)
 
     def _new_figures(self, figures: Mapping[str, float]) -> list[tuple[str, float, int]]:
         """Those that the run has not got, with their steps: each end of a sweep that is extended is one."""

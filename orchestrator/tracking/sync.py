@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.bundle.registration import Registration
@@ -14,7 +15,7 @@ from orchestrator.journal.lock import locked
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import check_model, check_outcome, finalize_later, forget_registration
-from orchestrator.sweeps.resume import events_of
+from orchestrator.sweeps.resume import past_of
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
@@ -65,7 +66,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
     with locked(found.storage, header.id):
         if header.run_id is None:
             raise ExecutionError(f"the sweep {header.id} has not begun, so there is nothing to send: resume it first")
-        events = events_of(found)
+        events = past_of(found).events
         check_outcome(header.status, found.storage)
         if found.damage:
             write_header(found.storage, header)
@@ -97,7 +98,7 @@ def end_removed(sweep: KnownSweep | BrokenSweep) -> None:
             end_if_running(header.tracking_uri, run_id, "the folder of the sweep was removed")
 
 
-def _send(tracker: SweepTracker, header: Header, events: list[Event], trials: int) -> None:
+def _send(tracker: SweepTracker, header: Header, events: Sequence[Event], trials: int) -> None:
     """What happened goes to the store, as far as it is not there.
 
     Raises:

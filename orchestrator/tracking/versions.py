@@ -52,7 +52,7 @@ def find_version(client: MlflowClient, name: str, model_digest: str) -> ModelVer
 
 
 def make_version(
-    client: MlflowClient, run_id: str, name: str, folder: Path, model_digest: str, labels: Mapping[str, str]
+    client: MlflowClient, run_id: str, *, name: str, folder: Path, model_digest: str, labels: Mapping[str, str]
 ) -> ModelVersion:
     """Uploads a bundle as a model of a run, and makes a version of it; what is there of both is used.
 

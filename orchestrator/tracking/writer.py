@@ -110,6 +110,7 @@ class TrialWriter:
         client: MlflowClient,
         experiment_id: str,
         parent_run_id: str | None,
+        *,
         dataset_inputs: list[DatasetInput],
         labels: Mapping[str, str] | None = None,
         stored: Mapping[int, StoredRun] | None = None,

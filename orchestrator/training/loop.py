@@ -85,9 +85,9 @@ def train_trial(
     names = inputs_taken(network, shape.names)
     fit_inputs(network, names, dataset)
     network = network.to(device)
-    rows = trial_rows(dataset, names, spec, device, ranks, stream)
+    rows = trial_rows(dataset, names, spec, device=device, ranks=ranks, stream=stream)
     hooks = EpochHooks(on_best, on_epoch)
-    yield from train_network(spec, dataset, network, rows, ranks, hooks, device, resume)
+    yield from train_network(spec, dataset, network, rows=rows, ranks=ranks, hooks=hooks, device=device, resume=resume)
 
 
 def fit_inputs(network: nn.Module, names: Sequence[str], dataset: Dataset) -> None:
@@ -111,6 +111,7 @@ def train_network(
     spec: TrialSpec,
     dataset: Dataset,
     network: nn.Module,
+    *,
     rows: TrialRows,
     ranks: Ranks,
     hooks: EpochHooks,
@@ -143,7 +144,7 @@ def train_network(
         if not math.isfinite(train_loss):
             raise TrainingDivergedError(f"the training loss became {_number(train_loss)} in epoch {epoch}")
 
-        measured = _validate(network, dataset, rows, ranks, metric, epoch)
+        measured = _validate(network, dataset, rows, ranks=ranks, metric=metric, epoch=epoch)
         if metric.better(measured[metric.name], best_value):
             best_epoch, best_value = epoch, measured[metric.name]
             if hooks.on_best is not None and ranks.rank == 0:
@@ -214,7 +215,7 @@ def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Opti
 
 
 def _validate(
-    network: nn.Module, dataset: Dataset, rows: TrialRows, ranks: Ranks, metric: Metric, epoch: int
+    network: nn.Module, dataset: Dataset, rows: TrialRows, *, ranks: Ranks, metric: Metric, epoch: int
 ) -> dict[str, float]:
     """All metrics over all validation rows, whichever worker has them."""
     outputs, target = (ranks.gather(part) for part in network_answers(network, rows.validation()))

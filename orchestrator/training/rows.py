@@ -118,6 +118,7 @@ class MemoryRows:
         self,
         train: Examples,
         validation: Examples,
+        *,
         names: Sequence[str],
         spec: TrialSpec,
         device: str,

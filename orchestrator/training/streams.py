@@ -57,7 +57,7 @@ class StreamedRows:
     """
 
     def __init__(
-        self, dataset: Dataset, stream: Stream, names: Sequence[str], spec: TrialSpec, device: str, ranks: Ranks
+        self, dataset: Dataset, stream: Stream, *, names: Sequence[str], spec: TrialSpec, device: str, ranks: Ranks
     ) -> None:
         self._dataset, self._stream, self._names, self._device, self._ranks = dataset, stream, names, device, ranks
         self._seed, self._accumulation = spec.seed, spec.accumulation
@@ -122,7 +122,7 @@ class StreamedRows:
 
 
 def trial_rows(
-    dataset: Dataset, names: Sequence[str], spec: TrialSpec, device: str, ranks: Ranks, stream: Stream | None = None
+    dataset: Dataset, names: Sequence[str], spec: TrialSpec, *, device: str, ranks: Ranks, stream: Stream | None = None
 ) -> TrialRows:
     """The rows of a trial, in memory or as they are read.
 
@@ -135,9 +135,11 @@ def trial_rows(
         stream: where rows come from if they have to be read; this process reads them if it is left out.
     """
     if dataset.pieces is not None:
-        return StreamedRows(dataset, stream or LocalStream(dataset.pieces), names, spec, device, ranks)
+        return StreamedRows(
+            dataset, stream or LocalStream(dataset.pieces), names=names, spec=spec, device=device, ranks=ranks
+        )
     train, validation = (Examples.joined(list(dataset.rows(part))) for part in (Part.TRAIN, Part.VALIDATION))
-    return MemoryRows(train, validation, names, spec, device, ranks)
+    return MemoryRows(train, validation, names=names, spec=spec, device=device, ranks=ranks)
 
 
 def mixed(chunks: Iterator[Examples], batch: int, random: np.random.Generator) -> Iterator[Examples]:

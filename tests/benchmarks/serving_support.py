@@ -142,7 +142,7 @@ def register_versions(place: Path, store: str, source: Any, target: str | None, 
         bundle.save(folders[-1])
         run = client.create_run(experiment)
         figure = Figure(metric, 0.9, 0.9, dataset.digest)
-        register_bundle(client, run.info.run_id, "benchmark", folders[-1], figure, str(number))
+        register_bundle(client, run.info.run_id, "benchmark", folders[-1], figure=figure, model_digest=str(number))
     return folders
 
 

@@ -109,7 +109,9 @@ class Served:
             # each no worse than the one before
             value = 0.5 - 0.01 * number
             figure = Figure(metric, value, value, dataset.digest)
-            register_bundle(self.client, run.info.run_id, NAME, folder / str(number), figure, str(number))
+            register_bundle(
+                self.client, run.info.run_id, NAME, folder / str(number), figure=figure, model_digest=str(number)
+            )
         self.client.set_registered_model_alias(NAME, "champion", "1")
         self.client.delete_registered_model_tag(NAME, "orchestrator.history")
         place = Path(self.client.get_model_version_download_uri(NAME, "4").removeprefix("file://"))

@@ -57,7 +57,7 @@ class Registry:
         figure = Figure(measured_by, value, value, digest)
         # each is another model, whatever its files
         return register_bundle(
-            self.client, run.info.run_id, name, folder or self.bundle, figure, run.info.run_id
+            self.client, run.info.run_id, name, folder or self.bundle, figure=figure, model_digest=run.info.run_id
         ).version
 
     def bare(self, versions, client=None):
@@ -507,7 +507,9 @@ def test_a_new_version_on_other_data_says_how_to_promote_it(registry):
     run = registry.client.create_run(registry.experiment)
     metric = metric_named("roc_auc")
     figure = Figure(metric, 0.9, 0.9, "other")
-    found = register_bundle(registry.client, run.info.run_id, name, registry.bundle, figure, run.info.run_id)
+    found = register_bundle(
+        registry.client, run.info.run_id, name, registry.bundle, figure=figure, model_digest=run.info.run_id
+    )
     assert not found.champion
     assert f"`orchestrator promote {name} 2 --force`" in found.reason
 

@@ -43,7 +43,7 @@ class Store:
         self.experiment = self.client.create_experiment("untrusted", artifact_location=str(folder / "artifacts"))
         for _ in range(2):
             run = self.client.create_run(self.experiment).info.run_id
-            register_bundle(self.client, run, "model", bundle, FIGURE, run)
+            register_bundle(self.client, run, "model", bundle, figure=FIGURE, model_digest=run)
         self.model = Path(self.client.get_model_version_download_uri("model", "2").removeprefix("file://"))
         (found,) = self.model.glob("data/*/network.pt2")
         self.bundle = found.parent
@@ -132,7 +132,7 @@ def test_from_a_server_only_the_files_of_a_bundle_are_taken(bundle, tmp_path):
     try:
         client = client_for(server.uri)
         run = client.create_run(client.create_experiment("untrusted")).info.run_id
-        register_bundle(client, run, "model", bundle, FIGURE, run)
+        register_bundle(client, run, "model", bundle, figure=FIGURE, model_digest=run)
         (model,) = [path.parent for path in (tmp_path / "artifacts").rglob("MLmodel")]
         (model / "code").mkdir()
         (model / "code" / "large.py").write_text("raise SystemExit")

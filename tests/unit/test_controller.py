@@ -146,16 +146,16 @@ class Sweep:
         sampler = SpecSampler(space, LOSS.name, 0, self.fixed)
         self.workers = {}
         self.controller = SweepController(
-            TrialTable(LOSS),
-            Proposals(find_searcher(self.algorithm), sampler, LOSS, space.start_points),
-            find_scheduler(self.scheduler).create(self.epochs, space, 0),
-            Room(self.slots),
-            {"mlp": 1},
-            self.limits,
-            Disk(Storage("/nowhere"), self.top, self.budget, self.files.forget),
-            self.record,
-            lambda record, _trial_table: self.ended.append((record.index, record.status)),
-            self.said.append,
+            trial_table=TrialTable(LOSS),
+            proposals=Proposals(find_searcher(self.algorithm), sampler, LOSS, space.start_points),
+            scheduler=find_scheduler(self.scheduler).create(self.epochs, space, 0),
+            room=Room(self.slots),
+            sizes={"mlp": 1},
+            limits=self.limits,
+            disk=Disk(Storage("/nowhere"), self.top, self.budget, self.files.forget),
+            record=self.record,
+            listener=lambda record, _trial_table: self.ended.append((record.index, record.status)),
+            notify=self.said.append,
         )
         self.controller.restore(self.events)
         self.controller.open(trials)

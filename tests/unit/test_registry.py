@@ -50,7 +50,9 @@ class Registry:
 
     def register(self, digest="model", figure=None, run_id=None, doubt=""):
         figure = figure or self.figure()
-        return register_bundle(self.client, run_id or self.run, "m", self.folder, figure, digest, doubt)
+        return register_bundle(
+            self.client, run_id or self.run, "m", self.folder, figure=figure, model_digest=digest, doubt=doubt
+        )
 
     def versions(self):
         return sorted(self.client.search_model_versions("name='m'"), key=lambda version: int(version.version))
@@ -88,9 +90,15 @@ def test_a_registration_that_is_killed_after_any_step_is_continued_as_one_versio
         with monkeypatch.context() as patch:
             happened = kill_after(patch, number)
             with contextlib.suppress(Killed):
-                register_bundle(registry.client, registry.run, name, registry.folder, registry.figure(), name)
-        found = register_bundle(registry.client, registry.run, name, registry.folder, registry.figure(), name)
-        again = register_bundle(registry.client, registry.run, name, registry.folder, registry.figure(), name)
+                register_bundle(
+                    registry.client, registry.run, name, registry.folder, figure=registry.figure(), model_digest=name
+                )
+        found = register_bundle(
+            registry.client, registry.run, name, registry.folder, figure=registry.figure(), model_digest=name
+        )
+        again = register_bundle(
+            registry.client, registry.run, name, registry.folder, figure=registry.figure(), model_digest=name
+        )
         assert (found.version, again.version, found.champion, again.champion) == ("1", "1", True, True)
         assert again.existing
         (version,) = registry.client.search_model_versions(f"name='{name}'")

@@ -24,7 +24,8 @@ ANSWERS = {"label": ["no", "yes", "no"], "probabilities": np.array([[0.75, 0.25]
 
 
 def write(log, columns=COLUMNS, answers=ANSWERS, model="adult", request="r1"):
-    log.write(model, "3", "champion", request, columns, len(next(iter(columns.values()))), answers)
+    rows = len(next(iter(columns.values())))
+    log.write(model, "3", role="champion", request_id=request, columns=columns, rows=rows, answers=answers)
 
 
 def parts(folder):

@@ -29,7 +29,7 @@ NODES = [{"CPU": 8, "GPU": 2}]
     ],
 )
 def test_slots_fill_the_cluster(nodes, resources, size, trials, limit, count, threads):
-    slots = plan_slots(nodes, ResourceConfig.create(**resources), {"mlp": size}, trials, limit)
+    slots = plan_slots(nodes, ResourceConfig.create(**resources), sizes={"mlp": size}, trials=trials, limit=limit)
     assert (slots.count, slots.threads) == (count, threads)
 
 
@@ -43,7 +43,7 @@ def test_slots_never_take_more_than_there_is(cores, each, size, trials):
     nodes = [{"CPU": float(count)} for count in cores]
     room = sum(count // each for count in cores)
     try:
-        slots = plan_slots(nodes, ResourceConfig(cpus_per_worker=each), {"mlp": size}, trials, None)
+        slots = plan_slots(nodes, ResourceConfig(cpus_per_worker=each), sizes={"mlp": size}, trials=trials, limit=None)
     except ExecutionError:
         assert room < size
         return
@@ -65,4 +65,4 @@ def test_slots_never_take_more_than_there_is(cores, each, size, trials):
 )
 def test_what_fits_nowhere_is_refused(resources, sizes, sentence):
     with pytest.raises(ExecutionError, match=sentence):
-        plan_slots(NODES, ResourceConfig.create(**resources), sizes, 10, None)
+        plan_slots(NODES, ResourceConfig.create(**resources), sizes=sizes, trials=10, limit=None)

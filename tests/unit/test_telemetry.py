@@ -1,5 +1,6 @@
 """What an endpoint measures: totals that never go down, quantiles, drift, and text that Prometheus reads."""
 
+import inspect
 import math
 import pickle
 import threading
@@ -100,15 +101,15 @@ def busy():
     """A replica that has counted something of everything."""
     telemetry = Telemetry()
     for _ in range(8):
-        telemetry.answered("adult", "3", "champion", "/predict", 200, 0.002, 5)
-    telemetry.answered("adult", "4", "canary", "/predict", 200, 0.004, 1)
-    telemetry.answered("adult", "4", "canary", "/predict", 500, 0.3, 1)
-    telemetry.answered("", "", "", "/predict", 404, 0.0001, 0)
+        telemetry.answered("adult", "3", role="champion", route="/predict", status=200, seconds=0.002, rows=5)
+    telemetry.answered("adult", "4", role="canary", route="/predict", status=200, seconds=0.004, rows=1)
+    telemetry.answered("adult", "4", role="canary", route="/predict", status=500, seconds=0.3, rows=1)
+    telemetry.answered("", "", role="", route="/predict", status=404, seconds=0.0001, rows=0)
     telemetry.refused("adult", "3", "overload")
     telemetry.refused("adult", "4", "invalid")
     telemetry.refused("adult", "4", "invalid")
     telemetry.batch("adult", "3", 4, 20, 0.001)
-    telemetry.mirrored("adult", "5", 0.01, 5, Difference(2, 0.5, 0.25))
+    telemetry.mirrored("adult", "5", seconds=0.01, rows=5, difference=Difference(2, 0.5, 0.25))
     telemetry.mirror_failed("adult", "5")
     telemetry.set_queue("adult", 7)
     telemetry.set_queue("adult", 2)
@@ -173,7 +174,8 @@ CALLS = st.one_of(
 
 def act(telemetry, call):
     name, *arguments = call
-    getattr(telemetry, name)(*arguments)
+    method = getattr(telemetry, name)
+    method(**dict(zip(inspect.signature(method).parameters, arguments, strict=False)))
 
 
 @st.composite
@@ -284,7 +286,7 @@ def test_no_increment_is_lost_between_threads():
 
     def work(_):
         for _ in range(3000):
-            telemetry.answered("adult", "3", "champion", "/predict", 200, 0.001, 2)
+            telemetry.answered("adult", "3", role="champion", route="/predict", status=200, seconds=0.001, rows=2)
             telemetry.batch("adult", "3", 1, 2, 0.001)
 
     with ThreadPoolExecutor(4) as pool:
@@ -332,9 +334,9 @@ def test_a_shadow_of_a_regression_is_as_far_away_as_its_values_are():
     assert (difference.rows, difference.total, difference.largest) == (2, pytest.approx(6.0), pytest.approx(4.1))
     telemetry = Telemetry()
     for _ in range(2):
-        telemetry.mirrored("houses", "2", 0.01, 4, difference, scale=50.0)
+        telemetry.mirrored("houses", "2", seconds=0.01, rows=4, difference=difference, scale=50.0)
     # a row that is absurdly far away, or infinitely, still leaves a figure that can be added up
-    telemetry.mirrored("other", "2", 0.01, 4, Difference(4, math.inf, math.inf), scale=50.0)
+    telemetry.mirrored("other", "2", seconds=0.01, rows=4, difference=Difference(4, math.inf, math.inf), scale=50.0)
     served = {"houses": ServedModel({"2": ServedVersion("shadow")})}
     (row,) = summary(telemetry.snapshot(), Counts(), served=served)[:1]
     assert (row.differences, row.rows, row.tolerance) == (4, 8, 0.5)
@@ -356,8 +358,8 @@ def test_replicas_that_let_nobody_in_are_counted():
 
 def test_a_model_without_a_version_number_is_told_from_requests_that_reached_none():
     telemetry = Telemetry()
-    telemetry.answered("adult", "", "champion", "/predict", 200, 0.002, 1)
-    telemetry.answered("adult", "", "", "/predict", 413, 9.0, 0)
+    telemetry.answered("adult", "", role="champion", route="/predict", status=200, seconds=0.002, rows=1)
+    telemetry.answered("adult", "", role="", route="/predict", status=413, seconds=9.0, rows=0)
     served = {"adult": ServedModel({"": ServedVersion("champion")})}
     for row in (*summary(telemetry.snapshot(), Counts(), 10.0, served), *summary(telemetry.snapshot(), Counts())):
         assert (row.version, row.role, row.requests, row.share) == ("", "champion", 1, 1.0)
@@ -381,7 +383,7 @@ def test_the_summary_of_the_last_minute_forgets_older_requests():
     collector.push(report("a", telemetry.snapshot()))
     for _ in range(70):
         clock.now += 1
-        telemetry.answered("adult", "4", "canary", "/predict", 200, 0.004, 1)
+        telemetry.answered("adult", "4", role="canary", route="/predict", status=200, seconds=0.004, rows=1)
         collector.push(report("a", telemetry.snapshot()))
     champion, canary, _ = collector.summary().models
     assert (champion.requests, champion.share, champion.p50_ms) == (8, 0.0, None)
@@ -433,7 +435,7 @@ def test_a_collector_without_replicas_has_something_to_say():
 def test_snapshots_of_a_replica_that_arrive_in_another_order_do_not_take_totals_back():
     collector, telemetry = Collector(Clock()), busy()
     early = telemetry.snapshot()
-    telemetry.answered("adult", "3", "champion", "/predict", 200, 0.002, 5)
+    telemetry.answered("adult", "3", role="champion", route="/predict", status=200, seconds=0.002, rows=5)
     collector.push(report("a", telemetry.snapshot()))
     collector.push(report("a", early))
     assert collector.summary().requests == 12
@@ -508,7 +510,7 @@ def test_prometheus_reads_all_metrics():
 def test_names_with_quotes_and_line_ends_reach_prometheus_unharmed():
     telemetry = Telemetry()
     name = 'a "b" \\ c\nd é'
-    telemetry.answered(name, "1", "champion", "/predict", 200, 0.001, 1)
+    telemetry.answered(name, "1", role="champion", route="/predict", status=200, seconds=0.001, rows=1)
     found = samples(render(telemetry.snapshot(), {}, 1))
     assert {dict(labels)["model"] for _, *labels in found if labels} == {name}
 

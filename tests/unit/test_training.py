@@ -212,10 +212,10 @@ def test_training_computes_in_the_precision_asked_for_and_validation_in_fp32(iri
             spec,
             iris,
             network,
-            trial_rows(iris, ("numeric", "categorical"), spec, "cpu", ranks, None),
-            ranks,
-            EpochHooks(),
-            "cpu",
+            rows=trial_rows(iris, ("numeric", "categorical"), spec, device="cpu", ranks=ranks, stream=None),
+            ranks=ranks,
+            hooks=EpochHooks(),
+            device="cpu",
         )
     )
     assert network.seen == {True: {dtype}, False: {torch.float32}}

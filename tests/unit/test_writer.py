@@ -142,7 +142,7 @@ def test_a_store_that_is_away_is_told_in_words_of_ours(accepts, sentence, monkey
 
         threading.Thread(target=break_off, daemon=True).start()
         port = server.getsockname()[1] if accepts else free_port()
-        writer = TrialWriter(MlflowClient(f"http://127.0.0.1:{port}"), "0", "a", [])
+        writer = TrialWriter(MlflowClient(f"http://127.0.0.1:{port}"), "0", "a", dataset_inputs=[])
         for event in [*begun(1.0), reported(2.0, 1)]:
             writer.put(event)
         assert not writer.close(0.0)

@@ -176,7 +176,7 @@ def estimate_sweep(
         memory = min(node["Resources"].get("memory", math.inf) for node in ray.nodes() if node["Alive"])
     costs = {name: cost for name, (_, cost) in found.items()}
     architectures = tuple(found[name][0] for name in plan.workers)
-    return _summary(plan, slots, architectures, costs, memory, start_seconds)
+    return _summary(plan, slots, architectures=architectures, costs=costs, memory=memory, start_seconds=start_seconds)
 
 
 def parameter_count(architecture: str, dataset: Dataset, settings: Mapping[str, Any]) -> int:
@@ -268,6 +268,7 @@ def _probe(
 def _summary(
     plan: SweepPlan,
     slots: Slots,
+    *,
     architectures: Sequence[ArchitectureEstimate],
     costs: Mapping[str, Cost],
     memory: float,

@@ -169,11 +169,11 @@ class Endpoint:
         self.telemetry.answered(
             request.model,
             request.version,
-            request.role,
-            request.route,
-            status,
-            time.perf_counter() - started,
-            request.rows,
+            role=request.role,
+            route=request.route,
+            status=status,
+            seconds=time.perf_counter() - started,
+            rows=request.rows,
         )
 
     async def _respond(self, request: Request) -> Answer:

@@ -122,7 +122,15 @@ class Predictor:
         if hosted.shadow is not None and rows:
             self._mirror(hosted.shadow, body, parse, found, binary=binary)
         if self._log is not None and logged:
-            self._log.write(name, version.version, role, uuid.uuid4().hex, columns, rows, found.values)
+            self._log.write(
+                name,
+                version.version,
+                role=role,
+                request_id=uuid.uuid4().hex,
+                columns=columns,
+                rows=rows,
+                answers=found.values,
+            )
         return Answered(version, role, found)
 
     async def _read(self, request: Request, held: Share) -> bytes:

@@ -93,4 +93,6 @@ class Inference:
         scale = task.scale(model.target_encoder)
         difference = task.difference(given, other, SHADOW_TOLERANCE * (scale or 0.0))
         seconds = time.perf_counter() - started
-        self._telemetry.mirrored(shadow.name, shadow.version, seconds, len(inputs), difference, scale)
+        self._telemetry.mirrored(
+            shadow.name, shadow.version, seconds=seconds, rows=len(inputs), difference=difference, scale=scale
+        )

@@ -94,7 +94,9 @@ class Telemetry:
         self._counting = Lock()
         self._number = 0
 
-    def answered(self, model: str, version: str, role: str, route: str, status: int, seconds: float, rows: int) -> None:
+    def answered(
+        self, model: str, version: str, *, role: str, route: str, status: int, seconds: float, rows: int
+    ) -> None:
         """Counts a request.
 
         Args:
@@ -131,7 +133,7 @@ class Telemetry:
             batches.seconds.record(seconds)
 
     def mirrored(
-        self, model: str, version: str, seconds: float, rows: int, difference: Difference, scale: float | None = None
+        self, model: str, version: str, *, seconds: float, rows: int, difference: Difference, scale: float | None = None
     ) -> None:
         """Counts a shadow's answer to a copy of a request.
 

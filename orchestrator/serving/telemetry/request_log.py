@@ -144,6 +144,7 @@ class RequestLog:
         self,
         model: str,
         version: str,
+        *,
         role: str,
         request_id: str,
         columns: Mapping[str, Sequence[object]],

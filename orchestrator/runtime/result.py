@@ -1,0 +1,54 @@
+"""What a sweep ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.bundle import ModelBundle
+from orchestrator.bundle.registration import Registration
+from orchestrator.sweeps.trial_table import TrialRecord
+from orchestrator.tasks import Metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """What a sweep ends with.
+
+    Attributes:
+        id: by which `resume` and `sync` know it.
+        name: of the sweep and the registered model.
+        run_id: of the parent run in MLflow.
+        metric: what was optimised.
+        trials: all of them, by index.
+        best: the winner's record.
+        test: the winner's metrics on the test rows.
+        bundle: the winner's model.
+        skipped: sentences about better trials whose models cannot be used.
+        accepted: whether none was skipped, or `allow_second_best` was given.
+        test_looks: how often models were measured on these test rows, as far as MLflow knows; this time included.
+        registration: what was registered, None if it was not wanted or not possible.
+        unsent: why MLflow does not have all of it; None if it has.
+        interrupted: whether the user stopped it.
+        seconds: wall time, from reading the data to the end.
+        search_seconds: of these, from the start of Tune to its end.
+        slots: trials at once.
+    """
+
+    id: str
+    name: str
+    run_id: str
+    metric: Metric
+    trials: tuple[TrialRecord, ...]
+    best: TrialRecord
+    test: Mapping[str, float]
+    bundle: ModelBundle
+    skipped: tuple[str, ...]
+    accepted: bool
+    test_looks: int
+    registration: Registration | None
+    unsent: str | None
+    interrupted: bool
+    seconds: float
+    search_seconds: float
+    slots: int
