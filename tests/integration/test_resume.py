@@ -98,7 +98,7 @@ def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(tmp_path):
     log = (place.folder / "log").read_text()
     assert "go on with: orchestrator resume digits-" in log
     board = json.loads(place.run("trials", "--json"))
-    assert board["status"] == "killed"
+    assert board["status"] == "interrupted"
     assert "interrupted" in {trial["status"] for trial in board["trials"]}
 
     result = json.loads(place.run("resume", "digits", "--json"))
