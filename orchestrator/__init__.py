@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.errors import OrchestratorError as OrchestratorError
     from orchestrator.networks import FeatureInput as FeatureInput
     from orchestrator.networks import FeatureShape as FeatureShape
-    from orchestrator.runtime.assembly import Hooks as Hooks
+    from orchestrator.runtime.hooks import Hooks as Hooks
     from orchestrator.runtime.probe.estimate import SweepEstimate as SweepEstimate
     from orchestrator.runtime.reproduce import Reproduction as Reproduction
     from orchestrator.runtime.reproduce import reproduce as reproduce

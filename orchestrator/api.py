@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config import ResourceConfig, SweepConfig
     from orchestrator.data import Table
-    from orchestrator.runtime.assembly import Hooks, Notify
+    from orchestrator.runtime.hooks import Hooks, Notify
     from orchestrator.runtime.probe.estimate import SweepEstimate
     from orchestrator.runtime.result import SweepResult
     from orchestrator.serving.control.deployments import Deployment

@@ -65,7 +65,7 @@ storage_option = click.option(
 @json_option
 def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""
-    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.resume import resume_sweep
 
     hooks = Hooks(Progress(), notify)

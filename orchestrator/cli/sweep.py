@@ -35,7 +35,7 @@ def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: 
     """See EXAMPLE."""
     config = sweep_config(data, config_file, options)
 
-    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
     conclude(run_sweep(config, None, Hooks(Progress(), notify)), as_json=as_json)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,8 @@ from orchestrator.journal.folder import Header
 from orchestrator.journal.journal import NO_PAST, Past
 from orchestrator.journal.package import keep_package
 from orchestrator.journal.statuses import SweepStatus
-from orchestrator.runtime.tune.run import Running
+from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.tune.run import TuneRunner
 from orchestrator.search import SearchSpace, space_of
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan
@@ -25,27 +25,8 @@ from orchestrator.tracking import tags
 if TYPE_CHECKING:
     from orchestrator.journal import Journal
     from orchestrator.runtime.gangs.pool import GangPool
-    from orchestrator.runtime.worker.session import Train
     from orchestrator.sweeps.controller import SweepController
     from orchestrator.sweeps.slots import Slots
-    from orchestrator.sweeps.trial_table import Listener
-
-Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What a caller may listen to or replace.
-
-    Attributes:
-        on_trial: called with the record and the trial table when a trial is over.
-        notify: called with sentences for the user.
-        train: instead of `train_trial`, with its signature.
-    """
-
-    on_trial: Listener | None = None
-    notify: Notify = lambda _sentence: None
-    train: Train | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +108,7 @@ def assemble(
     slots: Slots,
     header: Header,
     journal: Journal,
-) -> tuple[SweepController, Running]:
+) -> tuple[SweepController, TuneRunner]:
     """Everything that a sweep runs on, put together."""
     from orchestrator.runtime.cluster_rows import validation_references
     from orchestrator.runtime.tune.admission import Admission
@@ -168,7 +149,7 @@ def assemble(
         notify=hooks.notify,
         alive=journal.check,
     )
-    return controller, Running(
+    return controller, TuneRunner(
         slots=slots,
         settings=settings,
         validation=validation_references(plan.dataset),

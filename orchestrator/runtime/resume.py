@@ -12,7 +12,7 @@ from orchestrator.data import load_table
 from orchestrator.errors import DataError
 from orchestrator.journal.folder import find_sweep
 from orchestrator.journal.package import kept_package
-from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sweeps import continue_sweep
 from orchestrator.storage import Storage

@@ -28,17 +28,18 @@ from orchestrator.journal.folder import (
 from orchestrator.journal.journal import Past
 from orchestrator.journal.lock import Lock, locked
 from orchestrator.journal.statuses import SweepStatus
-from orchestrator.runtime.assembly import Hooks, Origin, assemble, first_header, last_header
+from orchestrator.runtime.assembly import Origin, assemble, first_header, last_header
 from orchestrator.runtime.background import in_background
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.slots import cluster_slots
-from orchestrator.runtime.tune.run import quiet_tune, run_trials
+from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import Description
+from orchestrator.tracking.description import Description, describe_origin
 from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
@@ -194,8 +195,6 @@ def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTra
 
 
 def _describe_data(config: SweepConfig) -> dict[str, str]:
-    from orchestrator.runtime.train import describe_origin
-
     return describe_origin(config.model_dump(include={"data", "target", "task", "categorical", "ignore"}))
 
 
@@ -299,7 +298,7 @@ def _run(
     journal = Journal(origin.storage, tracker.start(header.labels, past.events).put, lock.check)
     status, reason = SweepStatus.FAILED, ""
     try:
-        controller, running = assemble(plan, origin, hooks, pool=pool, slots=slots, header=header, journal=journal)
+        controller, runner = assemble(plan, origin, hooks, pool=pool, slots=slots, header=header, journal=journal)
         controller.restore(past.events)
         models = StoredModels(origin.storage, plan.dataset, plan.metric, rows_on_cluster)
         lost = drop_lost(controller.trial_table, models, plan.config.keep_top)
@@ -308,7 +307,7 @@ def _run(
         controller.open(plan.trials)
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
         search_started = time.perf_counter()
-        interrupted = run_trials(plan, controller, running)
+        interrupted = runner.run(plan, controller)
         search_seconds = time.perf_counter() - search_started
         journal.flush()
         best, winner, skipped = find_winner(plan, controller, models)

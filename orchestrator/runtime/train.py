@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,12 +24,12 @@ from orchestrator.errors import ArchitectureError, OrchestratorError
 from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
 from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
-from orchestrator.runtime.assembly import Notify
+from orchestrator.runtime.hooks import Notify
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.plan import describe
 from orchestrator.tasks import Metric, TaskWish, plain_task
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import dataset_input
+from orchestrator.tracking.description import dataset_input, describe_origin
 from orchestrator.tracking.looks import note_look
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import client_for, tracked
@@ -151,14 +150,6 @@ def _check_settings(architecture: str, settings: Mapping[str, Any], dataset: Dat
     for name in settings:
         if name not in asked:
             raise ArchitectureError(never_read(architecture, name, asked | SHARED_PARAMETERS))
-
-
-def describe_origin(options: Mapping[str, Any]) -> dict[str, str]:
-    """The tag that says how a data set was read, so that it can be read again."""
-    values = {name: value for name, value in options.items() if value}
-    if Path(values["data"]).exists():
-        values["data"] = str(Path(values["data"]).resolve())
-    return {tags.DATA: json.dumps(values)}
 
 
 def train_spec(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data import Dataset
@@ -115,3 +116,11 @@ def plain_facts(name: str, digest: str, origin: str) -> dict[str, str]:
         "source_type": "local",
         "source": json.dumps({"uri": origin}),
     }
+
+
+def describe_origin(options: Mapping[str, Any]) -> dict[str, str]:
+    """The tag that says how a data set was read, so that it can be read again."""
+    values = {name: value for name, value in options.items() if value}
+    if Path(values["data"]).exists():
+        values["data"] = str(Path(values["data"]).resolve())
+    return {tags.DATA: json.dumps(values)}

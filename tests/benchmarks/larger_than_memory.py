@@ -95,7 +95,7 @@ def run(folder: Path, scratch: str, arguments: argparse.Namespace):
     quiet_tune()
     import ray
 
-    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
     ray.init(

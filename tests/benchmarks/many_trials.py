@@ -31,7 +31,7 @@ def main() -> None:
         from mlflow import MlflowClient
 
         from orchestrator.config import SweepConfig
-        from orchestrator.runtime.assembly import Hooks
+        from orchestrator.runtime.hooks import Hooks
         from orchestrator.runtime.sweeps import run_sweep
 
         process, started = psutil.Process(), time.perf_counter()

@@ -46,7 +46,7 @@ def network(spec, dataset):
 def ours(trials: int, folder: Path, workers: int) -> float:
     """Seconds from the first trial to the last, everything written to MLflow."""
     from orchestrator.config import SweepConfig
-    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
     config = SweepConfig.create(

@@ -27,7 +27,7 @@ def sweep(folder: Path, data: pd.DataFrame | str, train: Callable[..., Any] | No
     """A sweep with a store of its own."""
     from orchestrator.config import SweepConfig
     from orchestrator.data import load_table
-    from orchestrator.runtime.assembly import Hooks
+    from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
     named = {

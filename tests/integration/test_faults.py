@@ -18,7 +18,7 @@ import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, StoppedError
 from orchestrator.journal.folder import find_sweep
-from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.training import train_trial
 

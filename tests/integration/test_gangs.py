@@ -17,7 +17,7 @@ from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.journal import Continued, Reported
 from orchestrator.journal.folder import find_sweep
 from orchestrator.journal.journal import read_events
-from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.training import EpochReport
 

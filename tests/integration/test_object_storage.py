@@ -17,7 +17,7 @@ import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import UsageError
 from orchestrator.journal.folder import known_sweeps, sweeps_home
-from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.storage import Storage
 

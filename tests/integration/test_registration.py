@@ -10,7 +10,7 @@ from support import empty_store
 import orchestrator
 from orchestrator.cli.sweep import conclude
 from orchestrator.journal.folder import find_sweep
-from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.tracking.store import client_for
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.config import SweepConfig
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.errors import DataError, ExecutionError
-from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.streaming import RayStream, encoded_part, run_on_cluster, split_training_rows
 from orchestrator.runtime.sweeps import run_sweep
 

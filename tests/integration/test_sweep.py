@@ -11,7 +11,7 @@ from support import TrackingServer, free_port, mixed_frame
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, TrackingError
-from orchestrator.runtime.assembly import Hooks
+from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.tracking.sweep_leaderboard import read_leaderboard
 

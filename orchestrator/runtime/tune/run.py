@@ -39,8 +39,8 @@ TUNE_ENVIRONMENT = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
-    """What trials run on.
+class TuneRunner:
+    """Runs the attempts that a controller asks for, on Ray Tune.
 
     Attributes:
         slots: trials at once, as it looks at the start.
@@ -63,48 +63,108 @@ class Running:
         """The id of the sweep, which is also its folder's name."""
         return Path(self.settings.storage.path).name
 
+    def run(self, plan: SweepPlan, controller: SweepController) -> bool:
+        """Runs all trials; `quiet_tune` comes before.
 
-def run_trials(plan: SweepPlan, controller: SweepController, running: Running) -> bool:
-    """Runs all trials; `quiet_tune` comes before.
+        Returns:
+            Whether the user stopped it.
 
-    Returns:
-        Whether the user stopped it.
+        Raises:
+            ExecutionError: nothing of it found a place within the placement timeout, or too many trials have failed.
+            StoppedError: the user stopped it when no trial had a result.
+        """
+        if plan.config.time_budget is not None:
+            left = plan.config.time_budget.total_seconds() - controller.trial_table.spent
+            train_rows, validation_rows, test_rows = plan.dataset.counts
+            budget = TimeBudget(left, test_rows / (train_rows + validation_rows))
+            controller.limit_time(budget)
+            if left <= 0 and controller.trial_table.reports:
+                budget.begin()
+                controller.close()
+                return False
+        # so many trials may wait for their processes at the same time; Tune has no argument for it
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self.slots.count)
 
-    Raises:
-        ExecutionError: nothing of it found a place within the placement timeout, or too many trials have failed.
-        StoppedError: the user stopped it when no trial had a result.
-    """
-    if plan.config.time_budget is not None:
-        left = plan.config.time_budget.total_seconds() - controller.trial_table.spent
-        train_rows, validation_rows, test_rows = plan.dataset.counts
-        budget = TimeBudget(left, test_rows / (train_rows + validation_rows))
-        controller.limit_time(budget)
-        if left <= 0 and controller.trial_table.reports:
-            budget.begin()
-            controller.close()
-            return False
-    # so many trials may wait for their processes at the same time; Tune has no argument for it
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(running.slots.count)
+        def stop() -> None:
+            controller.stopping = True
 
-    def stop() -> None:
-        controller.stopping = True
+        with (
+            _scratch(self.settings.storage) as folder,
+            stop_on_signal(self.notify, stop) as interruption,
+        ):
+            from orchestrator.runtime.holders import introduce
+            from orchestrator.runtime.tune.adapters import every_loss_is_a_dead_actor
 
-    with (
-        _scratch(running.settings.storage) as folder,
-        stop_on_signal(running.notify, stop) as interruption,
-    ):
-        from orchestrator.runtime.holders import introduce
-        from orchestrator.runtime.tune.adapters import every_loss_is_a_dead_actor
+            introduce(f"the sweep {self.sweep}")
+            try:
+                with every_loss_is_a_dead_actor():
+                    self._tuner(plan, controller, folder).fit()
+            finally:
+                controller.close()
+        if interruption.requested and not controller.trial_table.reports:
+            raise StoppedError(f"stopped before an epoch was over; go on with: orchestrator resume {self.sweep}")
+        return interruption.requested
 
-        introduce(f"the sweep {running.sweep}")
-        try:
-            with every_loss_is_a_dead_actor():
-                _tuner(plan, controller, running, folder).fit()
-        finally:
-            controller.close()
-    if interruption.requested and not controller.trial_table.reports:
-        raise StoppedError(f"stopped before an epoch was over; go on with: orchestrator resume {running.sweep}")
-    return interruption.requested
+    def _tuner(self, plan: SweepPlan, controller: SweepController, folder: str) -> Any:  # noqa: ANN401
+        from ray import tune
+
+        from orchestrator.runtime.tune.adapters import (
+            SweepCallback,
+            SweepScheduler,
+            SweepSearcher,
+            SweepStopper,
+        )
+        from orchestrator.runtime.tune.admission import PlacementWatch
+        from orchestrator.runtime.tune.envelope import OBJECTIVE
+        from orchestrator.runtime.tune.lifeline import LifeWatch
+
+        config = plan.config
+        patience = config.placement_timeout.total_seconds()
+        return tune.Tuner(
+            self._trainable(plan),
+            tune_config=tune.TuneConfig(
+                metric=OBJECTIVE,
+                mode=plan.metric.mode,
+                search_alg=SweepSearcher(controller, plan.metric.mode),
+                scheduler=SweepScheduler(controller),
+                # how many there are is the controller's business: promoted and lost trials come again
+                num_samples=-1,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=folder,
+                stop=SweepStopper(controller),
+                callbacks=[
+                    LifeWatch(),
+                    SweepCallback(controller),
+                    PlacementWatch(config.resources, patience, self.pool, self.notify),
+                ],
+                # trials write their checkpoints themselves
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                verbose=0,
+            ),
+        )
+
+    def _trainable(self, plan: SweepPlan) -> Any:  # noqa: ANN401
+        import ray
+        from ray import tune
+
+        dataset = plan.dataset.without_test()
+        if self.pool is None:
+            from orchestrator.runtime.tune.actor import TrialActor
+
+            needs = plan.config.resources.needs
+            needs["CPU"] += plan.readers
+            trainable = tune.with_parameters(
+                TrialActor, dataset=dataset, settings=self.settings, validation=self.validation
+            )
+            return tune.with_resources(trainable, needs)
+        from orchestrator.runtime.gangs.trial import GangTrial, Line
+
+        line = Line(self.pool.rendezvous, ray.put((ray.put(dataset), self.settings, self.validation)))
+        # Tune refuses a trial that needs nothing; a thousandth of a CPU would keep the last gang from its place
+        return tune.with_resources(tune.with_parameters(GangTrial, line=line), {"CPU": plan.readers, "memory": 2**20})
 
 
 @contextmanager
@@ -117,69 +177,6 @@ def _scratch(storage: Storage) -> Iterator[str]:
         yield str(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _tuner(plan: SweepPlan, controller: SweepController, running: Running, folder: str) -> Any:  # noqa: ANN401
-    from ray import tune
-
-    from orchestrator.runtime.tune.adapters import (
-        SweepCallback,
-        SweepScheduler,
-        SweepSearcher,
-        SweepStopper,
-    )
-    from orchestrator.runtime.tune.admission import PlacementWatch
-    from orchestrator.runtime.tune.envelope import OBJECTIVE
-    from orchestrator.runtime.tune.lifeline import LifeWatch
-
-    config = plan.config
-    patience = config.placement_timeout.total_seconds()
-    return tune.Tuner(
-        _trainable(plan, running),
-        tune_config=tune.TuneConfig(
-            metric=OBJECTIVE,
-            mode=plan.metric.mode,
-            search_alg=SweepSearcher(controller, plan.metric.mode),
-            scheduler=SweepScheduler(controller),
-            # how many there are is the controller's business: promoted and lost trials come again
-            num_samples=-1,
-            reuse_actors=True,
-        ),
-        run_config=tune.RunConfig(
-            name="tune",
-            storage_path=folder,
-            stop=SweepStopper(controller),
-            callbacks=[
-                LifeWatch(),
-                SweepCallback(controller),
-                PlacementWatch(config.resources, patience, running.pool, running.notify),
-            ],
-            # trials write their checkpoints themselves
-            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            verbose=0,
-        ),
-    )
-
-
-def _trainable(plan: SweepPlan, running: Running) -> Any:  # noqa: ANN401
-    import ray
-    from ray import tune
-
-    dataset = plan.dataset.without_test()
-    if running.pool is None:
-        from orchestrator.runtime.tune.actor import TrialActor
-
-        needs = plan.config.resources.needs
-        needs["CPU"] += plan.readers
-        trainable = tune.with_parameters(
-            TrialActor, dataset=dataset, settings=running.settings, validation=running.validation
-        )
-        return tune.with_resources(trainable, needs)
-    from orchestrator.runtime.gangs.trial import GangTrial, Line
-
-    line = Line(running.pool.rendezvous, ray.put((ray.put(dataset), running.settings, running.validation)))
-    # Tune refuses a trial that needs nothing; a thousandth of a CPU would keep the last gang from its place
-    return tune.with_resources(tune.with_parameters(GangTrial, line=line), {"CPU": plan.readers, "memory": 2**20})
 
 
 def quiet_tune() -> None:
