@@ -38,7 +38,7 @@ from orchestrator.tasks import Predictions, TargetEncoder
 DISTRIBUTION_ROWS = 100_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelBundle:
     """A model ready to answer.
 
@@ -129,7 +129,13 @@ class ModelBundle:
     def content(self) -> BundleContent:
         """All but the network."""
         return BundleContent(
-            self.schema, self.encoder, self.target_encoder, self.metrics, self.example, self.inputs, self.distribution
+            schema=self.schema,
+            encoder=self.encoder,
+            target_encoder=self.target_encoder,
+            metrics=self.metrics,
+            example=self.example,
+            inputs=self.inputs,
+            distribution=self.distribution,
         )
 
     @classmethod
@@ -151,14 +157,14 @@ class ModelBundle:
         content = read_content(files, folder)
         network = module_of(files[NETWORK_FILE], f"{folder / NETWORK_FILE}")
         return cls(
-            content.schema,
-            content.encoder,
-            content.target_encoder,
-            content.metrics,
-            content.example,
-            content.inputs,
-            network,
-            content.distribution,
+            schema=content.schema,
+            encoder=content.encoder,
+            target_encoder=content.target_encoder,
+            metrics=content.metrics,
+            example=content.example,
+            inputs=content.inputs,
+            network=network,
+            distribution=content.distribution,
         )
 
 
@@ -166,7 +172,15 @@ def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]
     """A bundle of a trained network (on the CPU), with its answers to the data set's example rows."""
     network = network.cpu().eval()
     names = inputs_taken(network, [spec.name for spec in dataset.encoder.inputs])
-    bare = ModelBundle(dataset.schema, dataset.encoder, dataset.target_encoder, metrics, {}, names, network)
+    bare = ModelBundle(
+        schema=dataset.schema,
+        encoder=dataset.encoder,
+        target_encoder=dataset.target_encoder,
+        metrics=metrics,
+        example={},
+        inputs=names,
+        network=network,
+    )
     rows = list(dataset.example)
     example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records()}
     seen = dataset.some_training_rows(DISTRIBUTION_ROWS)

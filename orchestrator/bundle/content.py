@@ -28,7 +28,7 @@ DAMAGES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BundleContent:
     """A bundle without its network, see `ModelBundle`."""
 
@@ -89,7 +89,13 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
     except DAMAGES as error:
         raise BundleError(f"{folder / name}: damaged ({_reason(error)}); it was not loaded") from None
     return BundleContent(
-        schema, encoder, target_encoder, documents["metrics.json"], documents["example.json"], inputs, distribution
+        schema=schema,
+        encoder=encoder,
+        target_encoder=target_encoder,
+        metrics=documents["metrics.json"],
+        example=documents["example.json"],
+        inputs=inputs,
+        distribution=distribution,
     )
 
 

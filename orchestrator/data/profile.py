@@ -26,7 +26,7 @@ SAMPLE_PIECES = 10
 SAMPLE_ROWS = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PieceProfile:
     """What a pass over one or more pieces has found; `merge` gives the same in any order, up to rounding.
 
@@ -54,13 +54,13 @@ class PieceProfile:
         # pieces without training rows have no example
         shown = min((self, other), key=lambda profile: (not profile.example, profile.first))
         return PieceProfile(
-            (train, validation, test),
-            self.dropped + other.dropped,
-            {name: summary.merge(other.columns[name]) for name, summary in self.columns.items()},
-            self.target.merge(other.target),
-            self.digests | other.digests,
-            shown.first,
-            shown.example,
+            counts=(train, validation, test),
+            dropped=self.dropped + other.dropped,
+            columns={name: summary.merge(other.columns[name]) for name, summary in self.columns.items()},
+            target=self.target.merge(other.target),
+            digests=self.digests | other.digests,
+            first=shown.first,
+            example=shown.example,
         )
 
 
@@ -118,13 +118,13 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int)
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
     counts = np.bincount(parts, minlength=3).tolist()
     return PieceProfile(
-        (counts[0], counts[1], counts[2]),
-        int((~known).sum()),
-        summarise(schema, training, random_keys),
-        schema.target.task.summarise(rows[schema.target.name], training[schema.target.name]),
-        {number: digest},
-        number,
-        json_rows(schema, training.head(EXAMPLE_ROWS)),
+        counts=(counts[0], counts[1], counts[2]),
+        dropped=int((~known).sum()),
+        columns=summarise(schema, training, random_keys),
+        target=schema.target.task.summarise(rows[schema.target.name], training[schema.target.name]),
+        digests={number: digest},
+        first=number,
+        example=json_rows(schema, training.head(EXAMPLE_ROWS)),
     )
 
 

@@ -73,13 +73,19 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
             if not numbers.count:
                 if part is None:
                     # only rows outside of the training part have values; the input is then constant
-                    features.append(NumericFeature(column.name, None, 0.0, 0.0, 1.0, indicator=False))
+                    features.append(
+                        NumericFeature(column=column.name, part=None, median=0.0, mean=0.0, std=1.0, indicator=False)
+                    )
                 continue
             median, mean, std = numbers.figures()
             indicator = numbers.missing > 0 and not any(feature.indicator for feature in features)
             if part is None or std > 0 or indicator:
                 std = std if std > 0 else 1.0
-                features.append(NumericFeature(column.name, part, median, mean, std, indicator))
+                features.append(
+                    NumericFeature(
+                        column=column.name, part=part, median=median, mean=mean, std=std, indicator=indicator
+                    )
+                )
         return features
 
     def makes(self, feature: Fitted) -> bool:

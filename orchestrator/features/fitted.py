@@ -13,7 +13,7 @@ MAX_SCALED = 1e4
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NumericFeature:
     """One standardised input: `(value or median - mean) / std`, at most 10,000 in size.
 

@@ -27,7 +27,7 @@ def check_choice(setting: str, value: str, known: Iterable[str]) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MlpSettings:
     """Settings of the multilayer perceptron.
 
@@ -53,7 +53,7 @@ class MlpSettings:
         check_range("dropout", self.dropout, 0.0, 0.99)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResnetSettings:
     """Settings of the tabular ResNet.
 

@@ -96,7 +96,16 @@ def columns_and_encoders(draw):
             continue
         parts = draw(st.lists(st.sampled_from(DATETIME_PARTS), unique=True)) if kind is ColumnKind.DATETIME else [None]
         for part in parts:
-            numeric.append(NumericFeature(name, part, draw(MEANS), draw(MEANS), draw(STDS), draw(st.booleans())))
+            numeric.append(
+                NumericFeature(
+                    column=name,
+                    part=part,
+                    median=draw(MEANS),
+                    mean=draw(MEANS),
+                    std=draw(STDS),
+                    indicator=draw(st.booleans()),
+                )
+            )
     if draw(st.booleans()):
         numeric = draw(st.permutations(numeric))
     return Schema(tuple(columns), TARGET), FeatureEncoder(tuple(numeric), tuple(categorical), tuple(text))
@@ -155,7 +164,13 @@ def test_usual_cells_give_the_same_bits(made, rows, data):
 @example(["2024-01-31T12:30:15.123456789", "3020-01-01"], ColumnKind.DATETIME)
 def test_one_column_gives_the_same_bits_or_the_same_refusal(cells, kind):
     parts = DATETIME_PARTS if kind is ColumnKind.DATETIME else (None,)
-    encoder = FeatureEncoder(tuple(NumericFeature("x", part, 0.5, 0.0, 3.0, part != "year") for part in parts), ())
+    encoder = FeatureEncoder(
+        tuple(
+            NumericFeature(column="x", part=part, median=0.5, mean=0.0, std=3.0, indicator=part != "year")
+            for part in parts
+        ),
+        (),
+    )
     assert_same(Schema((Column("x", kind),), TARGET), encoder, {"x": cells}, len(cells))
 
 
@@ -176,7 +191,10 @@ def test_a_fitted_encoder_gives_the_same_bits_for_its_rows():
 @pytest.mark.parametrize("absent", [["x"], ["x", "y"]])
 def test_missing_columns_are_named(absent):
     schema = Schema((Column("x", ColumnKind.NUMERIC), Column("y", ColumnKind.CATEGORICAL)), TARGET)
-    encoder = FeatureEncoder((NumericFeature("x", None, 0.0, 0.0, 1.0, True),), (CategoricalFeature("y", ("a",)),))
+    encoder = FeatureEncoder(
+        (NumericFeature(column="x", part=None, median=0.0, mean=0.0, std=1.0, indicator=True),),
+        (CategoricalFeature("y", ("a",)),),
+    )
     columns = {name: ["a"] for name in ("x", "y", "other") if name not in absent}
     expected = assert_same(schema, encoder, columns, 1)
     assert expected[2] == "x"
@@ -185,7 +203,9 @@ def test_missing_columns_are_named(absent):
 
 def test_a_date_does_not_depend_on_the_other_rows():
     day = Column("day", ColumnKind.DATETIME)
-    encoder = FeatureEncoder((NumericFeature("day", "days", 0.0, 0.0, 1e6, False),), ())
+    encoder = FeatureEncoder(
+        (NumericFeature(column="day", part="days", median=0.0, mean=0.0, std=1e6, indicator=False),), ()
+    )
     columnar = ColumnarEncoder(Schema((day,), TARGET), encoder)
     together, _ = columnar.encode({"day": ["3020-01-01", "2024-01-31T12:30:15.123456789"]}, 2).arrays.values()
     alone, _ = columnar.encode({"day": ["3020-01-01"]}, 1).arrays.values()
@@ -194,7 +214,10 @@ def test_a_date_does_not_depend_on_the_other_rows():
 
 def test_memory_is_bounded_and_never_forgets_the_table():
     categories = tuple(f"category {number}" for number in range(MEMORY_CELLS + 10))
-    encoder = FeatureEncoder((NumericFeature("x", None, 0.0, 0.0, 1.0, False),), (CategoricalFeature("c", categories),))
+    encoder = FeatureEncoder(
+        (NumericFeature(column="x", part=None, median=0.0, mean=0.0, std=1.0, indicator=False),),
+        (CategoricalFeature("c", categories),),
+    )
     schema = Schema((Column("x", ColumnKind.NUMERIC), Column("c", ColumnKind.CATEGORICAL)), TARGET)
     columnar = ColumnarEncoder(schema, encoder)
     count = 3 * MEMORY_CELLS

@@ -200,13 +200,13 @@ def test_wrong_types_within_json_are_a_sentence(bundle, data, name, other):
         # what is accepted can be described and used
         network = torch.nn.Identity()
         of = ModelBundle(
-            content.schema,
-            content.encoder,
-            content.target_encoder,
-            content.metrics,
-            content.example,
-            content.inputs,
-            network,
+            schema=content.schema,
+            encoder=content.encoder,
+            target_encoder=content.target_encoder,
+            metrics=content.metrics,
+            example=content.example,
+            inputs=content.inputs,
+            network=network,
         )
         json.dumps(of.description())
 

@@ -197,7 +197,7 @@ def test_a_distribution_does_not_fit_another_encoder(dataset, distribution):
     assert not distribution.fits(FeatureEncoder(encoder.numeric, ()))
     other = CategoricalFeature("color", ("blue",))
     assert not distribution.fits(FeatureEncoder(encoder.numeric, (other,)))
-    added = NumericFeature("new", None, 0.0, 0.0, 1.0, False)
+    added = NumericFeature(column="new", part=None, median=0.0, mean=0.0, std=1.0, indicator=False)
     assert not distribution.fits(FeatureEncoder((*encoder.numeric, added), encoder.categorical))
 
 

@@ -79,7 +79,7 @@ def encoder_of(schema):
             categorical.append(CategoricalFeature(column.name, ("red",)))
         else:
             part = "days" if column.kind is ColumnKind.DATETIME else None
-            numeric.append(NumericFeature(column.name, part, 0.0, 0.0, 1.0, indicator=True))
+            numeric.append(NumericFeature(column=column.name, part=part, median=0.0, mean=0.0, std=1.0, indicator=True))
     return ColumnarEncoder(schema, FeatureEncoder(tuple(numeric), tuple(categorical)))
 
 
