@@ -14,6 +14,7 @@ from support import free_port, mixed_frame, prepare_bundle, train_bundle
 from tritonclient.utils import InferenceServerException
 
 from orchestrator.serving.http.endpoint import Endpoint
+from orchestrator.serving.messages import AssignedModel, AssignedVersion
 from orchestrator.serving.settings import EndpointSettings
 
 TABLE = mixed_frame()
@@ -31,7 +32,7 @@ class Server:
         for name, source, target in (("mixed", TABLE, "label"), ("diabetes", "sklearn:diabetes", None)):
             self.bundles[name] = train_bundle(source, target, folder / f"{name}-bundle")
             prepare_bundle(folder / f"{name}-bundle", folder / name)
-            content[name] = {"champion": {"version": "3", "folder": str(folder / name), "key": name}}
+            content[name] = AssignedModel(champion=AssignedVersion("3", name, folder / name))
         endpoint = Endpoint(EndpointSettings(token_file=str(folder / "tokens")), "r0")
         endpoint.configure(content, lambda _key, path: path)
         self.port = free_port()

@@ -77,7 +77,7 @@ def test_a_configuration_survives_yaml(tmp_path):
         ({"precision": "bf61"}, "did you mean bf16"),
         ({"resources": {"cpu_per_worker": 2}}, "resources.cpu_per_worker: .*did you mean cpus_per_worker"),
         ({"trials": 0}, "trials: input should be greater than or equal to 1"),
-        ({"algorithm": "magic"}, "algorithm: input should be 'tpe', 'random' or 'grid'"),
+        ({"algorithm": "magic"}, "algorithm: input should be 'tpe', 'gp', 'random', 'qmc' or 'grid'"),
         ({"name": "a/b"}, "name: string should match"),
         ({"resources": {"gpus_per_worker": 1.5}}, "whole number"),
     ],
