@@ -794,7 +794,7 @@ def test_an_endpoint_follows_a_model_that_was_deleted_and_made_again(registry, o
     assert {column.name for column in before.schema.columns} - {column.name for column in after.schema.columns} == {
         "flag"
     }
-    assert applied[-1][name]["champion"]["key"] == after.key != before.key
+    assert applied[-1][name].champion.key == after.key != before.key
     models.follow(applied.append)
     assert len(applied) == 1
 
