@@ -48,7 +48,7 @@ class NumberSummaries:
 
 
 class NumberKind(FeatureKind[Numbers, NumberSummaries]):
-    """Cells are numbers, by the part of a date that they are: float64 [rows], NaN where missing."""
+    """Cells are numbers: float64 [rows], NaN where missing; one array, or for dates one per part (year, month, ...)."""
 
     parts: Sequence[str | None] = (None,)
 

@@ -1,4 +1,7 @@
-"""What can happen in a sweep. From these events alone its whole state is made, now and after a crash."""
+"""What can happen in a sweep. From these events alone its whole state is made, now and after a crash.
+
+A new field needs a value in `from_line` for lines written before it, or sweeps of earlier versions count as damaged.
+"""
 
 from __future__ import annotations
 

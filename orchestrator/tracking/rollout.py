@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CANARY, SHADOW = "canary", "shadow"
+# also said in the help of `rollback` and in the docs
 HISTORY_LENGTH = 20
 PERCENT = 100
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -35,7 +36,7 @@ class Rollout:
         canary: version that answers a share of the requests, or None.
         weight: that share, in percent from 0 to 100; 0 without a canary.
         shadow: version that answers copies of requests, or None.
-        history: champions before, the latest last, 20 at most; some may have been deleted since.
+        history: champions before, the latest last, `HISTORY_LENGTH` at most; some may have been deleted since.
         breaking: role -> version for which somebody has said that it may break what callers send and get.
         made: when the model was registered; one that was deleted and made again counts its versions from 1.
     """

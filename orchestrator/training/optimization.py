@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from orchestrator.training.spec import TrialSpec
+from orchestrator.errors import ConfigError
+from orchestrator.training.spec import OPTIMIZERS, TrialSpec
 from orchestrator.training.state import GRAFTED, flatten_optimizer, unflatten_optimizer
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -114,8 +115,9 @@ def build_optimizer(spec: TrialSpec, parameters: Iterable[nn.Parameter]) -> torc
             return torch.optim.SGD(parameters, momentum=spec.momentum, **options)
         case "adam":
             return torch.optim.Adam(parameters, **options)
-        case _:
+        case "adamw":
             return torch.optim.AdamW(parameters, **options)
+    raise ConfigError(f"optimizer '{spec.optimizer}' is not known (known: {', '.join(OPTIMIZERS)})")
 
 
 def build_schedule(spec: TrialSpec, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> LambdaLR | None:

@@ -113,7 +113,7 @@ def unflatten_optimizer(
 
     Args:
         fresh: `state_dict` of a new optimizer with the same settings.
-        tensors, values: see there.
+        tensors, values: as `flatten_optimizer` returned them.
     """
     state: dict[int, dict[str, Any]] = {int(name): dict(entries) for name, entries in values["state"].items()}
     for place, value in tensors.items():

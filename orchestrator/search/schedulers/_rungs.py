@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# one of three goes on, also with hyperband; said in docs/schedulers.md
 REDUCTION_FACTOR = 3
 
 

@@ -84,6 +84,8 @@ class ObservedInputs:
 class Counts:
     """What a replica has counted since it started, or what several have together. It is never changed.
 
+    A new figure also goes into `Telemetry.snapshot`, `_merge_two`, `subtract` (if it is a counter) and `prometheus.py`.
+
     Counters only ever grow; all others are gauges. Keys are a model and a version, then a role, then a route and a
     status; each is "" where none was reached.
 
