@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_what_is_finished_and_registers_the_best(place):
     assert result["model"]["champion"]
     board = json.loads(run(place, "trials", "--json").stdout)
     assert len(board["trials"]) == len(statuses)
-    assert board["status"] == "killed"
+    assert board["status"] == "interrupted"
 
 
 def test_a_second_ctrl_c_stops_at_once(place):
