@@ -74,7 +74,8 @@ def measure(place: Place, times: int) -> dict[str, float]:
     from sklearn.datasets import load_iris
 
     rows = place.folder / "rows.csv"
-    load_iris(as_frame=True).data.head(5).to_csv(rows, index=False)
+    table = load_iris(as_frame=True).data.head(5)
+    table.set_axis(["sepal_length", "sepal_width", "petal_length", "petal_width"], axis=1).to_csv(rows, index=False)
     commands = Commands(place, times)
     quick = ["sklearn:iris", "--space", "quick", "--name", "iris"]
     commands.run("sweep, 10 tiny trials", "sweep", *quick, "--trials", "10", "--epochs", "2", once=True)
