@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.features.fitted import UNKNOWN, NumericColumns, category_table, places_of
 from orchestrator.features.text import encode_texts, text_of
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Cell = str | int | float | bool | None
 Columns = dict[str, list[Cell]]
@@ -78,6 +81,10 @@ class ColumnarEncoder:
         self._width = encoder.numeric_width
         self._parsed: _Memory[float | None] = _Memory(parse_number)
         self._codes = [(item.column, _code_memory(item.categories)) for item in encoder.categorical]
+
+    def transform(self, frame: pd.DataFrame) -> Inputs:
+        """The same of a data frame, see `FeatureEncoder.transform`."""
+        return self._encoder.transform(self._schema, frame)
 
     def encode(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> Inputs:
         """Encodes rows.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from orchestrator.bundle.content import read_content
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import load_table
 from orchestrator.errors import DataError
@@ -42,7 +41,7 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
         path = fetch_model(model, tracking_uri, Path(folder)).path
         files = read_folder(path)
     try:
-        answers = _quickly(files, table.frame, path) if len(table.frame) <= FEW_ROWS else None
+        answers = _quickly(files, table.frame) if len(table.frame) <= FEW_ROWS else None
         if answers is not None:
             return answers
         from orchestrator.bundle import ModelBundle
@@ -54,13 +53,12 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
     return answers
 
 
-def _quickly(files: dict[str, bytes], frame: pd.DataFrame, path: Path) -> pd.DataFrame | None:
+def _quickly(files: dict[str, bytes], frame: pd.DataFrame) -> pd.DataFrame | None:
     """The answers of a model that was prepared before, None if it was not."""
     prepared = find_prepared(files)
     if prepared is None:
         return None
-    content = read_content(files, path)
-    outputs = prepared.network(content.encoder.transform(content.schema, frame))
-    answers = content.schema.target.task.predictions(content.target_encoder, outputs)
+    outputs = prepared.network(prepared.encoder.transform(frame))
+    answers = prepared.schema.target.task.predictions(prepared.target_encoder, outputs)
     answers.check_finite()
     return answers.frame(frame.index)
