@@ -37,7 +37,7 @@ class AssignedModel:
     Attributes:
         champion: answers what the canary does not.
         canary, weight: answers so many percent of the requests.
-        shadow: computes what the others answered, too, and nobody sees it.
+        shadow: computes what the others answered, too; only who names its version sees its answers.
     """
 
     champion: AssignedVersion

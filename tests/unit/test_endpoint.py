@@ -1128,6 +1128,36 @@ def test_a_shadow_changes_no_answer_and_its_differences_are_counted(folders, end
     assert {version for _, version, *_ in client.counts.requests} == {"3"}
 
 
+def test_a_shadow_whose_version_is_named_answers_and_is_not_compared_with_itself(folders):
+    client = serve(configuration(folders, champion="3", shadow="4"))
+    body, headers = infer_request(ROWS[:5])
+
+    async def ask(http):
+        versions = []
+        for version in ("4", "3"):
+            answer = await http.post(f"/v2/models/mixed/versions/{version}/infer", content=body, headers=headers)
+            length = int(answer.headers["inference-header-content-length"])
+            versions.append(json.loads(answer.content[:length])["model_version"])
+        figures = await settled(client, "4", 1)
+        # a comparison of the shadow with itself would come as soon as that of the champion
+        await asyncio.sleep(0.2)
+        return versions, figures
+
+    versions, figures = client.talk(ask)
+    assert versions == ["4", "3"]
+    assert (figures.requests, figures.rows) == (1, 5)
+    assert client.counts.shadows["mixed", "4"].requests == 1
+
+
+def test_a_version_that_was_replaced_meanwhile_answers_nothing_with_another_ones_number(folders):
+    client = serve(configuration(folders, champion="3", shadow="4"))
+    hosted = client.endpoint.hosted["mixed"]
+    # the routes are those of before, as for a request whose path was just found
+    client.endpoint.hosted["mixed"] = replace(hosted, shadow=None)
+    answer = client.ask("/v2/models/mixed/versions/4/infer", {"inputs": []})
+    assert (answer.status_code, answer.json()["error"]) == (404, "version 4 is not served")
+
+
 def shares_of(client):
     predictions = client.ask("/predict", ROWS).json()["predictions"]
     return np.array([[row["probabilities"][name] for name in ("high", "low")] for row in predictions])

@@ -97,7 +97,13 @@ class Predictor:
         Raises:
             HttpError, InvalidRequestError, InvalidValueError: it cannot be answered.
         """
-        version, role = hosted.choose(wanted)
+        chosen = hosted.choose() if wanted is None else hosted.named(wanted)
+        if chosen is None:
+            # it was replaced after the path of the request had been found
+            raise HttpError(404, f"version {wanted} is not served", reason="unknown_version")
+        version, role = chosen
+        # a shadow whose version was named has nobody to be compared with
+        shadow = hosted.shadow if role != "shadow" else None
         request.model, request.version, request.role = name, version.version, role
         logged = self._log is not None and self._log.wants()
         held = Share(self._bodies)
@@ -108,7 +114,7 @@ class Predictor:
                 binary = header(request.scope, BINARY_HEADER) is not None
                 columns, rows, inputs = await self._encoded(version, body, parse, binary=binary, keep=logged)
                 request.rows = rows
-                if hosted.shadow is None:
+                if shadow is None:
                     body = b""
                     held.shrink(inputs.nbytes)
                 outputs = await self._computed(version, inputs)
@@ -119,8 +125,8 @@ class Predictor:
         found = version.model.answers(outputs)
         if rows:
             self._telemetry.observe(name, version.version, inputs)
-        if hosted.shadow is not None and rows:
-            self._mirror(hosted.shadow, body, parse, found, binary=binary)
+        if shadow is not None and rows:
+            self._mirror(shadow, body, parse, found, binary=binary)
         if self._log is not None and logged:
             self._log.write(
                 name,

@@ -42,7 +42,7 @@ class HostedModel:
     Attributes:
         champion: answers what the canary does not.
         canary, weight: answers so many percent of the requests.
-        shadow: computes what the others answered, too, and nobody sees it.
+        shadow: computes what the others answered, too; only who names its version sees its answers.
     """
 
     champion: LoadedVersion
@@ -50,12 +50,12 @@ class HostedModel:
     weight: int = 0
     shadow: LoadedVersion | None = None
 
-    def choose(self, wanted: str | None = None) -> tuple[LoadedVersion, str]:
-        """The version for one request, and its role; the one that is wanted, if it is there."""
-        if wanted is not None:
-            for role, version in self.roles():
-                if version.version == wanted:
-                    return version, role
+    def named(self, wanted: str) -> tuple[LoadedVersion, str] | None:
+        """The version that a client has asked for, whatever its role, and that role; None if it is not there."""
+        return next(((version, role) for role, version in self.roles() if version.version == wanted), None)
+
+    def choose(self) -> tuple[LoadedVersion, str]:
+        """The version for one request, and its role."""
         if self.canary is not None and random.random() * 100 < self.weight:  # noqa: S311
             return self.canary, "canary"
         return self.champion, "champion"
