@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from orchestrator.authentication import prepare_connection, protect_token
@@ -78,7 +79,7 @@ def ray_session(
         yield False
         return
     try:
-        with _own_sigterm():
+        with _own_signals():
             _connect(
                 address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment, notify=notify
             )
@@ -96,18 +97,37 @@ def ray_session(
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Ray takes SIGTERM for itself, to exit with codes of its own; who has a handler keeps it, as for Ctrl-C."""
-    before = signal.getsignal(signal.SIGTERM)
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
+def _own_signals() -> Iterator[None]:
+    """While Ray starts, whoever has handlers for SIGINT and SIGTERM keeps them: Ray would exit with codes of its own.
+
+    Raises:
+        KeyboardInterrupt: a signal has come, and what its handler raised was lost in some callback, as of an import.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: handler for number, handler in handlers.items() if callable(handler)}
+    if signal.SIGTERM not in kept or threading.current_thread() is not threading.main_thread():
         yield
         return
+    from ray._private import utils
+
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        kept[signal.Signals(number)](number, frame)
+
+    rays_own = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda _handler: None
+    for number in kept:
+        signal.signal(number, handle)
     try:
         yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        utils.set_sigterm_handler = rays_own
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    if received:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from orchestrator.bundle import ModelBundle
 from orchestrator.cli import main
 from orchestrator.cli.base import Command, echo, parse_assignments, print_json, print_table
 from orchestrator.cli.predict import predict
-from orchestrator.cluster import _own_sigterm
+from orchestrator.cluster import _own_signals
 
 COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "promote", "rollback"]
 # the discard port: nobody listens
@@ -252,19 +252,29 @@ def test_a_command_leaves_a_signal_alone_that_somebody_ignores():
         signal.signal(signal.SIGTERM, before)
 
 
-def test_ray_does_not_take_sigterm_from_who_has_a_handler_of_its_own():
-    def rays_own(number, _frame):
-        sys.exit(number)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("lost", [False, True])
+def test_ray_does_not_take_sigterm_from_who_has_a_handler_of_its_own(number, lost):
+    from ray._private import utils
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    class Callback:
+        def __del__(self):
+            # what is raised here is lost
+            os.kill(os.getpid(), number)
+
+    before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with pytest.raises(KeyboardInterrupt), _own_sigterm():
-            signal.signal(signal.SIGTERM, rays_own)
-            os.kill(os.getpid(), signal.SIGTERM)
-        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt), _own_signals():
+            utils.set_sigterm_handler(lambda *_: sys.exit(15))
+            Callback() if lost else os.kill(os.getpid(), number)
+        assert {signal.getsignal(each) for each in before} == {signal.default_int_handler}
+        with _own_signals():
+            pass
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        with _own_sigterm():
-            signal.signal(signal.SIGTERM, rays_own)
-        assert signal.getsignal(signal.SIGTERM) is rays_own
+        with _own_signals():
+            utils.set_sigterm_handler(signal.default_int_handler)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

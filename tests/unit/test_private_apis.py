@@ -31,6 +31,7 @@ NAMES = {
     ("ray._private.worker", "print_to_stdstream"): "cluster: Ray's notices stay off the terminal",
     ("ray._private.node", "Node.get_logs_dir_path"): "cluster: where Ray's processes write",
     ("ray._private.ray_constants", "ENABLE_RAY_CLUSTER"): "cluster: a Ray of our own listens on loopback only",
+    ("ray._private.utils", "set_sigterm_handler"): "cluster: SIGTERM while Ray starts",
     ("ray._private.services", "get_node"): "patience: Ray's start on a busy machine",
     ("ray.train.v2._internal.execution.callback", "WorkerGroupCallback.before_worker_group_start"): (
         "runtime/gangs/pool: a gang lets the pool reach it before it looks for a place"
