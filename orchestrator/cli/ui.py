@@ -40,7 +40,7 @@ LAST_LINES = 5
 def ui(host: str, port: int, tracking_uri: str | None) -> None:
     """See EXAMPLE."""
     from orchestrator.errors import TrackingError
-    from orchestrator.tracking.store import client_for, resolve_tracking_uri
+    from orchestrator.tracking.store import client_for, resolve_tracking_uri, tracked
 
     uri = resolve_tracking_uri(tracking_uri)
     if uri.startswith(("http://", "https://")):
@@ -48,7 +48,8 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
         return
     if port_problem(host, port) is not None:
         raise TrackingError(f"port {port} on {host} is in use; give another one with --port")
-    client_for(tracking_uri).search_experiments(max_results=1)
+    with tracked(tracking_uri):
+        client_for(tracking_uri).search_experiments(max_results=1)
     notify(f"starting MLflow on {uri} ...")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import logging
 import os
 import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
 PAGE = 1000
 # how MLflow's client and the one below it tell the status of an answer
 BAD_STATUS = re.compile(r"failed with error code (\d{3}) ")
+# of a store that is being made
+UNFINISHED = ".writing"
+UNFINISHED_SECONDS = 3600.0
+# what SQLite says of tables that were half made
+HALF_MADE = re.compile(r"duplicate column name|table \"?\w+\"? already exists")
 TOO_MANY = re.compile(r"too many (\d{3}) error responses")
 
 
@@ -50,7 +59,35 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
     from mlflow import MlflowClient
 
     with tracked(tracking_uri):
-        return MlflowClient(tracking_uri=resolve_tracking_uri(tracking_uri))
+        uri = resolve_tracking_uri(tracking_uri)
+        make_store(uri)
+        return MlflowClient(tracking_uri=uri)
+
+
+def make_store(tracking_uri: str) -> None:
+    """Makes a store in a file that is not there yet, all of it or nothing.
+
+    MLflow makes its tables in dozens of steps; a file that a process leaves behind in between is of no use to anybody.
+    """
+    place = absolute_uri(tracking_uri).removeprefix("sqlite:///")
+    target = Path(place)
+    if place == tracking_uri or place.endswith(":memory:") or "?" in place or not place or target.exists():
+        return
+    from mlflow import MlflowClient
+
+    # MLflow makes the folder, too
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{UNFINISHED}"):
+        if left.stat().st_mtime < time.time() - UNFINISHED_SECONDS:
+            left.unlink(missing_ok=True)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_native_id()}{UNFINISHED}")
+    try:
+        MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        # a link, unlike a rename, does not replace what another process has made meanwhile
+        with contextlib.suppress(FileExistsError):
+            target.hardlink_to(unfinished)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def quiet_logs() -> None:
@@ -165,6 +202,11 @@ def tracked(tracking_uri: str | None) -> Iterator[None]:
 def explain(error: BaseException, tracking_uri: str) -> str:
     """Half a sentence about an error of a store, in words of ours where they are known."""
     served = urlparse(tracking_uri).scheme.startswith("http")
+    if tracking_uri.startswith("sqlite:") and HALF_MADE.search(str(error)):
+        return (
+            "its tables are half made, because a process was ended while it made them; if nothing is in it yet, "
+            "delete the file, else use a copy of it"
+        )
     return (_explain_server(error) if served else None) or " ".join(str(error).split())[:300]
 
 

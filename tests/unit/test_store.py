@@ -1,7 +1,10 @@
 """What is wrong with a tracking server, told apart on real connections."""
 
+import multiprocessing
 import socket
+import sqlite3
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -79,3 +82,47 @@ def test_a_file_that_is_deleted_while_it_is_used_is_one_sentence_without_a_trace
         client.log_metric(run_id, "loss", 1.0)
     assert "\n" not in str(caught.value)
     assert caplog.records == [] and capfd.readouterr() == ("", "")
+
+
+def open_store(uri):
+    client_for(uri).search_experiments()
+
+
+def test_a_process_that_is_killed_while_it_makes_a_store_leaves_none_that_cannot_be_used(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    process = multiprocessing.get_context("spawn").Process(target=open_store, args=(uri,))
+    process.start()
+    deadline = time.monotonic() + 60
+    # some of the tables are there
+    while not any(path.stat().st_size > 100_000 for path in tmp_path.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.kill()
+    process.join()
+    assert [experiment.name for experiment in client_for(uri).search_experiments()] == ["Default"]
+    assert (tmp_path / "mlflow.db").exists()
+
+
+def test_a_store_that_several_make_at_once_is_there_once(tmp_path):
+    uri = f"sqlite:///{tmp_path}/new folder/mlflow.db"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=open_store, args=(uri,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["mlflow.db"]
+
+
+def test_a_store_whose_tables_are_half_made_says_what_to_do(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    open_store(f"sqlite:///{tmp_path}/other.db")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        tables = [
+            sql for (sql,) in other.execute("select sql from sqlite_master where type = 'table' and sql not null")
+        ]
+    with sqlite3.connect(tmp_path / "mlflow.db") as half:
+        for sql in tables[: len(tables) // 2]:
+            half.execute(sql)
+    assert "its tables are half made, because a process was ended while it made them" in told(uri)
