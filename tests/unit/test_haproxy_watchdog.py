@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,11 +18,13 @@ from support import free_port
 from test_ingress import needs_haproxy
 
 from orchestrator.serving.control.haproxy import BODY_SECONDS_VARIABLE, HOST_VARIABLE, written_by_serve
+from orchestrator.serving.control.haproxy_double import ENDPOINT_VARIABLE
 from orchestrator.serving.control.haproxy_watchdog import read_deaths, read_failure
 
 pytestmark = needs_haproxy
 PROGRAM = "from orchestrator.serving.control.haproxy import main; main()"
 WAIT = 30
+SERVERS = re.compile(r"(?m)^ +server .*\n")
 
 
 class Replica(BaseHTTPRequestHandler):
@@ -55,7 +58,7 @@ class Served:
     """One replica, and what Serve does: it writes a configuration, starts HAProxy with it and asks its admin socket."""
 
     def __init__(self, folder):
-        self.folder, self.port, self.processes = folder / "node", free_port(), []
+        self.folder, self.port, self.processes, self.endpoint = folder / "node", free_port(), [], None
         self.folder.mkdir()
         self.replica = Replicas(("127.0.0.1", 0), Replica)
         threading.Thread(target=self.replica.serve_forever, daemon=True).start()
@@ -67,6 +70,8 @@ class Served:
         config.write_text(text)
         # clients come over the address of the option, not over the one that Serve was told
         environment = {**os.environ, HOST_VARIABLE: "127.0.0.1", BODY_SECONDS_VARIABLE: "1"}
+        if self.endpoint is not None:
+            environment[ENDPOINT_VARIABLE] = str(self.endpoint.pid)
         command = [sys.executable, "-c", PROGRAM, "-db", "-f", str(config), "-dR", *arguments]
         self.words = self.folder.parent / f"words{len(self.processes)}"
         with self.words.open("wb") as words:
@@ -101,12 +106,28 @@ class Served:
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), body
 
+    def running(self):
+        """All processes that have to do with the configuration."""
+        place, found = str(self.folder), []
+        for process in psutil.process_iter(["cmdline"]):
+            if any(place in word for word in process.info["cmdline"] or []):
+                found.append(process)
+        return found
+
     def close(self):
         for process in self.processes:
             process.kill()
             process.wait()
+        if self.endpoint is not None:
+            self.endpoint.kill()
+            self.endpoint.wait()
+            wait_until(lambda: self.running() == [])
         self.replica.shutdown()
         self.replica.server_close()
+
+
+def doubles(process):
+    return [child for child in psutil.Process(process.pid).children() if child.name() != "haproxy"]
 
 
 def wait_until(condition):
@@ -117,9 +138,22 @@ def wait_until(condition):
 
 
 def haproxy_of(process):
-    (child,) = psutil.Process(process.pid).children()
-    assert child.name() == "haproxy"
+    (child,) = [child for child in psutil.Process(process.pid).children() if child.name() == "haproxy"]
     return child
+
+
+def killed_with_its_haproxy(process):
+    """Returns its double."""
+    wait_until(lambda: doubles(process))
+    (double,) = doubles(process)
+    # it has read the configuration, and waits
+    opened = Path(f"/proc/{double.pid}/fd")
+    wait_until(lambda: any("eventpoll" in str(path.readlink()) for path in opened.iterdir()))
+    haproxy = haproxy_of(process)
+    process.kill()
+    haproxy.kill()
+    process.wait(WAIT)
+    return double
 
 
 def wait_for_haproxy(process):
@@ -133,6 +167,13 @@ def served(tmp_path_factory):
     served = Served(tmp_path_factory.mktemp("s"))
     yield served
     served.close()
+
+
+@pytest.fixture
+def doubled(served):
+    """With the process of an endpoint, so that there are doubles."""
+    served.endpoint = subprocess.Popen(["sleep", "600"])
+    return served
 
 
 def test_a_killed_haproxy_is_back_at_once_and_no_connection_is_refused(served):
@@ -189,6 +230,92 @@ def test_haproxy_ends_with_the_process_that_watches_over_it(served, number):
     assert not child.is_running()
     with pytest.raises(OSError, match="refused"):
         served.ask()
+
+
+def test_a_double_answers_until_serve_has_another_one(doubled):
+    process = doubled.started()
+    wait_until(lambda: doubled.ask()[0] == 200)
+    double = killed_with_its_haproxy(process)
+    began = time.monotonic()
+    assert doubled.ask()[0] == 200
+    assert time.monotonic() - began < 10
+    wait_until(lambda: (deaths := read_deaths(doubled.folder)) and deaths.back)
+    assert read_deaths(doubled.folder).reason == "killed with the process that watched over it"
+    # Serve must see that what it has started is gone
+    assert doubled.running_pid() is None
+    killed = haproxy_of(double)
+    killed.kill()
+    assert doubled.ask()[0] == 200
+    assert haproxy_of(double).pid != killed.pid
+    following = doubled.started()
+    psutil.wait_procs([double], timeout=WAIT)
+    assert not double.is_running()
+    assert doubled.ask()[0] == 200
+    wait_until(lambda: doubles(following))
+
+
+def test_clients_stay_with_the_double_until_replicas_are_known(doubled):
+    process = doubled.started()
+    wait_until(lambda: doubled.ask()[0] == 200)
+    double = killed_with_its_haproxy(process)
+    statuses, stop = [], threading.Event()
+
+    def ask_always():
+        while not stop.is_set():
+            statuses.append(doubled.ask()[0])
+
+    thread = threading.Thread(target=ask_always)
+    thread.start()
+    # as a new HAProxyManager begins, before it has heard of any replica
+    text = written_by_serve(doubled.folder, doubled.port).read_text()
+    empty = doubled.start(text=SERVERS.sub("", text))
+    wait_until(lambda: doubled.running_pid() == empty.pid)
+    assert double.is_running()
+    assert not doubles(empty)
+    following = doubled.started("-sf", str(empty.pid), "-x", str(doubled.admin))
+    assert empty.wait(WAIT) == 0
+    psutil.wait_procs([double], timeout=WAIT)
+    stop.set()
+    thread.join()
+    assert not double.is_running()
+    assert set(statuses) == {200}
+    assert doubled.running_pid() == following.pid
+
+
+def test_a_double_that_is_killed_is_there_again(doubled):
+    process = doubled.started()
+    wait_until(lambda: doubles(process))
+    (double,) = doubles(process)
+    double.kill()
+    wait_until(lambda: [other for other in doubles(process) if other.pid != double.pid])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_double_ends_with_a_process_that_is_told_to(doubled, number):
+    process = doubled.started()
+    wait_until(lambda: doubles(process))
+    process.send_signal(number)
+    assert process.wait(WAIT) == 0
+    wait_until(lambda: doubled.running() == [])
+
+
+@pytest.mark.parametrize("standing_in", [False, True])
+def test_a_double_ends_with_the_endpoint(doubled, standing_in):
+    process = doubled.started()
+    wait_until(lambda: doubled.ask()[0] == 200 and doubles(process))
+    if standing_in:
+        killed_with_its_haproxy(process)
+        assert doubled.ask()[0] == 200
+        doubled.endpoint.kill()
+        doubled.endpoint.wait()
+    else:
+        doubled.endpoint.kill()
+        doubled.endpoint.wait()
+        process.kill()
+        process.wait(WAIT)
+    wait_until(lambda: doubled.running() == [])
+    with pytest.raises(OSError, match="refused"):
+        doubled.ask()
 
 
 def test_a_haproxy_that_does_not_start_says_why(served):

@@ -7,7 +7,7 @@ the socket's queue until the next one takes them, some hundredths of a second la
 Serve asks its HAProxy over an admin socket, and checks that the answer comes from the process that it has started. So
 this process answers there, with what HAProxy says and its own number. When Serve reloads, it starts another of these
 processes, which gets the clients' socket from the present one, and asks that one to end softly when its own HAProxy
-answers.
+answers. When this process is killed, its double (`haproxy_double`) goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+
+from orchestrator.serving.control.haproxy_double import Double, StandIn, double_socket, peer_of
 
 PR_SET_PDEATHSIG = 1
 # of connections that wait to be accepted; the system cuts it to what it allows
@@ -41,6 +44,8 @@ SETTLED_SECONDS = 5.0
 GIVE_LISTENER = b"!listener\n"
 DEATHS_FILE = "deaths.json"
 FAILURE_FILE = "failure.txt"
+# a replica, in a configuration
+SERVER = re.compile(r"(?m)^\s+server\s")
 
 # loaded before any process is forked
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
@@ -111,12 +116,14 @@ class HAProxyWatchdog:
         self._admin = admin
         self._mend = mend
         self._arguments, self._former = _split(arguments, config)
+        self._stand_in, self._double = StandIn.inherited(), Double.wanted()
         # near the root of the endpoint's folder: paths of sockets must be short
         self._inner = config.parent.parent / f"a{os.getpid()}"
         self._own_config = config.with_name(f"{os.getpid()}.cfg")
+        self._aside = config.parent.parent / f"w{os.getpid()}"
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: socket.socket | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
 
     def run(self) -> int:
@@ -125,7 +132,9 @@ class HAProxyWatchdog:
         Returns:
             Exit status for this process.
         """
-        _end_with_parent()
+        if self._stand_in is None:
+            # when Serve's own process is killed the double goes on as well
+            _end_with_parent(signal.SIGKILL if self._double else signal.SIGTERM)
         return asyncio.run(self._run())
 
     async def _run(self) -> int:
@@ -133,48 +142,81 @@ class HAProxyWatchdog:
         loop.add_signal_handler(signal.SIGCHLD, self._ended.set)
         for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
-        self._listener = _listener_of(self._admin) or _bound(*self._address)
-        descriptor = self._listener.fileno()
-        self._own_config.write_text(self._mend(f"fd@{descriptor}", self._inner))
-        server: asyncio.Server | None = None
         try:
-            self._start()
-            if not await self._ready():
-                return self._status() or 1
-            server = await self._answer_serve()
+            if self._stand_in is None:
+                return await self._serve()
+            return await self._serve_instead(self._stand_in)
+        finally:
+            self._kill()
+            for path in (self._own_config, self._inner, self._aside):
+                path.unlink(missing_ok=True)
+
+    async def _serve(self) -> int:
+        """As what Serve has started."""
+        double = _listener_of(double_socket(self._admin))
+        found = double or _listener_of(self._admin)
+        self._listener = found[0] if found else _bound(*self._address)
+        bind = f"fd@{self._listener.fileno()}"
+        if double is not None and SERVER.search(self._config.read_text()) is None:
+            # the first configuration of a new HAProxyManager: the double still knows the replicas, this one not yet
+            bind, self._double = f"unix@{self._aside}", None
+        elif double is not None:
+            self._former.append(double[1])
+        self._own_config.write_text(self._mend(bind, self._inner))
+        self._start()
+        if not await self._ready():
+            return self._status() or 1
+        server = await self._answer_at(self._admin)
+        try:
             for pid in self._former:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGUSR1)
             return await self._keep()
         finally:
-            if server is not None:
-                server.close()
-            self._kill()
-            for path in (self._own_config, self._inner):
-                path.unlink(missing_ok=True)
+            server.close()
+
+    async def _serve_instead(self, stand_in: StandIn) -> int:
+        """As the double of what Serve has started, when that is gone."""
+        self._listener = stand_in.listener
+        if not await stand_in.needed(self._stopping, partial(self._stop, signal.SIGTERM)):
+            return 0
+        self._own_config.write_text(self._mend(f"fd@{self._listener.fileno()}", self._inner))
+        server = await self._answer_at(double_socket(self._admin))
+        try:
+            await self._start_again("killed with the process that watched over it")
+            # none, when it was told to stop in between
+            return 0 if self._process is None else await self._keep()
+        finally:
+            server.close()
 
     async def _keep(self) -> int:
         failures, started = 0, time.monotonic()
         while True:
             status = await self._end()
-            if self._stopping or status == 0:
+            if self._stopping.is_set() or status == 0:
                 return max(0, status)
             failures = 0 if time.monotonic() - started > SETTLED_SECONDS else failures + 1
             if failures >= MOST_FAILURES:
                 return 1
-            before = read_deaths(self._config.parent)
-            deaths = Deaths((before.count if before else 0) + 1, time.time(), _reason(status), None)
-            self._note(deaths)
-            await asyncio.sleep(min(MOST_SECONDS, LOOK_SECONDS * 2**failures))
-            if self._stopping:
+            await self._start_again(_reason(status), min(MOST_SECONDS, LOOK_SECONDS * 2**failures))
+            if self._stopping.is_set():
                 return 0
-            # what is known of the replicas was written for the one before
-            for state in self._config.parent.glob("state*"):
-                state.unlink(missing_ok=True)
-            self._start()
             started = time.monotonic()
-            if await self._ready():
-                self._note(Deaths(deaths.count, deaths.last, deaths.reason, time.time()))
+
+    async def _start_again(self, reason: str, pause: float = 0.0) -> None:
+        """Another HAProxy, after a death that is noted."""
+        before = read_deaths(self._config.parent)
+        deaths = Deaths((before.count if before else 0) + 1, time.time(), reason, None)
+        self._note(deaths)
+        await asyncio.sleep(pause)
+        if self._stopping.is_set():
+            return
+        # what is known of the replicas was written for the one before
+        for state in self._config.parent.glob("state*"):
+            state.unlink(missing_ok=True)
+        self._start()
+        if await self._ready():
+            self._note(Deaths(deaths.count, deaths.last, deaths.reason, time.time()))
 
     def _start(self) -> None:
         # in the main thread: what PR_SET_PDEATHSIG calls the parent is a thread
@@ -187,7 +229,7 @@ class HAProxyWatchdog:
     async def _ready(self) -> bool:
         """Until HAProxy answers; False when it has ended, or does not."""
         deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline and not self._stopping and self._status() is None:
+        while time.monotonic() < deadline and not self._stopping.is_set() and self._status() is None:
             with contextlib.suppress(OSError, TimeoutError):
                 if await self._ask(b"show info\n"):
                     return True
@@ -197,6 +239,8 @@ class HAProxyWatchdog:
     async def _end(self) -> int:
         while (status := self._status()) is None:
             self._ended.clear()
+            if self._double is not None and self._listener is not None and not self._stopping.is_set():
+                self._double.keep(self._listener)
             # a look now and then, should a signal be lost
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), MOST_SECONDS)
@@ -206,7 +250,9 @@ class HAProxyWatchdog:
         return self._process.poll() if self._process is not None else None
 
     def _stop(self, number: signal.Signals) -> None:
-        self._stopping = True
+        self._stopping.set()
+        if self._double is not None:
+            self._double.stop()
         if self._listener is not None:
             # else who connects while the last answers go out waits in a queue that nobody empties any more
             self._listener.close()
@@ -214,6 +260,9 @@ class HAProxyWatchdog:
             self._process.send_signal(signal.SIGUSR1 if number == signal.SIGUSR1 else signal.SIGTERM)
 
     def _kill(self) -> None:
+        if self._double is not None:
+            self._double.stop()
+            self._double.wait()
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -227,12 +276,12 @@ class HAProxyWatchdog:
 
     # -- the admin socket ----------------------------------------------------------------------------------------------
 
-    async def _answer_serve(self) -> asyncio.Server:
+    async def _answer_at(self, path: Path) -> asyncio.Server:
         """Takes the place of the process that has answered there so far."""
-        fresh = self._admin.with_name(f"{self._admin.name}{os.getpid()}")
+        fresh = path.with_name(f"{path.name}{os.getpid()}")
         server = await asyncio.start_unix_server(self._handle, str(fresh))
         fresh.chmod(0o600)
-        fresh.rename(self._admin)
+        fresh.rename(path)
         return server
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -273,15 +322,15 @@ def _split(arguments: list[str], config: Path) -> tuple[tuple[list[str], list[st
     return (arguments[:place], after), former
 
 
-def _listener_of(admin: Path) -> socket.socket | None:
-    """The clients' socket, from the process that answers Serve at present."""
+def _listener_of(path: Path) -> tuple[socket.socket, int] | None:
+    """The clients' socket, and the number of the process that has it and answers at a socket of its own."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ADMIN_SECONDS)
-        connection.connect(str(admin))
+        connection.connect(str(path))
         connection.sendall(GIVE_LISTENER)
         _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
         if descriptors:
-            return socket.socket(fileno=descriptors[0])
+            return socket.socket(fileno=descriptors[0]), peer_of(connection)
     return None
 
 
@@ -298,10 +347,10 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(number: int = signal.SIGTERM) -> None:
     """An endpoint that is killed takes its HAProxy along."""
     if _prctl is not None:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        _prctl(PR_SET_PDEATHSIG, number)
 
 
 def _reason(status: int) -> str:

@@ -30,6 +30,7 @@ from orchestrator.serving.control.haproxy import (
     SERVE_VARIABLE,
     real_binary,
 )
+from orchestrator.serving.control.haproxy_double import ENDPOINT_VARIABLE
 from orchestrator.serving.control.haproxy_watchdog import DEATHS_FILE, FAILURE_FILE, read_deaths, read_failure
 from orchestrator.serving.http.browsers import LOOPBACK_HOSTS
 
@@ -127,6 +128,8 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
         HOST_VARIABLE: config.host,
         CERTIFICATE_VARIABLE: str(certificate or ""),
         BODY_SECONDS_VARIABLE: str(config.timeout.total_seconds()),
+        # on a cluster HAProxy may run on machines that do not see this process
+        ENDPOINT_VARIABLE: "" if config.address else str(os.getpid()),
     }
     # on a cluster HAProxy reaches replicas on other nodes; on one machine nobody else needs to
     return Ingress("haproxy", "0.0.0.0" if config.address else "127.0.0.1", environment)  # noqa: S104
@@ -218,7 +221,9 @@ def ingress_problems(place: Path) -> list[str]:
     if failure is not None:
         found.append(f"HAProxy cannot be started: {failure}")
     elif not any(_proxies([place])):
-        found.append("HAProxy does not run, so that nobody is answered; Ray Serve starts it again within half a minute")
+        found.append(
+            "HAProxy does not run, so that nobody is answered; Ray Serve starts it again after half a minute or more"
+        )
     return found
 
 
