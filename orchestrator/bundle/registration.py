@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 
 from orchestrator.errors import TrackingError
+from orchestrator.roles import Role
 from orchestrator.tasks import Metric
 
-# the alias of the version that an endpoint answers with
-CHAMPION = "champion"
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Registration:
     """A registered version.
 
@@ -27,13 +25,12 @@ class Registration:
     version: str
     champion: bool
     reason: str
-    _: KW_ONLY
     existing: bool = False
 
     @property
     def uri(self) -> str:
         """For `orchestrator deploy` and `mlflow.pyfunc.load_model`."""
-        return f"models:/{self.name}@{CHAMPION}" if self.champion else f"models:/{self.name}/{self.version}"
+        return f"models:/{self.name}@{Role.CHAMPION}" if self.champion else f"models:/{self.name}/{self.version}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.base import echo, print_table
+from orchestrator.roles import Role
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _lines(endpoint: EndpointStatus) -> list[list[str]]:
             row.model,
             row.version,
             row.role,
-            "" if row.role == "shadow" else f"{100 * row.share:.0f} %",
+            "" if row.role == Role.SHADOW else f"{100 * row.share:.0f} %",
             str(row.requests),
             f"{row.requests_per_second:.1f}",
             _milliseconds(row.p50_ms),
@@ -94,7 +95,7 @@ def _version_sentences(row: VersionSummary) -> list[str]:
             f"{row.model} version {row.version}: the inputs have drifted, most of all "
             f"'{row.worst_column}' (population stability index {row.psi[row.worst_column]:.2f})"
         )
-    if row.role == "shadow" and row.rows:
+    if row.role == Role.SHADOW and row.rows:
         found.append(_shadow_sentence(row))
     return found
 

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from orchestrator.roles import Role
 
 if TYPE_CHECKING:
     from orchestrator.serving.telemetry.merging import Counts
@@ -70,23 +72,23 @@ class RoleVersions:
     shadow: str | None = None
     weight: int = 0
 
-    def roles(self) -> Iterator[tuple[str, str]]:
+    def roles(self) -> Iterator[tuple[Role, str]]:
         """The roles that a version has."""
-        for role in ("champion", "canary", "shadow"):
+        for role in Role:
             version = getattr(self, role)
             if version is not None:
                 yield role, version
 
     def to_json(self) -> dict[str, Any]:
         """As `orchestrator status --json` shows it."""
-        return {"champion": self.champion, "canary": self.canary, "shadow": self.shadow, "weight": self.weight}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class ServedVersion:
     """What metrics say of a version: its role, and what computes it."""
 
-    role: str
+    role: Role
     execution: str = ""
 
 
@@ -102,7 +104,7 @@ class ServedModel:
 
     versions: Mapping[str, ServedVersion]
     weight: int = 0
-    unserved: Mapping[str, str] = field(default_factory=dict)
+    unserved: Mapping[Role, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 
 from orchestrator.bundle.files import LIMITS, read_present, write_folder
 from orchestrator.errors import BundleError, NoSuchModelError, UsageError
+from orchestrator.roles import Role
 from orchestrator.tracking.sqlite_registry import find_source
 from orchestrator.tracking.store import client_for, known_models, tracked, unknown_model
 
@@ -60,7 +61,7 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
         raise UsageError(
             f"{uri}: not a model; give models:/NAME@champion, models:/NAME/VERSION or the folder of a model bundle"
         )
-    name, version, alias = match["name"], match["version"], match["alias"] or "champion"
+    name, version, alias = match["name"], match["version"], match["alias"] or Role.CHAMPION.value
     found = find_source(name, version, alias, tracking_uri)
     if found is not None and (local := _local_path(found[1])) is not None:
         return ModelSource(name, found[0], _copied(_bundle_folder(local), folder))

@@ -74,7 +74,7 @@ def register_bundle(
             promote(client, name, str(version.version))
         decision = f"{YES if champion else IN_DOUBT if doubt else NO}: {reason}"
         client.set_model_version_tag(name, str(version.version), tags.DECISION, decision[:MAX_TAG_LENGTH])
-    return Registration(name, str(version.version), champion, reason)
+    return Registration(name=name, version=str(version.version), champion=champion, reason=reason)
 
 
 def _labels(figure: Figure) -> dict[str, str]:
@@ -93,7 +93,9 @@ def _registered_before(client: MlflowClient, version: ModelVersion) -> Registrat
     champion = read_rollout(client, version.name).champion == str(version.version)
     _, _, reason = version.tags[tags.DECISION].partition(": ")
     sentence = f"this model was registered before, so nothing new was ({reason})"
-    return Registration(version.name, str(version.version), champion, sentence, existing=True)
+    return Registration(
+        name=version.name, version=str(version.version), champion=champion, reason=sentence, existing=True
+    )
 
 
 def read_figure(client: MlflowClient, name: str, version: str) -> Figure | None:

@@ -7,26 +7,25 @@ A version has one of these roles at a time. See https://mlflow.org/docs/latest/m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.bundle.registration import CHAMPION
 from orchestrator.errors import NoSuchModelError, TrackingError, UsageError
+from orchestrator.roles import Role
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import known_models, tracked, unknown_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CANARY, SHADOW = "canary", "shadow"
 # also said in the help of `rollback` and in the docs
 HISTORY_LENGTH = 20
 PERCENT = 100
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rollout:
     """The versions of a model that take traffic.
 
@@ -47,8 +46,15 @@ class Rollout:
     weight: int
     shadow: str | None
     history: tuple[str, ...]
-    breaking: Mapping[str, str] = field(default_factory=dict)
+    breaking: Mapping[Role, str] = field(default_factory=dict)
     made: int | None = field(default=None, compare=False)
+
+    def versions(self) -> Iterator[tuple[Role, str]]:
+        """The roles that a version has."""
+        for role in Role:
+            version: str | None = getattr(self, role)
+            if version is not None:
+                yield role, version
 
 
 def read_rollout(client: MlflowClient, name: str) -> Rollout:
@@ -68,14 +74,21 @@ def read_rollout(client: MlflowClient, name: str) -> Rollout:
                 raise
             raise unknown_model(name, known_models(client)) from None
     versions = {alias: str(version) for alias, version in model.aliases.items()}
-    champion, canary = versions.get(CHAMPION), versions.get(CANARY)
+    champion, canary = versions.get(Role.CHAMPION), versions.get(Role.CANARY)
     history = _parse_history(name, model.tags)
     while history and history[-1] == champion:
         # written by a promotion that was cut off, or by a rollback: see there
         history = history[:-1]
-    weight = _parse_weight(name, model.tags) if canary else 0
-    breaking = _parse_breaking(model.tags)
-    return Rollout(name, champion, canary, weight, versions.get(SHADOW), history, breaking, model.creation_timestamp)
+    return Rollout(
+        name=name,
+        champion=champion,
+        canary=canary,
+        weight=_parse_weight(name, model.tags) if canary else 0,
+        shadow=versions.get(Role.SHADOW),
+        history=history,
+        breaking=_parse_breaking(model.tags),
+        made=model.creation_timestamp,
+    )
 
 
 def existing_version(client: MlflowClient, name: str, version: str) -> str:
@@ -120,7 +133,7 @@ def promote(client: MlflowClient, name: str, version: str, *, breaking: bool = F
         before = read_rollout(client, name)
         version = existing_version(client, name, version)
         former = () if before.champion in (None, version) else (before.champion,)
-        _note_breaking(client, before, CHAMPION, version, breaking)
+        _note_breaking(client, before, Role.CHAMPION, version, breaking)
         _move_champion(client, before, version, (*before.history, *former))
     return read_rollout(client, name)
 
@@ -170,7 +183,7 @@ def rollback(client: MlflowClient, name: str, *, breaking: bool = False) -> Roll
     with tracked(client.tracking_uri):
         before = read_rollout(client, name)
         version, history = previous_champion(client, before)
-        _note_breaking(client, before, CHAMPION, version, breaking)
+        _note_breaking(client, before, Role.CHAMPION, version, breaking)
         _move_champion(client, before, version, (*history, version))
     return read_rollout(client, name)
 
@@ -193,17 +206,17 @@ def set_canary(client: MlflowClient, name: str, version: str, weight: int, *, br
         raise UsageError(f"the weight of a canary is a percentage from 0 to {PERCENT}, not {weight}")
     with tracked(client.tracking_uri):
         before = read_rollout(client, name)
-        version = _candidate(client, before, version, CANARY)
-        _note_breaking(client, before, CANARY, version, breaking)
+        version = _candidate(client, before, version, Role.CANARY)
+        _note_breaking(client, before, Role.CANARY, version, breaking)
         larger = before.canary is not None and weight > before.weight
         # between the two writes, the smaller share counts, for the old canary or for the new one
         if larger:
-            client.set_registered_model_alias(name, CANARY, version)
+            _set_alias(client, name, Role.CANARY, version)
         client.set_registered_model_tag(name, tags.CANARY_WEIGHT, str(weight))
         if not larger:
-            client.set_registered_model_alias(name, CANARY, version)
+            _set_alias(client, name, Role.CANARY, version)
         if before.shadow == version:
-            client.delete_registered_model_alias(name, SHADOW)
+            _delete_alias(client, name, Role.SHADOW)
     return read_rollout(client, name)
 
 
@@ -222,9 +235,9 @@ def set_shadow(client: MlflowClient, name: str, version: str, *, breaking: bool 
     """
     with tracked(client.tracking_uri):
         before = read_rollout(client, name)
-        version = _candidate(client, before, version, SHADOW)
-        _note_breaking(client, before, SHADOW, version, breaking)
-        client.set_registered_model_alias(name, SHADOW, version)
+        version = _candidate(client, before, version, Role.SHADOW)
+        _note_breaking(client, before, Role.SHADOW, version, breaking)
+        _set_alias(client, name, Role.SHADOW, version)
         if before.canary == version:
             _end_canary(client, name)
     return read_rollout(client, name)
@@ -241,15 +254,15 @@ def abort(client: MlflowClient, name: str) -> Rollout:
     with tracked(client.tracking_uri):
         try:
             _end_canary(client, name)
-            client.delete_registered_model_alias(name, SHADOW)
-            _forget_breaking(client, name, CANARY, SHADOW)
+            _delete_alias(client, name, Role.SHADOW)
+            _forget_breaking(client, name, Role.CANARY, Role.SHADOW)
         except MlflowException as error:
             if error.error_code not in ABSENT:
                 raise
     return read_rollout(client, name)
 
 
-def _candidate(client: MlflowClient, rollout: Rollout, version: str, role: str) -> str:
+def _candidate(client: MlflowClient, rollout: Rollout, version: str, role: Role) -> str:
     """The version as the registry writes it, once it may take the role beside the champion."""
     name, version = rollout.name, existing_version(client, rollout.name, version)
     if rollout.champion is None:
@@ -266,7 +279,7 @@ def _move_champion(client: MlflowClient, before: Rollout, version: str, history:
     # left from a move that was cut off at its end; harmless until another version is the champion
     _end_roles(client, before, before.champion)
     client.set_registered_model_tag(before.name, tags.HISTORY, json.dumps(history[-HISTORY_LENGTH:]))
-    client.set_registered_model_alias(before.name, CHAMPION, version)
+    _set_alias(client, before.name, Role.CHAMPION, version)
     _end_roles(client, before, version)
 
 
@@ -275,28 +288,28 @@ def _end_roles(client: MlflowClient, before: Rollout, version: str | None) -> No
     if version is not None and before.canary == version:
         _end_canary(client, before.name)
     if version is not None and before.shadow == version:
-        client.delete_registered_model_alias(before.name, SHADOW)
+        _delete_alias(client, before.name, Role.SHADOW)
 
 
-def _note_breaking(client: MlflowClient, before: Rollout, role: str, version: str, breaking: bool) -> None:
+def _note_breaking(client: MlflowClient, before: Rollout, role: Role, version: str, breaking: bool) -> None:
     """Notes, before an alias moves, whether its version may break what callers rely on.
 
     A champion that breaks nothing takes over what was said of the one before: an endpoint that has missed that one, and
     still serves its predecessor, may go on to its successor.
     """
     noted = {name: kept for name, kept in before.breaking.items() if name != role}
-    follows = role == CHAMPION and before.champion is not None and before.breaking.get(role) == before.champion
+    follows = role == Role.CHAMPION and before.champion is not None and before.breaking.get(role) == before.champion
     if breaking or follows:
         noted[role] = version
     _write_breaking(client, before.name, before.breaking, noted)
 
 
-def _forget_breaking(client: MlflowClient, name: str, *roles: str) -> None:
+def _forget_breaking(client: MlflowClient, name: str, *roles: Role) -> None:
     before = _parse_breaking(client.get_registered_model(name).tags)
     _write_breaking(client, name, before, {role: version for role, version in before.items() if role not in roles})
 
 
-def _write_breaking(client: MlflowClient, name: str, before: Mapping[str, str], noted: Mapping[str, str]) -> None:
+def _write_breaking(client: MlflowClient, name: str, before: Mapping[Role, str], noted: Mapping[Role, str]) -> None:
     if noted == before:
         return
     if noted:
@@ -305,8 +318,17 @@ def _write_breaking(client: MlflowClient, name: str, before: Mapping[str, str], 
         client.delete_registered_model_tag(name, tags.BREAKING)
 
 
+def _set_alias(client: MlflowClient, name: str, role: Role, version: str) -> None:
+    # some databases would be sent the name of an enum
+    client.set_registered_model_alias(name, role.value, version)
+
+
+def _delete_alias(client: MlflowClient, name: str, role: Role) -> None:
+    client.delete_registered_model_alias(name, role.value)
+
+
 def _end_canary(client: MlflowClient, name: str) -> None:
-    client.delete_registered_model_alias(name, CANARY)
+    _delete_alias(client, name, Role.CANARY)
     client.delete_registered_model_tag(name, tags.CANARY_WEIGHT)
 
 
@@ -321,13 +343,15 @@ def _parse_weight(name: str, labels: Mapping[str, str]) -> int:
     return weight
 
 
-def _parse_breaking(labels: Mapping[str, str]) -> dict[str, str]:
+def _parse_breaking(labels: Mapping[str, str]) -> dict[Role, str]:
     """Nothing where the tag cannot be read: it would let a version through."""
     try:
         content = json.loads(labels.get(tags.BREAKING, "{}"))
     except ValueError:
         return {}
-    return {str(role): str(version) for role, version in content.items()} if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    return {role: str(content[role]) for role in Role if role in content}
 
 
 def _parse_history(name: str, labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -80,6 +80,10 @@ def registry(tmp_path_factory):
     return Registry(tmp_path_factory.mktemp("registry"))
 
 
+def state(name, champion, *, canary=None, weight=0, shadow=None, history=()):
+    return Rollout(name=name, champion=champion, canary=canary, weight=weight, shadow=shadow, history=history)
+
+
 def run(registry, *arguments):
     return CliRunner().invoke(main, [*(str(argument) for argument in arguments), "--tracking-uri", registry.uri])
 
@@ -91,15 +95,15 @@ def test_registering_better_models_keeps_the_history(registry):
     name = registry.name()
     for value in (0.7, 0.8, 0.75, 0.9):
         registry.register(name, value)
-    assert read_rollout(registry.client, name) == Rollout(name, "4", None, 0, None, ("1", "2"))
+    assert read_rollout(registry.client, name) == state(name, "4", history=("1", "2"))
 
 
 def test_rolling_back_twice_and_no_further(registry):
     name = registry.bare(3)
     for version in ("1", "2", "3"):
         rollout.promote(registry.client, name, version)
-    assert rollout.rollback(registry.client, name) == Rollout(name, "2", None, 0, None, ("1",))
-    assert rollout.rollback(registry.client, name) == Rollout(name, "1", None, 0, None, ())
+    assert rollout.rollback(registry.client, name) == state(name, "2", history=("1",))
+    assert rollout.rollback(registry.client, name) == state(name, "1")
     with pytest.raises(TrackingError, match="no earlier champion to roll back to; give a version"):
         rollout.rollback(registry.client, name)
     assert read_rollout(registry.client, name).champion == "1"
@@ -110,7 +114,7 @@ def test_rolling_back_passes_over_deleted_versions(registry):
     for version in ("1", "2", "3", "4"):
         rollout.promote(registry.client, name, version)
     registry.client.delete_model_version(name, "3")
-    assert rollout.rollback(registry.client, name) == Rollout(name, "2", None, 0, None, ("1",))
+    assert rollout.rollback(registry.client, name) == state(name, "2", history=("1",))
     registry.client.delete_model_version(name, "1")
     with pytest.raises(TrackingError, match=r"deleted since: 1"):
         rollout.rollback(registry.client, name)
@@ -121,7 +125,7 @@ def test_rolling_back_never_leads_to_the_champion_itself(registry):
     for version in ("1", "2", "3", "2"):
         rollout.promote(registry.client, name, version)
     registry.client.delete_model_version(name, "3")
-    assert rollout.rollback(registry.client, name) == Rollout(name, "1", None, 0, None, ())
+    assert rollout.rollback(registry.client, name) == state(name, "1")
 
 
 def test_after_the_champion_was_deleted_there_is_a_way_back(registry):
@@ -129,7 +133,7 @@ def test_after_the_champion_was_deleted_there_is_a_way_back(registry):
     for version in ("1", "2"):
         rollout.promote(registry.client, name, version)
     registry.client.delete_model_version(name, "2")
-    assert read_rollout(registry.client, name) == Rollout(name, None, None, 0, None, ("1",))
+    assert read_rollout(registry.client, name) == state(name, None, history=("1",))
     assert rollout.rollback(registry.client, name).champion == "1"
 
 
@@ -153,17 +157,17 @@ def test_the_history_keeps_the_last_twenty(registry):
 def test_a_version_has_one_role_at_a_time(registry):
     client, name = registry.client, registry.bare(3)
     rollout.promote(client, name, "1")
-    assert rollout.set_shadow(client, name, "2") == Rollout(name, "1", None, 0, "2", ())
-    assert rollout.set_canary(client, name, "2", 25) == Rollout(name, "1", "2", 25, None, ())
-    assert rollout.set_shadow(client, name, "3") == Rollout(name, "1", "2", 25, "3", ())
-    assert rollout.promote(client, name, "2") == Rollout(name, "2", None, 0, "3", ("1",))
-    assert rollout.set_canary(client, name, "3", 100) == Rollout(name, "2", "3", 100, None, ("1",))
-    assert rollout.set_shadow(client, name, "3") == Rollout(name, "2", None, 0, "3", ("1",))
+    assert rollout.set_shadow(client, name, "2") == state(name, "1", shadow="2")
+    assert rollout.set_canary(client, name, "2", 25) == state(name, "1", canary="2", weight=25)
+    assert rollout.set_shadow(client, name, "3") == state(name, "1", canary="2", weight=25, shadow="3")
+    assert rollout.promote(client, name, "2") == state(name, "2", shadow="3", history=("1",))
+    assert rollout.set_canary(client, name, "3", 100) == state(name, "2", canary="3", weight=100, history=("1",))
+    assert rollout.set_shadow(client, name, "3") == state(name, "2", shadow="3", history=("1",))
     rollout.set_canary(client, name, "1", 5)
-    assert rollout.rollback(client, name) == Rollout(name, "1", None, 0, "3", ())
+    assert rollout.rollback(client, name) == state(name, "1", shadow="3")
     rollout.set_canary(client, name, "2", 5)
-    assert rollout.abort(client, name) == Rollout(name, "1", None, 0, None, ())
-    assert rollout.abort(client, name) == Rollout(name, "1", None, 0, None, ())
+    assert rollout.abort(client, name) == state(name, "1")
+    assert rollout.abort(client, name) == state(name, "1")
 
 
 def test_what_cannot_be_is_a_sentence(registry):
@@ -183,7 +187,7 @@ def test_what_cannot_be_is_a_sentence(registry):
             change(client, "adlut")
         with pytest.raises(TrackingError, match=r"no registered model 'models:/adult'"):
             change(client, "models:/adult")
-    assert read_rollout(client, name) == Rollout(name, "1", None, 0, None, ())
+    assert read_rollout(client, name) == state(name, "1")
 
 
 def test_an_empty_version_is_not_the_canary(registry):
@@ -202,7 +206,7 @@ def test_tags_that_were_changed_by_hand_are_named(registry):
         client.set_registered_model_tag(name, "orchestrator.canary_weight", weight)
         with pytest.raises(TrackingError, match=f"orchestrator.canary_weight .* is '{weight}'"):
             read_rollout(client, name)
-    assert rollout.abort(client, name) == Rollout(name, "1", None, 0, None, ())
+    assert rollout.abort(client, name) == state(name, "1")
     client.set_registered_model_tag(name, "orchestrator.history", "1, 2")
     with pytest.raises(TrackingError, match=r"orchestrator\.history .* no JSON list"):
         read_rollout(client, name)
@@ -276,7 +280,7 @@ def after(before, change, *arguments):
         canary, weight = (None, 0) if canary == shadow else (canary, weight)
     else:
         canary, weight, shadow = None, 0, None
-    return Rollout(before.name, champion, canary, weight, shadow, history)
+    return state(before.name, champion, canary=canary, weight=weight, shadow=shadow, history=history)
 
 
 @settings(max_examples=25)
@@ -314,8 +318,8 @@ def test_a_role_left_by_a_promotion_that_was_cut_off_does_not_come_to_life_later
     client.writes_left = 2
     with pytest.raises(CutOffError):
         rollout.promote(client, name, "2")
-    assert read_rollout(client, name) == Rollout(name, "2", "2", 50, None, ("1",))
-    assert rollout.promote(registry.client, name, "3") == Rollout(name, "3", None, 0, None, ("1", "2"))
+    assert read_rollout(client, name) == state(name, "2", canary="2", weight=50, history=("1",))
+    assert rollout.promote(registry.client, name, "3") == state(name, "3", history=("1", "2"))
 
 
 # --- gates
@@ -459,7 +463,7 @@ def test_a_worse_version_needs_force(registry):
         orchestrator.promote(name, "2", tracking_uri=registry.uri)
     assert read_rollout(registry.client, name) == before
     change = orchestrator.promote(name, "2", tracking_uri=registry.uri, force=True)
-    assert change.rollout == Rollout(name, "2", None, 0, None, ("1",))
+    assert change.rollout == state(name, "2", history=("1",))
     assert change.former == "1"
     assert change.checks[1] == "takes all requests that version 1 takes, and answers in the same form"
     assert change.checks[2].startswith("worse than the champion: roc_auc 0.85")
@@ -570,7 +574,7 @@ def test_a_version_that_needs_less_breaks_nothing(registry, others):
     registry.register(name, 0.8)
     registry.register(name, 0.8, folder=others["fewer"])
     change = orchestrator.promote(name, "2", tracking_uri=registry.uri)
-    assert change.rollout == Rollout(name, "2", None, 0, None, ("1",))
+    assert change.rollout == state(name, "2", history=("1",))
     with pytest.raises(BreakingChangeError, match="requests need the column 'flag'"):
         orchestrator.rollback(name, tracking_uri=registry.uri)
 
@@ -612,7 +616,7 @@ def test_from_shadow_to_canary_to_champion_and_back(registry):
     }
     shown = run(registry, "promote", name)
     assert f"{name}: champion is version 2, was 1; roll back with `orchestrator rollback {name}`" in shown.output
-    assert read_rollout(registry.client, name) == Rollout(name, "2", None, 0, None, ("1",))
+    assert read_rollout(registry.client, name) == state(name, "2", history=("1",))
     shown = run(registry, "rollback", name)
     assert shown.exit_code == 0, shown.output
     assert f"{name}: champion is version 1, was 2\n" in shown.output

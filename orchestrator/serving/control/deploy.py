@@ -15,6 +15,7 @@ import psutil
 
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ServingError, UsageError
+from orchestrator.roles import Role
 from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.deployments import (
     Deployment,
@@ -182,7 +183,7 @@ def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
 
 def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, say: Say) -> None:
     for name, model in watcher.models.items():
-        served = model.roles["champion"]
+        served = model.roles[Role.CHAMPION]
         version = f" version {served.version}" if served.version else ""
         say(f"{name}{version}, computed by {served.execution} ({served.reason})")
         if model.problem:
@@ -190,7 +191,7 @@ def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, say: Say) ->
     proxy = "HAProxy" if ingress.name == "haproxy" else "Ray Serve's Python proxy, which is slower than HAProxy,"
     first = next(iter(watcher.models))
     prefix = "" if len(watcher.models) == 1 else f"/models/{first}"
-    only = watcher.models[first].roles["champion"].version if len(watcher.models) == 1 else None
+    only = watcher.models[first].roles[Role.CHAMPION].version if len(watcher.models) == 1 else None
     said = f" version {only}" if only else ""
     say(f"{', '.join(watcher.models)}{said} answers on {url} through {proxy} (Ctrl-C stops it)")
     say(f"try it in a browser, or: curl {url}{prefix}/schema")

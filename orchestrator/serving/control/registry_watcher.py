@@ -12,9 +12,9 @@ from pathlib import Path
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.files import read_folder
-from orchestrator.bundle.registration import CHAMPION
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
+from orchestrator.roles import Role
 from orchestrator.serving.control.compatibility import breaking_changes, listed
 from orchestrator.serving.control.gates import check_answers
 from orchestrator.serving.inference.prepared_model import prepare
@@ -22,7 +22,6 @@ from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVe
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
 from orchestrator.tracking.rollout import Rollout, read_rollout
 
-ROLES = ("champion", "canary", "shadow")
 # what failed is tried again, ever more rarely: it may be large
 FIRST_PAUSE, MOST_PAUSE = 10.0, 3600.0
 
@@ -86,11 +85,11 @@ class FollowedModel:
     name: str
     uri: str
     follows: bool
-    roles: dict[str, PreparedVersion] = field(default_factory=dict)
+    roles: dict[Role, PreparedVersion] = field(default_factory=dict)
     weight: int = 0
     problem: str | None = None
     away: bool = False
-    unserved: dict[str, str] = field(default_factory=dict)
+    unserved: dict[Role, str] = field(default_factory=dict)
     refused: dict[str, RefusedVersion] = field(default_factory=dict)
     made: int | None = None
 
@@ -129,17 +128,17 @@ class RegistryWatcher:
             BundleError, GateError: it is not safe, damaged, or does not answer as it did when it was made.
         """
         match = MODEL_URI.fullmatch(uri)
-        if match is not None and match["version"] is None and (match["alias"] or CHAMPION) == CHAMPION:
-            followed = FollowedModel(name=match["name"], uri=f"models:/{match['name']}@{CHAMPION}", follows=True)
+        if match is not None and match["version"] is None and (match["alias"] or Role.CHAMPION) == Role.CHAMPION:
+            followed = FollowedModel(name=match["name"], uri=f"models:/{match['name']}@{Role.CHAMPION}", follows=True)
             rollout = self._rollout(followed.name)
             if rollout.champion is None:
                 fetch_model(uri, self._tracking_uri, self._place)  # says which aliases there are
             self._take(followed, rollout)
-            if "champion" not in followed.roles:
+            if Role.CHAMPION not in followed.roles:
                 raise TrackingError(followed.problem or f"model '{followed.name}' has no champion")
         else:
             served, name = self._prepare(uri)
-            followed = FollowedModel(name=name, uri=uri, follows=False, roles={"champion": served})
+            followed = FollowedModel(name=name, uri=uri, follows=False, roles={Role.CHAMPION: served})
         if followed.name in self.models:
             raise TrackingError(f"two models have the name '{followed.name}'; one endpoint can serve each name once")
         self.models[followed.name] = followed
@@ -222,31 +221,28 @@ class RegistryWatcher:
 
     def _take(self, followed: FollowedModel, rollout: Rollout) -> bool:
         """Prepares what is new; where the champion cannot be served the present one goes on."""
-        present = followed.roles.get("champion")
+        present = followed.roles.get(Role.CHAMPION)
         if rollout.made != followed.made:
             # deleted and made again: the same numbers are other versions
             followed.refused.clear()
             followed.made = rollout.made
-        roles: dict[str, PreparedVersion] = {}
-        unserved: dict[str, str] = {}
+        roles: dict[Role, PreparedVersion] = {}
+        unserved: dict[Role, str] = {}
         problems: list[str] = []
-        for role in ROLES:
-            version: str | None = getattr(rollout, role)
-            if version is None:
-                continue
+        for role, version in rollout.versions():
             try:
                 served = self._fit(followed, version)
-                _check_breaking(followed.name, role, served, roles.get("champion", present), rollout)
+                _check_breaking(followed.name, role, served, roles.get(Role.CHAMPION, present), rollout)
                 roles[role] = served
             except OrchestratorError as error:
                 unserved[role] = version
                 problems.append(f"version {version} is not served as {role}: {error}")
-                if role == "champion" and present is not None:
+                if role == Role.CHAMPION and present is not None:
                     roles[role] = present
         if rollout.champion is None and present is not None:
             problems.append(f"the registry names no champion; version {present.version} goes on answering")
-            roles["champion"] = present
-        weight = rollout.weight if "canary" in roles else 0
+            roles[Role.CHAMPION] = present
+        weight = rollout.weight if Role.CANARY in roles else 0
         changed = roles != followed.roles or weight != followed.weight
         followed.roles, followed.weight, followed.unserved = roles, weight, unserved
         followed.problem, followed.away = "; ".join(problems) or None, False
@@ -304,14 +300,14 @@ class RegistryWatcher:
 
 
 def _check_breaking(
-    name: str, role: str, served: PreparedVersion, champion: PreparedVersion | None, rollout: Rollout
+    name: str, role: Role, served: PreparedVersion, champion: PreparedVersion | None, rollout: Rollout
 ) -> None:
     """Raises BreakingChangeError when callers of the champion would break, and nobody has said that they may."""
     accepted = rollout.breaking.get(role) == served.version
     changes = () if champion is None or accepted else breaking_changes(champion.schema, served.schema)
     if champion is None or not changes:
         return
-    words = f"{name} {served.version}" if role == "champion" else f"{name} --{role} {served.version}"
+    words = f"{name} {served.version}" if role == Role.CHAMPION else f"{name} --{role} {served.version}"
     raise BreakingChangeError(
         f"it breaks what callers of version {champion.version} rely on: {listed(changes)}; "
         f"to accept that: `orchestrator promote {words} --breaking`"

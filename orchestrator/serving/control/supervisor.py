@@ -21,6 +21,7 @@ from orchestrator.cluster import ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
+from orchestrator.roles import Role
 from orchestrator.serving.control.control_socket import SOCKET_NAME, StatusAnswer, answer_questions, serving_sentence
 from orchestrator.serving.control.deployments import Deployment, recorded
 from orchestrator.serving.control.haproxy import FAILURE_STATUS, check_ray
@@ -85,7 +86,7 @@ class EndpointSupervisor:
     def __enter__(self) -> EndpointSupervisor:
         config, models = self._config, self._watcher.models
         name = config.name or next(iter(models))
-        version = next(iter(models.values())).roles["champion"].version if len(models) == 1 else None
+        version = next(iter(models.values())).roles[Role.CHAMPION].version if len(models) == 1 else None
         control = str(self._place / SOCKET_NAME)
         process = psutil.Process()
         record = Deployment(

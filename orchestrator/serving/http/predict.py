@@ -17,6 +17,7 @@ from starlette.types import Message
 
 from orchestrator.data.columnar import Columns
 from orchestrator.inputs import Inputs
+from orchestrator.roles import Role
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
 from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, header, read_body
 from orchestrator.serving.inference.batching import OverloadedError
@@ -48,7 +49,7 @@ class Answered:
     """
 
     version: LoadedVersion
-    role: str
+    role: Role
     predictions: Predictions
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.roles import Role
 from orchestrator.serving.inference.batching import Batcher
 from orchestrator.serving.inference.prepared_model import PreparedModel, load_prepared
 from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions
@@ -50,23 +51,22 @@ class HostedModel:
     weight: int = 0
     shadow: LoadedVersion | None = None
 
-    def named(self, wanted: str) -> tuple[LoadedVersion, str] | None:
+    def named(self, wanted: str) -> tuple[LoadedVersion, Role] | None:
         """The version that a client has asked for, whatever its role, and that role; None if it is not there."""
         return next(((version, role) for role, version in self.roles() if version.version == wanted), None)
 
-    def choose(self) -> tuple[LoadedVersion, str]:
+    def choose(self) -> tuple[LoadedVersion, Role]:
         """The version for one request, and its role."""
         if self.canary is not None and random.random() * 100 < self.weight:  # noqa: S311
-            return self.canary, "canary"
-        return self.champion, "champion"
+            return self.canary, Role.CANARY
+        return self.champion, Role.CHAMPION
 
-    def roles(self) -> Iterator[tuple[str, LoadedVersion]]:
+    def roles(self) -> Iterator[tuple[Role, LoadedVersion]]:
         """The versions there are."""
-        yield "champion", self.champion
-        if self.canary is not None:
-            yield "canary", self.canary
-        if self.shadow is not None:
-            yield "shadow", self.shadow
+        for role in Role:
+            version: LoadedVersion | None = getattr(self, role)
+            if version is not None:
+                yield role, version
 
     def serving(self) -> RoleVersions:
         """The registered version in each role."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.roles import Role
 from orchestrator.serving.messages import ServedModel
 from orchestrator.serving.status import VersionSummary
 from orchestrator.serving.telemetry.counting import SHADOW_TOLERANCE
@@ -12,7 +13,6 @@ from orchestrator.serving.telemetry.drift import stability
 from orchestrator.serving.telemetry.histogram import MILLIONTHS, SECONDS_BOUNDS, Buckets
 from orchestrator.serving.telemetry.merging import Counts, ObservedInputs, ShadowCounts, Version, subtract
 
-SHADOW = "shadow"
 SERVER_ERROR = 500
 
 
@@ -67,7 +67,7 @@ def _version_summary(
 ) -> VersionSummary:
     model, version = key
     role = served.versions[version].role if served is not None else _role(merged, recent, key)
-    figures = _shadow_figures if role == SHADOW else _answer_figures
+    figures = _shadow_figures if role == Role.SHADOW else _answer_figures
     ever, now = figures(merged, key), figures(recent, key)
     answered = sum(_answers_by_role(recent, key).values())
     # requests that reached no version have no role
@@ -140,7 +140,7 @@ def _role(merged: Counts, recent: Counts, version: Version) -> str:
         roles = _answers_by_role(counts, version)
         if any(roles.values()):
             return max(sorted(roles), key=lambda role: roles[role])
-    return SHADOW if version in merged.shadows else ""
+    return Role.SHADOW if version in merged.shadows else ""
 
 
 def _in_order(version: str) -> tuple[int, str]:
