@@ -47,8 +47,8 @@ def quick_model(
     """A network trained for three epochs, with its best weights, in evaluation mode."""
     dataset = open_dataset(source, DataOptions(target=target, task=task))
     spec = TrialSpec(
-        settings.pop("architecture", "mlp"),
-        settings or {"depth": 1, "width": 8},
+        architecture=settings.pop("architecture", "mlp"),
+        settings=settings or {"depth": 1, "width": 8},
         metric=dataset.schema.target.task.find_metric().name,
         epochs=3,
         batch_size=32,

@@ -82,69 +82,74 @@ second_best_option = click.option(
 )
 
 
+SEARCH_OPTIONS = [
+    click.option("--space", metavar="NAME|FILE", help="Search space, see `orchestrator spaces`. Default: tabular."),
+    click.option("--architecture", metavar="NAME", help="Search this one only: mlp, resnet or package.module:Class."),
+    click.option("--algorithm", type=click.Choice(names_of(AlgorithmName)), help="What to try next. Default: tpe."),
+    click.option(
+        "--scheduler",
+        type=click.Choice(names_of(SchedulerName)),
+        help="What to stop early, pause and promote. Default: asha-promote.",
+    ),
+    click.option("--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."),
+    click.option("--time-budget", type=DURATION, help="Of search and end, from the first trial: 90s, 10m, 2h."),
+    click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
+    click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),
+]
+TRAINING_OPTIONS = [
+    click.option(
+        "--workers-per-trial", type=click.IntRange(1), help="Processes that train one network together. Default: 1."
+    ),
+    click.option("--cpus-per-worker", type=click.IntRange(1), help="CPU cores of a worker. Default: 1."),
+    click.option("--gpus-per-worker", type=click.FloatRange(0), help="GPUs of a worker, or a part of one. Default: 0."),
+    click.option(
+        "--readers-per-trial",
+        type=click.IntRange(0),
+        help="CPU cores that read a folder of Parquet files; 0: the workers' own. Default: 1.",
+    ),
+    click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
+    click.option("--precision", type=click.Choice(names_of(PrecisionName)), help="Of training. Default: fp32."),
+    click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
+    click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
+    click.option(
+        "--placement-timeout", type=DURATION, help="Give up when nothing finds a place so long. Default: 10m."
+    ),
+    click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep."),
+]
+KEEPING_OPTIONS = [
+    click.option(
+        "--storage",
+        metavar="FOLDER|URI",
+        help="For checkpoints and records of sweeps: a folder, on a cluster a shared one, s3://, gs://.",
+    ),
+    click.option("--disk-budget", type=SIZE, help="Of the whole sweep, such as 20GB. Default: no limit."),
+    click.option("--keep-top", type=click.IntRange(1), help="Keep the weights of so many trials. Default: 1."),
+    click.option(
+        "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
+    ),
+    click.option(
+        "--failed-share",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="Give up when a larger part of the trials has failed, 10 at least. Default: 0.8.",
+    ),
+    click.option("--epoch-timeout", type=DURATION, help="End the process of a longer epoch. Default: never."),
+    click.option(
+        "--tracking-timeout",
+        type=DURATION,
+        help="Wait so long at the end for an MLflow that is away. Default: 1m.",
+    ),
+    second_best_option,
+]
+
+
 def sweep_options(function: Function) -> Function:
     """All that says what a sweep is, its data among it; `sweep_config` makes it of them."""
     options = [
         click.argument("data", required=False),
         data_options,
-        click.option("--space", metavar="NAME|FILE", help="Search space, see `orchestrator spaces`. Default: tabular."),
-        click.option(
-            "--architecture", metavar="NAME", help="Search this one only: mlp, resnet or package.module:Class."
-        ),
-        click.option("--algorithm", type=click.Choice(names_of(AlgorithmName)), help="What to try next. Default: tpe."),
-        click.option(
-            "--scheduler",
-            type=click.Choice(names_of(SchedulerName)),
-            help="What to stop early, pause and promote. Default: asha-promote.",
-        ),
-        click.option(
-            "--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."
-        ),
-        click.option("--time-budget", type=DURATION, help="Of search and end, from the first trial: 90s, 10m, 2h."),
-        click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
-        click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),
-        click.option(
-            "--workers-per-trial", type=click.IntRange(1), help="Processes that train one network together. Default: 1."
-        ),
-        click.option("--cpus-per-worker", type=click.IntRange(1), help="CPU cores of a worker. Default: 1."),
-        click.option(
-            "--gpus-per-worker", type=click.FloatRange(0), help="GPUs of a worker, or a part of one. Default: 0."
-        ),
-        click.option(
-            "--readers-per-trial",
-            type=click.IntRange(0),
-            help="CPU cores that read a folder of Parquet files; 0: the workers' own. Default: 1.",
-        ),
-        click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
-        click.option("--precision", type=click.Choice(names_of(PrecisionName)), help="Of training. Default: fp32."),
-        click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
-        click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
-        click.option(
-            "--placement-timeout", type=DURATION, help="Give up when nothing finds a place so long. Default: 10m."
-        ),
-        click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep."),
-        click.option(
-            "--storage",
-            metavar="FOLDER|URI",
-            help="For checkpoints and records of sweeps: a folder, on a cluster a shared one, s3://, gs://.",
-        ),
-        click.option("--disk-budget", type=SIZE, help="Of the whole sweep, such as 20GB. Default: no limit."),
-        click.option("--keep-top", type=click.IntRange(1), help="Keep the weights of so many trials. Default: 1."),
-        click.option(
-            "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
-        ),
-        click.option(
-            "--failed-share",
-            type=click.FloatRange(0, 1, min_open=True),
-            help="Give up when a larger part of the trials has failed, 10 at least. Default: 0.8.",
-        ),
-        click.option("--epoch-timeout", type=DURATION, help="End the process of a longer epoch. Default: never."),
-        click.option(
-            "--tracking-timeout",
-            type=DURATION,
-            help="Wait so long at the end for an MLflow that is away. Default: 1m.",
-        ),
-        second_best_option,
+        *SEARCH_OPTIONS,
+        *TRAINING_OPTIONS,
+        *KEEPING_OPTIONS,
         click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with these options."),
     ]
     for option in reversed(options):

@@ -49,7 +49,7 @@ class Begun:
     attempt: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reported:
     """A trial has finished an epoch.
 

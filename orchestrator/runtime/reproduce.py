@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,14 +73,11 @@ def reproduce(
             f"trial {trial.index} took over the weights of another one (population based training), "
             "so it cannot be trained on its own"
         )
-    origin = json.loads(trial.labels.get(tags.DATA, "{}"))
-    dataset = _read(trial, origin, data)
+    dataset = _read(trial, data)
     metric = dataset.schema.target.task.find_metric(trial.spec.metric)
     for sentence in describe(dataset, metric):
         notify(sentence)
-    device = trial.labels.get(tags.DEVICE, "cpu")
-    if not torch.cuda.is_available():
-        device = "cpu"
+    device = trial.labels.get(tags.DEVICE, "cpu") if torch.cuda.is_available() else "cpu"
     reasons = tuple(_changes(trial, dataset, device))
     for reason in reasons:
         notify(f"note: {reason}")
@@ -89,9 +87,7 @@ def reproduce(
         reports.append(report)
         on_epoch(report)
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(int(trial.labels.get(tags.THREADS, threads)))
-    try:
+    with _threads(trial):
         result = train_spec(
             trial.spec,
             dataset,
@@ -104,8 +100,6 @@ def reproduce(
             device=device,
             stop_after=trial.epochs or None,
         )
-    finally:
-        torch.set_num_threads(threads)
     return Reproduction(
         result=result,
         trial=trial,
@@ -115,7 +109,19 @@ def reproduce(
     )
 
 
-def _read(trial: StoredTrial, origin: Mapping[str, Any], data: str | pd.DataFrame | None) -> Dataset:
+@contextmanager
+def _threads(trial: StoredTrial) -> Iterator[None]:
+    """As many of torch as the trial had."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(trial.labels.get(tags.THREADS, before)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _read(trial: StoredTrial, data: str | pd.DataFrame | None) -> Dataset:
+    origin: Mapping[str, Any] = json.loads(trial.labels.get(tags.DATA, "{}"))
     if data is None:
         data = origin.get("data")
         if data is None or data == "data frame":

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,10 @@ from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 if TYPE_CHECKING:
+    from orchestrator.evaluation.stored_models import StoredModels
+    from orchestrator.journal import Journal
     from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.sweeps.controller import SweepController
 
 QUICK_SECONDS = 2.0
 STOP_SECONDS = 5.0
@@ -282,28 +286,17 @@ def _run(
     started: float,
 ) -> SweepResult:
     from orchestrator.evaluation.stored_models import StoredModels
-    from orchestrator.journal import Closed, Journal
-    from orchestrator.journal.journal import read_past
     from orchestrator.runtime.cluster_rows import rows_on_cluster
-    from orchestrator.sweeps.choice import drop_lost, sentences
-    from orchestrator.sweeps.finalize import finalize, find_winner, forget_outcome
+    from orchestrator.sweeps.finalize import finalize, find_winner
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     header = last_header(header, slots)
-    if origin.known is not None and origin.known.run_id not in (None, tracker.run_id):
-        hooks.notify(made_anew(origin.known, tracker))
-    past = origin.past if origin.past.is_current(origin.storage) else read_past(origin.storage)
-    forget_outcome(origin.storage)
-    write_header(origin.storage, header)
-    journal = Journal(origin.storage, tracker.start(header.labels, past.events).put, lock.check)
-    status, reason = SweepStatus.FAILED, ""
-    try:
+    past, journal = _begin(origin, tracker, header, hooks, lock)
+    with _closing(origin, header, journal, hooks) as end:
         controller, runner = assemble(plan, origin, hooks, pool=pool, slots=slots, header=header, journal=journal)
         controller.restore(past.events)
         models = StoredModels(origin.storage, plan.dataset, plan.metric, rows_on_cluster)
-        lost = drop_lost(controller.trial_table, models, plan.config.keep_top)
-        for sentence in sentences(lost, plan.metric):
-            hooks.notify(sentence)
+        _drop_lost(plan, controller, models, hooks)
         controller.open(plan.trials)
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
         search_started = time.perf_counter()
@@ -317,20 +310,7 @@ def _run(
         ending = finalize(
             plan, tracker, best=best, winner=winner, skipped=skipped, controller=controller, storage=origin.storage
         )
-        status = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FINISHED
-    except BaseException as error:
-        interrupted = isinstance(error, STOPS)
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            hooks.notify(f"go on with: orchestrator resume {origin.id}")
-        status, reason = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FAILED, str(error)
-        raise
-    finally:
-        journal.record(Closed(time.time(), status, reason))
-        with contextlib.suppress(StorageError):
-            # where it is lost, nothing more is written
-            journal.flush()
-            write_header(origin.storage, header.with_status(status))
-        journal.close()
+        end.status = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FINISHED
     return SweepResult(
         id=origin.id,
         name=plan.name,
@@ -350,3 +330,57 @@ def _run(
         search_seconds=search_seconds,
         slots=slots.count,
     )
+
+
+def _begin(origin: Origin, tracker: SweepTracker, header: Header, hooks: Hooks, lock: Lock) -> tuple[Past, Journal]:
+    """What has happened so far, and the journal of what happens now, which MLflow is told, too."""
+    from orchestrator.journal import Journal
+    from orchestrator.journal.journal import read_past
+    from orchestrator.sweeps.finalize import forget_outcome
+
+    if origin.known is not None and origin.known.run_id not in (None, tracker.run_id):
+        hooks.notify(made_anew(origin.known, tracker))
+    past = origin.past if origin.past.is_current(origin.storage) else read_past(origin.storage)
+    forget_outcome(origin.storage)
+    write_header(origin.storage, header)
+    return past, Journal(origin.storage, tracker.start(header.labels, past.events).put, lock.check)
+
+
+@dataclass
+class _End:
+    """How a session ends: its status, and why if something went wrong."""
+
+    status: SweepStatus = SweepStatus.FAILED
+    reason: str = ""
+
+
+@contextmanager
+def _closing(origin: Origin, header: Header, journal: Journal, hooks: Hooks) -> Iterator[_End]:
+    """Whatever happens, journal and header say at the end how it has ended."""
+    from orchestrator.journal import Closed
+
+    end = _End()
+    try:
+        yield end
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            hooks.notify(f"go on with: orchestrator resume {origin.id}")
+        end.status = SweepStatus.INTERRUPTED if isinstance(error, STOPS) else SweepStatus.FAILED
+        end.reason = str(error)
+        raise
+    finally:
+        journal.record(Closed(time.time(), end.status, end.reason))
+        with contextlib.suppress(StorageError):
+            # where it is lost, nothing more is written
+            journal.flush()
+            write_header(origin.storage, header.with_status(end.status))
+        journal.close()
+
+
+def _drop_lost(plan: SweepPlan, controller: SweepController, models: StoredModels, hooks: Hooks) -> None:
+    """What is left of earlier sessions without its weights does not take part any more, and the user hears of it."""
+    from orchestrator.sweeps.choice import drop_lost, sentences
+
+    lost = drop_lost(controller.trial_table, models, plan.config.keep_top)
+    for sentence in sentences(lost, plan.metric):
+        hooks.notify(sentence)

@@ -185,19 +185,7 @@ def train_spec(
     best = BestWeights()
     reports = train_trial(spec, dataset.without_test(), on_best=best.keep, device=device)
     report = _train(spec, reports, writer, on_epoch, stop_after)
-
-    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
-    network.load_state_dict(best.state or {})
-    validation = Answers.of(network, dataset.rows(Part.VALIDATION))
-    winner = make_winner(
-        spec,
-        report,
-        dataset=dataset,
-        metric=metric,
-        network=network,
-        validation=validation,
-        test_rows=dataset.rows(Part.TEST),
-    )
+    winner = _measured(spec, report, best, dataset, metric)
     run_id = writer.run_id(0)
     looks = note_look(client, run_id, winner.test, dataset.digest)
     registration = None
@@ -205,7 +193,6 @@ def train_spec(
         registration = register_winner(
             client, run_id, name=dataset.name, winner=winner, metric=metric, digest=dataset.digest
         )
-    seconds = time.perf_counter() - started
     return TrainResult(
         name=dataset.name,
         run_id=run_id,
@@ -215,7 +202,7 @@ def train_spec(
         bundle=winner.bundle,
         registration=registration,
         looks=looks,
-        seconds=seconds,
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -234,7 +221,11 @@ def _train(
     try:
         for report in reports:
             seconds += time.perf_counter() - started
-            writer.put(Reported(time.time(), 0, report, seconds, report.best_epoch, 0))
+            writer.put(
+                Reported(
+                    at=time.time(), index=0, report=report, train_seconds=seconds, kept=report.best_epoch, stored=0
+                )
+            )
             on_epoch(report)
             if report.epoch == stop_after and not report.last:
                 status, reason = TrialStatus.STOPPED, f"after epoch {stop_after}, as the trial before"
@@ -252,6 +243,21 @@ def _train(
     if report is None:
         raise OrchestratorError("training ended without an epoch")
     return report
+
+
+def _measured(spec: TrialSpec, report: EpochReport, best: BestWeights, dataset: Dataset, metric: Metric) -> Winner:
+    """The network with the weights of its best epoch, measured on the validation and test rows."""
+    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    network.load_state_dict(best.state or {})
+    return make_winner(
+        spec,
+        report,
+        dataset=dataset,
+        metric=metric,
+        network=network,
+        validation=Answers.of(network, dataset.rows(Part.VALIDATION)),
+        test_rows=dataset.rows(Part.TEST),
+    )
 
 
 def _ignore(_anything: object) -> None:

@@ -282,7 +282,7 @@ def _check_entry(
     for sample in samples:
         try:
             if name in SHARED_PARAMETERS:
-                TrialSpec(takers[0], **{name: sample})
+                TrialSpec(architecture=takers[0], **{name: sample})
             elif not is_custom(takers[0]):
                 parse_settings(takers[0], {name: sample})
         except OrchestratorError as error:

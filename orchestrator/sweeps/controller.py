@@ -166,7 +166,9 @@ class SweepController:
         report = message.report
         seconds = self._base_seconds[index] + message.train_seconds
         donor = self.trial_table.records[index].donor
-        event = Reported(time.time(), index, report, seconds, message.kept, message.stored)
+        event = Reported(
+            at=time.time(), index=index, report=report, train_seconds=seconds, kept=message.kept, stored=message.stored
+        )
         self._record(event)
         if self._budget is not None:
             self._budget.note_epoch(report.seconds)

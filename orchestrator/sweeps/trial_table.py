@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.journal import (
@@ -24,7 +24,7 @@ from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport, TrialSpec
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TrialRecord:
     """One trial.
 
@@ -50,7 +50,6 @@ class TrialRecord:
     index: int
     spec: TrialSpec
     point: Mapping[str, Any] = field(default_factory=dict)
-    _: KW_ONLY
     started: float = 0.0
     status: TrialStatus = TrialStatus.WAITING
     reason: str = ""
@@ -146,7 +145,7 @@ class TrialTable:
                         record.status, record.reason = TrialStatus.WAITING, ""
                         record.clock.leave()
             case Drawn():
-                self.records[event.index] = TrialRecord(event.index, event.spec, event.point)
+                self.records[event.index] = TrialRecord(index=event.index, spec=event.spec, point=event.point)
             case Begun():
                 record = self.records[event.index]
                 record.started = record.started or event.at

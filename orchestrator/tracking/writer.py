@@ -62,7 +62,7 @@ class StoredRun:
     complete: bool
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Run:
     """What is known of a trial's run and not written yet."""
 
@@ -263,7 +263,7 @@ class TrialWriter:
             for run in self._runs.values():
                 run.clock.leave()
         elif isinstance(event, Drawn):
-            self._runs[event.index] = _Run(event.spec, event.spec, run_id=self._ids.get(event.index))
+            self._runs[event.index] = _Run(first=event.spec, spec=event.spec, run_id=self._ids.get(event.index))
         elif not isinstance(event, Closed) and event.index in self._runs:
             self._change(self._runs[event.index], event)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.errors import ConfigError, did_you_mean
@@ -14,7 +14,7 @@ SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrialSpec:
     """Everything that decides the outcome of a trial, besides the data.
 
@@ -40,7 +40,6 @@ class TrialSpec:
 
     architecture: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    _: KW_ONLY
     metric: str = "log_loss"
     optimizer: str = "adam"
     learning_rate: float = 1e-3

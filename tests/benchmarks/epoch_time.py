@@ -67,7 +67,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     dataset = open_dataset(arguments.data, DataOptions(target=arguments.target))
-    spec = TrialSpec("mlp", {"depth": 2, "width": 256}, metric="roc_auc", epochs=arguments.epochs + 1)
+    spec = TrialSpec(
+        architecture="mlp", settings={"depth": 2, "width": 256}, metric="roc_auc", epochs=arguments.epochs + 1
+    )
     pairs = list(zip(by_hand(spec, dataset), ours(spec, dataset), range(arguments.epochs + 1), strict=False))[1:]
     hand, own = statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
     rows = len(dataset.train)

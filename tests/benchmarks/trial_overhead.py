@@ -30,7 +30,17 @@ def zero_cost_training(spec, dataset, *, on_best, ranks, **_):
         figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
         if epoch == EPOCHS and ranks.rank == 0:
             on_best(network(spec, dataset))
-        yield EpochReport(epoch, loss, figures, spec.learning_rate, 0.0, 0.0, epoch, loss, epoch == EPOCHS)
+        yield EpochReport(
+            epoch=epoch,
+            train_loss=loss,
+            validation=figures,
+            learning_rate=spec.learning_rate,
+            seconds=0.0,
+            examples_per_second=0.0,
+            best_epoch=epoch,
+            best_value=loss,
+            last=epoch == EPOCHS,
+        )
 
 
 def network(spec, dataset):

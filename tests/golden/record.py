@@ -113,8 +113,8 @@ def spec_of(name: str, dataset):
     architecture, settings, own = SPECS[name]
     metric = dataset.schema.target.task.find_metric().name
     return TrialSpec(
-        architecture,
-        settings,
+        architecture=architecture,
+        settings=settings,
         metric=metric,
         **{"epochs": EPOCHS, "batch_size": 64, "learning_rate": 0.01, "seed": 5} | own,
     )

@@ -190,7 +190,7 @@ def gang(folder: Path) -> Iterator[Row]:
         quiet_tune()
         pool = GangPool(ResourceConfig(gpus_per_worker=CARD), Storage.at(folder / "gangs"))
         pool.start(1)
-        plain = WorkerSettings(Storage.at(folder / "kept"), 4, DEVICE, modules=folder)
+        plain = WorkerSettings(storage=Storage.at(folder / "kept"), threads=4, device=DEVICE, modules=folder)
         synchronised = dataclasses.replace(plain, train=wrapped)
         data = ray.put(dataset.without_test())
 

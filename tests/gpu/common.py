@@ -57,7 +57,7 @@ def dataset_of(table: pd.DataFrame) -> Any:
 def spec_of(dataset: Any, architecture: str = "mlp", **more: Any) -> Any:
     from orchestrator.training import TrialSpec
 
-    return TrialSpec(architecture, metric=dataset.schema.target.task.find_metric().name, **more)
+    return TrialSpec(architecture=architecture, metric=dataset.schema.target.task.find_metric().name, **more)
 
 
 def difference(one: list[Any], other: list[Any]) -> float:

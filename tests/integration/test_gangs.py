@@ -42,7 +42,17 @@ def zero_cost(epochs):
                 for parameter in network.parameters():
                     parameter.data.zero_()
                 on_best(network)
-            yield EpochReport(epoch, loss, figures, spec.learning_rate, 0.0, 0.0, epoch, loss, epoch == epochs)
+            yield EpochReport(
+                epoch=epoch,
+                train_loss=loss,
+                validation=figures,
+                learning_rate=spec.learning_rate,
+                seconds=0.0,
+                examples_per_second=0.0,
+                best_epoch=epoch,
+                best_value=loss,
+                last=epoch == epochs,
+            )
 
     return train
 

@@ -32,7 +32,13 @@ class Sweep:
         self.trial_table = TrialTable(self.metric)
         self.content = {}
         for index, epochs in enumerate((1, 4, 2)):
-            spec = TrialSpec("mlp", {"depth": 1, "width": 8}, metric=self.metric.name, epochs=epochs, batch_size=32)
+            spec = TrialSpec(
+                architecture="mlp",
+                settings={"depth": 1, "width": 8},
+                metric=self.metric.name,
+                epochs=epochs,
+                batch_size=32,
+            )
             self.train(index, spec)
         self.order = [record.index for record in self.trial_table.ranked()]
 
@@ -44,7 +50,9 @@ class Sweep:
         for report in reports:
             if report.best_epoch == report.epoch:
                 files.write_best(report.epoch, found[-1])
-            self.trial_table.apply(Reported(1.0, index, report, 0.1, files.kept, 0))
+            self.trial_table.apply(
+                Reported(at=1.0, index=index, report=report, train_seconds=0.1, kept=files.kept, stored=0)
+            )
         self.trial_table.apply(Ended(1.0, index, "finished", ""))
         self.content[index] = found[-1]
 

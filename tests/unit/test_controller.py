@@ -195,7 +195,15 @@ class Sweep:
         self.files.write(attempt.index, weights)
         self.workers[name] = attempt, weights
         report = EpochReport(
-            epoch, 0.5, {LOSS.name: value}, 0.1, 1.0, 10.0, weights.best_epoch, weights.best_value, last
+            epoch=epoch,
+            train_loss=0.5,
+            validation={LOSS.name: value},
+            learning_rate=0.1,
+            seconds=1.0,
+            examples_per_second=10.0,
+            best_epoch=weights.best_epoch,
+            best_value=weights.best_value,
+            last=last,
         )
         message = EpochMessage(
             report=report,
@@ -755,7 +763,17 @@ def test_the_best_trial_is_one_whose_weights_are_kept():
         name, _ = sweep.begin()
         for epoch, loss in enumerate(losses, start=1):
             best = losses.index(min(losses[:epoch])) + 1
-            report = EpochReport(epoch, 0.5, {LOSS.name: loss}, 0.1, 1.0, 10.0, best, min(losses[:epoch]), epoch == 2)
+            report = EpochReport(
+                epoch=epoch,
+                train_loss=0.5,
+                validation={LOSS.name: loss},
+                learning_rate=0.1,
+                seconds=1.0,
+                examples_per_second=10.0,
+                best_epoch=best,
+                best_value=min(losses[:epoch]),
+                last=epoch == 2,
+            )
             kept = 1
             sweep.files.best[index] = kept
             controller.on_trial_result(name, EpochMessage(report=report, train_seconds=1.0, kept=kept, stored=1))
@@ -899,7 +917,17 @@ def test_the_best_spec_is_the_one_of_the_best_epoch():
 def test_trouble_is_said_once_not_once_per_trial():
     sweep = Sweep(slots=2)
     controller = sweep.open(2)
-    report = EpochReport(1, 0.5, {LOSS.name: 0.5}, 0.1, 1.0, 10.0, 1, 0.5, False)
+    report = EpochReport(
+        epoch=1,
+        train_loss=0.5,
+        validation={LOSS.name: 0.5},
+        learning_rate=0.1,
+        seconds=1.0,
+        examples_per_second=10.0,
+        best_epoch=1,
+        best_value=0.5,
+        last=False,
+    )
     for _ in range(2):
         name, attempt = sweep.begin()
         trouble = f"/sweep: trials/{attempt.index}: could not be written (No space left on device)"

@@ -64,7 +64,17 @@ def test_a_trial_that_is_over_holds_no_memory_while_its_process_waits_for_the_ne
         network = torch.nn.Linear(1, 1)
         networks.append(weakref.ref(network))
         for epoch in range(1, 9):
-            report = EpochReport(epoch, network.weight.item(), {}, 0.1, 1.0, 1.0, epoch, 0.5, False)
+            report = EpochReport(
+                epoch=epoch,
+                train_loss=network.weight.item(),
+                validation={},
+                learning_rate=0.1,
+                seconds=1.0,
+                examples_per_second=1.0,
+                best_epoch=epoch,
+                best_value=0.5,
+                last=False,
+            )
             yield EpochMessage(report=report, train_seconds=1.0, kept=0, stored=0)
 
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)

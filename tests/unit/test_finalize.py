@@ -46,7 +46,9 @@ class Tracker:
 
     def register(self, trial, name, folder, figure, model_digest, doubt):
         Tracker.registered.append((trial, (folder / "part" / "weights").read_bytes()))
-        return Registration(name, str(len(Tracker.registered)), True, "it is the first champion")
+        return Registration(
+            name=name, version=str(len(Tracker.registered)), champion=True, reason="it is the first champion"
+        )
 
     def tell(self, outcome):
         if self.failures:

@@ -1,12 +1,17 @@
 """The house keeps its boundaries: what may be imported where, beyond what import-linter sees."""
 
+import ast
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import orchestrator
+
+ROOT = Path(orchestrator.__file__).parent
+LINES_OF_MODULE, LINES_OF_FUNCTION, POSITIONAL_FIELDS = 400, 60, 4
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -28,3 +33,52 @@ def test_no_module_hides_a_name_of_the_public_api():
     # importing a module below a package sets its name there
     modules = {module.name for module in pkgutil.iter_modules(orchestrator.__path__)}
     assert modules.isdisjoint(orchestrator.__all__)
+
+
+def nodes(*kinds):
+    """(where, node) of all nodes of some kinds."""
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, kinds):
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def lines_of(function):
+    """From the first line to the last, without the docstring."""
+    first = function.body[0]
+    docstring = first.end_lineno - first.lineno + 1 if ast.get_docstring(function) is not None else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
+def test_no_module_is_long():
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
+    assert len(lengths) > 200
+    assert {name: length for name, length in lengths.items() if length > LINES_OF_MODULE} == {}
+
+
+def test_no_function_is_long():
+    lengths = {where: lines_of(node) for where, node in nodes(ast.FunctionDef, ast.AsyncFunctionDef)}
+    assert len(lengths) > 1000
+    assert {where: length for where, length in lengths.items() if length > LINES_OF_FUNCTION} == {}
+
+
+def dataclass_words(node):
+    """Arguments of the decorator `dataclass`, None of another class."""
+    for decorator in node.decorator_list:
+        call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
+        if ast.unparse(call.func).rpartition(".")[2] == "dataclass":
+            return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    return None
+
+
+def test_what_has_many_fields_is_made_by_their_names():
+    found = [(where, node, dataclass_words(node)) for where, node in nodes(ast.ClassDef)]
+    found = [(where, node, words) for where, node, words in found if words is not None]
+    assert len(found) > 100
+    for where, node, words in found:
+        fields = [
+            statement
+            for statement in node.body
+            if isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement.annotation)
+        ]
+        assert len(fields) <= POSITIONAL_FIELDS or words.get("kw_only") == "True", where

@@ -96,7 +96,7 @@ def test_what_cannot_be_given_is_a_sentence(signature):
 
 @pytest.mark.parametrize("name", ["Numbers", "Turned"])
 def test_the_names_are_followed_into_bundles_and_engines(dataset, networks, tmp_path, name):
-    spec = TrialSpec(f"named_networks:{name}", {}, metric="log_loss", epochs=1)
+    spec = TrialSpec(architecture=f"named_networks:{name}", settings={}, metric="log_loss", epochs=1)
     kept = []
     list(train_trial(spec, dataset, on_best=kept.append))
     make_bundle(kept[0], dataset, {"metric": "log_loss"}).save(tmp_path / "bundle")
@@ -125,7 +125,7 @@ def test_inputs_that_the_encoder_does_not_make_are_damage(dataset, tmp_path, inp
 
 
 def test_a_network_sees_all_training_inputs_once_before_its_first_step(dataset, networks):
-    spec = TrialSpec("named_networks:Fitted", {}, metric="log_loss", epochs=2)
+    spec = TrialSpec(architecture="named_networks:Fitted", settings={}, metric="log_loss", epochs=2)
     kept = []
     list(train_trial(spec, dataset, on_best=kept.append))
     (seen,) = networks.Fitted.calls
@@ -139,7 +139,9 @@ def test_of_rows_that_have_to_be_read_a_network_sees_some(networks, tmp_path, mo
     mixed_frame(400).to_parquet(tmp_path / "a.parquet", row_group_size=50)
     monkeypatch.setattr("orchestrator.training.loop.FITTED_ROWS", 70)
     streamed = open_dataset(tmp_path, DataOptions(target="label"))
-    list(train_trial(TrialSpec("named_networks:Fitted", {}, metric="log_loss", epochs=1), streamed))
+    list(
+        train_trial(TrialSpec(architecture="named_networks:Fitted", settings={}, metric="log_loss", epochs=1), streamed)
+    )
     assert len(networks.Fitted.calls[0]["numeric"]) == 70
 
 

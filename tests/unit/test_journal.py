@@ -64,13 +64,25 @@ from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, TrialSpec
 
 FILE = "journal.jsonl"
-SPEC = TrialSpec("mlp", {"depth": 2, "activation": "relu", "dropout": 0.1}, learning_rate=0.1 + 0.2)
-REPORT = EpochReport(1, 0.7, {"log_loss": 0.6, "accuracy": 0.5}, 0.001, 0.25, 1e5, 1, 0.6, False)
+SPEC = TrialSpec(
+    architecture="mlp", settings={"depth": 2, "activation": "relu", "dropout": 0.1}, learning_rate=0.1 + 0.2
+)
+REPORT = EpochReport(
+    epoch=1,
+    train_loss=0.7,
+    validation={"log_loss": 0.6, "accuracy": 0.5},
+    learning_rate=0.001,
+    seconds=0.25,
+    examples_per_second=1e5,
+    best_epoch=1,
+    best_value=0.6,
+    last=False,
+)
 EVENTS = [
     Opened(1.5, 20),
     Drawn(2.0, 0, SPEC, {"mlp.depth": 2, "learning_rate": 0.1 + 0.2}),
     Begun(2.5, 0, 1),
-    Reported(3.0, 0, REPORT, 0.25, 1, 4096),
+    Reported(at=3.0, index=0, report=REPORT, train_seconds=0.25, kept=1, stored=4096),
     Paused(3.5, 0),
     Continued(4.0, 0, 3, SPEC),
     Lost(4.5, 0, 'what the "äöü" said\n'),
@@ -120,13 +132,22 @@ specs = st.builds(
     seed=counts,
 )
 reports = st.builds(
-    EpochReport, counts, floats, st.dictionaries(names, floats), floats, floats, floats, counts, floats, st.booleans()
+    EpochReport,
+    epoch=counts,
+    train_loss=floats,
+    validation=st.dictionaries(names, floats),
+    learning_rate=floats,
+    seconds=floats,
+    examples_per_second=floats,
+    best_epoch=counts,
+    best_value=floats,
+    last=st.booleans(),
 )
 events = st.one_of(
     st.builds(Opened, floats, st.none() | counts),
     st.builds(Drawn, floats, counts, specs, st.dictionaries(names, scalars, max_size=4)),
     st.builds(Begun, floats, counts, counts),
-    st.builds(Reported, floats, counts, reports, floats, counts, counts),
+    st.builds(Reported, at=floats, index=counts, report=reports, train_seconds=floats, kept=counts, stored=counts),
     st.builds(Paused, floats, counts),
     st.builds(Continued, floats, counts, st.none() | counts, st.none() | specs),
     st.builds(Lost, floats, counts, st.text()),

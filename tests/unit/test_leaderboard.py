@@ -40,7 +40,7 @@ def track(store, name, trials, sweep_id=None):
     labels = {tags.KIND: tags.SWEEP_KIND, tags.SWEEP_NAME: name, tags.MAXIMIZE: "false"}
     run = client.create_run(experiment, tags=labels, start_time=int(time.time() * 1000)).info.run_id
     for index in range(trials):
-        spec = json.dumps(TrialSpec("mlp").to_json())
+        spec = json.dumps(TrialSpec(architecture="mlp").to_json())
         labels = {tags.PARENT: run, tags.TRIAL_INDEX: str(index), tags.SPEC: spec}
         client.create_run(experiment, tags=labels)
     if sweep_id is not None:
@@ -117,12 +117,22 @@ def write_journal(sweep_id, *events):
 def events_of(index, *values, end=None):
     """A trial with these values of the metric after its epochs; `end` is a status, or paused."""
     begun = 100.0 * index
-    yield Drawn(begun, index, TrialSpec("mlp", {"width": index + 1}), {})
+    yield Drawn(begun, index, TrialSpec(architecture="mlp", settings={"width": index + 1}), {})
     yield Begun(begun, index, 1)
     for epoch, value in enumerate(values, start=1):
         best = min(values[:epoch])
-        report = EpochReport(epoch, 1.0, {"log_loss": value}, 0.1, 1.0, 1.0, values.index(best) + 1, best, False)
-        yield Reported(begun + epoch, index, report, float(epoch), 1, 10)
+        report = EpochReport(
+            epoch=epoch,
+            train_loss=1.0,
+            validation={"log_loss": value},
+            learning_rate=0.1,
+            seconds=1.0,
+            examples_per_second=1.0,
+            best_epoch=values.index(best) + 1,
+            best_value=best,
+            last=False,
+        )
+        yield Reported(at=begun + epoch, index=index, report=report, train_seconds=float(epoch), kept=1, stored=10)
     if end == "paused":
         yield Paused(begun + len(values), index)
     elif end is not None:

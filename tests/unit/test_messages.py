@@ -10,7 +10,7 @@ from orchestrator.runtime.tune.envelope import OBJECTIVE, attempt_of, message_of
 from orchestrator.sweeps.messages import Attempt, EpochMessage, FailureMessage
 from orchestrator.training import EpochReport, TrialSpec
 
-SPEC = TrialSpec("mlp", {"depth": 2, "width": 16}, learning_rate=0.1 + 0.2, epochs=7)
+SPEC = TrialSpec(architecture="mlp", settings={"depth": 2, "width": 16}, learning_rate=0.1 + 0.2, epochs=7)
 FIGURE = st.floats(allow_nan=False)
 
 
@@ -22,7 +22,17 @@ def test_an_attempt_comes_back_as_it_was(index, number, milestones, donor):
 
 @given(FIGURE, FIGURE, st.booleans(), st.text())
 def test_a_message_of_an_epoch_comes_back_as_it_was(loss, value, last, trouble):
-    report = EpochReport(2, loss, {"log_loss": value}, 0.01, 1.5, 1e5, 1, value, last)
+    report = EpochReport(
+        epoch=2,
+        train_loss=loss,
+        validation={"log_loss": value},
+        learning_rate=0.01,
+        seconds=1.5,
+        examples_per_second=1e5,
+        best_epoch=1,
+        best_value=value,
+        last=last,
+    )
     message = EpochMessage(report=report, train_seconds=loss, kept=1, stored=9, trouble=trouble)
     result = to_result(message)
     assert message_of(result) == message

@@ -39,7 +39,10 @@ def spec_of(name):
     architecture = "resnet" if "residual_dropout" in settings else "mlp"
     metric = "rmse" if data == "diabetes" else "log_loss"
     return TrialSpec(
-        architecture, settings, metric=metric, **{"batch_size": 32, "learning_rate": 0.01, "epochs": 3, "seed": 5} | own
+        architecture=architecture,
+        settings=settings,
+        metric=metric,
+        **{"batch_size": 32, "learning_rate": 0.01, "epochs": 3, "seed": 5} | own,
     )
 
 
@@ -56,7 +59,7 @@ def train_all(rank, size, port, folder):
         ranks = ProcessGroupRanks(dist.new_group())
         trial = train_trial(spec_of(name), dataset(SPECS[name][0]), ranks=ranks, on_best=saved.append)
         found[name] = losses(trial)
-    diverging = TrialSpec("mlp", {}, learning_rate=1e30, optimizer="sgd", epochs=5)
+    diverging = TrialSpec(architecture="mlp", settings={}, learning_rate=1e30, optimizer="sgd", epochs=5)
     try:
         list(train_trial(diverging, dataset("iris"), ranks=ProcessGroupRanks(dist.new_group())))
     except TrainingDivergedError as error:
@@ -95,7 +98,9 @@ def test_a_trial_that_diverges_ends_at_every_worker(found):
 def test_one_worker_of_a_gang_computes_batches_in_parts(tmp_path):
     """Ray Train wraps no network of a single worker."""
     dataset = open_dataset(mixed_frame(), DataOptions(target="label"))
-    spec = TrialSpec("mlp", {"depth": 1, "width": 8}, metric="roc_auc", epochs=2, batch_size=40, accumulation=3)
+    spec = TrialSpec(
+        architecture="mlp", settings={"depth": 1, "width": 8}, metric="roc_auc", epochs=2, batch_size=40, accumulation=3
+    )
     dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
     try:
         ranks = ProcessGroupRanks(dist.group.WORLD, lambda network, _options: network)

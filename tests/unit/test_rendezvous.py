@@ -13,11 +13,23 @@ EPOCHS = 3
 
 
 def assignment(index, size):
-    return Assignment(Attempt(index=index, number=1, spec=TrialSpec("mlp", {}), workers=size), None)
+    return Assignment(
+        Attempt(index=index, number=1, spec=TrialSpec(architecture="mlp", settings={}), workers=size), None
+    )
 
 
 def done(epoch):
-    report = EpochReport(epoch, 0.5, {}, 0.1, 1.0, 10.0, epoch, 0.5, epoch == EPOCHS)
+    report = EpochReport(
+        epoch=epoch,
+        train_loss=0.5,
+        validation={},
+        learning_rate=0.1,
+        seconds=1.0,
+        examples_per_second=10.0,
+        best_epoch=epoch,
+        best_value=0.5,
+        last=epoch == EPOCHS,
+    )
     return EpochMessage(report=report, train_seconds=1.0, kept=0, stored=0)
 
 

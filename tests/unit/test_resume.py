@@ -27,12 +27,22 @@ from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.tracking.sync import sync
 from orchestrator.training import EpochReport, TrialSpec
 
-REPORT = EpochReport(1, 0.7, {"log_loss": 0.6}, 0.001, 0.25, 1e5, 1, 0.6, False)
+REPORT = EpochReport(
+    epoch=1,
+    train_loss=0.7,
+    validation={"log_loss": 0.6},
+    learning_rate=0.001,
+    seconds=0.25,
+    examples_per_second=1e5,
+    best_epoch=1,
+    best_value=0.6,
+    last=False,
+)
 EVENTS = [
     Opened(1.0, 1),
-    Drawn(1.0, 0, TrialSpec("mlp", {"depth": 1}), {}),
+    Drawn(1.0, 0, TrialSpec(architecture="mlp", settings={"depth": 1}), {}),
     Begun(2.0, 0, 1),
-    Reported(3.0, 0, REPORT, 0.25, 1, 10),
+    Reported(at=3.0, index=0, report=REPORT, train_seconds=0.25, kept=1, stored=10),
     Ended(4.0, 0, "finished", ""),
     Closed(5.0, SweepStatus.FINISHED, ""),
 ]

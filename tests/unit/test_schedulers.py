@@ -30,7 +30,7 @@ from orchestrator.training import TrialSpec
 
 NAMES = names_of(SchedulerName)
 CONTINUE, STOP, PAUSE = Decision.CONTINUE, Decision.STOP, Decision.PAUSE
-SPEC = TrialSpec("mlp", {"depth": 1, "width": 8})
+SPEC = TrialSpec(architecture="mlp", settings={"depth": 1, "width": 8})
 
 
 def see(scheduler, index, epoch, score, best=None):
@@ -357,7 +357,7 @@ def test_exploring_leaves_what_matters_at_the_start_and_what_does_not_exist(tmp_
         "    dropout: {type: float, low: 0.1, high: 0.5, when: {normalization: none}}\n"
     )
     explore = explorer(load_space(path))
-    spec = TrialSpec("mlp", {"normalization": "batch"}, warmup_epochs=2.0, learning_rate=0.1)
+    spec = TrialSpec(architecture="mlp", settings={"normalization": "batch"}, warmup_epochs=2.0, learning_rate=0.1)
     changed = explore(spec, np.random.default_rng(0))
     assert changed.learning_rate in (0.1 * 0.8, 0.1 * 1.2)
     assert dataclasses.replace(changed, learning_rate=0.1) == spec

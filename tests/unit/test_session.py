@@ -18,7 +18,14 @@ from orchestrator.sweeps.trial_files import best_weights
 from orchestrator.training import Ranks, TrialSpec
 
 DATASET = open_dataset("sklearn:iris")
-SPEC = TrialSpec("mlp", {"depth": 1, "width": 8, "dropout": 0.1}, epochs=6, batch_size=32, learning_rate=0.01, seed=3)
+SPEC = TrialSpec(
+    architecture="mlp",
+    settings={"depth": 1, "width": 8, "dropout": 0.1},
+    epochs=6,
+    batch_size=32,
+    learning_rate=0.01,
+    seed=3,
+)
 SPEC = dataclasses.replace(SPEC, schedule="cosine", warmup_epochs=1.0)
 
 
@@ -30,7 +37,7 @@ def often(monkeypatch):
 
 
 def messages(folder, attempt):
-    return TrialSession(attempt, DATASET, WorkerSettings(Storage.at(folder), 1), Ranks(), {}).messages()
+    return TrialSession(attempt, DATASET, WorkerSettings(storage=Storage.at(folder), threads=1), Ranks(), {}).messages()
 
 
 def reports(found):

@@ -241,7 +241,9 @@ def test_a_network_learns_the_quantiles_of_noise_that_grows_and_keeps_them_in_it
     x = random.uniform(0, 1, 4000)
     frame = pd.DataFrame({"x": x, "y": 100 + 50 * x * random.normal(0, 1, 4000)})
     dataset = open_dataset(frame, DataOptions(target="y", task={"kind": "quantile", "quantiles": [0.1, 0.5, 0.9]}))
-    spec = TrialSpec("mlp", {"depth": 2, "width": 32}, metric="pinball_loss", epochs=20, learning_rate=0.01)
+    spec = TrialSpec(
+        architecture="mlp", settings={"depth": 2, "width": 32}, metric="pinball_loss", epochs=20, learning_rate=0.01
+    )
     best = BestWeights()
     *_, report = train_trial(spec, dataset, on_best=best.keep)
     assert report.validation["coverage"] == pytest.approx(0.8, abs=0.06)

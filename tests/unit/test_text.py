@@ -47,7 +47,9 @@ def dataset():
 
 
 def trained(dataset, architecture="mlp", **settings):
-    spec = TrialSpec(architecture, settings, metric="accuracy", epochs=8, batch_size=32, learning_rate=0.01)
+    spec = TrialSpec(
+        architecture=architecture, settings=settings, metric="accuracy", epochs=8, batch_size=32, learning_rate=0.01
+    )
     best = BestWeights()
     reports = list(train_trial(spec, dataset, on_best=best.keep))
     network = build_network(architecture, feature_shape(dataset), settings)

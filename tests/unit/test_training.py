@@ -39,7 +39,13 @@ def test_one_sgd_step_is_the_textbook_one(iris):
     """z1 = X W1' + b1, h = max(z1, 0), z2 = h W2' + b2, p = softmax(z2); dz2 = (p - Y) / n and back."""
     rows, rate = len(iris.train), 0.5
     spec = TrialSpec(
-        "mlp", {"depth": 1, "width": 4}, optimizer="sgd", learning_rate=rate, batch_size=rows, epochs=1, seed=7
+        architecture="mlp",
+        settings={"depth": 1, "width": 4},
+        optimizer="sgd",
+        learning_rate=rate,
+        batch_size=rows,
+        epochs=1,
+        seed=7,
     )
     torch.manual_seed(spec.seed)
     before = weights(build_network("mlp", feature_shape(iris), spec.settings))
@@ -66,7 +72,9 @@ def test_one_sgd_step_is_the_textbook_one(iris):
 
 
 def test_the_same_spec_gives_the_same_reports(iris):
-    spec = TrialSpec("resnet", {"depth": 1, "width": 16, "dropout": 0.3}, epochs=3, batch_size=16, seed=3)
+    spec = TrialSpec(
+        architecture="resnet", settings={"depth": 1, "width": 16, "dropout": 0.3}, epochs=3, batch_size=16, seed=3
+    )
 
     def run(chosen):
         return [(report.train_loss, dict(report.validation)) for report in train_trial(chosen, iris)]
@@ -77,7 +85,9 @@ def test_the_same_spec_gives_the_same_reports(iris):
 
 def test_the_best_epochs_weights_are_kept(iris):
     kept = []
-    spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=30, learning_rate=0.3, optimizer="sgd_momentum")
+    spec = TrialSpec(
+        architecture="mlp", settings={"depth": 1, "width": 8}, epochs=30, learning_rate=0.3, optimizer="sgd_momentum"
+    )
     reports = list(train_trial(spec, iris, on_best=lambda _network: kept.append(True)))
     values = [report.validation["log_loss"] for report in reports]
     improvements = sum(value < min(values[:position], default=np.inf) for position, value in enumerate(values))
@@ -87,7 +97,14 @@ def test_the_best_epochs_weights_are_kept(iris):
 
 
 def test_patience_ends_a_trial(iris):
-    spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=200, learning_rate=0.5, patience=3, metric="accuracy")
+    spec = TrialSpec(
+        architecture="mlp",
+        settings={"depth": 1, "width": 8},
+        epochs=200,
+        learning_rate=0.5,
+        patience=3,
+        metric="accuracy",
+    )
     reports = list(train_trial(spec, iris))
     assert len(reports) < 200
     assert reports[-1].epoch - reports[-1].best_epoch == 3
@@ -96,7 +113,14 @@ def test_patience_ends_a_trial(iris):
 
 def test_divergence_is_an_error_that_says_when():
     dataset = open_dataset("sklearn:diabetes")
-    spec = TrialSpec("mlp", {"depth": 4, "width": 32}, optimizer="sgd", learning_rate=1e6, epochs=50, metric="rmse")
+    spec = TrialSpec(
+        architecture="mlp",
+        settings={"depth": 4, "width": 32},
+        optimizer="sgd",
+        learning_rate=1e6,
+        epochs=50,
+        metric="rmse",
+    )
     with pytest.raises(TrainingDivergedError, match=r"became (infinite|not a number) in epoch \d+|infinite or not"):
         list(train_trial(spec, dataset))
 
@@ -106,8 +130,8 @@ def test_divergence_is_an_error_that_says_when():
 def test_every_optimizer_and_schedule_learns(iris, optimizer, schedule):
     rate = 0.01 if optimizer.startswith("adam") else 0.1
     spec = TrialSpec(
-        "mlp",
-        {"depth": 1, "width": 16},
+        architecture="mlp",
+        settings={"depth": 1, "width": 16},
         optimizer=optimizer,
         schedule=schedule,
         learning_rate=rate,
@@ -127,14 +151,23 @@ def test_every_optimizer_and_schedule_learns(iris, optimizer, schedule):
 )
 def test_every_task_learns(source, target, metric):
     dataset = open_dataset(source, DataOptions(target=target))
-    spec = TrialSpec("mlp", {"depth": 1, "width": 16}, metric=metric, epochs=20, batch_size=32, learning_rate=0.01)
+    spec = TrialSpec(
+        architecture="mlp",
+        settings={"depth": 1, "width": 16},
+        metric=metric,
+        epochs=20,
+        batch_size=32,
+        learning_rate=0.01,
+    )
     reports = list(train_trial(spec, dataset))
     assert reports[-1].best_value > {"roc_auc": 0.95, "f1": 0.9, "r2": 0.3}[metric]
 
 
 def test_all_kinds_of_columns_are_learned_from():
     dataset = open_dataset(mixed_frame(600), DataOptions(target="label"))
-    spec = TrialSpec("resnet", {"depth": 1, "width": 16}, metric="roc_auc", epochs=10, batch_size=32)
+    spec = TrialSpec(
+        architecture="resnet", settings={"depth": 1, "width": 16}, metric="roc_auc", epochs=10, batch_size=32
+    )
     assert list(train_trial(spec, dataset))[-1].best_value > 0.8
 
 
@@ -152,7 +185,13 @@ def test_batch_norm_trains_with_a_left_over_row():
     rows = 81  # 51 training rows: three batches of 16 and three left, or 50 + 1
     frame = pd.DataFrame({"x": np.arange(rows) * 1.0, "y": np.arange(rows) % 2})
     dataset = open_dataset(frame, DataOptions(target="y"))
-    spec = TrialSpec("resnet", {"depth": 1, "width": 4}, metric="accuracy", epochs=1, batch_size=len(dataset.train) - 1)
+    spec = TrialSpec(
+        architecture="resnet",
+        settings={"depth": 1, "width": 4},
+        metric="accuracy",
+        epochs=1,
+        batch_size=len(dataset.train) - 1,
+    )
     assert len(list(train_trial(spec, dataset))) == 1
 
 
@@ -168,7 +207,7 @@ def test_batch_norm_trains_with_a_left_over_row():
 )
 def test_an_impossible_spec_is_a_sentence(changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        TrialSpec("mlp", **changes)
+        TrialSpec(architecture="mlp", **changes)
 
 
 @given(
@@ -178,7 +217,7 @@ def test_an_impossible_spec_is_a_sentence(changes, sentence):
     optimizer=st.sampled_from(["adam", "sgd"]),
 )
 def test_specs_survive_json_and_flat_parameters(rate, depth, seed, optimizer):
-    spec = TrialSpec("mlp", {"depth": depth}, learning_rate=rate, optimizer=optimizer, seed=seed)
+    spec = TrialSpec(architecture="mlp", settings={"depth": depth}, learning_rate=rate, optimizer=optimizer, seed=seed)
     assert TrialSpec.from_json(spec.to_json()) == spec
     flat = {name: value for name, value in spec.parameters.items() if name not in ("metric", "seed")}
     assert spec_from_parameters(flat, spec.metric, seed) == spec
@@ -203,7 +242,9 @@ class Recorder(torch.nn.Module):
     ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
 )
 def test_training_computes_in_the_precision_asked_for_and_validation_in_fp32(iris, precision, dtype):
-    spec = TrialSpec("mlp", precision=precision, epochs=3, batch_size=16, learning_rate=0.05, gradient_clip=1.0)
+    spec = TrialSpec(
+        architecture="mlp", precision=precision, epochs=3, batch_size=16, learning_rate=0.05, gradient_clip=1.0
+    )
     torch.manual_seed(0)
     network = Recorder(iris)
     ranks = Ranks()
@@ -225,7 +266,14 @@ def test_training_computes_in_the_precision_asked_for_and_validation_in_fp32(iri
 
 def test_accumulated_parts_give_the_whole_batchs_step(iris):
     def run(accumulation):
-        spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=3, batch_size=32, accumulation=accumulation, seed=1)
+        spec = TrialSpec(
+            architecture="mlp",
+            settings={"depth": 1, "width": 8},
+            epochs=3,
+            batch_size=32,
+            accumulation=accumulation,
+            seed=1,
+        )
         return [[report.train_loss, *report.validation.values()] for report in train_trial(spec, iris)]
 
     np.testing.assert_allclose(run(5), run(1), rtol=1e-5)
@@ -234,7 +282,9 @@ def test_accumulated_parts_give_the_whole_batchs_step(iris):
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_network_learns_the_same(iris):
     def run(compiled):
-        spec = TrialSpec("mlp", {"depth": 1, "width": 8}, epochs=2, batch_size=32, compile=compiled, seed=1)
+        spec = TrialSpec(
+            architecture="mlp", settings={"depth": 1, "width": 8}, epochs=2, batch_size=32, compile=compiled, seed=1
+        )
         best = BestWeights()
         losses = [
             [report.train_loss, *report.validation.values()] for report in train_trial(spec, iris, on_best=best.keep)

@@ -23,7 +23,17 @@ INDEX = 3
 
 
 def state(epoch, best_epoch=1, size=4):
-    report = EpochReport(epoch, 0.5, {"log_loss": 0.5}, 0.01, 0.1, 100.0, best_epoch, 0.5, False)
+    report = EpochReport(
+        epoch=epoch,
+        train_loss=0.5,
+        validation={"log_loss": 0.5},
+        learning_rate=0.01,
+        seconds=0.1,
+        examples_per_second=100.0,
+        best_epoch=best_epoch,
+        best_value=0.5,
+        last=False,
+    )
     return TrialState(report, {"network/weight": torch.full((size,), float(epoch))}, {"history": [epoch]})
 
 
@@ -262,7 +272,7 @@ def test_of_a_trial_that_is_over_only_what_is_wanted_stays(any_storage):
 def train(storage, attempt, epochs=None):
     """What an attempt that is lost after so many messages says: the epochs and their losses."""
     dataset = open_dataset(mixed_frame(120), DataOptions(target="label"))
-    session = TrialSession(attempt, dataset, WorkerSettings(storage, 1), Ranks(), {})
+    session = TrialSession(attempt, dataset, WorkerSettings(storage=storage, threads=1), Ranks(), {})
     reports = [message.report.to_json() for message in itertools.islice(session.messages(), epochs)]
     return [(report["epoch"], report["train_loss"], report["validation"]) for report in reports]
 
@@ -270,7 +280,9 @@ def train(storage, attempt, epochs=None):
 @pytest.mark.parametrize("known", [2, 3])
 def test_a_taker_that_is_lost_after_its_first_epoch_goes_on_as_if_nothing_had_happened(tmp_path, known):
     """Its driver may know of that epoch or not; the weights of the donor are in the checkpoint either way."""
-    spec = TrialSpec("mlp", {"depth": 1, "width": 8}, learning_rate=0.001, batch_size=32, epochs=6)
+    spec = TrialSpec(
+        architecture="mlp", settings={"depth": 1, "width": 8}, learning_rate=0.001, batch_size=32, epochs=6
+    )
     good = dataclasses.replace(spec, learning_rate=0.03, seed=1)
     told = []
     for name, breaks in [("whole", False), ("broken", True)]:

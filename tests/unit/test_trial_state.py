@@ -89,7 +89,7 @@ def test_a_resumed_trial_gives_the_same_reports_checkpoints_and_weights(dataset,
 
 
 def test_a_damaged_checkpoint_is_noticed(dataset):
-    spec = TrialSpec("mlp", {"depth": 1, "width": 4}, epochs=1)
+    spec = TrialSpec(architecture="mlp", settings={"depth": 1, "width": 4}, epochs=1)
     _, (content,), _ = run(spec, dataset)
     unpack_state(content, "there")
     random = np.random.default_rng(0)
@@ -102,8 +102,8 @@ def test_a_damaged_checkpoint_is_noticed(dataset):
 
 
 def test_a_checkpoint_of_another_network_is_refused(dataset):
-    _, (content,), _ = run(TrialSpec("mlp", {"depth": 1, "width": 4}, epochs=1), dataset)
-    other = TrialSpec("mlp", {"depth": 1, "width": 5}, epochs=2)
+    _, (content,), _ = run(TrialSpec(architecture="mlp", settings={"depth": 1, "width": 4}, epochs=1), dataset)
+    other = TrialSpec(architecture="mlp", settings={"depth": 1, "width": 5}, epochs=2)
     with pytest.raises(StorageError, match="the checkpoint is of another network"):
         run(other, dataset, unpack_state(content, "there"))
 
@@ -115,7 +115,7 @@ def test_a_streamed_trial_goes_on_with_the_same_batches(tmp_path):
         rows = pd.DataFrame(frame[part * 200 : (part + 1) * 200])
         rows.to_parquet(tmp_path / "rows" / f"{part}.parquet", row_group_size=100)
     streamed = open_dataset(tmp_path / "rows", DataOptions(target="label"))
-    spec = TrialSpec("mlp", {"depth": 1, "width": 8, "dropout": 0.2}, epochs=3, batch_size=32)
+    spec = TrialSpec(architecture="mlp", settings={"depth": 1, "width": 8, "dropout": 0.2}, epochs=3, batch_size=32)
     reports, states, _ = run(spec, streamed)
     # chunks that this process reads come in the order that seed and epoch say
     assert run(spec, streamed, unpack_state(states[0], "there"))[0] == reports[1:]

@@ -16,13 +16,23 @@ from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.training import EpochReport, TrialSpec
 
-SPEC = TrialSpec("mlp", {"depth": 1})
+SPEC = TrialSpec(architecture="mlp", settings={"depth": 1})
 
 
 def reported(at, epoch, loss=None):
     value = 1.0 / epoch
-    report = EpochReport(epoch, loss or value, {"log_loss": value}, 0.1, 0.5, 1e3, epoch, value, False)
-    return Reported(at, 0, report, at, epoch, 10)
+    report = EpochReport(
+        epoch=epoch,
+        train_loss=loss or value,
+        validation={"log_loss": value},
+        learning_rate=0.1,
+        seconds=0.5,
+        examples_per_second=1e3,
+        best_epoch=epoch,
+        best_value=value,
+        last=False,
+    )
+    return Reported(at=at, index=0, report=report, train_seconds=at, kept=epoch, stored=10)
 
 
 def begun(at):

@@ -212,6 +212,6 @@ class GangPool:
                 storage_path=self._storage.path,
                 storage_filesystem=None if self._storage.is_local else self._storage.filesystem,
                 failure_config=FailureConfig(max_failures=-1),
-                callbacks=[Registration(self.rendezvous, name)],
+                callbacks=[Registration(name=self.rendezvous, version=name)],
             ),
         )

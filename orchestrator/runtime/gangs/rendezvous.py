@@ -32,7 +32,7 @@ class Assignment:
     clean: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Generation:
     """One life of a gang's workers: Ray Train replaces all of them when one is lost."""
 
@@ -44,7 +44,7 @@ class _Generation:
     clean: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Gang:
     size: int
     generation: _Generation | None = None
@@ -60,7 +60,7 @@ class _Gang:
         return free and generation is not None and not generation.closing and len(generation.waiting) == self.size
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Trial:
     assignment: Assignment
     gang: str | None = None
@@ -90,7 +90,7 @@ class Rendezvous:
 
     async def add(self, gang: str, size: int) -> None:
         """The driver is about to start a gang of so many workers."""
-        self._gangs[gang] = _Gang(size)
+        self._gangs[gang] = _Gang(size=size)
 
     async def dismiss(self, gang: str) -> None:
         """The driver has no more use for a gang: its workers are told to end when they are idle."""
@@ -126,7 +126,7 @@ class Rendezvous:
             found = self._gangs[gang]
             if found.generation is None or found.generation.name != generation:
                 self._lose(found)
-                found.generation = _Generation(generation)
+                found.generation = _Generation(name=generation)
             found.generation.workers[rank] = worker
 
     async def next_attempt(self, gang: str, generation: str, rank: int) -> Assignment | None:
@@ -202,7 +202,7 @@ class Rendezvous:
     async def begin(self, assignment: Assignment) -> None:
         """A trial starts; it gets the first gang of this size that is idle."""
         async with self._changed:
-            self._trials[assignment.attempt.index] = _Trial(assignment)
+            self._trials[assignment.attempt.index] = _Trial(assignment=assignment)
             self._place()
 
     async def advance(self, index: int, *, go_on: bool) -> TrialMessage:

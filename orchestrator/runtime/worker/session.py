@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_SHARE = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
     """The same for all trials of a sweep.
 
@@ -44,7 +44,6 @@ class WorkerSettings:
     storage: Storage
     threads: int
     device: str = "cpu"
-    _: KW_ONLY
     train: Train = train_trial
     readers: int = 0
     epoch_timeout: float | None = None

@@ -28,7 +28,7 @@ MAX_DIGITS = 15
 NO_CONTENT = 204
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Request:
     """A request, and what becomes known of it while it is answered.
 

@@ -156,7 +156,7 @@ class Endpoint:
         counted = not self.draining
         self.in_flight += counted
         try:
-            await self._answer_http(Request(scope, receive), send)
+            await self._answer_http(Request(scope=scope, receive=receive), send)
         finally:
             self.in_flight -= counted
 

@@ -49,7 +49,7 @@ BINARY_NOTE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DescribedModel:
     """What the document says of a model.
 
