@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_features
 from orchestrator.data.examples import Examples
-from orchestrator.data.inference import infer_schema
+from orchestrator.data.guessing import guess_schema
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
@@ -83,9 +83,9 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     """Infers the schema, splits the rows, fits the encoder on the training part and encodes all parts.
 
     Raises:
-        UsageError, DataError: see `infer_schema`; also when fewer than 10 rows have a target.
+        UsageError, DataError: see `guess_schema`; also when fewer than 10 rows have a target.
     """
-    schema, known, notes = infer_schema(
+    schema, known, notes = guess_schema(
         table, options.target, task=options.task, categorical=options.categorical, ignore=options.ignore
     )
     rows = table.frame[known].reset_index(drop=True)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.encoder import summarise
-from orchestrator.data.inference import find_target, infer_columns
+from orchestrator.data.guessing import find_target, guess_columns
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
@@ -20,7 +21,7 @@ from orchestrator.data.sources import Table
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue, Summary
-from orchestrator.tasks import RawTarget, Target, TargetSummary, find_task
+from orchestrator.tasks import Target, TargetSummary, find_task
 
 SAMPLE_PIECES = 10
 SAMPLE_ROWS = 20_000
@@ -68,7 +69,7 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     """The schema as some rows from all over the folder suggest it, and notes for the user.
 
     Raises:
-        UsageError, DataError: see `infer_schema`.
+        UsageError, DataError: see `guess_schema`.
     """
     numbers = np.unique(np.linspace(0, len(folder.pieces) - 1, SAMPLE_PIECES).round().astype(int))
     # a target that is to be ignored is an error with a sentence of its own
@@ -87,8 +88,8 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
         folder.origin,
     )
     name = find_target(table, options.target)
-    task = find_task(RawTarget(table.origin, table.frame[name]), options.task, sampled=True)
-    guess = infer_columns(table, name, options.categorical, options.ignore)
+    task = find_task(RawColumn(table.origin, table.frame[name]), options.task, sampled=True)
+    guess = guess_columns(table, name, options.categorical, options.ignore)
     return Schema(tuple(guess.columns), Target(name, task)), tuple(guess.notes)
 
 

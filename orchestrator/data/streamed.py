@@ -16,7 +16,7 @@ from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_summaries
 from orchestrator.data.examples import Examples
-from orchestrator.data.inference import dropped_note
+from orchestrator.data.guessing import dropped_note
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
 from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
@@ -132,7 +132,7 @@ def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDatase
     """Infers the kinds of columns from a sample, then reads every piece once to fit the encoder on the training part.
 
     Raises:
-        UsageError, DataError: see `open_parquet_folder`, `infer_schema` and `profile_piece`.
+        UsageError, DataError: see `open_parquet_folder`, `guess_schema` and `profile_piece`.
     """
     folder = open_parquet_folder(source, options.name)
     schema, notes = sample_schema(folder, options)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.values import Series, category_keys, count_keys, to_numbers
-from orchestrator.errors import InvalidValueError
+from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.values import Series
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
 
@@ -34,49 +33,6 @@ class Summary(Protocol):
 
 Parsed = TypeVar("Parsed")
 Kept = TypeVar("Kept", bound=Summary)
-
-
-@dataclass(frozen=True)
-class RawColumn:
-    """A column of a table, of which the kind is not known.
-
-    Attributes:
-        origin: of the table, as messages call it.
-        name: of the column.
-        series: its cells.
-    """
-
-    origin: str
-    name: str
-    series: Series
-
-    @cached_property
-    def present(self) -> dict[str, int]:
-        """How many rows have each value, by the key of a category; missing values are not counted."""
-        return count_keys(*self._keys)
-
-    @property
-    def has_missing(self) -> bool:
-        """Whether a row has no value."""
-        return None in self._keys[1]
-
-    @property
-    def rows(self) -> int:
-        """That have a value."""
-        return sum(self.present.values())
-
-    @cached_property
-    def number_error(self) -> InvalidValueError | None:
-        """Why it cannot be read as numbers, None if it can."""
-        try:
-            to_numbers(self.series, self.name)
-        except InvalidValueError as error:
-            return error
-        return None
-
-    @cached_property
-    def _keys(self) -> tuple[NDArray[np.int64], list[str | None]]:
-        return category_keys(self.series)
 
 
 @dataclass(frozen=True)

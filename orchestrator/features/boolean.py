@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import FALSE_STRINGS, TRUE_STRINGS, Series, to_numbers
-from orchestrator.features._base import JsonSchema, JsonValue, RawColumn, Recognised
+from orchestrator.features._base import JsonSchema, JsonValue, Recognised
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.numeric import NUMBERS, number_schema
@@ -22,7 +23,7 @@ class BooleanKind(NumberKind):
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""
-        words = {key.lower() for key in raw.present} <= TRUE_STRINGS | FALSE_STRINGS
+        words = {key.lower() for key in raw.counts} <= TRUE_STRINGS | FALSE_STRINGS
         is_number = pd.api.types.is_numeric_dtype(raw.series.dtype)
         if pd.api.types.is_bool_dtype(raw.series.dtype) or (words and not is_number):
             return Recognised(Column(raw.name, self.kind))

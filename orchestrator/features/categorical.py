@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
-from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, RawColumn, Recognised
+from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature
 
@@ -51,14 +52,14 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`: anything else; what is different in almost every row is left out."""
-        distinct = len(raw.present) / raw.rows
+        distinct = len(raw.counts) / raw.rows
         if distinct > IDENTIFIER_SHARE and raw.rows >= IDENTIFIER_ROWS:
             note = (
                 f"column '{raw.name}' is different in almost every row, so it looks like an identifier: left out "
                 f"(--categorical '{raw.name}' keeps it)"
             )
             return Recognised(None, note)
-        numbers, note = count_numbers(raw.present), ""
+        numbers, note = count_numbers(raw.counts), ""
         if numbers >= STRAY_TEXT_SHARE * raw.rows:
             note = (
                 f"column '{raw.name}' is read as categories, although {100 * numbers / raw.rows:.0f} % of it are "

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.patterns import date_pattern
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import DATETIME_FORMATS, Series, to_timestamps
 from orchestrator.errors import InvalidValueError
-from orchestrator.features._base import JsonSchema, JsonValue, RawColumn, Recognised
+from orchestrator.features._base import JsonSchema, JsonValue, Recognised
 from orchestrator.features._numbers import NumberKind, Numbers
 from orchestrator.features.column import Column, ColumnKind
 
@@ -33,7 +34,7 @@ class DatetimeKind(NumberKind):
         """See `FeatureKind`: the first format in which all values are dates."""
         if pd.api.types.is_datetime64_any_dtype(raw.series.dtype):
             return Recognised(Column(raw.name, self.kind, ISO))
-        if not all(DATE_LIKE.match(key) for key in raw.present):
+        if not all(DATE_LIKE.match(key) for key in raw.counts):
             return None
         for candidate in DATETIME_FORMATS:
             try:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from orchestrator.columns.patterns import NUMBER_PATTERN
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series, to_numbers
 from orchestrator.errors import DataError
-from orchestrator.features._base import JsonSchema, JsonValue, RawColumn, Recognised
+from orchestrator.features._base import JsonSchema, JsonValue, Recognised
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
 

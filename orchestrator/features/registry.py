@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.features._base import FeatureKind, RawColumn, Recognised
+from orchestrator.columns.raw import RawColumn
+from orchestrator.features._base import FeatureKind, Recognised
 from orchestrator.features.boolean import BooleanKind
 from orchestrator.features.categorical import CategoricalKind
 from orchestrator.features.column import ColumnKind
@@ -23,8 +24,8 @@ def recognise(raw: RawColumn) -> Recognised:
     Raises:
         DataError: it cannot be used.
     """
-    if not raw.present:
+    if not raw.counts:
         return Recognised(None, f"column '{raw.name}' is empty: left out")
-    if len(raw.present) == 1 and not raw.has_missing:
+    if raw.is_constant:
         return Recognised(None, f"column '{raw.name}' has the same value in every row: left out")
     return next(found for kind in KINDS.values() if (found := kind.recognise(raw)) is not None)

@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series, category_key
-from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, RawColumn, Recognised
+from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import TextFeature
 
@@ -48,9 +49,9 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`: several words on average, and most values different."""
-        words = sum(len(key.split()) * count for key, count in raw.present.items()) / raw.rows
-        distinct = len(raw.present) / raw.rows
-        if words < TEXT_WORDS or distinct <= TEXT_DISTINCT_SHARE or len(raw.present) <= TEXT_VALUES:
+        words = sum(len(key.split()) * count for key, count in raw.counts.items()) / raw.rows
+        distinct = len(raw.counts) / raw.rows
+        if words < TEXT_WORDS or distinct <= TEXT_DISTINCT_SHARE or len(raw.counts) <= TEXT_VALUES:
             return None
         note = (
             f"column '{raw.name}' is read as free text, of {words:.0f} words on average "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         read_target,
         read_task,
     )
-    from orchestrator.tasks.target import RawTarget, Target, TargetEncoder, TargetSummary
+    from orchestrator.tasks.target import Target, TargetEncoder, TargetSummary
 else:
     __getattr__ = lazily(
         __name__,
@@ -27,7 +27,7 @@ else:
         metric=["Metric"],
         predictions=["AnswerColumn", "Difference", "Label", "Predictions"],
         registry=["TASKS", "describe_metrics", "find_task", "metric_named", "plain_task", "read_target", "read_task"],
-        target=["RawTarget", "Target", "TargetEncoder", "TargetSummary"],
+        target=["Target", "TargetEncoder", "TargetSummary"],
     )
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "Label",
     "Metric",
     "Predictions",
-    "RawTarget",
     "Target",
     "TargetEncoder",
     "TargetSummary",

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.errors import ConfigError, did_you_mean
 from orchestrator.tasks.metric import Metric
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions, Values
-from orchestrator.tasks.target import RawTarget, TargetEncoder, TargetSummary
+from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,11 +85,11 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def recognises(cls, raw: RawTarget) -> bool:
+    def recognises(cls, raw: RawColumn) -> bool:
         """Whether a column looks like this task; tasks are asked in the order of their registry."""
 
     @abstractmethod
-    def found_in(self, raw: RawTarget, *, sampled: bool = False) -> Self:
+    def found_in(self, raw: RawColumn, *, sampled: bool = False) -> Self:
         """The task with what only the column says, such as the classes.
 
         Args:

@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task, shapes_differ
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
-from orchestrator.tasks.target import RawTarget, TargetEncoder, TargetSummary
+from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
 MAX_CLASSES = 1000
 MAX_INTEGER_CLASSES = 20
@@ -64,7 +65,7 @@ class Classification(Task):
         """Whether the task can have so many classes."""
         return count > 1
 
-    def found_in(self, raw: RawTarget, *, sampled: bool = False) -> Self:
+    def found_in(self, raw: RawColumn, *, sampled: bool = False) -> Self:
         """See `Task`."""
         present = list(raw.counts)
         # more rows have no fewer classes

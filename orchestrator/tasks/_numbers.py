@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.summaries import Moments
 from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task, shapes_differ
 from orchestrator.tasks.predictions import Difference, Predictions
-from orchestrator.tasks.target import RawTarget, TargetEncoder, TargetSummary
+from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +35,7 @@ class NumberTask(Task):
             raise ValueError("its classes are not those of its task")
         return cls()
 
-    def found_in(self, raw: RawTarget, *, sampled: bool = False) -> Self:
+    def found_in(self, raw: RawColumn, *, sampled: bool = False) -> Self:
         """See `Task`."""
         del sampled
         if raw.number_error is not None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.errors import UsageError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._classification import Classification
 from orchestrator.tasks.multiclass import Multiclass
-from orchestrator.tasks.target import RawTarget, TargetSummary
+from orchestrator.tasks.target import TargetSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +37,7 @@ class Binary(Classification):
         return count == CLASSES
 
     @classmethod
-    def recognises(cls, raw: RawTarget) -> bool:
+    def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`."""
         return len(raw.counts) <= CLASSES
 

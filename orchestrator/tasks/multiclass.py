@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.tasks._classification import MAX_INTEGER_CLASSES, Classification
-from orchestrator.tasks.target import RawTarget
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ class Multiclass(Classification):
     default_metric: ClassVar[str] = "log_loss"
 
     @classmethod
-    def recognises(cls, raw: RawTarget) -> bool:
+    def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`: all that is not numbers, and whole numbers if there are few."""
         if raw.number_error is not None or raw.has_truth_values:
             return True

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.errors import ConfigError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._numbers import NumberTask
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
-from orchestrator.tasks.target import RawTarget, TargetEncoder
+from orchestrator.tasks.target import TargetEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,7 +81,7 @@ class Quantile(NumberTask):
         return cls(quantiles=values)
 
     @classmethod
-    def recognises(cls, raw: RawTarget) -> bool:
+    def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`: only who asks for quantiles gets them."""
         del raw
         return False

@@ -10,9 +10,10 @@ from orchestrator.errors import ConfigError, DataError, did_you_mean
 from orchestrator.registry import check_name, class_of
 
 if TYPE_CHECKING:
+    from orchestrator.columns.raw import RawColumn
     from orchestrator.tasks._base import Task, TaskWish
     from orchestrator.tasks.metric import Metric
-    from orchestrator.tasks.target import RawTarget, Target
+    from orchestrator.tasks.target import Target
 
 TASKS = names_of(TaskName)
 KIND = "kind"
@@ -82,7 +83,7 @@ def read_target(content: Mapping[str, Any]) -> Target:
     return Target(str(content["name"]), task_class(content["task"]).from_json(content))
 
 
-def find_task(raw: RawTarget, wish: TaskWish | None = None, *, sampled: bool = False) -> Task:
+def find_task(raw: RawColumn, wish: TaskWish | None = None, *, sampled: bool = False) -> Task:
     """The task of a target column, with what the column says about it.
 
     Args:
@@ -104,7 +105,7 @@ def find_task(raw: RawTarget, wish: TaskWish | None = None, *, sampled: bool = F
     return read_task(wish).found_in(raw, sampled=sampled)
 
 
-def _check_stray_text(raw: RawTarget) -> None:
+def _check_stray_text(raw: RawColumn) -> None:
     """A target of numbers with a few words in it is a mistake in the file rather than a set of classes."""
     from orchestrator.columns.values import count_numbers
 

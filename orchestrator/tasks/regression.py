@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw import RawColumn
 from orchestrator.tasks._numbers import NumberTask
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
-from orchestrator.tasks.target import RawTarget, TargetEncoder
+from orchestrator.tasks.target import TargetEncoder
 
 if TYPE_CHECKING:
     from orchestrator.tasks._base import Loss
@@ -33,7 +34,7 @@ class Regression(NumberTask):
     sure_metric: ClassVar[str] = "rmse"
 
     @classmethod
-    def recognises(cls, raw: RawTarget) -> bool:
+    def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`."""
         return raw.number_error is None
 

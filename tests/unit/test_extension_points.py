@@ -16,7 +16,7 @@ WORK_WITH_TASKS = {
     "cli.options",
     "config",
     "data.dataset",
-    "data.inference",
+    "data.guessing",
     "data.profile",
     "data.schema",
     "runtime.train",
@@ -76,7 +76,7 @@ def test_few_modules_work_with_tasks():
 
 
 # one user's choice, a faster way to parse requests, and the input that texts make
-KNOW_KINDS = {"data.inference", "data.columnar", "data.encoder"}
+KNOW_KINDS = {"data.guessing", "data.columnar", "data.encoder"}
 
 
 def test_few_modules_know_a_kind_of_column():

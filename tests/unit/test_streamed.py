@@ -20,7 +20,7 @@ from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.columns.summaries import NumericSummary, Sample
 from orchestrator.data import DataOptions, Examples, Holdout, Part, is_streamed, open_dataset
 from orchestrator.data.encoder import fit_features
-from orchestrator.data.inference import infer_schema
+from orchestrator.data.guessing import guess_schema
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
 from orchestrator.data.sources import load_table
@@ -219,7 +219,7 @@ def test_the_parts_cover_all_rows_once(tmp_path):
 
 def test_the_encoder_is_that_of_the_same_training_rows_in_memory(streamed):
     frame = mixed_frame(600)
-    schema, _, _ = infer_schema(load_table(frame), "label")
+    schema, _, _ = guess_schema(load_table(frame), "label")
     assert streamed.schema == schema
     assert_close(streamed.encoder, fit_features(schema, part_in_memory(streamed, frame, Part.TRAIN)))
 

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.values import (
-    category_keys,
-)
+from orchestrator.columns.raw import RawColumn
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError
-from orchestrator.features import Column, ColumnKind, RawColumn, recognise
-from orchestrator.tasks import RawTarget, Target, TaskWish, find_task
+from orchestrator.features import Column, ColumnKind, recognise
+from orchestrator.tasks import Target, TaskWish, find_task
 
 
 @dataclass
@@ -42,7 +40,7 @@ def find_target(table: Table, target: str | None) -> str:
     return name
 
 
-def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore: Sequence[str]) -> Guess:
+def guess_columns(table: Table, target: str, categorical: Sequence[str], ignore: Sequence[str]) -> Guess:
     """Kinds of all feature columns. Constant, empty and identifier columns are left out, with a note.
 
     Raises:
@@ -60,14 +58,14 @@ def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore:
     for name in names:
         if name == target or name in ignore:
             continue
-        series = table.frame[name]
+        raw = RawColumn(table.origin, table.frame[name])
         if name in categorical:
             column: Column | None = Column(name, ColumnKind.CATEGORICAL)
-            if len(category_keys(series)[1]) == 1:
+            if raw.is_constant:
                 guess.notes.append(f"column '{name}' has the same value in every row: left out")
                 column = None
         else:
-            found = recognise(RawColumn(table.origin, name, series))
+            found = recognise(raw)
             column = found.column
             guess.notes += [found.note] if found.note else []
         if column is not None:
@@ -79,7 +77,7 @@ def infer_columns(table: Table, target: str, categorical: Sequence[str], ignore:
     return guess
 
 
-def infer_schema(
+def guess_schema(
     table: Table,
     target: str | None = None,
     *,
@@ -90,12 +88,12 @@ def infer_schema(
     """The schema of a table, which rows have a target (bool [rows]), and notes for the user.
 
     Raises:
-        UsageError, DataError: see `find_target`, `find_task` and `infer_columns`.
+        UsageError, DataError: see `find_target`, `find_task` and `guess_columns`.
     """
     name = find_target(table, target)
-    raw = RawTarget(table.origin, table.frame[name])
+    raw = RawColumn(table.origin, table.frame[name])
     found, known = Target(name, find_task(raw, task)), raw.known
-    guess = infer_columns(table, name, categorical, ignore)
+    guess = guess_columns(table, name, categorical, ignore)
     notes = list(guess.notes)
     dropped = int((~known).sum())
     if dropped:

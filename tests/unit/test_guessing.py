@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.data import DataOptions, load_table, open_dataset
-from orchestrator.data.inference import infer_schema
+from orchestrator.data.guessing import guess_schema
 from orchestrator.errors import DataError, UsageError
 from orchestrator.features import ColumnKind
 
@@ -21,7 +21,7 @@ def frame(**columns):
 
 
 def schema_of(data, target="label", **options):
-    return infer_schema(load_table(data), target, **options)
+    return guess_schema(load_table(data), target, **options)
 
 
 def kind_of(values, **options):

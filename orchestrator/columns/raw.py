@@ -1,0 +1,70 @@
+"""A column of a table as it comes, before it is known what it is: a feature's or the target's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.columns.values import Series, category_keys, count_keys, to_numbers
+from orchestrator.errors import InvalidValueError
+
+
+@dataclass(frozen=True, eq=False)
+class RawColumn:
+    """A column of a table, of which nothing is known yet. What is asked of it is found out once.
+
+    Attributes:
+        origin: of the table, with which the sentence of an error begins.
+        series: its cells.
+    """
+
+    origin: str
+    series: Series
+
+    @property
+    def name(self) -> str:
+        """Of the column."""
+        return str(self.series.name)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each value, by its `category_key`; missing values are not counted."""
+        return count_keys(*self._keys)
+
+    @property
+    def rows(self) -> int:
+        """That have a value."""
+        return sum(self.counts.values())
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows have a value: bool [rows]."""
+        codes, keys = self._keys
+        return np.array([key is not None for key in keys], dtype=bool)[codes]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all rows have the same value, or none has one."""
+        return len(self._keys[1]) == 1
+
+    @cached_property
+    def number_error(self) -> InvalidValueError | None:
+        """Why it cannot be read as numbers, None if it can."""
+        try:
+            to_numbers(self.series, self.name)
+        except InvalidValueError as error:
+            return error
+        return None
+
+    @property
+    def has_truth_values(self) -> bool:
+        """Whether it is a column of true and false."""
+        return pd.api.types.is_bool_dtype(self.series.dtype)
+
+    @cached_property
+    def _keys(self) -> tuple[NDArray[np.int64], list[str | None]]:
+        return category_keys(self.series)
