@@ -111,12 +111,12 @@ def assemble(
 ) -> tuple[SweepController, TuneRunner]:
     """Everything that a sweep runs on, put together."""
     from orchestrator.runtime.cluster_rows import validation_references
-    from orchestrator.runtime.tune.admission import Admission
+    from orchestrator.runtime.tune.room import ClusterRoom
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.search import Proposals, find_scheduler
-    from orchestrator.sweeps.admission import Limits
     from orchestrator.sweeps.controller import SweepController
     from orchestrator.sweeps.disk import Disk, quota
+    from orchestrator.sweeps.limits import Limits
     from orchestrator.sweeps.trial_table import TrialTable
     from orchestrator.training import train_trial
 
@@ -135,12 +135,12 @@ def assemble(
     )
     # a budget is shared out among the trials that there can be at once, which must not become more
     limit = config.concurrency if config.disk_budget is None else slots.count
-    admission = Admission(config.resources, limit, pool, plan.readers)
+    room = ClusterRoom(config.resources, limit, pool, plan.readers)
     controller = SweepController(
         trial_table=TrialTable(plan.metric),
         proposals=Proposals(plan.searcher, plan.sampler, plan.metric, plan.points),
         scheduler=find_scheduler(config.scheduler).create(plan.epochs, plan.sampler.space, config.seed),
-        room=admission,
+        room=room,
         sizes=plan.workers,
         limits=Limits(config.max_failures, config.failed_share, timeout),
         disk=Disk(origin.storage, config.keep_top, config.disk_budget),
@@ -154,6 +154,6 @@ def assemble(
         settings=settings,
         validation=validation_references(plan.dataset),
         pool=pool,
-        admission=admission,
+        room=room,
         notify=hooks.notify,
     )

@@ -16,7 +16,7 @@ from orchestrator.tasks import Metric
 from orchestrator.training.spec import TrialSpec
 
 # so often the algorithm, and then chance, may propose what a trial has had already
-ATTEMPTS, CHANCES = 10, 200
+DRAWS, CHANCES = 10, 200
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class Proposals:
         """The next trial: a configuration that no trial has had, as long as there is one."""
         index = self.count
         rejected = None
-        for attempt, (point, by_chance) in enumerate(self._ways(index)):
+        for number, (point, by_chance) in enumerate(self._ways(index)):
             if rejected is not None:
                 self._study.tell(rejected, state=optuna.trial.TrialState.FAIL)
             if point is not None:
                 self._study.enqueue_trial(point)
-            draw = Draw(self._sampler.space, self._sampler.seed, index, attempt)
+            draw = Draw(self._sampler.space, self._sampler.seed, index, number)
             self._study.sampler = (self._chance if by_chance else self._searcher).sampler(draw)
             trial = self._study.ask()
             parameters = suggest(self._sampler.space, trial)
@@ -100,8 +100,8 @@ class Proposals:
     def _ways(self, index: int) -> Iterator[tuple[dict[str, Any] | None, bool]]:
         """How to come by a configuration, one after another: what of it is given, and whether the rest is by chance."""
         if index < len(self._points):
-            yield from [(self._points[index], False)] * ATTEMPTS
-        yield from [(None, False)] * ATTEMPTS
+            yield from [(self._points[index], False)] * DRAWS
+        yield from [(None, False)] * DRAWS
         known = self._sampler.points
         if known is None:
             yield from [(None, True)] * CHANCES

@@ -10,9 +10,9 @@ from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.search import Continuation, Decision, Observation, Proposals, Scheduler
-from orchestrator.sweeps.admission import MIN_FAILURES, Limits, Room
 from orchestrator.sweeps.budget import TimeBudget
 from orchestrator.sweeps.disk import Disk
+from orchestrator.sweeps.limits import MIN_FAILURES, Limits, Room
 from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
 from orchestrator.sweeps.trial_table import Listener, TrialRecord, TrialTable
 

@@ -17,13 +17,13 @@ WATCH = """
 import sys, ray
 from orchestrator.cluster import ray_session
 from orchestrator.config import ResourceConfig
-from orchestrator.runtime.tune.admission import Admission, REFRESH_SECONDS
+from orchestrator.runtime.tune.room import ClusterRoom, REFRESH_SECONDS
 import time
 with ray_session(sys.argv[1]):
-    admission = Admission(ResourceConfig(), None, None)
+    room = ClusterRoom(ResourceConfig(), None, None)
     for _ in sys.stdin:
         time.sleep(REFRESH_SECONDS + 0.1)
-        print(admission.workers(), flush=True)
+        print(room.workers(), flush=True)
 """
 
 

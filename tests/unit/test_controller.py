@@ -16,10 +16,10 @@ from orchestrator.journal import FINAL, Begun, Closed, Continued, Drawn, Ended, 
 from orchestrator.journal.events import from_line, to_line
 from orchestrator.search import Decision, Proposals, SpecSampler, find_scheduler, find_searcher, load_space
 from orchestrator.storage import Storage
-from orchestrator.sweeps.admission import Limits
 from orchestrator.sweeps.budget import TimeBudget
 from orchestrator.sweeps.controller import SweepController
 from orchestrator.sweeps.disk import HELD_SHARE, Disk, quota
+from orchestrator.sweeps.limits import Limits
 from orchestrator.sweeps.messages import EpochMessage, FailureMessage, message_from_wire, message_to_wire
 from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.tasks import Metric

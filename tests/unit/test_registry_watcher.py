@@ -78,7 +78,7 @@ def test_an_endpoint_follows_on_when_nobody_reads_what_it_tells(tmp_path, monkey
             model = self.models["m"]
             model.roles = {"champion": version(str(int(model.roles["champion"].version) + 1))}
 
-    def say(sentence):
+    def notify(sentence):
         told.append(sentence)
         if len(told) == 3:
             stop.set()
@@ -92,5 +92,5 @@ def test_an_endpoint_follows_on_when_nobody_reads_what_it_tells(tmp_path, monkey
     # no Ray
     monkeypatch.setattr(endpoint, "_publish", lambda: None)
     monkeypatch.setattr(endpoint, "_notes", frozenset)
-    endpoint._follow_always(stop, say)
+    endpoint._follow_always(stop, notify)
     assert told == [f"m answers with version {number}" for number in (2, 3, 4)]

@@ -20,7 +20,7 @@ from orchestrator.cluster import lost_ray, ray_logs
 from orchestrator.config import ResourceConfig
 from orchestrator.runtime.gangs.rendezvous import Rendezvous
 from orchestrator.runtime.gangs.worker import gang_worker
-from orchestrator.runtime.losses import explain_loss, shorten
+from orchestrator.runtime.lost_processes import explain_lost_process, shorten
 from orchestrator.storage import Storage
 from orchestrator.training import process_group_backend
 
@@ -66,7 +66,7 @@ class Registration(WorkerGroupCallback):  # type: ignore[misc]
         """Ray Train: it has looked after the workers; of those that are gone, the first tells why."""
         for error in worker_group_status.errors.values():
             if isinstance(error, WorkerHealthCheckFailedError):
-                cause = explain_loss(str(error.health_check_failure), ray_logs())
+                cause = explain_lost_process(str(error.health_check_failure), ray_logs())
                 ray.get(self._rendezvous.explain.remote(self._gang, cause))
                 return
 

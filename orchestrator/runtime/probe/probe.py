@@ -18,7 +18,7 @@ import torch.distributed as dist
 from orchestrator.config import ResourceConfig
 from orchestrator.data import MemoryDataset
 from orchestrator.errors import ExecutionError
-from orchestrator.runtime.tune.admission import place_wanted
+from orchestrator.runtime.tune.room import place_wanted
 from orchestrator.runtime.worker.failures import failure_reason
 from orchestrator.training import ProcessGroupRanks, Ranks, TrialSpec, process_group_backend, train_trial
 

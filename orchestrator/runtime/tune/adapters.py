@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from orchestrator.cluster import lost_ray, ray_logs
-from orchestrator.runtime.losses import explain_loss
+from orchestrator.runtime.lost_processes import explain_lost_process
 from orchestrator.runtime.tune.envelope import OBJECTIVE, message_of, to_config
 from orchestrator.search import Decision
 from orchestrator.sweeps.controller import SweepController
@@ -188,4 +188,4 @@ def last_words(trial: Trial) -> str:
         text = Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError):
         text = ""
-    return explain_loss(text, ray_logs())
+    return explain_lost_process(text, ray_logs())

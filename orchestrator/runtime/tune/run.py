@@ -21,7 +21,7 @@ from orchestrator.sweeps.plan import SweepPlan
 
 if TYPE_CHECKING:
     from orchestrator.runtime.gangs.pool import GangPool
-    from orchestrator.runtime.tune.admission import Admission
+    from orchestrator.runtime.tune.room import ClusterRoom
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.sweeps.controller import SweepController
     from orchestrator.sweeps.slots import Slots
@@ -47,7 +47,7 @@ class TuneRunner:
         settings: of all workers.
         validation: references to the validation rows of a streamed data set.
         pool: of gangs, None if each trial is its own worker.
-        admission: which trial may start.
+        room: says which trial may start.
         notify: is told of interruptions and of waiting.
     """
 
@@ -55,7 +55,7 @@ class TuneRunner:
     settings: WorkerSettings
     validation: tuple[Any, ...]
     pool: GangPool | None
-    admission: Admission
+    room: ClusterRoom
     notify: Callable[[str], None]
 
     @property
@@ -114,9 +114,9 @@ class TuneRunner:
             SweepSearcher,
             SweepStopper,
         )
-        from orchestrator.runtime.tune.admission import PlacementWatch
         from orchestrator.runtime.tune.envelope import OBJECTIVE
         from orchestrator.runtime.tune.lifeline import LifeWatch
+        from orchestrator.runtime.tune.room import PlacementWatch
 
         config = plan.config
         patience = config.placement_timeout.total_seconds()

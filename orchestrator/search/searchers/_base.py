@@ -27,19 +27,19 @@ class Draw:
         space: what is searched.
         sweep_seed: of the sweep.
         index: of the trial.
-        attempt: number of this try, from 0: a configuration that another trial has had already is not taken.
+        number: of this try, from 0: a configuration that another trial has had already is not taken.
     """
 
     space: SearchSpace
     sweep_seed: int
     index: int
-    attempt: int
+    number: int
 
     @property
     def seed(self) -> int:
         """Of this draw, whatever was drawn before."""
         entropy = [self.sweep_seed, self.index, STREAM]
-        entropy += [self.attempt] if self.attempt else []
+        entropy += [self.number] if self.number else []
         return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 

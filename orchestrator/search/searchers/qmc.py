@@ -32,7 +32,7 @@ class _SobolPoint(optuna.samplers.QMCSampler):  # type: ignore[misc]
 
     def __init__(self, draw: Draw) -> None:
         # a configuration that was there already is replaced by the point of another sequence
-        entropy = [draw.sweep_seed, STREAM, draw.attempt]
+        entropy = [draw.sweep_seed, STREAM, draw.number]
         scrambling = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         with warnings.catch_warnings():
             # Optuna calls it experimental

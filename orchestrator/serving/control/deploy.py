@@ -48,7 +48,7 @@ TELL_SECONDS = 30.0
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
 # options that can be given again and again
 LISTED = {"cors_origins": "--cors-origin", "allowed_hosts": "--allowed-host"}
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def url_of(config: ServeConfig) -> str:
@@ -57,19 +57,19 @@ def url_of(config: ServeConfig) -> str:
     return f"{scheme}://{LOOPBACK.get(config.host, config.host)}:{config.port}"
 
 
-def run_endpoint(config: ServeConfig, say: Say) -> None:
+def run_endpoint(config: ServeConfig, notify: Notify) -> None:
     """Serves models until SIGINT or SIGTERM, then answers what has arrived and stops everything that was started.
 
     Args:
         config: models, address, limits.
-        say: called with sentences for the user.
+        notify: called with sentences for the user.
 
     Raises:
         UsageError, TrackingError, BundleError, GateError: there is no such model, it cannot be loaded or does not
             answer as it did when it was made; or an option cannot be used.
         ServingError: the port is in use, the name is deployed already, or Serve does not start.
     """
-    _check(config, say)
+    _check(config, notify)
     url = url_of(config)
     with terminated_as_interrupted(), private_place() as place:
         ingress = plan_ingress(config, place)
@@ -80,22 +80,22 @@ def run_endpoint(config: ServeConfig, say: Say) -> None:
                 return
             if not _listening(config, place, stop):
                 return
-            _announce(watcher, ingress, url, say)
-            supervisor.follow_until(stop, say)
-            say("stopping: requests that have arrived are answered")
+            _announce(watcher, ingress, url, notify)
+            supervisor.follow_until(stop, notify)
+            notify("stopping: requests that have arrived are answered")
 
 
-def start_in_background(config: ServeConfig, say: Say) -> Deployment:
+def start_in_background(config: ServeConfig, notify: Notify) -> Deployment:
     """Starts `orchestrator deploy` as a process of its own and waits until it answers, or has ended.
 
     Args:
         config: models, address, limits.
-        say: called with a sentence now and then while it takes long.
+        notify: called with a sentence now and then while it takes long.
 
     Raises:
         UsageError, ServingError: it ended; with its last words.
     """
-    _check(config, say)
+    _check(config, notify)
     name = config.name or name_of(config.models[0])
     check_not_deployed(name)
     # until it answers: another one of that name may be starting, or may run
@@ -111,7 +111,7 @@ def start_in_background(config: ServeConfig, say: Say) -> Deployment:
             answering = wait_until_answering(url_of(config), TELL_SECONDS, process) and listens(config, process.pid)
             waited += TELL_SECONDS
             if not answering and process.poll() is None:
-                say(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {messages}")
+                notify(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {messages}")
         if not answering:
             words = messages.read_text(errors="replace").strip().splitlines()
             silent = f"its process ended without a word ({process.returncode})"
@@ -143,14 +143,14 @@ def command_options(config: ServeConfig) -> list[str]:
     return words
 
 
-def _check(config: ServeConfig, say: Say) -> None:
+def _check(config: ServeConfig, notify: Notify) -> None:
     check_access(config)
     if config.auth_token_file is not None:
         read_tokens(Path(config.auth_token_file))
     end_left_overs(abandoned_places())
     for note in (certificate_note(config), free_port_or_complain(config)):
         if note is not None:
-            say(note)
+            notify(note)
     if config.name is not None:
         check_not_deployed(config.name)
 
@@ -181,17 +181,17 @@ def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
     return False
 
 
-def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, say: Say) -> None:
+def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, notify: Notify) -> None:
     for name, model in watcher.models.items():
         served = model.roles[Role.CHAMPION]
         version = f" version {served.version}" if served.version else ""
-        say(f"{name}{version}, computed by {served.execution} ({served.reason})")
+        notify(f"{name}{version}, computed by {served.execution} ({served.reason})")
         if model.problem:
-            say(f"{name}: {model.problem}")
+            notify(f"{name}: {model.problem}")
     proxy = "HAProxy" if ingress.name == "haproxy" else "Ray Serve's Python proxy, which is slower than HAProxy,"
     first = next(iter(watcher.models))
     prefix = "" if len(watcher.models) == 1 else f"/models/{first}"
     only = watcher.models[first].roles[Role.CHAMPION].version if len(watcher.models) == 1 else None
     said = f" version {only}" if only else ""
-    say(f"{', '.join(watcher.models)}{said} answers on {url} through {proxy} (Ctrl-C stops it)")
-    say(f"try it in a browser, or: curl {url}{prefix}/schema")
+    notify(f"{', '.join(watcher.models)}{said} answers on {url} through {proxy} (Ctrl-C stops it)")
+    notify(f"try it in a browser, or: curl {url}{prefix}/schema")

@@ -164,17 +164,17 @@ class EndpointSupervisor:
             reason = " ".join(str(error).split())[:300]
             raise ServingError(f"Ray Serve could not start the models: {reason}") from error
 
-    def follow_until(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+    def follow_until(self, stop: threading.Event, notify: Callable[[str], None]) -> None:
         """Serves what the registry says, until told to stop."""
         self._phase = "answering"
         # a look that fails is repeated soon anyway; MLflow would try for minutes, and say nothing meanwhile
         for name, value in IMPATIENT.items():
             os.environ.setdefault(name, value)
         # in a thread: a registry that does not answer must not keep the endpoint from stopping
-        threading.Thread(target=self._follow_always, args=(stop, say), daemon=True, name="follow").start()
+        threading.Thread(target=self._follow_always, args=(stop, notify), daemon=True, name="follow").start()
         stop.wait()
 
-    def _follow_always(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+    def _follow_always(self, stop: threading.Event, notify: Callable[[str], None]) -> None:
         step_aside()
         news = News(self._watcher.models)
         noted: frozenset[str] = frozenset()
@@ -189,7 +189,7 @@ class EndpointSupervisor:
             # whoever has read this may be gone, the endpoint goes on
             with contextlib.suppress(OSError):
                 for sentence in [*news.sentences(), *sorted(notes - noted)]:
-                    say(sentence)
+                    notify(sentence)
             noted = notes
 
     def _follow(self, only: str | None) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cluster import how_ended
-from orchestrator.runtime.losses import MOST_LETTERS, explain_loss, shorten
+from orchestrator.runtime.lost_processes import MOST_LETTERS, explain_lost_process, shorten
 
 HEAD = """The actor died unexpectedly before finishing this task.
 \tclass_name: TrialActor
@@ -54,17 +54,17 @@ MEMORY = (
     ],
 )
 def test_the_cause_of_a_loss_is_said_in_our_words(text, reason):
-    assert explain_loss(text) == reason
+    assert explain_lost_process(text) == reason
 
 
 def test_a_process_that_crashed_has_left_its_signal(tmp_path):
     (tmp_path / "worker-0a1b-01000000-19977.err").write_text("*** SIGSEGV received at time=1795761834 on cpu 0 ***")
-    assert explain_loss(VANISHED, tmp_path) == "it crashed with SIGSEGV on 192.0.2.2"
+    assert explain_lost_process(VANISHED, tmp_path) == "it crashed with SIGSEGV on 192.0.2.2"
 
 
 def test_all_of_it_is_shown_to_those_who_look_for_a_fault(monkeypatch):
     monkeypatch.setenv("ORCHESTRATOR_DEBUG", "1")
-    assert "ray stop --force" in explain_loss(VANISHED)
+    assert "ray stop --force" in explain_lost_process(VANISHED)
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=30)))

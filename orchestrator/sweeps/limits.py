@@ -10,7 +10,7 @@ MIN_FAILURES = 10
 
 
 class Room(Protocol):
-    """What says whether a trial may start now; see `Admission`."""
+    """What says whether a trial may start now; see `ClusterRoom`."""
 
     def admits(self, size: int) -> bool:
         """Whether a trial of so many workers may start."""

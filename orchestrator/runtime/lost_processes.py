@@ -27,7 +27,7 @@ PROCESS = re.compile(r"^\s*pid: (\d+)", re.MULTILINE)
 CRASH = re.compile(r"\*\*\* (SIG[A-Z]+) received")
 
 
-def explain_loss(text: str, logs: Path | None = None) -> str:
+def explain_lost_process(text: str, logs: Path | None = None) -> str:
     """One line about the end of a process.
 
     Args:

@@ -1,4 +1,4 @@
-"""Admission: which trial may start now, by what the cluster has at this moment."""
+"""Room for trials: which one may start now, by what the cluster has at this moment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTICE_SECONDS = 15.0
 STARTING_SECONDS = 60.0
 
 
-class Admission:
+class ClusterRoom:
     """Counts the workers of running trials against what the cluster can hold, as nodes come and go."""
 
     def __init__(self, resources: ResourceConfig, limit: int | None, pool: GangPool | None, readers: int = 0) -> None:
