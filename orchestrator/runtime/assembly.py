@@ -110,7 +110,7 @@ def assemble(
     journal: Journal,
 ) -> tuple[SweepController, TuneRunner]:
     """Everything that a sweep runs on, put together."""
-    from orchestrator.runtime.cluster_rows import validation_references
+    from orchestrator.runtime.streaming.rows import validation_references
     from orchestrator.runtime.tune.room import ClusterRoom
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.search import Proposals, find_scheduler

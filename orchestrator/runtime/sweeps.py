@@ -166,7 +166,7 @@ def _runner(connected: Future[None]) -> Run:
 
     def run(function: Any, numbers: Iterable[int]) -> Iterator[Any]:  # noqa: ANN401
         connected.result()
-        from orchestrator.runtime.streaming import run_on_cluster
+        from orchestrator.runtime.streaming.tasks import run_on_cluster
 
         return run_on_cluster(function, numbers)
 
@@ -286,7 +286,7 @@ def _run(
     started: float,
 ) -> SweepResult:
     from orchestrator.evaluation.stored_models import StoredModels
-    from orchestrator.runtime.cluster_rows import rows_on_cluster
+    from orchestrator.runtime.streaming.rows import rows_on_cluster
     from orchestrator.sweeps.finalize import finalize, find_winner
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)

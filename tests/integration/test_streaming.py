@@ -10,7 +10,8 @@ from orchestrator.config import SweepConfig
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.errors import DataError, ExecutionError
 from orchestrator.runtime.hooks import Hooks
-from orchestrator.runtime.streaming import RayStream, encoded_part, run_on_cluster, split_training_rows
+from orchestrator.runtime.streaming.ray_data import RayStream, split_training_rows
+from orchestrator.runtime.streaming.tasks import encoded_part, run_on_cluster
 from orchestrator.runtime.sweeps import run_sweep
 
 ROWS, FILES = 600, 4

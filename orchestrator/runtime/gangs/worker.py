@@ -14,8 +14,8 @@ from ray.train.torch import prepare_model
 from torch import nn
 
 from orchestrator.errors import OrchestratorError, UnreachableStorageError
-from orchestrator.runtime.cluster_rows import open_stream
 from orchestrator.runtime.gangs.rendezvous import LOST, Assignment
+from orchestrator.runtime.streaming.rows import open_stream
 from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched
 from orchestrator.sweeps.messages import FailureMessage, TrialMessage

@@ -11,7 +11,7 @@ from ray import tune
 
 from orchestrator.data import Dataset
 from orchestrator.errors import LostGpuError, UnreachableStorageError
-from orchestrator.runtime.cluster_rows import open_stream
+from orchestrator.runtime.streaming.rows import open_stream
 from orchestrator.runtime.tune.envelope import attempt_of, to_result
 from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched

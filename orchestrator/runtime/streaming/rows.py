@@ -17,7 +17,7 @@ def rows_on_cluster(dataset: Dataset, part: Part) -> Iterable[Examples]:
     """
     if dataset.pieces is None:
         return dataset.rows(part)
-    from orchestrator.runtime.streaming import encoded_part, fetch
+    from orchestrator.runtime.streaming.tasks import encoded_part, fetch
 
     return fetch(encoded_part(dataset.pieces, part))
 
@@ -26,7 +26,7 @@ def validation_references(dataset: Dataset) -> tuple[Any, ...]:
     """References to the validation rows, if they have to be read: all trials use the same."""
     if dataset.pieces is None:
         return ()
-    from orchestrator.runtime.streaming import encoded_part
+    from orchestrator.runtime.streaming.tasks import encoded_part
 
     return tuple(encoded_part(dataset.pieces, Part.VALIDATION))
 
@@ -39,7 +39,7 @@ def open_stream(dataset: Dataset, readers: int, validation: Sequence[Any], ranks
     pieces = dataset.pieces
     if pieces is None:
         return {}
-    from orchestrator.runtime.streaming import RayStream, split_training_rows
+    from orchestrator.runtime.streaming.ray_data import RayStream, split_training_rows
 
     splits = ranks.on_first(lambda: split_training_rows(dataset, pieces, ranks.size, readers))
     return {"stream": RayStream(dataset, splits[ranks.rank], validation, ranks.rank, ranks.size)}
