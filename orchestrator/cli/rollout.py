@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -119,7 +118,7 @@ def _show(change: RolloutChange, *, as_json: bool) -> None:
         ServingError: an endpoint that follows the model does not serve the change yet.
     """
     if as_json:
-        print_json(asdict(change))
+        print_json(change.to_json())
     else:
         for check in change.checks:
             echo(f"checked: {check}")
@@ -160,10 +159,10 @@ def _roles(change: RolloutChange) -> list[str]:
 def endpoint_sentence(followed: EndpointUpdate) -> str:
     """What an endpoint answers with, or why not with the change."""
     where, serving = f"{followed.endpoint} on {followed.url}", followed.serving
-    if not followed.follows:
-        return f"{where} stays with version {serving.get('champion')}: it was deployed with a version of its own"
-    if followed.problem:
+    if serving is None or (followed.follows and followed.problem):
         return f"{where} does not answer with it yet: {followed.problem}"
+    if not followed.follows:
+        return f"{where} stays with version {serving.champion}: it was deployed with a version of its own"
     from orchestrator.serving.control.control_socket import serving_sentence
 
     return f"{where} answers with {serving_sentence(serving)}"

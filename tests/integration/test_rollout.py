@@ -27,6 +27,7 @@ from orchestrator.serving.control import registry_watcher, rollouts
 from orchestrator.serving.control.control_socket import EndpointUpdate
 from orchestrator.serving.control.gates import check_answers, check_metric, gate_version
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
+from orchestrator.serving.messages import RoleVersions
 from orchestrator.serving.telemetry.merging import Counts
 from orchestrator.serving.telemetry.prometheus import render
 from orchestrator.tasks import metric_named
@@ -667,13 +668,13 @@ def test_help_has_an_example(command):
 @pytest.mark.parametrize(
     ("serving", "problem", "sentence"),
     [
-        ({"champion": "4", "canary": None, "weight": 0, "shadow": None}, None, "answers with version 4"),
+        (RoleVersions(champion="4"), None, "answers with version 4"),
         (
-            {"champion": "3", "canary": "4", "weight": 10, "shadow": "5"},
+            RoleVersions(champion="3", canary="4", weight=10, shadow="5"),
             None,
             "answers with version 3, and 10% of the requests with version 4; version 5 gets copies",
         ),
-        ({}, "it is busy", "does not answer with it yet: it is busy"),
+        (None, "it is busy", "does not answer with it yet: it is busy"),
     ],
 )
 def test_what_an_endpoint_does_is_one_sentence(serving, problem, sentence):
@@ -685,7 +686,7 @@ def test_what_an_endpoint_does_is_one_sentence(serving, problem, sentence):
 
 def test_an_endpoint_with_a_version_of_its_own_stays_with_it():
     followed = EndpointUpdate(
-        endpoint="adult", url="http://127.0.0.1:8000", follows=False, serving={"champion": "2"}, problem=None
+        endpoint="adult", url="http://127.0.0.1:8000", follows=False, serving=RoleVersions(champion="2"), problem=None
     )
     assert "stays with version 2" in endpoint_sentence(followed)
 

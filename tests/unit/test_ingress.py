@@ -371,7 +371,7 @@ def test_status_tells_an_endpoint_that_is_unreachable_from_one_that_starts(phase
     answer = StatusAnswer(phase=phase, ingress="haproxy", problems=(problem,))
     with (
         private_place() as place,
-        answer_questions(place, lambda _question: answer.to_json()) as path,
+        answer_questions(place, lambda _question: answer) as path,
     ):
         url = f"http://127.0.0.1:{free_port()}"
         deployment = Deployment(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import UsageError
 from orchestrator.serving.control.gates import gate_version
@@ -36,6 +36,10 @@ class RolloutChange:
     rollout: Rollout
     checks: list[str]
     endpoints: list[EndpointUpdate]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `orchestrator promote --json` shows it."""
+        return {**asdict(self), "endpoints": [followed.to_json() for followed in self.endpoints]}
 
 
 def promote(

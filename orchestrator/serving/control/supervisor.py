@@ -22,7 +22,16 @@ from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
 from orchestrator.roles import Role
-from orchestrator.serving.control.control_socket import SOCKET_NAME, StatusAnswer, answer_questions, serving_sentence
+from orchestrator.serving.control.control_socket import (
+    SOCKET_NAME,
+    Answer,
+    FollowAnswer,
+    Question,
+    StatusAnswer,
+    StatusQuestion,
+    answer_questions,
+    serving_sentence,
+)
 from orchestrator.serving.control.deployments import Deployment, recorded
 from orchestrator.serving.control.haproxy import FAILURE_STATUS, check_ray
 from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
@@ -52,7 +61,7 @@ class News:
         for name, model in self._models.items():
             (serving, problem, away), self._told[name] = self._told[name], _state(model)
             if model.serving() != serving:
-                found.append(f"{name} answers with {serving_sentence(model.serving().to_json())}")
+                found.append(f"{name} answers with {serving_sentence(model.serving())}")
             if away and not model.away:
                 found.append(f"{name}: the registry is followed again")
             if model.problem not in (None, problem):
@@ -230,21 +239,18 @@ class EndpointSupervisor:
             time.sleep(DRAIN_SECONDS)
         stop_listening(self._place)
 
-    def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _answer(self, question: Question) -> Answer:
         """What `orchestrator status` and `orchestrator promote` ask."""
         if self._coordinator is None:
             raise ServingError("it is starting")
-        if question["do"] == "follow":
-            step_aside()
-            name = str(question["model"])
-            model = self._watcher.models[name]
-            if model.follows:
-                self._follow(name)
-            problem = model.problem or self._wait_for_replicas(float(question["seconds"]))
-            return {"follows": model.follows, "serving": model.serving().to_json(), "problem": problem}
-        if question["do"] == "status":
-            return self._status().to_json()
-        raise ServingError(f"it does not know what '{question['do']}' is")
+        if isinstance(question, StatusQuestion):
+            return self._status()
+        step_aside()
+        model = self._watcher.models[question.model]
+        if model.follows:
+            self._follow(question.model)
+        problem = model.problem or self._wait_for_replicas(question.seconds)
+        return FollowAnswer(model.follows, model.serving(), problem)
 
     def _status(self) -> StatusAnswer:
         answer = StatusAnswer(phase=self._phase, ingress=self._ingress.name, problems=tuple(self._problems()))
