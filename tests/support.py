@@ -146,9 +146,8 @@ class TrackingServer:
 
 def prepare_bundle(bundle, folder, execution="auto"):
     """What an endpoint's process does with the folder of a bundle."""
-    from orchestrator.bundle import ModelBundle
+    from orchestrator.bundle import ReadBundle
     from orchestrator.bundle.files import read_folder
     from orchestrator.serving.inference.prepared_model import prepare
 
-    files = read_folder(bundle)
-    return prepare(files, ModelBundle.of_files(files, bundle), folder, execution)
+    return prepare(ReadBundle.of(read_folder(bundle), bundle), folder, execution)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.bundle.bundle import ModelBundle, make_bundle
+    from orchestrator.bundle.bundle import ModelBundle, ReadBundle, make_bundle
 
-__all__ = ["ModelBundle", "make_bundle"]
+__all__ = ["ModelBundle", "ReadBundle", "make_bundle"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -71,17 +71,25 @@ def export_network(network: nn.Module, inputs: Sequence[InputSpec], path: Path) 
     except Exception as error:  # torch.export raises many kinds
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BundleError(f"the network cannot be exported by torch.export: {reason}") from error
-    load_program(read_file(path, LIMITS[NETWORK_FILE]), str(path))
+    read_program(path)
 
 
 def load_network(path: Path) -> nn.Module:
-    """The exported network in a file, see `load_program`."""
-    return module_of(read_file(path, LIMITS[NETWORK_FILE]), str(path))
+    """The exported network in a file as a module, see `load_program`."""
+    return module_of(read_program(path), str(path))
 
 
-def module_of(content: bytes, where: str) -> nn.Module:
-    """The exported network as a module, see `load_program`."""
-    program = load_program(content, where)
+def read_program(path: Path) -> ExportedProgram:
+    """The exported program in a file, see `load_program`."""
+    return load_program(read_file(path, LIMITS[NETWORK_FILE]), str(path))
+
+
+def module_of(program: ExportedProgram, where: str) -> nn.Module:
+    """What `load_program` gave as a module that computes.
+
+    Raises:
+        BundleError: torch cannot make one of it; the sentence begins with `where`.
+    """
     try:
         return program.module()
     except Exception as error:  # torch raises many kinds

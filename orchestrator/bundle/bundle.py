@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
+from torch.export import ExportedProgram
 
-from orchestrator.bundle.archive import computed, export_network, module_of
+from orchestrator.bundle.archive import computed, export_network, load_program, module_of
 from orchestrator.bundle.content import BundleContent, read_content, specs_of
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.data import (
@@ -154,18 +155,40 @@ class ModelBundle:
         Raises:
             BundleError: see `load`.
         """
+        return ReadBundle.of(files, folder).bundle
+
+
+@dataclass(frozen=True)
+class ReadBundle:
+    """A bundle as it was read, for those who go on with its parts: each is checked and parsed once.
+
+    Attributes:
+        files: by name, as `read_folder` gave them.
+        program: its network, as it was exported.
+        bundle: made of both.
+    """
+
+    files: Mapping[str, bytes]
+    program: ExportedProgram
+    bundle: ModelBundle
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes], folder: Path) -> ReadBundle:
+        """See `ModelBundle.of_files`."""
         content = read_content(files, folder)
-        network = module_of(files[NETWORK_FILE], f"{folder / NETWORK_FILE}")
-        return cls(
+        where = f"{folder / NETWORK_FILE}"
+        program = load_program(files[NETWORK_FILE], where)
+        bundle = ModelBundle(
             schema=content.schema,
             encoder=content.encoder,
             target_encoder=content.target_encoder,
             metrics=content.metrics,
             example=content.example,
             inputs=content.inputs,
-            network=network,
+            network=module_of(program, where),
             distribution=content.distribution,
         )
+        return cls(files, program, bundle)
 
 
 def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]) -> ModelBundle:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from orchestrator.bundle.files import DISTRIBUTION_FILE, parse_json, render_json
+from orchestrator.bundle.files import DISTRIBUTION_FILE, LIMITS, parse_json, read_file, render_json
 from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import Distribution, FeatureEncoder, Schema
 from orchestrator.errors import BundleError
@@ -115,6 +115,16 @@ def read_schema(document: Mapping[str, Any], where: str) -> Schema:
     except DAMAGES as error:
         raise BundleError(f"{where}: damaged ({_reason(error)}); it was not loaded") from None
     return schema
+
+
+def schema_in(folder: Path) -> Schema:
+    """The schema of a bundle of which nothing else is needed, so that the rest of it may be damaged.
+
+    Raises:
+        BundleError: see `read_file` and `read_schema`.
+    """
+    content = read_file(folder / SCHEMA_FILE, LIMITS[SCHEMA_FILE])
+    return read_schema(parse_json(content, SCHEMA_FILE), SCHEMA_FILE)
 
 
 def _checked(kind: type[T], value: T) -> T:

@@ -23,6 +23,7 @@ class Model:
 
     def __init__(self, folder: Path, execution: str) -> None:
         from orchestrator.bundle import ModelBundle
+        from orchestrator.bundle.archive import read_program
         from orchestrator.data.columnar import ColumnarEncoder
         from orchestrator.serving.http.bodies import parse_rows
         from orchestrator.serving.inference.engines import TORCH_FILE, convert, load_onnx, load_torch
@@ -33,7 +34,7 @@ class Model:
         self.parse, self.predictions = parse_rows, bundle.schema.target.task.predictions
         if execution == "onnx":
             with tempfile.TemporaryDirectory() as scratch:
-                convert(folder / TORCH_FILE, Path(scratch) / "network.onnx", bundle.inputs)
+                convert(read_program(folder / TORCH_FILE), Path(scratch) / "network.onnx", bundle.inputs)
                 self.network = load_onnx(Path(scratch) / "network.onnx", bundle.schema.outputs)
         else:
             self.network = load_torch(folder / TORCH_FILE, bundle.inputs, bundle.schema.outputs)

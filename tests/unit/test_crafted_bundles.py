@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from support import mixed_frame, prepare_bundle, quick_model
 
 from orchestrator.bundle import ModelBundle, make_bundle
-from orchestrator.bundle.archive import load_network, load_program, module_of
+from orchestrator.bundle.archive import load_network, load_program, module_of, read_program
 from orchestrator.bundle.content import read_content
 from orchestrator.bundle.files import LIMITS, read_folder
 from orchestrator.bundle.pyfunc import _load_pyfunc
 from orchestrator.errors import BundleError, InvalidValueError, UnansweredError
-from orchestrator.serving.inference.engines import convert
 from orchestrator.serving.inference.prepared_model import load_prepared
 
 
@@ -46,6 +45,10 @@ def members(bundle):
     return members_of((bundle / "network.pt2").read_bytes())
 
 
+def load_module(content):
+    return module_of(load_program(content, "network.pt2"), "network.pt2")
+
+
 def test_what_torch_reads_otherwise_than_python_runs_no_code(copy, tmp_path):
     path, touched = copy / "network.pt2", tmp_path / "touched"
     prepare_bundle(copy, tmp_path / "prepared", "torch")
@@ -56,7 +59,7 @@ def test_what_torch_reads_otherwise_than_python_runs_no_code(copy, tmp_path):
         lambda: ModelBundle.load(copy),
         lambda: prepare_bundle(copy, tmp_path / "again"),
         lambda: load_prepared(tmp_path / "prepared"),
-        lambda: convert(path, tmp_path / "network.onnx", ("numeric", "categorical")),
+        lambda: read_program(path),
     ):
         with pytest.raises(BundleError, match="can be read in two ways"):
             load()
@@ -330,7 +333,7 @@ def test_a_name_with_a_dot_does_not_become_an_assignment(members):
     text = json.dumps(json.loads(members["network/models/model.json"]))
     evil = text.replace('"numeric"', '"torch.load"').encode()
     with pytest.raises(BundleError, match="is not a plain name"):
-        module_of(stored(members | {"network/models/model.json": evil}), "network.pt2")
+        load_module(stored(members | {"network/models/model.json": evil}))
 
 
 def test_a_graph_above_the_limit_is_not_parsed(members):
@@ -365,7 +368,7 @@ def test_names_of_arguments_do_not_become_code(members, tmp_path):
     tree = of_arguments([f"x=open({str(touched)!r}, 'w')"])
     evil = edited(members, "models/model.json", lambda document: without_inputs(document, tree))
     with pytest.raises(BundleError, match="are not plain tuples and tensors"):
-        module_of(evil, "network.pt2")
+        load_module(evil)
     assert not touched.exists()
 
 
@@ -379,7 +382,7 @@ def test_a_tree_of_arguments_imports_no_module(members, tmp_path, monkeypatch, f
         document["graph_module"]["module_call_graph"][0]["signature"][field] = of_arguments([], context=context)
 
     with pytest.raises(BundleError, match="are not plain tuples and tensors"):
-        module_of(edited(members, "models/model.json", edit), "network.pt2")
+        load_module(edited(members, "models/model.json", edit))
     assert not (tmp_path / "touched").exists()
 
 
@@ -394,7 +397,7 @@ def test_a_tensor_with_the_name_of_a_class_of_torch_does_not_change_it(members, 
         "network/data/constants/tensor_0": members["network/data/weights/weight_0"],
     }
     with pytest.raises(BundleError, match="is not a plain name"):
-        module_of(stored(members), "network.pt2")
+        load_module(stored(members))
 
 
 @pytest.mark.parametrize("kind", ["as_operator", "as_graph", "as_custom_obj"])

@@ -12,7 +12,7 @@ from support import mixed_frame, prepare_bundle, quick_model
 from torch import nn
 
 from orchestrator.bundle import make_bundle
-from orchestrator.bundle.archive import export_network
+from orchestrator.bundle.archive import export_network, read_program
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import BundleError, ServingError
 from orchestrator.inputs import Inputs
@@ -76,7 +76,7 @@ def names(folder):
 
 def test_auto_takes_onnxruntime_for_a_small_network(exported):
     folder = exported[Plain]
-    chosen = choose(folder, SPECS, OUTPUTS)
+    chosen = choose(read_program(folder / "network.pt2"), folder, SPECS, OUTPUTS)
     assert chosen.name == "onnxruntime"
     assert "us a row against" in chosen.reason
     assert 0 < chosen.one_row < 0.01
@@ -87,10 +87,10 @@ def test_auto_takes_onnxruntime_for_a_small_network(exported):
 
 def test_what_is_asked_for_is_taken(exported, tmp_path):
     (tmp_path / "network.pt2").write_bytes((exported[Plain] / "network.pt2").read_bytes())
-    chosen = choose(tmp_path, SPECS, OUTPUTS, "torch")
+    chosen = choose(read_program(tmp_path / "network.pt2"), tmp_path, SPECS, OUTPUTS, "torch")
     assert (chosen.name, chosen.reason) == ("torch", "asked for")
     assert names(tmp_path) == {"network.pt2"}
-    assert choose(tmp_path, SPECS, OUTPUTS, "onnxruntime").name == "onnxruntime"
+    assert choose(read_program(tmp_path / "network.pt2"), tmp_path, SPECS, OUTPUTS, "onnxruntime").name == "onnxruntime"
     assert names(tmp_path) == {"network.pt2", "network.onnx"}
 
 
@@ -103,20 +103,20 @@ def test_what_is_asked_for_is_taken(exported, tmp_path):
 )
 def test_what_onnx_cannot_express_or_computes_otherwise_stays_with_torch(exported, network, reason):
     folder = exported[network]
-    chosen = choose(folder, SPECS, 1)
+    chosen = choose(read_program(folder / "network.pt2"), folder, SPECS, 1)
     assert chosen.name == "torch"
     assert pd.Series([chosen.reason]).str.contains(reason).item(), chosen.reason
     assert chosen.reason.isprintable()
     assert names(folder) == {"network.pt2"}
     with pytest.raises(ServingError, match=f"{reason}.*use --execution torch"):
-        choose(folder, SPECS, 1, "onnxruntime")
+        choose(read_program(folder / "network.pt2"), folder, SPECS, 1, "onnxruntime")
     assert names(folder) == {"network.pt2"}
 
 
 def test_a_difference_is_seen(exported, tmp_path):
     torch.manual_seed(1)
     export_network(Plain(), SPECS, tmp_path / "network.pt2")
-    convert(tmp_path / "network.pt2", tmp_path / "network.onnx", NAMES)
+    convert(read_program(tmp_path / "network.pt2"), tmp_path / "network.onnx", NAMES)
     first = load_torch(exported[Plain] / "network.pt2", NAMES, OUTPUTS)
     other = load_onnx(tmp_path / "network.onnx", OUTPUTS)
     assert largest_difference(first, first, SPECS) == 0
@@ -126,7 +126,7 @@ def test_a_difference_is_seen(exported, tmp_path):
 def test_answers_that_do_not_fit_are_refused_by_both_executions(exported, tmp_path):
     inputs = Inputs({"numeric": np.zeros((5, 3), np.float32), "categorical": np.zeros((5, 2), np.int64)})
     source = exported[Plain] / "network.pt2"
-    convert(source, tmp_path / "network.onnx", NAMES)
+    convert(read_program(source), tmp_path / "network.onnx", NAMES)
     for network in (load_torch(source, NAMES, 3), load_onnx(tmp_path / "network.onnx", 3)):
         with pytest.raises(BundleError, match="does not give the 3 outputs for each row"):
             network(inputs)
@@ -136,7 +136,13 @@ def test_answers_that_do_not_fit_are_refused_by_both_executions(exported, tmp_pa
 def test_codes_that_the_encoder_gives_and_the_network_does_not_take_are_a_sentence(exported, tmp_path, wanted):
     (tmp_path / "network.pt2").write_bytes((exported[Plain] / "network.pt2").read_bytes())
     with pytest.raises(BundleError, match="cannot compute an answer"):
-        choose(tmp_path, FeatureShape.of_table(3, (5, 2), 2).inputs, OUTPUTS, wanted)
+        choose(
+            read_program(tmp_path / "network.pt2"),
+            tmp_path,
+            FeatureShape.of_table(3, (5, 2), 2).inputs,
+            OUTPUTS,
+            wanted,
+        )
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def test_outputs_that_are_no_numbers_differ_from_those_that_are(one, other, diff
 
 
 def test_onnxruntime_takes_any_number_of_rows(exported, tmp_path):
-    convert(exported[Plain] / "network.pt2", tmp_path / "network.onnx", NAMES)
+    convert(read_program(exported[Plain] / "network.pt2"), tmp_path / "network.onnx", NAMES)
     network = load_onnx(tmp_path / "network.onnx", OUTPUTS)
     reference = load_torch(exported[Plain] / "network.pt2", NAMES, OUTPUTS)
     for rows in (0, 1, 3, 1000):

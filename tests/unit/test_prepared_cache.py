@@ -33,9 +33,9 @@ def test_a_kept_model_answers_as_torch_does_and_without_it(trained, home, tmp_pa
     rows.to_csv(tmp_path / "rows.csv", index=False)
     expected = bundle.predict(rows)
     files = read_folder(folder)
-    assert find_prepared(files) is None
+    assert find_prepared(key_of(files)) is None
     keep_prepared(files)
-    assert find_prepared(files).execution.name == "onnxruntime"
+    assert find_prepared(key_of(files)).execution.name == "onnxruntime"
     answers = predict(str(folder), str(tmp_path / "rows.csv"))
     assert answers["label"].tolist() == expected["label"].tolist()
     np.testing.assert_allclose(answers["probability_high"], expected["probability_high"], rtol=1e-5, atol=1e-5)
@@ -62,7 +62,7 @@ def test_a_bundle_that_differs_in_a_byte_is_another_one(trained, home):
     keep_prepared(files)
     changed = files | {"metrics.json": files["metrics.json"] + b" "}
     assert key_of(changed) != key_of(files)
-    assert find_prepared(changed) is None
+    assert find_prepared(key_of(changed)) is None
 
 
 @pytest.mark.parametrize("name", ["network.onnx", "encoder.json", "prepared.json"])
@@ -70,16 +70,16 @@ def test_what_is_damaged_is_not_used(trained, home, name):
     files = read_folder(trained[0])
     keep_prepared(files)
     (home / key_of(files) / name).write_bytes(b"{")
-    assert find_prepared(files) is None
+    assert find_prepared(key_of(files)) is None
     keep_prepared(files)
-    assert find_prepared(files) is not None
+    assert find_prepared(key_of(files)) is not None
 
 
 def test_what_others_could_have_written_is_not_used(trained, home):
     files = read_folder(trained[0])
     keep_prepared(files)
     (home / key_of(files)).chmod(0o777)
-    assert find_prepared(files) is None
+    assert find_prepared(key_of(files)) is None
 
 
 def test_those_that_were_used_last_are_kept(trained, home, monkeypatch):
@@ -89,20 +89,20 @@ def test_those_that_were_used_last_are_kept(trained, home, monkeypatch):
     for number, version in enumerate(versions[:2]):
         keep_prepared(version)
         os.utime(home / key_of(version), (number, number))
-    assert find_prepared(versions[0]) is not None
+    assert find_prepared(key_of(versions[0])) is not None
     keep_prepared(versions[2])
-    assert [find_prepared(version) is not None for version in versions] == [True, False, True]
+    assert [find_prepared(key_of(version)) is not None for version in versions] == [True, False, True]
     assert len(list(home.iterdir())) == 2
 
 
 def test_a_process_in_the_background_keeps_a_model_unless_it_may_not(trained, home, monkeypatch):
     files = read_folder(trained[0])
     monkeypatch.setenv("ORCHESTRATOR_KEEP_PREPARED", "0")
-    keep_prepared_later(files)
+    keep_prepared_later(files, key_of(files))
     assert not home.exists()
     monkeypatch.delenv("ORCHESTRATOR_KEEP_PREPARED")
-    keep_prepared_later(files)
+    keep_prepared_later(files, key_of(files))
     deadline = time.monotonic() + 120
-    while find_prepared(files) is None or len(list(home.iterdir())) > 1:
+    while find_prepared(key_of(files)) is None or len(list(home.iterdir())) > 1:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.bundle import ModelBundle
-from orchestrator.bundle.content import SCHEMA_FILE, read_schema
-from orchestrator.bundle.files import LIMITS, parse_json, read_file
+from orchestrator.bundle.content import schema_in
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, BundleError, GateError, OrchestratorError
 from orchestrator.serving.control.compatibility import breaking_changes, listed
@@ -97,7 +96,7 @@ def check_compatible(
     """
     try:
         with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-            served = _read_schema(fetch_model(f"models:/{name}/{champion}", tracking_uri, Path(folder)).path)
+            served = schema_in(fetch_model(f"models:/{name}/{champion}", tracking_uri, Path(folder)).path)
     except OrchestratorError as error:
         problem = f"what callers of version {champion} rely on cannot be read ({error})"
     else:
@@ -170,12 +169,6 @@ def _judge(client: MlflowClient, name: str, version: str, champion: str | None) 
     if comparison.verdict == "worse":
         return False, f"worse than the champion: {comparison.sentence}"
     return comparison.verdict != "incomparable", comparison.sentence
-
-
-def _read_schema(folder: Path) -> Schema:
-    """Of a bundle of which nothing else is needed, so that a champion that is damaged can be left."""
-    path = folder / SCHEMA_FILE
-    return read_schema(parse_json(read_file(path, LIMITS[SCHEMA_FILE]), SCHEMA_FILE), SCHEMA_FILE)
 
 
 def _records(bundle: ModelBundle, key: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.bundle import ModelBundle
+from orchestrator.bundle import ReadBundle
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
@@ -269,12 +269,11 @@ class RegistryWatcher:
             return self._prepared[known], known[0]
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             source: ModelSource = fetch_model(uri, self._tracking_uri, Path(folder))
-            files = read_folder(source.path)
-            bundle = ModelBundle.of_files(files, source.path)
-            check_answers(bundle)
+            read = ReadBundle.of(read_folder(source.path), source.path)
+            check_answers(read.bundle)
             key = f"{len(self._prepared)}-{source.version or 'folder'}-{Path(folder).name}"
             try:
-                execution = prepare(files, bundle, self._place / key, self._execution)
+                execution = prepare(read, self._place / key, self._execution)
             except BaseException:
                 # it may be tried again and again
                 shutil.rmtree(self._place / key, ignore_errors=True)
@@ -283,7 +282,7 @@ class RegistryWatcher:
             version=source.version,
             key=key,
             folder=self._place / key,
-            schema=bundle.schema,
+            schema=read.bundle.schema,
             execution=execution.name,
             reason=execution.reason,
         )

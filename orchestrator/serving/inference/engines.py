@@ -10,14 +10,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.bundle.outputs import check_outputs
-from orchestrator.errors import BundleError, ServingError
+from orchestrator.errors import ServingError
 from orchestrator.inputs import Inputs, InputSpec
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 ExecutionName = Literal["torch", "onnxruntime"]
 Network = Callable[[Inputs], NDArray[np.float32]]
@@ -67,13 +70,24 @@ def load_torch(path: Path, names: Sequence[str], outputs: int) -> Network:
     Raises:
         BundleError: damaged, or with more than plain data in it.
     """
+    from orchestrator.bundle.archive import read_program
+
+    return torch_network(read_program(path), names, outputs, str(path))
+
+
+def torch_network(program: ExportedProgram, names: Sequence[str], outputs: int, where: str) -> Network:
+    """An exported program that was checked, on one thread; `names` and `outputs` as in `load_torch`.
+
+    Raises:
+        BundleError: torch cannot make a network of it; the sentence begins with `where`.
+    """
     import torch
 
-    from orchestrator.bundle.archive import computed, load_network
+    from orchestrator.bundle.archive import computed, module_of
 
     # one row needs no second core, and replicas run beside each other
     torch.set_num_threads(1)
-    network = load_network(path)
+    network = module_of(program, where)
 
     def run(inputs: Inputs) -> NDArray[np.float32]:
         return computed(network, [inputs[name] for name in names], outputs)
@@ -104,30 +118,24 @@ def load_onnx(path: Path, outputs: int) -> Network:
     return run
 
 
-def convert(source: Path, target: Path, names: Sequence[str]) -> None:
-    """Writes a bundle's network as ONNX; it is checked as `load_torch` checks it, and stays on this machine.
+def convert(program: ExportedProgram, target: Path, names: Sequence[str]) -> None:
+    """Writes a bundle's network as ONNX; it stays on this machine.
 
     Args:
-        source, target: files.
+        program: that was checked.
+        target: file.
         names: of the inputs that it takes, in the order of its arguments; those of the ONNX network are the same.
 
     Raises:
-        BundleError: damaged, or with more than plain data in it.
         ServingError: the network has an operator that ONNX does not, or the packages are missing.
     """
     try:
         import torch
 
-        from orchestrator.bundle.archive import load_program
-        from orchestrator.bundle.files import LIMITS, NETWORK_FILE, read_file
-
-        program = load_program(read_file(source, LIMITS[NETWORK_FILE]), str(source))
         with _quiet():
             converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=list(names))
             # without `f`, this is an ONNXProgram
             cast("torch.onnx.ONNXProgram", converted).save(str(target))
-    except BundleError:
-        raise
     except Exception as error:  # torch.onnx and onnxscript raise many kinds
         raise ServingError(f"the network cannot be converted to ONNX ({_first_cause(error)})") from error
 
@@ -140,11 +148,14 @@ def _first_cause(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def choose(folder: Path, specs: Sequence[InputSpec], outputs: int, wanted: str = "auto") -> Execution:
-    """Decides how the network in a folder is computed; writes `network.onnx` beside it where that is the choice.
+def choose(
+    program: ExportedProgram, folder: Path, specs: Sequence[InputSpec], outputs: int, wanted: str = "auto"
+) -> Execution:
+    """Decides how a network is computed; writes `network.onnx` into its folder where that is the choice.
 
     Args:
-        folder: holds `network.pt2`.
+        program: the network, as it was read and checked.
+        folder: where the prepared model is made.
         specs: of the inputs that the network takes, in the order of its arguments.
         outputs: of a row.
         wanted: `torch`, `onnxruntime`, or `auto` for the faster one of those that agree to 1e-5.
@@ -154,12 +165,12 @@ def choose(folder: Path, specs: Sequence[InputSpec], outputs: int, wanted: str =
         ServingError: `onnxruntime` is wanted, but cannot be used or computes something else.
     """
     names = [spec.name for spec in specs]
-    reference = load_torch(folder / TORCH_FILE, names, outputs)
+    reference = torch_network(program, names, outputs, TORCH_FILE)
     torch_times = _times(reference, specs)
     if wanted == "torch":
         return Execution("torch", "asked for", *torch_times)
     try:
-        convert(folder / TORCH_FILE, folder / ONNX_FILE, names)
+        convert(program, folder / ONNX_FILE, names)
         candidate = load_onnx(folder / ONNX_FILE, outputs)
         difference = largest_difference(reference, candidate, specs)
     except Exception as error:

@@ -10,7 +10,7 @@ import pandas as pd
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import load_table
 from orchestrator.errors import DataError
-from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later
+from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later, key_of
 from orchestrator.tracking.models import fetch_model
 
 # with more rows, torch and all of its threads are faster than its import takes
@@ -40,8 +40,9 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         path = fetch_model(model, tracking_uri, Path(folder)).path
         files = read_folder(path)
+    key = key_of(files)
     try:
-        answers = _quickly(files, table.frame) if len(table.frame) <= FEW_ROWS else None
+        answers = _quickly(key, table.frame) if len(table.frame) <= FEW_ROWS else None
         if answers is not None:
             return answers
         from orchestrator.bundle import ModelBundle
@@ -49,13 +50,13 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
         answers = ModelBundle.of_files(files, path).predict(table.frame)
     except DataError as error:
         raise DataError(f"{table.origin}: {error}") from None
-    keep_prepared_later(files)
+    keep_prepared_later(files, key)
     return answers
 
 
-def _quickly(files: dict[str, bytes], frame: pd.DataFrame) -> pd.DataFrame | None:
+def _quickly(key: str, frame: pd.DataFrame) -> pd.DataFrame | None:
     """The answers of a model that was prepared before, None if it was not."""
-    prepared = find_prepared(files)
+    prepared = find_prepared(key)
     if prepared is None:
         return None
     outputs = prepared.network(prepared.encoder.transform(frame))

@@ -47,13 +47,9 @@ def key_of(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def find_prepared(files: Mapping[str, bytes]) -> PreparedModel | None:
-    """The model of a bundle as it was prepared before, if it was and needs no torch.
-
-    Args:
-        files: of the bundle, as `read_folder` gives them.
-    """
-    folder = _place() / key_of(files)
+def find_prepared(key: str) -> PreparedModel | None:
+    """The model of a bundle as it was prepared before, if it was and needs no torch; `key` is that of `key_of`."""
+    folder = _place() / key
     try:
         if not (folder / PREPARED_FILE).is_file() or not _is_private(folder):
             return None
@@ -73,27 +69,32 @@ def keep_prepared(files: Mapping[str, bytes]) -> None:
         OrchestratorError: it cannot be prepared.
         OSError: the folder cannot be written.
     """
-    from orchestrator.bundle import ModelBundle
+    from orchestrator.bundle import ReadBundle
 
     target = _place() / key_of(files)
     if target.exists():
         return
     with tempfile.TemporaryDirectory(prefix=NEW, dir=_place()) as name:
         prepared = Path(name) / "prepared"
-        prepare(files, ModelBundle.of_files(files, target), prepared)
+        prepare(ReadBundle.of(files, target), prepared)
         with contextlib.suppress(FileExistsError, NotADirectoryError):
             prepared.rename(target)
     _forget()
 
 
-def keep_prepared_later(files: Mapping[str, bytes]) -> None:
-    """Lets a process of its own do what `keep_prepared` does, when this command has answered; it may fail unseen."""
+def keep_prepared_later(files: Mapping[str, bytes], key: str) -> None:
+    """Lets a process of its own do what `keep_prepared` does, when this command has answered; it may fail unseen.
+
+    Args:
+        files: of the bundle, as `read_folder` gives them.
+        key: of `key_of`.
+    """
     if os.environ.get(SWITCH) == "0":
         return
     try:
         place = _place()
-        waiting = place / f"{NEW}{key_of(files)}"
-        if (place / waiting.name.removeprefix(NEW)).exists():
+        waiting = place / f"{NEW}{key}"
+        if (place / key).exists():
             return
         if waiting.exists() and time.time() - waiting.stat().st_mtime < STALE_SECONDS:
             return

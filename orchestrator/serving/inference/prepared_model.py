@@ -22,7 +22,7 @@ from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Networ
 from orchestrator.tasks import Predictions, TargetEncoder
 
 if TYPE_CHECKING:
-    from orchestrator.bundle import ModelBundle
+    from orchestrator.bundle import ReadBundle
 
 PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB
@@ -69,12 +69,11 @@ class PreparedModel:
         return answers
 
 
-def prepare(files: Mapping[str, bytes], bundle: ModelBundle, folder: Path, execution: str = "auto") -> Execution:
+def prepare(read: ReadBundle, folder: Path, execution: str = "auto") -> Execution:
     """Writes a bundle's files again and decides how its network is computed.
 
     Args:
-        files: of the bundle, as `read_folder` gives them: the bytes that were checked, for its folder may have changed.
-        bundle: that was loaded of these files.
+        read: the bundle. What is written are the bytes that were checked, for its folder may have changed.
         folder: where replicas find it; it must not exist. It is made for this user alone.
         execution: `auto`, `torch` or `onnxruntime`.
 
@@ -83,8 +82,9 @@ def prepare(files: Mapping[str, bytes], bundle: ModelBundle, folder: Path, execu
         ServingError: the execution is not possible.
     """
     folder.mkdir(mode=0o700)
-    write_folder(files, folder)
-    chosen = choose(folder, specs_of(bundle.encoder, bundle.inputs), bundle.schema.outputs, execution)
+    write_folder(read.files, folder)
+    bundle = read.bundle
+    chosen = choose(read.program, folder, specs_of(bundle.encoder, bundle.inputs), bundle.schema.outputs, execution)
     if chosen.name != "torch":
         (folder / TORCH_FILE).unlink()
     content = {"execution": chosen.to_json(), "description": bundle.description()}
