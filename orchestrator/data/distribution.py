@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,107 +11,17 @@ from numpy.typing import NDArray
 
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.schema import Schema
-from orchestrator.features.fitted import FIRST_CATEGORY, MISSING, UNKNOWN
+from orchestrator.features.bins import Bins, Place, bins_of, read_bins
 from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs
 
-FREQUENT_CATEGORIES = 20
 EMPTY_BIN_ROWS = 0.5
-# name of an input, a column in it, and another one or a number of codes
-Place = tuple[str, int, int | None]
-
-
-@dataclass(frozen=True)
-class NumericBins:
-    """Intervals of a numeric, boolean or datetime column: of the first number that the encoder makes of it.
-
-    Attributes:
-        place: column of the float input.
-        missing: column of the float input that says that the value was missing, or None.
-        edges: upper ends, included, of all intervals but the last; ascending, in standard deviations from the mean.
-        counts: training rows in each interval and then, if there is such an input, those with a missing value.
-    """
-
-    place: int
-    missing: int | None
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        intervals = len(self.counts) - (self.missing is not None)
-        ascending = all(map(math.isfinite, self.edges)) and all(low < high for low, high in pairwise(self.edges))
-        if intervals != len(self.edges) + 1 or not ascending or min(self.counts) < 0:
-            raise ValueError("edges must ascend, and there must be one more interval than edges, with its rows")
-
-    @property
-    def inputs(self) -> Place:
-        """Which of the network's inputs it is about."""
-        return NUMERIC, self.place, self.missing
-
-    @classmethod
-    def of(cls, numeric: NDArray[np.float32], place: int, missing: int | None) -> NumericBins:
-        """Deciles of encoded rows, float32 [rows, numeric_width], as edges, and the rows between them."""
-        edges = _edges(numeric[:, place] if missing is None else numeric[numeric[:, missing] == 0, place])
-        return cls(place, missing, tuple(edges.tolist()), tuple(_count(numeric, place, missing, edges).tolist()))
-
-    def count(self, inputs: Inputs) -> NDArray[np.int64]:
-        """Encoded rows in each bin: int64 [bins]."""
-        return _count(inputs[NUMERIC], self.place, self.missing, np.array(self.edges, dtype=np.float32))
-
-
-@dataclass(frozen=True)
-class CategoryBins:
-    """The most frequent categories of a column.
-
-    Attributes:
-        place: column of the code input.
-        cardinality: number of codes.
-        codes: up to 20, the most frequent one first.
-        counts: training rows of each of them, and then of all other categories, of unknown ones and of missing values.
-    """
-
-    place: int
-    cardinality: int
-    codes: tuple[int, ...]
-    counts: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        known = set(range(FIRST_CATEGORY, self.cardinality))
-        distinct = len(known & set(self.codes)) == len(self.codes)
-        if len(self.counts) != len(self.codes) + 3 or not distinct or min(self.counts) < 0:
-            raise ValueError("each code must be that of a category, with its rows")
-
-    @property
-    def inputs(self) -> Place:
-        """Which of the network's inputs it is about."""
-        return CATEGORICAL, self.place, self.cardinality
-
-    @classmethod
-    def of(cls, categorical: NDArray[np.int64], place: int, cardinality: int) -> CategoryBins:
-        """The most frequent categories of encoded rows, int64 [rows, categorical features], and their rows."""
-        totals = np.bincount(categorical[:, place], minlength=cardinality)
-        order = FIRST_CATEGORY + np.argsort(-totals[FIRST_CATEGORY:], kind="stable")
-        frequent, others = order[:FREQUENT_CATEGORIES], order[FREQUENT_CATEGORIES:]
-        counts = [*totals[frequent].tolist(), int(totals[others].sum()), int(totals[UNKNOWN]), int(totals[MISSING])]
-        return cls(place, cardinality, tuple(frequent.tolist()), tuple(counts))
-
-    def count(self, inputs: Inputs) -> NDArray[np.int64]:
-        """Encoded rows in each bin: int64 [bins]."""
-        return np.bincount(self._bin_of_code[inputs[CATEGORICAL][:, self.place]], minlength=len(self.counts))
-
-    @cached_property
-    def _bin_of_code(self) -> NDArray[np.int64]:
-        others, unknown, missing = range(len(self.codes), len(self.counts))
-        bins = np.full(self.cardinality, others, dtype=np.int64)
-        bins[list(self.codes)] = np.arange(len(self.codes))
-        bins[[UNKNOWN, MISSING]] = unknown, missing
-        return bins
 
 
 @dataclass(frozen=True)
 class Distribution:
     """Training rows in bins, by column; columns of which the encoder makes no input are left out."""
 
-    bins: dict[str, NumericBins | CategoryBins]
+    bins: dict[str, Bins]
 
     @property
     def columns(self) -> dict[str, tuple[int, ...]]:
@@ -125,16 +32,8 @@ class Distribution:
     def of(cls, schema: Schema, encoder: FeatureEncoder, inputs: Inputs) -> Distribution:
         """The distribution of encoded rows."""
         places = _places(encoder)
-        found: dict[str, NumericBins | CategoryBins] = {}
-        for column in schema.columns:
-            if column.name not in places:
-                continue
-            name, place, other = places[column.name]
-            if name == NUMERIC:
-                found[column.name] = NumericBins.of(inputs[NUMERIC], place, other)
-            else:
-                found[column.name] = CategoryBins.of(inputs[CATEGORICAL], place, encoder.cardinalities[place])
-        return cls(found)
+        names = [column.name for column in schema.columns if column.name in places]
+        return cls({name: bins_of(inputs, places[name]) for name in names})
 
     def bin_rows(self, inputs: Inputs) -> dict[str, NDArray[np.int64]]:
         """How many of some encoded rows are in each bin.
@@ -150,7 +49,7 @@ class Distribution:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return {"columns": {name: {"kind": bins.inputs[0], **asdict(bins)} for name, bins in self.bins.items()}}
+        return {"columns": {name: bins.to_json() for name, bins in self.bins.items()}}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Distribution:
@@ -159,7 +58,7 @@ class Distribution:
         Raises:
             KeyError, TypeError, ValueError: the content was not written by `to_json`.
         """
-        return cls({str(name): _bins(dict(item)) for name, item in dict(content["columns"]).items()})
+        return cls({str(name): read_bins(dict(item)) for name, item in dict(content["columns"]).items()})
 
 
 def population_stability_index(expected: Sequence[int] | NDArray[Any], actual: Sequence[int] | NDArray[Any]) -> float:
@@ -186,14 +85,6 @@ def population_stability_index(expected: Sequence[int] | NDArray[Any], actual: S
     return float(((now - before) * np.log(now / before)).sum())
 
 
-def _bins(item: dict[str, Any]) -> NumericBins | CategoryBins:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-    kind = values.pop("kind")
-    if kind not in (NUMERIC, CATEGORICAL):
-        raise ValueError(f"unknown kind of column: {kind!r}")
-    return NumericBins(**values) if kind == NUMERIC else CategoryBins(**values)
-
-
 def _places(encoder: FeatureEncoder) -> dict[str, Place]:
     """By column: the first float input and the one for missing values, or the code input and its number of codes."""
     places: dict[str, int] = {}
@@ -208,29 +99,3 @@ def _places(encoder: FeatureEncoder) -> dict[str, Place]:
     for place, category in enumerate(encoder.categorical):
         found[category.column] = (CATEGORICAL, place, category.cardinality)
     return found
-
-
-def _edges(known: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Up to 9 edges between the deciles of some values, float32 [rows]."""
-    if not len(known):
-        return np.empty(0, dtype=np.float32)
-    ordered = np.sort(known)
-    deciles = ordered[(np.arange(1, 10) * len(ordered) + 9) // 10 - 1]
-    values, times = np.unique(deciles, return_counts=True)
-    # a value that fills several deciles, as 0 often does, must not share its bin with all that is below it
-    first = np.searchsorted(ordered, values[times > 1])
-    edges: NDArray[np.float32] = np.unique(np.concatenate([values, ordered[first[first > 0] - 1]]))
-    edges = edges[edges < ordered[-1]]
-    if not len(edges):
-        # all are equal: so that other values are seen at all
-        return np.array([np.nextafter(ordered[0], np.float32(-np.inf)), ordered[0]], dtype=np.float32)
-    return edges
-
-
-def _count(
-    numeric: NDArray[np.float32], place: int, missing: int | None, edges: NDArray[np.float32]
-) -> NDArray[np.int64]:
-    bins = np.searchsorted(edges, numeric[:, place], side="left")
-    if missing is None:
-        return np.bincount(bins, minlength=len(edges) + 1)
-    return np.bincount(np.where(numeric[:, missing] != 0, len(edges) + 1, bins), minlength=len(edges) + 2)

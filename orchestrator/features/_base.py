@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -48,6 +49,39 @@ class Recognised:
     note: str = ""
 
 
+class Reads(StrEnum):
+    """What becomes of the text that is entered in a form."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    TRUTH = "truth"
+    DATE = "date"
+
+
+class Lines(StrEnum):
+    """Whether a text is entered in several lines."""
+
+    NEVER = "never"
+    # by the example: an input of one line would take its line breaks out
+    IF_LONG = "if long"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class FormControl:
+    """How a value of a column is entered on the form page.
+
+    Attributes:
+        reads: what becomes of it.
+        lines: of the input.
+        choices: the values that there are; none if those of the column's categories are offered.
+    """
+
+    reads: Reads = Reads.TEXT
+    lines: Lines = Lines.NEVER
+    choices: tuple[str, ...] = ()
+
+
 class FeatureKind(ABC, Generic[Parsed, Kept]):
     """A kind of column. `Parsed` is what its cells are as arrays, `Kept` what is summed up of them.
 
@@ -55,11 +89,13 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         kind: its name.
         datatype: of the Open Inference Protocol, that it is advertised with.
         only_texts: whether nothing but texts fits.
+        control: how a value is entered in a form.
     """
 
     kind: ClassVar[ColumnKind]
     datatype: ClassVar[str]
     only_texts: ClassVar[bool] = False
+    control: ClassVar[FormControl] = FormControl()
 
     @abstractmethod
     def recognise(self, raw: RawColumn) -> Recognised | None:

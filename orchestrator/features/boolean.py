@@ -9,7 +9,7 @@ import pandas as pd
 
 from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import FALSE_STRINGS, TRUE_STRINGS, Series, to_numbers
-from orchestrator.features._base import JsonSchema, JsonValue, Recognised
+from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.numeric import NUMBERS, number_schema
@@ -20,6 +20,7 @@ class BooleanKind(NumberKind):
 
     kind = ColumnKind.BOOLEAN
     datatype = "BOOL"
+    control = FormControl(Reads.TRUTH, choices=("true", "false"))
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""

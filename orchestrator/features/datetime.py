@@ -13,7 +13,7 @@ from orchestrator.columns.patterns import date_pattern
 from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import DATETIME_FORMATS, Series, to_timestamps
 from orchestrator.errors import InvalidValueError
-from orchestrator.features._base import JsonSchema, JsonValue, Recognised
+from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised
 from orchestrator.features._numbers import NumberKind, Numbers
 from orchestrator.features.column import Column, ColumnKind
 
@@ -27,6 +27,7 @@ class DatetimeKind(NumberKind):
 
     kind = ColumnKind.DATETIME
     datatype = "BYTES"
+    control = FormControl(Reads.DATE)
     only_texts = True
     parts = DATETIME_PARTS
 

@@ -10,7 +10,7 @@ from orchestrator.columns.patterns import NUMBER_PATTERN
 from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series, to_numbers
 from orchestrator.errors import DataError
-from orchestrator.features._base import JsonSchema, JsonValue, Recognised
+from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
 
@@ -23,6 +23,7 @@ class NumericKind(NumberKind):
 
     kind = ColumnKind.NUMERIC
     datatype = "FP64"
+    control = FormControl(Reads.NUMBER)
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""

@@ -12,8 +12,9 @@ from hypothesis.extra import numpy as hnp
 from support import mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
-from orchestrator.data.distribution import CategoryBins, Distribution, NumericBins, population_stability_index
+from orchestrator.data.distribution import Distribution, population_stability_index
 from orchestrator.data.encoder import FeatureEncoder
+from orchestrator.features.bins import CategoryBins, NumericBins
 from orchestrator.features.fitted import CategoricalFeature, NumericFeature
 from orchestrator.inputs import Inputs
 

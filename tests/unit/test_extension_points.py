@@ -1,13 +1,16 @@
 """What is meant to be extended by one file is known to no other module: the number of those that do may not grow."""
 
 import ast
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 import orchestrator
 from orchestrator.choices import AlgorithmName, SchedulerName, TaskName, names_of
-from orchestrator.features import ColumnKind
+from orchestrator.features import KINDS, ColumnKind
+from orchestrator.serving.http.page import form_page
 
 ROOT = Path(orchestrator.__file__).parent
 # what a task is made of may be used anywhere; these work with tasks as such, whichever they are
@@ -91,6 +94,14 @@ def test_few_modules_know_a_kind_of_column():
         if files & {module for module, _ in imports(tree)} or "ColumnKind" in asked:
             found.add(name)
     assert found <= KNOW_KINDS
+
+
+def test_the_form_page_is_told_how_the_values_of_each_kind_of_column_are_entered():
+    page = form_page().decode()
+    assert re.findall(r"\w+\.kind\b.*", page) == ["column.kind];"]
+    controls = json.loads(re.search(r"const CONTROLS = (.*);", page)[1])
+    assert list(controls) == [kind.value for kind in KINDS]
+    assert controls["boolean"] == {"reads": "truth", "lines": "never", "choices": ["true", "false"]}
 
 
 # what a scheduler or a search algorithm is to others: found by its name, asked for what its base promises

@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
@@ -42,6 +41,7 @@ from orchestrator.serving.http.oip import (
     server_metadata,
 )
 from orchestrator.serving.http.openapi import DescribedModel, openapi_document
+from orchestrator.serving.http.page import form_page
 from orchestrator.serving.http.predict import Parsed, Predictor
 from orchestrator.serving.inference.hosting import Fetch, HostedModel, LoadedVersion, load_hosted_models
 from orchestrator.serving.inference.prepared_model import description_of
@@ -96,7 +96,7 @@ class Endpoint:
         self._origins = self._browsers.origins
         self._routes: dict[str, dict[str, Handler]] = {}
         self._executor = ThreadPoolExecutor(thread_name_prefix="model")
-        self._page = (files("orchestrator.serving.http") / "page.html").read_bytes()
+        self._page = form_page()
         self._log = RequestLog.wanted(settings, replica)
         self.predictor = Predictor(settings, self.telemetry, self._executor, self._log)
 
