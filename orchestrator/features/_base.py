@@ -58,7 +58,7 @@ class Reads(StrEnum):
     DATE = "date"
 
 
-class Lines(StrEnum):
+class InputLines(StrEnum):
     """Whether a text is entered in several lines."""
 
     NEVER = "never"
@@ -78,7 +78,7 @@ class FormControl:
     """
 
     reads: Reads = Reads.TEXT
-    lines: Lines = Lines.NEVER
+    lines: InputLines = InputLines.NEVER
     choices: tuple[str, ...] = ()
 
 

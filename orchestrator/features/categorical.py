@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
-from orchestrator.features._base import FeatureKind, Fitted, FormControl, JsonSchema, JsonValue, Lines, Recognised
+from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature
 
@@ -49,7 +49,7 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
 
     kind = ColumnKind.CATEGORICAL
     datatype = "BYTES"
-    control = FormControl(lines=Lines.IF_LONG)
+    control = FormControl(lines=InputLines.IF_LONG)
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`: anything else; what is different in almost every row is left out."""

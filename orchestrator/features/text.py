@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.raw import RawColumn
 from orchestrator.columns.values import Series, category_key
-from orchestrator.features._base import FeatureKind, Fitted, FormControl, JsonSchema, JsonValue, Lines, Recognised
+from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import TextFeature
 
@@ -46,7 +46,7 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
 
     kind = ColumnKind.TEXT
     datatype = "BYTES"
-    control = FormControl(lines=Lines.ALWAYS)
+    control = FormControl(lines=InputLines.ALWAYS)
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`: several words on average, and most values different."""

@@ -152,7 +152,7 @@ def gang(folder: Path) -> Iterator[Row]:
     from orchestrator.cluster import ray_session
     from orchestrator.config import ResourceConfig
     from orchestrator.runtime.gangs.pool import GangPool
-    from orchestrator.runtime.gangs.rendezvous import Assignment
+    from orchestrator.runtime.gangs.rendezvous import GangAssignment
     from orchestrator.runtime.tune.run import quiet_tune
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.storage import Storage
@@ -195,7 +195,7 @@ def gang(folder: Path) -> Iterator[Row]:
         data = ray.put(dataset.without_test())
 
         def trial(index: int, spec: Any, settings: Any) -> list[TrialMessage]:
-            sent = Assignment(Attempt(index=index, number=1, spec=spec), ray.put((data, settings, ())))
+            sent = GangAssignment(Attempt(index=index, number=1, spec=spec), ray.put((data, settings, ())))
             # the rendezvous hands on references inside of the assignment
             ray.get(pool.rendezvous.begin.remote(sent))
             messages: list[TrialMessage] = []

@@ -82,3 +82,8 @@ def test_what_has_many_fields_is_made_by_their_names():
             if isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement.annotation)
         ]
         assert len(fields) <= POSITIONAL_FIELDS or words.get("kw_only") == "True", where
+
+
+def test_no_two_classes_have_one_name():
+    names = [node.name for _, node in nodes(ast.ClassDef) if not node.name.startswith("_")]
+    assert {name for name in names if names.count(name) > 1} == set()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from orchestrator.runtime.gangs import rendezvous
-from orchestrator.runtime.gangs.rendezvous import LOST, Assignment, Rendezvous
+from orchestrator.runtime.gangs.rendezvous import LOST, GangAssignment, Rendezvous
 from orchestrator.sweeps.messages import Attempt, EpochMessage, FailureMessage
 from orchestrator.training import EpochReport, TrialSpec
 
@@ -13,7 +13,7 @@ EPOCHS = 3
 
 
 def assignment(index, size):
-    return Assignment(
+    return GangAssignment(
         Attempt(index=index, number=1, spec=TrialSpec(architecture="mlp", settings={}), workers=size), None
     )
 

@@ -50,7 +50,7 @@ class GangTrainer(TorchTrainer):  # type: ignore[misc]
         ]
 
 
-class Registration(WorkerGroupCallback):  # type: ignore[misc]
+class GangCallback(WorkerGroupCallback):  # type: ignore[misc]
     """Runs in a gang's controller: lets the pool reach it, asks before each try to find a place, tells of losses."""
 
     def __init__(self, rendezvous: Any, gang: str) -> None:  # noqa: ANN401
@@ -212,6 +212,6 @@ class GangPool:
                 storage_path=self._storage.path,
                 storage_filesystem=None if self._storage.is_local else self._storage.filesystem,
                 failure_config=FailureConfig(max_failures=-1),
-                callbacks=[Registration(name=self.rendezvous, version=name)],
+                callbacks=[GangCallback(self.rendezvous, name)],
             ),
         )

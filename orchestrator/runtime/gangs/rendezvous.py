@@ -18,7 +18,7 @@ CAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Assignment:
+class GangAssignment:
     """What a gang is given to train.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Gang:
 
 @dataclass(kw_only=True)
 class _Trial:
-    assignment: Assignment
+    assignment: GangAssignment
     gang: str | None = None
     takers: set[int] = field(default_factory=set)
     reports: list[TrialMessage] = field(default_factory=list)
@@ -129,7 +129,7 @@ class Rendezvous:
                 found.generation = _Generation(name=generation)
             found.generation.workers[rank] = worker
 
-    async def next_attempt(self, gang: str, generation: str, rank: int) -> Assignment | None:
+    async def next_attempt(self, gang: str, generation: str, rank: int) -> GangAssignment | None:
         """A worker is idle: waits for a trial and returns what to train, None when the worker shall end."""
         async with self._changed:
             while True:
@@ -199,7 +199,7 @@ class Rendezvous:
 
     # trials
 
-    async def begin(self, assignment: Assignment) -> None:
+    async def begin(self, assignment: GangAssignment) -> None:
         """A trial starts; it gets the first gang of this size that is idle."""
         async with self._changed:
             self._trials[assignment.attempt.index] = _Trial(assignment=assignment)

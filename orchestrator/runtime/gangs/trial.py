@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from orchestrator.runtime.gangs.rendezvous import Assignment
+from orchestrator.runtime.gangs.rendezvous import GangAssignment
 from orchestrator.runtime.tune.envelope import attempt_of, to_result
 
 
@@ -55,7 +55,7 @@ class GangTrial(tune.Trainable):  # type: ignore[misc]
     def _begin(self, config: dict[str, Any]) -> None:
         attempt = attempt_of(config)
         self._index, self._reported = attempt.index, False
-        ray.get(self._line.rendezvous.begin.remote(Assignment(attempt, self._line.context)))
+        ray.get(self._line.rendezvous.begin.remote(GangAssignment(attempt, self._line.context)))
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: workers write checkpoints into the storage of the sweep."""

@@ -14,7 +14,7 @@ from ray.train.torch import prepare_model
 from torch import nn
 
 from orchestrator.errors import OrchestratorError, UnreachableStorageError
-from orchestrator.runtime.gangs.rendezvous import LOST, Assignment
+from orchestrator.runtime.gangs.rendezvous import LOST, GangAssignment
 from orchestrator.runtime.streaming.rows import open_stream
 from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched
@@ -33,9 +33,11 @@ class Post:
     generation: str
     rank: int
 
-    def next_attempt(self) -> Assignment | None:
+    def next_attempt(self) -> GangAssignment | None:
         """Waits for a trial; None: the end."""
-        found: Assignment | None = ray.get(self.rendezvous.next_attempt.remote(self.gang, self.generation, self.rank))
+        found: GangAssignment | None = ray.get(
+            self.rendezvous.next_attempt.remote(self.gang, self.generation, self.rank)
+        )
         return found
 
     def report(self, index: int, message: TrialMessage, *, closing: bool = False) -> bool:
@@ -80,7 +82,7 @@ class Held:
         return Ranks() if self.group is None else ProcessGroupRanks(self.group, _prepare)
 
 
-def _run(assignment: Assignment, post: Post, held: Held | None) -> Held | None:
+def _run(assignment: GangAssignment, post: Post, held: Held | None) -> Held | None:
     """One trial; whatever goes wrong is reported, and the worker is ready for the next one.
 
     Args:
@@ -116,7 +118,7 @@ def _run(assignment: Assignment, post: Post, held: Held | None) -> Held | None:
     return None
 
 
-def _train(assignment: Assignment, post: Post, held: Held) -> None:
+def _train(assignment: GangAssignment, post: Post, held: Held) -> None:
     settings: WorkerSettings
     reference, settings, validation = ray.get(assignment.context)
     dataset, ranks = ray.get(reference), held.ranks

@@ -178,7 +178,7 @@ def answer_questions(place: Path, handle: Callable[[Question], Answer]) -> Itera
         Path of the socket.
     """
 
-    class Line(socketserver.StreamRequestHandler):
+    class LineHandler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             try:
                 answer = handle(read_question(json.loads(self.rfile.readline(MAX_LINE)))).to_json()
@@ -188,7 +188,7 @@ def answer_questions(place: Path, handle: Callable[[Question], Answer]) -> Itera
                 self.wfile.write(json.dumps(answer).encode() + b"\n")
 
     path = place / SOCKET_NAME
-    server = socketserver.ThreadingUnixStreamServer(str(path), Line)
+    server = socketserver.ThreadingUnixStreamServer(str(path), LineHandler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True, name="control")
     thread.start()
