@@ -90,11 +90,11 @@ def prepare_job_server(address: str) -> dict[str, str]:
         ExecutionError: nobody answers there, it is no job server, or it refuses the token.
     """
     protect_token()
-    if _answer(address, {}) not in UNAUTHORIZED:
+    if _status_of(address, {}) not in UNAUTHORIZED:
         return {}
     token, origin = _wanted_token(f"the job server at {address}")
     headers = {"Authorization": f"Bearer {token}"}
-    if _answer(address, headers) in UNAUTHORIZED:
+    if _status_of(address, headers) in UNAUTHORIZED:
         raise _wrong_token(f"the job server at {address}", origin)
     return headers
 
@@ -115,7 +115,7 @@ def _wrong_token(who: str, origin: str) -> ExecutionError:
     return ExecutionError(f"{who} refused the authentication token from {origin}: it is another cluster's; {HINT}")
 
 
-def _answer(address: str, headers: dict[str, str]) -> int:
+def _status_of(address: str, headers: dict[str, str]) -> int:
     """The HTTP status of a job server's answer.
 
     Raises:

@@ -64,7 +64,7 @@ def train(
     common = {
         "tracking_uri": tracking_uri,
         "register_model": register_model is not False,
-        "on_epoch": _tell,
+        "on_epoch": _show_epoch,
         "notify": notify,
     }
     if from_trial is not None:
@@ -72,20 +72,20 @@ def train(
         if given:
             option = "set" if given[0] == "settings" else given[0]
             raise click.UsageError(f"--{option} does not go with --from-trial, which has it of the trial")
-        result, again = _again(from_trial, data, common)
+        result, repeated = _repeat(from_trial, data, common)
     elif data is None:
         raise click.UsageError("Missing argument 'DATA' (or --from-trial).")
     else:
-        result, again = _anew(data, options, common), None
+        result, repeated = _anew(data, options, common), None
     if output is not None:
         result.bundle.save(output)
     if as_json:
-        print_json(_to_json(result, again))
+        print_json(_to_json(result, repeated))
         return
     click.echo(f"best epoch {result.report.best_epoch}, {result.spec.metric} {show_number(result.report.best_value)}")
     show_test(result.test, result.looks)
-    if again is not None:
-        _show_comparison(again)
+    if repeated is not None:
+        _show_comparison(repeated)
     if result.registration is not None:
         show_registration(result.registration)
 
@@ -100,28 +100,28 @@ def _anew(data: str, options: dict[str, Any], common: dict[str, Any]) -> TrainRe
     return run(data, parameters=parameters, seed=seed or 0, architecture=architecture or "mlp", **options, **common)
 
 
-def _again(trial: str, data: str | None, common: dict[str, Any]) -> tuple[TrainResult, Reproduction]:
+def _repeat(trial: str, data: str | None, common: dict[str, Any]) -> tuple[TrainResult, Reproduction]:
     from orchestrator.runtime.reproduce import reproduce
 
-    again = reproduce(trial, data=data, **common)
-    return again.result, again
+    repeated = reproduce(trial, data=data, **common)
+    return repeated.result, repeated
 
 
-def _tell(report: EpochReport) -> None:
+def _show_epoch(report: EpochReport) -> None:
     figures = ", ".join(f"{name} {show_number(value)}" for name, value in report.validation.items())
     notify(f"epoch {report.epoch}: training loss {show_number(report.train_loss)}, {figures}")
 
 
-def _show_comparison(again: Reproduction) -> None:
-    trial = f"trial {again.trial.index} of {again.trial.name}"
-    if again.difference is None:
-        click.echo(f"the same metrics as {trial} in all {again.epochs} epochs, to the last bit")
+def _show_comparison(repeated: Reproduction) -> None:
+    trial = f"trial {repeated.trial.index} of {repeated.trial.name}"
+    if repeated.difference is None:
+        click.echo(f"the same metrics as {trial} in all {repeated.epochs} epochs, to the last bit")
         return
-    reasons = "; ".join(again.reasons) or "nothing that is known to matter has changed"
-    click.echo(f"other metrics than {trial}: {again.difference} ({reasons})")
+    reasons = "; ".join(repeated.reasons) or "nothing that is known to matter has changed"
+    click.echo(f"other metrics than {trial}: {repeated.difference} ({reasons})")
 
 
-def _to_json(result: TrainResult, again: Reproduction | None) -> dict[str, Any]:
+def _to_json(result: TrainResult, repeated: Reproduction | None) -> dict[str, Any]:
     content: dict[str, Any] = {
         "name": result.name,
         "run_id": result.run_id,
@@ -134,12 +134,12 @@ def _to_json(result: TrainResult, again: Reproduction | None) -> dict[str, Any]:
         "model": result.registration.uri if result.registration else None,
         "seconds": round(result.seconds, 3),
     }
-    if again is not None:
+    if repeated is not None:
         content["again"] = {
-            "trial": again.trial.index,
-            "run_id": again.trial.run_id,
-            "same": again.difference is None,
-            "difference": again.difference,
-            "reasons": list(again.reasons),
+            "trial": repeated.trial.index,
+            "run_id": repeated.trial.run_id,
+            "same": repeated.difference is None,
+            "difference": repeated.difference,
+            "reasons": list(repeated.reasons),
         }
     return content

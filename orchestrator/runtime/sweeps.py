@@ -130,7 +130,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                     hooks.notify(sentence)
                 tracker, header = opening.result()
                 with told_how_to_go_on(origin.id):
-                    return _run(
+                    return _search_and_finalize(
                         plan,
                         origin,
                         tracker=tracker,
@@ -274,7 +274,7 @@ def _pool(
             pool.abandon()
 
 
-def _run(
+def _search_and_finalize(
     plan: SweepPlan,
     origin: Origin,
     *,

@@ -310,7 +310,7 @@ class SweepController:
         elif record.losses < self._limits.max_failures:
             self._record(Lost(time.time(), record.index, reason))
             self._queue.append(record.index)
-            self._tell(
+            self._notify_once(
                 f"trial {record.index} goes on from its last checkpoint: {reason}",
                 key=f"{record.index} {record.losses}",
             )
@@ -367,9 +367,9 @@ class SweepController:
         return Observation(event.index, report.epoch, sign * score, sign * report.best_value)
 
     def _tell_trouble(self, index: int, sentence: str) -> None:
-        self._tell(f"trial {index}: {sentence}", key=sentence.rpartition("(")[2])
+        self._notify_once(f"trial {index}: {sentence}", key=sentence.rpartition("(")[2])
 
-    def _tell(self, sentence: str, key: str) -> None:
+    def _notify_once(self, sentence: str, key: str) -> None:
         """Says something once, not once per trial."""
         if key not in self._troubles:
             self._troubles.add(key)

@@ -227,7 +227,7 @@ def finalize(
         try:
             looks += tracker.looks(outcome.digest)
             registration = _register(tracker, plan.name, folder, outcome) if outcome.register else None
-            _tell(tracker, outcome, registration, storage)
+            _write_outcome(tracker, outcome, registration, storage)
         except TrackingError as error:
             return Ending(None, str(error), looks)
     return Ending(registration, None, looks)
@@ -280,7 +280,7 @@ def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage) -
                     f"orchestrator train --from-trial {name}:{outcome.best}"
                 )
             registration = _register(tracker, name, folder, outcome)
-    _tell(tracker, outcome, registration, storage)
+    _write_outcome(tracker, outcome, registration, storage)
     return registration
 
 
@@ -342,7 +342,7 @@ def _digest_of_files(folder: Path) -> str:
     return found.hexdigest()
 
 
-def _tell(tracker: Tracker, outcome: Outcome, registration: Registration | None, storage: Storage) -> None:
+def _write_outcome(tracker: Tracker, outcome: Outcome, registration: Registration | None, storage: Storage) -> None:
     """Writes down that the model is registered, so that it is not registered twice, and ends the parent run."""
     if registration is not None:
         champion = f"{'yes' if registration.champion else 'no'}: {registration.reason}"

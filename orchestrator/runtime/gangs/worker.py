@@ -61,7 +61,7 @@ def gang_worker(config: dict[str, Any]) -> None:
     ray.get(post.rendezvous.join.remote(post.gang, post.generation, post.rank, here))
     held = None
     while (assignment := post.next_attempt()) is not None:
-        held = _run(assignment, post, held)
+        held = _train_assigned(assignment, post, held)
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Held:
         return Ranks() if self.group is None else ProcessGroupRanks(self.group, _prepare)
 
 
-def _run(assignment: GangAssignment, post: Post, held: Held | None) -> Held | None:
+def _train_assigned(assignment: GangAssignment, post: Post, held: Held | None) -> Held | None:
     """One trial; whatever goes wrong is reported, and the worker is ready for the next one.
 
     Args:

@@ -109,7 +109,7 @@ class EndpointSupervisor:
             place=str(self._place),
         )
         with ExitStack() as stack:
-            stack.enter_context(answer_questions(self._place, self._answer))
+            stack.enter_context(answer_questions(self._place, self._answer_question))
             stack.enter_context(recorded(record))
             cores = max(os.cpu_count() or 1, config.replicas[1]) if config.address is None else None
             stack.enter_context(ray_session(config.address, num_cpus=cores, environment=self._ingress.environment))
@@ -239,7 +239,7 @@ class EndpointSupervisor:
             time.sleep(DRAIN_SECONDS)
         stop_listening(self._place)
 
-    def _answer(self, question: Question) -> Answer:
+    def _answer_question(self, question: Question) -> Answer:
         """What `orchestrator status` and `orchestrator promote` ask."""
         if self._coordinator is None:
             raise ServingError("it is starting")

@@ -128,7 +128,7 @@ class Batcher:
             except Exception as error:  # a broken network is the request's answer, not the end of the loop
                 _fail(batch, error)
             else:
-                _answer(batch, outputs)
+                _hand_out(batch, outputs)
             self._observe(len(batch), rows, time.monotonic() - started)
             if self._waiting:
                 # not in a loop here: sockets and timers come first
@@ -147,7 +147,7 @@ class Batcher:
         if future.cancelled() or error is not None:
             _fail(batch, error if isinstance(error, Exception) else ServingError("the endpoint is stopping"))
         else:
-            _answer(batch, future.result())
+            _hand_out(batch, future.result())
         self._observe(len(batch), rows, time.monotonic() - started)
         self._next()
 
@@ -166,7 +166,7 @@ class Batcher:
         return batch, rows
 
 
-def _answer(batch: list[_Waiting], outputs: NDArray[np.float32]) -> None:
+def _hand_out(batch: list[_Waiting], outputs: NDArray[np.float32]) -> None:
     start = 0
     for entry in batch:
         stop = start + len(entry.inputs)
