@@ -244,7 +244,7 @@ def forget_registration(storage: Storage) -> None:
         replace(outcome, model=None, champion="").save(storage)
 
 
-def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage) -> Registration | None:
+def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage, sweep: str) -> Registration | None:
     """What `finalize` could not do; nothing is done twice.
 
     Args:
@@ -252,6 +252,7 @@ def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage) -
         name: of the registered model.
         status: of the sweep.
         storage: of the sweep.
+        sweep: its id; a later one may have its name.
 
     Returns:
         What was registered, None if nothing was left to be.
@@ -277,17 +278,18 @@ def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage) -
             if outcome.files not in ("", _digest_of_files(folder)):
                 raise StorageError(
                     f"{model}: the model is damaged (its checksum is wrong), so it was not registered; train it again: "
-                    f"orchestrator train --from-trial {name}:{outcome.best}"
+                    f"orchestrator train --from-trial {sweep}:{outcome.best}"
                 )
             registration = _register(tracker, name, folder, outcome)
     _write_outcome(tracker, outcome, registration, storage)
     return registration
 
 
-def check_outcome(status: str, storage: Storage) -> None:
+def check_outcome(sweep: str, status: str, storage: Storage) -> None:
     """Before the store is told how a sweep has ended.
 
     Args:
+        sweep: its id.
         status: of the sweep.
         storage: of the sweep.
 
@@ -301,15 +303,15 @@ def check_outcome(status: str, storage: Storage) -> None:
         more = " --trials +1" if status == SweepStatus.FINISHED else ""
         raise StorageError(
             f"{storage}/{FILE}: lost, though the sweep has come to its end; let it end again with: "
-            f"orchestrator resume SWEEP{more}"
+            f"orchestrator resume {sweep}{more}"
         )
 
 
-def check_model(name: str, storage: Storage) -> None:
+def check_model(sweep: str, storage: Storage) -> None:
     """After the store was told how a sweep has ended.
 
     Args:
-        name: of the sweep.
+        sweep: its id.
         storage: of the sweep.
 
     Raises:
@@ -323,7 +325,7 @@ def check_model(name: str, storage: Storage) -> None:
         why = "it was deleted" if outcome.files else "an older version of this program has not kept it"
         raise StorageError(
             f"{model}: the model is not there ({why}), so it cannot be registered, though all trials are in MLflow; "
-            f"train it again: orchestrator train --from-trial {name}:{outcome.best}"
+            f"train it again: orchestrator train --from-trial {sweep}:{outcome.best}"
         )
 
 

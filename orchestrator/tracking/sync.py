@@ -67,7 +67,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         if header.run_id is None:
             raise ExecutionError(f"the sweep {header.id} has not begun, so there is nothing to send: resume it first")
         events = past_of(found).events
-        check_outcome(header.status, found.storage)
+        check_outcome(header.id, header.status, found.storage)
         if found.damage:
             write_header(found.storage, header)
         tracker, header, notes = _open(found, tracking_uri)
@@ -75,8 +75,8 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         trials = {event.index for event in events if isinstance(event, Begun)}
         with tracker.ended_on_error():
             _send(tracker, header, events, len(trials))
-            registration = finalize_later(tracker, header.name, header.status, found.storage)
-        check_model(header.name, found.storage)
+            registration = finalize_later(tracker, header.name, header.status, found.storage, header.id)
+        check_model(header.id, found.storage)
     return SyncResult(
         id=header.id,
         run_id=tracker.run_id,

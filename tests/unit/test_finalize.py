@@ -21,6 +21,7 @@ from orchestrator.sweeps.finalize import (
     forget_registration,
 )
 
+ID = "iris-20260101-000000-abcd"
 OUTCOME = Outcome(
     status="finished",
     best=3,
@@ -78,10 +79,10 @@ def storage(tmp_path):
 
 def test_a_model_is_registered_once_however_often_it_is_tried(storage, registered):
     with pytest.raises(RuntimeError, match="away"):
-        finalize_later(Tracker(failures=1), "iris", "finished", storage)
+        finalize_later(Tracker(failures=1), "iris", "finished", storage, ID)
     tracker = Tracker()
-    assert finalize_later(tracker, "iris", "finished", storage) is None
-    assert finalize_later(tracker, "iris", "finished", storage) is None
+    assert finalize_later(tracker, "iris", "finished", storage, ID) is None
+    assert finalize_later(tracker, "iris", "finished", storage, ID) is None
     assert registered == [(3, b"numbers")]
     (first, second) = tracker.told
     assert first == second
@@ -89,38 +90,40 @@ def test_a_model_is_registered_once_however_often_it_is_tried(storage, registere
     # a store that was lost gets it again
     assert storage.child(MODEL_FOLDER).names() == ["part/weights"]
     forget_registration(storage)
-    assert finalize_later(tracker, "iris", "finished", storage).version == "2"
+    assert finalize_later(tracker, "iris", "finished", storage, ID).version == "2"
 
 
 def test_a_model_that_was_damaged_in_the_folder_is_not_registered(storage, registered, tmp_path):
     shutil.copytree(tmp_path / MODEL_FOLDER, tmp_path / "copy")
     replace(OUTCOME, files=finalize._digest_of_files(tmp_path / "copy")).save(storage)
     storage.write(f"{MODEL_FOLDER}/part/weights", b"numberz")
-    with pytest.raises(StorageError, match=r"damaged .*--from-trial iris:3"):
-        finalize_later(Tracker(), "iris", "finished", storage)
+    with pytest.raises(StorageError, match=r"damaged .*--from-trial iris-20260101-000000-abcd:3"):
+        finalize_later(Tracker(), "iris", "finished", storage, ID)
     assert registered == []
     storage.write(f"{MODEL_FOLDER}/part/weights", b"numbers")
-    assert finalize_later(Tracker(), "iris", "finished", storage).version == "1"
+    assert finalize_later(Tracker(), "iris", "finished", storage, ID).version == "1"
 
 
 @pytest.mark.parametrize(("files", "why"), [("", "an older version"), ("digest", "it was deleted")])
 def test_a_model_that_is_gone_from_the_folder_is_missed_until_it_is_registered(storage, registered, files, why):
     replace(OUTCOME, files=files).save(storage)
-    check_model("iris", storage)
+    check_model(ID, storage)
     storage.child(MODEL_FOLDER).clear()
     tracker = Tracker()
-    assert finalize_later(tracker, "iris", "finished", storage) is None
+    assert finalize_later(tracker, "iris", "finished", storage, ID) is None
     assert tracker.told[0].status == "finished"
-    with pytest.raises(StorageError, match=rf"model: the model is not there \({why}.* --from-trial iris:3"):
-        check_model("iris", storage)
+    with pytest.raises(
+        StorageError, match=rf"model: the model is not there \({why}.* --from-trial iris-20260101-000000-abcd:3"
+    ):
+        check_model(ID, storage)
     replace(OUTCOME, model="models:/iris/1").save(storage)
-    check_model("iris", storage)
+    check_model(ID, storage)
 
 
 def test_the_outcome_of_an_earlier_session_does_not_count(storage, registered):
     forget_outcome(storage)
     tracker = Tracker()
-    assert finalize_later(tracker, "iris", "running", storage) is None
+    assert finalize_later(tracker, "iris", "running", storage, ID) is None
     assert registered == []
     assert tracker.told == ["KILLED"]
 
@@ -138,7 +141,7 @@ def test_a_torn_outcome_is_a_sentence_and_no_reason_not_to_go_on(tmp_path_factor
     content = place.read("result.json")
     place.write("result.json", content[: -min(cut, len(content) - 1)])
     with pytest.raises(StorageError, match=r"result.json: damaged .*--trials \+1"):
-        finalize_later(Tracker(), "iris", "finished", place)
+        finalize_later(Tracker(), "iris", "finished", place, ID)
     forget_outcome(place)
     assert Outcome.read(place) is None
 
@@ -157,25 +160,29 @@ def test_a_flipped_bit_in_an_outcome_is_noticed_or_changes_nothing(tmp_path_fact
 
 
 def test_a_finished_sweep_without_its_outcome_is_not_told_to_the_store(storage):
-    check_outcome("finished", storage)
+    check_outcome(ID, "finished", storage)
     storage.remove("result.json")
-    with pytest.raises(StorageError, match=r"result.json: lost, .* end again with: orchestrator resume SWEEP$"):
-        check_outcome("interrupted", storage)
+    with pytest.raises(
+        StorageError, match=r"result.json: lost, .* end again with: orchestrator resume iris-20260101-000000-abcd$"
+    ):
+        check_outcome(ID, "interrupted", storage)
     storage.child(MODEL_FOLDER).clear()
-    check_outcome("interrupted", storage)
-    with pytest.raises(StorageError, match=r"result.json: lost, .* end again with: .* SWEEP --trials \+1$"):
-        check_outcome("finished", storage)
+    check_outcome(ID, "interrupted", storage)
+    with pytest.raises(
+        StorageError, match=r"result.json: lost, .* end again with: .* resume iris-20260101-000000-abcd --trials \+1$"
+    ):
+        check_outcome(ID, "finished", storage)
 
 
 def test_a_sweep_that_has_failed_stays_so(storage, registered):
     forget_outcome(storage)
     tracker = Tracker()
-    finalize_later(tracker, "iris", "failed", storage)
+    finalize_later(tracker, "iris", "failed", storage, ID)
     assert tracker.told == ["FAILED"]
 
 
 def test_a_sweep_without_registration_has_none_later(storage, registered):
     replace(OUTCOME, register=False).save(storage)
     storage.child(MODEL_FOLDER).clear()
-    assert finalize_later(Tracker(), "iris", "finished", storage) is None
+    assert finalize_later(Tracker(), "iris", "finished", storage, ID) is None
     assert registered == []
