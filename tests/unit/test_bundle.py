@@ -41,7 +41,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@given(rows=st.lists(ROW, min_size=1, max_size=12), order=st.randoms())
+@given(rows=st.lists(ROW, min_size=1, max_size=6), order=st.randoms())
 def test_a_loaded_bundle_answers_as_the_trained_network(trained, rows, order):
     network, dataset, path, _ = trained
     bundle = loaded(path)

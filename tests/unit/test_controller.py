@@ -31,6 +31,9 @@ STORED = 100
 LOSS = Metric("log_loss", False)
 
 
+quick_space = cache(lambda: load_space("quick"))
+
+
 class CrashError(Exception):
     """The driver's process is killed."""
 
@@ -142,7 +145,7 @@ class Sweep:
 
     def open(self, trials):
         """A driver takes up what the one before has left."""
-        space = load_space("quick")
+        space = quick_space()
         sampler = SpecSampler(space, LOSS.name, 0, self.fixed)
         self.workers = {}
         self.controller = SweepController(
@@ -325,7 +328,7 @@ def uninterrupted(scheduler, algorithm):
 @pytest.mark.parametrize("algorithm", ["random", "tpe"])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_crash_after_any_event_changes_nothing(scheduler, algorithm, data):
     count, wanted = uninterrupted(scheduler, algorithm)
     crashes = data.draw(st.sets(st.integers(1, count + 10), min_size=1, max_size=6))
@@ -402,7 +405,7 @@ class Chaos:
     crashes=st.sets(st.integers(1, 200), max_size=4),
     algorithm=st.sampled_from(["random", "tpe"]),
 )
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_with_several_slots_every_trial_comes_to_one_end(scheduler, seed, slots, crashes, algorithm):
     sweep = Sweep(
         scheduler, slots=slots, algorithm=algorithm, train=sometimes_failing, crashes=crashes, limits=Limits(3)

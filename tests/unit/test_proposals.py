@@ -1,10 +1,12 @@
 """Search algorithms: a draw follows from the seed, the index and what is known, also after a break."""
 
+import functools
 import itertools
 import json
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,8 +43,20 @@ FINITE = SearchSpace.model_validate(
 ALL = 2 * (1 + 4 + 3)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Gaussian processes of a dozen points gain nothing from more threads, which wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+shipped = functools.cache(load_space)
+
+
 def proposals(algorithm="tpe", space="quick", seed=0, metric=LOSS, points=None):
-    loaded = FINITE if space == "finite" else load_space(space)
+    loaded = FINITE if space == "finite" else shipped(space)
     points = loaded.start_points if points is None else points
     return Proposals(find_searcher(algorithm), SpecSampler(loaded, metric.name, seed, {"epochs": 7}), metric, points)
 
@@ -155,7 +169,7 @@ def test_the_end_of_a_trial_counts_once_and_of_an_unknown_one_not_at_all():
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "qmc"])
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_no_configuration_is_drawn_twice_before_all_have_been(algorithm, seed):
     search = proposals(algorithm, "finite", seed)
     drawn = [json.dumps(proposal.spec.to_json() | {"seed": 0}) for proposal in told(search, ALL)]
@@ -184,11 +198,11 @@ VALUES = st.one_of(st.none(), st.floats(0, 10), st.sampled_from([0.5, float("inf
 @pytest.mark.parametrize("space", ["quick", "tabular", "finite"])
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "qmc"])
 @given(
-    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5), VALUES), max_size=40),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5), VALUES), max_size=20),
     known=st.integers(11, 16),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_a_rebuilt_search_goes_on_as_if_there_had_been_no_break(algorithm, space, steps, known, seed):
     """Trials overlap and end in any order; more than ten have a value, so that TPE goes by them."""
     check_rebuilt(algorithm, space, steps, known, seed)

@@ -1,10 +1,12 @@
 """Several processes train one network: what comes out does not depend on how many they are."""
 
 import json
+import multiprocessing
 import os
 
 import numpy as np
 import pytest
+import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from support import free_port, mixed_frame
@@ -14,6 +16,7 @@ from orchestrator.errors import TrainingDivergedError
 from orchestrator.training import ProcessGroupRanks, TrialSpec, train_trial
 
 SIZES = (2, 3)
+IMPORTED = ["torch._dynamo", "sklearn.datasets", "orchestrator.bundle", "orchestrator.data.memory", "requests"]
 # 131 mixed rows leave 83 for training: no batch size here, and neither 2 nor 3 workers, divides that
 DATA = {"mixed": (131, "label"), "iris": ("sklearn:iris", None), "diabetes": ("sklearn:diabetes", None)}
 SPECS = {
@@ -50,30 +53,41 @@ def losses(reports):
     return [[report.train_loss, *report.validation.values(), report.best_value] for report in reports]
 
 
-def train_all(rank, size, port, folder):
+def train_all(rank, port, folder):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=size)
+    # as workers of a trial, which share the cores
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=max(SIZES))
+    for size in SIZES:
+        # all have to make a group, also those that are not in it
+        groups = [dist.new_group(range(size)) for _ in range(len(SPECS) + 1)]
+        if rank < size:
+            train_together(rank, size, groups, folder)
+    dist.destroy_process_group()
+
+
+def train_together(rank, size, groups, folder):
     saved = []
     found = {}
     for name in SPECS:
-        ranks = ProcessGroupRanks(dist.new_group())
+        ranks = ProcessGroupRanks(groups.pop())
         trial = train_trial(spec_of(name), dataset(SPECS[name][0]), ranks=ranks, on_best=saved.append)
         found[name] = losses(trial)
     diverging = TrialSpec(architecture="mlp", settings={}, learning_rate=1e30, optimizer="sgd", epochs=5)
     try:
-        list(train_trial(diverging, dataset("iris"), ranks=ProcessGroupRanks(dist.new_group())))
+        list(train_trial(diverging, dataset("iris"), ranks=ProcessGroupRanks(groups.pop())))
     except TrainingDivergedError as error:
         found["diverged"] = str(error)
     found["saved"] = len(saved)
     (folder / f"{size}-{rank}.json").write_text(json.dumps(found))
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    for size in SIZES:
-        mp.spawn(train_all, (size, free_port(), folder), nprocs=size)
+    # one process imports what takes seconds, and is forked
+    multiprocessing.set_forkserver_preload(IMPORTED)
+    mp.start_processes(train_all, (free_port(), folder), nprocs=max(SIZES), start_method="forkserver")
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
