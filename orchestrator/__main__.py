@@ -1,6 +1,6 @@
 """`python -m orchestrator`."""
 
-from orchestrator.cli import main
+from orchestrator.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -10,7 +10,7 @@ import signal
 import socket
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -39,6 +39,8 @@ ENVIRONMENT = {
 DATA_FOLDER = "uploaded"
 # without these processes nothing of Ray works any more
 VITAL = ("raylet", "gcs_server")
+# Ray's variable for modules that workers import when they start
+PRELOADED = "RAY_preload_python_modules"
 
 
 @contextmanager
@@ -49,6 +51,7 @@ def ray_session(
     dashboard: bool = False,
     working_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    preload: Sequence[str] = (),
     notify: Callable[[str], None] = lambda _sentence: None,
 ) -> Iterator[bool]:
     """Ray, for as long as the context is open. If Ray is running in this process already, it is used and left running.
@@ -62,6 +65,7 @@ def ray_session(
         dashboard: whether a Ray that is started has its dashboard, which answers questions about its state.
         working_dir: folder with modules that all workers shall have, if there is one.
         environment: variables for all processes of Ray; on a cluster, for those that this process has started there.
+        preload: modules that the workers of a Ray that is started import at once, one worker for each core.
         notify: is told that Ray takes its time to start.
 
     Raises:
@@ -81,7 +85,13 @@ def ray_session(
     try:
         with _own_signals():
             _connect(
-                address, num_cpus, dashboard=dashboard, working_dir=working_dir, environment=environment, notify=notify
+                address,
+                num_cpus,
+                dashboard=dashboard,
+                working_dir=working_dir,
+                environment=environment,
+                preload=preload,
+                notify=notify,
             )
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
@@ -171,6 +181,13 @@ def lost_ray() -> str | None:
     return None
 
 
+def is_own_ray() -> bool:
+    """Whether this process has started the Ray that it is connected to."""
+    from ray._private import worker
+
+    return worker._global_node is not None and bool(worker._global_node.head)
+
+
 def ray_logs() -> Path | None:
     """Where Ray's processes on this machine write what they have to say, None without a connection."""
     from ray._private import worker
@@ -210,6 +227,7 @@ def _connect(
     dashboard: bool,
     working_dir: Path | None,
     environment: Mapping[str, str],
+    preload: Sequence[str],
     notify: Callable[[str], None],
 ) -> None:
     import ray
@@ -226,7 +244,7 @@ def _connect(
             options.setdefault("runtime_env", {})["env_vars"] = dict(environment)
         ray.init(address=address, **options)
         return
-    with _on_loopback():
+    with _on_loopback(), _without_idle_processes(dashboard=dashboard), _preloading(preload):
         # "local": a cluster that happens to run on this machine is not ours to use
         start_patiently(
             lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options),
@@ -249,6 +267,45 @@ def _on_loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _preloading(modules: Sequence[str]) -> Iterator[None]:
+    """Has the workers of a Ray that is started meanwhile import modules while they wait for work."""
+    before = os.environ.get(PRELOADED)
+    if modules:
+        os.environ[PRELOADED] = ",".join(modules)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(PRELOADED, None)
+        else:
+            os.environ[PRELOADED] = before
+
+
+@contextmanager
+def _without_idle_processes(*, dashboard: bool) -> Iterator[None]:
+    """Leaves out processes of a Ray that is started meanwhile for which nobody here has a use; each costs seconds.
+
+    The dashboard without its pages only sends statistics of use to Ray's makers, the autoscaler's monitor asks a cloud
+    for machines, and the log monitor hands what workers print to the terminal. Nothing that can be set leaves them out.
+    """
+    from ray._private.node import Node
+
+    names = ["start_monitor"]
+    if not dashboard:
+        names.append("start_api_server")
+    if not debugging():
+        names.append("start_log_monitor")
+    before = {name: getattr(Node, name) for name in names}
+    for name in names:
+        setattr(Node, name, lambda _node, **_options: None)
+    try:
+        yield
+    finally:
+        for name, method in before.items():
+            setattr(Node, name, method)
 
 
 def _explain(address: str | None, error: Exception) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
+import sys
+
 import click
 
 from orchestrator.cli.deploy import deploy, status, undeploy
@@ -64,3 +69,27 @@ COMMANDS = (
 )
 for command in COMMANDS:
     main.add_command(command)
+
+
+def run() -> None:
+    """The program: a command, and the end of the process when all threads and exit handlers are through.
+
+    Python would then take thousands of modules apart, one by one, which takes seconds and changes nothing any more.
+    """
+    code: int | None = None
+
+    def leave() -> None:
+        if code is None:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code)
+
+    # what is registered first is called last
+    atexit.register(leave)
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise

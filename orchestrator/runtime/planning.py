@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from orchestrator.config import SweepConfig
 from orchestrator.data import Dataset, Run, Table
-from orchestrator.networks import is_custom, never_read, settings_asked_for
+from orchestrator.networks import is_custom
 from orchestrator.search import SearchSpace, SpecSampler, located
 from orchestrator.sweeps.plan import SweepPlan, make_plan
 from orchestrator.tasks import Metric
-from orchestrator.training import SHARED_PARAMETERS, feature_shape
+from orchestrator.training import SHARED_PARAMETERS
 
 # so many configurations are looked at to see which settings a network reads
 EXAMPLES = 20
@@ -23,6 +23,12 @@ def plan_sweep(
 
 def try_custom_networks(config: SweepConfig, space: SearchSpace, dataset: Dataset, metric: Metric) -> None:
     """Builds the user's own networks: a mistake in them or in their settings shows before anything is started."""
+    if not any(map(is_custom, space.architectures)):
+        # torch need not be there yet
+        return
+    from orchestrator.networks import never_read, settings_asked_for
+    from orchestrator.training import feature_shape
+
     shape = feature_shape(dataset)
     # what built-in networks share in a space, a user's own one need not read
     theirs = config.architecture is None and all(map(is_custom, space.architectures))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
+
+if TYPE_CHECKING:
+    from orchestrator.bundle import ModelBundle
 
 
 @dataclass(frozen=True, kw_only=True)

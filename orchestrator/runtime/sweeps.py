@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import math
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed
-from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
+from orchestrator.errors import DataError, ExecutionError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.journal.folder import (
     Header,
     KnownSweep,
@@ -31,6 +34,7 @@ from orchestrator.journal.lock import Lock, locked
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.assembly import Origin, assemble, first_header, last_header
 from orchestrator.runtime.background import in_background
+from orchestrator.runtime.early_imports import TRIAL_MODULES, import_for_export, import_for_search, worth_preloading
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.result import SweepResult
@@ -39,6 +43,7 @@ from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
+from orchestrator.sweeps.slots import plan_slots
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, describe_origin
 from orchestrator.tracking.store import absolute_uri
@@ -109,16 +114,27 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
         # for the user's own networks
         sys.path.append(origin.known.folder)
     connected: Future[None] = Future()
+    opening: Future[tuple[SweepTracker, Header]] | None = None
+    quiet_tune()
     with _folder(origin) as lock:
-        # data is read, and the store opened, while Ray and the gangs start: each takes seconds
+        # data is read, the store opened, and packages imported, while Ray and the gangs start: each takes seconds
         planning = in_background(plan_sweep, config, table, _runner(connected), space)
-        opening = in_background(_open_tracker, origin, planning)
         try:
             # what is wrong with data that is read quickly is said before anything starts
             with contextlib.suppress(TimeoutError):
                 planning.result(QUICK_SECONDS)
+            # before the others, which would hold it up: Ray's processes then start while they import
+            importlib.import_module("ray")
+            opening = in_background(_open_tracker, origin, planning)
+            imports = in_background(import_for_search, gangs=set(sizes.values()) != {1})
             with (
-                ray_session(config.address, working_dir=origin.package, notify=hooks.notify) as ends,
+                ray_session(
+                    config.address,
+                    working_dir=origin.package,
+                    preload=_preload(config, sizes, streamed=streamed),
+                    notify=hooks.notify,
+                ) as ends,
+                _after(imports),
                 _shared(origin.storage, lock),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
@@ -144,9 +160,35 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
             connected.cancel()
             # who stops a sweep does not wait long for a store that does not answer
             with contextlib.suppress(TimeoutError):
-                if opening.exception(STOP_SECONDS if isinstance(error, STOPS) else None) is None:
+                if (
+                    opening is not None
+                    and opening.exception(STOP_SECONDS if isinstance(error, STOPS) else None) is None
+                ):
                     _abandon(origin, opening.result()[0], error)
             raise
+
+
+def _preload(config: SweepConfig, sizes: Mapping[str, int], *, streamed: bool) -> Sequence[str]:
+    """What the workers of a Ray of our own import at once; those of a gang are other processes."""
+    if set(sizes.values()) != {1}:
+        return ()
+    cores = len(os.sched_getaffinity(0))
+    with contextlib.suppress(ExecutionError):
+        node = {"CPU": cores, "GPU": math.inf}
+        readers = readers_of(config, streamed=streamed)
+        slots = plan_slots(
+            [node], config.resources, sizes=sizes, trials=config.trials, limit=config.concurrency, readers=readers
+        )
+        return worth_preloading(TRIAL_MODULES, slots.count, cores)
+    # what does not fit is said when Ray is there
+    return ()
+
+
+@contextmanager
+def _after(work: Future[None]) -> Iterator[None]:
+    """Nothing begins before this work is over."""
+    work.result()
+    yield
 
 
 def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> None:
@@ -253,7 +295,6 @@ def _pool(
 
     They end with the connection to Ray; only if that goes on afterwards, their end has to be waited for.
     """
-    quiet_tune()
     slots = cluster_slots(config, sizes, config.trials, readers_of(config, streamed=streamed))
     if set(sizes.values()) == {1}:
         yield None
@@ -300,9 +341,11 @@ def _search_and_finalize(
         controller.open(plan.trials)
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
         search_started = time.perf_counter()
+        exporter = in_background(import_for_export)
         interrupted = runner.run(plan, controller)
         search_seconds = time.perf_counter() - search_started
         journal.flush()
+        exporter.result()
         best, winner, skipped = find_winner(plan, controller, models)
         for sentence in skipped:
             hooks.notify(sentence)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestrator.bundle import ModelBundle
 from orchestrator.data import Schema
 from orchestrator.tracking import tags
 
@@ -126,6 +125,8 @@ def _has_files(client: MlflowClient, model: LoggedModel) -> bool:
 def _save_model(path: Path, model: LoggedModel, run_id: str, folder: Path) -> None:
     import mlflow
     from mlflow.models import Model
+
+    from orchestrator.bundle import ModelBundle
 
     bundle = ModelBundle.load(folder)
     columns = [column.name for column in bundle.schema.columns]

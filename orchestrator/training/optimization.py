@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,6 +16,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from orchestrator.errors import ConfigError
 from orchestrator.training.spec import OPTIMIZERS, TrialSpec
 from orchestrator.training.state import GRAFTED, flatten_optimizer, unflatten_optimizer
+
+# methods of an optimizer that torch keeps from being compiled
+UNCOMPILED = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -110,14 +115,24 @@ def build_optimizer(spec: TrialSpec, parameters: Iterable[nn.Parameter]) -> torc
     options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay, "fused": True}
     match spec.optimizer:
         case "sgd":
-            return torch.optim.SGD(parameters, **options)
+            return eager(torch.optim.SGD)(parameters, **options)
         case "sgd_momentum":
-            return torch.optim.SGD(parameters, momentum=spec.momentum, **options)
+            return eager(torch.optim.SGD)(parameters, momentum=spec.momentum, **options)
         case "adam":
-            return torch.optim.Adam(parameters, **options)
+            return eager(torch.optim.Adam)(parameters, **options)
         case "adamw":
-            return torch.optim.AdamW(parameters, **options)
+            return eager(torch.optim.AdamW)(parameters, **options)
     raise ConfigError(f"optimizer '{spec.optimizer}' is not known (known: {', '.join(OPTIMIZERS)})")
+
+
+@cache
+def eager(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The same optimizer, but for its preparations for being compiled, which no trial needs: its network is, at most.
+
+    For them torch (2.13) imports its compiler when the first optimizer is made: a second in each process.
+    """
+    methods: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in UNCOMPILED}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 def build_schedule(spec: TrialSpec, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> LambdaLR | None:

@@ -278,3 +278,26 @@ def test_ray_does_not_take_sigterm_from_who_has_a_handler_of_its_own(number, los
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@pytest.mark.parametrize(("lines", "code"), [("print('x' * 100_000)", 0), ("sys.exit(7)", 7), ("sys.exit('why')", 1)])
+def test_the_program_ends_early_but_not_before_output_threads_and_exit_handlers(tmp_path, lines, code):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import atexit, sys, threading, time\n"
+        "from orchestrator import cli\n"
+        "def main():\n"
+        "    atexit.register(print, 'handler')\n"
+        "    threading.Thread(target=lambda: (time.sleep(0.3), print('thread'))).start()\n"
+        f"    {lines}\n"
+        "    sys.exit(0)\n"
+        "class Late:\n"
+        "    def __del__(self):\n"
+        "        print('taken apart')\n"
+        "late, cli.main = Late(), main\n"
+        "cli.run()\n"
+    )
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert found.returncode == code
+    assert found.stdout.split() == ([] if code else ["x" * 100_000]) + ["thread", "handler"]
+    assert found.stderr == ("why\n" if code == 1 else "")

@@ -24,6 +24,9 @@ NAMES = {
     ("ray.air.execution._internal.actor_manager", "RayActorManager._actor_task_failed"): (
         "runtime/tune/adapters: a trial that was killed for its memory is one lost trial, not the end of the sweep"
     ),
+    ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"): "runtime/tune/adapters: actors in waiting workers",
+    ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"): "runtime/tune/adapters: actors in waiting workers",
+    ("torch.export._trace", "_export"): "runtime/early_imports: what torch.export imports when it is called",
     ("ray._private.state", "actors"): "runtime/holders: who holds the cluster's resources",
     ("ray._private.state", "jobs"): "runtime/holders: who holds the cluster's resources",
     ("ray._private.worker", "global_worker"): "runtime/holders: programs introduce themselves to each other",
@@ -32,6 +35,9 @@ NAMES = {
     ("ray._private.node", "Node.get_logs_dir_path"): "cluster: where Ray's processes write",
     ("ray._private.ray_constants", "ENABLE_RAY_CLUSTER"): "cluster: a Ray of our own listens on loopback only",
     ("ray._private.utils", "set_sigterm_handler"): "cluster: SIGTERM while Ray starts",
+    ("ray._private.node", "Node.start_monitor"): "cluster: a Ray of our own starts only what is used",
+    ("ray._private.node", "Node.start_api_server"): "cluster: a Ray of our own starts only what is used",
+    ("ray._private.node", "Node.start_log_monitor"): "cluster: a Ray of our own starts only what is used",
     ("ray._private.services", "get_node"): "patience: Ray's start on a busy machine",
     ("ray.train.v2._internal.execution.callback", "WorkerGroupCallback.before_worker_group_start"): (
         "runtime/gangs/pool: a gang lets the pool reach it before it looks for a place"
@@ -148,6 +154,16 @@ def test_rays_processes_know_the_niceness_of_workers():
         assert data.find(name.encode()) >= 0, (
             f"control/ingress sets RAY_{name}, without which anything else comes first"
         )
+
+
+def test_raylets_still_read_what_workers_import_when_they_start():
+    from orchestrator.cluster import PRELOADED
+
+    with (
+        (RAY / "core/src/ray/raylet/raylet").open("rb") as file,
+        mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data,
+    ):
+        assert data.find(PRELOADED.encode()) >= 0, f"cluster sets {PRELOADED}"
 
 
 def test_serve_calls_the_methods_of_a_replica_and_its_autoscaling_policy():

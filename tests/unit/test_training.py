@@ -3,6 +3,9 @@
 import dataclasses
 import itertools
 import shutil
+import subprocess
+import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +20,9 @@ from orchestrator.errors import ConfigError, TrainingDivergedError
 from orchestrator.networks import build_network
 from orchestrator.training import BestWeights, Ranks, TrialSpec, feature_shape, spec_from_parameters, train_trial
 from orchestrator.training.loop import EpochHooks, train_network
+from orchestrator.training.optimization import build_optimizer
 from orchestrator.training.rows import batch_bounds
+from orchestrator.training.spec import OPTIMIZERS
 from orchestrator.training.streams import trial_rows
 
 
@@ -295,3 +300,41 @@ def test_a_compiled_network_learns_the_same(iris):
     np.testing.assert_allclose(compiled, plain, rtol=1e-4)
     assert names == plain_names
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_optimizer_steps_like_torchs_own(optimizer):
+    spec = TrialSpec("mlp", {}, optimizer=optimizer, learning_rate=0.05, weight_decay=0.01, momentum=0.8)
+    own = {
+        "sgd": torch.optim.SGD,
+        "sgd_momentum": partial(torch.optim.SGD, momentum=0.8),
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+    }[optimizer]
+    weights = [torch.nn.Parameter(torch.arange(6.0)) for _ in range(2)]
+    pair = [build_optimizer(spec, weights[:1]), own(weights[1:], lr=0.05, weight_decay=0.01, fused=True)]
+    for _ in range(3):
+        for weight, each in zip(weights, pair, strict=True):
+            each.zero_grad()
+            (weight.sin() * torch.linspace(-1, 2, 6)).sum().backward()
+            each.step()
+    assert torch.equal(*weights)
+    states = [each.state_dict() for each in pair]
+    assert states[0]["param_groups"] == states[1]["param_groups"]
+    assert str(states[0]["state"]) == str(states[1]["state"])
+
+
+def test_an_optimizer_does_not_import_torchs_compiler():
+    lines = (
+        "import sys, torch",
+        "from orchestrator.training import TrialSpec",
+        "from orchestrator.training.optimization import Optimization",
+        "weight = torch.nn.Parameter(torch.ones(3))",
+        "optimization = Optimization(TrialSpec('mlp', {}, schedule='cosine'), [weight], 5, 'cpu')",
+        "optimization.clear()",
+        "optimization.backward(weight.sum())",
+        "optimization.step()",
+        "optimization.restore(*optimization.state())",
+        "assert 'torch._dynamo' not in sys.modules",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,12 +92,14 @@ class TuneRunner:
             _scratch(self.settings.storage) as folder,
             stop_on_signal(self.notify, stop) as interruption,
         ):
+            from orchestrator.cluster import is_own_ray
             from orchestrator.runtime.holders import introduce
-            from orchestrator.runtime.tune.adapters import every_loss_is_a_dead_actor
+            from orchestrator.runtime.tune.adapters import actors_in_waiting_workers, every_loss_is_a_dead_actor
 
             introduce(f"the sweep {self.sweep}")
+            waiting = self.pool is None and is_own_ray()
             try:
-                with every_loss_is_a_dead_actor():
+                with every_loss_is_a_dead_actor(), actors_in_waiting_workers() if waiting else nullcontext():
                     self._tuner(plan, controller, folder).fit()
             finally:
                 controller.close()
