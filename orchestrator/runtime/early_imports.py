@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Sequence
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from orchestrator.config import SweepConfig
+from orchestrator.errors import ExecutionError
+from orchestrator.sweeps.plan import readers_of
+from orchestrator.sweeps.slots import plan_slots
 
 # what the process of a trial needs before its first epoch is over
 TRIAL_MODULES = ("orchestrator.runtime.tune.actor", "orchestrator.training.loop", "sklearn.metrics")
@@ -33,6 +42,25 @@ def import_for_export() -> None:
         importlib.import_module("torch.export._trace")
 
 
-def worth_preloading(modules: Sequence[str], slots: int, cores: int) -> Sequence[str]:
-    """The modules, if most of the workers that Ray starts, one for each core, will train trials."""
-    return modules if 2 * slots > cores else ()
+def preload_for(config: SweepConfig, sizes: Mapping[str, int], *, streamed: bool) -> Sequence[str]:
+    """What the workers of a Ray of our own import at once; those of a gang are other processes."""
+    if set(sizes.values()) != {1}:
+        return ()
+    cores = len(os.sched_getaffinity(0))
+    with contextlib.suppress(ExecutionError):
+        node = {"CPU": cores, "GPU": math.inf}
+        readers = readers_of(config, streamed=streamed)
+        slots = plan_slots(
+            [node], config.resources, sizes=sizes, trials=config.trials, limit=config.concurrency, readers=readers
+        )
+        # Ray starts a worker for each core: most of them shall have use for it
+        return TRIAL_MODULES if 2 * slots.count > cores else ()
+    # what does not fit is said when Ray is there
+    return ()
+
+
+@contextmanager
+def after(work: Future[None]) -> Iterator[None]:
+    """Nothing begins before this work is over."""
+    work.result()
+    yield

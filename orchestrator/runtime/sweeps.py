@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import math
-import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,24 +16,22 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed
-from orchestrator.errors import DataError, ExecutionError, LostLockError, StoppedError, StorageError, UsageError
+from orchestrator.errors import StorageError
 from orchestrator.journal.folder import (
     Header,
     KnownSweep,
-    announce,
-    forget,
-    has_begun,
     new_id,
     sweeps_home,
     write_header,
 )
 from orchestrator.journal.journal import Past
-from orchestrator.journal.lock import Lock, locked
+from orchestrator.journal.lock import Lock
 from orchestrator.journal.statuses import SweepStatus
-from orchestrator.runtime.assembly import Origin, assemble, first_header, last_header
+from orchestrator.runtime.assembly import Origin, assemble, last_header
 from orchestrator.runtime.background import in_background
-from orchestrator.runtime.early_imports import TRIAL_MODULES, import_for_export, import_for_search, worth_preloading
+from orchestrator.runtime.early_imports import after, import_for_export, import_for_search, preload_for
 from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.opening import STOPS, give_up, open_tracker, sweep_folder
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sharing import check_shared
@@ -43,10 +39,6 @@ from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
-from orchestrator.sweeps.slots import plan_slots
-from orchestrator.tracking import tags
-from orchestrator.tracking.description import Description, describe_origin
-from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 if TYPE_CHECKING:
@@ -56,9 +48,6 @@ if TYPE_CHECKING:
     from orchestrator.sweeps.controller import SweepController
 
 QUICK_SECONDS = 2.0
-STOP_SECONDS = 5.0
-# in a program that calls `sweep`, Ray makes SystemExit of SIGTERM
-STOPS = (KeyboardInterrupt, SystemExit, StoppedError)
 GANG_FOLDER = "gangs"
 
 
@@ -116,7 +105,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
     connected: Future[None] = Future()
     opening: Future[tuple[SweepTracker, Header]] | None = None
     quiet_tune()
-    with _folder(origin) as lock:
+    with sweep_folder(origin) as lock:
         # data is read, the store opened, and packages imported, while Ray and the gangs start: each takes seconds
         planning = in_background(plan_sweep, config, table, _runner(connected), space)
         try:
@@ -125,16 +114,16 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 planning.result(QUICK_SECONDS)
             # before the others, which would hold it up: Ray's processes then start while they import
             importlib.import_module("ray")
-            opening = in_background(_open_tracker, origin, planning)
+            opening = in_background(open_tracker, origin, planning)
             imports = in_background(import_for_search, gangs=set(sizes.values()) != {1})
             with (
                 ray_session(
                     config.address,
                     working_dir=origin.package,
-                    preload=_preload(config, sizes, streamed=streamed),
+                    preload=preload_for(config, sizes, streamed=streamed),
                     notify=hooks.notify,
                 ) as ends,
-                _after(imports),
+                after(imports),
                 _shared(origin.storage, lock),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
@@ -158,49 +147,9 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                     )
         except BaseException as error:
             connected.cancel()
-            # who stops a sweep does not wait long for a store that does not answer
-            with contextlib.suppress(TimeoutError):
-                if (
-                    opening is not None
-                    and opening.exception(STOP_SECONDS if isinstance(error, STOPS) else None) is None
-                ):
-                    _abandon(origin, opening.result()[0], error)
+            if opening is not None:
+                give_up(origin, opening, error)
             raise
-
-
-def _preload(config: SweepConfig, sizes: Mapping[str, int], *, streamed: bool) -> Sequence[str]:
-    """What the workers of a Ray of our own import at once; those of a gang are other processes."""
-    if set(sizes.values()) != {1}:
-        return ()
-    cores = len(os.sched_getaffinity(0))
-    with contextlib.suppress(ExecutionError):
-        node = {"CPU": cores, "GPU": math.inf}
-        readers = readers_of(config, streamed=streamed)
-        slots = plan_slots(
-            [node], config.resources, sizes=sizes, trials=config.trials, limit=config.concurrency, readers=readers
-        )
-        return worth_preloading(TRIAL_MODULES, slots.count, cores)
-    # what does not fit is said when Ray is there
-    return ()
-
-
-@contextmanager
-def _after(work: Future[None]) -> Iterator[None]:
-    """Nothing begins before this work is over."""
-    work.result()
-    yield
-
-
-def _abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> None:
-    """MLflow learns why the sweep has ended, if this session has made a run there or gone on with one."""
-    if isinstance(error, LostLockError):
-        # the run is that of another driver now
-        tracker.halt()
-        return
-    if origin.known is None or tracker.writer is not None or tracker.run_id != origin.known.run_id:
-        interrupted = isinstance(error, STOPS)
-        reason = "stopped by the user" if interrupted else str(error)
-        tracker.abandon("KILLED" if interrupted else "FAILED", reason)
 
 
 def _runner(connected: Future[None]) -> Run:
@@ -213,62 +162,6 @@ def _runner(connected: Future[None]) -> Run:
         return run_on_cluster(function, numbers)
 
     return run
-
-
-def _open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTracker, Header]:
-    """The sweep in MLflow. Its header is written before: a run that no header knows could not be found again."""
-    plan = planning.result()
-    if origin.known is not None and plan.dataset.digest != origin.known.digest:
-        raise DataError(
-            f"{plan.dataset.origin}: the data has changed since the sweep {origin.id} was started, so its trials could "
-            "not be compared; bring the old file back, or start a new sweep"
-        )
-    header = first_header(plan, origin)
-    labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
-    description = Description.of(plan.name, plan.dataset, plan.metric, plan.parameters, labels)
-    if origin.known is None:
-        description.save(origin.storage)
-        write_header(origin.storage, header)
-        tracker = SweepTracker(header.tracking_uri, description)
-    else:
-        description = Description.read(origin.storage) or description
-        tracker = SweepTracker.open_again(header.tracking_uri, header.run_id, description, header.started)
-    if header.run_id != tracker.run_id:
-        header = header.with_run(tracker.run_id, absolute_uri(tracker.client.tracking_uri))
-        with tracker.ended_on_error():
-            write_header(origin.storage, header)
-    return tracker, header
-
-
-def _describe_data(config: SweepConfig) -> dict[str, str]:
-    return describe_origin(config.model_dump(include={"data", "target", "task", "categorical", "ignore"}))
-
-
-@contextmanager
-def _folder(origin: Origin) -> Iterator[Lock]:
-    """The sweep's folder is there, and no other process drives the sweep.
-
-    Raises:
-        UsageError: it cannot be used.
-        ExecutionError: another process drives the sweep.
-    """
-    storage = origin.storage
-    announce(storage, origin.id)
-    try:
-        storage.prepare()
-    except UsageError:
-        if origin.known is None:
-            forget(origin.id)
-        raise
-    with locked(storage, origin.id) as lock:
-        try:
-            yield lock
-        finally:
-            if lock.lost is None and origin.known is None and not has_begun(storage):
-                # there is nothing to go on with
-                with contextlib.suppress(StorageError):
-                    storage.clear()
-                    forget(origin.id)
 
 
 @contextmanager

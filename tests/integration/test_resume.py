@@ -13,8 +13,8 @@ from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
 from orchestrator.journal.folder import Header, read_header, remove_sweep, write_header
 from orchestrator.runtime.assembly import Origin
+from orchestrator.runtime.opening import open_tracker
 from orchestrator.runtime.planning import plan_sweep
-from orchestrator.runtime.sweeps import _open_tracker
 from orchestrator.storage import Storage
 from orchestrator.tracking.sync import end_removed, sync
 
@@ -36,17 +36,17 @@ def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tm
         # the run is there, and the header does not know it
         patch.setattr(Header, "with_run", killed)
         with pytest.raises(KilledError):
-            _open_tracker(origin, planning)
+            open_tracker(origin, planning)
     known = read_header(origin.storage)
     assert known.run_id is None
-    tracker, header = _open_tracker(dataclasses.replace(origin, known=known), planning)
+    tracker, header = open_tracker(dataclasses.replace(origin, known=known), planning)
     runs = tracker.client.search_runs([tracker.experiment_id])
     assert [run.info.run_id for run in runs] == [tracker.run_id] == [header.run_id]
     assert read_header(origin.storage) == header
 
     # killed before there was a run
     tracker.client.delete_run(tracker.run_id)
-    tracker, header = _open_tracker(dataclasses.replace(origin, known=known), planning)
+    tracker, header = open_tracker(dataclasses.replace(origin, known=known), planning)
     (run,) = tracker.client.search_runs([tracker.experiment_id])
     assert run.info.run_id == header.run_id and run.info.status == "RUNNING"
     with pytest.raises(ExecutionError, match="has not begun"):

@@ -14,10 +14,10 @@ from orchestrator.config import SweepConfig
 from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported, SweepStatus
 from orchestrator.journal.folder import Header, read_header, write_header
-from orchestrator.runtime import sweeps
+from orchestrator.runtime import opening, sweeps
 from orchestrator.runtime.assembly import Origin
+from orchestrator.runtime.opening import abandon, open_tracker
 from orchestrator.runtime.planning import plan_sweep
-from orchestrator.runtime.sweeps import _abandon
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
 from orchestrator.tracking import tags
@@ -131,7 +131,7 @@ def test_a_run_made_anew_whose_sweep_cannot_write_it_down_does_not_stay_a_runnin
     plan.set_result(plan_sweep(SweepConfig.create(data="sklearn:iris")))
     known = replace(read_header(storage), digest=plan.result().dataset.digest)
     origin = Origin(id="a-1", storage=storage, config=plan.result().config, table=None, known=known)
-    for go_on in (lambda: sync("a-1"), lambda: sweeps._open_tracker(origin, plan)):
+    for go_on in (lambda: sync("a-1"), lambda: open_tracker(origin, plan)):
         with monkeypatch.context() as disk, pytest.raises(StorageError, match="No space left"):
             disk.setattr(Storage, "write", full)
             go_on()
@@ -146,7 +146,7 @@ def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_runnin
     description = Description("a", {tags.SWEEP_ID: "a-1"}, {}, plain_facts("a", "d", "x"))
     tracker = SweepTracker.open_again(store, header.run_id, description, 1.0)
     config = SweepConfig.create(data="sklearn:iris")
-    _abandon(
+    abandon(
         Origin(id="a-1", storage=storage, config=config, table=None, known=header),
         tracker,
         RuntimeError("Ray does not start"),
@@ -156,7 +156,7 @@ def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_runnin
 
 def test_who_stops_a_sweep_does_not_wait_for_a_store_that_does_not_answer(tmp_path, monkeypatch):
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(sweeps, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(opening, "STOP_SECONDS", 0.5)
     asked, connections = threading.Event(), []
 
     @contextlib.contextmanager
