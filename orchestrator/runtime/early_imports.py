@@ -29,11 +29,10 @@ def import_for_search(*, gangs: bool) -> None:
     Args:
         gangs: whether trials have several workers.
     """
-    for name in ("adapters", "actor", "lifeline", "admission"):
-        importlib.import_module(f"orchestrator.runtime.tune.{name}")
+    from orchestrator.runtime.tune import actor, adapters, lifeline, room  # noqa: F401
+
     if gangs:
-        importlib.import_module("orchestrator.runtime.gangs.trial")
-        importlib.import_module("orchestrator.runtime.gangs.pool")
+        from orchestrator.runtime.gangs import pool, trial  # noqa: F401
 
 
 def import_for_export() -> None:
