@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
 from orchestrator.errors import ConfigError, did_you_mean
@@ -20,6 +29,28 @@ DEFAULT_TRIALS = 20
 Keep = Annotated[timedelta | int, BeforeValidator(parse_keep), PlainSerializer(format_keep, return_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+# files are named after it, and other things come behind it
+MOST_NAME_BYTES = 150
+
+
+def _name(name: str) -> str:
+    if len(name.encode()) > MOST_NAME_BYTES:
+        raise ValueError(f"is longer than {MOST_NAME_BYTES} bytes; give a shorter one with --name")
+    if not name or name[0].isspace() or any(character in "/:@" or not character.isprintable() for character in name):
+        what = "it is empty, begins with a space, or holds '/', ':', '@' or what cannot be shown"
+        raise ValueError(f"{name!r} cannot be a name: {what}")
+    return name
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigError when nothing can be called that."""
+    try:
+        _name(name)
+    except ValueError as error:
+        raise ConfigError(f"name: {error}") from None
+
+
+Name = Annotated[str, AfterValidator(_name)]
 
 
 def _task(wish: Any) -> str | dict[str, Any]:  # noqa: ANN401
@@ -208,7 +239,7 @@ class SweepConfig(_Config):
 
     data: str
     target: str | None = None
-    name: str | None = Field(default=None, pattern=r"^[^/:@\s][^/:@\n]*$")
+    name: Name | None = None
     task: TaskField | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -278,7 +309,7 @@ class ServeConfig(_Config):
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
-    name: str | None = Field(default=None, pattern=r"^[^/:@\s][^/:@\n]*$")
+    name: Name | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     tracking_uri: str | None = None

@@ -14,6 +14,7 @@ import torch
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration, figure_of
+from orchestrator.config import check_name
 from orchestrator.data import (
     DataOptions,
     Dataset,
@@ -115,6 +116,8 @@ def train(
         OrchestratorError: of the kind that says what is wrong.
     """
     started = time.perf_counter()
+    if name is not None:
+        check_name(name)
     settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
     if not is_custom(architecture):
         parse_settings(architecture, settings, SHARED_PARAMETERS)

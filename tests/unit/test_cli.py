@@ -66,6 +66,7 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["sweep", "sklearn:iris", "--target", "targt"], 2, "did you mean 'target'"),
         (["sweep", "--config", "absent.yaml"], 2, "absent.yaml: cannot be read"),
         (["train", "sklearn:iris", "--set", "depth"], 2, "NAME=VALUE"),
+        (["train", "sklearn:iris", "--name", "a/b"], 2, "name: 'a/b' cannot be a name"),
         (["train", "sklearn:iris", "--set", "dept=1"], 2, "did you mean depth"),
         (["predict", "iris", "x.csv"], 2, "x.csv: no such file"),
         (["deploy", "iris"], 2, "iris: not a model"),

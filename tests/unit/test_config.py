@@ -78,7 +78,10 @@ def test_a_configuration_survives_yaml(tmp_path):
         ({"resources": {"cpu_per_worker": 2}}, "resources.cpu_per_worker: .*did you mean cpus_per_worker"),
         ({"trials": 0}, "trials: input should be greater than or equal to 1"),
         ({"algorithm": "magic"}, "algorithm: input should be 'tpe', 'gp', 'random', 'qmc' or 'grid'"),
-        ({"name": "a/b"}, "name: string should match"),
+        ({"name": "a/b"}, "name: 'a/b' cannot be a name"),
+        ({"name": " a"}, "name: ' a' cannot be a name"),
+        ({"name": "a\nb"}, r"name: 'a\\nb' cannot be a name"),
+        ({"name": "ä" * 76}, "name: is longer than 150 bytes"),
         ({"resources": {"gpus_per_worker": 1.5}}, "whole number"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator.config import ServeConfig
+from orchestrator.config import ServeConfig, check_name
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.roles import Role
 from orchestrator.serving.control.certificates import certificate_note
@@ -161,7 +161,9 @@ def _fetched(config: ServeConfig, place: Path) -> RegistryWatcher:
     for uri in config.models:
         watcher.add(uri)
     watcher.check_columns(config.log_drop)
-    check_not_deployed(config.name or next(iter(watcher.models)))
+    name = config.name or next(iter(watcher.models))
+    check_name(name)
+    check_not_deployed(name)
     return watcher
 
 
