@@ -35,7 +35,7 @@ def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: boo
         print_json(board.to_json())
         return
     about = ", ".join(filter(None, (board.run_id[:8], board.status)))
-    click.echo(f"sweep {board.name} ({about}), {len(board.trials)} trials by {board.metric}")
+    click.echo(f"sweep {board.id or board.name} ({about}), {len(board.trials)} trials by {board.metric}")
     shown = board.trials[:limit]
     varying = [
         name

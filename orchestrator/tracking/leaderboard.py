@@ -46,8 +46,12 @@ class TrialRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """A sweep and its trials, the best first, those without a value last."""
+    """A sweep and its trials, the best first, those without a value last.
 
+    Several sweeps may have one name; `id` is empty for one of a version that tracked none.
+    """
+
+    id: str
     name: str
     run_id: str
     metric: str
@@ -77,6 +81,7 @@ def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> L
     worst = float("inf")
     rows.sort(key=lambda row: (worst if row.value is None else -row.value if maximize else row.value, row.trial))
     return Leaderboard(
+        id=sweep.data.tags.get(tags.SWEEP_ID, ""),
         name=sweep.data.tags[tags.SWEEP_NAME],
         run_id=sweep.info.run_id,
         metric=sweep.data.params.get("metric", ""),

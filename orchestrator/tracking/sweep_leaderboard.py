@@ -51,7 +51,12 @@ def _from_journal(found: KnownSweep) -> Leaderboard | None:
     records = sorted(table.trials.values(), key=table.rank)
     rows = tuple(_row(record, running=state == SweepStatus.RUNNING) for record in records)
     return Leaderboard(
-        name=found.name, run_id=found.header.run_id or "", metric=found.header.metric, status=state, trials=rows
+        id=found.id,
+        name=found.name,
+        run_id=found.header.run_id or "",
+        metric=found.header.metric,
+        status=state,
+        trials=rows,
     )
 
 

@@ -163,6 +163,15 @@ def test_the_journal_is_the_leaderboard_and_mlflow_is_not_asked(place):
     assert "trial 1 failed: its loss is not a number" in shown.output
 
 
+def test_of_two_sweeps_of_one_name_the_one_that_is_shown_is_named(place):
+    for sweep_id in ("flowers-1", "flowers-2"):
+        track(f"sqlite:///{place}/one/mlflow.db", "flowers", 0, sweep_id)
+        write_journal(sweep_id, Opened(0.0, 1), *events_of(0, 0.5, end="finished"))
+    assert CliRunner().invoke(main, ["trials", "flowers"]).output.startswith("sweep flowers-2 (")
+    shown = json.loads(CliRunner().invoke(main, ["trials", "flowers-1", "--json"]).output)
+    assert (shown["id"], shown["name"]) == ("flowers-1", "flowers")
+
+
 @pytest.mark.parametrize("command", [["spaces"], ["sweeps"], ["trials", "flowers"], ["status"], ["--help"]])
 def test_what_only_reads_imports_neither_torch_nor_ray_nor_mlflow(place, command):
     track(f"sqlite:///{place}/one/mlflow.db", "flowers", 0, "flowers-1")
