@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError

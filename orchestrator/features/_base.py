@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import FALSE_STRINGS, TRUE_STRINGS, Series, to_numbers
 from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised
 from orchestrator.features._numbers import NumberKind

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind

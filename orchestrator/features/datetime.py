@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.patterns import date_pattern
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import DATETIME_FORMATS, Series, to_timestamps
 from orchestrator.errors import InvalidValueError
 from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from orchestrator.columns.patterns import NUMBER_PATTERN
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, to_numbers
 from orchestrator.errors import DataError
 from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised

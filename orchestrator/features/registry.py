@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.features._base import FeatureKind, Recognised
 from orchestrator.features.boolean import BooleanKind
 from orchestrator.features.categorical import CategoricalKind

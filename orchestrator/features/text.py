@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_key
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.errors import ConfigError, did_you_mean
 from orchestrator.tasks.metric import Metric

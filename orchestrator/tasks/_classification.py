@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task, shapes_differ

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.errors import UsageError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._classification import Classification

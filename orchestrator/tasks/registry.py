@@ -10,7 +10,7 @@ from orchestrator.errors import ConfigError, DataError, did_you_mean
 from orchestrator.registry import check_name, class_of
 
 if TYPE_CHECKING:
-    from orchestrator.columns.raw import RawColumn
+    from orchestrator.columns.raw_column import RawColumn
     from orchestrator.tasks._base import Task, TaskWish
     from orchestrator.tasks.metric import Metric
     from orchestrator.tasks.target import Target

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.tasks._numbers import NumberTask
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions

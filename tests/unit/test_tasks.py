@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from orchestrator.choices import TaskName, names_of
-from orchestrator.columns.raw import RawColumn
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.errors import ConfigError
 from orchestrator.tasks import (
     Target,
@@ -183,7 +183,8 @@ def test_options_without_a_task_are_a_sentence():
 def test_choices_of_tasks_are_known_without_numpy_and_their_columns_without_torch():
     light = "import orchestrator.tasks, orchestrator.choices, sys; assert 'numpy' not in sys.modules"
     reading = (
-        "from orchestrator.columns.raw import RawColumn; from orchestrator.tasks import find_task; import pandas, sys; "
+        "from orchestrator.columns.raw_column import RawColumn; from orchestrator.tasks import find_task; "
+        "import pandas, sys; "
         "find_task(RawColumn('file', pd := pandas.Series([1.5, 2.5, 3.5], name='y'))).answers; "
         "assert not {'torch', 'ray', 'mlflow', 'sklearn'} & set(sys.modules)"
     )
