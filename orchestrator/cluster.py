@@ -48,7 +48,6 @@ def ray_session(
     address: str | None = None,
     *,
     num_cpus: int | None = None,
-    dashboard: bool = False,
     working_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
     preload: Sequence[str] = (),
@@ -62,7 +61,6 @@ def ray_session(
     Args:
         address: of a cluster (`host:6379`, `ray://...`, `auto`); None starts Ray on this machine.
         num_cpus: cores of a Ray that is started; all if left out.
-        dashboard: whether a Ray that is started has its dashboard, which answers questions about its state.
         working_dir: folder with modules that all workers shall have, if there is one.
         environment: variables for all processes of Ray; on a cluster, for those that this process has started there.
         preload: modules that the workers of a Ray that is started import at once, one worker for each core.
@@ -87,7 +85,6 @@ def ray_session(
             _connect(
                 address,
                 num_cpus,
-                dashboard=dashboard,
                 working_dir=working_dir,
                 environment=environment,
                 preload=preload,
@@ -224,7 +221,6 @@ def _connect(
     address: str | None,
     num_cpus: int | None,
     *,
-    dashboard: bool,
     working_dir: Path | None,
     environment: Mapping[str, str],
     preload: Sequence[str],
@@ -244,10 +240,10 @@ def _connect(
             options.setdefault("runtime_env", {})["env_vars"] = dict(environment)
         ray.init(address=address, **options)
         return
-    with _on_loopback(), _without_idle_processes(dashboard=dashboard), _preloading(preload):
+    with _on_loopback(), _without_idle_processes(), _preloading(preload):
         # "local": a cluster that happens to run on this machine is not ours to use
         start_patiently(
-            lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, **options),
+            lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **options),
             notify,
         )
     protect_token()
@@ -285,7 +281,7 @@ def _preloading(modules: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _without_idle_processes(*, dashboard: bool) -> Iterator[None]:
+def _without_idle_processes() -> Iterator[None]:
     """Leaves out processes of a Ray that is started meanwhile for which nobody here has a use; each costs seconds.
 
     The dashboard without its pages only sends statistics of use to Ray's makers, the autoscaler's monitor asks a cloud
@@ -293,9 +289,7 @@ def _without_idle_processes(*, dashboard: bool) -> Iterator[None]:
     """
     from ray._private.node import Node
 
-    names = ["start_monitor"]
-    if not dashboard:
-        names.append("start_api_server")
+    names = ["start_monitor", "start_api_server"]
     if not debugging():
         names.append("start_log_monitor")
     before = {name: getattr(Node, name) for name in names}

@@ -31,12 +31,12 @@ settings.load_profile("tests")
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    """A local Ray that all integration tests share; its dashboard answers `ray.util.state`."""
+    """A local Ray that all integration tests share."""
     from orchestrator.cluster import ray_session
     from orchestrator.runtime.tune.run import quiet_tune
 
     quiet_tune()
-    with ray_session(num_cpus=2, dashboard=True):
+    with ray_session(num_cpus=2):
         yield
 
 

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from slow_network import write_slow_network
 from support import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -92,8 +93,9 @@ def test_from_a_csv_file_to_answers_over_http(place):
     loaded = [row["probability_>50K"] for row in json.loads(done.stdout)]
     assert np.allclose(loaded, answers["probability_>50K"], atol=1e-5)
 
-    port = free_port()
-    deployed = json.loads(run(place, "deploy", "models:/adult@champion", "--port", port, "--detach", "--json").stdout)
+    # other tests deploy behind HAProxy
+    options = ["--port", port := free_port(), "--ingress", "python", "--detach", "--json"]
+    deployed = json.loads(run(place, "deploy", "models:/adult@champion", *options).stdout)
     assert deployed["url"] == f"http://127.0.0.1:{port}"
     assert json.loads(run(place, "status", "--json").stdout)[0]["state"] == "answering"
     body = json.loads(rows.to_json(orient="records"))
@@ -130,21 +132,15 @@ def wait_for(process, words):
     raise AssertionError("".join(seen))
 
 
+def start_sweep(place, *arguments):
+    """A sweep of many trials; an epoch takes 0.1 s, and no processor."""
+    space = write_slow_network(place[0], 0.1)
+    fixed = ["--trials", 500, "--concurrency", 1, "--patience", 0, "--scheduler", "none"]
+    return start(place, "sweep", "sklearn:iris", *space, *fixed, *arguments)
+
+
 def test_ctrl_c_keeps_what_is_finished_and_registers_the_best(place):
-    process = start(
-        place,
-        "sweep",
-        "sklearn:digits",
-        "--trials",
-        500,
-        "--epochs",
-        8,
-        "--patience",
-        0,
-        "--scheduler",
-        "none",
-        "--json",
-    )
+    process = start_sweep(place, "--epochs", 8, "--json")
     wait_for(process, "[2/500]")
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=120)
@@ -154,7 +150,7 @@ def test_ctrl_c_keeps_what_is_finished_and_registers_the_best(place):
     assert result["interrupted"]
     statuses = [trial["status"] for trial in result["trials"]]
     assert statuses.count("finished") >= 2
-    assert set(statuses) <= {"finished", "interrupted", "failed"}
+    assert set(statuses) <= {"finished", "interrupted"}
     assert result["model"]["champion"]
     board = json.loads(run(place, "trials", "--json").stdout)
     assert len(board["trials"]) == len(statuses)
@@ -162,9 +158,12 @@ def test_ctrl_c_keeps_what_is_finished_and_registers_the_best(place):
 
 
 def test_a_second_ctrl_c_stops_at_once(place):
-    process = start(place, "sweep", "sklearn:digits", "--trials", 500, "--epochs", 500, "--patience", 0)
+    process = start_sweep(place, "--epochs", 500)
     wait_for(process, "trials of at most")
-    time.sleep(4)
+    deadline = time.monotonic() + 60
+    while not list((place[0].parent / "home").glob("sweeps/*/trials/*/*.checkpoint")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     wait_for(process, "stopping")
     process.send_signal(signal.SIGINT)

@@ -3,16 +3,15 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from http_endpoint import HttpEndpoint
 from playwright.sync_api import expect, sync_playwright
-from support import free_port, mixed_frame, train_bundle
+from support import mixed_frame, train_bundle
 
 CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = {"desktop": 1280, "phone": 390}
@@ -21,6 +20,9 @@ NOTHING = "\u2013"
 TOKEN = "a-token-that-nobody-guesses"
 TOUCH_TARGET = 44
 
+on_a_phone = pytest.mark.parametrize("page", [WIDTHS["phone"]], ids=["phone"], indirect=True)
+# where the layout, or touching instead of clicking, can make a difference
+everywhere = pytest.mark.parametrize("page", WIDTHS.values(), ids=WIDTHS.keys(), indirect=True)
 pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"there is no browser at {CHROMIUM}")
 
 
@@ -42,18 +44,6 @@ def hostile_frame():
     return frame, f"label {attack}"
 
 
-def command(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
@@ -71,13 +61,9 @@ def bundles(tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(bundles):
     """Model name -> address of its page, all on one endpoint."""
-    folders = [bundles[1] / name for name in MODELS]
-    options = ["--name", "form-page", "--port", free_port(), "--ingress", "python", "--detach", "--json"]
-    deployed = json.loads(command("deploy", *folders, *options))
-    try:
-        yield lambda name: f"{deployed['url']}/models/{name}/"
-    finally:
-        command("undeploy", "form-page")
+    _, folder = bundles
+    with HttpEndpoint(folder, {name: folder / name for name in MODELS}) as server:
+        yield lambda name: f"{server.url}/models/{name}/"
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +79,14 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(params=WIDTHS.values(), ids=WIDTHS.keys())
+@pytest.fixture
 def page(browser, request):
-    is_phone = request.param == WIDTHS["phone"]
+    """On a desktop, unless a test says otherwise."""
+    width = getattr(request, "param", WIDTHS["desktop"])
+    is_phone = width == WIDTHS["phone"]
     # without animations, so that widths can be measured at once
     context = browser.new_context(
-        viewport={"width": request.param, "height": 844},
+        viewport={"width": width, "height": 844},
         has_touch=is_phone,
         is_mobile=is_phone,
         reduced_motion="reduce",
@@ -132,6 +120,7 @@ def is_in_view(page, selector):
     return box is not None and box["y"] >= 0 and box["y"] + box["height"] <= page.viewport_size["height"]
 
 
+@everywhere
 def test_a_filled_in_form_has_the_models_answer(page, url, bundles):
     page.goto(url("mixed"))
     field(page, "<b>number</b>").fill("7.5")
@@ -184,6 +173,7 @@ def test_what_is_left_empty_is_not_known_and_the_enter_key_asks(page, url):
     expect(page.locator("#result")).not_to_have_text(NOTHING)
 
 
+@everywhere
 def test_bars_are_as_long_as_the_shares_and_the_likeliest_come_first(page, url):
     page.goto(url("digits"))
     with page.expect_response("**/predict") as answered:
@@ -204,6 +194,7 @@ def test_bars_are_as_long_as_the_shares_and_the_likeliest_come_first(page, url):
     expect(page.locator(".share")).to_have_count(8)
 
 
+@everywhere
 def test_the_answer_does_not_move_what_is_below_it(page, url):
     page.goto(url("digits"))
     expect(page.locator(".share").first).to_be_visible()
@@ -212,6 +203,7 @@ def test_the_answer_does_not_move_what_is_below_it(page, url):
     assert page.locator(".history").evaluate("element => element.offsetTop") == before
 
 
+@everywhere
 def test_many_columns_can_be_searched_by_name(page, url):
     names = [column["name"] for column in httpx.get(url("digits") + "schema", trust_env=False).json()["columns"]]
     found = [name for name in names if "pixel_7_" in name]
@@ -229,6 +221,7 @@ def test_many_columns_can_be_searched_by_name(page, url):
     expect(field(page, "pixel_0_1")).to_be_focused()
 
 
+@everywhere
 def test_a_wrong_value_is_explained_beside_its_field_and_the_old_answer_is_gone(page, url):
     page.goto(url("mixed"))
     assert ask(page) != NOTHING
@@ -285,6 +278,7 @@ def test_quantiles_are_listed_below_the_median(page, url):
     expect(page.locator("#every")).to_be_hidden()
 
 
+@everywhere
 def test_earlier_answers_come_back_with_their_values(page, url):
     page.goto(url("mixed"))
     example = field(page, "<b>number</b>").input_value()
@@ -382,6 +376,7 @@ def test_each_answer_names_the_version_that_gave_it(page, url):
     assert "version 4" in page.get_by_role("status").filter(has_text="label").text_content()
 
 
+@everywhere
 def test_a_token_is_asked_for_and_used_and_not_stored(page, url):
     valid = {"token": TOKEN}
 
@@ -463,17 +458,19 @@ def test_the_curl_command_asks_the_same(page, url):
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#command").text_content()
 
 
+@on_a_phone
 @pytest.mark.parametrize("name", MODELS)
 def test_the_page_is_not_wider_than_the_window(page, url, name):
     page.goto(url(name))
     ask(page)
     page.get_by_text("As curl").click()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.set_viewport_size({"width": 320, "height": 600})
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for width in (*WIDTHS.values(), 320):
+        page.set_viewport_size({"width": width, "height": 600})
+        # not `innerWidth`: a phone makes its window as wide as what is in it
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("page", [WIDTHS["phone"]], indirect=True)
+@on_a_phone
 def test_on_a_phone_the_answer_is_in_view_and_everything_is_large_enough_to_touch(page, url):
     page.goto(url("digits"))
     ask(page)
@@ -488,7 +485,6 @@ def test_on_a_phone_the_answer_is_in_view_and_everything_is_large_enough_to_touc
     assert is_in_view(page, "#shares")
 
 
-@pytest.mark.parametrize("page", [WIDTHS["desktop"]], indirect=True)
 def test_on_a_desktop_the_answer_stays_in_view(page, url):
     page.goto(url("digits"))
     field(page, "pixel_7_7").fill("3")

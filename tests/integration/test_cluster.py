@@ -9,21 +9,39 @@ import time
 import psutil
 import pytest
 from ray.cluster_utils import Cluster
+from slow_network import write_slow_network
 from support import empty_store, free_port, node_address
 
 NODES = 3
 COMMAND = [sys.executable, "-m", "orchestrator"]
+# answers lines with lines: how many workers there can be, or why a trial of so many is refused
 WATCH = """
-import sys, ray
+import sys, time
 from orchestrator.cluster import ray_session
-from orchestrator.config import ResourceConfig
+from orchestrator.config import ResourceConfig, SweepConfig
+from orchestrator.errors import ExecutionError
+from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.room import ClusterRoom, REFRESH_SECONDS
-import time
 with ray_session(sys.argv[1]):
     room = ClusterRoom(ResourceConfig(), None, None)
-    for _ in sys.stdin:
-        time.sleep(REFRESH_SECONDS + 0.1)
-        print(room.workers(), flush=True)
+    for line in sys.stdin:
+        if line.strip() == "workers":
+            time.sleep(REFRESH_SECONDS + 0.1)
+            print(room.workers(), flush=True)
+            continue
+        try:
+            print(cluster_slots(SweepConfig.create(data="sklearn:iris"), {"mlp": int(line)}, 2, 0), flush=True)
+        except ExecutionError as error:
+            print(error, flush=True)
+"""
+CONNECT = """
+import sys
+from orchestrator.cluster import ray_session
+from orchestrator.errors import OrchestratorError
+try:
+    ray_session(sys.argv[1]).__enter__()
+except OrchestratorError as error:
+    sys.exit(f"Error: {error}")
 """
 
 
@@ -45,86 +63,82 @@ def start(arguments, folder, cluster):
     )
 
 
-def sweep(name, *arguments):
-    return ["sweep", "sklearn:iris", "--name", name, "--space", "quick", "--epochs", "6", "--json", *arguments]
+def sweep(name, folder, seconds, *arguments):
+    """A sweep whose epochs take so long, with its record in the folder `kept`."""
+    space = write_slow_network(folder, seconds)
+    fixed = ["--patience", "0", "--scheduler", "none", "--storage", "kept", "--json"]
+    return ["sweep", "sklearn:iris", "--name", name, *space, *fixed, *arguments]
 
 
-def finish(process, code=0):
-    output, errors = process.communicate(timeout=200)
-    assert process.returncode == code, errors
-    return (json.loads(output) if output else None), errors
+def events(folder):
+    found = list(folder.glob("kept/*/journal.jsonl"))
+    return [json.loads(line) for line in found[0].read_text().splitlines()] if found else []
+
+
+def finish(process):
+    output, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    return json.loads(output), said
 
 
 def test_two_sweeps_at_once_do_not_disturb_each_other_and_workers_of_one_trial_are_spread_over_nodes(cluster, tmp_path):
-    (tmp_path / "other").mkdir()
-    gangs = start(sweep("gangs", "--workers-per-trial", "2", "--trials", "4"), tmp_path, cluster)
-    alone = start(sweep("alone", "--trials", "6", "--concurrency", "1"), tmp_path / "other", cluster)
-    for process, trials, sentence in ((gangs, 4, "1 at a time with 2 workers of 1 thread"), (alone, 6, "1 at a time")):
+    other = tmp_path / "other"
+    other.mkdir()
+    length = ["--trials", "2", "--epochs", "5"]
+    gangs = start(sweep("gangs", tmp_path, 0.5, "--workers-per-trial", "2", *length), tmp_path, cluster)
+    alone = start(sweep("alone", other, 0.5, "--concurrency", "1", *length), other, cluster)
+    for process, sentence in ((gangs, "1 at a time with 2 workers of 1 thread"), (alone, "1 at a time")):
         result, said = finish(process)
         # on nodes with one CPU each
         assert sentence in said
-        assert len(result["trials"]) == trials
-        assert {trial["status"] for trial in result["trials"]} <= {"finished", "stopped"}
+        assert [trial["status"] for trial in result["trials"]] == ["finished"] * 2
         assert result["model"]["champion"]
+    # each had begun before the other was over
+    times = [[event["at"] for event in events(folder)] for folder in (tmp_path, other)]
+    assert max(map(min, times)) < min(map(max, times))
 
 
-def test_what_no_node_can_hold_is_refused_at_once(cluster, tmp_path):
-    _, said = finish(start(sweep("large", "--workers-per-trial", "4"), tmp_path, cluster), code=1)
-    assert said.strip().splitlines()[-1] == (
-        "Error: a trial of mlp needs 4 workers with 1 CPU each, but there is room for 3 on the 3 nodes; "
-        "lower --workers-per-trial"
-    )
-
-
-def test_concurrency_follows_nodes_that_come_and_go(cluster):
+def test_concurrency_follows_nodes_that_come_and_go_and_what_no_node_can_hold_is_refused(cluster):
     watch = subprocess.Popen(
         [sys.executable, "-c", WATCH, cluster.address], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
 
-    def workers():
-        watch.stdin.write("\n")
+    def ask(question):
+        watch.stdin.write(f"{question}\n")
         watch.stdin.flush()
-        return int(watch.stdout.readline())
+        return watch.stdout.readline().strip()
 
     try:
-        assert workers() == NODES
+        assert ask("workers") == str(NODES)
+        assert ask(NODES + 1) == (
+            "a trial of mlp needs 4 workers with 1 CPU each, but there is room for 3 on the 3 nodes; "
+            "lower --workers-per-trial"
+        )
         node = cluster.add_node(num_cpus=2, **node_address())
-        assert workers() == NODES + 2
+        assert ask("workers") == str(NODES + 2)
+        assert ask(NODES + 1).startswith("Slots(count=1")
         cluster.remove_node(node)
         deadline = time.monotonic() + 30
-        while workers() != NODES:
+        while ask("workers") != str(NODES):
             assert time.monotonic() < deadline
     finally:
         watch.stdin.close()
         watch.wait(timeout=30)
 
 
-def test_trials_of_a_node_that_is_lost_go_on_elsewhere(cluster, tmp_path):
-    node = cluster.add_node(num_cpus=1, **node_address())
-    arguments = ["sweep", "sklearn:iris", "--name", "lost-node", "--space", "quick", "--storage", "kept"]
-    arguments += ["--trials", "5", "--epochs", "250", "--patience", "0", "--scheduler", "none"]
-    process = start(arguments, tmp_path, cluster)
-
-    def events():
-        found = list(tmp_path.glob("kept/*/journal.jsonl"))
-        return [json.loads(line) for line in found[0].read_text().splitlines()] if found else []
-
-    deadline = time.monotonic() + 100
-    # all four run, and have checkpoints
-    while len({event["index"] for event in events() if event.get("report", {}).get("epoch", 0) >= 60}) < NODES + 1:
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
-    cluster.remove_node(node, allow_graceful=False)
-    # the driver may sit on this node (they all have one address), then Ray prints that node's log
-    printed, said = process.communicate(timeout=200)
-    assert process.returncode == 0, said
-    assert "5 finished" in printed
-    assert "goes on from its last checkpoint" in said
-    assert {event["status"] for event in events() if event["event"] == "ended"} == {"finished"}
-    (lost,) = [event["index"] for event in events() if event["event"] == "lost"]
-    epochs = [event["report"]["epoch"] for event in events() if event["event"] == "reported" and event["index"] == lost]
-    assert epochs == list(range(1, 251))
+def refusal(address, environment):
+    """What a command says that cannot connect: the part of it that connects, without what it trains with."""
+    refused = subprocess.run(
+        [sys.executable, "-c", CONNECT, address],
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 1
+    (said,) = [line for line in refused.stderr.splitlines() if line.startswith("Error")]
+    return said
 
 
 @pytest.mark.parametrize(
@@ -136,35 +150,47 @@ def test_trials_of_a_node_that_is_lost_go_on_elsewhere(cluster, tmp_path):
 )
 def test_a_wrong_or_missing_token_is_one_sentence(cluster, tmp_path, token, sentence):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
-    environment |= {"RAY_ADDRESS": cluster.address, "HOME": str(tmp_path)}
+    environment |= {"HOME": str(tmp_path)}
     path = tmp_path / ".ray" / "auth_token"
     if token:
         path.parent.mkdir()
         path.write_text(token)
-    refused = subprocess.run(
-        COMMAND + sweep("refused"),
-        cwd=tmp_path,
-        env=environment,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert refused.returncode == 1
-    (said,) = [line for line in refused.stderr.splitlines() if line.startswith("Error")]
+    said = refusal(cluster.address, environment)
     assert said.startswith("Error: " + sentence.format(address=cluster.address, path=path))
     if token:
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_nobody_at_the_address_is_one_sentence(tmp_path):
+def test_nobody_at_the_address_is_one_sentence():
     address = f"127.0.0.1:{free_port()}"
-    environment = os.environ | {"RAY_ADDRESS": address}
-    refused = subprocess.run(
-        COMMAND + sweep("alone"), cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=60, check=False
-    )
-    assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1].startswith(f"Error: no Ray cluster can be reached at {address}")
+    said = refusal(address, os.environ)
+    assert said.startswith(f"Error: no Ray cluster can be reached at {address}")
+
+
+def holds_a_trial(node):
+    """Whether a trial runs on this node: its processes are children of the raylet, with the name that Tune gives."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    return any("ResourceTrainable" in word for child in raylet.children() for word in child.cmdline()[:1])
+
+
+def test_trials_of_a_node_that_is_lost_go_on_elsewhere(cluster, tmp_path):
+    arguments = sweep("lost-node", tmp_path, 0.2, "--trials", "2", "--epochs", "60", "--concurrency", "2")
+    process = start(arguments, tmp_path, cluster)
+    deadline = time.monotonic() + 100
+    # both run, and have checkpoints
+    while len({event["index"] for event in events(tmp_path) if event.get("report", {}).get("epoch", 0) >= 10}) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    # the head node holds one of them at most; this cluster has a node less from here on
+    node = next(node for node in cluster.worker_nodes if holds_a_trial(node))
+    cluster.remove_node(node, allow_graceful=False)
+    result, said = finish(process)
+    assert [trial["status"] for trial in result["trials"]] == ["finished"] * 2
+    assert "goes on from its last checkpoint" in said
+    (lost,) = [event["index"] for event in events(tmp_path) if event["event"] == "lost"]
+    reported = [event for event in events(tmp_path) if event["event"] == "reported" and event["index"] == lost]
+    assert [event["report"]["epoch"] for event in reported] == list(range(1, 61))
 
 
 def test_nothing_of_the_sweeps_is_left_on_the_cluster(cluster):

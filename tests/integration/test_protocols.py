@@ -2,58 +2,38 @@
 
 import subprocess
 import sys
-import threading
-import time
 
 import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
-import uvicorn
-from support import free_port, mixed_frame, prepare_bundle, train_bundle
+from http_endpoint import HttpEndpoint
+from support import mixed_frame, train_bundle
 from tritonclient.utils import InferenceServerException
 
-from orchestrator.serving.http.endpoint import Endpoint
-from orchestrator.serving.messages import AssignedModel, AssignedVersion
 from orchestrator.serving.settings import EndpointSettings
 
 TABLE = mixed_frame()
 TOKEN = "t" * 32
 
 
-class Server:
-    """An endpoint with two models behind uvicorn, in a thread."""
-
-    def __init__(self, folder):
-        (folder / "tokens").touch(0o600)
-        (folder / "tokens").write_text(TOKEN)
-        self.bundles = {}
-        content = {}
-        for name, source, target in (("mixed", TABLE, "label"), ("diabetes", "sklearn:diabetes", None)):
-            self.bundles[name] = train_bundle(source, target, folder / f"{name}-bundle")
-            prepare_bundle(folder / f"{name}-bundle", folder / name)
-            content[name] = AssignedModel(champion=AssignedVersion("3", name, folder / name))
-        endpoint = Endpoint(EndpointSettings(token_file=str(folder / "tokens")), "r0")
-        endpoint.configure(content, lambda _key, path: path)
-        self.port = free_port()
-        config = uvicorn.Config(endpoint, host="127.0.0.1", port=self.port, log_level="error", access_log=False)
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run)
-
-    def __enter__(self):
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *_error):
-        self.server.should_exit = True
-        self.thread.join()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("protocols")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("protocols")) as server:
+def bundles(folder):
+    sources = {"mixed": (TABLE, "label"), "diabetes": ("sklearn:diabetes", None)}
+    return {name: train_bundle(*source, folder / name) for name, source in sources.items()}
+
+
+@pytest.fixture(scope="module")
+def server(bundles, folder):
+    (folder / "tokens").touch(0o600)
+    (folder / "tokens").write_text(TOKEN)
+    settings = EndpointSettings(token_file=str(folder / "tokens"))
+    with HttpEndpoint(folder, {name: folder / name for name in bundles}, settings, "3") as server:
         yield server
 
 
@@ -85,7 +65,7 @@ def tensors(frame, binary):
 
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
-def test_tritonclient_gets_the_answers_of_the_bundle(server, client, binary, compression):
+def test_tritonclient_gets_the_answers_of_the_bundle(bundles, client, binary, compression):
     frame = TABLE.drop(columns="label").dropna().head(20)
     outputs = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("label", "probabilities")]
     answer = client.infer(
@@ -96,7 +76,7 @@ def test_tritonclient_gets_the_answers_of_the_bundle(server, client, binary, com
         headers=headers(),
         request_compression_algorithm=compression,
     )
-    expected = server.bundles["mixed"].answer(frame)
+    expected = bundles["mixed"].answer(frame)
     np.testing.assert_allclose(answer.as_numpy("probabilities"), expected.values["probabilities"], atol=1e-5)
     labels = answer.as_numpy("label")
     assert [label.decode() if isinstance(label, bytes) else label for label in labels] == expected.values["label"]
@@ -130,7 +110,7 @@ def test_tritonclient_is_told_what_is_wrong(client):
 def test_schemathesis_finds_nothing(server):
     """Its command, with all checks: no 5xx, answers as described, what is described is taken, the rest refused."""
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/openapi.json"),
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"),
         *("--header", f"Authorization: Bearer {TOKEN}", "--checks", "all", "--max-examples", "12", "--seed", "1"),
         *("--phases", "examples,coverage,fuzzing", "--exclude-path-regex", "^/models/diabetes/|^/v2/models/diabetes"),
     ]
@@ -139,6 +119,6 @@ def test_schemathesis_finds_nothing(server):
 
 
 def test_the_document_works_without_a_network(server):
-    document = httpx.get(f"http://127.0.0.1:{server.port}/openapi.json", headers=headers(), trust_env=False).text
+    document = httpx.get(f"{server.url}/openapi.json", headers=headers(), trust_env=False).text
     assert '$ref":"http' not in document
     assert "number" in document

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -294,9 +295,9 @@ def test_a_replica_on_another_machine_brings_the_files_from_the_coordinator(serv
 class Process:
     """`orchestrator deploy` in the foreground. It writes to a file: Ray's own processes would hold a pipe open."""
 
-    def __init__(self, bundle_folder, port, output):
+    def __init__(self, port, output, *arguments):
         self.output = output
-        command = [sys.executable, "-m", "orchestrator", "deploy", str(bundle_folder), "--port", str(port)]
+        command = [sys.executable, "-m", "orchestrator", "deploy", *map(str, arguments), "--port", str(port)]
         with output.open("wb") as stream:
             self.process = psutil.Popen(command, stdout=stream, stderr=stream)
 
@@ -432,54 +433,15 @@ def check_stopped(endpoint, deployment, number):
     assert alive == []
 
 
-@needs_haproxy
-def test_a_signal_stops_a_foreground_endpoint_and_leaves_nothing(bundle_folder, module, tmp_path):
-    port = free_port()
-    with Process(bundle_folder, port, tmp_path / "output") as endpoint:
-        endpoint.wait_for(lambda: endpoint.deployment)
-        deployment = endpoint.deployment
-        assert (deployment.name, deployment.models, deployment.version) == ("iris", ("iris",), None)
-        assert list_deployments() == [deployment]
-        assert deployment.state == "starting"
-        assert [str(place) for place in endpoint.places()] == [deployment.place]
-        assert Path(deployment.place).stat().st_mode & 0o777 == 0o700
-        endpoint.wait_until_answering()
-        assert deployment.state == "answering"
-        computed, *lines = endpoint.output.read_text().splitlines()
-        assert re.fullmatch(r"iris, computed by (torch|onnxruntime) \(.+\)", computed)
-        assert lines == [
-            f"iris answers on http://127.0.0.1:{port} through HAProxy (Ctrl-C stops it)",
-            f"try it in a browser, or: curl http://127.0.0.1:{port}/schema",
-        ]
-        answer = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False)
-        assert answer.status_code == OK
-        expected = module.answer(FRAME).values["probabilities"]
-        np.testing.assert_allclose(shares(module, answer.json()["predictions"]), expected, atol=1e-5)
-        assert {address for _, address, _ in listeners(endpoint.process)} == {"127.0.0.1"}
-        check_serves_own_pages_are_hidden(endpoint.process, port)
-        foreign = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False, headers={"host": "evil.example"})
-        assert foreign.status_code == 421
-        shown = status_of(deployment).to_json()
-        assert (shown["state"], shown["ingress"], shown["problems"]) == ("answering", "haproxy", [])
-        assert [(row["model"], row["role"]) for row in shown["models"]] == [("iris", "champion")]
-        assert eventually(lambda: status_of(deployment).to_json()["models"][0]["rows"] == len(ROWS))
-        check_haproxy_comes_back(deployment)
-        with Requests(deployment.url) as requests:
-            assert eventually(lambda: requests.found[OK, False] > 20)
-            check_stopped(endpoint, deployment, signal.SIGTERM)
-        # whoever was not answered was told to come back, or that nobody is there any more
-        assert set(requests.found) <= {(OK, False), (503, True), "refused", "reset"}, requests.found
-        # once for each client at most, at the moment when listening ends
-        assert requests.found["reset"] <= len(requests._threads), requests.found
-        assert port_problem("127.0.0.1", port) is None
-
-
-@needs_haproxy
-def test_a_killed_endpoint_takes_its_haproxy_along_and_makes_room_for_the_next(bundle_folder, tmp_path):
-    port = free_port()
-    with Process(bundle_folder, port, tmp_path / "first") as endpoint:
+def kill_one_of_two_models(bundle_folder, port, folder):
+    """What is left of an endpoint that was killed: its record, and nothing that runs."""
+    shutil.copytree(bundle_folder, folder / "other")
+    with Process(port, folder / "first", bundle_folder, folder / "other", "--name", "iris") as endpoint:
         endpoint.wait_until_answering()
         killed = endpoint.deployment
+        for name in ("iris", "other"):
+            answer = httpx.post(f"{killed.url}/models/{name}/predict", json=ROWS[0], trust_env=False)
+            assert answer.json()["model"]["name"] == name
         replicas = [
             child for child in endpoint.process.children(recursive=True) if "Replica" in " ".join(child.cmdline())
         ]
@@ -492,25 +454,68 @@ def test_a_killed_endpoint_takes_its_haproxy_along_and_makes_room_for_the_next(b
         assert alive == []
     assert list_deployments() == [killed]
     assert killed.state == "dead"
+    return killed
+
+
+@needs_haproxy
+def test_a_killed_endpoint_leaves_its_place_to_the_next_which_a_signal_stops(bundle_folder, module, tmp_path):
+    port = free_port()
+    killed = kill_one_of_two_models(bundle_folder, port, tmp_path)
     # as one that was killed before anything was written down about it
     left = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{killed.pid}-"))
-    with private_place() as alive, Process(bundle_folder, port, tmp_path / "second") as endpoint:
+    with private_place() as alive, Process(port, tmp_path / "second", bundle_folder) as endpoint:
+        endpoint.wait_for(lambda: endpoint.deployment)
+        deployment = endpoint.deployment
+        assert (deployment.name, deployment.models, deployment.version) == ("iris", ("iris",), None)
+        assert list_deployments() == [deployment]
+        assert deployment.state == "starting"
+        assert [str(place) for place in endpoint.places()] == [deployment.place]
+        assert Path(deployment.place).stat().st_mode & 0o777 == 0o700
         endpoint.wait_until_answering()
-        (deployment,) = list_deployments()
-        assert deployment == endpoint.deployment
-        assert httpx.post(f"{deployment.url}/predict", json=ROWS[0], trust_env=False).status_code == OK
+        assert deployment.state == "answering"
         assert alive.is_dir()
         assert not Path(killed.place).exists()
         assert not left.exists()
-        check_stopped(endpoint, deployment, signal.SIGINT)
+        check_answers(deployment, endpoint, module)
+        check_haproxy_comes_back(deployment)
+        with Requests(deployment.url) as requests:
+            assert eventually(lambda: requests.found[OK, False] > 20)
+            check_stopped(endpoint, deployment, signal.SIGTERM)
+        # whoever was not answered was told to come back, or that nobody is there any more
+        assert set(requests.found) <= {(OK, False), (503, True), "refused", "reset"}, requests.found
+        # once for each client at most, at the moment when listening ends
+        assert requests.found["reset"] <= len(requests._threads), requests.found
+        assert port_problem("127.0.0.1", port) is None
+
+
+def check_answers(deployment, endpoint, module):
+    """It says where it is, answers as the trained network, and nothing else of it can be reached."""
+    computed, *lines = endpoint.output.read_text().splitlines()
+    assert re.fullmatch(r"iris, computed by (torch|onnxruntime) \(.+\)", computed)
+    assert lines == [
+        f"iris answers on {deployment.url} through HAProxy (Ctrl-C stops it)",
+        f"try it in a browser, or: curl {deployment.url}/schema",
+    ]
+    answer = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False)
+    assert answer.status_code == OK
+    expected = module.answer(FRAME).values["probabilities"]
+    np.testing.assert_allclose(shares(module, answer.json()["predictions"]), expected, atol=1e-5)
+    assert {address for _, address, _ in listeners(endpoint.process)} == {"127.0.0.1"}
+    check_serves_own_pages_are_hidden(endpoint.process, httpx.URL(deployment.url).port)
+    foreign = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False, headers={"host": "evil.example"})
+    assert foreign.status_code == 421
+    shown = status_of(deployment).to_json()
+    assert (shown["state"], shown["ingress"], shown["problems"]) == ("answering", "haproxy", [])
+    assert [(row["model"], row["role"]) for row in shown["models"]] == [("iris", "champion")]
+    assert eventually(lambda: status_of(deployment).to_json()["models"][0]["rows"] == len(ROWS))
 
 
 def test_a_signal_while_it_starts_leaves_nothing(bundle_folder, tmp_path):
-    with Process(bundle_folder, free_port(), tmp_path / "output") as endpoint:
+    with Process(free_port(), tmp_path / "output", bundle_folder) as endpoint:
         endpoint.wait_for(lambda: endpoint.deployment)
         deployment = endpoint.deployment
         time.sleep(2)
-        endpoint.stop(signal.SIGTERM)
+        endpoint.stop(signal.SIGINT)
     assert "Traceback" not in endpoint.output.read_text()
     assert list(record_file("iris").parent.iterdir()) == []
     assert endpoint.places() == []

@@ -37,8 +37,8 @@ def dataset(ray_cluster, folder):
     return open_dataset(folder, DataOptions(target="label", run=run_on_cluster))
 
 
-def options(folder, store, **resources):
-    given = {"target": "label", "space": "quick", "trials": 3, "epochs": 3, "tracking_uri": store}
+def options(folder, store, trials=2, **resources):
+    given = {"target": "label", "space": "quick", "trials": trials, "epochs": 3, "tracking_uri": store}
     return SweepConfig.create(data=str(folder), resources=resources, **given)
 
 
@@ -136,7 +136,7 @@ def test_a_file_that_disappears_ends_trials_with_the_reason(ray_cluster, folder,
             (leaving / "part-1.parquet").unlink()
 
     with pytest.raises((ExecutionError, DataError), match=r"part-1\.parquet"):
-        run_sweep(options(leaving, store), None, Hooks(notify=remove))
+        run_sweep(options(leaving, store, trials=1), None, Hooks(notify=remove))
 
 
 def test_more_cores_than_there_are_is_refused_before_anything_is_read(ray_cluster, folder, store):
