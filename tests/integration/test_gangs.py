@@ -94,7 +94,6 @@ def test_trials_of_one_and_two_workers_take_turns_and_have_the_results_of_one_pr
         "architectures:\n  mlp: {width: {type: categorical, choices: [4, 8, 16]}}\n"
         "  resnet: {width: {type: categorical, choices: [4, 8, 16]}}\n"
         "start_points:\n- {architecture: mlp, width: 8}\n- {architecture: resnet, width: 8}\n"
-        "- {architecture: mlp, width: 16}\n"
     )
     workers = []
 
@@ -108,14 +107,14 @@ def test_trials_of_one_and_two_workers_take_turns_and_have_the_results_of_one_pr
         space=str(space),
         algorithm="random",
         scheduler="none",
-        trials=3,
+        trials=2,
         epochs=3,
         hooks=orchestrator.Hooks(on_trial=on_trial),
         tracking_uri=store,
     )
-    assert [trial.status for trial in result.trials] == ["finished"] * 3
-    # so that a gang of either size makes room for the other
-    assert [trial.spec.architecture for trial in result.trials] == ["mlp", "resnet", "mlp"]
+    assert [trial.status for trial in result.trials] == ["finished"] * 2
+    # so that the gang of one makes room for the gang of two
+    assert [trial.spec.architecture for trial in result.trials] == ["mlp", "resnet"]
     assert max(workers) <= 2
     assert result.registration.champion
     dataset = open_dataset("sklearn:wine", DataOptions())
