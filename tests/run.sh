@@ -6,8 +6,8 @@ set -uo pipefail
 set -m
 cd "$(dirname "$0")/.."
 python=${1:-.venv/bin/python}
-# about half of the time; what is not named here is in the other half, with all tests that deploy
-sweeps=(tests/integration/test_{cluster,faults,gangs,partition,resume,streaming}.py)
+# one half shares a Ray, which takes its time to start; the tests of the other half start what they need
+mapfile -t sharing < <(grep -l ray_cluster tests/integration/test_*.py)
 logs=$(mktemp -d)
 # hundreds of processes import it, which would each compile it where bytecode is not written
 "$python" -m compileall -q orchestrator
@@ -20,13 +20,13 @@ stream() {
   processes[$1]=$!
 }
 
-stream sweeps 0 "${sweeps[@]}"
-stream others 0 tests/integration tests/end_to_end "${sweeps[@]/#/--ignore=}"
+stream sharing 0 "${sharing[@]}"
+stream others 0 tests/integration tests/end_to_end "${sharing[@]/#/--ignore=}"
 # nothing waits for these; Ray's own workers have a niceness of 15
 stream units 19 tests/unit
 echo "tests run in three streams, which takes a quarter of an hour; see $logs"
 failed=()
-for name in units others sweeps; do
+for name in units others sharing; do
   wait "${processes[$name]}" || failed+=("$name")
   unset "processes[$name]"
   printf '\n--- %s\n' "$name"

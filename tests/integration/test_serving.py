@@ -71,225 +71,12 @@ def eventually(condition, seconds=30):
     return condition()
 
 
-class Served:
-    """An endpoint on the Ray of these tests, behind Ray Serve's own proxy."""
-
-    def __init__(self, folder, client):
-        import ray
-
-        from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE, Coordinator
-
-        self.folder, self.client, self.number = folder, client, 0
-        actor = ray.remote(Coordinator).options(name=COORDINATOR, namespace=NAMESPACE, num_cpus=0)
-        self.coordinator = actor.remote()
-
-    def publish(self, folder=None, weight=0, **roles):
-        """Tells the replicas to answer with these versions of the prepared model."""
-        import ray
-
-        entries = {
-            role: AssignedVersion(version, f"k{version}", Path(folder or self.folder))
-            for role, version in roles.items()
-        }
-        versions = {version: ServedVersion(role, "torch") for role, version in roles.items()}
-        self.number += 1
-        ray.get(self.coordinator.set_served.remote({"iris": ServedModel(versions, weight)}))
-        ray.get(self.coordinator.publish.remote(self.number, {"iris": AssignedModel(weight=weight, **entries)}))
-
-    def switch(self, weight=0, **roles):
-        """Publishes, and waits until the replica has taken it over."""
-        self.publish(weight=weight, **roles)
-        wanted = {"canary": None, "shadow": None, **roles, "weight": weight}
-        assert eventually(lambda: [one["iris"] for one in self.summary()["serving"].values()] == [wanted])
-
-    def summary(self):
-        import ray
-
-        return ray.get(self.coordinator.summary.remote()).to_json()
-
-    def counts(self):
-        """(version, role, route, status) -> requests, as Prometheus would read it."""
-        answer = self.client.get("/metrics")
-        assert answer.status_code == OK
-        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-        return {
-            tuple(sample.labels[name] for name in ("version", "role", "route", "status")): sample.value
-            for family in text_string_to_metric_families(answer.text)
-            for sample in family.samples
-            if sample.name == "orchestrator_requests_total"
-        }
-
-
-@pytest.fixture(scope="module")
-def served(ray_cluster, bundle_folder, tmp_path_factory):
-    import ray
-    from ray import serve
-
-    from orchestrator.serving.control.replica import serve_application
-
-    folder = tmp_path_factory.mktemp("prepared") / "iris"
-    prepare_bundle(bundle_folder, folder)
-    port = free_port()
-    serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"log_level": "ERROR"})
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
-        served = Served(folder, client)
-        served.publish(champion="7")
-        serve.run(serve_application(EndpointSettings(), (1, 1)), name="endpoint", route_prefix="/")
-        yield served
-    serve.shutdown()
-    ray.kill(served.coordinator)
-
-
-@pytest.fixture
-def client(served):
-    return served.client
-
-
 def shares(module, predictions):
     names = [str(label) for label in module.schema.target.task.classes]
     return np.array([[row["probabilities"][name] for name in names] for row in predictions])
 
 
-def test_all_pages_answer(client):
-    assert client.get("/healthz").json()["status"] == "ok"
-    assert client.get("/schema").json()["model"] == {"name": "iris", "version": "7"}
-    assert "<form" in client.get("/").text
-    assert "/predict" in client.get("/openapi.json").json()["paths"]
-
-
-def test_http_answers_equal_the_trained_module(client, module):
-    expected = module.answer(FRAME)
-    for order in (range(len(ROWS)), range(len(ROWS) - 1, -1, -1)):
-        answer = client.post("/predict", json=[ROWS[position] for position in order]).json()["predictions"]
-        np.testing.assert_allclose(shares(module, answer), expected.values["probabilities"][list(order)], atol=1e-5)
-        assert [row["label"] for row in answer] == [expected.values["label"][position] for position in order]
-    for position in (0, 75, 149):
-        answer = client.post("/predict", json=ROWS[position]).json()["predictions"]
-        np.testing.assert_allclose(shares(module, answer)[0], expected.values["probabilities"][position], atol=1e-5)
-
-
-def test_requests_beside_each_other_get_their_own_answers(client, module):
-    expected = module.answer(FRAME).values["probabilities"]
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda row: client.post("/predict", json=row).json()["predictions"], ROWS[::3]))
-    np.testing.assert_allclose(np.concatenate([shares(module, a) for a in answers]), expected[::3], atol=1e-5)
-
-
-def test_invocations_take_all_forms(client, module):
-    columns = list(FRAME.columns)
-    expected = module.predict(FRAME.head(5)).to_dict("records")
-    for body in (
-        {"dataframe_split": {"columns": columns, "data": FRAME.head(5).to_numpy().tolist()}},
-        {"dataframe_records": ROWS[:5]},
-        {"instances": ROWS[:5]},
-        {"inputs": {name: FRAME[name].head(5).tolist() for name in columns}},
-    ):
-        answer = client.post("/invocations", json=body)
-        assert answer.status_code == OK
-        assert answer.json()["predictions"] == [pytest.approx(row, abs=1e-5) for row in expected]
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "row", "column"),
-    [
-        ("/predict", b"{", None, None),
-        ("/predict", b"3", None, None),
-        ("/predict", json.dumps([ROWS[0], ROWS[1] | {"petal_width": "wide"}]).encode(), 1, "petal_width"),
-        ("/predict", json.dumps([ROWS[0], {"petal_width": 1}]).encode(), 1, "sepal_length"),
-        ("/invocations", json.dumps({"rows": ROWS}).encode(), None, None),
-        ("/invocations", json.dumps({"instances": [ROWS[0] | {"petal_width": [[]]}]}).encode(), 0, "petal_width"),
-    ],
-)
-def test_bad_requests_name_row_and_column(client, path, body, row, column):
-    answer = client.post(path, content=body)
-    assert answer.status_code == INVALID
-    error = answer.json()["error"]
-    assert (error["row"], error["column"]) == (row, column)
-    assert error["message"]
-
-
-def test_metrics_count_what_was_asked(served, client):
-    before = served.counts()
-    for row in ROWS[:7]:
-        assert client.post("/predict", json=row).status_code == OK
-    for body in (b"{", b"[3]"):
-        assert client.post("/predict", content=body).status_code == INVALID
-    assert client.post("/invocations", json={"instances": ROWS}).status_code == OK
-    after = served.counts()
-    changed = {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
-    assert changed == {
-        ("7", "champion", "predict", "200"): 7,
-        ("7", "champion", "predict", "422"): 2,
-        ("7", "champion", "invocations", "200"): 1,
-        # the question before this one
-        ("", "", "metrics", "200"): 1,
-    }
-    text = client.get("/metrics").text
-    assert 'orchestrator_model_info{execution="torch",model="iris",role="champion",version="7"} 1.0' in text
-    assert "orchestrator_replicas 1.0" in text
-
-
-def test_versions_change_in_place_without_a_failed_request(served, client):
-    (before,) = served.summary()["processes"]
-    stop = threading.Event()
-
-    def load():
-        found = []
-        while not stop.is_set():
-            answer = client.post("/predict", json=ROWS[0])
-            found.append((answer.status_code, answer.json()["model"]["version"]))
-            time.sleep(0.002)
-        return found
-
-    with ThreadPoolExecutor(2) as pool:
-        tasks = [pool.submit(load) for _ in range(2)]
-        try:
-            served.switch(champion="7", canary="8", weight=50)
-            time.sleep(0.5)
-            served.switch(champion="8")
-            time.sleep(0.5)
-        finally:
-            stop.set()
-        answers = [answer for task in tasks for answer in task.result()]
-    assert {status for status, _ in answers} == {OK}
-    assert {version for _, version in answers} == {"7", "8"}
-    assert client.get("/schema").json()["model"]["version"] == "8"
-    assert client.get("/models").json() == {"models": [{"name": "iris", "versions": {"champion": "8"}}]}
-    # nothing was started anew, so the figures go on
-    (after,) = served.summary()["processes"]
-    assert (after["replica"], after["pid"]) == (before["replica"], before["pid"])
-    roles = {(version, role) for version, role, route, _ in served.counts() if route == "predict"}
-    assert roles == {("7", "champion"), ("8", "canary"), ("8", "champion")}
-
-
-def test_a_configuration_that_cannot_be_loaded_leaves_the_replica_as_it_was(served, client, tmp_path):
-    served.switch(champion="7")
-    (before,) = served.summary()["processes"]
-    (tmp_path / "damaged").mkdir()
-    served.publish(tmp_path / "damaged", champion="9")
-    assert eventually(lambda: served.summary()["processes"][0]["notes"])
-    (after,) = served.summary()["processes"]
-    assert "the new configuration was not taken: damaged" in after["notes"][0]
-    assert after["pid"] == before["pid"]
-    assert client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "7"
-    served.switch(champion="8")
-    assert client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "8"
-    assert eventually(lambda: not served.summary()["processes"][0]["notes"])
-
-
 # -- processes ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_replica_on_another_machine_brings_the_files_from_the_coordinator(served, tmp_path):
-    import ray
-
-    files = {path.name: path.read_bytes() for path in served.folder.iterdir()}
-    ray.get(served.coordinator.put_files.remote("k21", files))
-    assert ray.get(served.coordinator.missing.remote(["k21", "k22"])) == ["k22"]
-    # where the endpoint's process has them, but not the replica
-    served.publish(tmp_path / "elsewhere", champion="21")
-    assert eventually(lambda: served.client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "21")
-    served.switch(champion="7")
 
 
 class Process:
@@ -565,3 +352,219 @@ def test_a_name_is_deployed_once():
         with pytest.raises(ServingError, match=r"'iris' is deployed already.*orchestrator undeploy iris"):
             recorded(other).__enter__()
     assert list_deployments() == []
+
+
+# -- on the Ray of these tests -----------------------------------------------------------------------------------------
+
+
+class Served:
+    """An endpoint on the Ray of these tests, behind Ray Serve's own proxy."""
+
+    def __init__(self, folder, client):
+        import ray
+
+        from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE, Coordinator
+
+        self.folder, self.client, self.number = folder, client, 0
+        actor = ray.remote(Coordinator).options(name=COORDINATOR, namespace=NAMESPACE, num_cpus=0)
+        self.coordinator = actor.remote()
+
+    def publish(self, folder=None, weight=0, **roles):
+        """Tells the replicas to answer with these versions of the prepared model."""
+        import ray
+
+        entries = {
+            role: AssignedVersion(version, f"k{version}", Path(folder or self.folder))
+            for role, version in roles.items()
+        }
+        versions = {version: ServedVersion(role, "torch") for role, version in roles.items()}
+        self.number += 1
+        ray.get(self.coordinator.set_served.remote({"iris": ServedModel(versions, weight)}))
+        ray.get(self.coordinator.publish.remote(self.number, {"iris": AssignedModel(weight=weight, **entries)}))
+
+    def switch(self, weight=0, **roles):
+        """Publishes, and waits until the replica has taken it over."""
+        self.publish(weight=weight, **roles)
+        wanted = {"canary": None, "shadow": None, **roles, "weight": weight}
+        assert eventually(lambda: [one["iris"] for one in self.summary()["serving"].values()] == [wanted])
+
+    def summary(self):
+        import ray
+
+        return ray.get(self.coordinator.summary.remote()).to_json()
+
+    def counts(self):
+        """(version, role, route, status) -> requests, as Prometheus would read it."""
+        answer = self.client.get("/metrics")
+        assert answer.status_code == OK
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        return {
+            tuple(sample.labels[name] for name in ("version", "role", "route", "status")): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+            if sample.name == "orchestrator_requests_total"
+        }
+
+
+@pytest.fixture(scope="module")
+def served(ray_cluster, bundle_folder, tmp_path_factory):
+    import ray
+    from ray import serve
+
+    from orchestrator.serving.control.replica import serve_application
+
+    folder = tmp_path_factory.mktemp("prepared") / "iris"
+    prepare_bundle(bundle_folder, folder)
+    port = free_port()
+    serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"log_level": "ERROR"})
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+        served = Served(folder, client)
+        served.publish(champion="7")
+        serve.run(serve_application(EndpointSettings(), (1, 1)), name="endpoint", route_prefix="/")
+        yield served
+    serve.shutdown()
+    ray.kill(served.coordinator)
+
+
+@pytest.fixture
+def client(served):
+    return served.client
+
+
+def test_all_pages_answer(client):
+    assert client.get("/healthz").json()["status"] == "ok"
+    assert client.get("/schema").json()["model"] == {"name": "iris", "version": "7"}
+    assert "<form" in client.get("/").text
+    assert "/predict" in client.get("/openapi.json").json()["paths"]
+
+
+def test_http_answers_equal_the_trained_module(client, module):
+    expected = module.answer(FRAME)
+    for order in (range(len(ROWS)), range(len(ROWS) - 1, -1, -1)):
+        answer = client.post("/predict", json=[ROWS[position] for position in order]).json()["predictions"]
+        np.testing.assert_allclose(shares(module, answer), expected.values["probabilities"][list(order)], atol=1e-5)
+        assert [row["label"] for row in answer] == [expected.values["label"][position] for position in order]
+    for position in (0, 75, 149):
+        answer = client.post("/predict", json=ROWS[position]).json()["predictions"]
+        np.testing.assert_allclose(shares(module, answer)[0], expected.values["probabilities"][position], atol=1e-5)
+
+
+def test_requests_beside_each_other_get_their_own_answers(client, module):
+    expected = module.answer(FRAME).values["probabilities"]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda row: client.post("/predict", json=row).json()["predictions"], ROWS[::3]))
+    np.testing.assert_allclose(np.concatenate([shares(module, a) for a in answers]), expected[::3], atol=1e-5)
+
+
+def test_invocations_take_all_forms(client, module):
+    columns = list(FRAME.columns)
+    expected = module.predict(FRAME.head(5)).to_dict("records")
+    for body in (
+        {"dataframe_split": {"columns": columns, "data": FRAME.head(5).to_numpy().tolist()}},
+        {"dataframe_records": ROWS[:5]},
+        {"instances": ROWS[:5]},
+        {"inputs": {name: FRAME[name].head(5).tolist() for name in columns}},
+    ):
+        answer = client.post("/invocations", json=body)
+        assert answer.status_code == OK
+        assert answer.json()["predictions"] == [pytest.approx(row, abs=1e-5) for row in expected]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "row", "column"),
+    [
+        ("/predict", b"{", None, None),
+        ("/predict", b"3", None, None),
+        ("/predict", json.dumps([ROWS[0], ROWS[1] | {"petal_width": "wide"}]).encode(), 1, "petal_width"),
+        ("/predict", json.dumps([ROWS[0], {"petal_width": 1}]).encode(), 1, "sepal_length"),
+        ("/invocations", json.dumps({"rows": ROWS}).encode(), None, None),
+        ("/invocations", json.dumps({"instances": [ROWS[0] | {"petal_width": [[]]}]}).encode(), 0, "petal_width"),
+    ],
+)
+def test_bad_requests_name_row_and_column(client, path, body, row, column):
+    answer = client.post(path, content=body)
+    assert answer.status_code == INVALID
+    error = answer.json()["error"]
+    assert (error["row"], error["column"]) == (row, column)
+    assert error["message"]
+
+
+def test_metrics_count_what_was_asked(served, client):
+    before = served.counts()
+    for row in ROWS[:7]:
+        assert client.post("/predict", json=row).status_code == OK
+    for body in (b"{", b"[3]"):
+        assert client.post("/predict", content=body).status_code == INVALID
+    assert client.post("/invocations", json={"instances": ROWS}).status_code == OK
+    after = served.counts()
+    changed = {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
+    assert changed == {
+        ("7", "champion", "predict", "200"): 7,
+        ("7", "champion", "predict", "422"): 2,
+        ("7", "champion", "invocations", "200"): 1,
+        # the question before this one
+        ("", "", "metrics", "200"): 1,
+    }
+    text = client.get("/metrics").text
+    assert 'orchestrator_model_info{execution="torch",model="iris",role="champion",version="7"} 1.0' in text
+    assert "orchestrator_replicas 1.0" in text
+
+
+def test_versions_change_in_place_without_a_failed_request(served, client):
+    (before,) = served.summary()["processes"]
+    stop = threading.Event()
+
+    def load():
+        found = []
+        while not stop.is_set():
+            answer = client.post("/predict", json=ROWS[0])
+            found.append((answer.status_code, answer.json()["model"]["version"]))
+            time.sleep(0.002)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(load) for _ in range(2)]
+        try:
+            served.switch(champion="7", canary="8", weight=50)
+            time.sleep(0.5)
+            served.switch(champion="8")
+            time.sleep(0.5)
+        finally:
+            stop.set()
+        answers = [answer for task in tasks for answer in task.result()]
+    assert {status for status, _ in answers} == {OK}
+    assert {version for _, version in answers} == {"7", "8"}
+    assert client.get("/schema").json()["model"]["version"] == "8"
+    assert client.get("/models").json() == {"models": [{"name": "iris", "versions": {"champion": "8"}}]}
+    # nothing was started anew, so the figures go on
+    (after,) = served.summary()["processes"]
+    assert (after["replica"], after["pid"]) == (before["replica"], before["pid"])
+    roles = {(version, role) for version, role, route, _ in served.counts() if route == "predict"}
+    assert roles == {("7", "champion"), ("8", "canary"), ("8", "champion")}
+
+
+def test_a_configuration_that_cannot_be_loaded_leaves_the_replica_as_it_was(served, client, tmp_path):
+    served.switch(champion="7")
+    (before,) = served.summary()["processes"]
+    (tmp_path / "damaged").mkdir()
+    served.publish(tmp_path / "damaged", champion="9")
+    assert eventually(lambda: served.summary()["processes"][0]["notes"])
+    (after,) = served.summary()["processes"]
+    assert "the new configuration was not taken: damaged" in after["notes"][0]
+    assert after["pid"] == before["pid"]
+    assert client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "7"
+    served.switch(champion="8")
+    assert client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "8"
+    assert eventually(lambda: not served.summary()["processes"][0]["notes"])
+
+
+def test_a_replica_on_another_machine_brings_the_files_from_the_coordinator(served, tmp_path):
+    import ray
+
+    files = {path.name: path.read_bytes() for path in served.folder.iterdir()}
+    ray.get(served.coordinator.put_files.remote("k21", files))
+    assert ray.get(served.coordinator.missing.remote(["k21", "k22"])) == ["k22"]
+    # where the endpoint's process has them, but not the replica
+    served.publish(tmp_path / "elsewhere", champion="21")
+    assert eventually(lambda: served.client.post("/predict", json=ROWS[0]).json()["model"]["version"] == "21")
+    served.switch(champion="7")
