@@ -241,6 +241,8 @@ def test_a_double_answers_until_serve_has_another_one(doubled):
     assert time.monotonic() - began < 10
     wait_until(lambda: (deaths := read_deaths(doubled.folder)) and deaths.back)
     assert read_deaths(doubled.folder).reason == "killed with the process that watched over it"
+    # Ray ends the process group of its process that it replaces
+    assert {os.getpgid(double.pid), os.getpgid(haproxy_of(double).pid)} == {double.pid}
     # Serve must see that what it has started is gone
     assert doubled.running_pid() is None
     killed = haproxy_of(double)

@@ -67,6 +67,8 @@ class Double:
             env={**os.environ, DOUBLE_VARIABLE: " ".join(map(str, inherited))},
             stdin=subprocess.DEVNULL,
             pass_fds=inherited,
+            # Ray ends the whole process group of its process that is replaced
+            start_new_session=True,
         )
 
     def stop(self) -> None:
