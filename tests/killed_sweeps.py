@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,10 +11,47 @@ from pathlib import Path
 
 import processes
 import psutil
+from click.testing import CliRunner
 from processes import ORCHESTRATOR
 from support import empty_store
 
+from orchestrator.cli import main
+
 PATIENCE_SECONDS = 120
+# as many cores as the Ray of the tests has: with more, a worker has more threads, and sums are rounded otherwise
+TWO_CORES = {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": 2})}
+# a network whose trials take their time, or wait in their second epoch, as long as a file says so
+PATIENT = """
+import time
+from pathlib import Path
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self, shape, settings):
+        super().__init__()
+        self.waits, self.steps = settings['number'] == 1, 0
+        self.layer = torch.nn.Linear(shape.numeric, shape.outputs)
+
+    def forward(self, numeric, categorical):
+        if self.training:
+            self.steps += 1
+            if Path(__file__).with_name('slow').exists():
+                time.sleep(0.2)
+            while self.waits and self.steps > 2 and Path(__file__).with_name('wait').exists():
+                time.sleep(0.05)
+        return self.layer(numeric)
+"""
+PATIENT_SPACE = """
+epochs: {epochs}
+patience: 0
+parameters: {{batch_size: 64, learning_rate: 0.01}}
+architectures:
+  patient:Net:
+    number: {{type: int, low: 0, high: 9}}
+start_points:
+  - {{architecture: patient:Net, number: 0}}
+  - {{architecture: patient:Net, number: 1}}
+"""
 
 
 class Place(processes.Place):
@@ -22,7 +60,7 @@ class Place(processes.Place):
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-        super().__init__(folder, empty_store(folder), kept)
+        super().__init__(folder, empty_store(folder), {**kept, **TWO_CORES})
 
     def start(self, *arguments: str) -> psutil.Popen:
         """The command in the background."""
@@ -33,6 +71,22 @@ class Place(processes.Place):
         done = super().run(*arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
+
+    def here(self, *arguments: str, code: int = 0) -> str:
+        """As `run`, but in this process, on the Ray that it has; what is said on stderr is added to the log."""
+        with contextlib.chdir(self.folder):
+            done = CliRunner(env=self.own).invoke(main, arguments)
+        with (self.folder / "log").open("a") as log:
+            log.write(done.stderr)
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    def patient_sweep(self, trials: int, epochs: int) -> list[str]:
+        """A sweep with the network `PATIENT`: while there is a file `slow`, or `wait`, it takes its time."""
+        (self.folder / "patient.py").write_text(PATIENT)
+        (self.folder / "space.yaml").write_text(PATIENT_SPACE.format(epochs=epochs))
+        options = ["--space", "space.yaml", "--scheduler", "none", "--trials", str(trials)]
+        return ["sweep", "sklearn:iris", *options]
 
     @property
     def sweep(self) -> Path | None:

@@ -18,8 +18,8 @@ class Place:
 
     def __init__(self, folder: Path, store: str, environment: Mapping[str, str]) -> None:
         self.folder, self.store = folder, store
-        own = {"ORCHESTRATOR_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": store}
-        self.environment = {**environment, **own}
+        self.own = {"ORCHESTRATOR_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": store}
+        self.environment = {**environment, **self.own}
 
     def start_program(self, command: Sequence[str], log: Path) -> psutil.Popen:
         """Any program in the background; what it prints is added to the file `log`."""

@@ -11,7 +11,6 @@ import pytest
 from killed_sweeps import Place
 
 PROGRESS = re.compile(r"\[\d+/\d+\] trial ")
-SWEEP = ["sweep", "sklearn:digits", "--scheduler", "none", "--trials", "3", "--epochs", "60", "--patience", "0"]
 
 
 def kill_in_the_middle(place, process, name):
@@ -33,17 +32,22 @@ def kill_in_the_middle(place, process, name):
 
 
 @pytest.mark.timeout(600)
-def test_a_sweep_that_loses_ray_says_so_in_a_sentence_and_goes_on_later(tmp_path):
+def test_a_sweep_that_loses_ray_says_so_in_a_sentence_and_goes_on_later(ray_cluster, tmp_path):
     place = Place(tmp_path)
-    for name, command in (("gcs_server", [*SWEEP, "--no-register"]), ("raylet", ["resume"])):
+    (tmp_path / "slow").touch()
+    for name, command in (
+        ("gcs_server", [*place.patient_sweep(2, 25), "--concurrency", "1", "--no-register"]),
+        ("raylet", ["resume"]),
+    ):
         said = kill_in_the_middle(place, place.start(*command), name)
         errors = [line for line in said.splitlines() if not PROGRESS.match(line)]
         assert len(errors) == 1, said
         assert f"its process {name} was killed by signal 9 (SIGKILL)" in errors[0]
         assert f"go on with: orchestrator resume {place.sweep.name}" in errors[0]
     assert not any(event["event"] == "lost" for event in place.events())
-    resumed = json.loads(place.run("resume", "--json"))
-    assert [trial["status"] for trial in resumed["trials"]] == ["finished"] * 3
+    (tmp_path / "slow").unlink()
+    resumed = json.loads(place.here("resume", "--json"))
+    assert [trial["status"] for trial in resumed["trials"]] == ["finished"] * 2
     place.check_mlflow()
 
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import signal
+import threading
 import time
 from concurrent.futures import Future
 
@@ -56,61 +58,68 @@ def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tm
     assert tracker.client.get_run(header.run_id).info.status == "KILLED"
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The same sweep without a break."""
-    place = Place(tmp_path_factory.mktemp("whole"))
-    place.run(*sweep_arguments("asha-promote", 6, 12))
-    place.check_mlflow()
-    return place
-
-
-@pytest.mark.parametrize("moment", [9, 41])
-def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(whole, tmp_path, moment):
-    place = Place(tmp_path)
-    assert place.kill_at(place.start(*sweep_arguments("asha-promote", 6, 12)), moment)
-    assert "killed" in place.run("sweeps")
-    if moment < 10:
-        # killed before the header knew the run, and a disk that has lost the header
-        copy = place.sweep / "sweep-copy.json"
-        header = json.loads(copy.read_text())
-        del header["sha256"]
-        copy.write_text(json.dumps({**header, "run_id": None}))
-        (place.sweep / "sweep.json").write_bytes(b"\0" * 100)
-        assert "damaged" in place.run("sweeps")
+def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(ray_cluster, tmp_path):
+    whole, place = Place(tmp_path / "whole"), Place(tmp_path / "killed")
+    arguments = sweep_arguments("asha-promote", 6, 12)
+    whole.here(*arguments)
+    whole.check_mlflow()
+    assert place.kill_at(place.start(*arguments), 9)
+    assert "killed" in place.here("sweeps")
+    # killed before the header knew the run, and a disk that has lost the header
+    copy = place.sweep / "sweep-copy.json"
+    header = json.loads(copy.read_text())
+    del header["sha256"]
+    copy.write_text(json.dumps({**header, "run_id": None}))
+    (place.sweep / "sweep.json").write_bytes(b"\0" * 100)
+    assert "damaged" in place.here("sweeps")
+    # the second of its trials has ended
+    late = [number for number, event in enumerate(whole.events()) if event["event"] == "ended"][1] + 2
+    assert place.kill_at(place.start("resume"), late)
+    assert "it is made again from its second copy" in (place.folder / "log").read_text()
     done = {index: trial for index, trial in place.trials().items() if trial["end"]}
-    place.run("resume")
+    assert 0 < len(done) < 6
+    place.here("resume")
     assert_same(place, whole)
     assert {index: place.trials()[index] for index in done} == done
 
 
-def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(tmp_path):
-    place = Place(tmp_path)
-    arguments = [*sweep_arguments("none", 24, 12), "--register"]
-    process = place.start(*arguments)
-    while len(place.events()) < 4:
-        time.sleep(0.01)
-    # nobody else can drive it, and to try that changes nothing
-    place.run("resume", code=1)
-    assert json.loads(place.run("trials", "--json"))["status"] == "running"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 1
-    log = (place.folder / "log").read_text()
-    assert "go on with: orchestrator resume digits-" in log
-    board = json.loads(place.run("trials", "--json"))
-    assert board["status"] == "interrupted"
-    assert "interrupted" in {trial["status"] for trial in board["trials"]}
+def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(ray_cluster, tmp_path):
+    place, seen = Place(tmp_path), []
+    (tmp_path / "wait").touch()
 
-    result = json.loads(place.run("resume", "digits", "--json"))
-    assert [trial["status"] for trial in result["trials"]].count("interrupted") == 0
-    assert len(result["trials"]) == 24
+    def stop() -> None:
+        deadline = time.monotonic() + 120
+        while not (1 in (trials := place.trials()) and trials[1]["reports"]):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        # nobody else can drive it, and to try that changes nothing
+        place.run("resume", code=1)
+        seen.append(json.loads(place.run("trials", "--json"))["status"])
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
+    place.here(*place.patient_sweep(3, 3), "--concurrency", "1", code=1)
+    stopper.join()
+    assert seen == ["running"]
+    assert "go on with: orchestrator resume iris-" in (place.folder / "log").read_text()
+    board = json.loads(place.here("trials", "--json"))
+    assert board["status"] == "interrupted"
+    assert [trial["status"] for trial in board["trials"]] == ["finished", "interrupted"]
+
+    (tmp_path / "wait").unlink()
     before = place.trials()
-    longer = json.loads(place.run("resume", "--trials", "+2", "--json"))
-    assert len(longer["trials"]) == 26
+    result = json.loads(place.here("resume", "iris", "--json"))
+    assert [trial["status"] for trial in result["trials"]] == ["finished"] * 3
+    assert place.trials()[0] == before[0]
+    before = place.trials()
+    longer = json.loads(place.here("resume", "--trials", "+2", "--json"))
+    assert len(longer["trials"]) == 5
     assert longer["run_id"] == result["run_id"]
     assert {index: place.trials()[index] for index in before} == before
     place.check_mlflow()
-    refused = place.run("resume", "--trials", "2", code=2)
+    refused = place.here("resume", "--trials", "2", code=2)
     assert refused == ""
     # its weights are those of the best trial, its checkpoints are gone
     best = longer["best_trial"]
