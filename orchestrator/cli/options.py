@@ -200,3 +200,11 @@ def show_registration(registration: Registration) -> None:
 def notify(sentence: str) -> None:
     """Tells the user something on stderr, so that stdout holds results only."""
     echo(sentence, err=True)
+
+
+def prepare_early(registration: Registration | None, tracking_uri: str | None) -> None:
+    """Lets a process in the background prepare a model that was just registered: its first use waits less."""
+    if registration is not None and not registration.existing:
+        from orchestrator.serving.inference.prepared_cache import keep_registered_later
+
+        keep_registered_later(registration.name, registration.version, tracking_uri)

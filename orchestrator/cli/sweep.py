@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
-from orchestrator.cli.options import notify, show_registration, show_test, sweep_config, sweep_options
+from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: 
     from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
-    conclude(run_sweep(config, None, Hooks(Progress(), notify)), as_json=as_json)
+    result = run_sweep(config, None, Hooks(Progress(), notify))
+    prepare_early(result.registration, config.tracking_uri)
+    conclude(result, as_json=as_json)
 
 
 def conclude(result: SweepResult, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
-from orchestrator.cli.options import data_options, notify, show_registration, show_test
+from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def train(
         result, repeated = _anew(data, options, common), None
     if output is not None:
         result.bundle.save(output)
+    prepare_early(result.registration, tracking_uri)
     if as_json:
         print_json(_to_json(result, repeated))
         return

@@ -62,9 +62,9 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
             f"{uri}: not a model; give models:/NAME@champion, models:/NAME/VERSION or the folder of a model bundle"
         )
     name, version, alias = match["name"], match["version"], match["alias"] or Role.CHAMPION.value
-    found = find_source(name, version, alias, tracking_uri)
-    if found is not None and (local := _local_path(found[1])) is not None:
-        return ModelSource(name, found[0], _copied(_bundle_folder(local), folder))
+    known = _fetch_known(name, version, alias, tracking_uri, folder)
+    if known is not None:
+        return known
     client = client_for(tracking_uri)
     with tracked(tracking_uri):
         if version is None:
@@ -78,10 +78,25 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
     return ModelSource(name, version, path)
 
 
+def fetch_local(name: str, version: str, tracking_uri: str | None, folder: Path) -> ModelSource | None:
+    """A registered version as `fetch_model` gives it, None if store and model are not both on this machine."""
+    return _fetch_known(name, version, Role.CHAMPION.value, tracking_uri, folder)
+
+
 def name_of(uri: str) -> str:
     """The name that `fetch_model` would give, without looking whether there is such a model."""
     match = MODEL_URI.fullmatch(uri)
     return match["name"] if match is not None else Path(uri.removeprefix("file://")).resolve().name
+
+
+def _fetch_known(
+    name: str, version: str | None, alias: str, tracking_uri: str | None, folder: Path
+) -> ModelSource | None:
+    """What is found without MLflow; `find_source` says when."""
+    found = find_source(name, version, alias, tracking_uri)
+    if found is not None and (local := _local_path(found[1])) is not None:
+        return ModelSource(name, found[0], _copied(_bundle_folder(local), folder))
+    return None
 
 
 def _local_path(source: str) -> Path | None:

@@ -10,9 +10,19 @@ import pytest
 from support import mixed_frame, train_bundle
 
 from orchestrator.bundle.files import read_folder
+from orchestrator.errors import GateError
+from orchestrator.serving.control import gates, registry_watcher
+from orchestrator.serving.control.gates import check_prepared
+from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.inference import offline, prepared_cache
 from orchestrator.serving.inference.offline import FEW_ROWS, predict
-from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared, keep_prepared_later, key_of
+from orchestrator.serving.inference.prepared_cache import (
+    copy_prepared,
+    find_prepared,
+    keep_prepared,
+    keep_prepared_later,
+    key_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +116,49 @@ def test_a_process_in_the_background_keeps_a_model_unless_it_may_not(trained, ho
     while find_prepared(key_of(files)) is None or len(list(home.iterdir())) > 1:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_an_endpoint_and_a_gate_use_what_was_prepared_before(trained, home, tmp_path):
+    folder, _ = trained
+    keep_prepared(read_folder(folder))
+    lines = (
+        "import sys",
+        "from pathlib import Path",
+        "from orchestrator.serving.control import gates",
+        "from orchestrator.serving.control.registry_watcher import RegistryWatcher",
+        f"place, bundle = Path({str(tmp_path)!r}), Path({str(folder)!r})",
+        "gates._try_out(bundle)",
+        "watcher = RegistryWatcher(place, None, 'auto')",
+        "schema, execution = watcher._ready(bundle, place / 'ready')",
+        "assert execution.name == 'onnxruntime' and schema.target.name == 'label'",
+        "assert 'torch' not in sys.modules",
+        "from orchestrator.serving.inference.prepared_model import load_prepared",
+        "assert load_prepared(place / 'ready').schema == schema",
+        "assert (place / 'ready').stat().st_mode & 0o777 == 0o700",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
+def test_a_gate_asks_torch_before_it_refuses_what_was_prepared(trained, home, monkeypatch):
+    folder, bundle = trained
+    key = key_of(read_folder(folder))
+    keep_prepared(read_folder(folder))
+    assert check_prepared(key).schema == bundle.schema
+    monkeypatch.setattr(gates, "TOLERANCE", -1.0)
+    assert check_prepared(key) is None
+    with pytest.raises(GateError, match=r"row 1 of its example\.json"):
+        gates._try_out(folder)
+
+
+def test_an_endpoint_keeps_what_it_has_prepared_for_the_next_one(trained, home, tmp_path, monkeypatch):
+    folder, _ = trained
+    monkeypatch.delenv("ORCHESTRATOR_KEEP_PREPARED")
+    _, execution = RegistryWatcher(tmp_path, None, "auto")._ready(folder, tmp_path / "ready")
+    assert find_prepared(key_of(read_folder(folder))).execution == execution
+    # who wants torch gets it
+    assert RegistryWatcher(tmp_path, None, "torch")._ready(folder, tmp_path / "torch")[1].name == "torch"
+    # one that is gone when it is to be copied is prepared again
+    monkeypatch.setattr(registry_watcher, "copy_prepared", lambda *_: False)
+    assert RegistryWatcher(tmp_path, None, "auto")._ready(folder, tmp_path / "again")[1].name == "onnxruntime"
+    assert not copy_prepared("0", tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.bundle import ReadBundle
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
 from orchestrator.roles import Role
 from orchestrator.serving.control.compatibility import breaking_changes, listed
-from orchestrator.serving.control.gates import check_answers
+from orchestrator.serving.control.gates import check_answers, check_prepared
+from orchestrator.serving.inference.engines import Execution
+from orchestrator.serving.inference.prepared_cache import copy_prepared, keep_copy, key_of
 from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions, ServedModel, ServedVersion
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
@@ -269,11 +270,9 @@ class RegistryWatcher:
             return self._prepared[known], known[0]
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             source: ModelSource = fetch_model(uri, self._tracking_uri, Path(folder))
-            read = ReadBundle.of(read_folder(source.path), source.path)
-            check_answers(read.bundle)
             key = f"{len(self._prepared)}-{source.version or 'folder'}-{Path(folder).name}"
             try:
-                execution = prepare(read, self._place / key, self._execution)
+                schema, execution = self._ready(source.path, self._place / key)
             except BaseException:
                 # it may be tried again and again
                 shutil.rmtree(self._place / key, ignore_errors=True)
@@ -282,12 +281,29 @@ class RegistryWatcher:
             version=source.version,
             key=key,
             folder=self._place / key,
-            schema=read.bundle.schema,
+            schema=schema,
             execution=execution.name,
             reason=execution.reason,
         )
         self._prepared[source.name, source.version, made] = served
         return served, source.name
+
+    def _ready(self, bundle: Path, folder: Path) -> tuple[Schema, Execution]:
+        """Prepares a bundle that answers as it should; one that this machine has prepared before needs no torch."""
+        files = read_folder(bundle)
+        cached = key_of(files)
+        if self._execution != "torch":
+            model = check_prepared(cached)
+            if model is not None and copy_prepared(cached, folder):
+                return model.schema, model.execution
+        from orchestrator.bundle import ReadBundle
+
+        read = ReadBundle.of(files, bundle)
+        check_answers(read.bundle)
+        execution = prepare(read, folder, self._execution)
+        if self._execution == "auto":
+            keep_copy(cached, folder)
+        return read.bundle.schema, execution
 
     def _forget(self) -> None:
         """Removes what is neither served nor likely to be again: all but the last eight that were prepared."""

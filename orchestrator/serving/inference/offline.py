@@ -57,9 +57,4 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
 def _quickly(key: str, frame: pd.DataFrame) -> pd.DataFrame | None:
     """The answers of a model that was prepared before, None if it was not."""
     prepared = find_prepared(key)
-    if prepared is None:
-        return None
-    outputs = prepared.network(prepared.encoder.transform(frame))
-    answers = prepared.schema.target.task.predictions(prepared.target_encoder, outputs)
-    answers.check_finite()
-    return answers.frame(frame.index)
+    return None if prepared is None else prepared.answer(frame).frame(frame.index)

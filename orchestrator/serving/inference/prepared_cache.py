@@ -23,6 +23,7 @@ from orchestrator.bundle.files import read_folder, write_folder
 from orchestrator.environment import NICENESS, home
 from orchestrator.errors import OrchestratorError
 from orchestrator.serving.inference.prepared_model import PREPARED_FILE, PreparedModel, load_prepared, prepare
+from orchestrator.tracking.models import fetch_local
 
 FOLDER, NEW = "prepared", ".new-"
 SWITCH = "ORCHESTRATOR_KEEP_PREPARED"
@@ -80,6 +81,58 @@ def keep_prepared(files: Mapping[str, bytes]) -> None:
         with contextlib.suppress(FileExistsError, NotADirectoryError):
             prepared.rename(target)
     _forget()
+
+
+def copy_prepared(key: str, folder: Path) -> bool:
+    """Copies a prepared model to a folder that is made for it, for this user alone; False if it is not there any more.
+
+    Args:
+        key: of `key_of`.
+        folder: which must not exist.
+    """
+    try:
+        shutil.copytree(_place() / key, folder)
+        folder.chmod(0o700)
+    except (OSError, shutil.Error):
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
+
+
+def keep_copy(key: str, folder: Path) -> None:
+    """Keeps what was prepared in a folder already; where that does not work it is prepared again next time.
+
+    Args:
+        key: of `key_of`.
+        folder: of `prepare`.
+    """
+    if os.environ.get(SWITCH) == "0":
+        return
+    with contextlib.suppress(OSError, shutil.Error):
+        target = _place() / key
+        if target.exists():
+            return
+        with tempfile.TemporaryDirectory(prefix=NEW, dir=_place()) as name:
+            shutil.copytree(folder, Path(name) / "prepared")
+            (Path(name) / "prepared").rename(target)
+        _forget()
+
+
+def keep_registered_later(name: str, version: str, tracking_uri: str | None) -> None:
+    """`keep_prepared_later` for a registered version whose files are on this machine.
+
+    Args:
+        name: of the registered model.
+        version: of it.
+        tracking_uri: MLflow store, or None for MLflow's default.
+    """
+    if os.environ.get(SWITCH) == "0":
+        return
+    with contextlib.suppress(OrchestratorError, OSError), tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        source = fetch_local(name, version, tracking_uri, Path(folder))
+        if source is not None:
+            files = read_folder(source.path)
+            keep_prepared_later(files, key_of(files))
 
 
 def keep_prepared_later(files: Mapping[str, bytes], key: str) -> None:

@@ -22,6 +22,8 @@ from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Networ
 from orchestrator.tasks import Predictions, TargetEncoder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from orchestrator.bundle import ReadBundle
 
 PREPARED_FILE = "prepared.json"
@@ -54,6 +56,18 @@ class PreparedModel:
     def encode(self, columns: Columns, rows: int) -> Inputs:
         """The network's inputs; raises InvalidValueError for a value that does not fit its column."""
         return self.encoder.encode(columns, rows)
+
+    def answer(self, frame: pd.DataFrame) -> Predictions:
+        """Answers to the rows of a table, as `ModelBundle.answer` gives them.
+
+        Raises:
+            DataError: the table lacks a column, or a value does not fit its column.
+            UnansweredError: an output is not a number.
+        """
+        outputs = self.network(self.encoder.transform(frame))
+        answers = self.schema.target.task.predictions(self.target_encoder, outputs)
+        answers.check_finite()
+        return answers
 
     def answers(self, outputs: NDArray[np.float32]) -> Predictions:
         """What the outputs of a request's rows say.
