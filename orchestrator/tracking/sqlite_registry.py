@@ -13,7 +13,8 @@ PREFIX = "sqlite:///"
 DEFAULT_FILE = "mlflow.db"
 # with one of these MLflow looks elsewhere, or at one of several workspaces
 ELSEWHERE = ("MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")
-OLD_FOLDER = "mlruns"
+# of an experiment in the folder store of MLflow's earlier versions; runs of SQLite stores have their files in it, too
+OLD_EXPERIMENTS = "mlruns/[0-9]*/meta.yaml"
 DELETED = "Deleted_Internal"
 WORKSPACE = "default"
 BUSY_SECONDS = 2.0
@@ -55,7 +56,8 @@ def _database(tracking_uri: str | None) -> Path | None:
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         # MLflow prefers the folder of its earlier versions
-        return None if Path(OLD_FOLDER).exists() or not Path(DEFAULT_FILE).is_file() else Path(DEFAULT_FILE).resolve()
+        old = any(Path().glob(OLD_EXPERIMENTS))
+        return None if old or not Path(DEFAULT_FILE).is_file() else Path(DEFAULT_FILE).resolve()
     path = Path(uri.removeprefix(PREFIX))
     plain = uri.startswith(PREFIX) and not {"?", "%", "#"} & set(uri)
     return path.resolve() if plain and path.is_file() else None

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from mlflow.tracking._tracking_service.utils import _get_default_tracking_uri
 from support import empty_store
 
 from orchestrator.tracking.models import fetch_model
@@ -89,7 +90,14 @@ def test_tables_of_another_form_are_left_to_mlflow(store, tmp_path):
 def test_the_default_store_is_the_one_of_mlflow(store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_source("m", "1", "champion", None)[0] == "1"
-    (tmp_path / "mlruns").mkdir()
+    # files of the runs of SQLite stores are there, too
+    for experiment in ("1", "models"):
+        (tmp_path / "mlruns" / experiment / "run").mkdir(parents=True)
+    (tmp_path / "mlruns" / "models" / "meta.yaml").touch()
+    assert _get_default_tracking_uri().startswith("sqlite:")
+    assert find_source("m", "1", "champion", None)[0] == "1"
+    (tmp_path / "mlruns" / "1" / "meta.yaml").touch()
+    assert _get_default_tracking_uri() == "./mlruns"
     assert find_source("m", "1", "champion", None) is None
 
 
