@@ -1,4 +1,4 @@
-"""What takes seconds to import, imported while a sweep waits for something else: for Ray, or for its first trials.
+"""What takes seconds to import, imported while a command waits for something else: for Ray, or for its first trials.
 
 Two threads that import packages which import each other may see one of them half made, so each of these is over before
 the main thread goes on to what it prepares.
@@ -33,6 +33,11 @@ def import_for_search(*, gangs: bool) -> None:
 
     if gangs:
         from orchestrator.runtime.gangs import pool, trial  # noqa: F401
+
+
+def import_for_probe() -> None:
+    """What it takes to probe networks; `quiet_tune` comes before."""
+    from orchestrator.runtime.probe import probe  # noqa: F401
 
 
 def import_for_export() -> None:

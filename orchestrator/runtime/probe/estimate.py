@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from orchestrator.cluster import ray_session
 from orchestrator.config import SweepConfig
 from orchestrator.data import Dataset, Table
 from orchestrator.errors import ArchitectureError
-from orchestrator.networks import build_network, is_custom
+from orchestrator.networks import is_custom
+from orchestrator.runtime.background import in_background
+from orchestrator.runtime.early_imports import after, import_for_probe
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
@@ -24,7 +25,7 @@ from orchestrator.search import batch_sizes, find_extremes, find_scheduler
 from orchestrator.sweeps.disk import most_bytes
 from orchestrator.sweeps.plan import SweepPlan, describe
 from orchestrator.sweeps.slots import Slots
-from orchestrator.training import TrialSpec, feature_shape
+from orchestrator.training import TrialSpec
 
 if TYPE_CHECKING:
     from orchestrator.runtime.probe.probe import Probe
@@ -162,9 +163,11 @@ def estimate_sweep(
     for sentence in describe(plan.dataset, plan.metric):
         notify(sentence)
     quiet_tune()
-    with ray_session(config.address):
-        import ray
+    import ray
 
+    # while Ray starts
+    imports = in_background(import_for_probe)
+    with ray_session(config.address), after(imports):
         slots = cluster_slots(config, plan.workers, plan.trials, plan.readers)
         notify("probing the smallest and the largest network ...")
         started = time.perf_counter()
@@ -185,6 +188,11 @@ def parameter_count(architecture: str, dataset: Dataset, settings: Mapping[str, 
     Raises:
         ArchitectureError: it cannot be built.
     """
+    import torch
+
+    from orchestrator.networks import build_network
+    from orchestrator.training import feature_shape
+
     shape = feature_shape(dataset)
     try:
         with torch.device("meta"):
