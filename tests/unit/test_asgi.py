@@ -336,3 +336,9 @@ def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(body, 
     assert answer.count(b"HTTP/1.1 200 ") == len(seen) == count + 1
     assert answer.count(b"a body.") == count
     assert [value for headers in seen for name, value in headers if name == b"host"] == [b"a"] * (count + 1)
+
+
+def test_a_request_that_asks_for_another_protocol_and_for_the_end_of_the_connection_is_answered():
+    request = UPGRADE + b"Connection: close\r\nContent-Length: 7\r\n\r\na body."
+    answer, seen = asyncio.run(_exchange(request))
+    assert answer.count(b"HTTP/1.1 200 ") == len(seen) == answer.count(b"a body.") == 1

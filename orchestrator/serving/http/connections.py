@@ -55,7 +55,7 @@ class Connection(HttpToolsProtocol):
 
 
 class _Parser(httptools.HttpRequestParser):
-    """Stops nowhere: behind a head with `Upgrade` it begins again with that head, without."""
+    """Stops nowhere: behind a head with `Upgrade` another one begins again with that head, without."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -64,14 +64,17 @@ class _Parser(httptools.HttpRequestParser):
         self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: Any) -> None:  # noqa: ANN401
+        parser = self
         while data:
             try:
-                super().feed_data(data)
+                super(_Parser, parser).feed_data(data)
                 data = b""
             except httptools.HttpParserUpgrade as stopped:
-                if not _stops(self):
+                if not _stops(parser):
                     raise
                 data = self._connection.head_without_upgrade() + data[stopped.args[0] :]
+                # one that has read `Connection: close` passes over all that comes
+                parser = self._connection.parser = _Parser(self._connection)
 
 
 def _stops(parser: httptools.HttpRequestParser) -> bool:
