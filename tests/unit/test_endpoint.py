@@ -32,6 +32,7 @@ from orchestrator.config import ServeConfig
 from orchestrator.data import open_dataset
 from orchestrator.errors import BundleError
 from orchestrator.serving.control import replica as serving_replica
+from orchestrator.serving.control.haproxy import MESSAGES
 from orchestrator.serving.http import auth, browsers
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.inference.batching import Batcher
@@ -900,6 +901,22 @@ def test_of_serves_own_pages_only_health_is_passed_on(endpoint, in_replica, rest
     assert bool(passed) != bool(sent)
     if in_replica or path.startswith("/-/"):
         assert passed == ([path] if path == "/-/healthz" else [])
+
+
+@pytest.mark.parametrize(("path", "status"), [("*", 400), ("/-/routes", 404)])
+def test_a_proxy_refuses_as_haproxy_what_ray_serve_would_answer_itself(path, status):
+    async def serves_own(_scope, _receive, _send):
+        raise AssertionError
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "method": "GET", "headers": []}
+    asyncio.run(serving_replica.DirectAnswers(serves_own)(scope, None, send))
+    assert sent[0]["status"] == status
+    assert json.loads(sent[1]["body"])["error"]["message"] == MESSAGES[status]
 
 
 def test_web_pages_of_listed_origins_may_ask(folders, tmp_path):

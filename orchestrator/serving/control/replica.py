@@ -18,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.control.allocator import Trimming, give_back, prefer_small
 from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE
+from orchestrator.serving.control.haproxy import MESSAGES
 from orchestrator.serving.control.scaling import BUSY, MOST_BUSY
-from orchestrator.serving.http.asgi import JSON_TYPE, HttpError, respond, to_json
+from orchestrator.serving.http.asgi import CLOSE, JSON_TYPE, HttpError, respond, to_json
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.messages import Assignment, ReplicaReport
 from orchestrator.serving.settings import EndpointSettings
@@ -55,9 +56,17 @@ class DirectAnswers:
         elif _endpoint is not None:
             await _endpoint(scope, receive, send)
         elif is_internal(scope["path"]):
-            await respond(send, 404, to_json(HttpError(404, "there is nothing at this path").content), [JSON_TYPE])
+            await _refuse(send, 404)
+        elif not scope["path"].startswith("/"):
+            # such as GET *
+            await _refuse(send, 400)
         else:
             await self._app(scope, receive, send)
+
+
+async def _refuse(send: Send, status: int) -> None:
+    """As HAProxy does."""
+    await respond(send, status, to_json(HttpError(status, MESSAGES[status]).content), [JSON_TYPE, CLOSE])
 
 
 def is_internal(path: str) -> bool:
