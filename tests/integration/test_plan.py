@@ -14,7 +14,7 @@ from orchestrator.runtime.sweeps import run_sweep
 @pytest.fixture
 def options(tmp_path):
     store = f"sqlite:///{tmp_path}/mlflow.db"
-    return {"data": "sklearn:breast_cancer", "space": "tabular", "trials": 4, "epochs": 3, "tracking_uri": store}
+    return {"data": "sklearn:breast_cancer", "space": "tabular", "trials": 2, "epochs": 1, "tracking_uri": store}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -24,7 +24,7 @@ class Place:
         self.client = client_for(self.store)
         self.said = []
         options = {"space": "quick", "trials": 3, "epochs": 4, "scheduler": "none", "keep_top": 2, "name": "place"}
-        self.result = orchestrator.sweep("sklearn:wine", tracking_uri=self.store, **options)
+        self.result = orchestrator.sweep("sklearn:wine", tracking_uri=self.store, concurrency=1, **options)
 
     @property
     def folder(self):
