@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from orchestrator.cluster import ray_session, silence
+from orchestrator.cluster import is_own_ray, ray_session, silence
 from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
@@ -347,8 +347,9 @@ def _shut_down() -> None:
 
     with silence():
         serve.shutdown()
-        # its last messages come from another process, a moment later
-        time.sleep(0.5)
+        if not is_own_ray():
+            # its last messages come from another process, a moment later
+            time.sleep(0.5)
 
 
 def _quiet_serve() -> None:
