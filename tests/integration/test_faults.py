@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -27,13 +28,13 @@ FINAL = {"finished", "stopped", "failed"}
 
 
 def slow_training(log, *, dies_after=None, rank=0, seconds=0.4):
-    """`train_trial` that writes down each epoch, and kills its own process once."""
+    """`train_trial` that writes down each epoch and its process, and kills its own process once."""
 
     def train(spec, dataset, *, ranks, **more):
         for report in train_trial(spec, dataset, ranks=ranks, **more):
             if ranks.rank == 0:
                 with log.open("a") as file:
-                    file.write(f"{report.epoch}\n")
+                    file.write(f"{report.epoch} {os.getpid()}\n")
             time.sleep(seconds)
             yield report
             if report.epoch == dies_after and ranks.rank == rank:
@@ -46,14 +47,20 @@ def slow_training(log, *, dies_after=None, rank=0, seconds=0.4):
     return train
 
 
+def logged(log):
+    """Epochs and processes that `slow_training` has written down."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [tuple(map(int, line.split())) for line in lines]
+
+
+def reached(log, epoch):
+    return any(found >= epoch for found, _ in logged(log))
+
+
 def sweep(store, train=None, notify=None, **options):
     values = {"data": "sklearn:iris", "space": "quick", "scheduler": "none", "tracking_uri": store, "trials": 1}
     config = SweepConfig.create(**{**values, **options})
     return run_sweep(config, None, Hooks(notify=notify or (lambda _sentence: None), train=train))
-
-
-def timeless(record):
-    return {name: value for name, value in record.report.to_json().items() if "second" not in name}
 
 
 def check_accounts(store, result):
@@ -68,54 +75,62 @@ def check_accounts(store, result):
     stored = {int(run.data.tags["orchestrator.trial"]): run for run in runs}
     assert len(runs) == len(stored) == len(result.trials)
     for trial in result.trials:
-        assert stored[trial.index].data.tags["orchestrator.status"] == trial.status
+        run = stored[trial.index]
+        assert run.data.tags["orchestrator.status"] == trial.status
+        assert run.info.status == ("FAILED" if trial.status == "failed" else "FINISHED")
+        assert run.data.tags.get("orchestrator.reason", "") == trial.reason
         if trial.epochs:
             steps = [point.step for point in client.get_metric_history(stored[trial.index].info.run_id, "train_loss")]
             assert steps == list(range(1, trial.epochs + 1))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(store, tmp_path, workers):
-    options = {"epochs": 8, "name": "killed", "resources": {"workers_per_trial": workers}, "register_model": False}
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(store, tmp_path):
     log, said = tmp_path / "epochs", []
-    train = slow_training(log, dies_after=5, rank=workers - 1)
-    result = sweep(store, train, said.append, **options)
+    train = slow_training(log, dies_after=5)
+    result = sweep(store, train, said.append, epochs=8, name="killed", register_model=False)
     assert Path(f"{log}.died").exists()
     (trial,) = result.trials
     assert (trial.status, trial.epochs, trial.attempts, trial.losses) == ("finished", 8, 2, 1)
-    epochs = [int(line) for line in log.read_text().split()]
+    epochs = [epoch for epoch, _ in logged(log)]
     again = epochs[epochs.index(5) + 1 :]
     assert again[0] > 2, "not from zero"
     assert again[-1] == 8
     assert any("trial 0 goes on from its last checkpoint" in sentence for sentence in said)
     check_accounts(store, result)
-    undisturbed = sweep(store, None, **options, trials=1)
-    assert timeless(trial) == timeless(undisturbed.trials[0])
+    undisturbed = orchestrator.reproduce("killed:0", tracking_uri=store, register_model=False)
+    assert (undisturbed.difference, undisturbed.reasons, undisturbed.epochs) == (None, (), 8)
 
 
-def test_a_gang_outlives_the_process_that_speaks_for_its_trial(store, tmp_path):
-    log = tmp_path / "epochs"
+def test_a_gang_outlives_the_process_that_speaks_for_its_trial_and_a_trial_outlives_its_gang(store, tmp_path):
+    log, said = tmp_path / "epochs", []
 
-    def kill_when_it_trains():
-        deadline = time.monotonic() + 60
-        while not (log.exists() and "4" in log.read_text().split()):
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.1)
+    def kill_speaker():
+        wait_for(lambda: reached(log, 3))
         for process in psutil.Process().children(recursive=True):
             # what Tune calls a trial that asks for resources
             if any("ResourceTrainable" in word for word in process.cmdline()):
                 process.kill()
 
-    killer = threading.Thread(target=kill_when_it_trains)
+    killer = threading.Thread(target=kill_speaker)
     killer.start()
-    result = sweep(store, slow_training(log), epochs=8, name="speaker", resources={"workers_per_trial": 2})
+    train = slow_training(log, dies_after=7, rank=1)
+    options = {"epochs": 10, "name": "speaker", "register_model": False, "resources": {"workers_per_trial": 2}}
+    result = sweep(store, train, said.append, **options)
     killer.join()
+    assert Path(f"{log}.died").exists()
     (trial,) = result.trials
-    assert (trial.status, trial.epochs, trial.losses) == ("finished", 8, 1)
-    epochs = [int(line) for line in log.read_text().split()]
-    assert epochs.count(1) == 1, "not from zero"
+    assert (trial.status, trial.epochs, trial.attempts, trial.losses) == ("finished", 10, 3, 2)
+    found = logged(log)
+    after = [epoch for epoch, _ in found].index(7) + 1
+    assert len({process for _, process in found[:after]}) == 1, "the gang has stayed"
+    assert found[after][1] != found[0][1], "a new gang"
+    assert found[after][0] > 3, "not from zero"
+    assert [epoch for epoch, _ in found].count(1) == 1
+    assert sum("trial 0 goes on from its last checkpoint" in sentence for sentence in said) == 2
     check_accounts(store, result)
+    alone = orchestrator.reproduce("speaker:0", tracking_uri=store, register_model=False).result.report
+    assert trial.report.validation == pytest.approx(alone.validation, rel=1e-5)
+    assert trial.report.train_loss == pytest.approx(alone.train_loss, rel=1e-5)
 
 
 NETWORK = """
@@ -127,8 +142,12 @@ class Moody(torch.nn.Module):
         self.layer = torch.nn.Linear(shape.numeric, shape.outputs)
         self.hoard = []
     def forward(self, numeric, categorical):
+        if self.training and self.mood == 'raises':
+            raise ValueError('not today')
         if self.training and self.mood == 'exits':
             sys.exit(3)
+        if self.training and self.mood == 'dies':
+            os._exit(3)
         if self.training and self.mood == 'hangs':
             while True:
                 time.sleep(60)
@@ -141,35 +160,45 @@ class Moody(torch.nn.Module):
                     self.hoard.append(torch.ones(2**24))
             finally:
                 resource.setrlimit(resource.RLIMIT_AS, before)
-        return self.layer(numeric)
+        scale = float('nan') if self.training and self.mood == 'diverges' else 1.0
+        return scale * self.layer(numeric)
 """
+MOODS = {
+    "raises": r"ValueError: not today",
+    "diverges": r"the training loss became not a number in epoch 1",
+    "exits": r"the training code called sys\.exit\(3\)",
+    "leaks": r".*allocate memory.*",
+    "dies": r".*process of the trial was lost \(it is gone without a word, as after signal 9.* \(tried 2 times\)",
+    "hangs": r"epoch 1 took longer than 15 s \(--epoch-timeout\) \(tried 2 times\)",
+    "fine": "",
+    "fine too": "",
+}
 
 
-def test_a_network_that_exits_hangs_or_leaks_fails_with_a_reason_and_the_sweep_goes_on(store, tmp_path, monkeypatch):
+def test_a_network_that_raises_diverges_exits_dies_hangs_or_leaks_fails_with_a_reason_and_the_sweep_goes_on(
+    store, tmp_path, monkeypatch
+):
     (tmp_path / "unruly.py").write_text(NETWORK)
     space = tmp_path / "space.yaml"
     space.write_text(
         "epochs: 2\nparameters: {batch_size: 32}\narchitectures:\n  unruly:Moody:\n"
-        "    mood: {type: categorical, choices: [exits, leaks, hangs, fine, fine too]}\n"
+        f"    mood: {{type: categorical, choices: {list(MOODS)}}}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    result = sweep(
-        store, name="unruly", space=str(space), algorithm="grid", epoch_timeout="8s", max_failures=1, trials=None
-    )
-    outcome = {trial.spec.settings["mood"]: trial for trial in result.trials}
-    assert {mood: trial.status for mood, trial in outcome.items()} == {
-        "exits": "failed",
-        "leaks": "failed",
-        "hangs": "failed",
-        "fine": "finished",
-        "fine too": "finished",
-    }
-    assert outcome["exits"].reason == "the training code called sys.exit(3)"
-    assert "allocate memory" in outcome["leaks"].reason
-    assert outcome["hangs"].reason == "epoch 1 took longer than 8 s (--epoch-timeout) (tried 2 times)"
-    assert outcome["hangs"].attempts == 2
+    options = {"algorithm": "grid", "epoch_timeout": "15s", "max_failures": 1, "trials": None}
+    result = sweep(store, name="unruly", space=str(space), **options)
+    # the grid has each of them once
+    assert sorted(trial.spec.settings["mood"] for trial in result.trials) == sorted(MOODS)
+    for trial in result.trials:
+        mood = trial.spec.settings["mood"]
+        assert trial.status == ("finished" if "fine" in mood else "failed"), trial.reason
+        assert re.fullmatch(MOODS[mood], trial.reason, re.DOTALL), trial.reason
+        assert trial.attempts == (2 if mood in ("dies", "hangs") else 1)
+    assert "fine" in result.best.spec.settings["mood"]
     check_accounts(store, result)
+    # the bundle needs the class no more
+    assert len(result.bundle.predict(orchestrator.load_table("sklearn:iris").frame)) == 150
 
 
 HOARDER = """
@@ -199,7 +228,7 @@ def test_a_trial_that_ray_kills_for_its_memory_fails_and_the_sweep_goes_on(tmp_p
     if share > 0.9:
         pytest.skip("there is too little memory to waste some")
     place.environment |= {"RAY_memory_usage_threshold": f"{share:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
-    options = ["--space", "space.yaml", "--algorithm", "grid", "--scheduler", "none", "--max-failures", "1"]
+    options = ["--space", "space.yaml", "--algorithm", "grid", "--scheduler", "none", "--max-failures", "0"]
     result = json.loads(place.run("sweep", "sklearn:iris", *options, "--no-register", "--json"))
     hoarding, modest = result["trials"]
     assert hoarding["status"] == "failed"
@@ -216,19 +245,24 @@ def test_a_sweep_of_which_too_many_trials_fail_gives_up_and_says_why(store):
     with pytest.raises(
         ExecutionError, match=r"of 1\d trials have failed, so the sweep has given up: 1\d x RuntimeError: bad"
     ):
-        sweep(store, failing, trials=100, name="hopeless")
+        sweep(store, failing, trials=100, name="hopeless", concurrency=1)
+
+
+@pytest.fixture(scope="module")
+def tracking_server(tmp_path_factory):
+    found = TrackingServer(tmp_path_factory.mktemp("server"))
+    found.start()
+    yield found
+    found.stop()
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def server(tracking_server, monkeypatch):
+    """It answers, whatever a test before has done to it."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    folder = tmp_path / "server"
-    folder.mkdir()
-    found = TrackingServer(folder)
-    found.start()
-    yield found
-    if found.process.poll() is None:
-        found.stop()
+    if tracking_server.process.poll() is not None:
+        tracking_server.start()
+    return tracking_server
 
 
 def test_a_tracking_server_that_is_away_for_a_while_gets_everything_afterwards(server, tmp_path):
@@ -243,7 +277,7 @@ def test_a_tracking_server_that_is_away_for_a_while_gets_everything_afterwards(s
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    result = sweep(server.uri, slow_training(log, seconds=0.2), trials=4, epochs=10, name="away")
+    result = sweep(server.uri, slow_training(log, seconds=0.2), trials=2, epochs=10, name="away", concurrency=1)
     thread.join()
     assert result.unsent is None
     assert result.registration.champion
@@ -254,7 +288,8 @@ def test_a_tracking_server_that_stays_away_gets_everything_by_sync(server, tmp_p
     log = tmp_path / "epochs"
     stopper = threading.Thread(target=lambda: (wait_for(log.exists), server.stop()))
     stopper.start()
-    result = sweep(server.uri, slow_training(log, seconds=0.1), trials=3, epochs=4, name="gone", tracking_timeout="3s")
+    options = {"trials": 3, "epochs": 4, "name": "gone", "tracking_timeout": "3s", "concurrency": 1}
+    result = sweep(server.uri, slow_training(log, seconds=0.1), **options)
     stopper.join()
     assert result.unsent
     assert result.registration is None
@@ -302,7 +337,7 @@ def test_a_full_disk_costs_checkpoints_but_no_trial(store, small_disk, tmp_path)
     filler = small_disk / "filler"
 
     def fill():
-        wait_for(lambda: log.exists() and "2" in log.read_text().split())
+        wait_for(lambda: reached(log, 2))
         with filler.open("wb", buffering=0) as file:
             for size in (2**16, 2**12, 1):
                 while True:
@@ -310,7 +345,7 @@ def test_a_full_disk_costs_checkpoints_but_no_trial(store, small_disk, tmp_path)
                         file.write(b"0" * size)
                     except OSError:
                         break
-        wait_for(lambda: "7" in log.read_text().split())
+        wait_for(lambda: reached(log, 7))
         filler.unlink()
 
     thread = threading.Thread(target=fill)

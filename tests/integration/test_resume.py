@@ -58,6 +58,7 @@ def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tm
     assert tracker.client.get_run(header.run_id).info.status == "KILLED"
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(ray_cluster, tmp_path):
     whole, place = Place(tmp_path / "whole"), Place(tmp_path / "killed")
     arguments = sweep_arguments("asha-promote", 6, 12)
