@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import sys
 
 import click
 
+from orchestrator.cli.base import tell_full
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.jobs import jobs, submit
@@ -86,10 +88,20 @@ def run() -> None:
                 stream.flush()
         os._exit(code)
 
+    # a shell can close them (`>&-`)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     # what is registered first is called last
     atexit.register(leave)
     try:
         main()
+    except OSError as error:
+        # of `--help`
+        if error.errno != errno.ENOSPC:
+            raise
+        tell_full(error)
+        code = 1
+        sys.exit(code)
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         raise

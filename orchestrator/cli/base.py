@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import re
@@ -10,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -27,6 +30,8 @@ QUIET_ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+# until the callback in which an interrupt was lost is over
+REPEAT_SECONDS = 0.05
 # tables that go to a file or a pipe keep one line per row
 UNBROKEN_WIDTH = 1000
 # control characters but for tab and line feed, marks that turn the direction of writing, halves of characters
@@ -47,7 +52,7 @@ class Command(click.Command):
         for name, value in QUIET_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         try:
-            with _terminated_as_interrupted():
+            with _terminated_as_interrupted(), _no_interrupt_lost():
                 return super().invoke(ctx)
         except OrchestratorError as error:
             if debugging():
@@ -63,6 +68,11 @@ class Command(click.Command):
             ctx.exit(1)
         except click.ClickException:
             raise
+        except OSError as error:
+            if debugging() or error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            tell_full(error)
+            ctx.exit(1)
         except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
@@ -74,6 +84,13 @@ class Command(click.Command):
                 err=True,
             )
             ctx.exit(1)
+
+
+def tell_full(error: OSError) -> None:
+    """Says that the output went to a full disk; what is left of it is dropped."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    with contextlib.suppress(OSError):
+        click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
 
 
 @contextmanager
@@ -88,6 +105,27 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _no_interrupt_lost() -> Iterator[None]:
+    """Python drops what is raised in some callbacks, as at the end of an import: a Ctrl-C that is lost comes again."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:  # noqa: ANN401
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            again = partial(signal.pthread_kill, threading.main_thread().ident or 0, signal.SIGINT)
+            timer = threading.Timer(REPEAT_SECONDS, again)
+            timer.daemon = True
+            timer.start()
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -> bool:

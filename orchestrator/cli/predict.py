@@ -49,6 +49,8 @@ def predict(model: str, data: str, output: Path | None, tracking_uri: str | None
     """See EXAMPLE."""
     if output is not None:
         _check(output)
+        if Path(data).exists() and output.exists() and output.samefile(data):
+            raise UsageError(f"--output {output}: is the file with the rows, which would be lost; give another name")
     from orchestrator.serving.inference.offline import predict as answer
 
     answers = answer(model, data, tracking_uri=tracking_uri)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -47,12 +46,15 @@ def import_for_export() -> None:
 
 
 def preload_for(config: SweepConfig, sizes: Mapping[str, int], *, streamed: bool) -> Sequence[str]:
-    """What the workers of a Ray of our own import at once; those of a gang are other processes."""
-    if set(sizes.values()) != {1}:
+    """What the workers of a Ray of our own import at once; those of a gang are other processes.
+
+    With GPUs there are fewer trials than cores, how many only Ray knows.
+    """
+    if set(sizes.values()) != {1} or config.resources.gpus_per_worker > 0:
         return ()
     cores = len(os.sched_getaffinity(0))
     with contextlib.suppress(ExecutionError):
-        node = {"CPU": cores, "GPU": math.inf}
+        node = {"CPU": cores}
         readers = readers_of(config, streamed=streamed)
         slots = plan_slots(
             [node], config.resources, sizes=sizes, trials=config.trials, limit=config.concurrency, readers=readers

@@ -27,6 +27,7 @@ from orchestrator.journal.folder import (
 from orchestrator.journal.journal import Past
 from orchestrator.journal.lock import Lock
 from orchestrator.journal.statuses import SweepStatus
+from orchestrator.networks import is_custom
 from orchestrator.runtime.assembly import Origin, assemble, last_header
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.early_imports import after, import_for_export, import_for_search, preload_for
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from orchestrator.sweeps.controller import SweepController
 
 QUICK_SECONDS = 2.0
+# to try a network of the user's own takes torch
+CUSTOM_SECONDS = 15.0
 GANG_FOLDER = "gangs"
 
 
@@ -111,7 +114,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
         try:
             # what is wrong with data that is read quickly is said before anything starts
             with contextlib.suppress(TimeoutError):
-                planning.result(QUICK_SECONDS)
+                planning.result(CUSTOM_SECONDS if any(map(is_custom, space.architectures)) else QUICK_SECONDS)
             # before the others, which would hold it up: Ray's processes then start while they import
             importlib.import_module("ray")
             opening = in_background(open_tracker, origin, planning)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from orchestrator.environment import debugging
-from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError
+from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
 from orchestrator.tracking import tags
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def known_models(client: MlflowClient) -> list[str]:
 def unknown_model(name: str, known: list[str]) -> NoSuchModelError:
     """The error for a name that no registered model has."""
     listed = ", ".join(known[:8]) or "none; train one with `orchestrator sweep`"
-    return NoSuchModelError(f"there is no registered model '{name}' (registered: {listed})")
+    return NoSuchModelError(f"there is no registered model '{name}' (registered: {listed}){did_you_mean(name, known)}")
 
 
 def child_runs(client: MlflowClient, experiment_id: str, parent_run_id: str) -> Iterator[Run]:

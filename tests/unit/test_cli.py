@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import click
 import pandas as pd
@@ -302,3 +304,46 @@ def test_the_program_ends_early_but_not_before_output_threads_and_exit_handlers(
     assert found.returncode == code
     assert found.stdout.split() == ([] if code else ["x" * 100_000]) + ["thread", "handler"]
     assert found.stderr == ("why\n" if code == 1 else "")
+
+
+@pytest.mark.parametrize("arguments", [["spaces"], ["--help"], ["plan", "--help"], ["spaces", "--json"]])
+def test_output_that_nobody_can_write_is_a_sentence(arguments):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "orchestrator", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: the output cannot be written: No space left on device\n"
+
+
+def test_a_shell_may_close_the_output():
+    done = subprocess.run(
+        f"{sys.executable} -m orchestrator spaces >&-", shell=True, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_callback_swallows_comes_again(number):
+    class Callback:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+            time.sleep(0)
+
+    @click.command(cls=Command)
+    def endless():
+        Callback()
+        time.sleep(20)
+
+    before = time.monotonic()
+    result = CliRunner().invoke(endless, [])
+    assert time.monotonic() - before < 15
+    assert (result.exit_code, result.stderr) == (1, "Stopped.\n")
+
+
+def test_answers_do_not_replace_the_rows(tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a\n1\n")
+    result = CliRunner().invoke(main, ["predict", "models:/m", str(rows), "-o", str(tmp_path / "." / "rows.csv")])
+    assert result.exit_code == 2
+    assert "the file with the rows" in result.stderr
+    assert rows.read_text() == "a\n1\n"

@@ -23,6 +23,8 @@ def test_what_workers_import_is_there(name):
         (8, {"trials": 4}, {"mlp": 1}, False),
         (8, {"concurrency": 2}, {"mlp": 1}, False),
         (8, {"resources": {"cpus_per_worker": 4}}, {"mlp": 1}, False),
+        (2, {"resources": {"gpus_per_worker": 1}}, {"mlp": 1}, False),
+        (2, {"resources": {"gpus_per_worker": 0.5}}, {"mlp": 1}, False),
         # a gang has processes of its own
         (2, {}, {"mlp": 2}, False),
         # what does not fit is refused later

@@ -1,5 +1,6 @@
 """`orchestrator-haproxy` as Ray Serve runs it: real HAProxies that are killed, reloaded and asked odd things."""
 
+import contextlib
 import json
 import os
 import re
@@ -137,9 +138,26 @@ def wait_until(condition):
         time.sleep(0.02)
 
 
+def haproxies(process):
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if child.name() == "haproxy" else []
+    return found
+
+
 def haproxy_of(process):
-    (child,) = [child for child in psutil.Process(process.pid).children() if child.name() == "haproxy"]
+    (child,) = haproxies(process)
     return child
+
+
+def opened_by(number):
+    found = []
+    for path in Path(f"/proc/{number}/fd").iterdir():
+        # some are closed meanwhile
+        with contextlib.suppress(FileNotFoundError):
+            found.append(str(path.readlink()))
+    return found
 
 
 def killed_with_its_haproxy(process):
@@ -147,8 +165,7 @@ def killed_with_its_haproxy(process):
     wait_until(lambda: doubles(process))
     (double,) = doubles(process)
     # it has read the configuration, and waits
-    opened = Path(f"/proc/{double.pid}/fd")
-    wait_until(lambda: any("eventpoll" in str(path.readlink()) for path in opened.iterdir()))
+    wait_until(lambda: any("eventpoll" in name for name in opened_by(double.pid)))
     haproxy = haproxy_of(process)
     process.kill()
     haproxy.kill()
@@ -157,8 +174,9 @@ def killed_with_its_haproxy(process):
 
 
 def wait_for_haproxy(process):
-    wait_until(lambda: psutil.Process(process.pid).children())
-    return haproxy_of(process)
+    # its double is another child; the HAProxy may be one that is just dying
+    wait_until(lambda: haproxies(process))
+    return haproxies(process)[0] if haproxies(process) else wait_for_haproxy(process)
 
 
 @pytest.fixture

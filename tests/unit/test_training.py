@@ -304,7 +304,9 @@ def test_a_compiled_network_learns_the_same(iris):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_optimizer_steps_like_torchs_own(optimizer):
-    spec = TrialSpec("mlp", {}, optimizer=optimizer, learning_rate=0.05, weight_decay=0.01, momentum=0.8)
+    spec = TrialSpec(
+        architecture="mlp", settings={}, optimizer=optimizer, learning_rate=0.05, weight_decay=0.01, momentum=0.8
+    )
     own = {
         "sgd": torch.optim.SGD,
         "sgd_momentum": partial(torch.optim.SGD, momentum=0.8),
@@ -330,7 +332,8 @@ def test_an_optimizer_does_not_import_torchs_compiler():
         "from orchestrator.training import TrialSpec",
         "from orchestrator.training.optimization import Optimization",
         "weight = torch.nn.Parameter(torch.ones(3))",
-        "optimization = Optimization(TrialSpec('mlp', {}, schedule='cosine'), [weight], 5, 'cpu')",
+        "spec = TrialSpec(architecture='mlp', settings={}, schedule='cosine')",
+        "optimization = Optimization(spec, [weight], 5, 'cpu')",
         "optimization.clear()",
         "optimization.backward(weight.sum())",
         "optimization.step()",
