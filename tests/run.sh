@@ -6,8 +6,8 @@ set -uo pipefail
 set -m
 cd "$(dirname "$0")/.."
 python=${1:-.venv/bin/python}
-# one half shares a Ray, which takes its time to start; the tests of the other half start what they need
-mapfile -t sharing < <(grep -l ray_cluster tests/integration/test_*.py)
+# one half shares a Ray, which takes its time to start; of the other half most tests start what they need
+mapfile -t sharing < <(grep -l ray_cluster tests/integration/test_*.py | grep -v test_faults)
 logs=$(mktemp -d)
 # hundreds of processes import it, which would each compile it where bytecode is not written
 "$python" -m compileall -q orchestrator
