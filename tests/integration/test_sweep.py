@@ -44,7 +44,8 @@ def children(uri, result):
 def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server, monkeypatch):
     import mlflow
 
-    options = {"space": "quick", "trials": 4, "seed": 1}
+    # other tests may register the same model under the name of its data
+    options = {"name": "complete", "space": "quick", "trials": 4, "seed": 1}
     result = orchestrator.sweep("sklearn:iris", tracking_uri=server, **options)
     assert len(result.trials) == 4
     assert {trial.status for trial in result.trials} <= {"finished", "stopped"}
@@ -66,24 +67,24 @@ def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server,
         assert run.data.tags["orchestrator.status"] == trial.status
         assert run.data.metrics["objective"] == trial.value
         assert run.data.params["learning_rate"] == str(trial.spec.learning_rate)
-        assert run.inputs.dataset_inputs[0].dataset.name == "iris"
+        assert run.inputs.dataset_inputs[0].dataset.name == "complete"
     parent = client.get_run(result.run_id)
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics["test_log_loss"] == result.test["log_loss"]
-    assert parent.data.tags["orchestrator.model"] == "models:/iris/1"
+    assert parent.data.tags["orchestrator.model"] == "models:/complete/1"
 
     board = read_leaderboard(None, server)
     assert board.run_id == result.run_id
     assert board.trials[0].trial == result.best.index
     values = [row.value for row in board.trials]
     assert values == sorted(values)
-    assert read_leaderboard("iris", server).run_id == read_leaderboard(result.run_id[:8], server).run_id
+    assert read_leaderboard("complete", server).run_id == read_leaderboard(result.run_id[:8], server).run_id
     # the journal and MLflow tell the same
     assert read_leaderboard(result.id, with_runs=True) == board
 
     frame = orchestrator.load_table("sklearn:iris").frame
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    loaded = mlflow.pyfunc.load_model("models:/iris@champion")
+    loaded = mlflow.pyfunc.load_model("models:/complete@champion")
     wanted = result.bundle.predict(frame)
     found = loaded.predict(frame.sample(frac=1, axis=1, random_state=0))
     assert found["label"].tolist() == wanted["label"].tolist()
