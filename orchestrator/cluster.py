@@ -121,6 +121,8 @@ def _own_signals() -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        # while Ray connects, a handler of its C++ part comes first, which would abort this process 3 seconds later
+        signal.alarm(0)
         kept[signal.Signals(number)](number, frame)
 
     rays_own = utils.set_sigterm_handler
