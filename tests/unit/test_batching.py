@@ -82,7 +82,7 @@ def test_a_single_request_is_computed_in_the_next_turn_of_the_loop(executor):
 
 
 def test_what_arrives_while_a_slow_model_computes_is_the_next_batch(executor):
-    model = Model(seconds=0.05)
+    model = Model(seconds=1.0)
 
     async def ask():
         batcher = model.batcher(executor)
