@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from orchestrator.storage import Storage
 FILE, COPY = "sweep.json", "sweep-copy.json"
 FORMAT = 1
 MIN_PREFIX = 6
+# places that are looked at at once
+MOST_LOOKS = 32
 ID = re.compile(r"(?P<name>.+)-(?P<started>\d{8}-\d{6})-[0-9a-f]{4}")
 
 
@@ -239,9 +242,22 @@ def all_sweeps(base: Storage | None = None) -> list[KnownSweep | BrokenSweep]:
         StorageError: the place could not be read.
     """
     found = list(_below(base or sweeps_home()))
-    if base is None:
-        found += [_pointed_at(pointer) for pointer in sorted(Path(sweeps_home().path).glob("*.json"))]
+    pointers = sorted(Path(sweeps_home().path).glob("*.json")) if base is None else []
+    if pointers:
+        # a storage that cannot be reached takes many seconds to say so
+        with ThreadPoolExecutor(max_workers=min(len(pointers), MOST_LOOKS)) as looks:
+            found += looks.map(_pointed_at, pointers)
     return sorted(found, key=lambda sweep: sweep.started, reverse=True)
+
+
+def _sweeps_of_id(sweep_id: str, base: Storage | None) -> list[KnownSweep | BrokenSweep]:
+    """Those of `all_sweeps` with this id; no other one is looked at: it may lie in a storage that does not answer."""
+    if not ID.fullmatch(sweep_id):
+        return []
+    where = base or sweeps_home()
+    found = [_look(where.child(sweep_id), sweep_id)] if sweep_id in where.folders() else []
+    pointer = Path(sweeps_home().path) / f"{sweep_id}.json"
+    return [*found, _pointed_at(pointer)] if base is None and pointer.is_file() else found
 
 
 def known_sweeps(base: Storage | None = None) -> list[KnownSweep]:
@@ -258,7 +274,7 @@ def find_sweep(selector: str | None, base: Storage | None = None) -> KnownSweep:
         NoSuchSweepError: there is none.
         ExecutionError: it cannot be gone on with; says why.
     """
-    sweeps = all_sweeps(base)
+    sweeps = (_sweeps_of_id(selector, base) if selector is not None else []) or all_sweeps(base)
     where = base or sweeps_home()
     for wanted in _conditions(selector):
         chosen = [sweep for sweep in sweeps if wanted(sweep)]
@@ -311,7 +327,7 @@ def remove_sweep(sweep_id: str, base: Storage | None = None) -> KnownSweep | Bro
         ExecutionError: there is none of that id, or it is running.
         StorageError: it could not be deleted.
     """
-    sweeps = all_sweeps(base)
+    sweeps = _sweeps_of_id(sweep_id, base) or all_sweeps(base)
     found = next((sweep for sweep in sweeps if sweep.id == sweep_id), None)
     if found is None:
         find_sweep(sweep_id, base)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -40,6 +41,7 @@ from orchestrator.journal import (
     Reported,
     RunningTime,
     claims,
+    folder,
     journal,
     lock,
 )
@@ -879,6 +881,42 @@ def test_a_sweep_that_is_stored_elsewhere_leaves_a_pointer_at_home(sweeps, tmp_p
         "here-1": SweepStatus.FINISHED,
         **dict.fromkeys(["there-1", "broken-1", "broken-2", "broken-3"], SweepStatus.MISSING),
     }
+
+
+def test_who_is_named_by_its_id_waits_for_no_other_storage(sweeps, tmp_path, monkeypatch):
+    name, elsewhere = "a-20260101-000000-abcd", Storage.at(tmp_path / "elsewhere")
+    sweeps(name, "a", 1.0)
+    sweeps(name.replace("a-", "b-", 1), "b", 2.0, base=elsewhere)
+    # one whose storage does not answer
+    sweeps_home().write("c-20260101-000000-abcd.json", json.dumps({"storage": "memory://silent"}).encode())
+    looked, look = [], folder._look
+
+    def watched(storage, sweep_id):
+        looked.append(sweep_id)
+        return look(storage, sweep_id)
+
+    monkeypatch.setattr(folder, "_look", watched)
+    assert find_sweep(name).id == name
+    assert find_sweep(name.replace("a-", "b-", 1)).storage == elsewhere.child(name.replace("a-", "b-", 1))
+    assert find_sweep(name, sweeps_home()).id == name
+    remove_sweep(name)
+    assert {sweep_id[0] for sweep_id in looked} == {"a", "b"}
+    with pytest.raises(ExecutionError, match=f"^there is no sweep '{name}'"):
+        find_sweep(name)
+
+
+def test_storages_that_do_not_answer_are_waited_for_at_once(sweeps, monkeypatch):
+    for number in range(8):
+        sweeps_home().write(f"a-20260101-000000-000{number}.json", json.dumps({"storage": "memory://silent"}).encode())
+    together = threading.Barrier(8)
+    look = folder._look
+
+    def patient(storage, sweep_id):
+        together.wait(60)
+        return look(storage, sweep_id)
+
+    monkeypatch.setattr(folder, "_look", patient)
+    assert len(all_sweeps()) == 8
 
 
 def test_a_sweep_that_should_run_without_a_process_was_killed(sweeps):
