@@ -24,6 +24,15 @@ from orchestrator.storage import Storage
 KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """Who lists sweeps afterwards does not wait for a server that is gone."""
+    before = set(Path(sweeps_home().path).glob("*.json"))
+    yield
+    for pointer in set(Path(sweeps_home().path).glob("*.json")) - before:
+        pointer.unlink()
+
+
 @pytest.fixture(scope="module")
 def bucket():
     """An S3 server with one bucket: the URI of a folder in it."""
