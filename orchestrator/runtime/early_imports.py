@@ -52,7 +52,8 @@ def preload_for(config: SweepConfig, sizes: Mapping[str, int], *, streamed: bool
     """
     if set(sizes.values()) != {1} or config.resources.gpus_per_worker > 0:
         return ()
-    cores = len(os.sched_getaffinity(0))
+    # there is no affinity on macOS
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(ExecutionError):
         node = {"CPU": cores}
         readers = readers_of(config, streamed=streamed)
