@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -72,14 +73,20 @@ def keep_prepared(files: Mapping[str, bytes]) -> None:
     """
     from orchestrator.bundle import ReadBundle
 
-    target = _place() / key_of(files)
+    key = key_of(files)
+    _keep(key, lambda folder: prepare(ReadBundle.of(files, _place() / key), folder))
+
+
+def _keep(key: str, make: Callable[[Path], object]) -> None:
+    """Keeps what is made in a folder, unless it is there already: complete or not at all."""
+    target = _place() / key
     if target.exists():
         return
     with tempfile.TemporaryDirectory(prefix=NEW, dir=_place()) as name:
-        prepared = Path(name) / "prepared"
-        prepare(ReadBundle.of(files, target), prepared)
+        made = Path(name) / "prepared"
+        make(made)
         with contextlib.suppress(FileExistsError, NotADirectoryError):
-            prepared.rename(target)
+            made.rename(target)
     _forget()
 
 
@@ -109,13 +116,7 @@ def keep_copy(key: str, folder: Path) -> None:
     if os.environ.get(SWITCH) == "0":
         return
     with contextlib.suppress(OSError, shutil.Error):
-        target = _place() / key
-        if target.exists():
-            return
-        with tempfile.TemporaryDirectory(prefix=NEW, dir=_place()) as name:
-            shutil.copytree(folder, Path(name) / "prepared")
-            (Path(name) / "prepared").rename(target)
-        _forget()
+        _keep(key, partial(shutil.copytree, folder))
 
 
 def keep_registered_later(name: str, version: str, tracking_uri: str | None) -> None:
