@@ -162,7 +162,8 @@ def fluent_store(tracking_uri: str) -> Iterator[None]:
     """
     import mlflow
 
-    variable = os.environ.get(TRACKING_VARIABLE)
+    # what the variable says is not MLflow's own setting, which would stay when the variable changes
+    variable = os.environ.pop(TRACKING_VARIABLE, None)
     before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     mlflow.set_tracking_uri(tracking_uri)
     try:

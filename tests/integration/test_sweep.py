@@ -215,6 +215,9 @@ def test_mlflows_settings_are_left_as_they_were(store, monkeypatch):
         assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == before
         assert os.environ.get("MLFLOW_TRACKING_URI") == given
         assert "MLFLOW_REGISTRY_URI" not in os.environ
+    # and go on to follow the environment
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////tmp/another-of-the-user.db")
+    assert mlflow.get_tracking_uri() == "sqlite:////tmp/another-of-the-user.db"
 
 
 def test_a_registry_of_its_own_is_used(store, tmp_path, monkeypatch):
