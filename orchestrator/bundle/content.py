@@ -25,7 +25,7 @@ SCHEMA_FILE = "schema.json"
 MAX_BUCKETS = 2**22
 DAMAGES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 # numbers, texts and lists must be what they are said to be: dataclasses themselves take anything
-STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
+STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +111,9 @@ def read_schema(document: Mapping[str, Any], where: str) -> Schema:
     try:
         schema = Schema.from_json(dict(document))
         _checked(tuple[Column, ...], schema.columns)
+        for notation in (item.notation for item in (*schema.columns, schema.target)):
+            if notation is not None:
+                _checked(type(notation), notation)
         _check_schema(schema)
     except DAMAGES as error:
         raise BundleError(f"{where}: damaged ({_reason(error)}); it was not loaded") from None

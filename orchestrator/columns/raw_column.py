@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.values import Series, category_keys, count_keys, to_numbers
+from orchestrator.columns.wish import NO_WISH, ColumnWish
 from orchestrator.errors import InvalidValueError
 
 
@@ -20,10 +21,12 @@ class RawColumn:
     Attributes:
         origin: of the table, with which the sentence of an error begins.
         series: its cells.
+        wish: what the user says about it.
     """
 
     origin: str
     series: Series
+    wish: ColumnWish = NO_WISH
 
     @property
     def name(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from orchestrator.columns.notes import Note
+from orchestrator.columns.wish import ColumnWish
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.schema import Schema
@@ -39,6 +41,7 @@ class DataOptions:
         task: instead of what is inferred, see `orchestrator.tasks.read_task`.
         categorical: columns to read as categories whatever they look like.
         ignore: columns to leave out.
+        columns: what else is wished of columns, by name.
         split: which rows are trained on, validated on and tested on.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
@@ -48,6 +51,7 @@ class DataOptions:
     task: TaskWish | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnWish] = field(default_factory=dict)
     split: Holdout = HOLDOUT
     run: Run = map
 
@@ -107,7 +111,7 @@ class Dataset(Protocol):
         """A few raw training rows as JSON objects, as an input example."""
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What the user should know about the data."""
 
     @property

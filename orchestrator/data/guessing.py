@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
+from orchestrator.data.dataset import DataOptions
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError
 from orchestrator.features import Column, ColumnKind, recognise
-from orchestrator.tasks import Target, TaskWish, find_task
+from orchestrator.tasks import find_target
 
 
 @dataclass
 class Guess:
-    """The inferred schema, and what was noticed on the way: sentences that the user should read."""
+    """The inferred schema, and what was noticed on the way."""
 
     columns: list[Column] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
-def find_target(table: Table, target: str | None) -> str:
+def target_column(table: Table, target: str | None) -> str:
     """The target's name as it is in the table.
 
     Raises:
@@ -40,71 +42,66 @@ def find_target(table: Table, target: str | None) -> str:
     return name
 
 
-def guess_columns(table: Table, target: str, categorical: Sequence[str], ignore: Sequence[str]) -> Guess:
+def wish_of(options: DataOptions, name: str) -> ColumnWish:
+    """What the user says about a column."""
+    wish = options.columns.get(name, NO_WISH)
+    if name in options.ignore:
+        return replace(wish, kind=IGNORE)
+    return replace(wish, kind=ColumnKind.CATEGORICAL) if name in options.categorical else wish
+
+
+def guess_columns(table: Table, target: str, options: DataOptions) -> Guess:
     """Kinds of all feature columns. Constant, empty and identifier columns are left out, with a note.
 
     Raises:
-        UsageError: `categorical` or `ignore` names a column that does not exist.
+        UsageError: an option names a column that does not exist.
         DataError: infinite numbers, or no column left to learn from.
     """
     names = [str(name) for name in table.frame.columns]
-    for option, wanted in (("--categorical", categorical), ("--ignore", ignore)):
-        for name in wanted:
-            if name not in names:
-                raise UsageError(f"{table.origin}: {option} {name}: there is no such column{_suggestion(name, names)}")
-            if name == target and option == "--ignore":
-                raise UsageError(f"{table.origin}: --ignore {name}: that is the target column")
+    wished = {name: f"--{wish.kind or 'column'}" for name, wish in options.columns.items()}
+    wished |= dict.fromkeys(options.categorical, "--categorical") | dict.fromkeys(options.ignore, "--ignore")
+    for name, option in wished.items():
+        if name not in names:
+            raise UsageError(f"{table.origin}: {option} {name}: there is no such column{_suggestion(name, names)}")
+        if name == target and option == "--ignore":
+            raise UsageError(f"{table.origin}: --ignore {name}: that is the target column")
     guess = Guess()
     for name in names:
-        if name == target or name in ignore:
+        wish = wish_of(options, name)
+        if name == target or wish.is_ignored:
             continue
-        raw = RawColumn(table.origin, table.frame[name])
-        if name in categorical:
-            column: Column | None = Column(name, ColumnKind.CATEGORICAL)
-            if raw.is_constant:
-                guess.notes.append(f"column '{name}' has the same value in every row: left out")
-                column = None
-        else:
-            found = recognise(raw)
-            column = found.column
-            guess.notes += [found.note] if found.note else []
-        if column is not None:
-            guess.columns.append(column)
+        found = recognise(RawColumn(table.origin, table.frame[name], wish))
+        guess.notes += found.notes
+        if found.column is not None:
+            guess.columns.append(found.column)
     if not guess.columns:
-        raise DataError(
-            f"{table.origin}: no usable feature column is left ({'; '.join(guess.notes) or 'only the target'})"
-        )
+        reasons = "; ".join(map(str, guess.notes)) or "only the target"
+        raise DataError(f"{table.origin}: no usable feature column is left ({reasons})")
     return guess
 
 
-def guess_schema(
-    table: Table,
-    target: str | None = None,
-    *,
-    task: TaskWish | None = None,
-    categorical: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-) -> tuple[Schema, NDArray[np.bool_], tuple[str, ...]]:
+def guess_schema(table: Table, options: DataOptions) -> tuple[Schema, NDArray[np.bool_], tuple[Note, ...]]:
     """The schema of a table, which rows have a target (bool [rows]), and notes for the user.
 
     Raises:
-        UsageError, DataError: see `find_target`, `find_task` and `guess_columns`.
+        UsageError, DataError: see `target_column`, `find_target` and `guess_columns`.
     """
-    name = find_target(table, target)
-    raw = RawColumn(table.origin, table.frame[name])
-    found, known = Target(name, find_task(raw, task)), raw.known
-    guess = guess_columns(table, name, categorical, ignore)
-    notes = list(guess.notes)
+    name = target_column(table, options.target)
+    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
+    found, plain, notes = find_target(raw, options.task)
+    known = plain.known
+    guess = guess_columns(table, name, options)
+    notes = (*table.notes, *notes, *guess.notes)
     dropped = int((~known).sum())
     if dropped:
-        notes.append(dropped_note(dropped, name))
-    return Schema(tuple(guess.columns), found), known, tuple(notes)
+        notes += (dropped_note(dropped, name),)
+    return Schema(tuple(guess.columns), found), known, notes
 
 
-def dropped_note(count: int, target: str) -> str:
-    """A sentence about rows without a target."""
+def dropped_note(count: int, target: str) -> Note:
+    """About rows without a target."""
     rows = "1 row has" if count == 1 else f"{count} rows have"
-    return f"{rows} no value for the target '{target}': left out"
+    return Note(why=f"{rows} no value for the target '{target}'", done="left out")
 
 
 def _suggestion(name: str, names: list[str]) -> str:

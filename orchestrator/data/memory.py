@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.notes import Note
 from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_features
 from orchestrator.data.examples import Examples
@@ -42,7 +43,7 @@ class MemoryDataset:
     validation: Examples
     test: Examples
     example: tuple[dict[str, JsonValue], ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -85,24 +86,23 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     Raises:
         UsageError, DataError: see `guess_schema`; also when fewer than 10 rows have a target.
     """
-    schema, known, notes = guess_schema(
-        table, options.target, task=options.task, categorical=options.categorical, ignore=options.ignore
-    )
+    schema, known, notes = guess_schema(table, options)
     rows = table.frame[known].reset_index(drop=True)
     if len(rows) < MIN_ROWS:
         count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
         raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
     task, target = schema.target.task, schema.target.name
-    strata = task.strata(rows[target])
+    labels = schema.target.plain(rows[target])
+    strata = task.strata(labels)
     split = options.split.positions(len(rows), strata)
-    notes += task.notes(strata)
+    notes += task.notes(target, strata)
     training_rows = rows.iloc[split.train]
     encoder = fit_features(schema, training_rows)
-    target_encoder = task.fit(training_rows[target])
+    target_encoder = task.fit(labels.iloc[split.train])
 
     def encode(positions: NDArray[np.int64]) -> Examples:
         part = rows.iloc[positions]
-        return Examples(encoder.transform(schema, part), task.encode(target_encoder, part[target]))
+        return Examples(encoder.transform(schema, part), task.encode(target_encoder, labels.iloc[positions]))
 
     return MemoryDataset(
         name=table.name,

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.encoder import summarise
-from orchestrator.data.guessing import find_target, guess_columns
+from orchestrator.data.guessing import guess_columns, target_column, wish_of
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
@@ -21,7 +22,7 @@ from orchestrator.data.sources import Table
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue, Summary
-from orchestrator.tasks import Target, TargetSummary, find_task
+from orchestrator.tasks import TargetSummary, find_target
 
 SAMPLE_PIECES = 10
 SAMPLE_ROWS = 20_000
@@ -65,7 +66,7 @@ class PieceProfile:
         )
 
 
-def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, tuple[str, ...]]:
+def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, tuple[Note, ...]]:
     """The schema as some rows from all over the folder suggest it, and notes for the user.
 
     Raises:
@@ -83,14 +84,15 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     frame = pd.concat(parts, ignore_index=True)
     # ignored columns are not read, but may be named
     table = Table(
-        frame.reindex(columns=[*columns, *(name for name in folder.columns if name not in columns)]),
-        folder.name,
-        folder.origin,
+        frame=frame.reindex(columns=[*columns, *(name for name in folder.columns if name not in columns)]),
+        name=folder.name,
+        origin=folder.origin,
     )
-    name = find_target(table, options.target)
-    task = find_task(RawColumn(table.origin, table.frame[name]), options.task, sampled=True)
-    guess = guess_columns(table, name, options.categorical, options.ignore)
-    return Schema(tuple(guess.columns), Target(name, task)), tuple(guess.notes)
+    name = target_column(table, options.target)
+    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
+    target, _, notes = find_target(raw, options.task, sampled=True)
+    guess = guess_columns(table, name, options)
+    return Schema(tuple(guess.columns), target), (*notes, *guess.notes)
 
 
 def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
@@ -110,10 +112,11 @@ def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number:
 
 def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
     frame = folder.read(number, [*(column.name for column in schema.columns), schema.target.name])
-    codes, keys = category_keys(frame[schema.target.name])
+    labels = schema.target.plain(frame[schema.target.name])
+    codes, keys = category_keys(labels)
     known = np.array([key is not None for key in keys], dtype=bool)[codes]
     parts = split.of_piece(number, len(frame))[known]
-    rows = frame[known].reset_index(drop=True)
+    rows, labels = frame[known].reset_index(drop=True), labels[known].reset_index(drop=True)
     digest = _digest(schema, rows, np.flatnonzero(known))
     training = rows[parts == 0]
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
@@ -122,7 +125,7 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int)
         counts=(counts[0], counts[1], counts[2]),
         dropped=int((~known).sum()),
         columns=summarise(schema, training, random_keys),
-        target=schema.target.task.summarise(rows[schema.target.name], training[schema.target.name]),
+        target=schema.target.task.summarise(labels, labels[parts == 0]),
         digests={number: digest},
         first=number,
         example=json_rows(schema, training.head(EXAMPLE_ROWS)),

@@ -23,4 +23,4 @@ def hash_rows(state: hashlib._Hash, schema: Schema, rows: pd.DataFrame) -> None:
     for column in schema.columns:
         kind = KINDS[column.kind]
         state.update(kind.content(kind.parse(column, rows[column.name])))
-    state.update(schema.target.task.content_of(rows[schema.target.name]))
+    state.update(schema.target.task.content_of(schema.target.plain(rows[schema.target.name])))

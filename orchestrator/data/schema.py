@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.features import Column, ColumnKind
+from orchestrator.features import Column, read_column
 from orchestrator.tasks import Target, read_target
 
 
@@ -23,7 +23,7 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return {"columns": [asdict(column) for column in self.columns], "target": self.target.to_json()}
+        return {"columns": [column.to_json() for column in self.columns], "target": self.target.to_json()}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Schema:
@@ -32,8 +32,4 @@ class Schema:
         Raises:
             KeyError, TypeError, ValueError: the content was not written by `to_json`.
         """
-        columns = tuple(
-            Column(str(item["name"]), ColumnKind(item["kind"]), item.get("datetime_format"))
-            for item in content["columns"]
-        )
-        return cls(columns, read_target(content["target"]))
+        return cls(tuple(map(read_column, content["columns"])), read_target(content["target"]))

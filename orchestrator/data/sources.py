@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from orchestrator.columns.notes import Note
 from orchestrator.data.csv import read_csv
 from orchestrator.errors import DataError, UsageError
 
@@ -18,7 +19,7 @@ CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Raw rows with names.
 
@@ -27,12 +28,14 @@ class Table:
         name: short name, from which sweeps and models get theirs.
         origin: what messages call it: the file's path or `sklearn:iris`.
         default_target: the target if the source itself knows it (scikit-learn's data sets), else None.
+        notes: what the user should know about how it was read.
     """
 
     frame: pd.DataFrame
     name: str
     origin: str
     default_target: str | None = None
+    notes: tuple[Note, ...] = ()
 
 
 def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Table:
@@ -87,7 +90,7 @@ def _from_frame(frame: pd.DataFrame, name: str, origin: str) -> Table:
         )
     if frame.empty:
         raise DataError(f"{origin}: there are no rows")
-    return Table(frame.set_axis(names, axis=1).reset_index(drop=True), name, origin)
+    return Table(frame=frame.set_axis(names, axis=1).reset_index(drop=True), name=name, origin=origin)
 
 
 def _from_sklearn(dataset: str, name: str | None) -> Table:
@@ -104,4 +107,4 @@ def _from_sklearn(dataset: str, name: str | None) -> Table:
     if dataset in ("iris", "wine", "breast_cancer"):
         names = [str(label) for label in loaded.target_names]
         frame["target"] = [names[code] for code in frame["target"]]
-    return Table(frame, name or dataset, f"{SKLEARN_PREFIX}{dataset}", default_target="target")
+    return Table(frame=frame, name=name or dataset, origin=f"{SKLEARN_PREFIX}{dataset}", default_target="target")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestrator.columns.notes import Note
 from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_summaries
@@ -49,7 +50,7 @@ class StreamedDataset:
     counts: tuple[int, int, int]
     split: Holdout
     example: tuple[dict[str, JsonValue], ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def read(self, number: int, part: Part) -> Examples:
         """See `Pieces`."""
@@ -57,11 +58,12 @@ class StreamedDataset:
         frame = self.folder.read(number, [*(column.name for column in self.schema.columns), target])
         chosen = self.split.of_piece(number, len(frame)) == PARTS.index(part)
         rows = frame[chosen]
-        codes, keys = category_keys(rows[target])
-        rows = rows[np.array([key is not None for key in keys], dtype=bool)[codes]].reset_index(drop=True)
         try:
-            inputs = self.encoder.transform(self.schema, rows)
-            return Examples(inputs, self.schema.target.task.encode(self.target_encoder, rows[target]))
+            labels = self.schema.target.plain(rows[target])
+            codes, keys = category_keys(labels)
+            known = np.array([key is not None for key in keys], dtype=bool)[codes]
+            inputs = self.encoder.transform(self.schema, rows[known].reset_index(drop=True))
+            return Examples(inputs, self.schema.target.task.encode(self.target_encoder, labels[known]))
         except (InvalidValueError, KeyError) as error:
             raise DataError(f"{self.folder.pieces[number]}: changed while it was used ({error})") from None
 
@@ -144,7 +146,7 @@ def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDatase
 def finish_profile(
     folder: ParquetFolder,
     schema: Schema,
-    notes: tuple[str, ...],
+    notes: tuple[Note, ...],
     profile: PieceProfile,
     options: DataOptions,
 ) -> StreamedDataset:

@@ -6,7 +6,7 @@ To add one: a file beside the others with a `FeatureKind`, and its entries in `C
 from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, Recognised, Summary
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
-from orchestrator.features.registry import KINDS, recognise
+from orchestrator.features.registry import KINDS, constant_note, read_column, recognise
 
 __all__ = [
     "KINDS",
@@ -21,5 +21,7 @@ __all__ = [
     "Recognised",
     "Summary",
     "TextFeature",
+    "constant_note",
+    "read_column",
     "recognise",
 ]

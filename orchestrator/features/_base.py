@@ -15,8 +15,11 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.notation import Notation
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
+from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
 
@@ -42,11 +45,11 @@ class Recognised:
 
     Attributes:
         column: None if it should be left out.
-        note: what the user should know, nothing if that is nothing.
+        notes: what the user should know.
     """
 
     column: Column | None
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 class Reads(StrEnum):
@@ -90,12 +93,14 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         datatype: of the Open Inference Protocol, that it is advertised with.
         only_texts: whether nothing but texts fits.
         control: how a value is entered in a form.
+        notation: how its cells may be written otherwise than plainly, if they may.
     """
 
     kind: ClassVar[ColumnKind]
     datatype: ClassVar[str]
     only_texts: ClassVar[bool] = False
     control: ClassVar[FormControl] = FormControl()
+    notation: ClassVar[type[Notation] | None] = None
 
     @abstractmethod
     def recognise(self, raw: RawColumn) -> Recognised | None:
@@ -104,6 +109,19 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         Raises:
             DataError: it is, but cannot be used.
         """
+
+    def obey(self, raw: RawColumn) -> Recognised:
+        """A column that the user wants to be of this kind.
+
+        Raises:
+            DataError: a cell cannot be read so.
+        """
+        column = Column(raw.name, self.kind)
+        try:
+            self.parse(column, raw.series)
+        except InvalidValueError as error:
+            raise DataError(f"{raw.origin}: the column '{raw.name}' cannot be read as {self.kind}: {error}") from None
+        return Recognised(column)
 
     @abstractmethod
     def parse(self, column: Column, series: Series) -> Parsed:

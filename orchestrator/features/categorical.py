@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
@@ -55,18 +56,19 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
         """See `FeatureKind`: anything else; what is different in almost every row is left out."""
         distinct = len(raw.counts) / raw.rows
         if distinct > IDENTIFIER_SHARE and raw.rows >= IDENTIFIER_ROWS:
-            note = (
-                f"column '{raw.name}' is different in almost every row, so it looks like an identifier: left out "
-                f"(--categorical '{raw.name}' keeps it)"
+            note = Note(
+                column=raw.name,
+                why="is different in almost every row, so it looks like an identifier",
+                done="left out",
+                option=f"--categorical '{raw.name}' keeps it",
             )
-            return Recognised(None, note)
-        numbers, note = count_numbers(raw.counts), ""
+            return Recognised(None, (note,))
+        numbers = count_numbers(raw.counts)
+        notes: tuple[Note, ...] = ()
         if numbers >= STRAY_TEXT_SHARE * raw.rows:
-            note = (
-                f"column '{raw.name}' is read as categories, although {100 * numbers / raw.rows:.0f} % of it are "
-                f"numbers: {raw.number_error}"
-            )
-        return Recognised(Column(raw.name, self.kind), note)
+            why = f"is read as categories, although {100 * numbers / raw.rows:.0f} % of it are numbers"
+            notes = (Note(column=raw.name, why=why, done=str(raw.number_error)),)
+        return Recognised(Column(raw.name, self.kind), notes)
 
     def parse(self, column: Column, series: Series) -> Categories:
         """See `FeatureKind`."""

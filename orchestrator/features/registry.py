@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.features._base import FeatureKind, Recognised
 from orchestrator.features.boolean import BooleanKind
 from orchestrator.features.categorical import CategoricalKind
-from orchestrator.features.column import ColumnKind
+from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.datetime import DatetimeKind
 from orchestrator.features.numeric import NumericKind
 from orchestrator.features.text import TextKind
@@ -17,15 +19,40 @@ KINDS: dict[ColumnKind, FeatureKind[Any, Any]] = {
     kind.kind: kind for kind in (BooleanKind(), NumericKind(), DatetimeKind(), TextKind(), CategoricalKind())
 }
 
+LEFT_OUT = "left out"
+
+
+def constant_note(column: str) -> Note:
+    """About a column that says nothing."""
+    return Note(column=column, why="has the same value in every row", done=LEFT_OUT)
+
+
+def read_column(content: Mapping[str, Any]) -> Column:
+    """The inverse of `Column.to_json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the content was not written by it.
+    """
+    kind, written = ColumnKind(content["kind"]), content.get("notation")
+    notation = None
+    if written is not None:
+        known = KINDS[kind].notation
+        if known is None:
+            raise ValueError(f"a column of the kind {kind} has no notation")
+        notation = known.from_json(written)
+    return Column(str(content["name"]), kind, content.get("datetime_format"), notation)
+
 
 def recognise(raw: RawColumn) -> Recognised:
     """What a column is, and what the user should know about it; columns that say nothing are left out.
 
     Raises:
-        DataError: it cannot be used.
+        DataError: it cannot be used, or not as the user wishes.
     """
     if not raw.counts:
-        return Recognised(None, f"column '{raw.name}' is empty: left out")
+        return Recognised(None, (Note(column=raw.name, why="is empty", done=LEFT_OUT),))
     if raw.is_constant:
-        return Recognised(None, f"column '{raw.name}' has the same value in every row: left out")
+        return Recognised(None, (constant_note(raw.name),))
+    if raw.wish.kind is not None:
+        return KINDS[ColumnKind(raw.wish.kind)].obey(raw)
     return next(found for kind in KINDS.values() if (found := kind.recognise(raw)) is not None)

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_key
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
@@ -54,11 +55,13 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
         distinct = len(raw.counts) / raw.rows
         if words < TEXT_WORDS or distinct <= TEXT_DISTINCT_SHARE or len(raw.counts) <= TEXT_VALUES:
             return None
-        note = (
-            f"column '{raw.name}' is read as free text, of {words:.0f} words on average "
-            f"(--categorical '{raw.name}' reads each text as a category)"
+        note = Note(
+            column=raw.name,
+            why=f"has texts of {words:.0f} words on average",
+            done="read as free text",
+            option=f"--categorical '{raw.name}' reads each text as a category",
         )
-        return Recognised(Column(raw.name, self.kind), note)
+        return Recognised(Column(raw.name, self.kind), (note,))
 
     def parse(self, column: Column, series: Series) -> Sequence[str]:
         """See `FeatureKind`."""

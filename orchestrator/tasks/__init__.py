@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.tasks.registry import (
         TASKS,
         describe_metrics,
-        find_task,
+        find_target,
         metric_named,
         plain_task,
         read_target,
@@ -26,7 +26,7 @@ else:
         _base=["Task", "TaskWish"],
         metric=["Metric"],
         predictions=["AnswerColumn", "Difference", "Label", "Predictions"],
-        registry=["TASKS", "describe_metrics", "find_task", "metric_named", "plain_task", "read_target", "read_task"],
+        registry=["TASKS", "describe_metrics", "find_target", "metric_named", "plain_task", "read_target", "read_task"],
         target=["Target", "TargetEncoder", "TargetSummary"],
     )
 
@@ -43,7 +43,7 @@ __all__ = [
     "Task",
     "TaskWish",
     "describe_metrics",
-    "find_task",
+    "find_target",
     "metric_named",
     "plain_task",
     "read_target",

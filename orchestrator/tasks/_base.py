@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.notation import Notation
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.errors import ConfigError, did_you_mean
@@ -31,6 +33,7 @@ class Task(ABC):
     Attributes:
         kind: its name, for users and in files.
         metrics: that it has, by name, in the order in which they are shown.
+        notation: how target cells may be written otherwise than plainly, if they may.
         default_metric: what is optimised unless the user wants another one.
         sure_metric: one that all rows have, however few there are.
         unmeasured: why another one may be missing, as a part of a sentence.
@@ -44,6 +47,7 @@ class Task(ABC):
     sure_metric: ClassVar[str]
     unmeasured: ClassVar[str]
     target_type: ClassVar[type[np.generic]]
+    notation: ClassVar[type[Notation] | None] = None
     classes: tuple[Label, ...] = ()
 
     def __str__(self) -> str:
@@ -82,6 +86,12 @@ class Task(ABC):
         """
 
     # ---- the column that is predicted
+
+    @classmethod
+    def written(cls, raw: RawColumn) -> tuple[Notation | None, tuple[Note, ...]]:
+        """How the cells of a column are written that is to be predicted, None if plainly, and what was guessed."""
+        del raw
+        return None, ()
 
     @classmethod
     @abstractmethod
@@ -129,9 +139,9 @@ class Task(ABC):
         del series
         return None
 
-    def notes(self, strata: NDArray[np.int64] | None) -> tuple[str, ...]:
-        """What the user should know about these groups, as sentences."""
-        del strata
+    def notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
+        """What the user should know about these groups of the rows of a column."""
+        del target, strata
         return ()
 
     # ---- from cells to numbers

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
@@ -111,7 +112,7 @@ class Classification(Task):
         """See `Task`: the classes."""
         return self.encode(TargetEncoder(), series)
 
-    def notes(self, strata: NDArray[np.int64] | None) -> tuple[str, ...]:
+    def notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
         """See `Task`."""
         if strata is None:
             return ()
@@ -119,7 +120,8 @@ class Classification(Task):
         rare = [str(label) for label, count in zip(self.classes, counts, strict=True) if count < MIN_CLASS_ROWS]
         if not rare:
             return ()
-        return (f"fewer than 3 rows for class {', '.join(rare[:SHOWN])}: such rows are used for training only",)
+        why = f"has fewer than {MIN_CLASS_ROWS} rows for class {', '.join(rare[:SHOWN])}"
+        return (Note(column=target, why=why, done="such rows are used for training only"),)
 
     def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.int64]:
         """See `Task`: the position of each label among the classes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.choices import TaskName, names_of
@@ -10,6 +11,7 @@ from orchestrator.errors import ConfigError, DataError, did_you_mean
 from orchestrator.registry import check_name, class_of
 
 if TYPE_CHECKING:
+    from orchestrator.columns.notes import Note
     from orchestrator.columns.raw_column import RawColumn
     from orchestrator.tasks._base import Task, TaskWish
     from orchestrator.tasks.metric import Metric
@@ -80,16 +82,27 @@ def read_target(content: Mapping[str, Any]) -> Target:
     if content["task"] not in TASKS:
         raise ValueError(f"there is no task {str(content['task'])[:20]!r}")
 
-    return Target(str(content["name"]), task_class(content["task"]).from_json(content))
+    task, written = task_class(content["task"]), content.get("notation")
+    notation = None
+    if written is not None:
+        if task.notation is None:
+            raise ValueError(f"the target of a {task.kind} task has no notation")
+        notation = task.notation.from_json(written)
+    return Target(str(content["name"]), task.from_json(content), notation)
 
 
-def find_task(raw: RawColumn, wish: TaskWish | None = None, *, sampled: bool = False) -> Task:
-    """The task of a target column, with what the column says about it.
+def find_target(
+    raw: RawColumn, wish: TaskWish | None = None, *, sampled: bool = False
+) -> tuple[Target, RawColumn, tuple[Note, ...]]:
+    """What is known of a column that is to be predicted: the task, and how its cells are written.
 
     Args:
         raw: the column.
         wish: the task that the user asks for, see `read_task`; None to find out.
         sampled: its rows are some of many, so that what more rows may mend is no error yet.
+
+    Returns:
+        The target, its cells as the task takes them, and what the user should know.
 
     Raises:
         ConfigError: there is no such task.
@@ -97,12 +110,17 @@ def find_task(raw: RawColumn, wish: TaskWish | None = None, *, sampled: bool = F
     """
     if not raw.counts:
         raise DataError(f"{raw.origin}: the target column '{raw.name}' is empty")
+    from orchestrator.tasks.target import Target
+
     if raw.number_error is not None and "infinite" in str(raw.number_error):
         raise DataError(f"{raw.origin}: {raw.number_error}")
     if wish is None:
         _check_stray_text(raw)
         wish = next(kind for kind in TASKS if task_class(kind).recognises(raw))
-    return read_task(wish).found_in(raw, sampled=sampled)
+    task = read_task(wish)
+    notation, notes = task.written(raw)
+    plain = raw if notation is None else replace(raw, series=notation.plain(raw.series).rename(raw.name))
+    return Target(raw.name, task.found_in(plain, sampled=sampled), notation), plain, notes
 
 
 def _check_stray_text(raw: RawColumn) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.columns.notation import Notation
 from orchestrator.columns.summaries import Moments
+from orchestrator.columns.values import Series
 
 if TYPE_CHECKING:
     from orchestrator.tasks._base import Task
@@ -18,14 +20,25 @@ class Target:
     Attributes:
         name: of the column.
         task: the kind of prediction, with the classes if it has some.
+        notation: how its cells are written, if not plainly.
     """
 
     name: str
     task: Task
+    notation: Notation | None = None
+
+    def plain(self, series: Series) -> Series:
+        """Cells of the column as the task takes them.
+
+        Raises:
+            InvalidValueError: a cell is not written as the others.
+        """
+        return series if self.notation is None else self.notation.plain(series).rename(self.name)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, from which `read_target` makes the same."""
-        return {"name": self.name, "task": self.task.kind, **self.task.to_json()}
+        plain = {"name": self.name, "task": self.task.kind, **self.task.to_json()}
+        return plain if self.notation is None else plain | {"notation": self.notation.to_json()}
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def encodings(name: str, *, encoder: list[dict[str, object]] | None = None) -> d
         "schema": dataset.schema.to_json(),
         "digest": dataset.digest,
         "counts": list(dataset.counts),
-        "notes": list(dataset.notes),
+        "notes": list(map(str, dataset.notes)),
         "encoder": dataset.encoder.to_json(),
         "target": dataclasses.asdict(dataset.target_encoder),
         "parts": {

@@ -29,7 +29,7 @@ TASK_NAMES = {
     "Task",
     "TASKS",
     "TaskWish",
-    "find_task",
+    "find_target",
     "plain_task",
     "read_task",
     "read_target",

@@ -219,7 +219,7 @@ def test_the_parts_cover_all_rows_once(tmp_path):
 
 def test_the_encoder_is_that_of_the_same_training_rows_in_memory(streamed):
     frame = mixed_frame(600)
-    schema, _, _ = guess_schema(load_table(frame), "label")
+    schema, _, _ = guess_schema(load_table(frame), DataOptions(target="label"))
     assert streamed.schema == schema
     assert_close(streamed.encoder, fit_features(schema, part_in_memory(streamed, frame, Part.TRAIN)))
 
@@ -397,7 +397,7 @@ def test_rows_without_a_target_are_left_out(tmp_path):
     dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
     known = int((frame["label"].notna() & (frame["label"] != "NA")).sum())
     assert sum(dataset.counts) == known == sum(len(by_part(dataset, part)[2]) for part in Part)
-    assert any(f"{400 - known} rows have no value for the target" in note for note in dataset.notes)
+    assert any(f"{400 - known} rows have no value for the target" in str(note) for note in dataset.notes)
 
 
 def test_a_target_is_named(folder):
@@ -454,7 +454,7 @@ def test_types_of_parquet_become_kinds(tmp_path):
         "dictionary": "categorical",
         "large": "categorical",
     }
-    assert dataset.notes == ("column 'empty' is empty: left out",)
+    assert list(map(str, dataset.notes)) == ["column 'empty' is empty: left out"]
     numeric, categorical, _ = by_part(dataset, Part.TRAIN)
     assert np.isfinite(numeric).all()
     assert abs(numeric[:, 0].mean()) < 1e-5

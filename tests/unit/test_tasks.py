@@ -19,7 +19,7 @@ from orchestrator.tasks import (
     Target,
     TargetEncoder,
     describe_metrics,
-    find_task,
+    find_target,
     metric_named,
     plain_task,
     read_target,
@@ -61,7 +61,7 @@ def test_a_task_survives_its_json(task):
 @every_task
 def test_a_column_of_its_values_is_found_and_encoded(task):
     series = targets_of(task, 60)
-    found = find_task(RawColumn("file", series), task.kind)
+    found = find_target(RawColumn("file", series), task.kind)[0].task
     assert (found.kind, found.classes) == (task.kind, task.classes)
     encoder = found.fit(series)
     encoded = found.encode(encoder, series)
@@ -161,7 +161,7 @@ def test_answers_differ_by_nothing_from_themselves_and_from_others_in_every_row(
 def test_a_task_that_is_not_known_is_a_sentence():
     raw = RawColumn("file", targets_of(Regression(), 20))
     with pytest.raises(ConfigError, match=r"there is no task 'regresion'.*did you mean regression"):
-        find_task(raw, "regresion")
+        find_target(raw, "regresion")
 
 
 @every_task
@@ -183,9 +183,9 @@ def test_options_without_a_task_are_a_sentence():
 def test_choices_of_tasks_are_known_without_numpy_and_their_columns_without_torch():
     light = "import orchestrator.tasks, orchestrator.choices, sys; assert 'numpy' not in sys.modules"
     reading = (
-        "from orchestrator.columns.raw_column import RawColumn; from orchestrator.tasks import find_task; "
+        "from orchestrator.columns.raw_column import RawColumn; from orchestrator.tasks import find_target; "
         "import pandas, sys; "
-        "find_task(RawColumn('file', pd := pandas.Series([1.5, 2.5, 3.5], name='y'))).answers; "
+        "find_target(RawColumn('file', pd := pandas.Series([1.5, 2.5, 3.5], name='y')))[0].task.answers; "
         "assert not {'torch', 'ray', 'mlflow', 'sklearn'} & set(sys.modules)"
     )
     for code in (light, reading):

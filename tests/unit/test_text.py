@@ -63,7 +63,7 @@ def test_a_column_of_remarks_is_text(dataset):
         ColumnKind.NUMERIC,
         ColumnKind.CATEGORICAL,
     ]
-    assert "column 'remark' is read as free text, of 8 words on average" in dataset.notes[0]
+    assert "column 'remark' has texts of 8 words on average" in str(dataset.notes[0])
     assert isinstance(dataset.example[0]["remark"], str)
 
 
