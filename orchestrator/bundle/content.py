@@ -111,7 +111,7 @@ def read_schema(document: Mapping[str, Any], where: str) -> Schema:
     try:
         schema = Schema.from_json(dict(document))
         _checked(tuple[Column, ...], schema.columns)
-        for notation in (item.notation for item in (*schema.columns, schema.target)):
+        for notation in (*(column.notation for column in schema.columns), schema.target.notation):
             if notation is not None:
                 _checked(type(notation), notation)
         _check_schema(schema)
