@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.columns.values import Series, category_keys, count_keys, to_numbers
+from orchestrator.columns.values import Series, category_key, category_keys, count_keys, to_numbers
 from orchestrator.columns.wish import NO_WISH, ColumnWish
 from orchestrator.errors import InvalidValueError
+
+FIRST_ROWS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,11 @@ class RawColumn:
         return sum(self.counts.values())
 
     @cached_property
+    def is_empty(self) -> bool:
+        """Whether no row has a value."""
+        return self._first_keys == {None} and not self.counts
+
+    @cached_property
     def known(self) -> NDArray[np.bool_]:
         """Which rows have a value: bool [rows]."""
         codes, keys = self._keys
@@ -52,21 +59,34 @@ class RawColumn:
     @property
     def is_constant(self) -> bool:
         """Whether all rows have the same value, or none has one."""
-        return len(self._keys[1]) == 1
+        return len(self._first_keys) <= 1 and len(self._keys[1]) == 1
 
-    @cached_property
+    @property
     def number_error(self) -> InvalidValueError | None:
         """Why it cannot be read as numbers, None if it can."""
-        try:
-            to_numbers(self.series, self.name)
-        except InvalidValueError as error:
-            return error
-        return None
+        return self._numbers if isinstance(self._numbers, InvalidValueError) else None
+
+    @property
+    def numbers(self) -> NDArray[np.float64] | None:
+        """Its cells as numbers, float64 [rows], NaN where missing; None if they are not."""
+        return None if isinstance(self._numbers, InvalidValueError) else self._numbers
 
     @property
     def has_truth_values(self) -> bool:
         """Whether it is a column of true and false."""
         return pd.api.types.is_bool_dtype(self.series.dtype)
+
+    @cached_property
+    def _numbers(self) -> NDArray[np.float64] | InvalidValueError:
+        try:
+            return to_numbers(self.series, self.name)
+        except InvalidValueError as error:
+            return error
+
+    @cached_property
+    def _first_keys(self) -> set[str | None]:
+        # most columns show in a few rows that they are neither empty nor constant
+        return set(map(category_key, self.series.iloc[:FIRST_ROWS]))
 
     @cached_property
     def _keys(self) -> tuple[NDArray[np.int64], list[str | None]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, CategoricalFeature, NumericFeature, Summary, TextFeature
@@ -59,17 +60,24 @@ class FeatureEncoder:
         """
         check_columns(schema, frame.columns)
         columns = {column.name: column for column in schema.columns}
+        # a column that gives no feature may hold anything
+        return self.encode(lambda name: KINDS[columns[name].kind].parse(columns[name], frame[name]), len(frame))
 
-        @cache
-        def parsed(name: str) -> Any:  # noqa: ANN401
-            return KINDS[columns[name].kind].parse(columns[name], frame[name])
+    def encode(self, parse: Callable[[str], Any], rows: int) -> Inputs:
+        """Encodes rows that are parsed a column at a time.
 
-        numbers = np.empty((len(frame), self.numeric_width), dtype=np.float32)
+        Args:
+            parse: gives the cells of a column, see `FeatureKind.parse`.
+            rows: how many there are.
+        """
+        # all features of a column follow each other
+        parsed = lru_cache(maxsize=1)(parse)
+        numbers = np.empty((rows, self.numeric_width), dtype=np.float32)
         places = places_of(self.numeric)
         for at, feature in enumerate(self.numeric):
             values = parsed(feature.column)[feature.part]
             NumericColumns([feature], places[at : at + 1]).write(values[None], numbers)
-        codes = np.empty((len(frame), len(self.categorical)), dtype=np.int64)
+        codes = np.empty((rows, len(self.categorical)), dtype=np.int64)
         for index, category in enumerate(self.categorical):
             found = parsed(category.column)
             codes[:, index] = category.encode(found.keys)[found.codes]
@@ -112,15 +120,6 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(known[:SHOWN]) + more
 
 
-def summarise(schema: Schema, frame: pd.DataFrame, keys: NDArray[np.float64] | None = None) -> dict[str, Summary]:
-    """What `fit_summaries` needs of training rows, by column; see `FeatureKind.summarise`."""
-    found: dict[str, Summary] = {}
-    for column in schema.columns:
-        kind = KINDS[column.kind]
-        found[column.name] = kind.summarise(kind.parse(column, frame[column.name]), keys)
-    return found
-
-
 def fit_summaries(schema: Schema, summaries: Mapping[str, Summary]) -> FeatureEncoder:
     """Fits medians, means, deviations and category tables on training rows that were summed up."""
     fitted = [item for column in schema.columns for item in KINDS[column.kind].fit(column, summaries[column.name])]
@@ -133,4 +132,4 @@ def fit_summaries(schema: Schema, summaries: Mapping[str, Summary]) -> FeatureEn
 
 def fit_features(schema: Schema, frame: pd.DataFrame) -> FeatureEncoder:
     """`fit_summaries` for rows in memory, which must be training rows only."""
-    return fit_summaries(schema, summarise(schema, frame))
+    return fit_summaries(schema, ParsedRows.of(schema, frame).summarise())

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.values import Series
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
+from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError
-from orchestrator.features import Column, ColumnKind, recognise
+from orchestrator.features import KINDS, Column, ColumnKind, recognise
 from orchestrator.tasks import find_target
 
 
@@ -25,6 +27,36 @@ class Guess:
 
     columns: list[Column] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    raw: dict[str, RawColumn] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guessed:
+    """What is known of a table before its rows are split.
+
+    Attributes:
+        schema: of the table.
+        known: positions of the rows that have a target, int64 [rows].
+        labels: their targets, as the task takes them.
+        notes: what the user should know.
+        raw: the columns of the schema, with all rows.
+        total: rows of the table.
+    """
+
+    schema: Schema
+    known: NDArray[np.int64]
+    labels: Series
+    notes: tuple[Note, ...]
+    raw: dict[str, RawColumn]
+    total: int
+
+    def parsed(self) -> ParsedRows:
+        """The rows that have a target. Once only: what is known of the columns is let go of, since it is large."""
+        cells = {
+            column.name: KINDS[column.kind].parse_raw(column, self.raw.pop(column.name))
+            for column in self.schema.columns
+        }
+        return ParsedRows(schema=self.schema, cells=cells, total=self.total, chosen=self.known)
 
 
 def target_column(table: Table, target: str | None) -> str:
@@ -70,18 +102,20 @@ def guess_columns(table: Table, target: str, options: DataOptions) -> Guess:
         wish = wish_of(options, name)
         if name == target or wish.is_ignored:
             continue
-        found = recognise(RawColumn(table.origin, table.frame[name], wish))
+        raw = RawColumn(table.origin, table.frame[name], wish)
+        found = recognise(raw)
         guess.notes += found.notes
         if found.column is not None:
             guess.columns.append(found.column)
+            guess.raw[name] = raw
     if not guess.columns:
         reasons = "; ".join(map(str, guess.notes)) or "only the target"
         raise DataError(f"{table.origin}: no usable feature column is left ({reasons})")
     return guess
 
 
-def guess_schema(table: Table, options: DataOptions) -> tuple[Schema, NDArray[np.bool_], tuple[Note, ...]]:
-    """The schema of a table, which rows have a target (bool [rows]), and notes for the user.
+def guess_schema(table: Table, options: DataOptions) -> Guessed:
+    """The schema of a table, which of its rows have a target, and notes for the user.
 
     Raises:
         UsageError, DataError: see `target_column`, `find_target` and `guess_columns`.
@@ -89,13 +123,20 @@ def guess_schema(table: Table, options: DataOptions) -> tuple[Schema, NDArray[np
     name = target_column(table, options.target)
     raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
     found, plain, notes = find_target(raw, options.task)
-    known = plain.known
+    known = np.flatnonzero(plain.known)
     guess = guess_columns(table, name, options)
     notes = (*table.notes, *notes, *guess.notes)
-    dropped = int((~known).sum())
+    dropped = len(table.frame) - len(known)
     if dropped:
         notes += (dropped_note(dropped, name),)
-    return Schema(tuple(guess.columns), found), known, notes
+    return Guessed(
+        schema=Schema(tuple(guess.columns), found),
+        known=known,
+        labels=plain.series.iloc[known],
+        notes=notes,
+        raw=guess.raw,
+        total=len(table.frame),
+    )
 
 
 def dropped_note(count: int, target: str) -> Note:

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
+from orchestrator.columns.values import Series
 from orchestrator.data.dataset import DataOptions, Part
-from orchestrator.data.encoder import FeatureEncoder, fit_features
+from orchestrator.data.encoder import FeatureEncoder, fit_summaries
 from orchestrator.data.examples import Examples
 from orchestrator.data.guessing import guess_schema
+from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
@@ -86,42 +87,40 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     Raises:
         UsageError, DataError: see `guess_schema`; also when fewer than 10 rows have a target.
     """
-    schema, known, notes = guess_schema(table, options)
-    rows = table.frame[known].reset_index(drop=True)
-    if len(rows) < MIN_ROWS:
-        count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    found = guess_schema(table, options)
+    schema, notes, labels = found.schema, found.notes, found.labels
+    if len(labels) < MIN_ROWS:
+        count = "1 row" if len(labels) == 1 else f"{len(labels)} rows"
         raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
     task, target = schema.target.task, schema.target.name
-    labels = schema.target.plain(rows[target])
     strata = task.strata(labels)
-    split = options.split.positions(len(rows), strata)
+    split = options.split.positions(len(labels), strata)
     notes += task.notes(target, strata)
-    training_rows = rows.iloc[split.train]
-    encoder = fit_features(schema, training_rows)
+    rows = found.parsed()
+    encoder = fit_summaries(schema, rows.take(split.train).summarise())
     target_encoder = task.fit(labels.iloc[split.train])
 
     def encode(positions: NDArray[np.int64]) -> Examples:
-        part = rows.iloc[positions]
-        return Examples(encoder.transform(schema, part), task.encode(target_encoder, labels.iloc[positions]))
+        return Examples(rows.take(positions).encode(encoder), task.encode(target_encoder, labels.iloc[positions]))
 
     return MemoryDataset(
         name=table.name,
         origin=table.origin,
-        digest=_digest(schema, rows, options.split),
+        digest=_digest(rows, labels, options.split),
         schema=schema,
         encoder=encoder,
         target_encoder=target_encoder,
         train=encode(split.train),
         validation=encode(split.validation),
         test=encode(split.test),
-        example=json_rows(schema, training_rows.head(EXAMPLE_ROWS)),
+        example=json_rows(schema, table.frame.iloc[found.known[split.train[:EXAMPLE_ROWS]]]),
         notes=notes,
     )
 
 
-def _digest(schema: Schema, rows: pd.DataFrame, split: Holdout) -> str:
+def _digest(rows: ParsedRows, labels: Series, split: Holdout) -> str:
     """SHA-256 of what decides a result: the values, the target and the split, not how the file was written."""
     state = hashlib.sha256()
-    state.update(json.dumps([schema.to_json(), split.seed], sort_keys=True).encode())
-    hash_rows(state, schema, rows)
+    state.update(json.dumps([rows.schema.to_json(), split.seed], sort_keys=True).encode())
+    hash_rows(state, rows, labels)
     return state.hexdigest()

@@ -13,9 +13,9 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import category_keys
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.encoder import summarise
 from orchestrator.data.guessing import guess_columns, target_column, wish_of
 from orchestrator.data.parquet import ParquetFolder
+from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
@@ -117,34 +117,34 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int)
     known = np.array([key is not None for key in keys], dtype=bool)[codes]
     parts = split.of_piece(number, len(frame))[known]
     rows, labels = frame[known].reset_index(drop=True), labels[known].reset_index(drop=True)
-    digest = _digest(schema, rows, np.flatnonzero(known))
-    training = rows[parts == 0]
+    parsed = _parse(schema, rows, np.flatnonzero(known))
+    digest = hashlib.sha256()
+    hash_rows(digest, parsed, labels)
+    training = np.flatnonzero(parts == 0)
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
     counts = np.bincount(parts, minlength=3).tolist()
     return PieceProfile(
         counts=(counts[0], counts[1], counts[2]),
         dropped=int((~known).sum()),
-        columns=summarise(schema, training, random_keys),
-        target=schema.target.task.summarise(labels, labels[parts == 0]),
-        digests={number: digest},
+        columns=parsed.take(training).summarise(random_keys),
+        target=schema.target.task.summarise(labels, labels.iloc[training]),
+        digests={number: digest.hexdigest()},
         first=number,
-        example=json_rows(schema, training.head(EXAMPLE_ROWS)),
+        example=json_rows(schema, rows.iloc[training[:EXAMPLE_ROWS]]),
     )
 
 
-def _digest(schema: Schema, rows: pd.DataFrame, places: NDArray[np.int64]) -> str:
-    """SHA-256 of the values; that all of them can be read is known from here on.
+def _parse(schema: Schema, rows: pd.DataFrame, places: NDArray[np.int64]) -> ParsedRows:
+    """The values; that all of them can be read is known from here on.
 
     Raises:
         InvalidValueError: with the row in the piece, where `places` says that each of the rows is.
     """
-    state = hashlib.sha256()
     try:
-        hash_rows(state, schema, rows)
+        return ParsedRows.of(schema, rows)
     except InvalidValueError as error:
         if error.row is None:
             raise
         row = int(places[error.row])
         sentence = str(error).replace(f"row {error.row + 1},", f"row {row + 1},", 1)
         raise InvalidValueError(sentence, error.column, row) from None
-    return state.hexdigest()

@@ -6,6 +6,8 @@ import hashlib
 
 import pandas as pd
 
+from orchestrator.columns.values import Series
+from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
 from orchestrator.features import KINDS, JsonValue
 
@@ -18,9 +20,7 @@ def json_rows(schema: Schema, frame: pd.DataFrame) -> tuple[dict[str, JsonValue]
     return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
-def hash_rows(state: hashlib._Hash, schema: Schema, rows: pd.DataFrame) -> None:
-    """Adds the values of all columns of the schema, and of the target, in their order."""
-    for column in schema.columns:
-        kind = KINDS[column.kind]
-        state.update(kind.content(kind.parse(column, rows[column.name])))
-    state.update(schema.target.task.content_of(schema.target.plain(rows[schema.target.name])))
+def hash_rows(state: hashlib._Hash, rows: ParsedRows, labels: Series) -> None:
+    """Adds the values of all columns, and of the target as its task takes it, in their order."""
+    rows.add_content(state)
+    state.update(rows.schema.target.task.content_of(labels))

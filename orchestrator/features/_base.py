@@ -131,6 +131,14 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
             InvalidValueError: a value does not fit the column.
         """
 
+    def parse_raw(self, column: Column, raw: RawColumn) -> Parsed:
+        """The same of a column that was recognised; what is known since then is not found out again."""
+        return self.parse(column, raw.series)
+
+    @abstractmethod
+    def take(self, parsed: Parsed, rows: NDArray[np.int64]) -> Parsed:
+        """Some rows, by their positions: as if only these had been parsed."""
+
     @abstractmethod
     def content(self, parsed: Parsed) -> bytes:
         """The values, however they were written: what the digest of a data set is made of."""

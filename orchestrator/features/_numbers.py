@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.summaries import AllNumbers, NumericSummary
 from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.features._base import FeatureKind, Fitted
@@ -55,6 +56,15 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
         return {None: to_numbers(series, column.name)}
+
+    def parse_raw(self, column: Column, raw: RawColumn) -> Numbers:
+        """See `FeatureKind`."""
+        plain = self.parts == (None,) and column.notation is None
+        return {None: raw.numbers} if plain and raw.numbers is not None else self.parse(column, raw.series)
+
+    def take(self, parsed: Numbers, rows: NDArray[np.int64]) -> Numbers:
+        """See `FeatureKind`."""
+        return {part: values[rows] for part, values in parsed.items()}
 
     def content(self, parsed: Numbers) -> bytes:
         """See `FeatureKind`."""

@@ -74,6 +74,15 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
         """See `FeatureKind`."""
         return Categories(*category_keys(series))
 
+    def take(self, parsed: Categories, rows: NDArray[np.int64]) -> Categories:
+        """See `FeatureKind`: without the categories that these rows do not have."""
+        codes = parsed.codes[rows]
+        present = np.bincount(codes, minlength=len(parsed.keys)) > 0
+        return Categories(
+            (np.cumsum(present) - 1)[codes],
+            [key for key, is_present in zip(parsed.keys, present, strict=True) if is_present],
+        )
+
     def content(self, parsed: Categories) -> bytes:
         """See `FeatureKind`."""
         return category_content(parsed.codes, parsed.keys)

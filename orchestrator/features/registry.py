@@ -49,7 +49,7 @@ def recognise(raw: RawColumn) -> Recognised:
     Raises:
         DataError: it cannot be used, or not as the user wishes.
     """
-    if not raw.counts:
+    if raw.is_empty:
         return Recognised(None, (Note(column=raw.name, why="is empty", done=LEFT_OUT),))
     if raw.is_constant:
         return Recognised(None, (constant_note(raw.name),))

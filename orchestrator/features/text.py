@@ -67,6 +67,10 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
         """See `FeatureKind`."""
         return [text_of(cell) for cell in series]
 
+    def take(self, parsed: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
+        """See `FeatureKind`."""
+        return [parsed[row] for row in rows]
+
     def content(self, parsed: Sequence[str]) -> bytes:
         """See `FeatureKind`."""
         return b"".join(b"%d:%s" % (len(text), text.encode("utf-8", "surrogatepass")) for text in parsed)

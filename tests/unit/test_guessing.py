@@ -25,9 +25,9 @@ def schema_of(data, target="label", **options):
 
 
 def kind_of(values, **options):
-    schema, _, notes = schema_of(frame(c=values), **options)
-    kinds = {column.name: column for column in schema.columns}
-    return kinds.get("c"), list(map(str, notes))
+    found = schema_of(frame(c=values), **options)
+    kinds = {column.name: column for column in found.schema.columns}
+    return kinds.get("c"), list(map(str, found.notes))
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_infinity_is_refused_with_its_row():
 )
 def test_the_task_and_its_classes_are_inferred(labels, task, classes):
     data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": (labels * ROWS)[:ROWS]})
-    schema, _, _ = schema_of(data)
+    schema = schema_of(data).schema
     assert (schema.target.task.kind, schema.target.task.classes) == (task, classes)
 
 
 def test_the_task_can_be_overridden():
     data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": [3, 4, 5] * (ROWS // 3)})
-    assert schema_of(data)[0].target.task.kind == "multiclass"
-    assert schema_of(data, task="regression")[0].target.task.kind == "regression"
+    assert schema_of(data).schema.target.task.kind == "multiclass"
+    assert schema_of(data, task="regression").schema.target.task.kind == "regression"
     with pytest.raises(UsageError, match="3 classes"):
         schema_of(data, task="binary")
 
@@ -152,7 +152,7 @@ def test_a_word_among_the_numbers_of_a_target_is_a_mistake_unless_the_task_is_gi
     data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": labels})
     with pytest.raises(DataError, match=r"looks like numbers, but row 7, column 'label': 'unknown' is not a number"):
         schema_of(data)
-    assert schema_of(data, task="multiclass")[0].target.task.kind == "multiclass"
+    assert schema_of(data, task="multiclass").schema.target.task.kind == "multiclass"
 
 
 def test_options_that_name_no_column_suggest_one():

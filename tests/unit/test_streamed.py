@@ -219,7 +219,7 @@ def test_the_parts_cover_all_rows_once(tmp_path):
 
 def test_the_encoder_is_that_of_the_same_training_rows_in_memory(streamed):
     frame = mixed_frame(600)
-    schema, _, _ = guess_schema(load_table(frame), DataOptions(target="label"))
+    schema = guess_schema(load_table(frame), DataOptions(target="label")).schema
     assert streamed.schema == schema
     assert_close(streamed.encoder, fit_features(schema, part_in_memory(streamed, frame, Part.TRAIN)))
 

@@ -1,0 +1,140 @@
+"""Large files: a long table (1,000,000 rows of 30 columns) and a wide one (64 rows of 6,000), from file to inputs.
+
+Usage: python tests/benchmarks/data_size.py [--rows 1000000] [--columns 6000]
+
+Each figure is of a process of its own, beside `pandas.read_csv` of the same file: seconds, and the most memory that it
+had beyond that of its imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+# of the long table with 1,000,000 rows, on 2 cores
+TARGET_SECONDS, TARGET_BYTES = 8.0, 1e9
+
+
+def long_table(rows: int) -> pd.DataFrame:
+    """20 numbers, 6 short categories, one of 50,000 levels, a date, a boolean, and a target that depends on some."""
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=(rows, 20)).round(4)
+    columns: dict[str, object] = {f"number_{at:02d}": numbers[:, at] for at in range(20)}
+    for at in range(6):
+        columns[f"category_{at}"] = np.array([f"level {letter}" for letter in "abcdefgh"])[
+            generator.integers(8, size=rows)
+        ]
+    levels = np.array([f"shop-{number:05d}x" for number in range(50_000)])
+    columns["shop"] = levels[generator.integers(50_000, size=rows)]
+    days = pd.Timestamp("2021-01-01") + pd.to_timedelta(generator.integers(1500, size=rows), unit="D")
+    columns["day"] = days.strftime("%Y-%m-%d")
+    columns["member"] = np.where(generator.random(rows) < 0.3, "true", "false")
+    columns["label"] = np.where(numbers[:, 0] + generator.normal(size=rows) > 0, "yes", "no")
+    return pd.DataFrame(columns)
+
+
+def wide_table(columns: int) -> pd.DataFrame:
+    """64 rows of many numbers, as of genes."""
+    generator = np.random.default_rng(1)
+    frame = pd.DataFrame(generator.normal(size=(64, columns)).round(4), columns=[f"gene_{at}" for at in range(columns)])
+    return frame.assign(label=np.where(frame["gene_0"] > 0, "ill", "well"))
+
+
+def pandas_read(path: str) -> None:
+    """What others do."""
+    started = time.perf_counter()
+    pd.read_csv(path)
+    print(f"pandas.read_csv {time.perf_counter() - started:.2f}")
+
+
+def prepare(path: str) -> None:
+    """From file to encoded parts."""
+    from orchestrator.data import DataOptions, load_table, open_dataset
+
+    before, started = _peak(), time.perf_counter()
+    table = load_table(path)
+    read = time.perf_counter()
+    dataset = open_dataset(table, DataOptions(target="label"))
+    ended = time.perf_counter()
+    print(f"read {read - started:.2f}")
+    print(f"infer, split and encode {ended - read:.2f}")
+    print(f"together {ended - started:.2f}")
+    print(f"peak MB {(_peak() - before) / 1e6:.0f}")
+    assert sum(dataset.counts) == len(dataset.train) + len(dataset.validation) + len(dataset.test)
+
+
+def answer(path: str) -> None:
+    """The same file as rows to be answered by a model, up to the network's inputs."""
+    from orchestrator.data import DataOptions, load_table, open_dataset
+
+    table = load_table(path)
+    few = open_dataset(table.frame.head(5000), DataOptions(target="label"))
+    del table
+    before, started = _peak(), time.perf_counter()
+    rows = load_table(path)
+    few.encoder.transform(few.schema, rows.frame)
+    print(f"predict: read and encode {time.perf_counter() - started:.2f}")
+    print(f"peak MB {(_peak() - before) / 1e6:.0f}")
+
+
+def first_trial(path: str) -> None:
+    """A sweep of one trial of one epoch: what comes before is most of it."""
+    import orchestrator
+
+    started = time.perf_counter()
+    seen: list[float] = []
+    orchestrator.train(
+        path,
+        target="label",
+        parameters={"epochs": 1},
+        tracking_uri=f"sqlite:///{Path(path).parent}/mlflow.db",
+        register_model=False,
+        on_epoch=lambda _report: seen.append(time.perf_counter() - started),
+    )
+    print(f"to the first epoch's end {seen[0]:.2f}")
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+STAGES = {stage.__name__: stage for stage in (pandas_read, prepare, answer, first_trial)}
+
+
+def main() -> None:
+    """Makes the files and measures each stage in a process of its own."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--columns", type=int, default=6000)
+    parser.add_argument("--stage", nargs=2, metavar=("STAGE", "FILE"))
+    arguments = parser.parse_args()
+    if arguments.stage:
+        STAGES[arguments.stage[0]](arguments.stage[1])
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        long, wide = Path(folder, "long.csv"), Path(folder, "wide.csv")
+        long_table(arguments.rows).to_csv(long, index=False)
+        wide_table(arguments.columns).to_csv(wide, index=False)
+        for path, stages in (
+            (long, ("pandas_read", "prepare", "answer")),
+            (wide, ("pandas_read", "prepare", "first_trial")),
+        ):
+            print(f"{path.name}: {path.stat().st_size / 1e6:.0f} MB")
+            for stage in stages:
+                done = subprocess.run(
+                    [sys.executable, __file__, "--stage", stage, str(path)], text=True, capture_output=True, check=True
+                )
+                print("".join(f"  {stage}: {line}\n" for line in done.stdout.splitlines()), end="")
+    print(f"aims for 1,000,000 rows: {TARGET_SECONDS:.0f} s together, {TARGET_BYTES / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
