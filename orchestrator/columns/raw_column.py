@@ -71,6 +71,11 @@ class RawColumn:
         """Its cells as numbers, float64 [rows], NaN where missing; None if they are not."""
         return None if isinstance(self._numbers, InvalidValueError) else self._numbers
 
+    def is_among(self, keys: frozenset[str]) -> bool:
+        """Whether all of its values are among some keys, in whatever case."""
+        few = (key for key in self._first_keys if key is not None)
+        return all(key.lower() in keys for key in few) and all(key.lower() in keys for key in self.counts)
+
     @property
     def has_truth_values(self) -> bool:
         """Whether it is a column of true and false."""
@@ -79,6 +84,8 @@ class RawColumn:
     @cached_property
     def _numbers(self) -> NDArray[np.float64] | InvalidValueError:
         try:
+            # of texts, the first few rows show it
+            to_numbers(self.series.iloc[:FIRST_ROWS], self.name)
             return to_numbers(self.series, self.name)
         except InvalidValueError as error:
             return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class ParsedRows:
         """See `FeatureEncoder.transform`."""
         return encoder.encode(self._parsed, len(self))
 
-    @property
+    @cached_property
     def _parsed(self) -> Callable[[str], Any]:
         kinds = {column.name: KINDS[column.kind] for column in self.schema.columns}
         chosen = self.chosen

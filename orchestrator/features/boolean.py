@@ -24,11 +24,11 @@ class BooleanKind(NumberKind):
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""
-        words = {key.lower() for key in raw.counts} <= TRUE_STRINGS | FALSE_STRINGS
-        is_number = pd.api.types.is_numeric_dtype(raw.series.dtype)
-        if pd.api.types.is_bool_dtype(raw.series.dtype) or (words and not is_number):
+        if pd.api.types.is_bool_dtype(raw.series.dtype):
             return Recognised(Column(raw.name, self.kind))
-        return None
+        if pd.api.types.is_numeric_dtype(raw.series.dtype) or not raw.is_among(TRUE_STRINGS | FALSE_STRINGS):
+            return None
+        return Recognised(Column(raw.name, self.kind))
 
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
         """See `FeatureKind`."""
