@@ -9,11 +9,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.columns.values import Series, category_key, category_keys, count_keys, to_numbers
+from orchestrator.columns.code_notation import Labels, whole_key
+from orchestrator.columns.values import (
+    MISSING_STRINGS,
+    Series,
+    category_key,
+    category_keys,
+    count_keys,
+    count_numbers,
+    distinct_cells,
+    to_numbers,
+)
 from orchestrator.columns.wish import NO_WISH, ColumnWish
 from orchestrator.errors import InvalidValueError
 
 FIRST_ROWS = 50
+# that are looked at before all others where a rule must hold for most of them
+HEAD_ROWS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +52,23 @@ class RawColumn:
         """How many rows have each value, by its `category_key`; missing values are not counted."""
         return count_keys(*self._keys)
 
-    @property
+    @cached_property
+    def head(self) -> dict[str, int]:
+        """The same as `counts` for the first rows only: quick, also where every row has a value of its own."""
+        return count_keys(*category_keys(self.series.iloc[:HEAD_ROWS]))
+
+    @cached_property
+    def missing_words(self) -> dict[str, int]:
+        """How many rows have each of the words that stand for a missing value, as they are written."""
+        codes, cells = distinct_cells(self.series)
+        found: dict[str, int] = {}
+        for cell, count in zip(cells, np.bincount(codes, minlength=len(cells)).tolist(), strict=True):
+            text = cell.strip() if isinstance(cell, str) else ""
+            if text and text.lower() in MISSING_STRINGS:
+                found[text] = found.get(text, 0) + count
+        return found
+
+    @cached_property
     def rows(self) -> int:
         """That have a value."""
         return sum(self.counts.values())
@@ -61,6 +89,11 @@ class RawColumn:
         """Whether all rows have the same value, or none has one."""
         return len(self._first_keys) <= 1 and len(self._keys[1]) == 1
 
+    @cached_property
+    def is_numbers(self) -> bool:
+        """Whether all values are numbers, also as texts."""
+        return count_numbers(self.counts) == self.rows
+
     @property
     def number_error(self) -> InvalidValueError | None:
         """Why it cannot be read as numbers, None if it can."""
@@ -80,6 +113,22 @@ class RawColumn:
     def has_truth_values(self) -> bool:
         """Whether it is a column of true and false."""
         return pd.api.types.is_bool_dtype(self.series.dtype)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """How it is written as the labels of a target."""
+        return Labels.of_target(self)
+
+    @cached_property
+    def label_counts(self) -> dict[str, int]:
+        """How many rows have each label, if it is a target: 7.0 is 7."""
+        notation = self.labels.notation
+        plain = self.counts if notation is None else count_keys(*category_keys(self.series, notation.key))
+        found: dict[str, int] = {}
+        for key, count in plain.items():
+            label = whole_key(key)
+            found[label] = found.get(label, 0) + count
+        return found
 
     @cached_property
     def _numbers(self) -> NDArray[np.float64] | InvalidValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,13 +60,19 @@ DATETIME_FORMATS = (
 )
 
 
+class Key(str):
+    """A text that is the key of a category already, whatever word it is: "NA" is no missing value then."""
+
+    __slots__ = ()
+
+
 def is_missing(value: object) -> bool:
     """Whether a single value stands for "not known": None, NaN, NaT, or a string such as "NA" or "?"."""
     if value is None or value is pd.NaT or value is pd.NA:
         return True
     if isinstance(value, float | np.floating):
         return math.isnan(value)
-    return isinstance(value, str) and value.strip().lower() in MISSING_STRINGS
+    return isinstance(value, str) and not isinstance(value, Key) and value.strip().lower() in MISSING_STRINGS
 
 
 def is_number_text(text: str) -> bool:
@@ -86,6 +92,8 @@ def category_key(value: object) -> str | None:
     """
     if is_missing(value):
         return None
+    if isinstance(value, Key):
+        return str(value)
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -94,23 +102,44 @@ def category_key(value: object) -> str | None:
     return text.lower() if text.lower() in ("true", "false") else text
 
 
-def category_keys(series: Series) -> tuple[NDArray[np.int64], list[str | None]]:
-    """Factorises a column by `category_key`.
+def category_keys(
+    series: Series, key: Callable[[object], str | None] | None = None
+) -> tuple[NDArray[np.int64], list[str | None]]:
+    """Factorises a column.
+
+    Args:
+        series: its cells.
+        key: what a cell is looked up by, `category_key` if left out.
 
     Returns:
         codes: int64 [rows], position in `keys`.
         keys: the distinct keys, None standing for missing.
     """
-    if isinstance(series.dtype, pd.StringDtype):
-        codes, index = pd.factorize(series, use_na_sentinel=False)
-        uniques: list[object] = list(index)
-    else:
-        codes, uniques = _factorize(series.to_numpy(dtype=object))
-    keys = [category_key(value) for value in uniques]
+    codes, uniques = distinct_cells(series)
+    keys = list(map(key or category_key, uniques))
     distinct = list(dict.fromkeys(keys))
     position = {key: index for index, key in enumerate(distinct)}
     translation = np.array([position[key] for key in keys], dtype=np.int64)
     return translation[codes] if keys else codes, distinct
+
+
+def distinct_cells(series: Series) -> tuple[NDArray[np.int64], list[object]]:
+    """Positions of the cells among the distinct ones (int64 [rows]), and these, in the order of their first rows."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes, used = pd.factorize(series.cat.codes.to_numpy())
+        known = series.cat.categories.astype(object)
+        return codes.astype(np.int64), [None if code < 0 else known[code] for code in used.tolist()]
+    numbers = pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype)
+    if numbers or isinstance(series.dtype, pd.StringDtype):
+        codes, index = pd.factorize(series, use_na_sentinel=False)
+        return codes.astype(np.int64), list(pd.Index(index).astype(object))
+    values = series.to_numpy(dtype=object)
+    try:
+        texts = pa.array(values, pa.string(), from_pandas=True)
+    except (pa.ArrowException, UnicodeError):
+        return _factorize(values)
+    encoded = texts.dictionary_encode("encode")
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
 
 
 def count_keys(codes: NDArray[np.int64], keys: list[str | None]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from orchestrator.data.encoder import FeatureEncoder, check_columns
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind
+from orchestrator.features.categorical import key_of
 from orchestrator.features.fitted import UNKNOWN, NumericColumns, category_table, places_of
 from orchestrator.features.text import encode_texts, text_of
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
@@ -80,7 +81,10 @@ class ColumnarEncoder:
         self._written = NumericColumns(self._features, places_of(encoder.numeric)[order])
         self._width = encoder.numeric_width
         self._parsed: _Memory[float | None] = _Memory(parse_number)
-        self._codes = [(item.column, _code_memory(item.categories)) for item in encoder.categorical]
+        self._codes = [
+            (item.column, _code_memory(item.categories, key_of(self._columns[item.column])))
+            for item in encoder.categorical
+        ]
 
     def transform(self, frame: pd.DataFrame) -> Inputs:
         """The same of a data frame, see `FeatureEncoder.transform`."""
@@ -203,14 +207,14 @@ def _by_pandas(column: Column, cells: Sequence[Cell]) -> dict[str | None, NDArra
     return found
 
 
-def _code_memory(categories: Sequence[str]) -> _Memory[int]:
+def _code_memory(categories: Sequence[str], key: Callable[[object], str | None]) -> _Memory[int]:
     table = category_table(categories)
-    memory = _Memory(partial(_code, table))
-    for key in categories:
+    memory = _Memory(partial(_code, table, key))
+    for category in categories:
         # the table's own keys are there whatever requests have filled the memory with
-        memory[key] = _code(table, key)
+        memory[category] = _code(table, key, category)
     return memory
 
 
-def _code(table: Mapping[str | None, int], cell: Cell) -> int:
-    return table.get(category_key(cell), UNKNOWN)
+def _code(table: Mapping[str | None, int], key: Callable[[object], str | None], cell: Cell) -> int:
+    return table.get(key(cell), UNKNOWN)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.code_notation import CodeNotation, Labels
+from orchestrator.columns.codes import why_code
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
@@ -51,8 +54,24 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     kind = ColumnKind.CATEGORICAL
     datatype = "BYTES"
     control = FormControl(lines=InputLines.IF_LONG)
+    notation = CodeNotation
 
-    def recognise(self, raw: RawColumn) -> Recognised | None:
+    def recognise_codes(self, raw: RawColumn) -> Recognised | None:
+        """Numbers that are names of something; asked before it is asked whether a column is one of numbers."""
+        if isinstance(raw.series.dtype, pd.CategoricalDtype) and raw.is_numbers:
+            return self.recognise(raw)
+        why = why_code(raw)
+        if why is None:
+            return None
+        found = self.recognise(raw)
+        if found.column is None:
+            option = f"--categorical '{raw.name}' keeps it as codes, --numeric '{raw.name}' as numbers"
+            return replace(found, notes=tuple(replace(note, option=option) for note in found.notes))
+        option = f"--numeric '{raw.name}' reads numbers"
+        note = Note(column=raw.name, why=why, done="read as categories", option=option)
+        return replace(found, notes=(note, *found.notes))
+
+    def recognise(self, raw: RawColumn) -> Recognised:
         """See `FeatureKind`: anything else; what is different in almost every row is left out."""
         distinct = len(raw.counts) / raw.rows
         if distinct > IDENTIFIER_SHARE and raw.rows >= IDENTIFIER_ROWS:
@@ -63,16 +82,22 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
                 option=f"--categorical '{raw.name}' keeps it",
             )
             return Recognised(None, (note,))
+        labels = Labels.of_feature(raw)
+        notes = labels.notes
         numbers = count_numbers(raw.counts)
-        notes: tuple[Note, ...] = ()
-        if numbers >= STRAY_TEXT_SHARE * raw.rows:
+        if raw.number_error is not None and numbers >= STRAY_TEXT_SHARE * raw.rows:
             why = f"is read as categories, although {100 * numbers / raw.rows:.0f} % of it are numbers"
-            notes = (Note(column=raw.name, why=why, done=str(raw.number_error)),)
-        return Recognised(Column(raw.name, self.kind), notes)
+            notes = (Note(column=raw.name, why=why, done=str(raw.number_error)), *notes)
+        return Recognised(Column(raw.name, self.kind, notation=labels.notation), notes)
+
+    def obey(self, raw: RawColumn) -> Recognised:
+        """See `FeatureKind`: everything can be a category."""
+        labels = Labels.of_feature(raw)
+        return Recognised(Column(raw.name, self.kind, notation=labels.notation), labels.notes)
 
     def parse(self, column: Column, series: Series) -> Categories:
         """See `FeatureKind`."""
-        return Categories(*category_keys(series))
+        return Categories(*category_keys(series, key_of(column)))
 
     def take(self, parsed: Categories, rows: NDArray[np.int64]) -> Categories:
         """See `FeatureKind`: without the categories that these rows do not have."""
@@ -89,7 +114,7 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
 
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
         """See `FeatureKind`."""
-        return [category_key(value) for value in series]
+        return list(map(key_of(column), series))
 
     def summarise(self, parsed: Categories, keys: NDArray[np.float64] | None) -> SeenCategories:
         """See `FeatureKind`."""
@@ -116,3 +141,8 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     def accepts(self, column: Column, before: Column) -> bool:
         """See `FeatureKind`: anything can be a category."""
         return True
+
+
+def key_of(column: Column) -> Callable[[object], str | None]:
+    """What the cells of a column of categories are looked up by, None for a missing value."""
+    return column.notation.key if isinstance(column.notation, CodeNotation) else category_key

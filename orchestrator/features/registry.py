@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.columns.codes import some_zeros
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.features._base import FeatureKind, Recognised
@@ -15,8 +16,9 @@ from orchestrator.features.datetime import DatetimeKind
 from orchestrator.features.numeric import NumericKind
 from orchestrator.features.text import TextKind
 
+CATEGORIES = CategoricalKind()
 KINDS: dict[ColumnKind, FeatureKind[Any, Any]] = {
-    kind.kind: kind for kind in (BooleanKind(), NumericKind(), DatetimeKind(), TextKind(), CategoricalKind())
+    kind.kind: kind for kind in (BooleanKind(), NumericKind(), DatetimeKind(), TextKind(), CATEGORIES)
 }
 
 LEFT_OUT = "left out"
@@ -55,4 +57,17 @@ def recognise(raw: RawColumn) -> Recognised:
         return Recognised(None, (constant_note(raw.name),))
     if raw.wish.kind is not None:
         return KINDS[ColumnKind(raw.wish.kind)].obey(raw)
-    return next(found for kind in KINDS.values() if (found := kind.recognise(raw)) is not None)
+    codes = CATEGORIES.recognise_codes(raw)
+    if codes is not None:
+        return codes
+    found = next(found for kind in KINDS.values() if (found := kind.recognise(raw)) is not None)
+    stray = some_zeros(raw) if found.column is not None and found.column.kind is ColumnKind.NUMERIC else None
+    if stray is None:
+        return found
+    note = Note(
+        column=raw.name,
+        why=f"has a few numbers with zeros in front, such as {stray}",
+        done="read as numbers, so that the zeros do not count",
+        option=f"--categorical '{raw.name}' keeps them",
+    )
+    return Recognised(found.column, (*found.notes, note))

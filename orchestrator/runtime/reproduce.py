@@ -17,7 +17,6 @@ from orchestrator.errors import TrackingError, UsageError
 from orchestrator.runtime.train import TrainResult, train_spec
 from orchestrator.sweeps.plan import describe
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import FRAME
 from orchestrator.tracking.leaderboard import StoredTrial, find_trial
 from orchestrator.training import EpochReport
 
@@ -76,7 +75,8 @@ def reproduce(
         )
     dataset = _read(trial, data)
     metric = dataset.schema.target.task.find_metric(trial.spec.metric)
-    describe(dataset, metric, notify)
+    for sentence in describe(dataset, metric):
+        notify(sentence)
     device = trial.labels.get(tags.DEVICE, "cpu") if torch.cuda.is_available() else "cpu"
     reasons = tuple(_changes(trial, dataset, device))
     for reason in reasons:
@@ -124,9 +124,16 @@ def _read(trial: StoredTrial, data: str | pd.DataFrame | None) -> Dataset:
     origin: Mapping[str, Any] = json.loads(trial.labels.get(tags.DATA, "{}"))
     if data is None:
         data = origin.get("data")
-        if data is None or data == FRAME:
+        if data is None or data == "data frame":
             raise TrackingError(f"MLflow does not say where the data of trial {trial.index} is; name it")
-    return open_dataset(data, DataOptions.from_json(origin, name=trial.name))
+    options = DataOptions(
+        target=origin.get("target"),
+        name=trial.name,
+        task=origin.get("task"),
+        categorical=tuple(origin.get("categorical", ())),
+        ignore=tuple(origin.get("ignore", ())),
+    )
+    return open_dataset(data, options)
 
 
 def _changes(trial: StoredTrial, dataset: Dataset, device: str) -> list[str]:

@@ -134,7 +134,8 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
 
                 connected.set_result(None)
                 plan = planning.result()
-                describe(plan.dataset, plan.metric, hooks.notify)
+                for sentence in describe(plan.dataset, plan.metric):
+                    hooks.notify(sentence)
                 tracker, header = opening.result()
                 with told_how_to_go_on(origin.id):
                     return _search_and_finalize(
@@ -257,7 +258,6 @@ def _search_and_finalize(
         trials=tuple(record for _, record in sorted(controller.trial_table.trials.items())),
         best=best,
         test=winner.test,
-        notes=plan.dataset.notes,
         bundle=winner.bundle,
         skipped=skipped,
         accepted=not skipped or plan.config.allow_second_best,

@@ -99,12 +99,13 @@ class Task(ABC):
         """Whether a column looks like this task; tasks are asked in the order of their registry."""
 
     @abstractmethod
-    def found_in(self, raw: RawColumn, *, sampled: bool = False) -> Self:
+    def found_in(self, raw: RawColumn, *, sampled: bool = False, asked: bool = False) -> Self:
         """The task with what only the column says, such as the classes.
 
         Args:
             raw: of all rows, or of some of them.
             sampled: they are some of many, so that what more rows may mend is no error yet.
+            asked: whether the user has asked for this very task.
 
         Raises:
             DataError, UsageError: the column cannot be the target of this task.

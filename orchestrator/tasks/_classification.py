@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -12,6 +12,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.code_notation import CodeNotation, whole_key
+from orchestrator.columns.codes import why_code
+from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
@@ -21,6 +24,8 @@ from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
+# a code such as 007 is a name: only what survives the round trip is a number
+WHOLE_LABEL = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
 MAX_CLASSES = 1000
 MAX_INTEGER_CLASSES = 20
 # fewer rows than this do not show that almost every row has a class of its own
@@ -47,6 +52,7 @@ class Classification(Task):
     sure_metric: ClassVar[str] = "accuracy"
     unmeasured: ClassVar[str] = "the validation part has only one class"
     target_type: ClassVar[type[np.generic]] = np.int64
+    notation: ClassVar[type[Notation] | None] = CodeNotation
     most_classes: ClassVar[int] = MAX_CLASSES
 
     classes: tuple[Label, ...] = ()
@@ -66,12 +72,21 @@ class Classification(Task):
         """Whether the task can have so many classes."""
         return count > 1
 
-    def found_in(self, raw: RawColumn, *, sampled: bool = False) -> Self:
+    @classmethod
+    def written(cls, raw: RawColumn) -> tuple[Notation | None, tuple[Note, ...]]:
+        """See `Task`: labels in several spellings, and words such as "None" that are a class."""
+        why = why_code(raw) if raw.number_error is None and len(raw.label_counts) > MAX_INTEGER_CLASSES else None
+        if why is None:
+            return raw.labels.notation, raw.labels.notes
+        note = Note(column=raw.name, why=why, done="its values are classes", option="--task regression reads numbers")
+        return raw.labels.notation, (note, *raw.labels.notes)
+
+    def found_in(self, raw: RawColumn, *, sampled: bool = False, asked: bool = False) -> Self:
         """See `Task`."""
-        present = list(raw.counts)
+        present = distinct_labels(raw.counts)
         # more rows have no fewer classes
         if not sampled or len(present) > self.most_classes:
-            self.check(raw.origin, raw.name, present, raw.rows)
+            self.check(raw.origin, raw.name, present, raw.rows, asked=asked)
         return type(self)(sorted_labels(present, truth_values=raw.has_truth_values))
 
     def settled(self, origin: str, target: str, summary: TargetSummary, rows: int, *, asked: bool) -> Task:
@@ -82,31 +97,35 @@ class Classification(Task):
                 f"{origin}: the target column '{target}' looked like classes in a sample, but has "
                 f"{len(labels)} different numbers; say --task regression or --task multiclass"
             )
-        self.check(origin, target, labels, rows)
+        self.check(origin, target, labels, rows, asked=asked)
         # (0, 1) == (False, True) in Python
         truth_values = all(isinstance(label, bool) for label in self.classes) and set(labels) <= {"false", "true"}
         return type(self)(sorted_labels(labels, truth_values=truth_values))
 
-    def check(self, origin: str, target: str, present: list[str], rows: int) -> None:
-        """Raises DataError, or UsageError, if the labels (keys) cannot be classes of the task."""
+    def check(self, origin: str, target: str, present: list[str], rows: int, *, asked: bool) -> None:
+        """Raises DataError, or UsageError, if the labels (keys) cannot be classes of the task.
+
+        Many classes are no mistake of somebody who has asked for this very task.
+        """
         if len(present) == 1:
             raise DataError(
                 f"{origin}: the target column '{target}' has only one class ({present[0]}); there is nothing to learn"
             )
-        if len(present) > MAX_CLASSES or (len(present) > MIN_IDENTIFIER_ROWS and len(present) > rows / 2):
+        many = len(present) > MAX_CLASSES or (len(present) > MIN_IDENTIFIER_ROWS and len(present) > rows / 2)
+        if many and not asked:
             raise DataError(
                 f"{origin}: the target column '{target}' has {len(present)} different values in {rows} rows, "
-                "too many to be classes; is it the right column?"
+                "too many to be classes; is it the right column? If it is, say --task multiclass"
             )
 
     def summarise(self, rows: Series, training: Series) -> TargetSummary:
         """See `Task`."""
         del training
-        return TargetSummary(frozenset(key for key in category_keys(rows)[1] if key is not None))
+        return TargetSummary(frozenset(key for key in self._keys(rows)[1] if key is not None))
 
     def content_of(self, series: Series) -> bytes:
         """See `Task`."""
-        return category_content(*category_keys(series))
+        return category_content(*self._keys(series))
 
     def strata(self, series: Series) -> NDArray[np.int64] | None:
         """See `Task`: the classes."""
@@ -126,9 +145,13 @@ class Classification(Task):
     def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.int64]:
         """See `Task`: the position of each label among the classes."""
         del encoder
-        codes, keys = category_keys(series)
-        table = {category_key(label): code for code, label in enumerate(self.classes)}
+        codes, keys = self._keys(series)
+        table: dict[str | None, int] = {_key_of(label): code for code, label in enumerate(self.classes)}
         return np.array([table[key] for key in keys], dtype=np.int64)[codes]
+
+    def _keys(self, series: Series) -> tuple[NDArray[np.int64], list[str | None]]:
+        """See `category_keys`; where the classes are whole numbers, 7.0 is 7."""
+        return category_keys(series, _whole_key if type(self.classes[0]) is int else None)
 
     @abstractmethod
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -185,12 +208,27 @@ class Classification(Task):
             yield f"the classes are {_listed(self.classes)}, were {_listed(before.classes)}"
 
 
+def distinct_labels(keys: Iterable[str]) -> list[str]:
+    """The labels among the keys of a target's cells: if all are whole numbers, 7, 7.0 and +7 are one of them."""
+    found = list(keys)
+    whole = list(map(whole_key, found))
+    return list(dict.fromkeys(whole)) if all(map(WHOLE_LABEL.fullmatch, whole)) else found
+
+
+def _whole_key(cell: object) -> str | None:
+    key = category_key(cell)
+    return None if key is None else whole_key(key)
+
+
+def _key_of(label: Label) -> str:
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
 def sorted_labels(present: list[str], *, truth_values: bool) -> tuple[Label, ...]:
     """The labels of a target in the order of the network's outputs, from their keys."""
     if truth_values:
         return (False, True)
-    # a code such as 007 is a name: only what survives the round trip is a number
-    if all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", key) for key in present):
+    if all(map(WHOLE_LABEL.fullmatch, present)):
         return tuple(sorted(int(key) for key in present))
     return tuple(sorted(present))
 

@@ -35,12 +35,12 @@ class NumberTask(Task):
             raise ValueError("its classes are not those of its task")
         return cls()
 
-    def found_in(self, raw: RawColumn, *, sampled: bool = False) -> Self:
+    def found_in(self, raw: RawColumn, *, sampled: bool = False, asked: bool = False) -> Self:
         """See `Task`."""
-        del sampled
+        del sampled, asked
         if raw.number_error is not None:
             raise DataError(f"{raw.origin}: a {self.kind} target needs numbers: {raw.number_error}")
-        if len(raw.counts) == 1:
+        if len(raw.head) < 2 and len(raw.counts) == 1:  # noqa: PLR2004
             raise DataError(f"{raw.origin}: the target column '{raw.name}' has the same value in every row")
         return self
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.code_notation import whole_key
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.errors import UsageError
 from orchestrator.tasks._base import Task
@@ -39,7 +40,10 @@ class Binary(Classification):
     @classmethod
     def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`."""
-        return len(raw.counts) <= CLASSES
+        # most columns of numbers are known by their first rows
+        if raw.number_error is None and len(set(map(whole_key, raw.head))) > CLASSES:
+            return False
+        return len(raw.label_counts) <= CLASSES
 
     def settled(self, origin: str, target: str, summary: TargetSummary, rows: int, *, asked: bool) -> Task:
         """See `Task`: the sample may have had two classes of many."""
@@ -47,14 +51,14 @@ class Binary(Classification):
             return Multiclass(self.classes).settled(origin, target, summary, rows, asked=False)
         return super().settled(origin, target, summary, rows, asked=asked)
 
-    def check(self, origin: str, target: str, present: list[str], rows: int) -> None:
+    def check(self, origin: str, target: str, present: list[str], rows: int, *, asked: bool) -> None:
         """See `Classification`."""
         if len(present) > CLASSES:
             raise UsageError(
                 f"{origin}: --task binary, but the target column '{target}' has {len(present)} classes; "
                 "use --task multiclass"
             )
-        super().check(origin, target, present, rows)
+        super().check(origin, target, present, rows, asked=asked)
 
     @property
     def outputs(self) -> int:

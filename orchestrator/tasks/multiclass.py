@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.codes import are_fractions, why_code
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.tasks._classification import MAX_INTEGER_CLASSES, Classification
 
@@ -29,11 +30,17 @@ class Multiclass(Classification):
 
     @classmethod
     def recognises(cls, raw: RawColumn) -> bool:
-        """See `Task`: all that is not numbers, and whole numbers if there are few."""
+        """See `Task`: all that is not numbers, numbers that are names, and whole numbers if there are few."""
         if raw.number_error is not None or raw.has_truth_values:
             return True
-        integers = all(key.lstrip("+-").isdigit() for key in raw.counts)
-        return integers and len(raw.counts) <= MAX_INTEGER_CLASSES and raw.rows >= ROWS_PER_CLASS * len(raw.counts)
+        # most columns of numbers are known by their first rows
+        if are_fractions(raw.head) and not raw.missing_words:
+            return False
+        if why_code(raw) is not None:
+            return True
+        counts = raw.label_counts
+        few = len(counts) <= MAX_INTEGER_CLASSES and sum(counts.values()) >= ROWS_PER_CLASS * len(counts)
+        return few and not are_fractions(counts)
 
     @property
     def outputs(self) -> int:

@@ -108,19 +108,20 @@ def find_target(
         ConfigError: there is no such task.
         DataError, UsageError: no value at all, one class only, too many classes, or text where numbers are needed.
     """
-    if not raw.counts:
+    if raw.is_empty:
         raise DataError(f"{raw.origin}: the target column '{raw.name}' is empty")
     from orchestrator.tasks.target import Target
 
     if raw.number_error is not None and "infinite" in str(raw.number_error):
         raise DataError(f"{raw.origin}: {raw.number_error}")
+    asked = wish is not None
     if wish is None:
         _check_stray_text(raw)
         wish = next(kind for kind in TASKS if task_class(kind).recognises(raw))
     task = read_task(wish)
     notation, notes = task.written(raw)
     plain = raw if notation is None else replace(raw, series=notation.plain(raw.series).rename(raw.name))
-    return Target(raw.name, task.found_in(plain, sampled=sampled), notation), plain, notes
+    return Target(raw.name, task.found_in(plain, sampled=sampled, asked=asked), notation), plain, notes
 
 
 def _check_stray_text(raw: RawColumn) -> None:

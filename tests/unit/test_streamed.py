@@ -393,9 +393,9 @@ def test_integers_that_are_too_many_for_classes_are_a_sentence(tmp_path):
 def test_rows_without_a_target_are_left_out(tmp_path):
     frame = mixed_frame(400)
     frame.loc[::3, "label"] = None
-    frame.loc[100:199, "label"] = "NA"
+    frame.loc[100:199, "label"] = "NaN"
     dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
-    known = int((frame["label"].notna() & (frame["label"] != "NA")).sum())
+    known = int((frame["label"].notna() & (frame["label"] != "NaN")).sum())
     assert sum(dataset.counts) == known == sum(len(by_part(dataset, part)[2]) for part in Part)
     assert any(f"{400 - known} rows have no value for the target" in str(note) for note in dataset.notes)
 

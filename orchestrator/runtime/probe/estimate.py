@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.cluster import ray_session
-from orchestrator.columns.notes import Note
 from orchestrator.config import SweepConfig
 from orchestrator.data import Dataset, Table
 from orchestrator.errors import ArchitectureError
@@ -96,8 +95,7 @@ class SweepEstimate:
         model_bytes: of the registered model.
         seconds_at_most: if every trial ran all of its epochs; None without a number of trials.
         seconds: what is expected with the scheduler; the time budget if it ends before.
-        notes: what was guessed about the data.
-        advice: sentences about what may be otherwise than the user thinks.
+        notes: what the user should know.
     """
 
     name: str
@@ -111,8 +109,7 @@ class SweepEstimate:
     model_bytes: int
     seconds_at_most: float | None
     seconds: float
-    notes: tuple[Note, ...]
-    advice: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +160,8 @@ def estimate_sweep(
         ExecutionError: the sweep cannot run: no node, or all of them together, can hold a trial.
     """
     plan = plan_sweep(config, table)
-    describe(plan.dataset, plan.metric, notify)
+    for sentence in describe(plan.dataset, plan.metric):
+        notify(sentence)
     quiet_tune()
     import ray
 
@@ -294,9 +292,9 @@ def _summary(
         at_most = min(at_most or math.inf, budget.total_seconds())
     largest = BYTES_PER_PARAMETER * max(entry.largest.parameters for entry in architectures)
     needed = slots.count * max(entry.memory for entry in architectures)
-    advice = [plan.exhausts] if plan.exhausts else []
+    notes = [plan.exhausts] if plan.exhausts else []
     if needed > memory:
-        advice.append(
+        notes.append(
             f"{slots.count} trials at once may need {needed / 2**30:.1f} GB, the smallest node has "
             f"{memory / 2**30:.1f} GB to give; lower --concurrency"
         )
@@ -312,8 +310,7 @@ def _summary(
         model_bytes=largest,
         seconds_at_most=at_most,
         seconds=seconds,
-        notes=plan.dataset.notes,
-        advice=tuple(advice),
+        notes=tuple(notes),
     )
 
 

@@ -1,0 +1,241 @@
+"""Categories and labels as people write them: one key for all spellings, and words such as "NA" that are values."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.columns.notation import Notation
+from orchestrator.columns.notes import Note
+from orchestrator.columns.values import MISSING_STRINGS, Key, Series, category_key, category_keys
+
+if TYPE_CHECKING:
+    from orchestrator.columns.raw_column import RawColumn
+
+WHOLE_NUMBER = re.compile(r"([+-]?)(\d+)(?:\.0*)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+)(?:\.\d*)?", re.ASCII)
+ZERO_LED = re.compile(r"[+-]?0\d.*", re.ASCII)
+# words that are written for "none of them" or "not applicable", but not by programs for what they do not know
+NO_CLASS_WORDS = frozenset({"none", "na", "n/a"})
+# where one of these stands beside the other, a third word is not the class for "no"
+OPPOSITES = tuple(map(frozenset, (("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"))))
+FREQUENT_SHARE = 0.05
+MIN_CLASS_ROWS = 3
+COUNTRY_CODE = re.compile("[A-Z]{2}")
+SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeNotation(Notation):
+    """How the cells of a column of categories, or of labels, are written.
+
+    Attributes:
+        whole: 7.0 is 7: the column has numbers for names, none of them with zeros in front.
+        labels: each is also meant by its other spellings: in other cases, with other blanks or Unicode forms.
+        values: texts that are taken as they are: neither as missing values nor as other spellings of a label.
+        missing: words that stand for a missing value.
+    """
+
+    whole: bool = False
+    labels: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """See `Notation`."""
+        texts = {"labels": self.labels, "values": self.values, "missing": self.missing}
+        return {"whole": self.whole, **{name: list(found) for name, found in texts.items() if found}}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """See `Notation`."""
+        texts = {name: content.get(name, []) for name in ("labels", "values", "missing")}
+        unknown = set(content) - set(texts) - {"whole"}
+        listed = all(isinstance(found, list) and all(type(text) is str for text in found) for found in texts.values())
+        if unknown or not listed or type(content["whole"]) is not bool:
+            raise ValueError("it does not say how categories are written")
+        return cls(whole=content["whole"], **{name: tuple(found) for name, found in texts.items()})
+
+    def key(self, cell: object) -> str | None:
+        """What a cell is looked up by, None for a missing value; see `category_key`."""
+        if isinstance(cell, str) and not isinstance(cell, Key):
+            text = cell.strip()
+            if text in self._values:
+                return text
+            spelling = folded(text)
+            if spelling in self._missing:
+                return None
+            if text.lower() in MISSING_STRINGS:
+                return self._words.get(spelling)
+        key = category_key(cell)
+        if key is None:
+            return None
+        if self.whole:
+            key = whole_key(key)
+        return self._labels.get(folded(key), key) if self._labels else key
+
+    def plain(self, series: Series) -> Series:
+        """See `Notation`: keys."""
+        codes, keys = category_keys(series, self.key)
+        known = [key for key in keys if key is not None]
+        places = {key: place for place, key in enumerate(known)}
+        table = np.array([-1 if key is None else places[key] for key in keys], np.int64)
+        index = pd.Index(list(map(Key, known)), dtype=object)
+        cells = pd.Categorical.from_codes(table[codes] if len(keys) else codes, categories=index)
+        return pd.Series(cells, index=series.index, name=series.name)
+
+    @cached_property
+    def _values(self) -> frozenset[str]:
+        return frozenset(self.values)
+
+    @cached_property
+    def _missing(self) -> frozenset[str]:
+        return frozenset(map(folded, self.missing))
+
+    @cached_property
+    def _words(self) -> dict[str, str]:
+        """Values that are words for a missing one elsewhere, by their folded spelling."""
+        return {folded(text): text for text in reversed(self.values) if text.lower() in MISSING_STRINGS}
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return {folded(label): label for label in self.labels}
+
+
+def folded(text: str) -> str:
+    """What all spellings of a label have in common: Unicode's compatible form, lower case, single blanks."""
+    if not text.isascii():
+        # invisible characters, such as a byte order mark, come with text that was copied
+        text = "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
+        text = unicodedata.normalize("NFKC", text.casefold())
+    return " ".join(text.lower().split())
+
+
+def whole_key(key: str) -> str:
+    """7 for 7.0, +7 and 7.; other keys as they are."""
+    found = WHOLE_NUMBER.fullmatch(key)
+    if found is None or ZERO_LED.fullmatch(key):
+        return key
+    sign, digits = found.groups()
+    return digits if sign != "-" or digits == "0" else f"-{digits}"
+
+
+def are_whole(keys: Sequence[str]) -> bool:
+    """Whether keys are numbers that can be names of something: some of them whole, and no zeros in front."""
+    numbers = all(NUMBER.fullmatch(key) and not ZERO_LED.fullmatch(key) for key in keys)
+    return numbers and any(map(WHOLE_NUMBER.fullmatch, keys))
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """How a column is written as one of labels or categories.
+
+    Attributes:
+        notation: None if plainly.
+        notes: what was guessed.
+    """
+
+    notation: CodeNotation | None
+    notes: tuple[Note, ...]
+
+    @classmethod
+    def of_target(cls, raw: RawColumn) -> Labels:
+        """Of a column that is predicted: frequent words such as "None" are a class."""
+        values, notes = _class_words(raw)
+        # numbers that are names of classes are those in any spelling: see `Classification`
+        return cls._of(raw, values, notes, whole=False)
+
+    @classmethod
+    def of_feature(cls, raw: RawColumn) -> Labels:
+        """Of a column of categories: NA among country codes is one of them."""
+        values, notes = _country_words(raw)
+        return cls._of(raw, values, notes, whole=are_whole(list(raw.counts)))
+
+    @classmethod
+    def _of(cls, raw: RawColumn, values: Sequence[str], notes: Sequence[Note], *, whole: bool) -> Labels:
+        kept = tuple(dict.fromkeys([*raw.wish.values, *values]))
+        missing = raw.wish.missing
+        labels, note = _spellings(raw, kept, missing)
+        if not (whole or labels or kept or missing):
+            return cls(None, tuple(notes))
+        notation = CodeNotation(whole=whole, labels=labels, values=kept, missing=missing)
+        return cls(notation, (*notes, *([note] if note else [])))
+
+
+def _spellings(raw: RawColumn, values: Sequence[str], missing: Sequence[str]) -> tuple[tuple[str, ...], Note | None]:
+    """The labels of a column, if some have several spellings: the most frequent one of each."""
+    left_out = set(map(folded, missing))
+    groups: dict[str, list[str]] = {}
+    for key in raw.counts:
+        if key not in values and folded(key) not in left_out:
+            groups.setdefault(folded(key), []).append(key)
+    if len(groups) == sum(map(len, groups.values())):
+        return (), None
+    frequent = {name: sorted(group, key=lambda key: (-raw.counts[key], key)) for name, group in groups.items()}
+    several = [group for group in frequent.values() if len(group) > 1]
+    shown = "; ".join(f"{group[0]!r} also as {', '.join(map(repr, group[1 : 1 + SHOWN]))}" for group in several[:SHOWN])
+    more = f" and {len(several) - SHOWN} more" if len(several) > SHOWN else ""
+    return tuple(sorted(group[0] for group in frequent.values())), Note(
+        column=raw.name,
+        why=f"spells the same in several ways ({shown}{more})",
+        done="each is read as its most frequent spelling",
+        option="spellings that are listed as `values` of the column stay apart",
+    )
+
+
+def _class_words(raw: RawColumn) -> tuple[list[str], list[Note]]:
+    """Which words are a class of a target although they stand for a missing value elsewhere."""
+    said = set(map(folded, (*raw.wish.values, *raw.wish.missing)))
+    groups: dict[str, dict[str, int]] = {}
+    for word, count in raw.missing_words.items():
+        if folded(word) not in said:
+            groups.setdefault(folded(word), {})[word] = count
+    others = sorted(raw.counts.values())
+    values, notes = [], []
+    for name, spellings in groups.items():
+        rows, word = sum(spellings.values()), max(spellings, key=lambda text: (spellings[text], text))
+        share = rows / (raw.rows + rows)
+        frequent = rows >= MIN_CLASS_ROWS and (share >= FREQUENT_SHARE or rows >= others[len(others) // 2])
+        beside = frozenset(map(folded, raw.counts)) in OPPOSITES
+        if name in NO_CLASS_WORDS and frequent and not beside and not raw.is_numbers:
+            values.append(word)
+            notes.append(
+                Note(
+                    column=raw.name,
+                    why=f"has the word '{word}' in {rows} rows ({100 * share:.0f} %)",
+                    done="read as a class",
+                    option=f"--na '{raw.name}={word}' makes it a missing value",
+                )
+            )
+        elif name in NO_CLASS_WORDS:
+            notes.append(
+                Note(
+                    column=raw.name,
+                    why=f"has the word '{word}' in {'1 row' if rows == 1 else f'{rows} rows'}",
+                    done="read as a missing value",
+                    option="a word that is listed as one of the `values` of the column is a class",
+                )
+            )
+    return values, notes
+
+
+def _country_words(raw: RawColumn) -> tuple[list[str], list[Note]]:
+    """NA where all else is two letters: Namibia, or North America."""
+    rows = raw.missing_words.get("NA", 0)
+    said = {*raw.wish.values, *raw.wish.missing}
+    if not rows or "NA" in said or len(raw.counts) < 2 or not all(map(COUNTRY_CODE.fullmatch, raw.counts)):  # noqa: PLR2004
+        return [], []
+    note = Note(
+        column=raw.name,
+        why=f"has NA among other codes of two letters in {'1 row' if rows == 1 else f'{rows} rows'}",
+        done="read as such a code, too",
+        option=f"--na '{raw.name}=NA' makes it a missing value",
+    )
+    return ["NA"], [note]

@@ -1,0 +1,126 @@
+"""Numbers that are names of something: codes with zeros in front, barcodes, postal codes, keys of many digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestrator.columns.code_notation import NUMBER, WHOLE_NUMBER, ZERO_LED, whole_key
+from orchestrator.columns.values import Series
+
+if TYPE_CHECKING:
+    from orchestrator.columns.raw_column import RawColumn
+
+# a few zeros in front among other numbers are rather a habit of somebody who typed them
+ZERO_LED_SHARE = 0.05
+# of rows: words among codes
+OTHER_SHARE = 0.1
+DECIMAL_CODE = re.compile(r"\d{2}\.\d{1,2}", re.ASCII)
+DECIMAL_CODES_SHARE = 0.2
+# float64 holds all whole numbers of 15 digits, and round ones of more
+LONG = re.compile(r"\d{16,}", re.ASCII)
+ROUND = "000"
+MOST = 0.5
+BARCODE = re.compile(r"\d{8,14}", re.ASCII)
+MIN_BARCODES = 5
+PHONE = re.compile(r"\+\d{7,15}", re.ASCII)
+NAMED_CODE = re.compile(r"\d{3,14}", re.ASCII)
+POSTAL_NAMES = frozenset({"zip", "zipcode", "plz", "postleitzahl", "postcode", "postal", "postalcode", "fips"})
+ARTICLE_NAMES = frozenset({"ean", "ean13", "gtin", "upc", "isbn", "isbn13", "barcode", "sku"})
+WORDS_OF_A_NAME = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*|\d+|[^\W\d_a-zA-Z]+")
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a column's name in lower case: `ZipCode`, `zip_code` and `Zip code` have the same two."""
+    return [word.lower() for word in WORDS_OF_A_NAME.findall(name)]
+
+
+def why_code(raw: RawColumn) -> str | None:
+    """What shows that the numbers of a column are names, as the part of a sentence after the column's name."""
+    if not raw.head or pd.api.types.is_bool_dtype(raw.series.dtype):
+        return None
+    return _zeros(raw) or _other_codes(raw)
+
+
+def are_fractions(keys: Iterable[str]) -> bool:
+    """Whether some numbers are not whole."""
+    return not all(map(WHOLE_NUMBER.fullmatch, keys))
+
+
+def some_zeros(raw: RawColumn) -> str | None:
+    """A number with zeros in front, in a column that is one of numbers for all that."""
+    if not _may_lead_with_zero(raw.series):
+        return None
+    return next((key for key in raw.counts if _is_zero_led(key)), None)
+
+
+def _zeros(raw: RawColumn) -> str | None:
+    if not _may_lead_with_zero(raw.series):
+        return None
+    led = {key: count for key, count in raw.counts.items() if ZERO_LED.fullmatch(key)}
+    numbers = [key for key in raw.counts if NUMBER.fullmatch(key)]
+    if not led or sum(raw.counts[key] for key in numbers) < (1 - OTHER_SHARE) * raw.rows:
+        return None
+    shown = min(led, key=lambda key: (-led[key], key))
+    if all(map(str.isdigit, (key.lstrip("+-") for key in numbers))):
+        fixed = len({len(key) for key in numbers}) == 1
+        if fixed or sum(led.values()) >= ZERO_LED_SHARE * raw.rows:
+            return f"has codes with zeros in front, such as {shown}"
+    elif all(map(DECIMAL_CODE.fullmatch, numbers)) and len(numbers) <= DECIMAL_CODES_SHARE * raw.rows:
+        return f"has codes with zeros in front, such as {shown}"
+    return None
+
+
+def _may_lead_with_zero(series: Series) -> bool:
+    """Whether a cell may be a text with a zero before another digit: without a look at distinct values."""
+    if isinstance(series.dtype, pd.StringDtype):
+        texts = pa.array(series, from_pandas=True)
+        if pc.any(pc.match_like(texts, " %")).as_py():
+            texts = pc.utf8_trim_whitespace(texts)
+        starts = pc.or_(pc.starts_with(texts, "0"), pc.or_(pc.starts_with(texts, "-0"), pc.starts_with(texts, "+0")))
+        found = texts.filter(starts)
+        return bool(len(found)) and bool(pc.any(pc.match_substring_regex(found, r"^[+-]?0\d")).as_py())
+    return pd.api.types.is_object_dtype(series.dtype) or isinstance(series.dtype, pd.CategoricalDtype)
+
+
+def _is_zero_led(key: str) -> bool:
+    return ZERO_LED.fullmatch(key) is not None and WHOLE_NUMBER.fullmatch(key) is not None
+
+
+def _other_codes(raw: RawColumn) -> str | None:
+    """What the first rows suggest, if all rows say the same."""
+    found = _codes_in(raw, raw.head)
+    return found and _codes_in(raw, raw.counts)
+
+
+def _codes_in(raw: RawColumn, counts: dict[str, int]) -> str | None:
+    keys = list(map(whole_key, counts))
+    rows = sum(counts.values())
+    if all(map(PHONE.fullmatch, counts)):
+        return "has numbers of phones"
+    if not pd.api.types.is_float_dtype(raw.series.dtype):
+        long = [key for key in counts if LONG.fullmatch(key.lstrip("+-")) and not key.endswith(ROUND)]
+        if sum(counts[key] for key in long) >= MOST * rows:
+            return f"has whole numbers of more digits than a number holds exactly, such as {long[0]}"
+    if _are_barcodes(keys):
+        return f"has barcodes, such as {keys[0]}: their last digit is the check digit"
+    words = words_of(raw.name)
+    named = not (POSTAL_NAMES | ARTICLE_NAMES).isdisjoint([*words, "".join(words[-2:])])
+    if named and all(map(NAMED_CODE.fullmatch, keys)):
+        return f"has whole numbers that are codes by its name, such as {keys[0]}"
+    return None
+
+
+def _are_barcodes(keys: Sequence[str]) -> bool:
+    """Whether all are numbers of GS1 (EAN, UPC, GTIN, ISBN) with their check digit; by chance one in 100,000 lists."""
+    return len(keys) >= MIN_BARCODES and all(BARCODE.fullmatch(key) and _checks(key) for key in keys)
+
+
+def _checks(key: str) -> bool:
+    # from the right, every second digit counts three times
+    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(key))) % 10 == 0
