@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from orchestrator.api import resume as resume
     from orchestrator.api import sweep as sweep
     from orchestrator.bundle import ModelBundle as ModelBundle
+    from orchestrator.columns.notes import DataWarning as DataWarning
+    from orchestrator.columns.notes import Note as Note
+    from orchestrator.columns.wish import ColumnWish as ColumnWish
     from orchestrator.config import ResourceConfig as ResourceConfig
     from orchestrator.data import DataOptions as DataOptions
     from orchestrator.data import Dataset as Dataset

@@ -22,6 +22,7 @@ from orchestrator.choices import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from orchestrator.columns.wish import ColumnWish
     from orchestrator.config import ResourceConfig, SweepConfig
     from orchestrator.data import Table
     from orchestrator.runtime.hooks import Hooks, Notify
@@ -38,6 +39,8 @@ def sweep(
     task: TaskName | Mapping[str, Any] | None = None,
     categorical: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
+    ignore_text: bool | None = None,
+    columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -76,6 +79,9 @@ def sweep(
         name: of the sweep and of the registered model; made from the data's name if left out.
         task: instead of what is inferred; its name, or a mapping with its name as `kind` and its options.
         categorical, ignore: columns to read as categories, and to leave out.
+        ignore_text: whether columns of free text are left out, unless one is wished for.
+        columns: what else is wished of columns, by name: a `ColumnWish`, or its fields, such as
+            `{"born": {"kind": "date", "date_format": "%d/%m/%Y"}, "country": {"values": ["NA"]}}`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -127,6 +133,8 @@ def plan(
     task: TaskName | Mapping[str, Any] | None = None,
     categorical: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
+    ignore_text: bool | None = None,
+    columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,

@@ -2,65 +2,41 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     model_validator,
 )
 
 from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
+from orchestrator.columns.wish import ColumnWish
 from orchestrator.errors import ConfigError, did_you_mean
-from orchestrator.tasks.registry import plain_task
-from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, parse_size
+from orchestrator.fields import ColumnsField, Duration, Keep, Name, Size, TaskField, checked_name
 from orchestrator.yaml_lines import Place, YamlDocument
 
 DEFAULT_TRIALS = 20
-Keep = Annotated[timedelta | int, BeforeValidator(parse_keep), PlainSerializer(format_keep, return_type=str)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
-Size = Annotated[int, BeforeValidator(parse_size)]
-# files are named after it, and other things come behind it
-MOST_NAME_BYTES = 150
-
-
-def _name(name: str) -> str:
-    if len(name.encode()) > MOST_NAME_BYTES:
-        raise ValueError(f"is longer than {MOST_NAME_BYTES} bytes; give a shorter one with --name")
-    if not name or name[0].isspace() or any(character in "/:@" or not character.isprintable() for character in name):
-        what = "it is empty, begins with a space, or holds '/', ':', '@' or what cannot be shown"
-        raise ValueError(f"{name!r} cannot be a name: {what}")
-    return name
+# what pydantic calls an entry that there is not, of a model and of a dataclass
+UNKNOWN_OF_WISH = "unexpected_keyword_argument"
+UNKNOWN = ("extra_forbidden", UNKNOWN_OF_WISH)
 
 
 def check_name(name: str) -> None:
     """Raises ConfigError when nothing can be called that."""
     try:
-        _name(name)
+        checked_name(name)
     except ValueError as error:
         raise ConfigError(f"name: {error}") from None
-
-
-Name = Annotated[str, AfterValidator(_name)]
-
-
-def _task(wish: Any) -> str | dict[str, Any]:  # noqa: ANN401
-    try:
-        return plain_task(wish)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-
-
-TaskField = Annotated[str | dict[str, Any], BeforeValidator(_task)]
 
 
 class _Config(BaseModel):
@@ -106,11 +82,12 @@ class _Config(BaseModel):
 
 
 def _merged(content: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file says, with what was given in its place, also inside of a group of entries."""
+    """What a file says, with what was given in its place, also inside of groups of entries."""
     merged = dict(content)
     for name, value in given.items():
         inner = content.get(name)
-        merged[name] = {**inner, **value} if isinstance(value, Mapping) and isinstance(inner, Mapping) else value
+        groups = isinstance(value, Mapping) and isinstance(inner, Mapping)
+        merged[name] = _merged(dict(content[name]), value) if groups else value
     return merged
 
 
@@ -127,8 +104,10 @@ def _leads_to(given: object, place: Place) -> bool:
 def _first_problem(model: type[BaseModel], error: ValidationError) -> tuple[Place, str]:
     """Where the first entry is that pydantic refused, and what is wrong with it."""
     # an entry that is misspelt is also missing
-    problem = max(error.errors(), key=lambda item: item["type"] == "extra_forbidden")
+    problem = max(error.errors(), key=lambda item: item["type"] in UNKNOWN)
     place = tuple(problem["loc"])
+    if problem["type"] == UNKNOWN_OF_WISH:
+        return place, problem_sentence(problem, [item.name for item in fields(ColumnWish)])
     for part in place[:-1]:
         field = model.model_fields.get(str(part))
         if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -152,7 +131,7 @@ def problem_sentence(problem: Any, names: Iterable[str], choices: Iterable[str] 
         names: of the entries that there are at this place.
         choices: that this entry has.
     """
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in UNKNOWN:
         name = str(problem["loc"][-1])
         return f"there is no such entry here as '{name}'{did_you_mean(name, names)}"
     if problem["type"] == "missing":
@@ -198,6 +177,29 @@ class ResourceConfig(_Config):
         return self
 
 
+class ColumnsConfig(_Config):
+    """What is said of a data set's columns in a file, as `orchestrator inspect` writes it.
+
+    Attributes:
+        target: column to predict.
+        task: its name, or its name as `kind` with options of its own.
+        columns: what is wished of columns, by name; see `ColumnWish`.
+    """
+
+    target: str | None = None
+    task: TaskField | None = None
+    columns: ColumnsField
+
+
+def read_wishes(columns: Mapping[str, Any] | None) -> dict[str, ColumnWish]:
+    """Wishes as a user of Python gives them.
+
+    Raises:
+        ConfigError: one is not valid.
+    """
+    return ColumnsConfig.create(columns=columns).columns
+
+
 class SweepConfig(_Config):
     """A sweep.
 
@@ -207,6 +209,8 @@ class SweepConfig(_Config):
         name: of the sweep and of the registered model; made from the data's name if left out.
         task: instead of what is inferred; its name, or its name as `kind` with options of its own.
         categorical, ignore: columns to read as categories, and to leave out.
+        ignore_text: whether columns of free text are left out, unless one is wished for.
+        columns: what else is wished of columns, by name; see `ColumnWish`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -243,6 +247,8 @@ class SweepConfig(_Config):
     task: TaskField | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    ignore_text: bool = Field(default=False, exclude_if=operator.not_)
+    columns: ColumnsField
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"

@@ -6,6 +6,7 @@ metrics.json   how good it is, and on which data
 example.json   a few input rows and the answers to them
 network.pt2    the network, exported by torch.export with a dynamic batch size
 distribution.json   the training rows in bins, to see later whether requests look like them; older bundles lack it
+notes.json     what was guessed about the data, if anything was
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from torch.export import ExportedProgram
 from orchestrator.bundle.archive import computed, export_network, load_program, module_of
 from orchestrator.bundle.content import BundleContent, read_content, specs_of
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
+from orchestrator.columns.notes import Note
 from orchestrator.data import (
     Dataset,
     Distribution,
@@ -50,6 +52,7 @@ class ModelBundle:
         inputs: names of those that the network takes, in the order of its arguments.
         network: inputs -> float32 [rows, outputs].
         distribution: of the training rows; None in bundles of older versions.
+        notes: what was guessed about the data.
     """
 
     schema: Schema
@@ -60,6 +63,7 @@ class ModelBundle:
     inputs: tuple[str, ...]
     network: nn.Module
     distribution: Distribution | None = None
+    notes: tuple[Note, ...] = ()
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Answers as a data frame with the index of `frame`.
@@ -137,6 +141,7 @@ class ModelBundle:
             example=self.example,
             inputs=self.inputs,
             distribution=self.distribution,
+            notes=self.notes,
         )
 
     @classmethod
@@ -187,6 +192,7 @@ class ReadBundle:
             inputs=content.inputs,
             network=module_of(program, where),
             distribution=content.distribution,
+            notes=content.notes,
         )
         return cls(files, program, bundle)
 
@@ -203,6 +209,7 @@ def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]
         example={},
         inputs=names,
         network=network,
+        notes=dataset.notes,
     )
     rows = list(dataset.example)
     example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records()}

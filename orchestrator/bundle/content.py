@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from orchestrator.bundle.files import DISTRIBUTION_FILE, LIMITS, parse_json, read_file, render_json
+from orchestrator.bundle.files import DISTRIBUTION_FILE, LIMITS, NOTES_FILE, parse_json, read_file, render_json
+from orchestrator.bundle.notes import notes_document, read_notes
+from orchestrator.columns.notes import Note
 from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import Distribution, FeatureEncoder, Schema
 from orchestrator.errors import BundleError
@@ -39,6 +41,7 @@ class BundleContent:
     example: Mapping[str, Any]
     inputs: tuple[str, ...]
     distribution: Distribution | None
+    notes: tuple[Note, ...] = ()
 
     def render(self) -> dict[str, bytes]:
         """The JSON files by name, the inverse of `read_content`.
@@ -59,6 +62,8 @@ class BundleContent:
         }
         if self.distribution is not None:
             contents[DISTRIBUTION_FILE] = self.distribution.to_json()
+        if self.notes:
+            contents[NOTES_FILE] = notes_document(self.notes)
         return {name: render_json(content, name) for name, content in contents.items()}
 
 
@@ -96,6 +101,7 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
         example=documents["example.json"],
         inputs=inputs,
         distribution=distribution,
+        notes=read_notes(documents[NOTES_FILE], f"{folder / NOTES_FILE}") if NOTES_FILE in documents else (),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Never
 from orchestrator.errors import BundleError
 
 MIB = 2**20
-NETWORK_FILE, DISTRIBUTION_FILE = "network.pt2", "distribution.json"
+NETWORK_FILE, DISTRIBUTION_FILE, NOTES_FILE = "network.pt2", "distribution.json", "notes.json"
 # bytes; what `ModelBundle.save` would write beyond that is an error there, too
 LIMITS = {
     "schema.json": 8 * MIB,
@@ -27,8 +27,9 @@ LIMITS = {
     "example.json": 16 * MIB,
     NETWORK_FILE: 2048 * MIB,
     DISTRIBUTION_FILE: 16 * MIB,
+    NOTES_FILE: 8 * MIB,
 }
-OPTIONAL = frozenset({DISTRIBUTION_FILE})
+OPTIONAL = frozenset({DISTRIBUTION_FILE, NOTES_FILE})
 MAX_DEPTH, MAX_FILES = 64, 100
 # more would be no float
 MAX_DIGITS = 308

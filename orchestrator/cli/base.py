@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,7 @@ from typing import Any
 
 import click
 
+from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError
 from orchestrator.units import parse_duration, parse_size
@@ -52,7 +54,7 @@ class Command(click.Command):
         for name, value in QUIET_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         try:
-            with _terminated_as_interrupted(), _no_interrupt_lost():
+            with _terminated_as_interrupted(), _no_interrupt_lost(), _notes_as_sentences():
                 return super().invoke(ctx)
         except OrchestratorError as error:
             if debugging():
@@ -126,6 +128,23 @@ def _no_interrupt_lost() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+
+
+@contextmanager
+def _notes_as_sentences() -> Iterator[None]:
+    """What the library warns of about data are sentences on stderr."""
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:  # noqa: ANN401
+            if issubclass(category, DataWarning):
+                echo(f"note: {message}", err=True)
+            else:
+                before(message, category, *place, **more)
+
+        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _set_debug(_context: click.Context, _option: click.Parameter, value: bool) -> bool:

@@ -11,6 +11,7 @@ import click
 
 from orchestrator.choices import AlgorithmName, PrecisionName, SchedulerName, TaskName, names_of
 from orchestrator.cli.base import DURATION, SIZE, echo
+from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ class MetricOption(click.Option):
 
 
 def data_options(function: Function) -> Function:
-    """How a data set is read, and what becomes of its model; the command gets a task with its options as one value."""
+    """How a data set is read, and what becomes of its model.
+
+    The command gets a task with its options, and all that is said of columns, as one value each.
+    """
     options = [
         click.option("--target", metavar="COLUMN", help="Column to predict."),
         click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),
@@ -44,8 +48,7 @@ def data_options(function: Function) -> Function:
             help="Instead of what the target column looks like.",
         ),
         click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
-        click.option("--categorical", multiple=True, metavar="COLUMN", help="Read as categories. May be repeated."),
-        click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave out. May be repeated."),
+        *COLUMN_OPTIONS,
         click.option(
             "--metric",
             cls=MetricOption,
@@ -58,7 +61,7 @@ def data_options(function: Function) -> Function:
 
     @wraps(function)
     def command(*args: Any, **given: Any) -> Any:  # noqa: ANN401
-        return function(*args, **_with_task(given))
+        return function(*args, **with_columns(_with_task(given)))
 
     decorated: Any = command
     for option in reversed(options):

@@ -40,7 +40,7 @@ def plan(data: str | None, config_file: Path | None, as_json: bool, **options: A
 
     estimate = estimate_sweep(config, notify=notify)
     if as_json:
-        print_json(asdict(estimate))
+        print_json({**asdict(estimate), "notes": [note.to_json() for note in estimate.notes]})
     else:
         show(estimate, config)
 
@@ -64,8 +64,8 @@ def show(estimate: SweepEstimate, config: SweepConfig) -> None:
         f"({config.storage or 'in the state folder'}), {show_bytes(estimate.model_bytes)} for the registered model"
     )
     click.echo(f"duration: {show_duration(estimate)}")
-    for note in estimate.notes:
-        click.echo(f"note: {note}")
+    for sentence in estimate.advice:
+        click.echo(f"note: {sentence}")
 
 
 def _network(network: NetworkEstimate) -> list[str]:

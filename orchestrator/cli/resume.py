@@ -143,6 +143,7 @@ def _to_json(found: KnownSweep | BrokenSweep) -> dict[str, Any]:
         "tracking_uri": header and header.tracking_uri,
         "started": started and started.isoformat(sep=" ", timespec="seconds"),
         "storage": str(found.storage),
+        "notes": list(header.notes) if header else [],
         "problem": _problem(found) or None,
     }
 

@@ -121,6 +121,7 @@ def to_json(result: SweepResult) -> dict[str, Any]:
         "validation": result.best.value,
         "test": dict(result.test),
         "test_looks": result.test_looks,
+        "notes": [note.to_json() for note in result.notes],
         "skipped": list(result.skipped),
         "model": None
         if registration is None

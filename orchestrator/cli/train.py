@@ -31,7 +31,7 @@ gradient_clip, patience) and settings of the architecture (depth, width, activat
 versions have changed, which it says. DATA then is where the data is now, if it was moved.
 """
 OF_A_TRIAL = (
-    *("target", "name", "task", "categorical", "ignore", "metric", "seed"),
+    *("target", "name", "task", "categorical", "ignore", "ignore_text", "columns", "metric", "seed"),
     *("architecture", "settings", "epochs"),
 )
 
@@ -68,7 +68,7 @@ def train(
         "notify": notify,
     }
     if from_trial is not None:
-        given = [name for name in OF_A_TRIAL if options[name] not in (None, ())]
+        given = [name for name in OF_A_TRIAL if options.get(name) not in (None, ())]
         if given:
             option = "set" if given[0] == "settings" else given[0]
             raise click.UsageError(f"--{option} does not go with --from-trial, which has it of the trial")
@@ -132,6 +132,7 @@ def _to_json(result: TrainResult, repeated: Reproduction | None) -> dict[str, An
         "best_value": result.report.best_value,
         "test": dict(result.test),
         "test_looks": result.looks,
+        "notes": [note.to_json() for note in result.notes],
         "model": result.registration.uri if result.registration else None,
         "seconds": round(result.seconds, 3),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, print_table
+from orchestrator.cli.base import Command, echo, json_option, print_json, print_table
 from orchestrator.units import show_number
 
 EXAMPLE = """Show the trials of a sweep, the best first.
@@ -57,6 +57,8 @@ def trials(sweep: str | None, limit: int, tracking_uri: str | None, as_json: boo
         ),
         ["trial", board.metric, "epoch", "status", "seconds", *varying],
     )
+    for note in board.notes:
+        echo(f"note: {note}")
     for row in shown:
         if row.status == "failed":
             click.echo(f"trial {row.trial} failed: {row.reason}")

@@ -186,7 +186,7 @@ def _spellings(raw: RawColumn, values: Sequence[str], missing: Sequence[str]) ->
         column=raw.name,
         why=f"spells the same in several ways ({shown}{more})",
         done="each is read as its most frequent spelling",
-        option="spellings that are listed as `values` of the column stay apart",
+        option=f"--value '{raw.name}={several[0][1]}' keeps it apart",
     )
 
 
@@ -220,7 +220,7 @@ def _class_words(raw: RawColumn) -> tuple[list[str], list[Note]]:
                     column=raw.name,
                     why=f"has the word '{word}' in {'1 row' if rows == 1 else f'{rows} rows'}",
                     done="read as a missing value",
-                    option="a word that is listed as one of the `values` of the column is a class",
+                    option=f"--value '{raw.name}={word}' makes it a class",
                 )
             )
     return values, notes

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from orchestrator.columns.notes import Note
-from orchestrator.columns.wish import ColumnWish
+from orchestrator.columns.wish import ColumnWish, all_wishes
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, Holdout
 from orchestrator.features import JsonValue
-from orchestrator.tasks import TargetEncoder, TaskWish
+from orchestrator.tasks import TargetEncoder, TaskWish, plain_task
 
 if TYPE_CHECKING:
     from orchestrator.data.memory import MemoryDataset
@@ -41,6 +41,7 @@ class DataOptions:
         task: instead of what is inferred, see `orchestrator.tasks.read_task`.
         categorical: columns to read as categories whatever they look like.
         ignore: columns to leave out.
+        ignore_text: whether columns of free text are left out, unless one is wished for.
         columns: what else is wished of columns, by name.
         split: which rows are trained on, validated on and tested on.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
@@ -51,9 +52,44 @@ class DataOptions:
     task: TaskWish | None = None
     categorical: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    ignore_text: bool = False
     columns: Mapping[str, ColumnWish] = field(default_factory=dict)
     split: Holdout = HOLDOUT
     run: Run = map
+
+    @property
+    def wishes(self) -> dict[str, ColumnWish]:
+        """All that is wished of columns, by name.
+
+        Raises:
+            UsageError: see `all_wishes`.
+        """
+        return all_wishes(self.columns, self.categorical, self.ignore)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a user has said about the columns, as plain JSON."""
+        said = {
+            "target": self.target,
+            "task": None if self.task is None else plain_task(self.task),
+            "categorical": list(self.categorical),
+            "ignore": list(self.ignore),
+            "ignore_text": self.ignore_text,
+            "columns": {name: wish.to_json() for name, wish in self.columns.items()},
+        }
+        return {name: value for name, value in said.items() if value}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], *, name: str) -> Self:
+        """The inverse of `to_json`, with the name of the data set."""
+        return cls(
+            target=content.get("target"),
+            name=name,
+            task=content.get("task"),
+            categorical=tuple(content.get("categorical", ())),
+            ignore=tuple(content.get("ignore", ())),
+            ignore_text=bool(content.get("ignore_text")),
+            columns={key: ColumnWish.from_json(wish) for key, wish in content.get("columns", {}).items()},
+        )
 
 
 class Pieces(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
-from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
+from orchestrator.columns.wish import NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError
-from orchestrator.features import KINDS, Column, ColumnKind, recognise
+from orchestrator.features import KINDS, Column, ColumnKind, Recognised, recognise
 from orchestrator.tasks import find_target
 
 
@@ -76,10 +76,7 @@ def target_column(table: Table, target: str | None) -> str:
 
 def wish_of(options: DataOptions, name: str) -> ColumnWish:
     """What the user says about a column."""
-    wish = options.columns.get(name, NO_WISH)
-    if name in options.ignore:
-        return replace(wish, kind=IGNORE)
-    return replace(wish, kind=ColumnKind.CATEGORICAL) if name in options.categorical else wish
+    return options.wishes.get(name, NO_WISH)
 
 
 def guess_columns(table: Table, target: str, options: DataOptions) -> Guess:
@@ -90,20 +87,22 @@ def guess_columns(table: Table, target: str, options: DataOptions) -> Guess:
         DataError: infinite numbers, or no column left to learn from.
     """
     names = [str(name) for name in table.frame.columns]
-    wished = {name: f"--{wish.kind or 'column'}" for name, wish in options.columns.items()}
-    wished |= dict.fromkeys(options.categorical, "--categorical") | dict.fromkeys(options.ignore, "--ignore")
-    for name, option in wished.items():
+    wishes = options.wishes
+    for name, wish in wishes.items():
         if name not in names:
-            raise UsageError(f"{table.origin}: {option} {name}: there is no such column{_suggestion(name, names)}")
-        if name == target and option == "--ignore":
-            raise UsageError(f"{table.origin}: --ignore {name}: that is the target column")
+            raise UsageError(f"{table.origin}: {wish.option} {name}: there is no such column{_suggestion(name, names)}")
+        if name == target and wish.kind is not None:
+            hint = "" if wish.is_ignored else "; say with --task what it is"
+            raise UsageError(f"{table.origin}: {wish.option} {name}: that is the target column{hint}")
     guess = Guess()
     for name in names:
-        wish = wish_of(options, name)
+        wish = wishes.get(name, NO_WISH)
         if name == target or wish.is_ignored:
             continue
         raw = RawColumn(table.origin, table.frame[name], wish)
         found = recognise(raw)
+        if options.ignore_text and wish.kind is None:
+            found = _without_text(found)
         guess.notes += found.notes
         if found.column is not None:
             guess.columns.append(found.column)
@@ -112,6 +111,15 @@ def guess_columns(table: Table, target: str, options: DataOptions) -> Guess:
         reasons = "; ".join(map(str, guess.notes)) or "only the target"
         raise DataError(f"{table.origin}: no usable feature column is left ({reasons})")
     return guess
+
+
+def _without_text(found: Recognised) -> Recognised:
+    """Nothing, if it is a column of free text."""
+    if found.column is None or found.column.kind is not ColumnKind.TEXT:
+        return found
+    name = found.column.name
+    note = Note(column=name, why="is free text", done="left out", option=f"--text '{name}' keeps it")
+    return Recognised(None, (note,))
 
 
 def guess_schema(table: Table, options: DataOptions) -> Guessed:

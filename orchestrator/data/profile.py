@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import category_keys
+from orchestrator.columns.wish import NO_WISH
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import guess_columns, target_column, wish_of
 from orchestrator.data.parquet import ParquetFolder
@@ -74,7 +75,8 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     """
     numbers = np.unique(np.linspace(0, len(folder.pieces) - 1, SAMPLE_PIECES).round().astype(int))
     # a target that is to be ignored is an error with a sentence of its own
-    columns = [name for name in folder.columns if name not in options.ignore or name == options.target]
+    wishes = options.wishes
+    columns = [name for name in folder.columns if not wishes.get(name, NO_WISH).is_ignored or name == options.target]
     parts = []
     for number in numbers.tolist():
         part = folder.read(number, columns)

@@ -50,6 +50,7 @@ class Header:
         folder: in which it was started; networks of the user's are looked for there.
         labels: tags of the MLflow run of every trial.
         started: seconds since 1970.
+        notes: what was guessed about the data, see `Note.to_json`.
         status: running, finished, interrupted or failed; one that is running without a process was killed.
     """
 
@@ -65,6 +66,7 @@ class Header:
     folder: str
     labels: Mapping[str, str]
     started: float
+    notes: tuple[Mapping[str, str | None], ...] = ()
     status: SweepStatus = SweepStatus.RUNNING
 
     def with_status(self, status: SweepStatus) -> Header:

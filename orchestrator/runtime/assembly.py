@@ -64,8 +64,9 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
     from orchestrator.tracking.store import absolute_uri, resolve_tracking_uri
 
     config = plan.config.model_dump(mode="json", exclude_none=True, exclude={"storage"})
+    notes = tuple(note.to_json() for note in plan.dataset.notes)
     if origin.known is not None:
-        return replace(origin.known, config=config, status=SweepStatus.RUNNING)
+        return replace(origin.known, config=config, notes=notes, status=SweepStatus.RUNNING)
     if plan.config.keep_package:
         keep_package(origin.storage)
     elif Path(plan.config.data).exists():
@@ -88,6 +89,7 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
             tags.WORKERS: json.dumps(dict(plan.workers)),
         },
         started=time.time(),
+        notes=notes,
     )
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from orchestrator.config import SweepConfig
 from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.journal.folder import Header, announce, forget, has_begun, write_header
 from orchestrator.journal.lock import Lock, locked
 from orchestrator.runtime.assembly import Origin, first_header
-from orchestrator.sweeps.plan import SweepPlan
+from orchestrator.sweeps.plan import SweepPlan, data_options
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, describe_origin
 from orchestrator.tracking.store import absolute_uri
@@ -59,7 +58,8 @@ def open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTrac
             "not be compared; bring the old file back, or start a new sweep"
         )
     header = first_header(plan, origin)
-    labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **_describe_data(origin.config)}
+    data = describe_origin(origin.config.data, data_options(origin.config))
+    labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **data}
     description = Description.of(plan.name, plan.dataset, plan.metric, plan.parameters, labels)
     if origin.known is None:
         description.save(origin.storage)
@@ -73,10 +73,6 @@ def open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTrac
         with tracker.ended_on_error():
             write_header(origin.storage, header)
     return tracker, header
-
-
-def _describe_data(config: SweepConfig) -> dict[str, str]:
-    return describe_origin(config.model_dump(include={"data", "target", "task", "categorical", "ignore"}))
 
 
 def give_up(origin: Origin, opening: Future[tuple[SweepTracker, Header]], error: BaseException) -> None:

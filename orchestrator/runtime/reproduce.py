@@ -17,6 +17,7 @@ from orchestrator.errors import TrackingError, UsageError
 from orchestrator.runtime.train import TrainResult, train_spec
 from orchestrator.sweeps.plan import describe
 from orchestrator.tracking import tags
+from orchestrator.tracking.description import FRAME
 from orchestrator.tracking.leaderboard import StoredTrial, find_trial
 from orchestrator.training import EpochReport
 
@@ -75,8 +76,7 @@ def reproduce(
         )
     dataset = _read(trial, data)
     metric = dataset.schema.target.task.find_metric(trial.spec.metric)
-    for sentence in describe(dataset, metric):
-        notify(sentence)
+    describe(dataset, metric, notify)
     device = trial.labels.get(tags.DEVICE, "cpu") if torch.cuda.is_available() else "cpu"
     reasons = tuple(_changes(trial, dataset, device))
     for reason in reasons:
@@ -124,16 +124,9 @@ def _read(trial: StoredTrial, data: str | pd.DataFrame | None) -> Dataset:
     origin: Mapping[str, Any] = json.loads(trial.labels.get(tags.DATA, "{}"))
     if data is None:
         data = origin.get("data")
-        if data is None or data == "data frame":
+        if data is None or data == FRAME:
             raise TrackingError(f"MLflow does not say where the data of trial {trial.index} is; name it")
-    options = DataOptions(
-        target=origin.get("target"),
-        name=trial.name,
-        task=origin.get("task"),
-        categorical=tuple(origin.get("categorical", ())),
-        ignore=tuple(origin.get("ignore", ())),
-    )
-    return open_dataset(data, options)
+    return open_dataset(data, DataOptions.from_json(origin, name=trial.name))
 
 
 def _changes(trial: StoredTrial, dataset: Dataset, device: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.bundle.registration import Registration
+from orchestrator.columns.notes import Note
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
 
@@ -26,6 +27,7 @@ class SweepResult:
         trials: all of them, by index.
         best: the winner's record.
         test: the winner's metrics on the test rows.
+        notes: what was guessed about the data.
         bundle: the winner's model.
         skipped: sentences about better trials whose models cannot be used.
         accepted: whether none was skipped, or `allow_second_best` was given.
@@ -45,6 +47,7 @@ class SweepResult:
     trials: tuple[TrialRecord, ...]
     best: TrialRecord
     test: Mapping[str, float]
+    notes: tuple[Note, ...]
     bundle: ModelBundle
     skipped: tuple[str, ...]
     accepted: bool

@@ -134,8 +134,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
 
                 connected.set_result(None)
                 plan = planning.result()
-                for sentence in describe(plan.dataset, plan.metric):
-                    hooks.notify(sentence)
+                describe(plan.dataset, plan.metric, hooks.notify)
                 tracker, header = opening.result()
                 with told_how_to_go_on(origin.id):
                     return _search_and_finalize(
@@ -258,6 +257,7 @@ def _search_and_finalize(
         trials=tuple(record for _, record in sorted(controller.trial_table.trials.items())),
         best=best,
         test=winner.test,
+        notes=plan.dataset.notes,
         bundle=winner.bundle,
         skipped=skipped,
         accepted=not skipped or plan.config.allow_second_best,

@@ -14,7 +14,9 @@ import torch
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration, figure_of
-from orchestrator.config import check_name
+from orchestrator.columns.notes import Note
+from orchestrator.columns.wish import ColumnWish
+from orchestrator.config import check_name, read_wishes
 from orchestrator.data import (
     DataOptions,
     Dataset,
@@ -28,10 +30,11 @@ from orchestrator.networks import build_network, is_custom, never_read, parse_se
 from orchestrator.runtime.hooks import Notify
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.plan import describe
-from orchestrator.tasks import Metric, TaskWish, plain_task
+from orchestrator.tasks import Metric, TaskWish
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import dataset_input, describe_origin
 from orchestrator.tracking.looks import note_look
+from orchestrator.tracking.notes import log_notes, notes_tag
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.sweeps import open_experiment
@@ -63,6 +66,7 @@ class TrainResult:
         spec: what was trained.
         report: of the last epoch.
         test: metrics on the test rows.
+        notes: what was guessed about the data.
         bundle: the model, with the weights of its best epoch.
         registration: what was registered, None if it was not wanted.
         looks: how often models were measured on these test rows, this time included.
@@ -74,6 +78,7 @@ class TrainResult:
     spec: TrialSpec
     report: EpochReport
     test: Mapping[str, float]
+    notes: tuple[Note, ...]
     bundle: ModelBundle
     registration: Registration | None
     looks: int
@@ -91,6 +96,8 @@ def train(
     task: TaskWish | None = None,
     categorical: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
+    ignore_text: bool = False,
+    columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -101,7 +108,7 @@ def train(
 
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
-        target, task, categorical, ignore: see `DataOptions`.
+        target, task, categorical, ignore, ignore_text, columns: see `DataOptions`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -121,16 +128,21 @@ def train(
     settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
     if not is_custom(architecture):
         parse_settings(architecture, settings, SHARED_PARAMETERS)
-    options = DataOptions(target=target, name=name, task=task, categorical=categorical, ignore=ignore)
+    options = DataOptions(
+        target=target,
+        name=name,
+        task=task,
+        categorical=categorical,
+        ignore=ignore,
+        ignore_text=ignore_text,
+        columns=read_wishes(columns),
+    )
     dataset = open_dataset(data, options)
     chosen = dataset.schema.target.task.find_metric(metric)
     if is_custom(architecture):
         _check_settings(architecture, settings, dataset)
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
-    for sentence in describe(dataset, chosen):
-        (notify or _ignore)(sentence)
-    plain = None if task is None else plain_task(task)
-    origin = {"data": str(data), "target": target, "task": plain, "categorical": categorical, "ignore": ignore}
+    describe(dataset, chosen, notify or _ignore)
     return train_spec(
         spec,
         dataset,
@@ -138,7 +150,7 @@ def train(
         tracking_uri=tracking_uri,
         register_model=register_model,
         on_epoch=on_epoch or _ignore,
-        labels=describe_origin(origin),
+        labels=describe_origin(data, options),
         started=started,
     )
 
@@ -180,6 +192,7 @@ def train_spec(
     """
     client = client_for(tracking_uri)
     known = {tags.DIGEST: dataset.digest, tags.THREADS: str(torch.get_num_threads()), tags.DEVICE: device}
+    known |= notes_tag(dataset.notes)
     with tracked(tracking_uri):
         experiment = open_experiment(client, dataset.name)
         writer = TrialWriter(
@@ -190,6 +203,8 @@ def train_spec(
     report = _train(spec, reports, writer, on_epoch, stop_after)
     winner = _measured(spec, report, best, dataset, metric)
     run_id = writer.run_id(0)
+    with tracked(tracking_uri):
+        log_notes(client, run_id, dataset.notes)
     looks = note_look(client, run_id, winner.test, dataset.digest)
     registration = None
     if register_model:
@@ -202,6 +217,7 @@ def train_spec(
         spec=spec,
         report=report,
         test=winner.test,
+        notes=dataset.notes,
         bundle=winner.bundle,
         registration=registration,
         looks=looks,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.columns.notes import warn
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
     DataOptions,
@@ -117,7 +118,7 @@ def make_plan(
         ArchitectureError: a user's own network cannot be built.
     """
     space = space or space_of(config)
-    dataset = _prepare(config, table, run)
+    dataset = open_dataset(table or config.data, data_options(config, run))
     metric = dataset.schema.target.task.find_metric(config.metric)
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
@@ -142,16 +143,23 @@ def readers_of(config: SweepConfig, *, streamed: bool) -> int:
     return config.resources.readers_per_trial if streamed else 0
 
 
-def _prepare(config: SweepConfig, table: Table | None, run: Run) -> Dataset:
-    options = DataOptions(
+def data_options(config: SweepConfig, run: Run = map) -> DataOptions:
+    """How a sweep reads its data.
+
+    Args:
+        config: what the user asked for.
+        run: see `DataOptions`.
+    """
+    return DataOptions(
         target=config.target,
         name=config.name,
         task=config.task,
         categorical=config.categorical,
         ignore=config.ignore,
+        ignore_text=config.ignore_text,
+        columns=config.columns,
         run=run,
     )
-    return open_dataset(table or config.data, options)
 
 
 def sampler_of(config: SweepConfig, space: SearchSpace, metric: str) -> SpecSampler:
@@ -171,17 +179,17 @@ def workers_of(config: SweepConfig, space: SearchSpace) -> dict[str, int]:
     return {name: space.workers_per_trial.get(name, usual) for name in space.architectures}
 
 
-def describe(dataset: Dataset, metric: Metric) -> Iterator[str]:
-    """Sentences about what was made of a data set."""
+def describe(dataset: Dataset, metric: Metric, notify: Callable[[str], None]) -> None:
+    """Says what was made of a data set, and warns of what was guessed about it."""
     target = dataset.schema.target
     kinds: dict[str, int] = {}
     for column in dataset.schema.columns:
         kinds[column.kind.value] = kinds.get(column.kind.value, 0) + 1
     columns = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     train, validation, test = dataset.counts
-    yield f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}"
-    yield f"predicting '{target.name}' ({target.task.title}), optimising {metric.name}"
-    yield from (f"note: {note}" for note in dataset.notes)
+    notify(f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}")
+    notify(f"predicting '{target.name}' ({target.task.title}), optimising {metric.name}")
+    warn(dataset.notes)
 
 
 def _trials(config: SweepConfig, size: int | None) -> int | None:

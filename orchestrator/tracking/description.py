@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.data import Dataset
+from orchestrator.data import DataOptions, Dataset
 from orchestrator.errors import StorageError
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
 from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
+from orchestrator.tracking.notes import notes_tag
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities import DatasetInput
 
 FILE = "tracking.json"
+# what is said of data that is in no file
+FRAME = "data frame"
 MLFLOW_DIGEST_LENGTH = 36
 MAX_PROFILE_COLUMNS = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Description:
     """The parent run of a sweep; plain JSON.
 
@@ -32,12 +36,14 @@ class Description:
         labels: its tags.
         parameters: how the sweep was called.
         dataset: the data set as MLflow shows it: name, digest, source_type, source, schema, profile.
+        notes: what was guessed about the data, see `Note.to_json`.
     """
 
     name: str
     labels: Mapping[str, str]
     parameters: Mapping[str, str]
     dataset: Mapping[str, str]
+    notes: Sequence[Mapping[str, str | None]] = ()
 
     @classmethod
     def of(
@@ -57,9 +63,16 @@ class Description:
             tags.SWEEP_NAME: name,
             tags.DIGEST: dataset.digest,
             tags.MAXIMIZE: str(metric.maximize).lower(),
+            **notes_tag(dataset.notes),
         }
         values = {"metric": metric.name, **parameters}
-        return cls(name, known | dict(labels), {key: str(value) for key, value in values.items()}, _facts(dataset))
+        return cls(
+            name=name,
+            labels=known | dict(labels),
+            parameters={key: str(value) for key, value in values.items()},
+            dataset=_facts(dataset),
+            notes=[note.to_json() for note in dataset.notes],
+        )
 
     @property
     def input(self) -> DatasetInput:
@@ -118,9 +131,14 @@ def plain_facts(name: str, digest: str, origin: str) -> dict[str, str]:
     }
 
 
-def describe_origin(options: Mapping[str, Any]) -> dict[str, str]:
-    """The tag that says how a data set was read, so that it can be read again."""
-    values = {name: value for name, value in options.items() if value}
-    if Path(values["data"]).exists():
-        values["data"] = str(Path(values["data"]).resolve())
-    return {tags.DATA: json.dumps(values)}
+def describe_origin(data: str | Path | pd.DataFrame, options: DataOptions) -> dict[str, str]:
+    """The tag that says how a data set was read, so that it can be read again.
+
+    Args:
+        data: the source.
+        options: how it was read.
+    """
+    source = str(data) if isinstance(data, str | Path) else FRAME
+    if source != FRAME and Path(source).exists():
+        source = str(Path(source).resolve())
+    return {tags.DATA: json.dumps({"data": source, **options.to_json()})}

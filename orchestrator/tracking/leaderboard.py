@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.columns.notes import Note
 from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal.folder import find_sweep, sweeps_home
 from orchestrator.tracking import tags
+from orchestrator.tracking.notes import logged_notes
 from orchestrator.tracking.store import PAGE, child_runs, client_for, find_child, tracked
 from orchestrator.training import TrialSpec
 
@@ -57,10 +59,11 @@ class Leaderboard:
     metric: str
     status: str
     trials: tuple[TrialRow, ...]
+    notes: tuple[Note, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return asdict(self)
+        return {**asdict(self), "notes": [note.to_json() for note in self.notes]}
 
 
 def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> Leaderboard:
@@ -78,6 +81,7 @@ def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> L
     with tracked(client.tracking_uri):
         maximize = sweep.data.tags.get(tags.MAXIMIZE) == "true"
         rows = [_row(run) for run in child_runs(client, sweep.info.experiment_id, sweep.info.run_id)]
+        notes = logged_notes(client, sweep.info.run_id) if tags.NOTES in sweep.data.tags else ()
     worst = float("inf")
     rows.sort(key=lambda row: (worst if row.value is None else -row.value if maximize else row.value, row.trial))
     return Leaderboard(
@@ -87,6 +91,7 @@ def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> L
         metric=sweep.data.params.get("metric", ""),
         status=sweep.info.status.lower(),
         trials=tuple(rows),
+        notes=notes,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from orchestrator.columns.notes import Note
 from orchestrator.errors import NoSuchSweepError
 from orchestrator.journal.folder import KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
@@ -57,6 +58,7 @@ def _from_journal(found: KnownSweep) -> Leaderboard | None:
         metric=found.header.metric,
         status=state,
         trials=rows,
+        notes=tuple(map(Note.from_json, found.header.notes)),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.bundle.registration import Figure, Registration
+from orchestrator.columns.notes import Note
 from orchestrator.errors import LostRunError, TrackingError
 from orchestrator.journal import Event
 from orchestrator.journal.folder import Header
@@ -17,6 +18,7 @@ from orchestrator.sweeps.finalize import Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
 from orchestrator.tracking.looks import count_looks
+from orchestrator.tracking.notes import log_notes
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import child_runs, client_for, find_sweep_run, tracked
 from orchestrator.tracking.writer import StoredRun, TrialWriter
@@ -134,6 +136,7 @@ class SweepTracker:
         known = self.client.get_run(self.run_id).data.params
         missing = [Param(key, value) for key, value in description.parameters.items() if key not in known]
         self.client.log_batch(self.run_id, params=missing)
+        log_notes(self.client, self.run_id, [Note.from_json(note) for note in description.notes])
 
     def start(self, labels: Mapping[str, str], past: Iterable[Event] = ()) -> TrialWriter:
         """The writer of the trials; what earlier sessions have written of them is looked up.

@@ -23,6 +23,8 @@ from orchestrator.tracking.store import absolute_uri, end_if_running, find_sweep
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 PATIENCE_SECONDS = 30.0
+# of a configuration, that say how data is read
+DATA_FIELDS = ("data", "target", "task", "categorical", "ignore", "ignore_text", "columns")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,7 @@ def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, He
 def _describe(header: Header, storage: Storage) -> Description:
     """Of a sweep of an older version, which kept no description: what its header says."""
     metric = metric_named(header.metric)
-    data = {name: header.config.get(name) for name in ("data", "target", "task", "categorical", "ignore")}
+    data = {name: header.config.get(name) for name in DATA_FIELDS}
     labels = {
         tags.KIND: tags.SWEEP_KIND,
         tags.SWEEP_NAME: header.name,
@@ -145,4 +147,5 @@ def _describe(header: Header, storage: Storage) -> Description:
         tags.DATA: json.dumps({name: value for name, value in data.items() if value}),
     }
     parameters = {"metric": header.metric, **{name: str(value) for name, value in header.config.items()}}
-    return Description(header.name, labels, parameters, plain_facts(header.name, header.digest, str(data["data"])))
+    facts = plain_facts(header.name, header.digest, str(data["data"]))
+    return Description(name=header.name, labels=labels, parameters=parameters, dataset=facts)

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import ray
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -36,9 +37,13 @@ def test_a_second_ctrl_c_stops_at_once(store):
     config = SweepConfig.create(
         data="sklearn:iris", name="twice", space="quick", trials=1, epochs=4, tracking_uri=store
     )
-    with pytest.raises(KeyboardInterrupt):
+    # who keeps the error keeps what it was raised in
+    with pytest.raises(KeyboardInterrupt) as kept:
         run_sweep(config, None, Hooks(notify=notify, train=interrupting))
     (pressed,) = presses
     assert time.monotonic() - pressed < 10
+    while ray.available_resources().get("CPU") != 2:
+        assert time.monotonic() - pressed < 30, f"cores are still held after {kept}"
+        time.sleep(0.1)
     (trial,) = orchestrator.resume("twice").trials
     assert (trial.status, trial.epochs) == ("finished", 4)

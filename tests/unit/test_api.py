@@ -12,7 +12,7 @@ from orchestrator import api
 from orchestrator.config import ServeConfig, SweepConfig
 from orchestrator.errors import ConfigError
 
-FIXED = {"data", "target", "task", "categorical", "ignore", "space", "metric", "seed", "name"}
+FIXED = {"data", "target", "task", "categorical", "ignore", "ignore_text", "columns", "space", "metric", "seed", "name"}
 
 
 def options(function):

@@ -26,7 +26,9 @@ from orchestrator.serving.inference.prepared_model import load_prepared
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crafted") / "bundle"
-    make_bundle(*quick_model(mixed_frame(200), "label"), {"metric": "log_loss"}).save(folder)
+    # a column that says nothing gives a note
+    rows = mixed_frame(200).assign(same=1)
+    make_bundle(*quick_model(rows, "label"), {"metric": "log_loss"}).save(folder)
     return folder
 
 

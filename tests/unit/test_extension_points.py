@@ -17,11 +17,11 @@ ROOT = Path(orchestrator.__file__).parent
 WORK_WITH_TASKS = {
     "api",
     "cli.options",
-    "config",
     "data.dataset",
     "data.guessing",
     "data.profile",
     "data.schema",
+    "fields",
     "runtime.train",
     "serving.http.openapi_bodies",
 }

@@ -48,6 +48,10 @@ EVENTS = [
 ]
 
 
+def described(labels, parameters):
+    return Description(name="a", labels=labels, parameters=parameters, dataset=plain_facts("a", "d", "x"))
+
+
 @pytest.fixture
 def keep(store, tmp_path, monkeypatch):
     """A function that keeps a sweep with a journal of these events."""
@@ -143,7 +147,7 @@ def test_a_run_made_anew_whose_sweep_cannot_write_it_down_does_not_stay_a_runnin
 def test_a_run_made_anew_by_a_session_that_does_not_start_does_not_stay_a_running_one(keep, store):
     storage = keep(EVENTS)
     header = read_header(storage)
-    description = Description("a", {tags.SWEEP_ID: "a-1"}, {}, plain_facts("a", "d", "x"))
+    description = described({tags.SWEEP_ID: "a-1"}, {})
     tracker = SweepTracker.open_again(store, header.run_id, description, 1.0)
     config = SweepConfig.create(data="sklearn:iris")
     abandon(
@@ -180,10 +184,10 @@ def test_who_stops_a_sweep_does_not_wait_for_a_store_that_does_not_answer(tmp_pa
 
 def test_a_run_that_is_found_again_keeps_its_parameters_though_its_description_was_lost(keep, store):
     header = read_header(keep(EVENTS))
-    labels, facts = {tags.SWEEP_ID: "a-1", tags.KIND: tags.SWEEP_KIND}, plain_facts("a", "d", "x")
-    first = SweepTracker.open_again(store, None, Description("a", labels, {"data": "x.csv"}, facts), 1.0)
+    labels = {tags.SWEEP_ID: "a-1", tags.KIND: tags.SWEEP_KIND}
+    first = SweepTracker.open_again(store, None, described(labels, {"data": "x.csv"}), 1.0)
     # what is made of the header has the whole path
-    made = Description("a", labels, {"data": "/home/x.csv", "metric": "log_loss"}, facts)
+    made = described(labels, {"data": "/home/x.csv", "metric": "log_loss"})
     again = SweepTracker.open_again(store, header.run_id, made, 1.0)
     assert again.run_id == first.run_id
     assert again.client.get_run(again.run_id).data.params == {"data": "x.csv", "metric": "log_loss"}

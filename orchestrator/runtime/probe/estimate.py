@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.cluster import ray_session
+from orchestrator.columns.notes import Note
 from orchestrator.config import SweepConfig
 from orchestrator.data import Dataset, Table
 from orchestrator.errors import ArchitectureError
@@ -95,7 +96,8 @@ class SweepEstimate:
         model_bytes: of the registered model.
         seconds_at_most: if every trial ran all of its epochs; None without a number of trials.
         seconds: what is expected with the scheduler; the time budget if it ends before.
-        notes: what the user should know.
+        notes: what was guessed about the data.
+        advice: sentences about what may be otherwise than the user thinks.
     """
 
     name: str
@@ -109,7 +111,8 @@ class SweepEstimate:
     model_bytes: int
     seconds_at_most: float | None
     seconds: float
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    advice: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +163,7 @@ def estimate_sweep(
         ExecutionError: the sweep cannot run: no node, or all of them together, can hold a trial.
     """
     plan = plan_sweep(config, table)
-    for sentence in describe(plan.dataset, plan.metric):
-        notify(sentence)
+    describe(plan.dataset, plan.metric, notify)
     quiet_tune()
     import ray
 
@@ -292,9 +294,9 @@ def _summary(
         at_most = min(at_most or math.inf, budget.total_seconds())
     largest = BYTES_PER_PARAMETER * max(entry.largest.parameters for entry in architectures)
     needed = slots.count * max(entry.memory for entry in architectures)
-    notes = [plan.exhausts] if plan.exhausts else []
+    advice = [plan.exhausts] if plan.exhausts else []
     if needed > memory:
-        notes.append(
+        advice.append(
             f"{slots.count} trials at once may need {needed / 2**30:.1f} GB, the smallest node has "
             f"{memory / 2**30:.1f} GB to give; lower --concurrency"
         )
@@ -310,7 +312,8 @@ def _summary(
         model_bytes=largest,
         seconds_at_most=at_most,
         seconds=seconds,
-        notes=tuple(notes),
+        notes=plan.dataset.notes,
+        advice=tuple(advice),
     )
 
 

@@ -94,12 +94,20 @@ class TuneRunner:
         ):
             from orchestrator.cluster import is_own_ray
             from orchestrator.runtime.holders import introduce
-            from orchestrator.runtime.tune.adapters import actors_in_waiting_workers, every_loss_is_a_dead_actor
+            from orchestrator.runtime.tune.adapters import (
+                actors_in_waiting_workers,
+                every_loss_is_a_dead_actor,
+                no_actor_is_left,
+            )
 
             introduce(f"the sweep {self.sweep}")
             waiting = self.pool is None and is_own_ray()
             try:
-                with every_loss_is_a_dead_actor(), actors_in_waiting_workers() if waiting else nullcontext():
+                with (
+                    every_loss_is_a_dead_actor(),
+                    no_actor_is_left(),
+                    actors_in_waiting_workers() if waiting else nullcontext(),
+                ):
                     self._tuner(plan, controller, folder).fit()
             finally:
                 controller.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.bundle.files import read_folder
+from orchestrator.columns.notes import warn
 from orchestrator.data import load_table
 from orchestrator.errors import DataError
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later, key_of
@@ -37,6 +38,7 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
         DataError: the data cannot be read, lacks a column, or a value does not fit its column.
     """
     table = load_table(data)
+    warn(table.notes)
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         path = fetch_model(model, tracking_uri, Path(folder)).path
         files = read_folder(path)

@@ -1,0 +1,75 @@
+"""The types of a configuration's fields: how what a user writes is read, and how it is written again."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+
+from orchestrator.columns.wish import ColumnWish, all_wishes, plain_wish
+from orchestrator.errors import ConfigError, UsageError
+from orchestrator.tasks.registry import plain_task
+from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, parse_size
+
+Keep = Annotated[timedelta | int, BeforeValidator(parse_keep), PlainSerializer(format_keep, return_type=str)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+# files are named after it, and other things come behind it
+MOST_NAME_BYTES = 150
+
+
+def checked_name(name: str) -> str:
+    """The name, if something can be called that.
+
+    Raises:
+        ValueError: nothing can.
+    """
+    if len(name.encode()) > MOST_NAME_BYTES:
+        raise ValueError(f"is longer than {MOST_NAME_BYTES} bytes; give a shorter one with --name")
+    if not name or name[0].isspace() or any(character in "/:@" or not character.isprintable() for character in name):
+        what = "it is empty, begins with a space, or holds '/', ':', '@' or what cannot be shown"
+        raise ValueError(f"{name!r} cannot be a name: {what}")
+    return name
+
+
+Name = Annotated[str, AfterValidator(checked_name)]
+
+
+def _task(wish: Any) -> str | dict[str, Any]:  # noqa: ANN401
+    try:
+        return plain_task(wish)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+def _wish(wish: Any) -> Any:  # noqa: ANN401
+    # it takes pandas, which an endpoint's configuration does not need
+    from orchestrator.features import ColumnKind
+
+    return plain_wish(wish, [kind.value for kind in ColumnKind])
+
+
+def _names(columns: Any) -> Any:  # noqa: ANN401
+    whole = isinstance(columns, Mapping)
+    return {str(name) if isinstance(name, int) else name: wish for name, wish in columns.items()} if whole else columns
+
+
+def _consistent_wishes(columns: dict[str, ColumnWish], others: ValidationInfo) -> dict[str, ColumnWish]:
+    try:
+        all_wishes(columns, others.data.get("categorical", ()), others.data.get("ignore", ()))
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return columns
+
+
+ColumnsField = Annotated[
+    dict[str, Annotated[ColumnWish, BeforeValidator(_wish), PlainSerializer(ColumnWish.to_json)]],
+    BeforeValidator(_names),
+    AfterValidator(_consistent_wishes),
+    # where nothing is wished, nothing is written
+    Field(default_factory=dict, exclude_if=operator.not_, validate_default=True),
+]
+TaskField = Annotated[str | dict[str, Any], BeforeValidator(_task)]
