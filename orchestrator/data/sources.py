@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,8 @@ from orchestrator.errors import DataError, UsageError
 
 SKLEARN_PREFIX = "sklearn:"
 SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
-CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat")
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
@@ -42,7 +44,7 @@ def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Ta
     """Reads a data set.
 
     Args:
-        source: `sklearn:iris|wine|breast_cancer|digits|diabetes`, the path of a CSV (`.gz` too) or Parquet file,
+        source: `sklearn:iris|wine|breast_cancer|digits|diabetes`, the path of a CSV (compressed, too) or Parquet file,
             or a data frame.
         name: a name instead of the one made from the source.
 
@@ -50,6 +52,26 @@ def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Ta
         UsageError: unknown data set name, missing file, unknown file type.
         DataError: the content cannot be used.
     """
+    table = _load(source, name, ())
+    if table.frame.empty:
+        raise DataError(f"{table.origin}: there are no rows")
+    return table
+
+
+def load_rows(source: str | Path | pd.DataFrame, known: Iterable[str]) -> Table:
+    """Reads rows to answer: as `load_table`, but there may be none.
+
+    Args:
+        source: see `load_table`.
+        known: names of the columns that a model knows; they tell where the header of a CSV file is.
+
+    Raises:
+        UsageError, DataError: see `load_table`.
+    """
+    return _load(source, None, known)
+
+
+def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[str]) -> Table:
     if isinstance(source, pd.DataFrame):
         return _from_frame(source, name or "data", "the data frame")
     text = str(source)
@@ -57,15 +79,17 @@ def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Ta
         return _from_sklearn(text.removeprefix(SKLEARN_PREFIX), name)
     path = Path(source)
     lowered = path.name.lower()
+    notes: tuple[Note, ...] = ()
     if lowered.endswith(PARQUET_SUFFIXES):
         frame = _read_parquet(path)
-    elif lowered.endswith(CSV_SUFFIXES):
-        frame = read_csv(path)
+    elif lowered.endswith((*TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
+        read = read_csv(path, known)
+        frame, notes = read.frame, read.notes
     elif not path.exists():
         raise UsageError(f"{path}: no such file")
     else:
         raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz or .parquet file")
-    return _from_frame(frame, name or path.name.split(".")[0], str(path))
+    return replace(_from_frame(frame, name or path.name.split(".")[0], str(path)), notes=notes)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -88,8 +112,6 @@ def _from_frame(frame: pd.DataFrame, name: str, origin: str) -> Table:
         raise DataError(
             f"{origin}: the column name '{repeated[0]}' occurs {names.count(repeated[0])} times; rename one"
         )
-    if frame.empty:
-        raise DataError(f"{origin}: there are no rows")
     return Table(frame=frame.set_axis(names, axis=1).reset_index(drop=True), name=name, origin=origin)
 
 

@@ -1,0 +1,152 @@
+"""From the bytes of a text, in whatever encoding, to UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+
+from orchestrator.columns.notes import Note
+from orchestrator.errors import DataError
+
+# longer marks first: that of UTF-16 is the beginning of that of UTF-32
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# where a delimiter or a digit has its zero bytes, by its place in the text
+ZERO_PLACES = {
+    (4, frozenset({1, 2, 3})): "utf-32-le",
+    (4, frozenset({0, 1, 2})): "utf-32-be",
+    (2, frozenset({1})): "utf-16-le",
+    (2, frozenset({0})): "utf-16-be",
+}
+OLD = "cp1252"
+PIECE = 1 << 20
+HEAD = 4096
+# of the bytes of a head: below, zero bytes are damage and not an encoding
+ZERO_SHARE, LEAST_ZEROS = 0.1, 4
+DOS_END = b"\x1a"
+
+
+def to_utf8(origin: str, content: bytes) -> tuple[bytes, list[Note]]:
+    """The text as UTF-8 without a byte order mark, and what was guessed.
+
+    Raises:
+        DataError: the bytes are no text, or not in an encoding that is known.
+    """
+    for mark, encoding in MARKS:
+        if content.startswith(mark):
+            body = content[len(mark) :]
+            return (_checked(origin, body, len(mark)) if encoding == "utf-8" else _decode(origin, body, encoding)), []
+    wide = _wide_encoding(content[:HEAD])
+    if wide is not None:
+        note = Note(why="the file has no byte order mark, but zero bytes", done=f"it is read as {wide.upper()}")
+        return _decode(origin, content, wide), [note]
+    zero = content.find(0)
+    if zero >= 0:
+        raise DataError(f"{origin}: byte {zero} is zero, so this is not a text file")
+    error = _utf8_error(content)
+    if error is None:
+        return content.removesuffix(DOS_END), []
+    return _from_old(origin, content, error)
+
+
+def _checked(origin: str, content: bytes, shift: int) -> bytes:
+    """UTF-8 that its mark has promised."""
+    zero = content.find(0)
+    if zero >= 0:
+        raise DataError(f"{origin}: byte {zero + shift} is zero, so this is not a text file")
+    error = _utf8_error(content)
+    if error is not None:
+        raise _not_utf8(origin, content, error, shift, "although its first bytes say so; save the file as UTF-8")
+    return content.removesuffix(DOS_END)
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32, if the zero bytes are where such texts have them."""
+    if head.count(0) < max(LEAST_ZEROS, ZERO_SHARE * len(head)):
+        return None
+    for (width, places), encoding in ZERO_PLACES.items():
+        zeros = {place for place in range(width) if 0 in head[place::width]}
+        if zeros == places:
+            return encoding
+    return None
+
+
+def _decode(origin: str, content: bytes, encoding: str) -> bytes:
+    try:
+        text = b"".join(piece.encode("utf-8") for piece in _pieces(content, encoding))
+    except UnicodeError as error:
+        reason = getattr(error, "reason", "it is not valid")
+        raise DataError(
+            f"{origin}: cannot be read as {encoding.upper()} ({reason}); save the file as UTF-8 and try again"
+        ) from None
+    if b"\x00" in text:
+        raise DataError(f"{origin}: holds zero characters, so this is not a text file")
+    return text.removeprefix(codecs.BOM_UTF8).removesuffix(DOS_END)
+
+
+def _pieces(content: bytes, encoding: str) -> Iterator[str]:
+    """The text in pieces, for all of it would need up to four bytes for each letter."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    view = memoryview(content)
+    for start in range(0, len(content), PIECE):
+        yield decoder.decode(view[start : start + PIECE])
+    yield decoder.decode(b"", final=True)
+
+
+def _utf8_error(content: bytes) -> int | None:
+    """Where the first byte is that is not UTF-8."""
+    if content.isascii():
+        return None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(content)
+    for place in range(0, len(content) + 1, PIECE):
+        piece = view[place : place + PIECE]
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(piece, final=place + PIECE > len(content))
+        except UnicodeDecodeError as error:
+            return place - pending + error.start
+    return None
+
+
+def _from_old(origin: str, content: bytes, error: int) -> tuple[bytes, list[Note]]:
+    """Windows-1252, in which spreadsheets have long saved, unless the text is UTF-8 that was damaged."""
+    sample = content[max(0, error - PIECE) : error + PIECE]
+    replaced = sample.decode("utf-8", "replace")
+    valid = sum(character > "\x7f" and character != "\ufffd" for character in replaced)
+    if valid > replaced.count("\ufffd"):
+        raise _not_utf8(origin, content, error, 0, "although the rest is; save the file as UTF-8 and try again")
+    try:
+        text = b"".join(piece.encode("utf-8") for piece in _pieces(content, OLD))
+    except UnicodeDecodeError:
+        raise _not_utf8(
+            origin, content, error, 0, "and the file is not Windows-1252 either; save the file as UTF-8 and try again"
+        ) from None
+    end = error + 1
+    while end < len(content) and (content[end : end + 1].isalnum() or content[end] > 0x7F):  # noqa: PLR2004
+        end += 1
+    begin = error
+    while begin and (content[begin - 1 : begin].isalnum() or content[begin - 1] > 0x7F):  # noqa: PLR2004
+        begin -= 1
+    word = content[begin:end][:40].decode(OLD)
+    note = Note(
+        why=f"the file is not UTF-8 (line {_line(content, error)})",
+        done=f"it is read as Windows-1252, which gives '{word}' there",
+        option="save it as UTF-8 if that is wrong",
+    )
+    return text.removesuffix(DOS_END), [note]
+
+
+def _not_utf8(origin: str, content: bytes, error: int, shift: int, remedy: str) -> DataError:
+    return DataError(
+        f"{origin}: byte {error + shift} (line {_line(content, error)}) is not UTF-8 (0x{content[error]:02x}), {remedy}"
+    )
+
+
+def _line(content: bytes, place: int) -> int:
+    return content.count(b"\n", 0, place) + 1

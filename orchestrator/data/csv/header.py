@@ -1,0 +1,271 @@
+"""Where the header line of a file is, what its columns are called, and where the rows begin."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.columns.notes import Note
+from orchestrator.columns.values import MISSING_STRINGS, is_number_text
+from orchestrator.data.csv.dialect import Record, usual_width
+from orchestrator.errors import DataError
+
+# titles and comments above a header line are no longer than this
+DEEPEST_HEADER = 50
+BODY = 100
+YEAR = re.compile(r"(19|20)\d\d")
+RULE = re.compile(r":?[-=]{2,}:?")
+UNIT = re.compile(r"[\[(].*[\])]|[^\d]*[/%°²³€$£µ][^\d]*\d?")
+UNITS = """
+g kg mg t lb lbs oz mm cm m km in ft mi nm um s sec ms us ns min h hr hrs d days years year yr m2 m3 l ml c k f v mv
+a ma w kw mw kwh mwh j kj pa hpa kpa bar mbar psi hz khz mhz ghz n rpm db ppm ppb mol usd eur gbp chf kn deg rad
+count units float int integer string str text number numeric double date datetime bool boolean varchar char category
+"""
+UNIT_WORDS = frozenset(UNITS.split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What the beginning of a file says about the rest.
+
+    Attributes:
+        names: of the columns, without blanks around them; empty where there is none.
+        named: how many of them the header line has; those behind are of rows that end with delimiters.
+        header: cells of the header line, without blanks around them.
+        header_line: its place in the file, from one.
+        first_line: where the rows begin.
+        above: cells of the lines above the header and of unit lines below it, which may be repeated further down.
+        notes: what was passed over.
+    """
+
+    names: tuple[str, ...]
+    named: int
+    header: tuple[str, ...]
+    header_line: int
+    first_line: int
+    above: frozenset[tuple[str, ...]]
+    notes: tuple[Note, ...]
+
+
+def find_layout(origin: str, records: Sequence[Record], known: frozenset[str]) -> Layout:
+    """Finds the header line among the first records of a file.
+
+    Args:
+        origin: what messages call the file.
+        records: of its beginning.
+        known: names of columns that are looked for.
+
+    Raises:
+        DataError: there is no header line, or it has a name twice.
+    """
+    filled = [record for record in records if not record.is_blank]
+    plain = [record for record in filled if not record.is_comment] or filled
+    widths = Counter(len(record.cells) for record in plain)
+    width = usual_width(widths)
+    header = _known_header(filled, known) or _header(filled, plain, width)
+    names = [_bare(cell, place) for place, cell in enumerate(header.cells)]
+    body = [record for record in plain if record.line > header.last]
+    notes: list[Note] = []
+    above = [record for record in filled if record.line < header.line]
+    if above:
+        count = f"{len(above)} lines stand" if len(above) > 1 else "1 line stands"
+        notes.append(Note(why=f"{count} above the header", done=f"line {header.line} is taken as the header line"))
+    below = _lines_below(body, len(names))
+    if below:
+        shown = ", ".join(cell.strip() for cell in below[-1].cells if cell.strip())[:40]
+        what = "is a rule" if RULE.fullmatch(below[-1].cells[0].strip()) else "holds units"
+        notes.append(Note(why=f"line {below[-1].line} below the header {what} ({shown})", done="passed over"))
+        body = body[len(below) :]
+    padded, named, found = _pad(names, body)
+    _check_names(origin, header.line, padded, body)
+    return Layout(
+        names=tuple(padded),
+        named=named,
+        header=tuple(names),
+        header_line=header.line,
+        first_line=(below[-1] if below else header).last + 1,
+        above=frozenset(tuple(cell.strip() for cell in record.cells) for record in [*above, *below]),
+        notes=(*notes, *found),
+    )
+
+
+def _bare(cell: str, place: int) -> str:
+    name = cell.strip().removeprefix("\ufeff").strip()
+    return name.lstrip("#").strip() or name if place == 0 else name
+
+
+def _known_header(filled: Sequence[Record], known: frozenset[str]) -> Record | None:
+    """The record with the most names that are known, if it has any."""
+    candidates = filled[:DEEPEST_HEADER]
+    if not known or not candidates:
+        return None
+
+    def matches(record: Record) -> int:
+        return len(known.intersection(_bare(cell, place) for place, cell in enumerate(record.cells)))
+
+    best = max(candidates, key=matches)
+    return best if matches(best) > 0 and matches(best) >= min(2, len(known)) else None
+
+
+def _header(filled: Sequence[Record], plain: Sequence[Record], width: int) -> Record:
+    """The header line of a file of which no names are known."""
+    core = _core(plain, width)
+    for place, record in enumerate(plain[:DEEPEST_HEADER]):
+        if not _is_title(record, plain[place + 1 :], core):
+            header = record
+            break
+    else:
+        header = plain[0]
+    comments = [record for record in filled if record.is_comment and record.line < header.line]
+    if header is plain[0] and comments and header is not comments[-1]:
+        last = comments[-1]
+        names = [_bare(cell, place) for place, cell in enumerate(last.cells)]
+        if len(last.cells) in (width, core) and _are_names(names, core):
+            # what numpy.savetxt writes, or "#id,name"
+            is_attached = not last.cells[0].lstrip().startswith("# ")
+            if not _are_names([cell.strip() for cell in header.cells], core) or (
+                is_attached and not _has_contrast(header, plain[1:])
+            ):
+                return last
+    return header
+
+
+def _core(plain: Sequence[Record], width: int) -> int:
+    """The number of columns without those at the end that are empty in every usual row."""
+    usual = [record.cells for record in plain if len(record.cells) == width]
+    return 1 + max((place for cells in usual for place, cell in enumerate(cells) if cell.strip()), default=0)
+
+
+def _is_title(record: Record, following: Sequence[Record], core: int) -> bool:
+    """Whether a line above the rows holds a title, or groups of columns, and the header comes later."""
+    if record.filled >= core or (record.filled == core - 1 and not record.cells[0].strip() and len(record.cells) > 1):
+        # the second is how pandas writes the names of a frame with its index
+        return False
+    near = following[:DEEPEST_HEADER]
+    place = next((at for at, other in enumerate(near) if other.filled >= core), None)
+    if place is None:
+        return False
+    candidate = near[place]
+    if not _are_names([cell.strip() for cell in candidate.cells], core):
+        return False
+    contrast = _has_contrast(candidate, following[place + 1 :])
+    if record.filled == 1:
+        return contrast or core > 2 or candidate.line - record.last > 1  # noqa: PLR2004
+    return contrast
+
+
+def _are_names(cells: Sequence[str], core: int) -> bool:
+    """Whether all cells could be names of columns: distinct, none of them empty or a value."""
+    names = list(cells[:core])
+    values = [name for name in names if _is_value(name) and not YEAR.fullmatch(name)]
+    return bool(names) and all(names) and not values and len(set(names)) == len(names)
+
+
+def _has_contrast(header: Record, body: Sequence[Record]) -> bool:
+    """Whether there is a name above a column of values."""
+    columns = _columns(body, len(header.cells))
+    return any(
+        not _is_value(name) and _holds_values(column) for name, column in zip(header.cells, columns, strict=False)
+    )
+
+
+def _columns(body: Sequence[Record], width: int) -> list[list[str]]:
+    rows = [record.cells for record in body[:BODY] if len(record.cells) >= width]
+    return [[row[place].strip() for row in rows] for place in range(width)]
+
+
+def _holds_values(cells: Sequence[str]) -> bool:
+    known = [cell for cell in cells if cell.lower() not in MISSING_STRINGS]
+    return bool(known) and all(map(_is_value, known))
+
+
+def _is_value(cell: str) -> bool:
+    """Whether it is a number, a date or a time: digits without letters."""
+    text = cell.strip()
+    if is_number_text(text):
+        return True
+    return any(character.isdigit() for character in text) and not any(character.isalpha() for character in text)
+
+
+def _lines_below(body: Sequence[Record], width: int) -> list[Record]:
+    """A rule, as in Markdown, or a line with units or types, which stand between the header and the rows."""
+    found: list[Record] = []
+    rest = list(body[:BODY])
+    if rest and all(RULE.fullmatch(cell.strip()) for cell in rest[0].cells if cell.strip()):
+        found.append(rest.pop(0))
+    if len(rest) > 1 and len(rest[0].cells) >= width and _are_units(rest[0].cells, _columns(rest[1:], width)):
+        found.append(rest.pop(0))
+    return found
+
+
+def _are_units(cells: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether there is a unit above a column of numbers, and nothing but units, types and blanks elsewhere."""
+    units = 0
+    for cell, column in zip((cell.strip() for cell in cells), columns, strict=False):
+        is_unit = bool(UNIT.fullmatch(cell)) or cell.lower() in UNIT_WORDS
+        if not is_unit and cell not in ("", "-"):
+            return False
+        if is_unit and cell in column:
+            return False
+        units += is_unit and _holds_values(column)
+    return units > 0
+
+
+def _pad(names: Sequence[str], body: Sequence[Record]) -> tuple[list[str], int, list[Note]]:
+    """Names for as many columns as the rows have, and how many of them the header line gives."""
+    widths = Counter(len(record.cells) for record in body)
+    width = usual_width(widths) if widths else len(names)
+    if len(names) > width:
+        named = len(names)
+        while named > width and not names[named - 1]:
+            named -= 1
+        return list(names[:named]), named, []
+    if len(names) == width or len(names) >= _core(body, width):
+        return [*names, *[""] * (width - len(names))], len(names), []
+    first = [record.cells[0].strip() for record in body if len(record.cells) == width]
+    if len(names) == width - 1 and _is_counter(first):
+        note = Note(
+            why="the header line has one name less than there are columns, and the first column counts the rows",
+            done="the first column is taken as that without a name",
+        )
+        return ["", *names], len(names) + 1, [note]
+    return list(names), len(names), []
+
+
+def _is_counter(cells: Sequence[str]) -> bool:
+    if len(cells) < 2 or not all(cell.isdecimal() for cell in cells):  # noqa: PLR2004
+        return False
+    start = int(cells[0])
+    return start in (0, 1) and [int(cell) for cell in cells] == list(range(start, start + len(cells)))
+
+
+def _check_names(origin: str, line: int, names: Sequence[str], body: Sequence[Record]) -> None:
+    columns = _columns(body, len(names))
+    given = [name for name in names if name]
+    if all(map(is_number_text, given)) or _are_a_row(names, columns):
+        shown = ", ".join(list(names)[:3])
+        place = "the first line" if line == 1 else f"line {line}"
+        raise DataError(f"{origin}: {place} ({shown}, ...) holds values, not column names; add a header line")
+    repeated = [name for name, count in Counter(given).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{origin}: the column name '{repeated[0]}' occurs {given.count(repeated[0])} times; rename one"
+        )
+
+
+def _are_a_row(names: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether the names are like what stands below them: numbers above numbers, and words that are found below."""
+    above = [float(name) for name, column in zip(names, columns, strict=True) if _is_number_above(name, column)]
+    if not above or any(
+        name and not is_number_text(name) and _holds_values(column) for name, column in zip(names, columns, strict=True)
+    ):
+        return False
+    words = [column for name, column in zip(names, columns, strict=True) if name and not is_number_text(name)]
+    given = [name for name in names if name and not is_number_text(name)]
+    return any(name in column for name, column in zip(given, words, strict=True)) or above != sorted(set(above))
+
+
+def _is_number_above(name: str, column: Sequence[str]) -> bool:
+    return is_number_text(name) and _holds_values(column)
