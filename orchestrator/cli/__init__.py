@@ -13,6 +13,7 @@ import click
 from orchestrator.cli.base import tell_full
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
+from orchestrator.cli.inspect import inspect
 from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
 from orchestrator.cli.predict import predict
@@ -50,6 +51,7 @@ def main() -> None:
 
 
 COMMANDS = (
+    inspect,
     sweep,
     resume,
     plan,

@@ -24,6 +24,7 @@ KINDS = {
 # fields of `ColumnWish` that take one value, or several
 VALUES = {
     "date_format": "How dates are written, such as born=%d/%m/%Y.",
+    "decimal": "The decimal mark of numbers, such as price=, or price=. there.",
 }
 WORDS = {
     "missing": "This word stands for a missing value there, such as age=999.",

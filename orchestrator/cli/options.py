@@ -34,39 +34,47 @@ class MetricOption(click.Option):
         return super().get_help_record(ctx)
 
 
-def data_options(function: Function) -> Function:
-    """How a data set is read, and what becomes of its model.
+READ_OPTIONS = [
+    click.option("--target", metavar="COLUMN", help="Column to predict."),
+    click.option(
+        "--task",
+        type=click.Choice(names_of(TaskName)),
+        help="Instead of what the target column looks like.",
+    ),
+    click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
+    *COLUMN_OPTIONS,
+]
+MODEL_OPTIONS = [
+    click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),
+    click.option(
+        "--metric",
+        cls=MetricOption,
+        metavar="NAME",
+        help="What is optimised.",
+    ),
+    click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=None, help="Random seed. Default: 0."),
+    click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow."),
+]
 
-    The command gets a task with its options, and all that is said of columns, as one value each.
-    """
-    options = [
-        click.option("--target", metavar="COLUMN", help="Column to predict."),
-        click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),
-        click.option(
-            "--task",
-            type=click.Choice(names_of(TaskName)),
-            help="Instead of what the target column looks like.",
-        ),
-        click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
-        *COLUMN_OPTIONS,
-        click.option(
-            "--metric",
-            cls=MetricOption,
-            metavar="NAME",
-            help="What is optimised.",
-        ),
-        click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=None, help="Random seed. Default: 0."),
-        click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow."),
-    ]
+
+def read_options(function: Function) -> Function:
+    """How a data set is read; a task with its options, and all that is said of columns, are one value each."""
 
     @wraps(function)
     def command(*args: Any, **given: Any) -> Any:  # noqa: ANN401
         return function(*args, **with_columns(_with_task(given)))
 
     decorated: Any = command
-    for option in reversed(options):
+    for option in reversed(READ_OPTIONS):
         decorated = option(decorated)
     return cast(Function, decorated)
+
+
+def data_options(function: Function) -> Function:
+    """How a data set is read, see `read_options`, and what becomes of its model."""
+    for option in reversed(MODEL_OPTIONS):
+        function = option(function)
+    return read_options(function)
 
 
 def _with_task(options: Mapping[str, Any]) -> dict[str, Any]:

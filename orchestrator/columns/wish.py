@@ -22,12 +22,14 @@ class ColumnWish:
     Attributes:
         kind: name of a `ColumnKind`, or `ignore` to leave the column out.
         date_format: of `strptime`, of a column of dates that can be read in two ways.
+        decimal: decimal mark of a column of numbers that can be read in two ways, a point or a comma.
         missing: words that stand for a missing value in this column.
         values: words that are values in this column although they stand for a missing one elsewhere, such as "NA".
     """
 
     kind: str | None = None
     date_format: str | None = None
+    decimal: str | None = None
     missing: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
 

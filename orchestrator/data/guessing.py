@@ -79,7 +79,7 @@ def wish_of(options: DataOptions, name: str) -> ColumnWish:
     return options.wishes.get(name, NO_WISH)
 
 
-def guess_columns(table: Table, target: str, options: DataOptions) -> Guess:
+def guess_columns(table: Table, target: str | None, options: DataOptions) -> Guess:
     """Kinds of all feature columns. Constant, empty and identifier columns are left out, with a note.
 
     Raises:

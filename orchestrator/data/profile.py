@@ -67,11 +67,11 @@ class PieceProfile:
         )
 
 
-def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, tuple[Note, ...]]:
-    """The schema as some rows from all over the folder suggest it, and notes for the user.
+def sample_table(folder: ParquetFolder, options: DataOptions) -> Table:
+    """Some rows from all over the folder.
 
     Raises:
-        UsageError, DataError: see `guess_schema`.
+        DataError: a file cannot be read.
     """
     numbers = np.unique(np.linspace(0, len(folder.pieces) - 1, SAMPLE_PIECES).round().astype(int))
     # a target that is to be ignored is an error with a sentence of its own
@@ -85,11 +85,20 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
     # ignored columns are not read, but may be named
-    table = Table(
+    return Table(
         frame=frame.reindex(columns=[*columns, *(name for name in folder.columns if name not in columns)]),
         name=folder.name,
         origin=folder.origin,
     )
+
+
+def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, tuple[Note, ...]]:
+    """The schema as some rows from all over the folder suggest it, and notes for the user.
+
+    Raises:
+        UsageError, DataError: see `guess_schema`.
+    """
+    table = sample_table(folder, options)
     name = target_column(table, options.target)
     raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
     target, _, notes = find_target(raw, options.task, sampled=True)

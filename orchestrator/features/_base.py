@@ -116,6 +116,10 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         Raises:
             DataError: a cell cannot be read so.
         """
+        found = self.recognise(raw)
+        if found is not None and found.column is not None:
+            # what is asked for is no guess
+            return Recognised(found.column)
         column = Column(raw.name, self.kind)
         try:
             self.parse(column, raw.series)

@@ -25,7 +25,7 @@ from orchestrator.cluster import _own_signals
 COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "promote", "rollback"]
 # the discard port: nobody listens
 NOBODY = "http://127.0.0.1:9"
-COMMANDS += ["train", "spaces", "ui", "doctor"]
+COMMANDS += ["inspect", "train", "spaces", "ui", "doctor"]
 
 
 def run(*arguments):

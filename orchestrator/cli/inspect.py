@@ -1,0 +1,173 @@
+"""`orchestrator inspect`: what a data set or a model is, without training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.base import Command, echo, json_option, plain, print_json, print_table, tracking_option
+from orchestrator.cli.options import read_options
+from orchestrator.errors import UsageError
+from orchestrator.units import show_number
+
+if TYPE_CHECKING:
+    from orchestrator.bundle.inspection import ModelInspection
+    from orchestrator.columns.notes import Note
+    from orchestrator.data.inspection import Inspection
+    from orchestrator.tasks import Target
+
+EXAMPLE = """Say what SOURCE is: its columns, how they are read, and what is guessed. Nothing is trained.
+
+\b
+Example:
+  orchestrator inspect adult.csv --target income
+  orchestrator inspect adult.csv --target income -o columns.yaml
+  orchestrator sweep adult.csv --columns columns.yaml
+  orchestrator inspect models:/adult@champion
+
+SOURCE is data (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files, of which a sample is read) or a model
+(models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a model bundle). Without --target all columns are features.
+The file of -o says how each column is read; edit it and give it back with --columns to sweep, plan, train and submit.
+"""
+WIDTH = 10**9
+MODEL_FILES = ("schema.json", "MLmodel")
+
+
+@click.command(cls=Command, help=EXAMPLE)
+@click.argument("source")
+@read_options
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Also write a YAML file of columns: a new one.")
+@tracking_option
+@json_option
+def inspect(source: str, output: Path | None, tracking_uri: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """See EXAMPLE."""
+    if output is not None and output.exists():
+        raise UsageError(f"--output {output}: exists; choose another name")
+    if output is not None and not output.parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {output.parent}")
+    if _is_model(source):
+        given = [name for name, value in options.items() if value not in (None, ())]
+        if given:
+            raise UsageError(f"{source}: is a model, whose columns are known; such options are for data")
+        found: Inspection | ModelInspection = _model(source, tracking_uri)
+    else:
+        found = _data(source, options)
+    if output is not None:
+        _write(output, source, found)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _show(found)
+
+
+def _is_model(source: str) -> bool:
+    folder = Path(source)
+    return source.startswith("models:/") or any((folder / name).is_file() for name in MODEL_FILES)
+
+
+def _model(source: str, tracking_uri: str | None) -> ModelInspection:
+    from orchestrator.bundle.inspection import inspect_bundle
+    from orchestrator.tracking.models import fetch_model
+
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        return inspect_bundle(fetch_model(source, tracking_uri, Path(folder)).path, source)
+
+
+def _data(source: str, options: Mapping[str, Any]) -> Inspection:
+    from orchestrator.config import SweepConfig
+    from orchestrator.data.inspection import inspect_data
+    from orchestrator.sweeps.plan import data_options
+
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    return inspect_data(source, data_options(SweepConfig.create(data=source, **given)))
+
+
+def _show(found: Inspection | ModelInspection) -> None:
+    from orchestrator.data.inspection import Inspection
+
+    if isinstance(found, Inspection):
+        rows = f"a sample of {found.rows:,} rows" if found.sampled else f"{found.rows:,} rows"
+        echo(f"{found.origin}: {rows}, {len(found.columns)} columns")
+    else:
+        echo(f"{found.origin}: a model of {len(found.columns)} columns")
+    if found.target is not None:
+        echo(f"target '{found.target.name}': {found.target.task.title}")
+    if isinstance(found, Inspection):
+        titles = ["column", "kind", "written", "missing", "distinct", "examples"]
+        lines = [
+            [item.name, item.kind, item.written, f"{item.missing:,}", f"{item.distinct:,}", ", ".join(item.examples)]
+            for item in found.columns
+        ]
+    else:
+        titles = ["column", "kind", "written", "encoded"]
+        lines = [[item.name, item.kind, item.written, item.encoded] for item in found.columns]
+    print_table(lines, titles)
+    if not isinstance(found, Inspection):
+        _show_metrics(found.metrics)
+    _show_notes(found.notes)
+
+
+def _show_metrics(metrics: Mapping[str, Any]) -> None:
+    """Those that this program has written; a bundle comes from elsewhere."""
+    if isinstance(metrics.get("metric"), str) and isinstance(metrics.get("validation"), float):
+        echo(f"validation {metrics['metric']} {show_number(metrics['validation'])}")
+    test = metrics.get("test")
+    if isinstance(test, Mapping) and test:
+        echo("test " + ", ".join(f"{name} {show_number(value)}" for name, value in test.items()))
+
+
+def _show_notes(notes: Sequence[Note]) -> None:
+    for note in notes:
+        echo(f"note: {note}")
+
+
+def _write(output: Path, source: str, found: Inspection | ModelInspection) -> None:
+    """Writes the file of columns, with the notes as comments where they belong."""
+    notes: dict[str | None, list[str]] = {}
+    for note in found.notes:
+        notes.setdefault(note.column, []).append(f"  # {_comment(str(note))}")
+    lines = [
+        f"# how the columns of {_comment(source)} are read; edit it, then give it back with --columns",
+        *(_yaml(_about_target(found.target)) if found.target is not None else ()),
+        "columns:",
+    ]
+    for column in found.columns:
+        if column.name in found.wishes:
+            lines += notes.get(column.name, ())
+            lines += [f"  # written as {_comment(column.written)}"] if column.written else []
+            lines += [f"  {line}" for line in _yaml({column.name: found.wishes[column.name].to_json()})]
+    try:
+        output.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+    click.echo(f"written to {output}", err=True)
+
+
+def _about_target(target: Target) -> dict[str, Any]:
+    kind, options = target.task.kind, target.task.options()
+    return {"target": target.name, "task": {"kind": kind, **options} if options else kind}
+
+
+def _yaml(content: Mapping[str, Any]) -> list[str]:
+    import yaml
+
+    # mappings of plain values stand in one line
+    return [
+        line
+        for name, value in content.items()
+        for line in yaml.safe_dump(
+            {name: value},
+            default_flow_style=None if isinstance(value, Mapping) else False,
+            sort_keys=False,
+            allow_unicode=True,
+            width=WIDTH,
+        ).splitlines()
+    ]
+
+
+def _comment(text: str) -> str:
+    return " ".join(plain(text).split())
