@@ -70,12 +70,12 @@ def test_columns_target_and_notes_are_shown_and_given_as_objects(tmp_path):
     assert found["notes"] == [note.to_json() for note in dataset.notes]
 
 
-def test_without_a_target_all_columns_are_features():
+def test_a_source_may_know_its_target():
     found = json.loads(run("inspect", "sklearn:iris", "--json").stdout)
     assert found["target"]["task"] == "multiclass"
 
 
-def test_no_target_is_needed(tmp_path):
+def test_without_a_target_all_columns_are_features(tmp_path):
     rows().to_parquet(tmp_path / "rows.parquet")
     found = json.loads(run("inspect", tmp_path / "rows.parquet", "--json").stdout)
     assert found["target"] is None
