@@ -96,6 +96,10 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     strata = task.strata(labels)
     split = options.split.positions(len(labels), strata)
     notes += task.notes(target, strata)
+    name, origin = table.name, table.origin
+    example = json_rows(schema, table.frame.iloc[found.known[split.train[:EXAMPLE_ROWS]]])
+    # if nobody else needs it, the texts of a column are let go of as soon as they are numbers
+    del table
     rows = found.parsed()
     encoder = fit_summaries(schema, rows.take(split.train).summarise())
     target_encoder = task.fit(labels.iloc[split.train])
@@ -104,8 +108,8 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         return Examples(rows.take(positions).encode(encoder), task.encode(target_encoder, labels.iloc[positions]))
 
     return MemoryDataset(
-        name=table.name,
-        origin=table.origin,
+        name=name,
+        origin=origin,
         digest=_digest(rows, labels, options.split),
         schema=schema,
         encoder=encoder,
@@ -113,7 +117,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         train=encode(split.train),
         validation=encode(split.validation),
         test=encode(split.test),
-        example=json_rows(schema, table.frame.iloc[found.known[split.train[:EXAMPLE_ROWS]]]),
+        example=example,
         notes=notes,
     )
 

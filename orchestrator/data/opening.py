@@ -34,5 +34,7 @@ def open_dataset(source: Source, options: DataOptions | None = None) -> Dataset:
     options = options or DataOptions()
     if isinstance(source, str | Path) and is_streamed(source):
         return prepare_streamed(source, options)
-    table = source if isinstance(source, Table) else load_table(source, options.name)
-    return prepare_in_memory(table, options)
+    if isinstance(source, Table):
+        return prepare_in_memory(source, options)
+    # without a name for it here, which would hold what is not needed any more
+    return prepare_in_memory(load_table(source, options.name), options)
