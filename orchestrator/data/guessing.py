@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
-from orchestrator.columns.wish import NO_WISH, ColumnWish
+from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
@@ -94,6 +94,8 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
         if name == target and wish.kind is not None:
             hint = "" if wish.is_ignored else "; say with --task what it is"
             raise UsageError(f"{table.origin}: {wish.option} {name}: that is the target column{hint}")
+        if name == target and wish.date_format is not None:
+            raise UsageError(f"{table.origin}: --date-format {name}: that is the target column, which is never a date")
     guess = Guess()
     for name in names:
         wish = wishes.get(name, NO_WISH)
@@ -105,12 +107,24 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
             found = _without_text(found)
         guess.notes += found.notes
         if found.column is not None:
+            _check_followed(table.origin, found.column, wish)
             guess.columns.append(found.column)
             guess.raw[name] = raw
     if not guess.columns:
         reasons = "; ".join(map(str, guess.notes)) or "only the target"
         raise DataError(f"{table.origin}: no usable feature column is left ({reasons})")
     return guess
+
+
+def _check_followed(origin: str, column: Column, wish: ColumnWish) -> None:
+    """Raises UsageError when something is said of a column that its kind makes nothing of."""
+    for said in wish.to_json():
+        if said != "kind" and said not in KINDS[column.kind].follows:
+            others = [option_of(kind) for kind, known in KINDS.items() if said in known.follows]
+            raise UsageError(
+                f"{origin}: {option_of(said)} {column.name}: the column is read as {column.kind}, which makes nothing "
+                f"of that; say also {' or '.join(f'{other} {column.name}' for other in others)}, or leave it out"
+            )
 
 
 def _without_text(found: Recognised) -> Recognised:

@@ -94,6 +94,7 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         only_texts: whether nothing but texts fits.
         control: how a value is entered in a form.
         notation: how its cells may be written otherwise than plainly, if they may.
+        follows: what it makes of a `ColumnWish` beside the kind: names of its fields.
     """
 
     kind: ClassVar[ColumnKind]
@@ -101,6 +102,7 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
     only_texts: ClassVar[bool] = False
     control: ClassVar[FormControl] = FormControl()
     notation: ClassVar[type[Notation] | None] = None
+    follows: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def recognise(self, raw: RawColumn) -> Recognised | None:

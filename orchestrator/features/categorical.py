@@ -54,6 +54,7 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     kind = ColumnKind.CATEGORICAL
     datatype = "BYTES"
     control = FormControl(lines=InputLines.IF_LONG)
+    follows = frozenset({"missing", "values"})
     notation = CodeNotation
 
     def recognise_codes(self, raw: RawColumn) -> Recognised | None:

@@ -29,6 +29,7 @@ class DatetimeKind(NumberKind):
     datatype = "BYTES"
     control = FormControl(Reads.DATE)
     only_texts = True
+    follows = frozenset({"date_format", "missing"})
     parts = DATETIME_PARTS
 
     def recognise(self, raw: RawColumn) -> Recognised | None:

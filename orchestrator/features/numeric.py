@@ -24,6 +24,7 @@ class NumericKind(NumberKind):
     kind = ColumnKind.NUMERIC
     datatype = "FP64"
     control = FormControl(Reads.NUMBER)
+    follows = frozenset({"decimal", "missing"})
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""

@@ -90,6 +90,22 @@ def test_free_text_can_be_left_out_aloud_and_one_column_of_it_kept():
         ({"columns": {"siz": ColumnWish(values=("NA",))}}, "--value siz: there is no such column; did you mean"),
         ({"columns": {"siz": ColumnWish(date_format="%d")}}, "--date-format siz: there is no such column; did you"),
         ({"columns": {"y": ColumnWish(kind="numeric")}}, "--numeric y: that is the target column; say with --task"),
+        (
+            {"columns": {"y": ColumnWish(date_format="%d")}},
+            "--date-format y: that is the target column, which is",
+        ),
+        (
+            {"columns": {"flag": ColumnWish(date_format="%d")}},
+            "--date-format flag: the column is read as boolean, which makes nothing of that; say also --date flag, or",
+        ),
+        (
+            {"columns": {"remark": ColumnWish(missing=("alpha",))}},
+            "--na remark: the column is read as text, .* say also .*--categorical remark, or leave it out",
+        ),
+        (
+            {"columns": {"size": ColumnWish(kind="categorical", decimal=",")}},
+            "--decimal size: the column is read as",
+        ),
         ({"columns": {"y": ColumnWish(kind="ignore")}}, "--ignore y: that is the target column$"),
         ({"categorical": ("y",)}, "--categorical y: that is the target column; say with --task what it is"),
         (
