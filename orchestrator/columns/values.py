@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,7 +231,7 @@ def parse_number(value: object) -> float | None:
             return float(text in TRUE_STRINGS)
         # float() also takes "1_000", which no spreadsheet means
         value = "not a number" if "_" in text else text
-    elif not isinstance(value, bool | np.bool_ | int | float | np.number):
+    elif not isinstance(value, bool | np.bool_ | int | float | np.number | Decimal):
         return None
     try:
         return float(value)

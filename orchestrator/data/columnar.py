@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.values import category_key, is_missing, parse_number
-from orchestrator.data.encoder import FeatureEncoder, check_columns
+from orchestrator.data.encoder import FeatureEncoder
+from orchestrator.data.rows import check_columns
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,15 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.data.parsed import ParsedRows
+from orchestrator.data.rows import rows_of
 from orchestrator.data.schema import Schema
-from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, CategoricalFeature, NumericFeature, Summary, TextFeature
 from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.features.text import encode_texts
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
-
-# names in a sentence
-SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class FeatureEncoder:
         Raises:
             InvalidValueError: a required column is missing or a value does not fit its column.
         """
-        check_columns(schema, frame.columns)
+        frame = rows_of(schema, frame)
         columns = {column.name: column for column in schema.columns}
         # a column that gives no feature may hold anything
         return self.encode(lambda name: KINDS[columns[name].kind].parse(columns[name], frame[name]), len(frame))
@@ -102,22 +99,6 @@ class FeatureEncoder:
             tuple(CategoricalFeature(item["column"], tuple(item["categories"])) for item in content["categorical"]),
             tuple(TextFeature(**feature) for feature in content.get(TEXT, ())),
         )
-
-
-def check_columns(schema: Schema, names: Sequence[str] | pd.Index) -> None:
-    """Raises InvalidValueError when a feature column is missing; other columns do not matter."""
-    present = set(names)
-    absent = [column.name for column in schema.columns if column.name not in present]
-    if absent:
-        which = f"column '{absent[0]}' is" if len(absent) == 1 else f"columns {_listed(map(repr, absent))} are"
-        needed = _listed(column.name for column in schema.columns)
-        raise InvalidValueError(f"the {which} missing; needed: {needed}", absent[0])
-
-
-def _listed(names: Iterable[str]) -> str:
-    known = list(names)
-    more = f" and {len(known) - SHOWN:,} more" if len(known) > SHOWN else ""
-    return ", ".join(known[:SHOWN]) + more
 
 
 def fit_summaries(schema: Schema, summaries: Mapping[str, Summary]) -> FeatureEncoder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +12,10 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
 from orchestrator.data.dataset import DataOptions
+from orchestrator.data.nested import unusable
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
+from orchestrator.data.settling import suggestion, target_column
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError
 from orchestrator.features import KINDS, Column, ColumnKind, Recognised, recognise
@@ -59,21 +60,6 @@ class Guessed:
         return ParsedRows(schema=self.schema, cells=cells, total=self.total, chosen=self.known)
 
 
-def target_column(table: Table, target: str | None) -> str:
-    """The target's name as it is in the table.
-
-    Raises:
-        UsageError: no target given, or no such column (the nearest name is suggested).
-    """
-    names = list(table.frame.columns)
-    name = target or table.default_target
-    if name is None:
-        raise UsageError(f"{table.origin}: say which column to predict with --target (columns: {_listed(names)})")
-    if name not in names:
-        raise UsageError(f"{table.origin}: there is no target column '{name}'{_suggestion(name, names)}")
-    return name
-
-
 def wish_of(options: DataOptions, name: str) -> ColumnWish:
     """What the user says about a column."""
     return options.wishes.get(name, NO_WISH)
@@ -90,7 +76,7 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
     wishes = options.wishes
     for name, wish in wishes.items():
         if name not in names:
-            raise UsageError(f"{table.origin}: {wish.option} {name}: there is no such column{_suggestion(name, names)}")
+            raise UsageError(f"{table.origin}: {wish.option} {name}: there is no such column{suggestion(name, names)}")
         if name == target and wish.kind is not None:
             hint = "" if wish.is_ignored else "; say with --task what it is"
             raise UsageError(f"{table.origin}: {wish.option} {name}: that is the target column{hint}")
@@ -100,6 +86,10 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
     for name in names:
         wish = wishes.get(name, NO_WISH)
         if name == target or wish.is_ignored:
+            continue
+        reason = unusable(table.frame[name]) if wish.kind is None else None
+        if reason is not None:
+            guess.notes.append(Note(column=name, why=reason, done="left out"))
             continue
         raw = RawColumn(table.origin, table.frame[name], wish)
         found = recognise(raw)
@@ -137,22 +127,23 @@ def _without_text(found: Recognised) -> Recognised:
 
 
 def guess_schema(table: Table, options: DataOptions) -> Guessed:
-    """The schema of a table, which of its rows have a target, and notes for the user.
+    """The schema of a table, which of its rows have a target, and notes for the user; see `settle`.
 
     Raises:
         UsageError, DataError: see `target_column`, `find_target` and `guess_columns`.
     """
-    name = target_column(table, options.target)
+    name, found_by = target_column(table, options.target)
+    check_target(table, name)
     raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
     found, plain, notes = find_target(raw, options.task)
     known = np.flatnonzero(plain.known)
     guess = guess_columns(table, name, options)
-    notes = (*table.notes, *notes, *guess.notes)
+    notes = (*table.notes, *found_by, *notes, *guess.notes)
     dropped = len(table.frame) - len(known)
     if dropped:
         notes += (dropped_note(dropped, name),)
     return Guessed(
-        schema=Schema(tuple(guess.columns), found),
+        schema=Schema(tuple(guess.columns), found, table.nested),
         known=known,
         labels=plain.series.iloc[known],
         notes=notes,
@@ -161,17 +152,14 @@ def guess_schema(table: Table, options: DataOptions) -> Guessed:
     )
 
 
+def check_target(table: Table, name: str) -> None:
+    """Raises DataError when cells of the column are nothing that can be predicted."""
+    reason = unusable(table.frame[name])
+    if reason is not None:
+        raise DataError(f"{table.origin}: the target column '{name}' {reason}, which cannot be predicted")
+
+
 def dropped_note(count: int, target: str) -> Note:
     """About rows without a target."""
     rows = "1 row has" if count == 1 else f"{count} rows have"
     return Note(why=f"{rows} no value for the target '{target}'", done="left out")
-
-
-def _suggestion(name: str, names: list[str]) -> str:
-    lowered = {other.lower(): other for other in names}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    return f"; did you mean '{lowered[near[0]]}'?" if near else f" (columns: {_listed(names)})"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")  # noqa: PLR2004

@@ -19,6 +19,7 @@ from orchestrator.data.guessing import guess_schema
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
+from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, Holdout
 from orchestrator.errors import DataError
@@ -87,6 +88,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     Raises:
         UsageError, DataError: see `guess_schema`; also when fewer than 10 rows have a target.
     """
+    table, options = settle(table, options)
     found = guess_schema(table, options)
     schema, notes, labels = found.schema, found.notes, found.labels
     if len(labels) < MIN_ROWS:

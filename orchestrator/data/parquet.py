@@ -11,6 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.columns.names import levels, name_of
+from orchestrator.data.nested import Nested, expand
+from orchestrator.data.normalise import frame_of
 from orchestrator.errors import DataError, UsageError
 
 SUFFIXES = (".parquet", ".pq")
@@ -50,25 +53,64 @@ class ParquetFolder:
     pieces: tuple[Piece, ...]
     columns: tuple[str, ...]
 
-    def read(self, number: int, columns: Iterable[str] | None = None) -> pd.DataFrame:
-        """The rows of a piece, all columns or some.
+    def read(self, number: int, columns: Iterable[str] | None = None, nested: Iterable[Nested] = ()) -> pd.DataFrame:
+        """The rows of a piece as plain cells, see `orchestrator.data.normalise`.
+
+        Args:
+            number: of the piece.
+            columns: all if left out, else these.
+            nested: columns that are expanded; `columns` has the names of what they become.
 
         Raises:
-            DataError: the file cannot be read, or a column is of a type that is neither number, text nor date.
+            DataError: the file cannot be read.
+            InvalidValueError: a cell cannot be expanded as the others.
         """
         piece = self.pieces[number]
-        wanted = list(self.columns if columns is None else columns)
+        sources = {name: each.column for each in nested for name in each.names}
+        chosen = self.columns if columns is None else columns
+        wanted = list(dict.fromkeys(sources.get(name, name) for name in chosen))
+        return expand(self._table(piece, wanted), nested)
+
+    def _table(self, piece: Piece, wanted: list[str]) -> pd.DataFrame:
         try:
             with pq.ParquetFile(piece.file) as file:
-                table = file.read_row_group(piece.group, columns=wanted)
+                labels = _labels(file.schema_arrow)
+                known = [labels[name] for name in wanted if name in labels]
+                table = file.read_row_group(piece.group, columns=known)
         except (pa.ArrowException, OSError, IndexError) as error:
             raise DataError(f"{piece}: cannot be read ({_first_line(error)})") from None
-        absent = [name for name in wanted if name not in table.column_names]
+        absent = [name for name in wanted if labels.get(name) not in table.column_names]
         if absent:
             raise DataError(f"{piece.file}: changed while it was used: there is no column '{absent[0]}' any more")
-        arrays = [_plain(piece, name, table.column(name)) for name in wanted]
-        frame: pd.DataFrame = pa.table(arrays, names=wanted).to_pandas()
-        return frame
+        return frame_of((name, table.column(labels[name])) for name in wanted)
+
+
+def read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """All rows of one file as plain cells, and what the index of a data frame was called that was written there.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it cannot be read as Parquet, or two columns have one name.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, not a file")
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from None
+    names = _names(table.schema)
+    _check_names(path, names)
+    columns = ((name, table.column(label)) for name, label in _labels(table.schema).items())
+    return frame_of(columns), _index_of(table.schema)
+
+
+def _index_of(schema: pa.Schema) -> tuple[str, ...]:
+    """What pandas has written as the index of a frame, if that had a name."""
+    found = (schema.pandas_metadata or {}).get("index_columns", [])
+    return tuple(name for name in found if isinstance(name, str) and not name.startswith("__index_level_"))
 
 
 def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFolder:
@@ -93,7 +135,7 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
     for file in files:
         try:
             footer = pq.read_metadata(file)
-            names = _column_names(footer.schema.to_arrow_schema())
+            names = _names(footer.schema.to_arrow_schema())
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{file}: cannot be read as Parquet ({_first_line(error)})") from None
         _check_names(file, names)
@@ -118,7 +160,18 @@ def _is_parquet(file: Path, folder: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and not hidden and file.is_file()
 
 
-def _column_names(schema: pa.Schema) -> list[str]:
+def _labels(schema: pa.Schema) -> dict[str, str]:
+    """What each column is called in a file, by its name; see `_names`."""
+    return dict(zip(_names(schema), _labels_in_order(schema), strict=True))
+
+
+def _names(schema: pa.Schema) -> list[str]:
+    """Of the columns, as those of a data frame would be called."""
+    several = len((schema.pandas_metadata or {}).get("column_indexes", [])) > 1
+    return [name_of(levels(label) if several else label) for label in _labels_in_order(schema)]
+
+
+def _labels_in_order(schema: pa.Schema) -> list[str]:
     """Without what pandas has written as the index of a frame, which it does not read as a column either."""
     index = (schema.pandas_metadata or {}).get("index_columns", [])
     return [name for name in schema.names if name not in index]
@@ -128,32 +181,6 @@ def _check_names(file: Path, names: list[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(f"{file}: the column name '{repeated[0]}' occurs {names.count(repeated[0])} times; rename one")
-
-
-def _plain(piece: Piece, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column as numbers, texts, truth values or time stamps."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_decimal(kind):
-        return column.cast(pa.float64())
-    if pa.types.is_date(kind):
-        return column.cast(pa.timestamp("ms"))
-    known = (
-        pa.types.is_integer,
-        pa.types.is_floating,
-        pa.types.is_boolean,
-        pa.types.is_timestamp,
-        pa.types.is_string,
-        pa.types.is_large_string,
-        pa.types.is_null,
-    )
-    if not any(is_kind(kind) for is_kind in known):
-        raise DataError(
-            f"{piece.file}: column '{name}' is of the type {kind}, which is not supported; leave it out with "
-            f"--ignore '{name}'"
-        )
-    return column
 
 
 def _first_line(error: Exception) -> str:

@@ -14,11 +14,13 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import category_keys
 from orchestrator.columns.wish import NO_WISH
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import guess_columns, target_column, wish_of
+from orchestrator.data.guessing import check_target, guess_columns, wish_of
+from orchestrator.data.normalise import plain_frame, stacked
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
+from orchestrator.data.settling import named_options, settle, target_column
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
@@ -74,6 +76,7 @@ def sample_table(folder: ParquetFolder, options: DataOptions) -> Table:
         DataError: a file cannot be read.
     """
     numbers = np.unique(np.linspace(0, len(folder.pieces) - 1, SAMPLE_PIECES).round().astype(int))
+    options = named_options(options, folder.columns)
     # a target that is to be ignored is an error with a sentence of its own
     wishes = options.wishes
     columns = [name for name in folder.columns if not wishes.get(name, NO_WISH).is_ignored or name == options.target]
@@ -83,7 +86,7 @@ def sample_table(folder: ParquetFolder, options: DataOptions) -> Table:
         if len(part) > SAMPLE_ROWS:
             part = part.sample(SAMPLE_ROWS, random_state=options.split.seed)
         parts.append(part)
-    frame = pd.concat(parts, ignore_index=True)
+    frame = plain_frame(stacked(parts))
     # ignored columns are not read, but may be named
     return Table(
         frame=frame.reindex(columns=[*columns, *(name for name in folder.columns if name not in columns)]),
@@ -99,11 +102,13 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
         UsageError, DataError: see `guess_schema`.
     """
     table = sample_table(folder, options)
-    name = target_column(table, options.target)
+    table, options = settle(table, options)
+    name, _ = target_column(table, options.target)
+    check_target(table, name)
     raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
     target, _, notes = find_target(raw, options.task, sampled=True)
     guess = guess_columns(table, name, options)
-    return Schema(tuple(guess.columns), target), (*notes, *guess.notes)
+    return Schema(tuple(guess.columns), target, table.nested), (*table.notes, *notes, *guess.notes)
 
 
 def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
@@ -122,7 +127,7 @@ def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number:
 
 
 def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
-    frame = folder.read(number, [*(column.name for column in schema.columns), schema.target.name])
+    frame = folder.read(number, [*(column.name for column in schema.columns), schema.target.name], schema.nested)
     labels = schema.target.plain(frame[schema.target.name])
     codes, keys = category_keys(labels)
     known = np.array([key is not None for key in keys], dtype=bool)[codes]

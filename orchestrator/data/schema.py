@@ -5,16 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.data.nested import Nested
 from orchestrator.features import Column, read_column
 from orchestrator.tasks import Target, read_target
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The feature columns in order, and the target."""
+    """The feature columns in order, and the target.
+
+    Attributes:
+        columns: features.
+        target: what is predicted.
+        nested: lists and records of which several columns are made before anything else.
+    """
 
     columns: tuple[Column, ...]
     target: Target
+    nested: tuple[Nested, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -23,7 +31,8 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return {"columns": [column.to_json() for column in self.columns], "target": self.target.to_json()}
+        plain = {"columns": [column.to_json() for column in self.columns], "target": self.target.to_json()}
+        return plain | ({"nested": [each.to_json() for each in self.nested]} if self.nested else {})
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Schema:
@@ -32,4 +41,5 @@ class Schema:
         Raises:
             KeyError, TypeError, ValueError: the content was not written by `to_json`.
         """
-        return cls(tuple(map(read_column, content["columns"])), read_target(content["target"]))
+        nested = tuple(map(Nested.from_json, content.get("nested", ())))
+        return cls(tuple(map(read_column, content["columns"])), read_target(content["target"]), nested)

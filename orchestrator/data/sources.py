@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
 from orchestrator.data.csv import read_csv
+from orchestrator.data.nested import Nested
+from orchestrator.data.normalise import plain_frame
+from orchestrator.data.parquet import read_parquet
 from orchestrator.errors import DataError, UsageError
 
 SKLEARN_PREFIX = "sklearn:"
@@ -31,6 +35,8 @@ class Table:
         origin: what messages call it: the file's path or `sklearn:iris`.
         default_target: the target if the source itself knows it (scikit-learn's data sets), else None.
         notes: what the user should know about how it was read.
+        index: what the index of a data frame was called, which is no column.
+        nested: columns that were expanded, see there.
     """
 
     frame: pd.DataFrame
@@ -38,6 +44,8 @@ class Table:
     origin: str
     default_target: str | None = None
     notes: tuple[Note, ...] = ()
+    index: tuple[str, ...] = ()
+    nested: tuple[Nested, ...] = ()
 
 
 def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Table:
@@ -80,8 +88,9 @@ def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[s
     path = Path(source)
     lowered = path.name.lower()
     notes: tuple[Note, ...] = ()
+    index: tuple[str, ...] = ()
     if lowered.endswith(PARQUET_SUFFIXES):
-        frame = _read_parquet(path)
+        frame, index = read_parquet(path)
     elif lowered.endswith((*TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
         read = read_csv(path, known)
         frame, notes = read.frame, read.notes
@@ -89,30 +98,26 @@ def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[s
         raise UsageError(f"{path}: no such file")
     else:
         raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz or .parquet file")
-    return replace(_from_frame(frame, name or path.name.split(".")[0], str(path)), notes=notes)
+    table = _from_frame(frame, name or path.name.split(".")[0], str(path), index)
+    return replace(table, notes=(*notes, *table.notes))
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
-
-    if not path.exists():
-        raise UsageError(f"{path}: no such file")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder, not a file")
-    try:
-        return pd.read_parquet(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
-
-
-def _from_frame(frame: pd.DataFrame, name: str, origin: str) -> Table:
-    names = [str(column) for column in frame.columns]
+def _from_frame(frame: pd.DataFrame, name: str, origin: str, index: tuple[str, ...] = ()) -> Table:
+    names = [name_of(column) for column in frame.columns]
     repeated = [column for column, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(
             f"{origin}: the column name '{repeated[0]}' occurs {names.count(repeated[0])} times; rename one"
         )
-    return Table(frame=frame.set_axis(names, axis=1).reset_index(drop=True), name=name, origin=origin)
+    index += tuple(name_of(level) for level in frame.index.names if level is not None)
+    plain = plain_frame(frame.set_axis(names, axis=1).reset_index(drop=True))
+    return Table(frame=plain, name=name, origin=origin, notes=tuple(map(_index_note, index)), index=index)
+
+
+def _index_note(name: str) -> Note:
+    return Note(
+        why=f"'{name}' is the index of the data frame", done="left out", option="frame.reset_index() makes it a column"
+    )
 
 
 def _from_sklearn(dataset: str, name: str | None) -> Table:

@@ -55,7 +55,7 @@ class StreamedDataset:
     def read(self, number: int, part: Part) -> Examples:
         """See `Pieces`."""
         target = self.schema.target.name
-        frame = self.folder.read(number, [*(column.name for column in self.schema.columns), target])
+        frame = self.folder.read(number, [*(column.name for column in self.schema.columns), target], self.schema.nested)
         chosen = self.split.of_piece(number, len(frame)) == PARTS.index(part)
         rows = frame[chosen]
         try:

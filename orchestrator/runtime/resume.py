@@ -17,6 +17,7 @@ from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sweeps import continue_sweep
 from orchestrator.storage import Storage
 from orchestrator.sweeps.resume import past_of, session_options
+from orchestrator.tracking.description import FRAME
 from orchestrator.tracking.store import absolute_uri
 
 
@@ -53,7 +54,7 @@ def resume_sweep(
         past = past_of(found)
         config = session_options(found, past, trials, options)
         table = None if data is None else load_table(data, found.header.name)
-        if table is None and found.header.config["data"] == "data frame":
+        if table is None and found.header.config["data"] == FRAME:
             raise DataError(
                 f"the sweep {found.header.id} was started with a data frame; go on with it from Python: "
                 "orchestrator.resume(SWEEP, data=frame)"

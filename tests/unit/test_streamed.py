@@ -476,18 +476,32 @@ def test_the_same_values_may_be_stored_differently_in_each_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "values",
-    [[[1], [2]], [{"a": 1}, {"a": 2}], pa.array([[("k", 1)], [("k", 2)]], pa.map_(pa.string(), pa.int64()))],
+    ("values", "names"),
+    [
+        ([[1], [2]], ["nested.0"]),
+        ([{"a": 1}, {"a": 2}], ["nested.a"]),
+        (pa.array([[("k", 1)], [("k", 2)]], pa.map_(pa.string(), pa.int64())), []),
+    ],
     ids=["list", "struct", "map"],
 )
-def test_a_nested_column_is_named_and_can_be_ignored(tmp_path, values):
+def test_a_nested_column_becomes_columns_or_is_left_out_aloud(tmp_path, values, names):
     nested = pa.chunked_array([pa.array(values) if isinstance(values, list) else values] * 50)
-    rows = pa.table({"x": np.arange(100.0), "nested": nested, "label": ["a", "b"] * 50})
-    write(tmp_path, rows)
-    with pytest.raises(DataError, match=r"a\.parquet: column 'nested' .* --ignore 'nested'"):
+    write(tmp_path, pa.table({"x": np.arange(100.0), "nested": nested, "label": ["a", "b"] * 50}))
+    found = open_dataset(tmp_path, DataOptions(target="label"))
+    assert [column.name for column in found.schema.columns] == ["x", *names]
+    assert str(found.notes[0]).startswith("column 'nested' holds ")
+    ignored = open_dataset(tmp_path, DataOptions(target="label", ignore=("nested",)))
+    assert [column.name for column in ignored.schema.columns] == ["x"]
+
+
+def test_a_list_of_another_length_in_a_later_piece_is_named_by_file_and_row(tmp_path):
+    for number in range(12):
+        lists = [[1.0 * row, 2.0] for row in range(50)]
+        if number == 3:  # which is not among those that are looked at first
+            lists[7] = [1.0]
+        write(tmp_path, pa.table({"v": lists, "label": ["a", "b"] * 25}), f"{number:02}.parquet")
+    with pytest.raises(DataError, match=r"03\.parquet, row group 1: row 8, column 'v': a list of 1 instead of 2"):
         open_dataset(tmp_path, DataOptions(target="label"))
-    dataset = open_dataset(tmp_path, DataOptions(target="label", ignore=("nested",)))
-    assert [column.name for column in dataset.schema.columns] == ["x"]
 
 
 def test_a_value_that_does_not_fit_is_found(tmp_path):

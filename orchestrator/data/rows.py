@@ -1,0 +1,77 @@
+"""The rows of a data frame as a schema wants them: columns found by their names, types normalised, lists expanded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from orchestrator.columns.names import name_of, same_names, spelling_note
+from orchestrator.columns.notes import warn
+from orchestrator.data.nested import expand
+from orchestrator.data.normalise import plain_frame
+from orchestrator.data.schema import Schema
+from orchestrator.errors import InvalidValueError
+
+# names in a sentence
+SHOWN = 50
+
+
+def rows_of(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
+    """The feature columns of a schema, plain and by their names; there may be more of them.
+
+    Warns:
+        DataWarning: a column is written otherwise than in training.
+
+    Raises:
+        InvalidValueError: a column is missing or there twice, or a list is of another length.
+    """
+    names = [column.name for column in schema.columns]
+    sources = {name: each.column for each in schema.nested for name in each.names}
+    if not schema.nested and not set(names) - set(frame.columns):
+        chosen = frame if len(frame.columns) == len(names) and frame.columns.is_unique else frame[names]
+        _check_once(chosen)
+        return plain_frame(chosen)
+    frame = _named(frame, [*names, *sources.values()])
+    known = set(frame.columns)
+    wanted = dict.fromkeys(name if name in known else sources.get(name, name) for name in names)
+    chosen = frame[[name for name in wanted if name in known]]
+    _check_once(chosen)
+    found = expand(plain_frame(chosen), schema.nested)
+    check_columns(schema, list(found.columns))
+    return found
+
+
+def _named(frame: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
+    """The frame with the names that are wanted, where they are only written otherwise."""
+    levels = [level for level in frame.index.names if level is not None and name_of(level) in wanted]
+    if levels and not {name_of(level) for level in levels} & set(map(name_of, frame.columns)):
+        frame = frame.reset_index(levels)
+    labels = [name_of(label) for label in frame.columns]
+    same = same_names(wanted, labels)
+    other = {present: name for name, present in same.items() if present != name}
+    warn(spelling_note(name, present) for present, name in other.items())
+    return frame.set_axis([other.get(label, label) for label in labels], axis=1)
+
+
+def _check_once(frame: pd.DataFrame) -> None:
+    if not frame.columns.is_unique:
+        name, count = Counter(map(str, frame.columns)).most_common(1)[0]
+        raise InvalidValueError(f"the column '{name}' is there {count} times; rename one", name)
+
+
+def check_columns(schema: Schema, names: Sequence[str] | pd.Index) -> None:
+    """Raises InvalidValueError when a feature column is missing; other columns do not matter."""
+    present = set(names)
+    absent = [column.name for column in schema.columns if column.name not in present]
+    if absent:
+        which = f"column '{absent[0]}' is" if len(absent) == 1 else f"columns {_listed(map(repr, absent))} are"
+        needed = _listed(column.name for column in schema.columns)
+        raise InvalidValueError(f"the {which} missing; needed: {needed}", absent[0])
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    more = f" and {len(known) - SHOWN:,} more" if len(known) > SHOWN else ""
+    return ", ".join(known[:SHOWN]) + more
