@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestrator.columns.values import Series
+from orchestrator.columns.values import Series, is_number_text
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -33,6 +33,8 @@ PLAIN = (
     pa.types.is_large_string,
     pa.types.is_null,
 )
+# values of a dictionary that may look like numbers
+CODES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_string, pa.types.is_large_string)
 # of cells that are objects of Python
 REAL = (int, float, np.integer, np.floating, Decimal)
 SEQUENCES = (list, tuple, np.ndarray)
@@ -60,10 +62,8 @@ def from_arrow(column: pa.ChunkedArray) -> Series:
     column = _decoded(column)
     kind = column.type
     if pa.types.is_dictionary(kind):
-        # integers with a dictionary are codes, which what reads categories must see
-        if pa.types.is_integer(kind.value_type):
-            codes: Series = column.unify_dictionaries().to_pandas()
-            return codes
+        if is_any(kind.value_type, CODES):
+            return plain_series(column.unify_dictionaries().to_pandas())
         return from_arrow(column.cast(kind.value_type))
     if pa.types.is_decimal(kind):
         # a cast to numbers would round otherwise than the text is read
@@ -137,7 +137,7 @@ def _plain(series: Series) -> Series | None:
         return None if _is_nested(dtype) else _through_arrow(series)
     if isinstance(dtype, pd.CategoricalDtype):
         categories = dtype.categories
-        if pd.api.types.is_integer_dtype(categories.dtype):
+        if _are_codes(categories):
             return None
         cells = pd.api.extensions.take(categories.array, series.cat.codes.to_numpy(), allow_fill=True)
         return plain_series(pd.Series(cells))
@@ -146,6 +146,13 @@ def _plain(series: Series) -> Series | None:
     if isinstance(dtype, pd.IntervalDtype):
         return series.astype(object).map(str, na_action="ignore").astype("str")
     return _of_objects(series) if pd.api.types.is_object_dtype(dtype) else None
+
+
+def _are_codes(categories: pd.Index) -> bool:
+    """Whether they look like numbers: then the type says that they are none, which what reads categories must see."""
+    if pd.api.types.is_numeric_dtype(categories.dtype):
+        return not pd.api.types.is_bool_dtype(categories.dtype)
+    return any(isinstance(category, str) and is_number_text(category) for category in categories)
 
 
 def _is_nested(dtype: Any) -> bool:  # noqa: ANN401

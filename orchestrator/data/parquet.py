@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -76,7 +78,7 @@ class ParquetFolder:
             with pq.ParquetFile(piece.file) as file:
                 labels = _labels(file.schema_arrow)
                 known = [labels[name] for name in wanted if name in labels]
-                table = file.read_row_group(piece.group, columns=known)
+                table = _encoded(file, file.read_row_group(piece.group, columns=known))
         except (pa.ArrowException, OSError, IndexError) as error:
             raise DataError(f"{piece}: cannot be read ({_first_line(error)})") from None
         absent = [name for name in wanted if labels.get(name) not in table.column_names]
@@ -98,13 +100,28 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         raise UsageError(f"{path}: is a folder, not a file")
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read()
+            table = _encoded(file, file.read())
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from None
     names = _names(table.schema)
     _check_names(path, names)
     columns = ((name, table.column(label)) for name, label in _labels(table.schema).items())
     return frame_of(columns), _index_of(table.schema)
+
+
+def _encoded(file: pq.ParquetFile, table: pa.Table) -> pa.Table:
+    """The table with dictionaries of numbers as they were written: arrow notes them, but does not read them."""
+    written = (file.metadata.metadata or {}).get(b"ARROW:schema", b"")
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(written)))
+    except (binascii.Error, pa.ArrowException, OSError):
+        return table
+    for at, name in enumerate(table.column_names):
+        place = schema.get_field_index(name)
+        column = table.column(at)
+        if place >= 0 and pa.types.is_dictionary(schema.field(place).type) and not pa.types.is_dictionary(column.type):
+            table = table.set_column(at, name, column.dictionary_encode())
+    return table
 
 
 def _index_of(schema: pa.Schema) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ TYPES: dict[str, tuple[pa.Array, dict[str, str]]] = {
     "integers, some missing": (pa.array([None if c == 3 else int(c) for c in CODES]), {"c": "numeric"}),
     "truth values, some missing": (pa.array([None if c == 3 else bool(c % 2) for c in CODES]), {"c": "boolean"}),
     "texts of a dictionary": (pa.array([f"p{c}" for c in CODES]).dictionary_encode(), {"c": "categorical"}),
+    "integers of a dictionary": (pa.array(CODES).dictionary_encode(), {"c": "categorical"}),
+    "numerals of a dictionary": (pa.array(map(str, CODES)).dictionary_encode(), {"c": "categorical"}),
     "date32": (pa.array(DAYS, pa.date32()), {"c": "datetime"}),
     "time stamps with a zone": (pa.array(DAYS).cast(pa.timestamp("ns", "Europe/Berlin")), {"c": "datetime"}),
     "bytes that are texts": (pa.array([f"b{c}".encode() for c in CODES]), {"c": "categorical"}),
