@@ -15,10 +15,11 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import MISSING_STRINGS, Series, is_missing
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import guess_columns, target_column, wish_of
+from orchestrator.data.guessing import check_target, guess_columns, wish_of
 from orchestrator.data.opening import is_streamed
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
+from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table, load_table
 from orchestrator.features import Column
 from orchestrator.tasks import Target, find_target
@@ -94,9 +95,10 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
     """
     sampled = is_streamed(source)
     table = sample_table(open_parquet_folder(Path(source)), options) if sampled else load_table(source, options.name)
-    target, notes = None, table.notes
-    if options.target is not None or table.default_target is not None:
-        name = target_column(table, options.target)
+    table, options = settle(table, options)
+    target, notes, name = None, table.notes, options.target
+    if name is not None:
+        check_target(table, name)
         raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
         target, _, found = find_target(raw, options.task, sampled=sampled)
         notes += found

@@ -20,7 +20,7 @@ def settle(table: Table, options: DataOptions) -> tuple[Table, DataOptions]:
     What the user has said how to read stays as it is.
 
     Raises:
-        UsageError: no target is given, or there is no such column (the nearest name is suggested).
+        UsageError: there is no such target column (the nearest name is suggested).
     """
     names = list(table.frame.columns)
     options = named_options(options, names)
@@ -32,7 +32,7 @@ def settle(table: Table, options: DataOptions) -> tuple[Table, DataOptions]:
         table = replace(table, frame=expand(table.frame, nested), nested=nested)
         names = list(table.frame.columns)
         options = named_options(options, names)
-    if target is None:
+    if target is None and options.target is not None:
         target, notes = target_column(table, options.target)
     return replace(table, notes=(*table.notes, *notes, *notes_of(nested))), replace(options, target=target)
 
