@@ -5,7 +5,7 @@ What is None is not given: then the default of `SweepConfig` or `ServeConfig` co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def sweep(
     data: str | Path | pd.DataFrame,
     *,
-    target: str | None = None,
+    target: Hashable = None,
     name: str | None = None,
     task: TaskName | Mapping[str, Any] | None = None,
     categorical: Sequence[str] | None = None,
@@ -75,7 +75,7 @@ def sweep(
 
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
-        target: column to predict.
+        target: column to predict, or its number if none is called so.
         name: of the sweep and of the registered model; made from the data's name if left out.
         task: instead of what is inferred; its name, or a mapping with its name as `kind` and its options.
         categorical, ignore: columns to read as categories, and to leave out.
@@ -128,7 +128,7 @@ def sweep(
 def plan(
     data: str | Path | pd.DataFrame,
     *,
-    target: str | None = None,
+    target: Hashable = None,
     name: str | None = None,
     task: TaskName | Mapping[str, Any] | None = None,
     categorical: Sequence[str] | None = None,

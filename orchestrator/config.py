@@ -22,7 +22,8 @@ from pydantic import (
 from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.errors import ConfigError, did_you_mean
-from orchestrator.fields import ColumnsField, Duration, Keep, Name, Size, TaskField, checked_name
+from orchestrator.fields import ColumnsField, Duration, Keep, LabelField, Name, Size, TaskField, checked_name
+from orchestrator.naming import made_name, stem_of
 from orchestrator.yaml_lines import Place, YamlDocument
 
 DEFAULT_TRIALS = 20
@@ -186,7 +187,7 @@ class ColumnsConfig(_Config):
         columns: what is wished of columns, by name; see `ColumnWish`.
     """
 
-    target: str | None = None
+    target: LabelField | None = None
     task: TaskField | None = None
     columns: ColumnsField
 
@@ -242,11 +243,11 @@ class SweepConfig(_Config):
     """
 
     data: str
-    target: str | None = None
+    target: LabelField | None = None
     name: Name | None = None
     task: TaskField | None = None
-    categorical: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
+    categorical: tuple[LabelField, ...] = ()
+    ignore: tuple[LabelField, ...] = ()
     ignore_text: bool = Field(default=False, exclude_if=operator.not_)
     columns: ColumnsField
     space: str = "tabular"
@@ -283,8 +284,7 @@ class SweepConfig(_Config):
         """Its own name or its data's."""
         if self.name:
             return self.name
-        path = Path(self.data)
-        return (path.resolve() if path.is_dir() else path).name.split(".")[0].split(":")[-1]
+        return made_name(stem_of(self.data))
 
 
 class ServeConfig(_Config):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -38,6 +38,18 @@ def checked_name(name: str) -> str:
 Name = Annotated[str, AfterValidator(checked_name)]
 
 
+def _label(label: Any) -> Any:  # noqa: ANN401
+    if isinstance(label, str | bool) or label is None or not isinstance(label, Hashable):
+        return label
+    # it takes pandas, which an endpoint's configuration does not need
+    from orchestrator.columns.names import name_of
+
+    return name_of(label)
+
+
+LabelField = Annotated[str, BeforeValidator(_label)]
+
+
 def _task(wish: Any) -> str | dict[str, Any]:  # noqa: ANN401
     try:
         return plain_task(wish)
@@ -53,8 +65,7 @@ def _wish(wish: Any) -> Any:  # noqa: ANN401
 
 
 def _names(columns: Any) -> Any:  # noqa: ANN401
-    whole = isinstance(columns, Mapping)
-    return {str(name) if isinstance(name, int) else name: wish for name, wish in columns.items()} if whole else columns
+    return {_label(name): wish for name, wish in columns.items()} if isinstance(columns, Mapping) else columns
 
 
 def _consistent_wishes(columns: dict[str, ColumnWish], others: ValidationInfo) -> dict[str, ColumnWish]:

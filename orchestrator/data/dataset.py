@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
 from orchestrator.columns.wish import ColumnWish, all_wishes
 from orchestrator.data.encoder import FeatureEncoder
@@ -36,7 +37,7 @@ class DataOptions:
     """How a source is read.
 
     Attributes:
-        target: column to predict; may be left out for scikit-learn's data sets.
+        target: column to predict, or its number if none is called so; may be left out for scikit-learn's data sets.
         name: instead of the one that is made from the source.
         task: instead of what is inferred, see `orchestrator.tasks.read_task`.
         categorical: columns to read as categories whatever they look like.
@@ -47,7 +48,7 @@ class DataOptions:
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
 
-    target: str | None = None
+    target: Hashable = None
     name: str | None = None
     task: TaskWish | None = None
     categorical: tuple[str, ...] = ()
@@ -69,10 +70,10 @@ class DataOptions:
     def to_json(self) -> dict[str, Any]:
         """What a user has said about the columns, as plain JSON."""
         said = {
-            "target": self.target,
+            "target": None if self.target is None else name_of(self.target),
             "task": None if self.task is None else plain_task(self.task),
-            "categorical": list(self.categorical),
-            "ignore": list(self.ignore),
+            "categorical": list(map(name_of, self.categorical)),
+            "ignore": list(map(name_of, self.ignore)),
             "ignore_text": self.ignore_text,
             "columns": {name: wish.to_json() for name, wish in self.columns.items()},
         }

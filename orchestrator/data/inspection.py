@@ -19,7 +19,7 @@ from orchestrator.data.guessing import check_target, guess_columns, wish_of
 from orchestrator.data.opening import is_streamed
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
-from orchestrator.data.settling import settle
+from orchestrator.data.settling import settle, target_column
 from orchestrator.data.sources import Table, load_table
 from orchestrator.features import Column
 from orchestrator.tasks import Target, find_target
@@ -96,8 +96,9 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
     sampled = is_streamed(source)
     table = sample_table(open_parquet_folder(Path(source)), options) if sampled else load_table(source, options.name)
     table, options = settle(table, options)
-    target, notes, name = None, table.notes, options.target
-    if name is not None:
+    target, notes = None, table.notes
+    if options.target is not None:
+        name, _ = target_column(table, options.target)
         check_target(table, name)
         raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
         target, _, found = find_target(raw, options.task, sampled=sampled)

@@ -17,6 +17,7 @@ from orchestrator.columns.names import levels, name_of
 from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import frame_of
 from orchestrator.errors import DataError, UsageError
+from orchestrator.naming import made_name, stem_of
 
 SUFFIXES = (".parquet", ".pq")
 
@@ -168,7 +169,7 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
                 pieces.append(Piece(str(file.absolute()), group, rows))
     if not pieces:
         raise DataError(f"{folder}: there are no rows in its {len(files)} Parquet files")
-    return ParquetFolder(name or folder.resolve().name, str(folder), tuple(pieces), columns)
+    return ParquetFolder(name or made_name(stem_of(folder)), str(folder), tuple(pieces), columns)
 
 
 def _is_parquet(file: Path, folder: Path) -> bool:

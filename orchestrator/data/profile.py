@@ -21,7 +21,7 @@ from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import named_options, settle, target_column
-from orchestrator.data.sources import Table
+from orchestrator.data.sources import Table, name_notes
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue, Summary
@@ -92,6 +92,7 @@ def sample_table(folder: ParquetFolder, options: DataOptions) -> Table:
         frame=frame.reindex(columns=[*columns, *(name for name in folder.columns if name not in columns)]),
         name=folder.name,
         origin=folder.origin,
+        notes=() if options.name else name_notes(folder.origin),
     )
 
 

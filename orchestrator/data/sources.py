@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,8 +18,8 @@ from orchestrator.data.nested import Nested
 from orchestrator.data.normalise import plain_frame
 from orchestrator.data.parquet import read_parquet
 from orchestrator.errors import DataError, UsageError
+from orchestrator.naming import SKLEARN_PREFIX, made_name, stem_of
 
-SKLEARN_PREFIX = "sklearn:"
 SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
@@ -61,6 +62,8 @@ def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Ta
         DataError: the content cannot be used.
     """
     table = _load(source, name, ())
+    if name is None and not isinstance(source, pd.DataFrame):
+        table = replace(table, notes=(*name_notes(source), *table.notes))
     if table.frame.empty:
         raise DataError(f"{table.origin}: there are no rows")
     return table
@@ -98,8 +101,19 @@ def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[s
         raise UsageError(f"{path}: no such file")
     else:
         raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz or .parquet file")
-    table = _from_frame(frame, name or path.name.split(".")[0], str(path), index)
+    table = _from_frame(frame, name or made_name(stem_of(path)), str(path), index)
     return replace(table, notes=(*notes, *table.notes))
+
+
+def name_notes(source: str | Path) -> tuple[Note, ...]:
+    """About the name that is made of a source, if it is another one than the source has."""
+    stem = stem_of(source)
+    name = made_name(stem)
+    # two ways to write the same letters look the same
+    if name == unicodedata.normalize("NFC", stem):
+        return ()
+    why = f"'{stem}' cannot be the name of a model everywhere"
+    return (Note(why=why, done=f"it is called '{name}'", option="--name gives it another one"),)
 
 
 def _from_frame(frame: pd.DataFrame, name: str, origin: str, index: tuple[str, ...] = ()) -> Table:

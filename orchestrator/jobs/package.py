@@ -106,7 +106,8 @@ def _check_storage(storage: str | None) -> None:
 
 def _data(data: str, *, upload: bool) -> tuple[str, dict[str, Path]]:
     """What the job calls the data, and the files to send: place in the package -> file here."""
-    from orchestrator.data.sources import SKLEARN_PREFIX, load_table
+    from orchestrator.data.sources import load_table
+    from orchestrator.naming import SKLEARN_PREFIX
 
     if data.startswith(SKLEARN_PREFIX):
         load_table(data)

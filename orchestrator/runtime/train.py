@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,7 @@ class TrainResult:
 def train(
     data: str | Path | pd.DataFrame,
     *,
-    target: str | None = None,
+    target: Hashable = None,
     name: str | None = None,
     architecture: str = "mlp",
     parameters: Mapping[str, Any] | None = None,
