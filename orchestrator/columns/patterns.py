@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_lowercase
 
+from orchestrator.columns.number_texts import PLACEHOLDERS, SAME
 from orchestrator.columns.values import FALSE_STRINGS, MISSING_STRINGS, TRUE_STRINGS
 
 # what Python's `str.strip` takes away: \s is another set in every dialect of regular expressions
@@ -47,7 +49,7 @@ def date_pattern(datetime_format: str) -> str | None:
         pieces = re.split("(%.)", datetime_format)
         if any(piece not in short for piece in pieces[1::2]):
             return None
-        forms.append("".join(short.get(piece) or _escape(piece) for piece in pieces))
+        forms.append("".join(short.get(piece) or escape(piece) for piece in pieces))
     return _with_missing(f"(?:{'|'.join(forms)})")
 
 
@@ -55,14 +57,15 @@ def _short(pattern: str) -> str:
     return "0?2" if pattern == "02" else pattern.replace("0[", "0?[")
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """A text as a regular expression that only it matches."""
     # re.escape escapes more than the regular expressions of JSON Schema (ECMA-262 in Unicode mode) allow
     return _SYNTAX.sub(r"\\\g<0>", text)
 
 
 def _any_case(words: Sequence[str]) -> str:
     spelled = (
-        "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else _escape(letter) for letter in word)
+        "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else escape(letter) for letter in word)
         for word in words
     )
     return "|".join(spelled)
@@ -75,4 +78,27 @@ def _with_missing(pattern: str) -> str:
     return f"^(?:{pattern}|{_SPACE}(?:{_MISSING})?{_SPACE})$"
 
 
-NUMBER_PATTERN = f"^{_SPACE}(?:{_NUMBER}|{_any_case(sorted(TRUE_STRINGS | FALSE_STRINGS))}|{_MISSING})?{_SPACE}$"
+def any_form(text: str, characters: Mapping[str, str]) -> str:
+    """A text in which some characters stand for others, too; letters are as they are."""
+    return "".join(f"[{characters[one]}]" if one in characters else escape(one) for one in text)
+
+
+def in_class(characters: str) -> str:
+    """Some characters as the content of a class of characters."""
+    return "".join("\\" + one if one in "-^]\\[" else one for one in characters)
+
+
+# for each character of a plain text, the content of a class of all that stand for it, and of the letters both cases
+ANY_CHARACTER = {plain: in_class(plain + others) for plain, others in SAME.items() if not plain.isdigit()}
+
+
+def word_pattern(words: Iterable[str]) -> str:
+    """Words as they are read in cells of numbers."""
+    cases = ANY_CHARACTER | {letter: f"{letter}{letter.upper()}" for letter in ascii_lowercase}
+    return "|".join(any_form(word, cases) for word in sorted(words))
+
+
+NUMBER_PATTERN = (
+    f"^{_SPACE}(?:{_NUMBER}|{_any_case(sorted(TRUE_STRINGS | FALSE_STRINGS))}|{_MISSING}|{word_pattern(PLACEHOLDERS)})?"
+    f"{_SPACE}$"
+)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,14 +21,20 @@ from orchestrator.columns.values import (
     count_keys,
     count_numbers,
     distinct_cells,
+    is_missing,
     to_numbers,
 )
 from orchestrator.columns.wish import NO_WISH, ColumnWish
 from orchestrator.errors import InvalidValueError
 
-FIRST_ROWS = 50
+if TYPE_CHECKING:
+    from orchestrator.columns.number_inference import NumberReading
+
+FIRST_ROWS, SAMPLE_ROWS = 50, 5000
 # that are looked at before all others where a rule must hold for most of them
 HEAD_ROWS = 1000
+# a whole number that may have a point between thousands
+GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(?:\.[0-9]{3})?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +45,13 @@ class RawColumn:
         origin: of the table, with which the sentence of an error begins.
         series: its cells.
         wish: what the user says about it.
+        beside: all columns of the table, which may say what this one does not.
     """
 
     origin: str
     series: Series
     wish: ColumnWish = NO_WISH
+    beside: Sequence[RawColumn] = ()
 
     @property
     def name(self) -> str:
@@ -104,6 +115,35 @@ class RawColumn:
         """Its cells as numbers, float64 [rows], NaN where missing; None if they are not."""
         return None if isinstance(self._numbers, InvalidValueError) else self._numbers
 
+    @cached_property
+    def number_reading(self) -> NumberReading | None:
+        """How its numbers are written, or why it is no column of numbers; None if they are written plainly."""
+        from orchestrator.columns.number_inference import Cells, read_numbers, with_missing_words
+
+        has_wish = self.wish.decimal is not None or bool(self.wish.missing)
+        if self.numbers is not None and not has_wish and not self._may_have_thousands:
+            return None
+        cells = Cells.of(self.series)
+        if cells is None:
+            return with_missing_words(self.wish) if self.numbers is not None else None
+        elsewhere = self.decimal_elsewhere
+        if self.numbers is not None and not has_wish and not (cells.are_grouped and elsewhere() == ","):
+            return None
+        return read_numbers(cells, self.wish, elsewhere)
+
+    @cached_property
+    def decimal(self) -> str | None:
+        """The decimal mark that its first cells say that it has, None if they do not."""
+        from orchestrator.columns.number_inference import Cells, decimal_of
+
+        cells = Cells.of(self.series.iloc[:SAMPLE_ROWS])
+        return None if cells is None else decimal_of(cells)
+
+    def decimal_elsewhere(self) -> str | None:
+        """The decimal mark of the other columns of the table, None if they have none or several."""
+        marks = {raw.decimal for raw in self.beside if raw.name != self.name} - {None}
+        return marks.pop() if len(marks) == 1 else None
+
     def is_among(self, keys: frozenset[str]) -> bool:
         """Whether all of its values are among some keys, in whatever case."""
         few = (key for key in self._first_keys if key is not None)
@@ -138,6 +178,16 @@ class RawColumn:
             return to_numbers(self.series, self.name)
         except InvalidValueError as error:
             return error
+
+    @property
+    def _may_have_thousands(self) -> bool:
+        """Whether the first plain numbers could be whole ones with points between thousands."""
+        if pd.api.types.is_numeric_dtype(self.series.dtype):
+            return False
+        first = [
+            cell.strip() for cell in self.series.iloc[:FIRST_ROWS] if isinstance(cell, str) and not is_missing(cell)
+        ]
+        return any("." in cell for cell in first) and all(map(GROUPED.fullmatch, first))
 
     @cached_property
     def _first_keys(self) -> set[str | None]:

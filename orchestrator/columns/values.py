@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.number_texts import lowered, plain_text
 from orchestrator.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -178,8 +179,16 @@ def _factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[obj
     return codes, uniques
 
 
-def to_numbers(series: Series, column: str) -> NDArray[np.float64]:
+NO_WORDS: frozenset[str] = frozenset()
+
+
+def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) -> NDArray[np.float64]:
     """float64 [rows], NaN where missing.
+
+    Args:
+        series: the cells.
+        column: its name.
+        words: that stand for a missing number, too.
 
     Raises:
         InvalidValueError: for text that is not a number, and for infinities.
@@ -192,11 +201,11 @@ def to_numbers(series: Series, column: str) -> NDArray[np.float64]:
         numbers = fast
     else:
         codes, uniques = _factorize(series.to_numpy(dtype=object))
-        parsed = np.array([parse_number(value) for value in uniques], dtype=object)
+        parsed = np.array([parse_number(value, words) for value in uniques], dtype=object)
         bad = [position for position, value in enumerate(parsed) if value is None]
         if bad:
             row = int(np.flatnonzero(np.isin(codes, bad))[0])
-            value = _shorten(uniques[codes[row]])
+            value = shorten(uniques[codes[row]])
             raise InvalidValueError(f"row {row + 1}, column '{column}': {value} is not a number", column, row)
         numbers = parsed.astype(np.float64)[codes] if len(uniques) else np.empty(0)
     infinite = np.isinf(numbers)
@@ -221,8 +230,8 @@ def _text_to_numbers(series: Series) -> NDArray[np.float64] | None:
     return np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def parse_number(value: object) -> float | None:
-    """A float, NaN for missing, or None when the value is not a number."""
+def parse_number(value: object, words: frozenset[str] = NO_WORDS) -> float | None:
+    """A float, NaN for missing, which some words stand for, too, or None when the value is not a number."""
     if is_missing(value):
         return math.nan
     if isinstance(value, str):
@@ -230,7 +239,9 @@ def parse_number(value: object) -> float | None:
         if text in TRUE_STRINGS | FALSE_STRINGS:
             return float(text in TRUE_STRINGS)
         # float() also takes "1_000", which no spreadsheet means
-        value = "not a number" if "_" in text else text
+        if "_" in text or text in words or lowered(plain_text(text)) in words:
+            return math.nan if lowered(plain_text(text)) in words else None
+        value = text
     elif not isinstance(value, bool | np.bool_ | int | float | np.number | Decimal):
         return None
     try:
@@ -259,7 +270,7 @@ def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.Datet
     if len(bad):
         row = int(bad[0])
         wanted = "a date such as 2024-01-31 or 2024-01-31T12:00:00" if datetime_format == "ISO8601" else datetime_format
-        value = _shorten(series.iloc[row])
+        value = shorten(series.iloc[row])
         raise InvalidValueError(f"row {row + 1}, column '{column}': {value} is not {wanted}", column, row)
     return stamps
 
@@ -279,6 +290,7 @@ def _parse_dates(text: Series, datetime_format: str) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(moments.view("M8[us]"), tz="UTC")
 
 
-def _shorten(value: object) -> str:
+def shorten(value: object) -> str:
+    """A value as it is shown in a sentence."""
     text = repr(str(value)) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004

@@ -11,6 +11,7 @@ from orchestrator.errors import UsageError, did_you_mean
 IGNORE, CATEGORICAL, DATETIME = "ignore", "categorical", "datetime"
 # options of the command line, where they are not called as what they set
 OPTIONS = {DATETIME: "--date", "missing": "--na", "values": "--value"}
+DECIMAL_MARKS = (".", ",")
 # what people call it, and how it is called here
 SYNONYMS = {"date": DATETIME}
 
@@ -95,6 +96,8 @@ def two_kinds(name: str, kind: str, other: str) -> UsageError:
 
 
 def _check(name: str, wish: ColumnWish) -> None:
+    if wish.decimal not in (None, *DECIMAL_MARKS):
+        raise UsageError(f"--decimal {name}={wish.decimal}: a decimal mark is a point or a comma")
     both = [word for word in wish.missing if word in wish.values]
     if both:
         raise UsageError(f"--na {name}={both[0]} and --value {name}={both[0]}: a word is missing or a value; say which")

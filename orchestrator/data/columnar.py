@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.number_notation import NumberNotation
+from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.values import category_key, is_missing, parse_number
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.rows import check_columns
@@ -72,6 +74,11 @@ class ColumnarEncoder:
             if kinds[at] is ColumnKind.DATETIME:
                 dates.setdefault(item.column, []).append(at)
         self._number_columns = [encoder.numeric[at].column for at in numbers]
+        self._notations = {
+            name: _Notated(notation)
+            for name in self._number_columns
+            if isinstance(notation := self._columns[name].notation, NumberNotation)
+        }
         self._dates = [
             _Dates(self._columns[name], [str(encoder.numeric[at].part) for at in places])
             for name, places in dates.items()
@@ -81,7 +88,7 @@ class ColumnarEncoder:
         self._features = [encoder.numeric[at] for at in order]
         self._written = NumericColumns(self._features, places_of(encoder.numeric)[order])
         self._width = encoder.numeric_width
-        self._parsed: _Memory[float | None] = _Memory(parse_number)
+        self._parsed: _Memory[float | None] = _Memory(partial(parse_number, words=PLACEHOLDERS))
         self._codes = [
             (item.column, _code_memory(item.categories, key_of(self._columns[item.column])))
             for item in encoder.categorical
@@ -122,7 +129,15 @@ class ColumnarEncoder:
 
     def _collect(self, columns: Mapping[str, Sequence[Cell]]) -> NDArray[np.float64] | None:
         """float64 [features * rows], NaN where missing; None when a value may have to be refused."""
-        cells: list[Cell] = list(chain.from_iterable([columns[name] for name in self._number_columns]))
+        given: list[Sequence[Cell]] = [columns[name] for name in self._number_columns]
+        if self._notations:
+            for at, name in enumerate(self._number_columns):
+                if name in self._notations:
+                    numbers = self._notations[name].read(columns[name])
+                    if numbers is None:
+                        return None
+                    given[at] = numbers
+        cells: list[Cell] = list(chain.from_iterable(given))
         if not PLAIN_NUMBERS.issuperset(map(type, cells)):
             parsed = self._parsed
             cells = [cell if type(cell) in PLAIN_NUMBERS else parsed[cell] for cell in cells]
@@ -150,6 +165,20 @@ class ColumnarEncoder:
                 cells = [category_key(cell) if isinstance(cell, bool) else cell for cell in cells]
             codes.extend(map(memory.__getitem__, cells))
         return np.ascontiguousarray(np.array(codes, dtype=np.int64).reshape(len(self._codes), rows).T)
+
+
+class _Notated:
+    """Reads a column of numbers that are not written plainly."""
+
+    def __init__(self, notation: NumberNotation) -> None:
+        self._memory: _Memory[float | None] = _Memory(notation.read_cell)
+        self._plain = PLAIN_NUMBERS if notation.takes_numbers else frozenset[type]()
+
+    def read(self, cells: Sequence[Cell]) -> list[Cell] | None:
+        """Its cells as plain numbers; None when one may have to be refused."""
+        plain, memory = self._plain, self._memory
+        numbers: list[Cell] = [cell if type(cell) in plain else memory[cell] for cell in cells]
+        return None if None in numbers else numbers
 
 
 class _Dates:

@@ -65,6 +65,12 @@ def wish_of(options: DataOptions, name: str) -> ColumnWish:
     return options.wishes.get(name, NO_WISH)
 
 
+def all_columns(table: Table, options: DataOptions) -> tuple[RawColumn, ...]:
+    """The columns of a table that are not ignored, for what one of them may say about another."""
+    names = (name for name in table.frame.columns if name not in options.ignore)
+    return tuple(RawColumn(table.origin, table.frame[name]) for name in names)
+
+
 def guess_columns(table: Table, target: str | None, options: DataOptions) -> Guess:
     """Kinds of all feature columns. Constant, empty and identifier columns are left out, with a note.
 
@@ -83,6 +89,7 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
         if name == target and wish.date_format is not None:
             raise UsageError(f"{table.origin}: --date-format {name}: that is the target column, which is never a date")
     guess = Guess()
+    beside = all_columns(table, options)
     for name in names:
         wish = wishes.get(name, NO_WISH)
         if name == target or wish.is_ignored:
@@ -91,7 +98,7 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
         if reason is not None:
             guess.notes.append(Note(column=name, why=reason, done="left out"))
             continue
-        raw = RawColumn(table.origin, table.frame[name], wish)
+        raw = RawColumn(table.origin, table.frame[name], wish, beside)
         found = recognise(raw)
         if options.ignore_text and wish.kind is None:
             found = _without_text(found)
@@ -134,7 +141,7 @@ def guess_schema(table: Table, options: DataOptions) -> Guessed:
     """
     name, found_by = target_column(table, options.target)
     check_target(table, name)
-    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
+    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name), all_columns(table, options))
     found, plain, notes = find_target(raw, options.task)
     known = np.flatnonzero(plain.known)
     guess = guess_columns(table, name, options)

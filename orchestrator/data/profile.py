@@ -14,7 +14,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import category_keys
 from orchestrator.columns.wish import NO_WISH
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import check_target, guess_columns, wish_of
+from orchestrator.data.guessing import all_columns, check_target, guess_columns, wish_of
 from orchestrator.data.normalise import plain_frame, stacked
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.parsed import ParsedRows
@@ -106,7 +106,7 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     table, options = settle(table, options)
     name, _ = target_column(table, options.target)
     check_target(table, name)
-    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
+    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name), all_columns(table, options))
     target, _, notes = find_target(raw, options.task, sampled=True)
     guess = guess_columns(table, name, options)
     return Schema(tuple(guess.columns), target, table.nested), (*table.notes, *notes, *guess.notes)

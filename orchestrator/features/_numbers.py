@@ -9,6 +9,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.number_notation import NumberNotation
+from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.summaries import AllNumbers, NumericSummary
 from orchestrator.columns.values import Series, number_content, to_numbers
@@ -55,7 +57,9 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
-        return {None: to_numbers(series, column.name)}
+        if isinstance(column.notation, NumberNotation):
+            return {None: column.notation.numbers(series, column.name)}
+        return {None: to_numbers(series, column.name, PLACEHOLDERS)}
 
     def parse_raw(self, column: Column, raw: RawColumn) -> Numbers:
         """See `FeatureKind`."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.columns.values import FALSE_STRINGS, TRUE_STRINGS, Series, to_numbers
+from orchestrator.columns.values import FALSE_STRINGS, TRUE_STRINGS, Series
 from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
@@ -32,7 +32,7 @@ class BooleanKind(NumberKind):
 
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
         """See `FeatureKind`."""
-        return [None if np.isnan(number) else bool(number) for number in to_numbers(series, column.name)]
+        return [None if np.isnan(number) else bool(number) for number in self.parse(column, series)[None]]
 
     def json_schema(self, column: Column, categories: Sequence[str]) -> JsonSchema:
         """See `FeatureKind`."""
@@ -40,4 +40,4 @@ class BooleanKind(NumberKind):
 
     def accepts(self, column: Column, before: Column) -> bool:
         """See `FeatureKind`."""
-        return before.kind in NUMBERS
+        return before.kind in NUMBERS and before.notation is None

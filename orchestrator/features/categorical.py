@@ -48,6 +48,16 @@ class SeenCategories:
         return SeenCategories(self.keys | other.keys)
 
 
+def _no_numbers(raw: RawColumn) -> tuple[Note, ...]:
+    """About a column of which many cells are numbers, and which is none of numbers."""
+    reading = raw.number_reading
+    if reading is None or not reading.refusal or raw.number_error is None:
+        return ()
+    done = f"{reading.refusal} ({raw.number_error})"
+    option = f"--numeric '{raw.name}' reads numbers, and takes what is none as missing"
+    return (Note(column=raw.name, why="is read as categories, although it has numbers", done=done, option=option),)
+
+
 class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     """Values that are looked up in a table."""
 
@@ -82,8 +92,10 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
                 done="left out",
                 option=f"--categorical '{raw.name}' keeps it",
             )
-            return Recognised(None, (note,))
+            return Recognised(None, (note, *_no_numbers(raw)))
         labels = Labels.of_feature(raw)
+        if told := _no_numbers(raw):
+            return Recognised(Column(raw.name, self.kind, notation=labels.notation), (*told, *labels.notes))
         notes = labels.notes
         numbers = count_numbers(raw.counts)
         if raw.number_error is not None and numbers >= STRAY_TEXT_SHARE * raw.rows:

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.notation import Notation
+from orchestrator.columns.notes import Note
+from orchestrator.columns.number_notation import NumberNotation
+from orchestrator.columns.number_notes import target_notes
+from orchestrator.columns.number_texts import PERCENT
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.summaries import Moments
 from orchestrator.columns.values import Series, number_content, to_numbers
@@ -28,6 +33,8 @@ class NumberTask(Task):
     target_type: ClassVar[type[np.generic]] = np.float32
     unmeasured: ClassVar[str] = "the validation part has only one row"
 
+    notation: ClassVar[type[Notation] | None] = NumberNotation
+
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """See `Task`."""
@@ -35,11 +42,31 @@ class NumberTask(Task):
             raise ValueError("its classes are not those of its task")
         return cls()
 
+    @classmethod
+    def written(cls, raw: RawColumn) -> tuple[Notation | None, tuple[Note, ...]]:
+        """See `Task`.
+
+        Raises:
+            DataError: the numbers are amounts in several currencies, of which no model can learn what it predicts.
+        """
+        reading = raw.number_reading
+        if reading is None or reading.notation is None:
+            return None, ()
+        currencies = reading.cells.affixes.currencies
+        if len(currencies) > 1:
+            raise DataError(
+                f"{raw.origin}: the target column '{raw.name}' has amounts in several currencies "
+                f"({', '.join(currencies)}); convert them to one"
+            )
+        return reading.notation, target_notes(raw.name, reading)
+
     def found_in(self, raw: RawColumn, *, sampled: bool = False, asked: bool = False) -> Self:
         """See `Task`."""
         del sampled, asked
         if raw.number_error is not None:
-            raise DataError(f"{raw.origin}: a {self.kind} target needs numbers: {raw.number_error}")
+            reading = raw.number_reading
+            reason = f"{reading.refusal}; " if reading is not None and reading.refusal else ""
+            raise DataError(f"{raw.origin}: a {self.kind} target needs numbers: {reason}{raw.number_error}")
         if len(raw.head) < 2 and len(raw.counts) == 1:  # noqa: PLR2004
             raise DataError(f"{raw.origin}: the target column '{raw.name}' has the same value in every row")
         return self
@@ -93,3 +120,19 @@ class NumberTask(Task):
     def scale(self, encoder: TargetEncoder) -> float | None:
         """See `Task`."""
         return encoder.std
+
+
+def is_written_as_number(raw: RawColumn) -> bool:
+    """Whether a column is one of numbers that are not written plainly."""
+    return raw.number_reading is not None and raw.number_reading.notation is not None
+
+
+def has_whole_numbers(raw: RawColumn) -> bool:
+    """Whether these are whole numbers, but no amounts or shares: stars, rooms, grades."""
+    reading = raw.number_reading
+    if reading is None or reading.notation is None:
+        return False
+    affixes = reading.cells.affixes
+    numbers, _ = reading.notation.read_texts(reading.cells.texts)
+    is_amount = bool(affixes.currencies or affixes.factors) or any(symbol in PERCENT for symbol in affixes.symbols)
+    return not is_amount and bool((numbers[~np.isnan(numbers)] % 1 == 0).all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.codes import are_fractions, why_code
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.tasks._classification import MAX_INTEGER_CLASSES, Classification
+from orchestrator.tasks._numbers import has_whole_numbers, is_written_as_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,16 +33,14 @@ class Multiclass(Classification):
     @classmethod
     def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`: all that is not numbers, numbers that are names, and whole numbers if there are few."""
-        if raw.number_error is not None or raw.has_truth_values:
+        if raw.has_truth_values:
             return True
+        if raw.number_error is not None:
+            return not is_written_as_number(raw) or (has_whole_numbers(raw) and _are_few(raw.label_counts))
         # most columns of numbers are known by their first rows
         if are_fractions(raw.head) and not raw.missing_words:
             return False
-        if why_code(raw) is not None:
-            return True
-        counts = raw.label_counts
-        few = len(counts) <= MAX_INTEGER_CLASSES and sum(counts.values()) >= ROWS_PER_CLASS * len(counts)
-        return few and not are_fractions(counts)
+        return why_code(raw) is not None or (_are_few(raw.label_counts) and not are_fractions(raw.label_counts))
 
     @property
     def outputs(self) -> int:
@@ -72,3 +72,8 @@ class Multiclass(Classification):
     def average(self, outputs: Tensor) -> Tensor:
         """See `Task`: the logarithm of the mean probabilities."""
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(outputs))
+
+
+def _are_few(counts: Mapping[str, int]) -> bool:
+    """Whether numbers, with the rows of each, are few enough to be classes."""
+    return len(counts) <= MAX_INTEGER_CLASSES and sum(counts.values()) >= ROWS_PER_CLASS * len(counts)

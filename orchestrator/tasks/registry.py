@@ -127,7 +127,10 @@ def find_target(
 def _check_stray_text(raw: RawColumn) -> None:
     """A target of numbers with a few words in it is a mistake in the file rather than a set of classes."""
     from orchestrator.columns.values import count_numbers
+    from orchestrator.tasks._numbers import has_whole_numbers, is_written_as_number
 
+    if is_written_as_number(raw) and not has_whole_numbers(raw):
+        return
     many = len(raw.counts) + (not raw.known.all()) > MANY_VALUES
     if raw.number_error is not None and many and count_numbers(raw.counts) >= STRAY_TEXT_SHARE * raw.rows:
         raise DataError(

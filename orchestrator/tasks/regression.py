@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.tasks._numbers import NumberTask
+from orchestrator.tasks._numbers import NumberTask, is_written_as_number
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
 from orchestrator.tasks.target import TargetEncoder
@@ -36,7 +36,7 @@ class Regression(NumberTask):
     @classmethod
     def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`."""
-        return raw.number_error is None
+        return raw.number_error is None or is_written_as_number(raw)
 
     @property
     def outputs(self) -> int:

@@ -1,0 +1,182 @@
+"""What stands before and behind the numbers of a column: currencies, units, factors such as k and M."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchestrator.columns.number_texts import (
+    CURRENCIES,
+    CURRENCY_OF,
+    DOUBTFUL_FACTORS,
+    FACTORS,
+    NOT_UNITS,
+    PERCENT,
+    UNITS,
+)
+
+# a number with whatever is around it; a unit may end with a digit, as in m2
+_SHAPE = (
+    r"^(?P<before>[^0-9]{0,12}?)(?:[.,]?[0-9](?:[0-9., ']*[0-9])?)(?:[eE][-+]?[0-9]{1,2})?"
+    r"(?P<behind>(?:[^0-9]{0,30}|[^0-9]{0,20}[a-z][23](?:/[a-z]+)?))$"
+)
+_LIMIT = re.compile(r"^(?:[<>~]=?|[cC]a\.) ?")
+_DASH = re.compile(r"^[.,]-{0,2}")
+_WORDS = re.compile(r"[^\W\d_]+(?:[ ./][^\W\d_]+)*\.?[23\xb2\xb3]?")
+_MOST_FORMS, _LONGEST_UNIT = 300, 24
+# one other unit in so few cells is a typing error, more are a column of several units
+_OTHER_UNITS = 0.02
+# that are told of, if so many of the cells are numbers
+_MOST_UNITS, _TOLD_SHARE = 6, 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affixes:
+    """Of the numbers of a column.
+
+    Attributes:
+        symbols: signs, codes and units, in all forms in which they may be written.
+        factors: letters and words that stand for thousands or millions.
+        currencies: rows of each currency.
+        share: of the numbers that have a symbol.
+        refusal: why they make it no column of numbers, as a part of a sentence; empty if they do not.
+    """
+
+    symbols: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
+    currencies: Mapping[str, int]
+    share: float = 0.0
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class _Affix:
+    """Of some cells: a symbol and a factor, empty if there is none."""
+
+    symbol: str = ""
+    factor: str = ""
+
+
+def find_affixes(plain: pa.Array, counts: NDArray[np.int64]) -> Affixes:
+    """What stands around the numbers among some texts.
+
+    Args:
+        plain: `plain_texts`.
+        counts: rows of each.
+    """
+    found = pc.extract_regex(plain, _SHAPE)
+    there = pc.is_valid(found).to_numpy(zero_copy_only=False)
+    rows, amounts = counts[there], Counter[tuple[str, str]]()
+    parts = found.filter(pa.array(there))
+    keys = pc.binary_join_element_wise(pc.struct_field(parts, "before"), pc.struct_field(parts, "behind"), "0")
+    forms = pc.dictionary_encode(keys)
+    totals = np.bincount(forms.indices.to_numpy(), weights=rows, minlength=len(forms.dictionary))
+    for form, total in zip(forms.dictionary.to_pylist(), totals.tolist(), strict=True):
+        before, _, behind = form.partition("0")
+        amounts[before, behind] += int(total)
+    read: Counter[_Affix] = Counter()
+    for (before, behind), total in amounts.most_common(_MOST_FORMS):
+        affix = _read(before, behind)
+        if affix is not None:
+            read[affix] += total
+    affixes = _weighed(_settled(read))
+    is_told = sum(read.values()) >= _TOLD_SHARE * counts.sum()
+    return affixes if is_told else replace(affixes, refusal="")
+
+
+def _read(before: str, behind: str) -> _Affix | None:
+    """What stands around some numbers; None if it is nothing that numbers have around them."""
+    head = _LIMIT.sub("", before.strip(" "), count=1).strip(" +-(")
+    spaced = behind.startswith(" ")
+    tail = _DASH.sub("", behind, count=1).strip(" +-)")
+    if head and head not in CURRENCY_OF:
+        return None
+    if not tail:
+        return _Affix(head)
+    if tail in FACTORS:
+        return _Affix(head, tail)
+    for factor in sorted(FACTORS, key=len, reverse=True):
+        if tail.startswith(factor) and tail[len(factor) :].strip() in CURRENCY_OF:
+            return _Affix(tail[len(factor) :].strip(), factor)
+    if tail in CURRENCY_OF or tail in PERCENT or tail in UNITS:
+        return None if head and CURRENCY_OF.get(tail) != CURRENCY_OF[head] else _Affix(tail)
+    per = tail.partition("/")
+    is_word = spaced and len(tail) <= _LONGEST_UNIT and _WORDS.fullmatch(tail) is not None
+    is_rate = per[0] in CURRENCY_OF and _WORDS.fullmatch(per[2]) is not None
+    if not (is_word or is_rate) or tail.lower().split()[0] in NOT_UNITS or head:
+        return None
+    return _Affix(tail)
+
+
+def _settled(read: Counter[_Affix]) -> Counter[_Affix]:
+    """A single letter that may be a unit is one if no other factor or currency stands beside it."""
+    factors = {affix.factor for affix in read} - {""}
+    if not factors or not factors <= DOUBTFUL_FACTORS or any(affix.symbol in CURRENCY_OF for affix in read):
+        return read
+    settled: Counter[_Affix] = Counter()
+    for affix, total in read.items():
+        settled[_Affix(affix.symbol or affix.factor)] += total
+    return settled
+
+
+def _weighed(read: Counter[_Affix]) -> Affixes:
+    currencies: Counter[str] = Counter()
+    units: dict[str, Counter[str]] = {}
+    for affix, total in read.items():
+        if affix.symbol in CURRENCY_OF:
+            currencies[CURRENCY_OF[affix.symbol]] += total
+        elif affix.symbol:
+            units.setdefault(_unit(affix.symbol), Counter())[affix.symbol] += total
+    sizes = Counter({name: sum(forms.values()) for name, forms in units.items()})
+    with_symbol = sum(sizes.values()) + sum(currencies.values())
+    found = Affixes(currencies=dict(currencies), share=with_symbol / max(sum(read.values()), 1))
+    forms: list[str] = []
+    if sizes:
+        (main, size), *_ = sizes.most_common(1)
+        if with_symbol - size > _OTHER_UNITS * with_symbol:
+            names = [next(iter(units[name])) for name in sizes] + [CURRENCIES[code][0] for code in currencies]
+            # of many more, they are rather the names of streets
+            refusal = f"its numbers have different units ({', '.join(names)})" if len(names) <= _MOST_UNITS else ""
+            return Affixes(currencies=dict(currencies), refusal=refusal)
+        forms = [form for form, _ in units[main].most_common()]
+        forms += [other for form in forms for other in _other_numbers(form) if other not in forms]
+    elif currencies:
+        seen = [affix.symbol for affix, _ in read.most_common() if affix.symbol in CURRENCY_OF]
+        every = [form for form, code in CURRENCY_OF.items() if code in currencies]
+        forms = [*seen, *every]
+    factors = {affix.factor for affix in read} - {""}
+    if factors:
+        # the next higher factor may come later; a doubtful one only if it is there
+        factors |= FACTORS.keys() - (DOUBTFUL_FACTORS - factors)
+    return Affixes(
+        symbols=tuple(dict.fromkeys(forms)),
+        factors=tuple(sorted(factors)),
+        currencies=found.currencies,
+        share=found.share,
+    )
+
+
+def _unit(form: str) -> str:
+    """One name for the forms of a unit: in any case, but for a first m or M, and singular or plural."""
+    name = form.rstrip(".")
+    lower = name[:1] + name[1:].lower() if name[:1] in "mM" else name.lower()
+    if len(lower) > len("min") and lower.isalpha():
+        for ending in ("es", "en", "s", "e", "n"):
+            if lower.endswith(ending) and len(lower) - len(ending) >= len("min"):
+                return lower.removesuffix(ending).lower()
+        return lower.lower()
+    return lower
+
+
+def _other_numbers(form: str) -> tuple[str, ...]:
+    """The plural of an English unit, or its singular."""
+    if len(form) <= len("min") or not form.isascii() or not form.isalpha():
+        return ()
+    return (form.removesuffix("s"),) if form.endswith("s") else (form + "s",)

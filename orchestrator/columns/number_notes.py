@@ -1,0 +1,115 @@
+"""What users are told about how the numbers of a column are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from orchestrator.columns.notes import Note
+from orchestrator.columns.number_inference import WORD_SHARE, NumberReading
+from orchestrator.columns.number_notation import NumberNotation, matches
+from orchestrator.columns.number_texts import CURRENCIES
+
+SHOWN = 5
+# a share of cells without a sign that is worth a word
+SOME = 0.05
+_LIMITS = r"^(?:[<>~]|[cC]a\.)|[0-9] ?\+$"
+_PLAIN = r"^\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*$"
+
+
+def number_notes(column: str, reading: NumberReading) -> tuple[Note, ...]:
+    """What the user should know about a column that is read so."""
+    option = f"--categorical '{column}' reads its cells as categories"
+    return tuple(_notes(column, reading, "they count as missing", option))
+
+
+def target_notes(column: str, reading: NumberReading) -> tuple[Note, ...]:
+    """What the user should know about a target that is read so."""
+    return tuple(_notes(column, reading, "these rows are left out", "--task multiclass reads its cells as classes"))
+
+
+def _notes(column: str, reading: NumberReading, words_done: str, as_categories: str) -> Iterator[Note]:
+    notation = reading.notation or NumberNotation()
+    cells, marks = reading.cells, reading.marks
+    numbers, read = notation.read_texts(cells.texts)
+    known = read & ~np.isnan(numbers)
+    limits = known & matches(cells.plain, _LIMITS)
+    example = cells.first(known & ~limits & ~matches(cells.texts, _PLAIN))
+    if marks is not None and marks.doubtful is not None:
+        yield _doubtful(column, reading, notation, marks.doubtful, elsewhere=marks.elsewhere)
+    elif example is not None:
+        yield Note(
+            column=column,
+            why=f"has numbers such as '{example}'",
+            done=f"read as {shown_number(notation, example)}",
+            option=as_categories,
+        )
+    if limits.any():
+        limit = str(cells.first(limits))
+        yield Note(
+            column=column,
+            why=f"has limits such as '{limit}' in {_rows(int(cells.counts[limits].sum()))}",
+            done=f"the number itself is taken, {shown_number(notation, limit)}",
+            option=as_categories,
+        )
+    yield from _about_symbols(column, reading, as_categories)
+    if reading.words:
+        rows = sum(reading.words.values())
+        yield Note(
+            column=column,
+            why=f"has {listed(reading.words)} among its numbers, {_rows(rows)} of {cells.rows:,}",
+            # words that stand for nothing else may be more
+            done=words_done + (f", up to {100 * WORD_SHARE:.0f} %" if rows <= WORD_SHARE * cells.rows else ""),
+            option=as_categories,
+        )
+
+
+def _doubtful(column: str, reading: NumberReading, notation: NumberNotation, example: str, *, elsewhere: bool) -> Note:
+    other = "," if notation.decimal == "." else "."
+    another = NumberNotation(decimal=other, symbols=notation.symbols, factors=notation.factors)
+    mine, its = (shown_number(form, example) for form in (notation, another))
+    says = "other columns have such a decimal mark" if elsewhere else "no cell says which"
+    return Note(
+        column=column,
+        why=f"has numbers such as '{example}', which can be {mine} or {its}, and {says}",
+        done=f"read as {mine}",
+        option=f"--decimal '{column}={other}' reads {its}",
+    )
+
+
+def _about_symbols(column: str, reading: NumberReading, option: str) -> Iterator[Note]:
+    affixes = reading.cells.affixes
+    if len(affixes.currencies) > 1:
+        amounts = {CURRENCIES[code][0]: rows for code, rows in affixes.currencies.items()}
+        yield Note(
+            column=column,
+            why=f"has amounts in several currencies ({listed(amounts)})",
+            done="the numbers are taken as they stand, without exchange rates",
+            option=option,
+        )
+    if affixes.symbols and SOME < affixes.share < 1 - SOME:
+        yield Note(
+            column=column,
+            why=f"has '{affixes.symbols[0]}' in only {100 * affixes.share:.0f} % of its numbers",
+            done="the others are read as if they had it, too",
+            option=option,
+        )
+
+
+def shown_number(notation: NumberNotation, text: str) -> str:
+    """The number that a text is read as, without a point if it is whole."""
+    number = notation.read_cell(text)
+    if number is None:
+        return "no number"
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e15 else repr(number)  # noqa: PLR2004
+
+
+def listed(words: Mapping[str, int]) -> str:
+    """Some words, with the rows of each."""
+    shown = ", ".join(f"'{word[:30]}' ({rows:,})" for word, rows in list(words.items())[:SHOWN])
+    return f"{shown} and {len(words) - SHOWN} more" if len(words) > SHOWN else shown
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
