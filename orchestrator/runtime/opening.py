@@ -13,7 +13,8 @@ from orchestrator.journal.lock import Lock, locked
 from orchestrator.runtime.assembly import Origin, first_header
 from orchestrator.sweeps.plan import SweepPlan, data_options
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import Description, describe_origin
+from orchestrator.tracking.description import Description
+from orchestrator.tracking.origin import describe_origin
 from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import torch
@@ -17,8 +16,8 @@ from orchestrator.errors import TrackingError, UsageError
 from orchestrator.runtime.train import TrainResult, train_spec
 from orchestrator.sweeps.plan import describe
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import FRAME
 from orchestrator.tracking.leaderboard import StoredTrial, find_trial
+from orchestrator.tracking.origin import FRAME, kept_origin, read_origin
 from orchestrator.training import EpochReport
 
 
@@ -95,7 +94,7 @@ def reproduce(
             tracking_uri=tracking_uri,
             register_model=register_model,
             on_epoch=note,
-            labels={tags.DATA: trial.labels.get(tags.DATA, ""), tags.AGAIN: trial.run_id},
+            labels={**kept_origin(trial.labels), tags.AGAIN: trial.run_id},
             started=started,
             device=device,
             stop_after=trial.epochs or None,
@@ -121,7 +120,7 @@ def _threads(trial: StoredTrial) -> Iterator[None]:
 
 
 def _read(trial: StoredTrial, data: str | pd.DataFrame | None) -> Dataset:
-    origin: Mapping[str, Any] = json.loads(trial.labels.get(tags.DATA, "{}"))
+    origin = read_origin(trial.labels)
     if data is None:
         data = origin.get("data")
         if data is None or data == FRAME:

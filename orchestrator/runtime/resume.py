@@ -17,7 +17,7 @@ from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sweeps import continue_sweep
 from orchestrator.storage import Storage
 from orchestrator.sweeps.resume import past_of, session_options
-from orchestrator.tracking.description import FRAME
+from orchestrator.tracking.origin import FRAME
 from orchestrator.tracking.store import absolute_uri
 
 

@@ -32,9 +32,10 @@ from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.plan import describe
 from orchestrator.tasks import Metric, TaskWish
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import dataset_input, describe_origin
+from orchestrator.tracking.description import dataset_input
 from orchestrator.tracking.looks import note_look
 from orchestrator.tracking.notes import log_notes, notes_tag
+from orchestrator.tracking.origin import describe_origin
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.sweeps import open_experiment

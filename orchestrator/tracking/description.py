@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.data import DataOptions, Dataset
+from orchestrator.data import Dataset
 from orchestrator.errors import StorageError
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
@@ -17,12 +16,10 @@ from orchestrator.tracking import tags
 from orchestrator.tracking.notes import notes_tag
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow.entities import DatasetInput
 
 FILE = "tracking.json"
-# what is said of data that is in no file
-FRAME = "data frame"
+MAX_PARAMETER_LENGTH = 6000
 MLFLOW_DIGEST_LENGTH = 36
 MAX_PROFILE_COLUMNS = 500
 
@@ -69,7 +66,7 @@ class Description:
         return cls(
             name=name,
             labels=known | dict(labels),
-            parameters={key: str(value) for key, value in values.items()},
+            parameters={key: str(value)[:MAX_PARAMETER_LENGTH] for key, value in values.items()},
             dataset=_facts(dataset),
             notes=[note.to_json() for note in dataset.notes],
         )
@@ -129,16 +126,3 @@ def plain_facts(name: str, digest: str, origin: str) -> dict[str, str]:
         "source_type": "local",
         "source": json.dumps({"uri": origin}),
     }
-
-
-def describe_origin(data: str | Path | pd.DataFrame, options: DataOptions) -> dict[str, str]:
-    """The tag that says how a data set was read, so that it can be read again.
-
-    Args:
-        data: the source.
-        options: how it was read.
-    """
-    source = str(data) if isinstance(data, str | Path) else FRAME
-    if source != FRAME and Path(source).exists():
-        source = str(Path(source).resolve())
-    return {tags.DATA: json.dumps({"data": source, **options.to_json()})}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,8 @@ from orchestrator.sweeps.finalize import check_model, check_outcome, finalize_la
 from orchestrator.sweeps.resume import past_of
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import Description, plain_facts
+from orchestrator.tracking.description import MAX_PARAMETER_LENGTH, Description, plain_facts
+from orchestrator.tracking.origin import origin_tags
 from orchestrator.tracking.store import absolute_uri, end_if_running, find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
@@ -144,8 +144,11 @@ def _describe(header: Header, storage: Storage) -> Description:
         tags.STORAGE: str(storage),
         tags.DIGEST: header.digest,
         tags.MAXIMIZE: str(metric.maximize).lower(),
-        tags.DATA: json.dumps({name: value for name, value in data.items() if value}),
+        **origin_tags({name: value for name, value in data.items() if value}),
     }
-    parameters = {"metric": header.metric, **{name: str(value) for name, value in header.config.items()}}
+    parameters = {
+        "metric": header.metric,
+        **{name: str(value)[:MAX_PARAMETER_LENGTH] for name, value in header.config.items()},
+    }
     facts = plain_facts(header.name, header.digest, str(data["data"]))
     return Description(name=header.name, labels=labels, parameters=parameters, dataset=facts)

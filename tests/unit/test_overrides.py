@@ -17,11 +17,12 @@ from orchestrator.cli.column_options import KINDS, VALUES, WORDS, with_columns
 from orchestrator.columns.wish import CATEGORICAL, IGNORE, all_wishes, option_of
 from orchestrator.config import ColumnsConfig, SweepConfig
 from orchestrator.data import DataOptions, open_dataset
-from orchestrator.errors import ConfigError, DataError, UsageError
+from orchestrator.errors import ConfigError, DataError, TrackingError, UsageError
 from orchestrator.features import ColumnKind
 from orchestrator.jobs import packed_sweep
 from orchestrator.sweeps.plan import data_options
 from orchestrator.tracking import tags
+from orchestrator.tracking.origin import describe_origin, kept_origin, read_origin
 
 
 def table(rows=60):
@@ -302,6 +303,21 @@ def test_a_trial_is_trained_again_on_the_same_reading(store, tmp_path):
     again = orchestrator.reproduce(result.run_id, tracking_uri=store, register_model=False)
     assert (again.difference, again.reasons) == (None, ())
     assert [column.name for column in again.result.bundle.schema.columns] == ["size", "code", "day", "flag"]
+
+
+def test_wishes_for_thousands_of_columns_are_kept_in_several_tags():
+    wishes = {f"column {number}": ColumnWish(kind="numeric") for number in range(2000)}
+    options = DataOptions(target="y", columns=wishes)
+    labels = describe_origin("sklearn:iris", options)
+    assert max(map(len, labels.values())) == 5000
+    assert len(labels) > 10
+    shuffled = {name: labels[name] for name in sorted(labels, reverse=True)} | {"other": "tag"}
+    assert kept_origin(shuffled) == labels
+    assert DataOptions.from_json(read_origin(shuffled), name="x").columns == wishes
+    assert read_origin({}) == {}
+    del labels["orchestrator.data.3"]
+    with pytest.raises(TrackingError, match=r"orchestrator\.data is damaged"):
+        read_origin(labels)
 
 
 def test_wishes_are_checked_in_python():
