@@ -8,9 +8,14 @@ result.bundle.predict(new_rows)
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from orchestrator.lazy import exported
+
+# OpenMP, with which torch computes, reads it when torch is imported, in the processes of trials, too. Threads that wait
+# for work sleep: one that spins takes its core from whoever computes, and an epoch may take ten times as long
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     # the public names, each once: `exported` reads them here, and imports one when it is asked for

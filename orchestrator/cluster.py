@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from orchestrator.authentication import prepare_connection, protect_token
 from orchestrator.environment import debugging
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import TIMED_OUT, busy, children, end_leftovers, start_patiently
+from orchestrator.replacing import replaced
 
 # must be there before Ray is imported
 ENVIRONMENT = {
@@ -125,14 +127,12 @@ def _own_signals() -> Iterator[None]:
         signal.alarm(0)
         kept[signal.Signals(number)](number, frame)
 
-    rays_own = utils.set_sigterm_handler
-    utils.set_sigterm_handler = lambda _handler: None
     for number in kept:
         signal.signal(number, handle)
     try:
-        yield
+        with replaced(utils, set_sigterm_handler=lambda _handler: None):
+            yield
     finally:
-        utils.set_sigterm_handler = rays_own
         for number, handler in kept.items():
             signal.signal(number, handler)
     if received:
@@ -242,7 +242,7 @@ def _connect(
             options.setdefault("runtime_env", {})["env_vars"] = dict(environment)
         ray.init(address=address, **options)
         return
-    with _on_loopback(), _without_idle_processes(), _preloading(preload):
+    with _as_we_want_it(preload):
         # "local": a cluster that happens to run on this machine is not ours to use
         start_patiently(
             lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **options),
@@ -252,56 +252,38 @@ def _connect(
 
 
 @contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Lets all parts of a Ray that is started meanwhile listen on the loopback address only.
+def _as_we_want_it(preload: Sequence[str]) -> Iterator[None]:
+    """Has a Ray that is started meanwhile listen on the loopback address only, and start only what is used of it.
 
-    Ray (2.60) makes another address of `_node_ip_address="127.0.0.1"`, unless it thinks that there are no clusters.
+    Each of those that are left out costs seconds. The dashboard without its pages only sends statistics of use to Ray's
+    makers, its agent reports to it, the autoscaler's monitor asks a cloud for machines, and the log monitor hands what
+    workers print to the terminal. Nothing that can be set leaves them out (ray 2.60).
+
+    Args:
+        preload: modules that its workers import while they wait for work.
     """
-    from ray._private import ray_constants
-
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-@contextmanager
-def _preloading(modules: Sequence[str]) -> Iterator[None]:
-    """Has the workers of a Ray that is started meanwhile import modules while they wait for work."""
-    before = os.environ.get(PRELOADED)
-    if modules:
-        os.environ[PRELOADED] = ",".join(modules)
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(PRELOADED, None)
-        else:
-            os.environ[PRELOADED] = before
-
-
-@contextmanager
-def _without_idle_processes() -> Iterator[None]:
-    """Leaves out processes of a Ray that is started meanwhile for which nobody here has a use; each costs seconds.
-
-    The dashboard without its pages only sends statistics of use to Ray's makers, the autoscaler's monitor asks a cloud
-    for machines, and the log monitor hands what workers print to the terminal. Nothing that can be set leaves them out.
-    """
+    from ray._private import ray_constants, services
     from ray._private.node import Node
+
+    command = services._build_python_executable_command_memory_profileable
+
+    def command_of(component: str, *arguments: Any) -> list[str]:  # noqa: ANN401
+        if component == ray_constants.PROCESS_TYPE_DASHBOARD_AGENT and not debugging():
+            return [sys.executable, "-I", "-S", str(Path(__file__).with_name("silent_agent.py"))]
+        found: list[str] = command(component, *arguments)
+        return found
 
     names = ["start_monitor", "start_api_server"]
     if not debugging():
         names.append("start_log_monitor")
-    before = {name: getattr(Node, name) for name in names}
-    for name in names:
-        setattr(Node, name, lambda _node, **_options: None)
-    try:
+    with (
+        # Ray makes another address of `_node_ip_address="127.0.0.1"`, unless it thinks that there are no clusters
+        replaced(ray_constants, ENABLE_RAY_CLUSTER=False),
+        replaced(Node, **dict.fromkeys(names, lambda _node, **_options: None)),
+        replaced(services, _build_python_executable_command_memory_profileable=command_of),
+        replaced(os.environ, **({PRELOADED: ",".join(preload)} if preload else {})),
+    ):
         yield
-    finally:
-        for name, method in before.items():
-            setattr(Node, name, method)
 
 
 def _explain(address: str | None, error: Exception) -> str:

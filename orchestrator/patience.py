@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from orchestrator.errors import ExecutionError
+from orchestrator.replacing import replaced
 
 # Ray's own limit is 30 s (ray 2.60, `Node.__init__`), which nothing can change
 START_SECONDS = 180.0
@@ -82,11 +83,8 @@ def _waiting_longer() -> Iterator[None]:
                     raise ExecutionError(f"its node has timed out after {START_SECONDS:.0f} s") from error
             time.sleep(0.1)
 
-    services.get_node = get_node
-    try:
+    with replaced(services, get_node=get_node):
         yield
-    finally:
-        services.get_node = original
 
 
 def _raylet_lives() -> bool:

@@ -21,6 +21,7 @@ import click
 from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError
+from orchestrator.replacing import replaced
 from orchestrator.units import parse_duration, parse_size
 
 # Ray's and MLflow's usage statistics stay off unless the user turns them on
@@ -123,11 +124,8 @@ def _no_interrupt_lost() -> Iterator[None]:
         else:
             before(unraisable)
 
-    sys.unraisablehook = hook
-    try:
+    with replaced(sys, unraisablehook=hook):
         yield
-    finally:
-        sys.unraisablehook = before
 
 
 @contextmanager

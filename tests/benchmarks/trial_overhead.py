@@ -10,47 +10,18 @@ so that start-up, which is paid once, does not count.
 from __future__ import annotations
 
 import argparse
-import math
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from zero_cost import zero_cost
+
 EPOCHS = 5
 FEW = 20
-
-
-def zero_cost_training(spec, dataset, *, on_best, ranks, **_):
-    """Reports like `train_trial`, without training."""
-    from orchestrator.training import EpochReport
-
-    for epoch in range(1, EPOCHS + 1):
-        # in the end what a network that knows nothing really has, on three classes
-        loss = math.log(3) * (1 + EPOCHS - epoch)
-        figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
-        if epoch == EPOCHS and ranks.rank == 0:
-            on_best(network(spec, dataset))
-        yield EpochReport(
-            epoch=epoch,
-            train_loss=loss,
-            validation=figures,
-            learning_rate=spec.learning_rate,
-            seconds=0.0,
-            examples_per_second=0.0,
-            best_epoch=epoch,
-            best_value=loss,
-            last=epoch == EPOCHS,
-        )
-
-
-def network(spec, dataset):
-    from orchestrator.networks import build_network
-    from orchestrator.training import feature_shape
-
-    found = build_network(spec.architecture, feature_shape(dataset), spec.settings)
-    for parameter in found.parameters():
-        parameter.data.zero_()
-    return found
 
 
 def ours(trials: int, folder: Path, workers: int) -> float:
@@ -69,7 +40,7 @@ def ours(trials: int, folder: Path, workers: int) -> float:
         storage=folder,
         resources={"workers_per_trial": workers},
     )
-    result = run_sweep(config, None, Hooks(train=zero_cost_training))
+    result = run_sweep(config, None, Hooks(train=zero_cost(EPOCHS)))
     assert len(result.trials) == trials
     assert {trial.status for trial in result.trials} == {"finished"}
     return result.search_seconds

@@ -1,6 +1,5 @@
 """Trials of several workers over a real Ray: the same results, nothing lost, nothing left behind."""
 
-import math
 import os
 import re
 import time
@@ -9,7 +8,9 @@ import numpy as np
 import psutil
 import pytest
 import ray
+from object_store import bucket_server
 from ray.util import placement_group_table
+from zero_cost import zero_cost
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -21,7 +22,8 @@ from orchestrator.journal.journal import read_events
 from orchestrator.runtime.holders import living_actors
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
-from orchestrator.training import EpochReport, train_trial
+from orchestrator.storage import Storage
+from orchestrator.training import train_trial
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 TWO = {"workers_per_trial": 2}
@@ -30,33 +32,10 @@ RAYS_OWN = "_AutoscalingCoordinatorActor"
 MIB = 2**20
 
 
-def zero_cost(epochs):
-    def train(spec, dataset, *, on_best, ranks, **_):
-        for epoch in range(1, epochs + 1):
-            # in the end what a network that knows nothing really has, on three classes
-            loss = math.log(3) * (1 + epochs - epoch)
-            figures = {"accuracy": 1.0, "balanced_accuracy": 1.0, "f1": 1.0, "log_loss": loss, "roc_auc": 1.0}
-            if epoch == epochs and ranks.rank == 0:
-                from orchestrator.networks import build_network
-                from orchestrator.training import feature_shape
-
-                network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
-                for parameter in network.parameters():
-                    parameter.data.zero_()
-                on_best(network)
-            yield EpochReport(
-                epoch=epoch,
-                train_loss=loss,
-                validation=figures,
-                learning_rate=spec.learning_rate,
-                seconds=0.0,
-                examples_per_second=0.0,
-                best_epoch=epoch,
-                best_value=loss,
-                last=epoch == epochs,
-            )
-
-    return train
+@pytest.fixture(scope="module")
+def bucket():
+    with bucket_server() as uri:
+        yield uri
 
 
 def names_of_actors():
@@ -207,7 +186,7 @@ def test_many_trials_leave_nothing_behind(store):
     assert max(grown.values()) < 15, grown
 
 
-def test_a_population_takes_over_weights_through_gangs(store):
+def test_a_population_takes_over_weights_through_gangs_and_an_object_store(store, bucket):
     result = orchestrator.sweep(
         "sklearn:iris",
         name="population",
@@ -217,6 +196,7 @@ def test_a_population_takes_over_weights_through_gangs(store):
         trials=4,
         epochs=6,
         patience=0,
+        storage=bucket,
         resources=TWO,
         tracking_uri=store,
     )
@@ -230,6 +210,9 @@ def test_a_population_takes_over_weights_through_gangs(store):
         assert epochs == list(range(1, 7))
     with pytest.raises(UsageError, match="took over the weights of another one"):
         orchestrator.reproduce(f"population:{taken[0].index}", tracking_uri=store)
+    # nothing of what Ray Train has written there is left
+    left = {name.split("/")[1] for name in Storage.at(bucket).names()}
+    assert left == {"journal", "model", "result.json", "sweep-copy.json", "sweep.json", "tracking.json", "trials"}
     wait_for(lambda: not names_of_actors())
 
 

@@ -1,4 +1,7 @@
-"""Sweeps that are kept in an object store (a real S3 server), and nodes that do not share a folder."""
+"""Sweeps that are kept in an object store, and nodes that do not share a folder.
+
+Trials of several workers in an object store are in `test_gangs.py`.
+"""
 
 import os
 import subprocess
@@ -6,12 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from object_store import bucket_server
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
-from support import free_port, node_address
+from support import node_address
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -21,28 +23,11 @@ from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.storage import Storage
 
-KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forgotten():
-    """Who lists sweeps afterwards does not wait for a server that is gone."""
-    before = set(Path(sweeps_home().path).glob("*.json"))
-    yield
-    for pointer in set(Path(sweeps_home().path).glob("*.json")) - before:
-        pointer.unlink()
-
 
 @pytest.fixture(scope="module")
 def bucket():
-    """An S3 server with one bucket: the URI of a folder in it."""
-    port = free_port()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", **KEYS)
-    client.create_bucket(Bucket="sweeps")
-    yield f"s3://someone:secret@sweeps/trials?endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
-    server.stop()
+    with bucket_server() as uri:
+        yield uri
 
 
 def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
@@ -59,7 +44,6 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
         epochs=2,
         tracking_uri=store,
         storage=bucket,
-        resources={"workers_per_trial": 2},
     )
     result = run_sweep(config, None, Hooks(look))
     assert result.registration.champion

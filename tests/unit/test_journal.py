@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kept_sweeps import a_header
 
 from orchestrator.errors import (
     ExecutionError,
@@ -48,7 +49,6 @@ from orchestrator.journal import (
 from orchestrator.journal import lines as lines_of
 from orchestrator.journal.events import KINDS, from_line, to_line
 from orchestrator.journal.folder import (
-    Header,
     all_sweeps,
     announce,
     find_sweep,
@@ -659,17 +659,13 @@ def sweeps(tmp_path, monkeypatch):
 
     def keep(sweep_id, name, started, run_id="0" * 32, base=None, status=SweepStatus.FINISHED):
         storage = (base or sweeps_home()).child(sweep_id)
-        header = Header(
+        header = a_header(
             id=sweep_id,
             name=name,
             config={"data": "sklearn:digits", "trials": 3},
             space={"architectures": {"mlp": {}}},
-            digest="d",
-            metric="log_loss",
             run_id=run_id,
-            tracking_uri="sqlite:///x.db",
             threads=2,
-            folder="/",
             labels={"user": "ada"},
             started=started,
             status=status,
@@ -735,20 +731,7 @@ def test_a_damaged_header_is_read_from_its_second_copy_and_both_damaged_are_name
 @given(place=st.integers(0), bit=st.integers(0, 7))
 def test_a_flipped_bit_in_a_header_is_noticed_or_changes_nothing(tmp_path_factory, place, bit):
     storage = Storage.at(tmp_path_factory.mktemp("sweeps")).child("a-1")
-    header = Header(
-        id="a-1",
-        name="a",
-        config={"data": "x"},
-        space={},
-        digest="d",
-        metric="log_loss",
-        run_id=None,
-        tracking_uri="u",
-        threads=2,
-        folder="/",
-        labels={},
-        started=1.5,
-    )
+    header = a_header(started=1.5)
     write_header(storage, header)
     content = bytearray(storage.read("sweep.json"))
     content[place % len(content)] ^= 1 << bit

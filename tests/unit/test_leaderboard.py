@@ -8,13 +8,14 @@ import time
 
 import pytest
 from click.testing import CliRunner
+from kept_sweeps import a_header
 from mlflow import MlflowClient
 from support import empty_store
 
 from orchestrator.cli import main
 from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Journal, Opened, Paused, Reported
-from orchestrator.journal.folder import Header, read_header, sweeps_home, write_header
+from orchestrator.journal.folder import read_header, sweeps_home, write_header
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import find_trial
 from orchestrator.tracking.sweep_leaderboard import read_leaderboard
@@ -44,20 +45,8 @@ def track(store, name, trials, sweep_id=None):
         labels = {tags.PARENT: run, tags.TRIAL_INDEX: str(index), tags.SPEC: spec}
         client.create_run(experiment, tags=labels)
     if sweep_id is not None:
-        header = Header(
-            id=sweep_id,
-            name=name,
-            config={"data": "x.csv"},
-            space={},
-            digest="d",
-            metric="log_loss",
-            run_id=run,
-            tracking_uri=store,
-            threads=1,
-            folder="/",
-            labels={},
-            started=time.time(),
-            status="finished",
+        header = a_header(
+            id=sweep_id, name=name, run_id=run, tracking_uri=store, started=time.time(), status="finished"
         )
         write_header(sweeps_home().child(sweep_id), header)
     time.sleep(0.002)

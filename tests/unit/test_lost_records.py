@@ -7,13 +7,14 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
+from kept_sweeps import a_header
 from mlflow import MlflowClient
 
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Journal, Opened, Reported, SweepStatus
-from orchestrator.journal.folder import Header, read_header, write_header
+from orchestrator.journal.folder import read_header, write_header
 from orchestrator.runtime import opening, sweeps
 from orchestrator.runtime.assembly import Origin
 from orchestrator.runtime.opening import abandon, open_tracker
@@ -59,23 +60,7 @@ def keep(store, tmp_path, monkeypatch):
 
     def kept(events, status=SweepStatus.FINISHED):
         storage = Storage.at(tmp_path / "home" / "sweeps" / "a-1")
-        config = {"data": "sklearn:iris", "trials": 1}
-        header = Header(
-            id="a-1",
-            name="a",
-            config=config,
-            space={},
-            digest="d",
-            metric="log_loss",
-            run_id="0" * 32,
-            tracking_uri=store,
-            threads=1,
-            folder="/",
-            labels={},
-            started=1.0,
-            status=status,
-        )
-        write_header(storage, header)
+        write_header(storage, a_header(run_id="0" * 32, tracking_uri=store, status=status))
         journal = Journal(storage)
         for event in events:
             journal.record(event)

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from support import mixed_frame, train_bundle
+from support import mixed_frame, prepare_bundle, train_bundle
 
 from orchestrator.bundle.files import read_folder
 from orchestrator.errors import GateError
@@ -19,6 +19,7 @@ from orchestrator.serving.inference.offline import FEW_ROWS, predict
 from orchestrator.serving.inference.prepared_cache import (
     copy_prepared,
     find_prepared,
+    keep_copy,
     keep_prepared,
     keep_prepared_later,
     key_of,
@@ -35,6 +36,33 @@ def trained(tmp_path_factory):
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
     return tmp_path / "home" / "prepared"
+
+
+@pytest.fixture(scope="module")
+def prepared(trained, tmp_path_factory):
+    """The model as it is prepared, which takes a second or two: once for all tests."""
+    folder = tmp_path_factory.mktemp("prepared") / "model"
+    prepare_bundle(trained[0], folder)
+    return folder
+
+
+@pytest.fixture
+def keep(prepared, home, monkeypatch):
+    """Keeps the model for a bundle's files."""
+
+    def keep_files(files):
+        with monkeypatch.context() as patch:
+            patch.delenv("ORCHESTRATOR_KEEP_PREPARED")
+            keep_copy(key_of(files), prepared)
+        return key_of(files)
+
+    return keep_files
+
+
+@pytest.fixture
+def kept(trained, keep):
+    """The model of the bundle is kept, under this key."""
+    return keep(read_folder(trained[0]))
 
 
 def test_a_kept_model_answers_as_torch_does_and_without_it(trained, home, tmp_path):
@@ -59,48 +87,43 @@ def test_a_kept_model_answers_as_torch_does_and_without_it(trained, home, tmp_pa
     assert len(done.stdout.splitlines()) == 1 + 50 + 1
 
 
-def test_many_rows_are_computed_by_torch(trained, home, monkeypatch):
+def test_many_rows_are_computed_by_torch(trained, kept, monkeypatch):
     folder, bundle = trained
-    keep_prepared(read_folder(folder))
     monkeypatch.setattr(offline, "find_prepared", None)
     rows = mixed_frame(FEW_ROWS + 1, seed=3)
     assert predict(str(folder), rows).equals(bundle.predict(rows))
 
 
-def test_a_bundle_that_differs_in_a_byte_is_another_one(trained, home):
+def test_a_bundle_that_differs_in_a_byte_is_another_one(trained, kept):
     files = read_folder(trained[0])
-    keep_prepared(files)
     changed = files | {"metrics.json": files["metrics.json"] + b" "}
-    assert key_of(changed) != key_of(files)
+    assert key_of(changed) != kept
     assert find_prepared(key_of(changed)) is None
 
 
 @pytest.mark.parametrize("name", ["network.onnx", "encoder.json", "prepared.json"])
-def test_what_is_damaged_is_not_used(trained, home, name):
-    files = read_folder(trained[0])
-    keep_prepared(files)
-    (home / key_of(files) / name).write_bytes(b"{")
-    assert find_prepared(key_of(files)) is None
-    keep_prepared(files)
-    assert find_prepared(key_of(files)) is not None
+def test_what_is_damaged_is_not_used_and_made_again(trained, home, keep, kept, name):
+    assert find_prepared(kept) is not None
+    (home / kept / name).write_bytes(b"{")
+    assert find_prepared(kept) is None
+    keep(read_folder(trained[0]))
+    assert find_prepared(kept) is not None
 
 
-def test_what_others_could_have_written_is_not_used(trained, home):
-    files = read_folder(trained[0])
-    keep_prepared(files)
-    (home / key_of(files)).chmod(0o777)
-    assert find_prepared(key_of(files)) is None
+def test_what_others_could_have_written_is_not_used(home, kept):
+    (home / kept).chmod(0o777)
+    assert find_prepared(kept) is None
 
 
-def test_those_that_were_used_last_are_kept(trained, home, monkeypatch):
+def test_those_that_were_used_last_are_kept(trained, home, keep, monkeypatch):
     monkeypatch.setattr(prepared_cache, "KEPT", 2)
     files = read_folder(trained[0])
     versions = [files | {"metrics.json": files["metrics.json"] + b" " * number} for number in range(3)]
     for number, version in enumerate(versions[:2]):
-        keep_prepared(version)
+        keep(version)
         os.utime(home / key_of(version), (number, number))
     assert find_prepared(key_of(versions[0])) is not None
-    keep_prepared(versions[2])
+    keep(versions[2])
     assert [find_prepared(key_of(version)) is not None for version in versions] == [True, False, True]
     assert len(list(home.iterdir())) == 2
 
@@ -118,9 +141,8 @@ def test_a_process_in_the_background_keeps_a_model_unless_it_may_not(trained, ho
         time.sleep(0.1)
 
 
-def test_an_endpoint_and_a_gate_use_what_was_prepared_before(trained, home, tmp_path):
+def test_an_endpoint_and_a_gate_use_what_was_prepared_before(trained, kept, tmp_path):
     folder, _ = trained
-    keep_prepared(read_folder(folder))
     lines = (
         "import sys",
         "from pathlib import Path",
@@ -139,13 +161,11 @@ def test_an_endpoint_and_a_gate_use_what_was_prepared_before(trained, home, tmp_
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
 
 
-def test_a_gate_asks_torch_before_it_refuses_what_was_prepared(trained, home, monkeypatch):
+def test_a_gate_asks_torch_before_it_refuses_what_was_prepared(trained, kept, monkeypatch):
     folder, bundle = trained
-    key = key_of(read_folder(folder))
-    keep_prepared(read_folder(folder))
-    assert check_prepared(key).schema == bundle.schema
+    assert check_prepared(kept).schema == bundle.schema
     monkeypatch.setattr(gates, "TOLERANCE", -1.0)
-    assert check_prepared(key) is None
+    assert check_prepared(kept) is None
     with pytest.raises(GateError, match=r"row 1 of its example\.json"):
         gates._try_out(folder)
 

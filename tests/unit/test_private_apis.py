@@ -42,8 +42,13 @@ NAMES = {
     ("ray.train.v2._internal.execution.callback", "WorkerGroupCallback.before_worker_group_start"): (
         "runtime/gangs/pool: a gang lets the pool reach it before it looks for a place"
     ),
-    ("ray.train.torch", "TorchTrainer._create_default_callbacks"): "runtime/gangs/pool: one process less for each gang",
+    ("ray._private.services", "_build_python_executable_command_memory_profileable"): "cluster: the silent agent",
+    ("ray._private.ray_constants", "PROCESS_TYPE_DASHBOARD_AGENT"): "cluster: the silent agent",
+    ("ray.train.torch", "TorchTrainer._create_default_callbacks"): "runtime/gangs/pool: fewer processes for each gang",
     ("ray.train.v2.api.data_parallel_trainer", "PlacementGroupCleanerCallback"): (
+        "runtime/gangs/pool: one process less for each gang"
+    ),
+    ("ray.train.v2.api.data_parallel_trainer", "DatasetsCallback"): (
         "runtime/gangs/pool: one process less for each gang"
     ),
     ("ray.serve._private.replica", "add_port_to_grpc_server"): "control/replica: replicas listen on loopback only",
@@ -83,6 +88,11 @@ def test_a_private_name_is_where_it_was(place, purpose):
     [
         ("ray.serve._private.replica.add_port_to_grpc_server", ("server", "address"), "control/replica"),
         ("ray._private.services.get_node", ("gcs_address", "node_id"), "patience"),
+        (
+            "ray._private.services._build_python_executable_command_memory_profileable",
+            ("component", "session_dir"),
+            "cluster",
+        ),
         ("ray._private.worker.print_to_stdstream", ("data", "ignore_prefix"), "cluster"),
     ],
 )
@@ -164,6 +174,21 @@ def test_raylets_still_read_what_workers_import_when_they_start():
         mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data,
     ):
         assert data.find(PRELOADED.encode()) >= 0, f"cluster sets {PRELOADED}"
+
+
+def test_the_silent_agent_says_what_rays_own_says_when_it_listens_nowhere(tmp_path):
+    from ray import _raylet
+
+    from orchestrator import silent_agent
+
+    names = [getattr(_raylet, f"{name.upper()}_NAME") for name in silent_agent.PORTS]
+    assert names == list(silent_agent.PORTS), "cluster: the raylet would wait for its agent"
+    node = "0" * 56
+    _raylet.persist_port(str(tmp_path), node, names[0], -1)
+    (file,) = tmp_path.iterdir()
+    assert (file.name, file.read_text()) == (f"{names[0]}_{node}", silent_agent.NOWHERE), "cluster: the silent agent"
+    source = inspect.getsource(importlib.import_module("ray._private.services").start_raylet)
+    assert re.search(r"--session-dir=.*--node-id=|--node-id=.*--session-dir=", source, re.DOTALL)
 
 
 def test_serve_calls_the_methods_of_a_replica_and_its_autoscaling_policy():

@@ -169,7 +169,7 @@ def test_the_end_of_a_trial_counts_once_and_of_an_unknown_one_not_at_all():
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "qmc"])
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_no_configuration_is_drawn_twice_before_all_have_been(algorithm, seed):
     search = proposals(algorithm, "finite", seed)
     drawn = [json.dumps(proposal.spec.to_json() | {"seed": 0}) for proposal in told(search, ALL)]
@@ -202,7 +202,7 @@ VALUES = st.one_of(st.none(), st.floats(0, 10), st.sampled_from([0.5, float("inf
     known=st.integers(11, 16),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_a_rebuilt_search_goes_on_as_if_there_had_been_no_break(algorithm, space, steps, known, seed):
     """Trials overlap and end in any order; more than ten have a value, so that TPE goes by them."""
     check_rebuilt(algorithm, space, steps, known, seed)

@@ -1,8 +1,9 @@
 """What is wrong with a tracking server, told apart on real connections."""
 
-import multiprocessing
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -84,40 +85,38 @@ def test_a_file_that_is_deleted_while_it_is_used_is_one_sentence_without_a_trace
     assert caplog.records == [] and capfd.readouterr() == ("", "")
 
 
-def open_store(uri):
-    client_for(uri).search_experiments()
+def opening(uri):
+    """A process that opens a store, and ends."""
+    code = (
+        "import sys\nfrom orchestrator.tracking.store import client_for\nclient_for(sys.argv[1]).search_experiments()"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, uri])
 
 
 def test_a_process_that_is_killed_while_it_makes_a_store_leaves_none_that_cannot_be_used(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    process = multiprocessing.get_context("spawn").Process(target=open_store, args=(uri,))
-    process.start()
+    process = opening(uri)
     deadline = time.monotonic() + 60
     # some of the tables are there; SQLite's journal beside the file comes and goes
     while not any(path.stat().st_size > 100_000 for path in tmp_path.glob("*.writing")):
         assert time.monotonic() < deadline
         time.sleep(0.001)
     process.kill()
-    process.join()
+    process.wait()
     assert [experiment.name for experiment in client_for(uri).search_experiments()] == ["Default"]
     assert (tmp_path / "mlflow.db").exists()
 
 
 def test_a_store_that_several_make_at_once_is_there_once(tmp_path):
     uri = f"sqlite:///{tmp_path}/new folder/mlflow.db"
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=open_store, args=(uri,)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    processes = [opening(uri) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
     assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["mlflow.db"]
 
 
 def test_a_store_whose_tables_are_half_made_says_what_to_do(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    open_store(f"sqlite:///{tmp_path}/other.db")
+    client_for(f"sqlite:///{tmp_path}/other.db").search_experiments()
     with sqlite3.connect(tmp_path / "other.db") as other:
         tables = [
             sql for (sql,) in other.execute("select sql from sqlite_master where type = 'table' and sql not null")

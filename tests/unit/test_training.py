@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -326,10 +328,11 @@ def test_an_optimizer_steps_like_torchs_own(optimizer):
     assert str(states[0]["state"]) == str(states[1]["state"])
 
 
-def test_an_optimizer_does_not_import_torchs_compiler():
+def test_an_optimizer_does_not_import_torchs_compiler_and_threads_that_wait_sleep():
     lines = (
-        "import sys, torch",
+        "import sys",
         "from orchestrator.training import TrialSpec",
+        "import torch",
         "from orchestrator.training.optimization import Optimization",
         "weight = torch.nn.Parameter(torch.ones(3))",
         "spec = TrialSpec(architecture='mlp', settings={}, schedule='cosine')",
@@ -340,4 +343,11 @@ def test_an_optimizer_does_not_import_torchs_compiler():
         "optimization.restore(*optimization.state())",
         "assert 'torch._dynamo' not in sys.modules",
     )
-    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+    environment = {**os.environ, "OMP_DISPLAY_ENV": "true"}
+    del environment["OMP_WAIT_POLICY"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], env=environment, capture_output=True, text=True, check=True
+    )
+    # of each OpenMP that was loaded, by torch and others
+    policies = re.findall(r"OMP_WAIT_POLICY ?= ?'(\w+)'", done.stderr)
+    assert set(policies) == {"PASSIVE"}, done.stderr

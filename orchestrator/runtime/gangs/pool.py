@@ -12,15 +12,14 @@ from typing import Any
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
-from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
-from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.cluster import lost_ray, ray_logs
+from orchestrator.cluster import lost_ray
 from orchestrator.config import ResourceConfig
+from orchestrator.runtime.gangs.callback import GangCallback
 from orchestrator.runtime.gangs.rendezvous import Rendezvous
 from orchestrator.runtime.gangs.worker import gang_worker
-from orchestrator.runtime.lost_processes import explain_lost_process, shorten
+from orchestrator.runtime.lost_processes import shorten
 from orchestrator.storage import Storage
 from orchestrator.training import process_group_backend
 
@@ -32,43 +31,21 @@ TRAIN_ENVIRONMENT = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "5",
 }
 CLOSE_SECONDS = 20.0
+# Each is one more process for every gang. The cleaner of placement groups (ray-project/ray issue 65443) is there for
+# the case that the controller dies and the driver lives, and the other one hands out data sets of Ray Train's own
+UNUSED_CALLBACKS = ("PlacementGroupCleanerCallback", "DatasetsCallback")
 logger = logging.getLogger(__name__)
 
 
 class GangTrainer(TorchTrainer):  # type: ignore[misc]
-    """A `TorchTrainer` without the cleaner of placement groups.
-
-    That is one more process on the head node for every gang (ray-project/ray issue 65443), for the case that the
-    controller dies and the driver lives; then the pool removes the placement group.
-    """
+    """A `TorchTrainer` with two processes less for each gang."""
 
     def _create_default_callbacks(self) -> list[Any]:
         return [
             callback
             for callback in super()._create_default_callbacks()
-            if type(callback).__name__ != "PlacementGroupCleanerCallback"
+            if type(callback).__name__ not in UNUSED_CALLBACKS
         ]
-
-
-class GangCallback(WorkerGroupCallback):  # type: ignore[misc]
-    """Runs in a gang's controller: lets the pool reach it, asks before each try to find a place, tells of losses."""
-
-    def __init__(self, rendezvous: Any, gang: str) -> None:  # noqa: ANN401
-        self._rendezvous, self._gang = rendezvous, gang
-
-    def before_worker_group_start(self, worker_group_context: Any) -> None:  # noqa: ANN401
-        """Ray Train: no place was asked for yet, or the one before was given up."""
-        here = ray.get_runtime_context().current_actor
-        if not ray.get(self._rendezvous.register.remote(self._gang, here)):
-            ray.actor.exit_actor()
-
-    def after_worker_group_poll_status(self, worker_group_status: Any) -> None:  # noqa: ANN401
-        """Ray Train: it has looked after the workers; of those that are gone, the first tells why."""
-        for error in worker_group_status.errors.values():
-            if isinstance(error, WorkerHealthCheckFailedError):
-                cause = explain_lost_process(str(error.health_check_failure), ray_logs())
-                ray.get(self._rendezvous.explain.remote(self._gang, cause))
-                return
 
 
 @dataclass
@@ -212,6 +189,8 @@ class GangPool:
                 storage_path=self._storage.path,
                 storage_filesystem=None if self._storage.is_local else self._storage.filesystem,
                 failure_config=FailureConfig(max_failures=-1),
+                # what Ray Train's own start of torch would come before
+                worker_runtime_env={"env_vars": {"OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"]}},
                 callbacks=[GangCallback(self.rendezvous, name)],
             ),
         )

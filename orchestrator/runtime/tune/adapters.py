@@ -17,6 +17,7 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from orchestrator.cluster import lost_ray, ray_logs
+from orchestrator.replacing import replaced
 from orchestrator.runtime.lost_processes import explain_lost_process
 from orchestrator.runtime.tune.envelope import OBJECTIVE, message_of, to_config
 from orchestrator.search import Decision
@@ -57,11 +58,8 @@ def every_loss_is_a_dead_actor() -> Iterator[None]:
             exception = RayActorError(error_msg=f"The actor is gone, {type(exception).__name__}: {exception}")
         original(manager, tracked_actor_task, exception)
 
-    RayActorManager._actor_task_failed = failed
-    try:
+    with replaced(RayActorManager, _actor_task_failed=failed):
         yield
-    finally:
-        RayActorManager._actor_task_failed = original
 
 
 @contextmanager
@@ -71,12 +69,8 @@ def actors_in_waiting_workers() -> Iterator[None]:
     Tune 2.60 gives each actor some of this process's variables (`_ActorClassCache.get`), and Ray starts a new process
     for who asks for variables. The workers of a Ray that this process has started have all of them anyway.
     """
-    before = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
-    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
-    try:
+    with replaced(class_cache, DEFAULT_ENV_VARS={}, ENV_VARS_TO_PROPAGATE=set()):
         yield
-    finally:
-        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
 
 
 @contextmanager
