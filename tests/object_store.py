@@ -25,7 +25,8 @@ def bucket_server() -> Iterator[str]:
     client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", **KEYS)
     client.create_bucket(Bucket="sweeps")
     try:
-        yield f"s3://someone:secret@sweeps/trials?endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
+        # all servers of a process have the same content
+        yield f"s3://someone:secret@sweeps/trials{port}?endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
     finally:
         for pointer in set(Path(sweeps_home().path).glob("*.json")) - before:
             pointer.unlink()

@@ -119,6 +119,7 @@ class ReplicaReport:
         closed: whether it lets nobody in, because its token file cannot be used.
         in_flight: requests that it has not answered yet.
         draining: whether it refuses what arrives.
+        finished: whether it has answered and written down all that it ever will.
         pid: of its process.
         memory: bytes that are resident.
     """
@@ -130,5 +131,6 @@ class ReplicaReport:
     closed: bool = False
     in_flight: int = 0
     draining: bool = False
+    finished: bool = False
     pid: int = 0
     memory: int = 0

@@ -51,7 +51,10 @@ class VersionSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaStatus:
-    """One replica: its process, bytes of memory, sentences about what does not work, and requests in its hands."""
+    """One replica: its process, bytes of memory, sentences about what does not work, and requests in its hands.
+
+    One that is draining refuses what arrives; one that is finished has answered and written down all that it ever will.
+    """
 
     replica: str
     pid: int
@@ -59,6 +62,7 @@ class ReplicaStatus:
     notes: tuple[str, ...]
     in_flight: int
     draining: bool
+    finished: bool
 
 
 @dataclass(frozen=True, kw_only=True)

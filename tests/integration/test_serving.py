@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -250,7 +251,8 @@ def test_a_killed_endpoint_leaves_its_place_to_the_next_which_a_signal_stops(bun
     killed = kill_one_of_two_models(bundle_folder, port, tmp_path)
     # as one that was killed before anything was written down about it
     left = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{killed.pid}-"))
-    with private_place() as alive, Process(port, tmp_path / "second", bundle_folder) as endpoint:
+    log = ("--log-folder", tmp_path / "log", "--log-share", "1")
+    with private_place() as alive, Process(port, tmp_path / "second", bundle_folder, *log) as endpoint:
         endpoint.wait_for(lambda: endpoint.deployment)
         deployment = endpoint.deployment
         assert (deployment.name, deployment.models, deployment.version) == ("iris", ("iris",), None)
@@ -272,6 +274,10 @@ def test_a_killed_endpoint_leaves_its_place_to_the_next_which_a_signal_stops(bun
         assert set(requests.found) <= {(OK, False), (503, True), "refused", "reset"}, requests.found
         # once for each client at most, at the moment when listening ends
         assert requests.found["reset"] <= len(requests._threads), requests.found
+        # the first two were asked before: nothing that was answered is missing in the request log
+        answered = 2 + requests.found[OK, False]
+        written = len(pd.read_parquet(tmp_path / "log")) / len(ROWS)
+        assert answered <= written <= answered + requests.found["reset"]
         assert port_problem("127.0.0.1", port) is None
 
 

@@ -381,7 +381,7 @@ def is_taken(path, body):
 def test_the_code_takes_the_bodies_that_the_document_describes_and_no_others(path, mode):
     operation = schemathesis.openapi.from_dict(DOCUMENT)[path]["POST"]
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy(generation_mode=mode))
     def check(case):
         if isinstance(case.body, dict | list | str | int | float | bool | None):

@@ -444,7 +444,14 @@ def test_snapshots_of_a_replica_that_arrive_in_another_order_do_not_take_totals_
 def test_the_collector_passes_on_what_replicas_say_of_themselves():
     collector = Collector(Clock())
     serving = {"adult": RoleVersions("3")}
-    about = {"pid": 7, "memory": 2**20, "notes": ("the disk is full",), "in_flight": 3, "draining": False}
+    about = {
+        "pid": 7,
+        "memory": 2**20,
+        "notes": ("the disk is full",),
+        "in_flight": 3,
+        "draining": True,
+        "finished": False,
+    }
     collector.push(report("b", Telemetry().snapshot(), serving=serving, **about))
     collector.push(report("a", Telemetry().snapshot(), pid=6))
     found = collector.summary()

@@ -27,6 +27,8 @@ from orchestrator.serving.settings import EndpointSettings
 
 logger = logging.getLogger(__name__)
 PUSH_SECONDS = 1.0
+# an endpoint that stops waits for its replicas
+FINISH_SECONDS = 0.2
 ASSIGNMENT_SECONDS = 60.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
@@ -110,6 +112,7 @@ class Replica:
         self._endpoint = Endpoint(settings, self._name)
         self._endpoint.metrics = self._metrics
         self._place: Path | None = None
+        self._finished = False
         assignment: Assignment = ray.get(self._coordinator.assignment.remote(), timeout=ASSIGNMENT_SECONDS)
         self._number = assignment.number
         self._endpoint.configure(assignment.models or {}, self._fetch)
@@ -182,6 +185,7 @@ class Replica:
             closed=endpoint.closed,
             in_flight=endpoint.in_flight,
             draining=endpoint.draining,
+            finished=self._finished,
             pid=os.getpid(),
             memory=_resident_bytes(),
         )
@@ -196,7 +200,16 @@ class Replica:
                 number = await self._coordinator.push.remote(await asyncio.to_thread(self._report))
                 if number != self._number:
                     await self._take_over()
-            await asyncio.sleep(PUSH_SECONDS)
+            if self._endpoint.draining and not self._endpoint.in_flight and not self._finished:
+                await self._finish()
+            await asyncio.sleep(FINISH_SECONDS if self._endpoint.draining else PUSH_SECONDS)
+
+    async def _finish(self) -> None:
+        """Nothing is asked any more: writes down what is not written yet, so that this process can be ended at once."""
+        await asyncio.to_thread(self._endpoint.close)
+        self._finished = True
+        with contextlib.suppress(Exception):
+            await self._coordinator.push.remote(await asyncio.to_thread(self._report))
 
     async def _take_over(self) -> None:
         """Loads what is assigned now; what fails leaves the replica as it was."""

@@ -91,6 +91,7 @@ class EndpointSupervisor:
         # number and content in one, so that the thread that repeats it never gives a new number to an old one
         self._wanted: tuple[int, Mapping[str, AssignedModel]] = (0, {})
         self._phase = "starting"
+        self._finished = False
 
     def __enter__(self) -> EndpointSupervisor:
         config, models = self._config, self._watcher.models
@@ -157,7 +158,7 @@ class EndpointSupervisor:
             log_drop=config.log_drop,
             failure_status=failure,
         )
-        self._stack.callback(_shut_down)
+        self._stack.callback(self._shut_down)
         self._stack.callback(self._drain)
         options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
         if config.tls_cert and self._ingress.name == "python":
@@ -234,10 +235,23 @@ class EndpointSupervisor:
         deadline = time.monotonic() + self._config.timeout.total_seconds()
         while time.monotonic() < deadline:
             with contextlib.suppress(ServingError):
-                if all(replica.draining and not replica.in_flight for replica in self._summary().processes):
+                if all(replica.finished for replica in self._summary().processes):
+                    self._finished = True
                     break
             time.sleep(DRAIN_SECONDS)
         stop_listening(self._place)
+
+    def _shut_down(self) -> None:
+        """Ends Serve, which takes seconds. Where nothing is left to do, it may just end with a Ray of our own."""
+        from ray import serve
+
+        if self._finished and is_own_ray():
+            return
+        with silence():
+            serve.shutdown()
+            if not is_own_ray():
+                # its last messages come from another process, a moment later
+                time.sleep(0.5)
 
     def _answer_question(self, question: Question) -> Answer:
         """What `orchestrator status` and `orchestrator promote` ask."""
@@ -340,16 +354,6 @@ def _check_no_serve(address: str | None) -> None:
             f"Ray Serve runs on the cluster at {address or 'this machine'} already; "
             "leave out --address to serve beside it, or stop it with `serve shutdown`"
         )
-
-
-def _shut_down() -> None:
-    from ray import serve
-
-    with silence():
-        serve.shutdown()
-        if not is_own_ray():
-            # its last messages come from another process, a moment later
-            time.sleep(0.5)
 
 
 def _quiet_serve() -> None:

@@ -78,6 +78,7 @@ class Collector:
                     notes=report.notes,
                     in_flight=report.in_flight,
                     draining=report.draining,
+                    finished=report.finished,
                 )
                 for report in sorted(reports, key=lambda report: report.replica)
             ),
