@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.api.types import is_bool_dtype, is_float_dtype, is_object_dtype
 
 from orchestrator.columns.code_notation import NUMBER, WHOLE_NUMBER, ZERO_LED, whole_key
 from orchestrator.columns.values import Series
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # a few zeros in front among other numbers are rather a habit of somebody who typed them
 ZERO_LED_SHARE = 0.05
+# that are looked at for such zeros: enough to see a share that counts
+SOME_ROWS = 20_000
 # of rows: words among codes
 OTHER_SHARE = 0.1
 DECIMAL_CODE = re.compile(r"\d{2}\.\d{1,2}", re.ASCII)
@@ -42,7 +45,7 @@ def words_of(name: str) -> list[str]:
 
 def why_code(raw: RawColumn) -> str | None:
     """What shows that the numbers of a column are names, as the part of a sentence after the column's name."""
-    if not raw.head or pd.api.types.is_bool_dtype(raw.series.dtype):
+    if not raw.head or is_bool_dtype(raw.series.dtype):
         return None
     return _zeros(raw) or _other_codes(raw)
 
@@ -77,15 +80,13 @@ def _zeros(raw: RawColumn) -> str | None:
 
 
 def _may_lead_with_zero(series: Series) -> bool:
-    """Whether a cell may be a text with a zero before another digit: without a look at distinct values."""
-    if isinstance(series.dtype, pd.StringDtype):
-        texts = pa.array(series, from_pandas=True)
-        if pc.any(pc.match_like(texts, " %")).as_py():
-            texts = pc.utf8_trim_whitespace(texts)
-        starts = pc.or_(pc.starts_with(texts, "0"), pc.or_(pc.starts_with(texts, "-0"), pc.starts_with(texts, "+0")))
-        found = texts.filter(starts)
-        return bool(len(found)) and bool(pc.any(pc.match_substring_regex(found, r"^[+-]?0\d")).as_py())
-    return pd.api.types.is_object_dtype(series.dtype) or isinstance(series.dtype, pd.CategoricalDtype)
+    """Whether some of many rows have a text with a zero before another digit."""
+    if not isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype) and not is_object_dtype(series.dtype):
+        return False
+    some = series.iloc[:: 1 + len(series) // SOME_ROWS]
+    if not isinstance(series.dtype, pd.StringDtype):
+        return any(isinstance(cell, str) and ZERO_LED.fullmatch(cell.strip()) for cell in some)
+    return bool(pc.any(pc.match_substring_regex(pa.array(some, from_pandas=True), r"^\s*[+-]?0\d")).as_py())
 
 
 def _is_zero_led(key: str) -> bool:
@@ -103,7 +104,7 @@ def _codes_in(raw: RawColumn, counts: dict[str, int]) -> str | None:
     rows = sum(counts.values())
     if all(map(PHONE.fullmatch, counts)):
         return "has numbers of phones"
-    if not pd.api.types.is_float_dtype(raw.series.dtype):
+    if not is_float_dtype(raw.series.dtype):
         long = [key for key in counts if LONG.fullmatch(key.lstrip("+-")) and not key.endswith(ROUND)]
         if sum(counts[key] for key in long) >= MOST * rows:
             return f"has whole numbers of more digits than a number holds exactly, such as {long[0]}"

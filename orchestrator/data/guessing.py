@@ -88,7 +88,7 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
             raise UsageError(f"{table.origin}: {wish.option} {name}: that is the target column{hint}")
         if name == target and wish.date_format is not None:
             raise UsageError(f"{table.origin}: --date-format {name}: that is the target column, which is never a date")
-    guess = Guess()
+    guess, spares = Guess(), []
     beside = all_columns(table, options)
     for name in names:
         wish = wishes.get(name, NO_WISH)
@@ -107,6 +107,12 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
             _check_followed(table.origin, found.column, wish)
             guess.columns.append(found.column)
             guess.raw[name] = raw
+        elif found.spare is not None:
+            spares.append((found, found.spare, raw))
+    for found, spare, raw in [] if guess.columns else spares:
+        guess.notes = [note for note in guess.notes if note not in found.notes] + [spare.note]
+        guess.columns.append(spare.column)
+        guess.raw[raw.name] = raw
     if not guess.columns:
         reasons = "; ".join(map(str, guess.notes)) or "only the target"
         raise DataError(f"{table.origin}: no usable feature column is left ({reasons})")

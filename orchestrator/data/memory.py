@@ -98,6 +98,9 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     strata = task.strata(labels)
     split = options.split.positions(len(labels), strata)
     notes += task.notes(target, strata)
+    if table.default_target is None:
+        # scikit-learn's own data sets are sorted, as is known of them
+        notes += task.order_notes(target, strata)
     name, origin = table.name, table.origin
     example = json_rows(schema, table.frame.iloc[found.known[split.train[:EXAMPLE_ROWS]]])
     # if nobody else needs it, the texts of a column are let go of as soon as they are numbers

@@ -40,16 +40,31 @@ Kept = TypeVar("Kept", bound=Summary)
 
 
 @dataclass(frozen=True)
+class Spare:
+    """What a column that is left out is, if there is no other.
+
+    Attributes:
+        column: as which it is kept.
+        note: about that.
+    """
+
+    column: Column
+    note: Note
+
+
+@dataclass(frozen=True)
 class Recognised:
     """What a kind of column says about a column that is its own.
 
     Attributes:
         column: None if it should be left out.
         notes: what the user should know.
+        spare: if it is left out, but is better than nothing.
     """
 
     column: Column | None
     notes: tuple[Note, ...] = ()
+    spare: Spare | None = None
 
 
 class Reads(StrEnum):

@@ -8,11 +8,12 @@ from typing import Any
 from orchestrator.columns.codes import some_zeros
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.features._base import FeatureKind, Recognised
+from orchestrator.features._base import FeatureKind, Recognised, Spare
 from orchestrator.features.boolean import BooleanKind
 from orchestrator.features.categorical import CategoricalKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.datetime import DatetimeKind
+from orchestrator.features.identifiers import find_identifier
 from orchestrator.features.numeric import NumericKind
 from orchestrator.features.text import TextKind
 
@@ -57,6 +58,17 @@ def recognise(raw: RawColumn) -> Recognised:
         return Recognised(None, (constant_note(raw.name),))
     if raw.wish.kind is not None:
         return KINDS[ColumnKind(raw.wish.kind)].obey(raw)
+    identifier = find_identifier(raw)
+    if identifier is not None and not identifier.measures:
+        spare = Spare(Column(raw.name, ColumnKind.NUMERIC), identifier.kept_note(raw.name))
+        return Recognised(None, (identifier.note(raw.name),), spare)
+    found = _recognise(raw)
+    if identifier is None or found.column is None:
+        return found
+    return Recognised(found.column, (*found.notes, identifier.note(raw.name)))
+
+
+def _recognise(raw: RawColumn) -> Recognised:
     codes = CATEGORIES.recognise_codes(raw)
     if codes is not None:
         return codes

@@ -145,6 +145,11 @@ class Task(ABC):
         del target, strata
         return ()
 
+    def order_notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
+        """The same about their order."""
+        del target, strata
+        return ()
+
     # ---- from cells to numbers
 
     def fit(self, training: Series) -> TargetEncoder:

@@ -31,6 +31,8 @@ MAX_INTEGER_CLASSES = 20
 # fewer rows than this do not show that almost every row has a class of its own
 MIN_IDENTIFIER_ROWS = 20
 MIN_CLASS_ROWS = 3
+# changes of the class from row to row, of those that rows in random order have
+SORTED_SHARE = 0.1
 SHOWN = 5
 
 
@@ -141,6 +143,23 @@ class Classification(Task):
             return ()
         why = f"has fewer than {MIN_CLASS_ROWS} rows for class {', '.join(rare[:SHOWN])}"
         return (Note(column=target, why=why, done="such rows are used for training only"),)
+
+    def order_notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
+        """See `Task`: where a row is must not say what it is, since columns that grow with the rows would."""
+        if strata is None:
+            return ()
+        changes = int(np.count_nonzero(strata[1:] != strata[:-1]))
+        shares = np.bincount(strata) / len(strata)
+        if changes > SORTED_SHARE * len(strata) * float(1 - (shares**2).sum()):
+            return ()
+        times = "once" if changes == 1 else f"{changes} times"
+        note = Note(
+            column=target,
+            why=f"changes {times} in {len(strata)} rows, so the rows are sorted by it",
+            done="training, validation and test rows are drawn at random",
+            option="--ignore COLUMN leaves out a column that follows the order of the rows, which would give it away",
+        )
+        return (note,)
 
     def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.int64]:
         """See `Task`: the position of each label among the classes."""

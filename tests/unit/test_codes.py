@@ -96,7 +96,7 @@ def test_zeros_in_front_keep_codes_apart_over_http_too(tmp_path):
 @pytest.mark.parametrize(
     ("name", "cells", "why_not"),
     [
-        ("measure", ["05", *map(str, range(10, 9 + ROWS))], "--categorical 'measure' keeps them"),
+        ("measure", ["05", *(str(10 + at // 2 * 3) for at in range(ROWS - 1))], "--categorical 'measure' keeps them"),
         ("share", cycle("0.25", "0.5", "0.125"), None),
         ("count", cycle("10", "20", "0"), None),
         ("big", [str(10**17 * number) for number in cycle(3, 5, 7)], None),

@@ -18,6 +18,7 @@ from support import mixed_frame
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.columns.summaries import NumericSummary, Sample
+from orchestrator.columns.wish import ColumnWish
 from orchestrator.data import DataOptions, Examples, Holdout, Part, is_streamed, open_dataset
 from orchestrator.data.encoder import fit_features
 from orchestrator.data.guessing import guess_schema
@@ -207,7 +208,8 @@ def test_parts_have_the_shares_of_a_file_in_memory():
 
 def test_the_parts_cover_all_rows_once(tmp_path):
     frame = mixed_frame(600).assign(number=np.arange(600.0))
-    dataset = open_dataset(write(tmp_path, frame, group=50), DataOptions(target="label"))
+    options = DataOptions(target="label", columns={"number": ColumnWish(kind="numeric")})
+    dataset = open_dataset(write(tmp_path, frame, group=50), options)
     feature = dataset.encoder.numeric[0]
     numbers = [by_part(dataset, part)[0][:, 0] * feature.std + feature.mean for part in Part]
     assert tuple(map(len, numbers)) == dataset.counts
