@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import MISSING_STRINGS, Series, is_missing
@@ -118,9 +119,13 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
 
 def written_as(column: Column) -> str:
     """How the cells of a column are written, in a few words; empty if plainly."""
-    notation = {} if column.notation is None else column.notation.to_json()
-    said = [f"{name} {_shown(value)}" for name, value in notation.items() if value not in (None, "", [], {}, False)]
-    return ", ".join(([column.datetime_format] if column.datetime_format else []) + said)
+    words = "" if column.notation is None else _words(column.notation)
+    return ", ".join(filter(None, (column.datetime_format, words)))
+
+
+def _words(notation: Notation) -> str:
+    said = {name: value for name, value in notation.to_json().items() if value not in (None, "", [], {}, False)}
+    return "; ".join(f"{name} {_shown(value)}" for name, value in said.items())
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401
@@ -152,20 +157,27 @@ def _column(series: Series, name: str, columns: Mapping[str, Column], target: Ta
     column = columns.get(name)
     notation = column.notation if column is not None else None
     if target is not None and name == target.name:
-        kind, written, notation = "target", "", target.notation
+        kind, notation = "target", target.notation
+        written = "" if notation is None else _words(notation)
     else:
         kind = LEFT_OUT if column is None else column.kind.value
         written = "" if column is None else written_as(column)
-    known, values = _values(series)
-    missing = len(series) - known if notation is None else int(notation.plain(series).isna().sum())
+    known, values = _values(series) if notation is None else _values_of(series, notation)
     return InspectedColumn(
         name=name,
         kind=kind,
         written=written,
-        missing=missing,
+        missing=len(series) - known,
         distinct=len(values),
         examples=tuple(_short(value) for value in values[:SHOWN_VALUES].to_pylist()),
     )
+
+
+def _values_of(series: Series, notation: Notation) -> tuple[int, pa.Array]:
+    """The same as `_values`, of cells that are written in a notation: one of each value as it is written."""
+    plain = notation.plain(series)
+    known = plain.notna()
+    return int(known.sum()), pa.array(series[known & ~plain.duplicated()].astype(str), pa.string(), from_pandas=True)
 
 
 def _values(series: Series) -> tuple[int, pa.Array]:

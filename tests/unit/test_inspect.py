@@ -14,7 +14,7 @@ import orchestrator
 from orchestrator.bundle import make_bundle
 from orchestrator.cli import main
 from orchestrator.cli.column_options import KINDS, VALUES, WORDS, with_columns
-from orchestrator.columns.wish import CATEGORICAL, IGNORE
+from orchestrator.columns.wish import CATEGORICAL, IGNORE, ColumnWish
 from orchestrator.config import SweepConfig
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.sweeps.plan import data_options
@@ -88,6 +88,34 @@ def test_words_of_missing_values_are_counted_and_cells_of_all_types_shown(tmp_pa
     found = json.loads(run("inspect", tmp_path / "rows.parquet", "--json").stdout)["columns"]
     assert [(column["missing"], column["distinct"]) for column in found] == [(10, 2), (5, 2), (0, 2)]
     assert found[1]["examples"] == ["True", "False"]
+
+
+def test_cells_in_a_notation_are_counted_as_they_are_read(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "price": ["1.234,50 €", "7,25 €", "7,250 €", "-"] * 10,
+            "country": ["NA", "DE", "FR", "DE"] * 10,
+            "label": ["Yes", "yes ", "No", "no"] * 10,
+        }
+    )
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    source = [tmp_path / "rows.csv", "--target", "label", "--json"]
+    found = {column["name"]: column for column in json.loads(run("inspect", *source).stdout)["columns"]}
+    assert (found["price"]["missing"], found["price"]["distinct"]) == (10, 2)
+    assert found["price"]["examples"] == ["1.234,50 €", "7,25 €"]
+    assert "decimal ," in found["price"]["written"]
+    assert (found["country"]["missing"], found["country"]["distinct"]) == (0, 3)
+    assert (found["label"]["kind"], found["label"]["distinct"]) == ("target", 2)
+    # and read back, with words of one's own
+    wished = run(
+        "inspect", *source[:3], "--na", "country=NA", "--na", "price=7,25 €", "-o", tmp_path / "c.yaml", "--json"
+    )
+    again = {column["name"]: column["missing"] for column in json.loads(wished.stdout)["columns"]}
+    assert (again["country"], again["price"]) == (10, 20)
+    read = open_dataset(tmp_path / "rows.csv", read_back(tmp_path / "c.yaml"))
+    asked = {"country": ColumnWish(missing=("NA",)), "price": ColumnWish(missing=("7,25 €",))}
+    assert read.digest == open_dataset(tmp_path / "rows.csv", DataOptions(target="label", columns=asked)).digest
+    assert read.digest != open_dataset(tmp_path / "rows.csv", DataOptions(target="label")).digest
 
 
 def test_nothing_heavy_is_imported(tmp_path):
