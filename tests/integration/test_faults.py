@@ -311,7 +311,7 @@ def test_a_tracking_server_that_stays_away_gets_everything_by_sync(server, tmp_p
     assert parent.data.metrics["test_log_loss"] == result.test["log_loss"]
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
