@@ -82,25 +82,36 @@ def load_rows(source: str | Path | pd.DataFrame, known: Iterable[str]) -> Table:
     return _load(source, None, known)
 
 
+def check_source(source: str | Path | pd.DataFrame) -> None:
+    """Refuses a path that `load_rows` would refuse without looking into the file.
+
+    Raises:
+        UsageError: there is no such file, or nothing that is known by its name.
+    """
+    if isinstance(source, pd.DataFrame) or str(source).startswith(SKLEARN_PREFIX):
+        return
+    path = Path(source)
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    if not path.name.lower().endswith((*PARQUET_SUFFIXES, *TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
+        raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz or .parquet file")
+
+
 def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[str]) -> Table:
     if isinstance(source, pd.DataFrame):
         return _from_frame(source, name or "data", "the data frame")
     text = str(source)
     if text.startswith(SKLEARN_PREFIX):
         return _from_sklearn(text.removeprefix(SKLEARN_PREFIX), name)
+    check_source(source)
     path = Path(source)
-    lowered = path.name.lower()
     notes: tuple[Note, ...] = ()
     index: tuple[str, ...] = ()
-    if lowered.endswith(PARQUET_SUFFIXES):
+    if path.name.lower().endswith(PARQUET_SUFFIXES):
         frame, index = read_parquet(path)
-    elif lowered.endswith((*TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
+    else:
         read = read_csv(path, known)
         frame, notes = read.frame, read.notes
-    elif not path.exists():
-        raise UsageError(f"{path}: no such file")
-    else:
-        raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz or .parquet file")
     table = _from_frame(frame, name or made_name(stem_of(path)), str(path), index)
     return replace(table, notes=(*notes, *table.notes))
 

@@ -110,9 +110,14 @@ class Predictions:
                 row[column.name] = cell
         return rows
 
+    @property
+    def flat_names(self) -> list[str]:
+        """The names of the columns of `frame`."""
+        return list(chain.from_iterable(column.flat_names for column in self.columns))
+
     def flat_records(self) -> list[dict[str, Any]]:
         """One JSON object per row with the columns of `frame`, as MLflow's scoring server gives them."""
-        names = list(chain.from_iterable(column.flat_names for column in self.columns))
+        names = self.flat_names
         columns = [
             cells if column.parts else [(cell,) for cell in cells]
             for column, cells in ((column, self._cells(column)) for column in self.columns)

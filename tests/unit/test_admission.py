@@ -1,6 +1,8 @@
 """What is shared out: never more than there is, in the order of asking, and all of it comes back."""
 
 import asyncio
+import csv
+import io
 
 import orjson
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.serving.control.allocator import Trimming
 from orchestrator.serving.http.admission import Budget, FullError, Memory, Share, most_cells
+from orchestrator.serving.http.media_types import BodyForm
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(max_size=3)),
@@ -24,7 +27,18 @@ def count(value):
 
 @given(VALUES)
 def test_a_body_holds_no_more_values_than_it_is_taken_for(value):
-    assert count(value) <= most_cells(orjson.dumps(value), binary=False)
+    assert count(value) <= most_cells(orjson.dumps(value), BodyForm.JSON)
+
+
+@given(
+    st.lists(st.lists(st.text(max_size=3), min_size=2, max_size=2), min_size=1, max_size=9),
+    st.sampled_from(",;\t|: "),
+    st.sampled_from(["utf-8", "utf-16", "utf-32-be"]),
+)
+def test_a_csv_body_holds_no_more_cells_than_it_is_taken_for(rows, delimiter, encoding):
+    stream = io.StringIO(newline="")
+    csv.writer(stream, delimiter=delimiter).writerows(rows)
+    assert 2 * len(rows) <= most_cells(stream.getvalue().encode(encoding, "replace"), BodyForm.CSV)
 
 
 @given(st.lists(st.tuples(st.integers(1, 15), st.integers(0, 3), st.sampled_from([None, 0, 2])), max_size=20))

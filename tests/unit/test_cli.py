@@ -190,6 +190,73 @@ def test_predict_writes_the_format_that_the_name_says(tmp_path, bundle_folder, n
     pd.testing.assert_frame_equal(found, pd.DataFrame(answers), rtol=1e-9)
 
 
+def test_predict_writes_no_rows_with_their_header(tmp_path, bundle_folder):
+    head = ",".join(mixed_frame(1).columns) + "\n"
+    (tmp_path / "rows.csv").write_text(head)
+    result = run("predict", bundle_folder, tmp_path / "rows.csv")
+    assert (result.exit_code, result.stdout) == (0, "label,probability_high,probability_low\n"), result.output
+    mixed_frame(5).head(0).to_parquet(tmp_path / "rows.parquet")
+    for name in ("a.csv", "a.jsonl", "a.json", "a.parquet"):
+        for rows in ("rows.csv", "rows.parquet"):
+            result = run("predict", bundle_folder, tmp_path / rows, "-o", tmp_path / name, "--keep", "color")
+            assert result.exit_code == 0, result.output
+            assert "0 answers written" in result.stderr
+    assert (tmp_path / "a.csv").read_text() == "color,label,probability_high,probability_low\n"
+    assert list(pd.read_parquet(tmp_path / "a.parquet")) == ["color", "label", "probability_high", "probability_low"]
+    assert (tmp_path / "a.jsonl").read_text().strip() == ""
+    assert json.loads((tmp_path / "a.json").read_text()) == []
+
+
+def test_predict_keeps_columns_as_they_stand_in_the_file(tmp_path, bundle_folder):
+    frame = mixed_frame(3).assign(id=["007", "1.50", "x"])
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    kept = run("predict", bundle_folder, tmp_path / "rows.csv", "--keep", "id", "--keep", "label", "--keep", "id")
+    lines = [line.split(",") for line in kept.stdout.splitlines()]
+    assert lines[0] == ["id", "label", "predicted_label", "probability_high", "probability_low"]
+    assert [line[:2] for line in lines[1:]] == [
+        ["007", frame.label[0]],
+        ["1.50", frame.label[1]],
+        ["x", frame.label[2]],
+    ]
+    run("predict", bundle_folder, tmp_path / "rows.csv", "--keep-all", "-o", tmp_path / "a.parquet")
+    assert list(pd.read_parquet(tmp_path / "a.parquet"))[:6] == [*frame.columns]
+    lines = run(
+        "predict", bundle_folder, tmp_path / "rows.csv", "--keep", "id", "--format", "jsonl"
+    ).stdout.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["007", "1.50", "x"]
+    run("predict", bundle_folder, tmp_path / "rows.csv", "-o", tmp_path / "answers.txt", "--format", "csv.gz")
+    assert len(pd.read_csv(tmp_path / "answers.txt", compression="gzip")) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--keep", "colour"], "--keep colour: {rows} has no such column; did you mean color?"),
+        (["--format", "parquet"], "cannot be written to stdout"),
+        (["--format", "csv", "--json"], "--json and --format csv contradict each other"),
+        (["--format", "xlsx"], "'xlsx' is not one of"),
+    ],
+)
+def test_what_cannot_be_kept_or_written_is_refused(tmp_path, bundle_folder, options, sentence):
+    mixed_frame(3).to_csv(tmp_path / "rows.csv", index=False)
+    result = run("predict", bundle_folder, tmp_path / "rows.csv", *options)
+    assert result.exit_code == 2
+    assert sentence.format(rows=tmp_path / "rows.csv") in result.stderr
+
+
+def test_predict_reads_rows_of_every_dialect_and_says_what_it_passes_over(tmp_path, bundle_folder):
+    frame = mixed_frame(20)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    wanted = run("predict", bundle_folder, tmp_path / "rows.csv").stdout
+    text = frame.to_csv(index=False, sep=";")
+    head = text.splitlines()[0]
+    (tmp_path / "rows.txt").write_bytes(f"Export\n\n{text}{head}\n".encode("utf-16"))
+    result = run("predict", bundle_folder, tmp_path / "rows.txt")
+    assert result.stdout == wanted
+    assert "note: line 24 repeats the header line: passed over" in result.stderr
+    assert "note: 1 line stands above the header: line 3 is taken as the header line" in result.stderr
+
+
 DRIVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
 ESCAPES = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\r"
 

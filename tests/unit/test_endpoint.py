@@ -801,7 +801,6 @@ def test_the_endpoints_own_page_may_ask_however_it_is_reached(endpoint, host, he
         "text/plain",
         "text/plain;charset=utf-8",
         "Application/X-WWW-form-urlencoded",
-        "multipart/form-data; boundary=b",
         "",
     ],
 )
@@ -811,6 +810,103 @@ def test_what_a_page_can_send_without_being_asked_is_refused_from_browsers_only(
         answer = endpoint.ask("/predict", ROWS[0], headers=typed | browser)
         assert (answer.status_code, "application/json" in answer.text) == (415, True)
     assert endpoint.ask("/predict", ROWS[0], headers=typed).status_code == OK
+
+
+CSV = {"content-type": "text/csv"}
+TEXT = TABLE.drop(columns="label").to_csv(index=False)
+
+
+def test_csv_is_answered_as_json_is(either):
+    for path in ("/predict", "/invocations"):
+        wanted = either.ask(path, ROWS if path == "/predict" else {"dataframe_records": ROWS}).json()
+        for headers in (CSV, {"content-type": "Text/CSV; charset=utf-8; header=present"}):
+            assert either.ask(path, TEXT.encode(), headers=headers).json() == wanted
+        for body in (
+            b"\xff\xfe" + TEXT.replace(",", "\t").encode("utf-16-le"),
+            TEXT.replace(",", ";").replace("\n", ";\r\n").encode(),
+            gzip.compress(TEXT.encode()),
+        ):
+            packed = {"content-encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {}
+            assert either.ask(path, body, headers=CSV | packed).json() == wanted
+        # large bodies, one row, and no row at all
+        large = TEXT + 9 * TEXT.partition("\n")[2]
+        assert len(either.ask(path, large.encode(), headers=CSV).json()["predictions"]) == 10 * len(ROWS)
+        for rows in (1, 0):
+            few = "\n".join(TEXT.splitlines()[: rows + 1]).encode()
+            assert len(either.ask(path, few, headers=CSV).json()["predictions"]) == rows
+
+
+def test_answers_are_csv_where_that_is_asked_for(either, trained):
+    wanted = trained[0].predict(TABLE)
+    for accept in ("text/csv", "text/csv, */*;q=0.5", "application/json;q=0.1, Text/CSV"):
+        answer = either.ask("/predict", ROWS, headers={"accept": accept})
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        found = pd.read_csv(io.StringIO(answer.text))
+        assert list(found) == list(wanted)
+        assert found["label"].tolist() == wanted["label"].tolist()
+        np.testing.assert_allclose(found.iloc[:, 1:], wanted.iloc[:, 1:], atol=1e-5)
+    for accept in ("application/json, text/csv", "*/*", "text/html", "text/csv;q=0", "text/csv;q=x", ""):
+        assert either.ask("/predict", ROWS, headers={"accept": accept}).headers["content-type"] == "application/json"
+    empty = either.ask("/invocations", {"dataframe_records": []}, headers={"accept": "text/csv"})
+    assert empty.text == ",".join(wanted) + "\n"
+
+
+def test_what_is_passed_over_in_csv_is_said(endpoint):
+    head, rest = TEXT.split("\n", 1)
+    body = f"{head}\n{rest}{head}\n".encode()
+    sentence = f"line {len(ROWS) + 2} repeats the header line: passed over"
+    answer = endpoint.ask("/predict", body, headers=CSV)
+    assert len(answer.json()["predictions"]) == len(ROWS)
+    assert answer.json()["notes"] == [sentence]
+    answer = endpoint.ask("/predict", body, headers=CSV | {"accept": "text/csv"})
+    assert answer.headers["orchestrator-notes"] == sentence
+    assert "notes" not in endpoint.ask("/predict", ROWS).json()
+    answer = endpoint.ask("/predict", TEXT.replace("color", "COLOR", 1).encode(), headers=CSV)
+    assert answer.json()["predictions"] == endpoint.ask("/predict", ROWS).json()["predictions"]
+    assert "COLOR" in answer.json()["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "the body: the file is empty"),
+        (b"number,color\n1,red\n", "is missing"),
+        (b"number,color,flag,day\n1,red\n", "line 2 has 2 fields, the header has 4"),
+        (b"a,a\n1,2\n", "the column name 'a' occurs 2 times"),
+        (b"1,2\n3,4\n", "holds values, not column names"),
+        (b"a\x00b", "byte 1 is zero"),
+        (b"a," * 3000 + b"b\n", "the column name 'a'"),
+        (",".join(map("c{}".format, range(3000))).encode() + b"\n", "has 3,000 columns, but at most"),
+        (b"x" * 2**22 + b"yz", "the first line is longer than 4 MiB"),
+        (b"number,color\n" + b"#\n" * 5000, "line 1002 has 1 field"),
+        (TEXT.replace("\n", "\nmany", 1).encode(), "row 1, column"),
+    ],
+)
+def test_csv_that_cannot_be_answered_gets_a_sentence(endpoint, body, sentence):
+    answer = endpoint.ask("/predict", body, headers=CSV)
+    assert answer.status_code == INVALID
+    assert sentence in answer.json()["error"]["message"]
+
+
+def test_csv_has_the_limits_of_json(folders):
+    client = serve(configuration(folders, champion="3"), limits=RequestLimits(rows=3))
+    assert client.ask("/predict", "\n".join(TEXT.splitlines()[:4]).encode(), headers=CSV).status_code == OK
+    answer = client.ask("/predict", TEXT.encode(), headers=CSV)
+    assert (answer.status_code, "at most 3" in answer.text) == (413, True)
+    hint = client.ask("/predict", TEXT.encode())
+    assert (hint.status_code, "Content-Type: text/csv" in hint.text) == (INVALID, True)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations", "/models/mixed/predict", "/v2/models/mixed/infer"])
+def test_other_content_types_are_refused_by_name(endpoint, path):
+    types = ["application/xml", "multipart/form-data; boundary=b", "text/html", "\x80/x", "x" * 5000]
+    for content_type in [*types, *(["text/csv"] if path.startswith("/v2") else [])]:
+        answer = endpoint.ask(path, b"{}", headers={"content-type": content_type.encode("latin-1")})
+        assert answer.status_code == 415
+        assert "application/json" in answer.text
+        assert ("text/csv" in answer.text, len(answer.text) < 600) == (True, True)
+    for content_type in ("application/json; charset=utf-8", "application/vnd.x+json", "APPLICATION/JSON"):
+        assert endpoint.ask(path, b"{", headers={"content-type": content_type}).status_code == INVALID
 
 
 def test_only_known_names_are_answered(folders):

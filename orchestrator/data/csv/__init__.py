@@ -5,5 +5,6 @@ line (`header`), to the rows (`rows`), and to the rows that are none (`passing`)
 """
 
 from orchestrator.data.csv.reader import CsvTable, parse_csv, read_csv
+from orchestrator.data.csv.rows import CsvLimits
 
-__all__ = ["CsvTable", "parse_csv", "read_csv"]
+__all__ = ["CsvLimits", "CsvTable", "parse_csv", "read_csv"]

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import is_number_text
+from orchestrator.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
 # only if all else fails, for they stand in times and between words
@@ -19,9 +20,12 @@ RARE_DELIMITERS = (":", " ")
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", ":": "colons", " ": "blanks"}
 SAMPLE = 512 * 1024
 SAMPLE_RECORDS = 1000
+LONGEST_LINE = 8 * SAMPLE
 # of the records that must have as many cells as most
 LEAST_SHARE = 0.5
 SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.IGNORECASE)
+# of a number; the expressions take long for long texts
+LONGEST_NUMBER = 40
 COMMA_NUMBER = re.compile(r"[^\w,;|]*\d[\d., '\u2019]*[^\w,;|]*\w{0,3}")
 
 
@@ -116,17 +120,20 @@ class Beginning:
         return found[:-1] if self.is_cut and len(found) > 1 else found
 
 
-def take_sample(content: bytes) -> Beginning:
-    """Whole lines from the beginning of a text in UTF-8: at least one."""
-    size = SAMPLE
-    while True:
+def take_sample(origin: str, content: bytes) -> Beginning:
+    """Whole lines from the beginning of a text in UTF-8: at least one.
+
+    Raises:
+        DataError: the first line is longer than any header line.
+    """
+    for size in (SAMPLE, LONGEST_LINE):
         head = content[:size]
         if len(head) == len(content):
             return Beginning(list(io.StringIO(head.decode("utf-8"), newline="")), is_cut=False)
         end = max(head.rfind(b"\n"), head.rfind(b"\r", 0, -1))
         if end >= 0:
             return Beginning(list(io.StringIO(head[: end + 1].decode("utf-8"), newline="")), is_cut=True)
-        size *= 8
+    raise DataError(f"{origin}: the first line is longer than {LONGEST_LINE >> 20} MiB; is it CSV?")
 
 
 def find_dialect(sample: Beginning, known: frozenset[str]) -> tuple[Dialect, list[Note]]:
@@ -184,7 +191,11 @@ def _has_other_delimiter(cell: str, delimiter: str) -> bool:
     if any(other in cell for other in (";", "\t", "|") if other != delimiter):
         return True
     # a comma is at home in numbers and before a blank
-    return delimiter != "," and bool(re.search(r",(?! )", cell)) and not COMMA_NUMBER.fullmatch(cell)
+    return (
+        delimiter != ","
+        and bool(re.search(r",(?! )", cell))
+        and not (len(cell) <= LONGEST_NUMBER and COMMA_NUMBER.fullmatch(cell))
+    )
 
 
 def _is_quoted_singly(sample: Beginning, dialect: Dialect) -> bool:

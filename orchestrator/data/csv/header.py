@@ -15,6 +15,7 @@ from orchestrator.errors import DataError
 # titles and comments above a header line are no longer than this
 DEEPEST_HEADER = 50
 BODY = 100
+LONGEST_UNIT = 20
 YEAR = re.compile(r"(19|20)\d\d")
 RULE = re.compile(r":?[-=]{2,}:?")
 UNIT = re.compile(r"[\[(].*[\])]|[^\d]*[/%°²³€$£µ][^\d]*\d?")
@@ -204,7 +205,7 @@ def _are_units(cells: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
     """Whether there is a unit above a column of numbers, and nothing but units, types and blanks elsewhere."""
     units = 0
     for cell, column in zip((cell.strip() for cell in cells), columns, strict=False):
-        is_unit = bool(UNIT.fullmatch(cell)) or cell.lower() in UNIT_WORDS
+        is_unit = (len(cell) <= LONGEST_UNIT and bool(UNIT.fullmatch(cell))) or cell.lower() in UNIT_WORDS
         if not is_unit and cell not in ("", "-"):
             return False
         if is_unit and cell in column:

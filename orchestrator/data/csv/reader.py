@@ -15,7 +15,7 @@ from orchestrator.data.csv.files import read_bytes
 from orchestrator.data.csv.header import find_layout
 from orchestrator.data.csv.passing import pass_over
 from orchestrator.data.csv.quotes import check_quotes
-from orchestrator.data.csv.rows import Body, read_rows
+from orchestrator.data.csv.rows import Body, CsvLimits, read_rows
 from orchestrator.errors import DataError
 
 HTML = (b"<!doctype html", b"<html")
@@ -44,22 +44,24 @@ def read_csv(path: Path, known: Iterable[str] = ()) -> CsvTable:
     return parse_csv(str(path), read_bytes(path), known)
 
 
-def parse_csv(origin: str, content: bytes, known: Iterable[str] = ()) -> CsvTable:
+def parse_csv(origin: str, content: bytes, known: Iterable[str] = (), limits: CsvLimits | None = None) -> CsvTable:
     """Reads the bytes of a CSV file. There may be no row below the header.
 
     Args:
         origin: what messages call it.
         content: not compressed, in UTF-8, UTF-16, UTF-32 or Windows-1252.
         known: names of columns, some of which it is expected to have; they tell where the header is.
+        limits: of what comes from strangers.
 
     Raises:
-        DataError: it is empty, has no header line or a name twice, or a row is too long or too short.
+        DataError: it is larger than the limits, is empty, has no header line or a name twice, or a row is too long or
+            too short.
     """
     wanted = frozenset(known)
     text, notes = to_utf8(origin, content)
     if text[:100].lstrip().lower().startswith(HTML):
         raise DataError(f"{origin}: is a web page, not a CSV file; download the file itself")
-    sample = take_sample(text)
+    sample = take_sample(origin, text)
     if not "".join(sample.lines).strip() and not text.strip():
         raise DataError(f"{origin}: the file is empty")
     dialect, guessed = find_dialect(sample, wanted)
@@ -69,9 +71,11 @@ def parse_csv(origin: str, content: bytes, known: Iterable[str] = ()) -> CsvTabl
     if all(record.is_blank for record in records):
         raise DataError(f"{origin}: the header line cannot be read; is it CSV?")
     layout = find_layout(origin, records, wanted)
+    if limits is not None and len(layout.names) > limits.columns:
+        raise DataError(f"{origin}: has {len(layout.names):,} columns, but at most {limits.columns:,} are read")
     starts = list(line_starts(sample.lines))
     start = starts[layout.first_line - 1][0] if layout.first_line <= len(starts) else starts[-1][1]
-    body = Body(origin=origin, content=text, start=start, dialect=dialect, layout=layout)
+    body = Body(origin=origin, content=text, start=start, dialect=dialect, layout=layout, limits=limits)
     rows = read_rows(body)
     check_quotes(body, rows)
     frame, passed = pass_over(body, rows)

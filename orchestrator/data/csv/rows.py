@@ -71,6 +71,19 @@ class Passed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CsvLimits:
+    """What a file may need at most, where it comes from strangers.
+
+    Attributes:
+        columns: that it has.
+        passed: lines of another length that are passed over or mended, each of which is looked at.
+    """
+
+    columns: int
+    passed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Body:
     """What a file holds below its header.
 
@@ -79,6 +92,7 @@ class Body:
         content: of the whole file, UTF-8.
         start: where the rows begin in it.
         dialect, layout: how they are written.
+        limits: of what is read.
     """
 
     origin: str
@@ -86,6 +100,7 @@ class Body:
     start: int
     dialect: Dialect
     layout: Layout
+    limits: CsvLimits | None = None
 
     @property
     def width(self) -> int:
@@ -144,8 +159,9 @@ class _Judge:
 
     def __call__(self, row: pa_csv.InvalidRow) -> str:
         """For pyarrow: `skip` or `error`."""
+        limits = self._body.limits
         found = self._reason(row.text)
-        if found is None:
+        if found is None or (limits is not None and len(self.judged) >= limits.passed):
             self.refused = self.refused or row
             return "error"
         self.judged.append((row.text, found))

@@ -7,10 +7,14 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from orchestrator.serving.http.media_types import BodyForm
+
 # Python needs about a hundred bytes for a cell while a body is parsed
 CELLS_AT_ONCE = 500_000
 # binary tensors: a text has four bytes for its length, numbers of fewer bytes are kept only once
 BINARY_BYTES = 4
+# in CSV, one of them is between cells
+DELIMITERS = (b",", b";", b"\t", b"|", b":", b" ")
 
 
 class FullError(Exception):
@@ -135,8 +139,10 @@ class Budget:
         return not self._taken or self._taken + amount <= self._total
 
 
-def most_cells(body: bytes, *, binary: bool) -> int:
+def most_cells(body: bytes, form: BodyForm) -> int:
     """How many values a body can hold: in JSON, each follows a comma or begins a list or an object."""
-    if binary:
+    if form is BodyForm.BINARY:
         return len(body) // BINARY_BYTES + 1
+    if form is BodyForm.CSV:
+        return max(map(body.count, DELIMITERS)) + body.count(b"\n") + body.count(b"\r") + 1
     return body.count(b",") + body.count(b"[") + body.count(b"{") + 1

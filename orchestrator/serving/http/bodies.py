@@ -49,8 +49,9 @@ def _parse_slowly(body: bytes) -> Any:  # noqa: ANN401
     except UnicodeDecodeError as error:
         raise InvalidRequestError(f"the body is not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
+        hint = "" if body.lstrip()[:1] in (b"{", b"[", b"") else " (CSV needs the header Content-Type: text/csv)"
         raise InvalidRequestError(
-            f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}"
+            f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}{hint}"
         ) from None
     except (ValueError, RecursionError):
         # more digits than Python converts, or brackets nested too deeply

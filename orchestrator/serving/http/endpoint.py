@@ -11,12 +11,12 @@ from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
 
+from orchestrator.columns.notes import Note
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 from orchestrator.serving.http.asgi import (
     CLOSE,
     JSON_TYPE,
     MAX_DIGITS,
-    NO_CONTENT,
     Answer,
     Handler,
     Headers,
@@ -31,7 +31,10 @@ from orchestrator.serving.http.asgi import (
 from orchestrator.serving.http.auth import TokenCheck
 from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
 from orchestrator.serving.http.browsers import BrowserCheck
+from orchestrator.serving.http.csv_bodies import CSV_TYPE, csv_answer, note_headers, parse_csv_rows
+from orchestrator.serving.http.handlers import fixed, preflight, reading, shown
 from orchestrator.serving.http.invocations import parse_invocation
+from orchestrator.serving.http.media_types import BodyForm, rows_form, tensors_form, wants_csv
 from orchestrator.serving.http.oip import (
     InferRequest,
     encode_infer,
@@ -40,9 +43,9 @@ from orchestrator.serving.http.oip import (
     parse_infer,
     server_metadata,
 )
-from orchestrator.serving.http.openapi import DescribedModel, openapi_document
+from orchestrator.serving.http.openapi import described, openapi_document
 from orchestrator.serving.http.page import form_page
-from orchestrator.serving.http.predict import Parsed, Predictor
+from orchestrator.serving.http.predict import Answered, Parse, Parsed, Predictor
 from orchestrator.serving.inference.hosting import Fetch, HostedModel, LoadedVersion, load_hosted_models
 from orchestrator.serving.inference.prepared_model import description_of
 from orchestrator.serving.messages import AssignedModel
@@ -219,7 +222,7 @@ class Endpoint:
         if handler is None:
             allowed = ", ".join(methods).encode()
             if scope["method"] == "OPTIONS" and self._origins:
-                return partial(_preflight, allowed)
+                return partial(preflight, allowed)
             raise HttpError(405, "this path does not take that method", reason="method", headers=[(b"allow", allowed)])
         if self._tokens is not None and path not in OPEN_PATHS and handler != self._form:
             self._check_token(scope)
@@ -252,22 +255,22 @@ class Endpoint:
     # -- routes --------------------------------------------------------------------------------------------------------
 
     def _route_table(self, hosted: Mapping[str, HostedModel]) -> dict[str, dict[str, Handler]]:
-        described = [_described(name, model.champion) for name, model in hosted.items()]
+        models = [described(name, model.champion) for name, model in hosted.items()]
         default = next(iter(hosted)) if len(hosted) == 1 else None
-        document = to_json(openapi_document(described, authenticated=self._tokens is not None, default=default))
+        document = to_json(openapi_document(models, authenticated=self._tokens is not None, default=default))
         names = [
             {"name": name, "versions": {role: version.version or None for role, version in model.roles()}}
             for name, model in hosted.items()
         ]
         table: dict[str, dict[str, Handler]] = {
-            "/healthz": _reading("health", partial(_fixed, to_json({"status": "ok"}))),
-            "/readyz": _reading("health", partial(_fixed, to_json({"status": "ok"}))),
-            "/metrics": _reading("metrics", self._metrics),
-            "/openapi.json": _reading("openapi", partial(_fixed, document)),
-            "/models": _reading("models", partial(_fixed, to_json({"models": names}))),
-            "/v2": _reading("v2", partial(_fixed, to_json(server_metadata()))),
-            "/v2/health/live": _reading("health", partial(_fixed, to_json({"live": True}))),
-            "/v2/health/ready": _reading("health", partial(_fixed, to_json({"ready": True}))),
+            "/healthz": reading("health", partial(fixed, to_json({"status": "ok"}))),
+            "/readyz": reading("health", partial(fixed, to_json({"status": "ok"}))),
+            "/metrics": reading("metrics", self._metrics),
+            "/openapi.json": reading("openapi", partial(fixed, document)),
+            "/models": reading("models", partial(fixed, to_json({"models": names}))),
+            "/v2": reading("v2", partial(fixed, to_json(server_metadata()))),
+            "/v2/health/live": reading("health", partial(fixed, to_json({"live": True}))),
+            "/v2/health/ready": reading("health", partial(fixed, to_json({"ready": True}))),
         }
         for name, model in hosted.items():
             prefixes = [f"/models/{name}", *([""] if name == default else [])]
@@ -275,8 +278,8 @@ class Endpoint:
                 table |= self._model_routes(prefix, name, model)
             served = f"/v2/models/{name}"
             infer: dict[str, Handler] = {"POST": partial(self._infer, name, None)}
-            table[served] = _reading("v2", partial(self._v2_metadata, name))
-            table[f"{served}/ready"] = _reading("health", partial(_fixed, to_json({"ready": True})))
+            table[served] = reading("v2", partial(self._v2_metadata, name))
+            table[f"{served}/ready"] = reading("health", partial(fixed, to_json({"ready": True})))
             table[f"{served}/infer"] = infer
             for _, version in model.roles():
                 if version.version:
@@ -294,7 +297,7 @@ class Endpoint:
         routes: dict[str, dict[str, Handler]] = {
             f"{prefix}/predict": {"POST": partial(self._predict, name)},
             f"{prefix}/invocations": {"POST": partial(self._invocations, name)},
-            f"{prefix}/schema": _reading("schema", partial(_fixed, schema)),
+            f"{prefix}/schema": reading("schema", partial(fixed, schema)),
             f"{prefix}/": page,
         }
         return routes
@@ -317,22 +320,41 @@ class Endpoint:
 
     async def _predict(self, name: str, request: Request) -> Answer:
         request.route = "predict"
-        answered = await self.predictor.answer(name, self.hosted[name], request, self._parse_predict)
-        version = answered.version
+        answered, notes = await self._rows_answered(name, request, self._parse_predict)
+        if wants_csv(request.scope):
+            return 200, csv_answer(answered.predictions), [CSV_TYPE, *note_headers(notes)]
         content = {
             "predictions": answered.predictions.records(),
-            "model": {"name": name, "version": version.version or None},
+            "model": {"name": name, "version": answered.version.version or None},
         }
-        return 200, to_json(content), [JSON_TYPE]
+        return 200, to_json(content | shown(notes)), [JSON_TYPE]
 
     async def _invocations(self, name: str, request: Request) -> Answer:
         request.route = "invocations"
-        answered = await self.predictor.answer(name, self.hosted[name], request, self._parse_invocation)
-        rows = answered.predictions.flat_records()
-        return 200, to_json({"predictions": rows}), [JSON_TYPE]
+        answered, notes = await self._rows_answered(name, request, self._parse_invocation)
+        if wants_csv(request.scope):
+            return 200, csv_answer(answered.predictions), [CSV_TYPE, *note_headers(notes)]
+        return 200, to_json({"predictions": answered.predictions.flat_records()} | shown(notes)), [JSON_TYPE]
+
+    async def _rows_answered(
+        self, name: str, request: Request, parse_json_rows: Parse
+    ) -> tuple[Answered, tuple[Note, ...]]:
+        """Answers to rows in JSON or CSV, and what was passed over."""
+        form = rows_form(request.scope)
+        read: list[tuple[Note, ...]] = []
+
+        def parse_csv(version: LoadedVersion, body: bytes) -> Parsed:
+            columns, rows, notes = parse_csv_rows(version.model.schema, body, self.settings.limits.rows)
+            read.append(notes)
+            return columns, rows
+
+        parse = parse_csv if form is BodyForm.CSV else parse_json_rows
+        answered = await self.predictor.answer(name, self.hosted[name], request, parse, form=form)
+        return answered, read[0] if read else ()
 
     async def _infer(self, name: str, wanted: str | None, request: Request) -> Answer:
         request.route = "v2_infer"
+        form = tensors_form(request.scope)
         length = header(request.scope, b"inference-header-content-length")
         if length is not None and not (length.isdigit() and len(length) <= MAX_DIGITS):
             raise InvalidRequestError("the header Inference-Header-Content-Length must be a whole number")
@@ -343,7 +365,7 @@ class Endpoint:
             asked.append(parsed)
             return parsed.columns, parsed.rows
 
-        answered = await self.predictor.answer(name, self.hosted[name], request, parse, wanted)
+        answered = await self.predictor.answer(name, self.hosted[name], request, parse, form=form, wanted=wanted)
         version, found = answered.version, answered.predictions
         body, headers = encode_infer(asked[0], name, version.version, found)
         return 200, body, headers
@@ -353,37 +375,3 @@ class Endpoint:
 
     def _parse_invocation(self, version: LoadedVersion, body: bytes) -> Parsed:
         return parse_invocation(version.model.schema, parse_json(body), self.settings.limits.rows)
-
-
-def _described(name: str, version: LoadedVersion) -> DescribedModel:
-    model = version.model
-    categories = {
-        column["name"]: column["categories"] for column in model.description["columns"] if "categories" in column
-    }
-    return DescribedModel(
-        name=name,
-        version=version.version or None,
-        schema=model.schema,
-        categories=categories,
-        rows=model.example.get("rows", []),
-        metrics=model.metrics,
-    )
-
-
-def _reading(route: str, handler: Handler) -> dict[str, Handler]:
-    async def named(request: Request) -> Answer:
-        request.route = route
-        return await handler(request)
-
-    return {"GET": named, "HEAD": named}
-
-
-async def _preflight(allowed: bytes, request: Request) -> Answer:
-    """Before a web page of another origin asks."""
-    request.route = "preflight"
-    return NO_CONTENT, b"", [(b"allow", allowed)]
-
-
-async def _fixed(body: bytes, request: Request) -> Answer:
-    del request
-    return 200, body, [JSON_TYPE]

@@ -5,6 +5,8 @@ OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.1.html
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from urllib.parse import quote
 
 from orchestrator.data.schema import Schema
 from orchestrator.features import KINDS, Column, JsonSchema
+from orchestrator.serving.http.media_types import CSV
 from orchestrator.serving.http.openapi_bodies import (
     flat_prediction_schema,
     infer_answer,
@@ -38,8 +41,10 @@ from orchestrator.serving.http.openapi_parts import (
     problem_responses,
     problems,
     reference,
+    row_answer,
     with_all,
 )
+from orchestrator.serving.inference.hosting import LoadedVersion
 from orchestrator.units import show_number
 
 SCHEME = "bearer"
@@ -68,6 +73,22 @@ class DescribedModel:
     categories: Mapping[str, Sequence[str]]
     rows: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
+
+
+def described(name: str, version: LoadedVersion) -> DescribedModel:
+    """What the document says of a version of a model."""
+    model = version.model
+    categories = {
+        column["name"]: column["categories"] for column in model.description["columns"] if "categories" in column
+    }
+    return DescribedModel(
+        name=name,
+        version=version.version or None,
+        schema=model.schema,
+        categories=categories,
+        rows=model.example.get("rows", []),
+        metrics=model.metrics,
+    )
 
 
 def openapi_document(models: Sequence[DescribedModel], *, authenticated: bool, default: str | None) -> dict[str, Any]:
@@ -148,20 +169,26 @@ def _model_paths(model: DescribedModel, key: str, prefix: str, operation: str) -
     names = [column.name for column in model.schema.columns]
     rows = [{name: row[name] for name in names} for row in model.rows]
     split = {"columns": names, "data": [list(row.values()) for row in rows]}
-    predictions = answer(with_all({"predictions": array(reference(f"{key}.Prediction")), "model": MODEL}))
-    flat_predictions = answer(with_all({"predictions": array(reference(f"{key}.FlatPrediction"))}))
+    predictions = row_answer({"predictions": array(reference(f"{key}.Prediction")), "model": MODEL})
+    flat_predictions = row_answer({"predictions": array(reference(f"{key}.FlatPrediction"))})
     schema, page = answer(reference("ModelSchema")), answer({"type": "string"}, "text/html")
     operations = {
         "predict": {
             "summary": f"Predict {model.schema.target.name} for a row or a list of rows",
-            "requestBody": _body(f"{key}.Predict", {"row": rows[0], "rows": rows} if rows else {}),
+            "requestBody": _row_body(
+                _body(f"{key}.Predict", {"row": rows[0], "rows": rows} if rows else {}), names, rows
+            ),
             "responses": predictions | problems(ASKING),
         },
         "invocations": {
             "summary": "MLflow's scoring protocol",
-            "requestBody": _body(
-                f"{key}.Invocations",
-                {"split": {"dataframe_split": split}, "records": {"dataframe_records": rows}} if rows else {},
+            "requestBody": _row_body(
+                _body(
+                    f"{key}.Invocations",
+                    {"split": {"dataframe_split": split}, "records": {"dataframe_records": rows}} if rows else {},
+                ),
+                names,
+                rows,
             ),
             "responses": flat_predictions | problems(ASKING),
         },
@@ -228,6 +255,18 @@ def _body(schema: str, examples: Mapping[str, Any]) -> dict[str, Any]:
     if examples:
         content["examples"] = {name: {"value": value} for name, value in examples.items()}
     return {"required": True, "content": {"application/json": content}}
+
+
+def _row_body(body: dict[str, Any], names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A body that may also be CSV."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    known = [row.values() for row in rows if any(cell is not None for cell in row.values())]
+    writer.writerows([str(cell).lower() if isinstance(cell, bool) else cell for cell in row] for row in known)
+    text = {"type": "string", "description": "A file with a header line, as `orchestrator predict` reads it."}
+    body["content"][CSV] = {"schema": text, "examples": {"rows": {"value": stream.getvalue()}}}
+    return body
 
 
 def _about(model: DescribedModel) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.features import ColumnKind, JsonSchema
+from orchestrator.serving.http.media_types import CSV
 
 Paths = dict[str, Any]
 Responses = dict[str, Any]
@@ -23,7 +24,7 @@ PROBLEMS = {
     405: "The path does not take this method.",
     408: "The body came too slowly.",
     413: "The body is too large or has too many rows.",
-    415: "The content encoding is not known, or a web page does not say that it sends JSON.",
+    415: "The content type or encoding is not taken, or a web page does not say that it sends JSON.",
     421: "The endpoint is not asked by its name (the `Host` header).",
     422: "The body does not have the right form, or a value does not fit its column.",
     500: "The request could not be answered.",
@@ -82,6 +83,17 @@ def reference(name: str) -> JsonSchema:
 def answer(schema: JsonSchema, media_type: str = "application/json") -> Responses:
     """The response of status 200."""
     return {"200": {"description": "The answer.", "content": {media_type: {"schema": schema}}}}
+
+
+def row_answer(properties: Mapping[str, JsonSchema]) -> Responses:
+    """The response of status 200 to rows: JSON, or CSV with `Accept: text/csv`."""
+    notes = {**array(TEXT), "description": "What was passed over in a body of CSV."}
+    found = answer({**with_all(properties), "properties": {**properties, "notes": notes}})
+    found["200"]["content"][CSV] = {"schema": {**TEXT, "description": "A header line, and a line for each row."}}
+    found["200"]["headers"] = {
+        "Orchestrator-Notes": {"schema": TEXT, "description": "`notes`, where the answer is CSV."}
+    }
+    return found
 
 
 def problems(statuses: Iterable[int], kind: str = "") -> Responses:

@@ -19,7 +19,8 @@ from orchestrator.data.columnar import Columns
 from orchestrator.inputs import Inputs
 from orchestrator.roles import Role
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
-from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, header, read_body
+from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, read_body
+from orchestrator.serving.http.media_types import BodyForm
 from orchestrator.serving.inference.batching import OverloadedError
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
 from orchestrator.serving.inference.inference import Inference, TooSlowError
@@ -30,10 +31,10 @@ from orchestrator.tasks import Predictions
 
 # larger bodies are parsed in a thread, so that others are answered meanwhile
 LARGE_BODY = 256 * 1024
+# CSV takes longer, for it says less of itself
+LARGE_CSV = 16 * 1024
 # of all requests that are being answered
 BODIES_IN_MEMORY = 64 * 2**20
-# of a request whose body is not all JSON
-BINARY_HEADER = b"inference-header-content-length"
 
 Parsed = tuple[Columns, int]
 Parse = Callable[[LoadedVersion, bytes], Parsed]
@@ -84,7 +85,14 @@ class Predictor:
         self.large = 0
 
     async def answer(
-        self, name: str, hosted: HostedModel, request: Request, parse: Parse, wanted: str | None = None
+        self,
+        name: str,
+        hosted: HostedModel,
+        request: Request,
+        parse: Parse,
+        *,
+        form: BodyForm,
+        wanted: str | None = None,
     ) -> Answered:
         """Answers a request with the version that is drawn for it.
 
@@ -93,6 +101,7 @@ class Predictor:
             hosted: its versions.
             request: is read here, and told model, version, role and rows.
             parse: (version, body) -> columns and number of rows.
+            form: of the body.
             wanted: a version that the client has named.
 
         Raises:
@@ -112,8 +121,7 @@ class Predictor:
             body = await self._read(request, held)
             started = time.perf_counter()
             try:
-                binary = header(request.scope, BINARY_HEADER) is not None
-                columns, rows, inputs = await self._encoded(version, body, parse, binary=binary, keep=logged)
+                columns, rows, inputs = await self._encoded(version, body, parse, form=form, keep=logged)
                 request.rows = rows
                 if shadow is None:
                     body = b""
@@ -127,7 +135,7 @@ class Predictor:
         if rows:
             self._telemetry.observe(name, version.version, inputs)
         if shadow is not None and rows:
-            self._mirror(shadow, body, parse, found, binary=binary)
+            self._mirror(shadow, body, parse, found, form=form)
         if self._log is not None and logged:
             self._log.write(
                 name,
@@ -158,7 +166,7 @@ class Predictor:
         return body
 
     async def _encoded(
-        self, version: LoadedVersion, body: bytes, parse: Parse, *, binary: bool, keep: bool
+        self, version: LoadedVersion, body: bytes, parse: Parse, *, form: BodyForm, keep: bool
     ) -> tuple[Columns, int, Inputs]:
         """The rows of a body; the cells only when they are to be kept, since they need most of the memory."""
 
@@ -167,10 +175,10 @@ class Predictor:
             inputs = version.model.encode(columns, rows)
             return columns if keep else {}, rows, inputs
 
-        if len(body) <= LARGE_BODY:
+        if len(body) <= (LARGE_CSV if form is BodyForm.CSV else LARGE_BODY):
             return work()
         loop = asyncio.get_running_loop()
-        cells = await loop.run_in_executor(self._executor, partial(most_cells, body, binary=binary))
+        cells = await loop.run_in_executor(self._executor, partial(most_cells, body, form))
         try:
             async with self._cells.taking(cells):
                 return await loop.run_in_executor(self._executor, work)
@@ -189,9 +197,9 @@ class Predictor:
             message = f"{error}; send fewer rows in a request, or try again"
             raise HttpError(504, message, reason="timeout") from None
 
-    def _mirror(self, shadow: LoadedVersion, body: bytes, parse: Parse, given: Predictions, *, binary: bool) -> None:
+    def _mirror(self, shadow: LoadedVersion, body: bytes, parse: Parse, given: Predictions, *, form: BodyForm) -> None:
         async def encode() -> Inputs:
-            return (await self._encoded(shadow, body, parse, binary=binary, keep=False))[2]
+            return (await self._encoded(shadow, body, parse, form=form, keep=False))[2]
 
         held = Share(self._bodies)
         task = self._inference.mirror(shadow, encode, given) if held.fits(len(body)) else None

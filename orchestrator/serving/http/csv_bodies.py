@@ -1,0 +1,66 @@
+"""Rows and answers as CSV: `Content-Type: text/csv` and `Accept: text/csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from orchestrator.columns.names import same_names, spelling_note
+from orchestrator.columns.notes import Note
+from orchestrator.data.columnar import Columns
+from orchestrator.data.csv import CsvLimits, parse_csv
+from orchestrator.data.schema import Schema
+from orchestrator.errors import DataError, InvalidRequestError
+from orchestrator.serving.http.asgi import Headers
+from orchestrator.serving.http.bodies import check_count
+from orchestrator.tasks import Predictions
+
+ORIGIN = "the body"
+# beside those of the model
+OTHER_COLUMNS = 1000
+PASSED_LINES = 1000
+CSV_TYPE = (b"content-type", b"text/csv; charset=utf-8")
+NOTES_HEADER = b"orchestrator-notes"
+LONGEST_NOTES = 2000
+
+
+def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None) -> tuple[Columns, int, tuple[Note, ...]]:
+    """A CSV file with a header line, as `predict` reads it.
+
+    Returns:
+        The cells of each of the schema's columns, all of them texts; the number of rows; what was passed over.
+
+    Raises:
+        TooManyRowsError: there are more than `max_rows`.
+        InvalidRequestError: it cannot be read, or a column is missing.
+    """
+    names = [column.name for column in schema.columns]
+    try:
+        table = parse_csv(ORIGIN, body, names, CsvLimits(columns=len(names) + OTHER_COLUMNS, passed=PASSED_LINES))
+    except DataError as error:
+        raise InvalidRequestError(str(error)) from None
+    rows = len(table.frame)
+    check_count(rows, max_rows)
+    same = same_names(names, [str(name) for name in table.frame.columns])
+    for name in names:
+        if name not in same:
+            raise InvalidRequestError(f"the column '{name}' is missing", None, name)
+    spelling = [spelling_note(name, present) for name, present in same.items() if present != name]
+    return {name: table.frame[same[name]].tolist() for name in names}, rows, (*table.notes, *spelling)
+
+
+def csv_answer(answers: Predictions) -> bytes:
+    """The answers as `predict` writes them: a header line, and a line for each row."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(answers.flat_names)
+    writer.writerows(row.values() for row in answers.flat_records())
+    return stream.getvalue().encode("utf-8")
+
+
+def note_headers(notes: tuple[Note, ...]) -> Headers:
+    """What was passed over in a body, for those who read the answer as CSV."""
+    if not notes:
+        return []
+    text = "; ".join(map(str, notes)).encode("ascii", "backslashreplace")
+    return [(NOTES_HEADER, text.replace(b"\n", b" ").replace(b"\r", b" ")[:LONGEST_NOTES])]
