@@ -11,8 +11,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from orchestrator.bundle.files import DISTRIBUTION_FILE, LIMITS, NOTES_FILE, parse_json, read_file, render_json
 from orchestrator.bundle.notes import notes_document, read_notes
+from orchestrator.columns.date_notation import DATETIME_FORMATS
 from orchestrator.columns.notes import Note
-from orchestrator.columns.values import DATETIME_FORMATS
 from orchestrator.data import Distribution, FeatureEncoder, Schema
 from orchestrator.errors import BundleError
 from orchestrator.features import KINDS, Column, Fitted

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 KINDS = {
     "numeric": "Read as numbers.",
     "datetime": "Read as dates and times.",
+    "time_of_day": "Read as times of the day.",
+    "duration": "Read as durations.",
     "text": "Read as free text.",
     "boolean": "Read as true and false.",
 }

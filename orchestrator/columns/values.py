@@ -44,23 +44,6 @@ MISSING_STRINGS = frozenset(
 TRUE_STRINGS = frozenset({"true", "t"})
 FALSE_STRINGS = frozenset({"false", "f"})
 
-RELATIVE_DATES = ("now", "today")
-DATETIME_FORMATS = (
-    "ISO8601",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%Y/%m/%d",
-    "%m/%d/%Y %H:%M",
-    "%d/%m/%Y %H:%M",
-    "%Y/%m/%d %H:%M",
-    "%m/%d/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M:%S",
-    "%Y/%m/%d %H:%M:%S",
-    "%d.%m.%Y",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S",
-)
-
 
 class Key(str):
     """A text that is the key of a category already, whatever word it is: "NA" is no missing value then."""
@@ -139,7 +122,7 @@ def distinct_cells(series: Series) -> tuple[NDArray[np.int64], list[object]]:
     try:
         texts = pa.array(values, pa.string(), from_pandas=True)
     except (pa.ArrowException, UnicodeError):
-        return _factorize(values)
+        return factorize(values)
     encoded = texts.dictionary_encode("encode")
     return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
 
@@ -165,7 +148,8 @@ def number_content(numbers: NDArray[np.float64]) -> bytes:
     return np.nan_to_num(numbers, nan=np.inf).astype("<f8").tobytes()
 
 
-def _factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[object]]:
+def factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[object]]:
+    """Position of each value among the distinct ones, int64 [rows], and these."""
     # pd.factorize would merge True with 1 and fail on unhashable values such as JSON lists
     seen: dict[Hashable, int] = {}
     uniques: list[object] = []
@@ -197,10 +181,12 @@ def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) ->
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
     elif pd.api.types.is_datetime64_any_dtype(series.dtype):
         raise InvalidValueError(f"column '{column}' must hold numbers, but holds dates", column)
+    elif pd.api.types.is_timedelta64_dtype(series.dtype):
+        raise InvalidValueError(f"column '{column}' must hold numbers, but holds durations", column)
     elif (fast := _text_to_numbers(series)) is not None:
         numbers = fast
     else:
-        codes, uniques = _factorize(series.to_numpy(dtype=object))
+        codes, uniques = factorize(series.to_numpy(dtype=object))
         parsed = np.array([parse_number(value, words) for value in uniques], dtype=object)
         bad = [position for position, value in enumerate(parsed) if value is None]
         if bad:
@@ -252,45 +238,7 @@ def parse_number(value: object, words: frozenset[str] = NO_WORDS) -> float | Non
         return math.inf
 
 
-def to_timestamps(series: Series, column: str, datetime_format: str) -> pd.DatetimeIndex:
-    """UTC time stamps [rows], NaT where missing; those read from text have microseconds.
-
-    Raises:
-        InvalidValueError: for a value that does not have the column's format.
-    """
-    if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        return pd.DatetimeIndex(pd.to_datetime(series, utc=True))
-    values = series.to_numpy(dtype=object)
-    missing = np.array([is_missing(value) for value in values], dtype=bool)
-    # pandas knows these words, but an answer must not change with the day on which it is given
-    relative = np.array([isinstance(value, str) and value.strip().lower() in RELATIVE_DATES for value in values], bool)
-    text = series.astype(object).map(str).where(~(missing | relative), None)
-    stamps = _parse_dates(text, datetime_format)
-    bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
-    if len(bad):
-        row = int(bad[0])
-        wanted = "a date such as 2024-01-31 or 2024-01-31T12:00:00" if datetime_format == "ISO8601" else datetime_format
-        value = shorten(series.iloc[row])
-        raise InvalidValueError(f"row {row + 1}, column '{column}': {value} is not {wanted}", column, row)
-    return stamps
-
-
-def _parse_dates(text: Series, datetime_format: str) -> pd.DatetimeIndex:
-    """Each text read as if it were alone; NaT where that fails."""
-    stamps = pd.DatetimeIndex(pd.to_datetime(text, format=datetime_format, utc=True, errors="coerce"))
-    if stamps.unit != "ns":
-        return stamps.as_unit("us")
-    # one date with nanoseconds, and pandas reads all with nanoseconds, which leaves only the years 1678 to 2261
-    moments = stamps.as_unit("us").asi8.copy()
-    for row in np.flatnonzero(np.asarray(stamps.isna()) & np.asarray(text.notna())):
-        alone = pd.to_datetime([text.iloc[row]], format=datetime_format, utc=True, errors="coerce")
-        moments[row] = alone.as_unit("us").asi8[0]
-        if alone.isna()[0]:
-            break
-    return pd.DatetimeIndex(moments.view("M8[us]"), tz="UTC")
-
-
 def shorten(value: object) -> str:
-    """A value as it is shown in a sentence."""
+    """A value in a sentence."""
     text = repr(str(value)) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004

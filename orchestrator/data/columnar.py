@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.date_notation import ISO
 from orchestrator.columns.number_notation import NumberNotation
 from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.values import category_key, is_missing, parse_number
@@ -22,7 +23,9 @@ from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.features.categorical import key_of
+from orchestrator.features.datetime import circle
 from orchestrator.features.fitted import UNKNOWN, NumericColumns, category_table, places_of
+from orchestrator.features.numeric import NUMBERS
 from orchestrator.features.text import encode_texts, text_of
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
 
@@ -68,10 +71,10 @@ class ColumnarEncoder:
         self._names = frozenset(column.name for column in schema.columns)
         self._columns = {column.name: column for column in schema.columns}
         kinds = [self._columns[item.column].kind for item in encoder.numeric]
-        numbers = [at for at, kind in enumerate(kinds) if kind is not ColumnKind.DATETIME]
+        numbers = [at for at, kind in enumerate(kinds) if kind in NUMBERS]
         dates: dict[str, list[int]] = {}
         for at, item in enumerate(encoder.numeric):
-            if kinds[at] is ColumnKind.DATETIME:
+            if kinds[at] not in NUMBERS:
                 dates.setdefault(item.column, []).append(at)
         self._number_columns = [encoder.numeric[at].column for at in numbers]
         self._notations = {
@@ -80,8 +83,7 @@ class ColumnarEncoder:
             if isinstance(notation := self._columns[name].notation, NumberNotation)
         }
         self._dates = [
-            _Dates(self._columns[name], [str(encoder.numeric[at].part) for at in places])
-            for name, places in dates.items()
+            _Times(self._columns[name], [encoder.numeric[at].part for at in places]) for name, places in dates.items()
         ]
         # the order in which values are collected: plain numbers, then the parts of one date after another
         order = [*numbers, *chain.from_iterable(dates.values())]
@@ -181,13 +183,14 @@ class _Notated:
         return None if None in numbers else numbers
 
 
-class _Dates:
-    """Reads a datetime column; dates in ISO 8601 and those seen before without pandas."""
+class _Times:
+    """Reads a column of dates, times or durations; dates in ISO 8601 and what was seen before without pandas."""
 
-    def __init__(self, column: Column, parts: Sequence[str]) -> None:
+    def __init__(self, column: Column, parts: Sequence[str | None]) -> None:
         self.name = column.name
         self._column, self._parts = column, parts
-        is_iso = column.datetime_format in (None, "ISO8601")
+        is_plain = column.kind is ColumnKind.DATETIME and column.notation is None
+        is_iso = is_plain and column.datetime_format in (None, ISO)
         self._memory: _Memory[tuple[float, ...] | None] = _Memory(self._read_iso if is_iso else self._read_missing)
 
     def read(self, cells: Sequence[Cell]) -> Iterable[float]:
@@ -216,7 +219,12 @@ class _Dates:
             return None
         past = moment - EPOCH
         microseconds = (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
-        parts = {
+        places = {
+            "time_of_day": moment.hour * 3600 + moment.minute * 60 + moment.second,
+            "day_of_week": moment.weekday(),
+            "day_of_year": moment.timetuple().tm_yday - 1,
+        }
+        parts: dict[str | None, float] = {
             "days": float(microseconds) / MICROSECONDS_PER_DAY,
             "year": moment.year,
             "month": moment.month,
@@ -225,6 +233,8 @@ class _Dates:
             "hour": moment.hour,
             "minute": moment.minute,
         }
+        for cycle, place in places.items():
+            parts |= {f"{cycle}_{side}": float(values[place]) for side, values in circle(cycle).items()}
         return tuple(parts[part] for part in self._parts)
 
 

@@ -195,6 +195,10 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
             categories: those that training saw, if it has such; others are answered, too.
         """
 
+    def fits_only_texts(self, column: Column) -> bool:
+        """Whether nothing but texts fits a column."""
+        return self.only_texts
+
     @abstractmethod
     def accepts(self, column: Column, before: Column) -> bool:
         """Whether all values that fitted another column fit this one."""

@@ -16,6 +16,8 @@ class ColumnKind(StrEnum):
     CATEGORICAL = "categorical"
     BOOLEAN = "boolean"
     DATETIME = "datetime"
+    TIME_OF_DAY = "time_of_day"
+    DURATION = "duration"
     TEXT = "text"
 
 

@@ -13,13 +13,24 @@ from orchestrator.features.boolean import BooleanKind
 from orchestrator.features.categorical import CategoricalKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.datetime import DatetimeKind
+from orchestrator.features.duration import DurationKind
 from orchestrator.features.identifiers import find_identifier
 from orchestrator.features.numeric import NumericKind
 from orchestrator.features.text import TextKind
+from orchestrator.features.time_of_day import TimeOfDayKind
 
 CATEGORIES = CategoricalKind()
 KINDS: dict[ColumnKind, FeatureKind[Any, Any]] = {
-    kind.kind: kind for kind in (BooleanKind(), NumericKind(), DatetimeKind(), TextKind(), CATEGORIES)
+    kind.kind: kind
+    for kind in (
+        BooleanKind(),
+        DatetimeKind(),
+        NumericKind(),
+        TimeOfDayKind(),
+        DurationKind(),
+        TextKind(),
+        CATEGORIES,
+    )
 }
 
 LEFT_OUT = "left out"

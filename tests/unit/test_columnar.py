@@ -8,12 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import mixed_frame
 
-from orchestrator.columns.values import DATETIME_FORMATS
+from orchestrator.columns.clock_notation import DurationNotation
+from orchestrator.columns.date_notation import DATETIME_FORMATS, DateNotation
+from orchestrator.columns.date_texts import DateOrder
 from orchestrator.data import DataOptions, Schema, open_dataset
 from orchestrator.data.columnar import MEMORY_CELLS, ColumnarEncoder
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.errors import InvalidValueError
-from orchestrator.features import Column, ColumnKind
+from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.features.datetime import DATETIME_PARTS
 from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
 from orchestrator.tasks import Target
@@ -49,6 +51,19 @@ DATE_TEXTS = [
     "31.01.2024",
     "01/31/2024",
     "31/01/2024 12:30",
+    "31-Jan-2024",
+    "Wed, 31 Jan 2024 12:30:15 -0500",
+    "1/31/24 2:30 PM",
+    "05/06/24",
+    "12. März 2024",
+    "2024-01-31 25:00",
+    "2024031",
+    "14:30",
+    "2:30 pm",
+    "37:30",
+    "1:23:45",
+    "PT1H30M",
+    "-1 days +23:59:00",
 ]
 
 NUMBERS = st.one_of(
@@ -74,7 +89,26 @@ PLAIN_CELLS = {
         st.datetimes().map(lambda moment: moment.isoformat(" ")),
         st.dates().map(lambda day: day.isoformat()),
     ),
+    ColumnKind.TIME_OF_DAY: st.one_of(st.none(), st.sampled_from(["14:30", "2:30 PM", "07:05:09.25", "14h30", ""])),
+    ColumnKind.DURATION: st.one_of(
+        st.none(), st.sampled_from(["1:23:45", "37:30", "PT1H30M", "-1 days +23:00:00", 90])
+    ),
+    ColumnKind.TIME_OF_DAY: st.one_of(st.none(), st.sampled_from(["14:30", "2:30 PM", "07:05:09.25", "14h30", ""])),
+    ColumnKind.DURATION: st.one_of(
+        st.none(), st.sampled_from(["1:23:45", "37:30", "PT1H30M", "-1 days +23:00:00", 90])
+    ),
     ColumnKind.TEXT: st.one_of(st.none(), st.text(max_size=20), st.sampled_from(["Über ﬁne words", "a b a b", 3.0])),
+}
+NOTATIONS = {
+    ColumnKind.DATETIME: [
+        None,
+        DateNotation(formats=("%d %b %Y",)),
+        DateNotation(formats=("%d/%m/%y",), order=DateOrder.DAY, missing=("x",)),
+        DateNotation(formats=("%m-%d-%Y %I:%M %p",), order=DateOrder.MONTH),
+        DateNotation(formats=("%Y%j",), exact=True),
+        DateNotation(formats=(), epoch="s"),
+    ],
+    ColumnKind.DURATION: [None, DurationNotation("m")],
 }
 CATEGORIES = st.lists(st.sampled_from(["red", "3", "true", "1", "0", "a b", " odd", "1e+22", "x" * 70]), unique=True)
 MEANS = st.one_of(st.sampled_from([0.0, -0.0]), st.floats(-1e6, 1e6), st.floats(-1.7e308, 1.7e308))
@@ -87,14 +121,16 @@ def columns_and_encoders(draw):
     for number, kind in enumerate(draw(st.lists(st.sampled_from(ColumnKind), max_size=6))):
         name = f"column {number}"
         form = draw(st.sampled_from((None, *DATETIME_FORMATS))) if kind is ColumnKind.DATETIME else None
-        columns.append(Column(name, kind, form))
+        notation = draw(st.sampled_from(NOTATIONS.get(kind, [None])))
+        columns.append(Column(name, kind, None if notation else form, notation))
         if kind is ColumnKind.CATEGORICAL:
             categorical.append(CategoricalFeature(name, tuple(draw(CATEGORIES))))
             continue
         if kind is ColumnKind.TEXT:
             text.append(TextFeature(name, 100))
             continue
-        parts = draw(st.lists(st.sampled_from(DATETIME_PARTS), unique=True)) if kind is ColumnKind.DATETIME else [None]
+        known = getattr(KINDS[kind], "parts", (None,))
+        parts = draw(st.lists(st.sampled_from(known), unique=True)) if known != (None,) else [None]
         for part in parts:
             numeric.append(
                 NumericFeature(

@@ -15,7 +15,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from schemathesis import GenerationMode
 
-from orchestrator.columns.values import DATETIME_FORMATS
+from orchestrator.columns.date_notation import DATETIME_FORMATS
 from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.encoder import FeatureEncoder

@@ -120,7 +120,7 @@ def _tensor(column: Column, value: JsonSchema) -> JsonSchema:
 def _datatypes(column: Column, value: JsonSchema) -> list[tuple[list[str], JsonSchema]]:
     """Datatypes and the values that they have; where only texts fit, null in any datatype."""
     texts: tuple[list[str], JsonSchema] = (["BYTES"], {"allOf": [value, {"type": ["string", "null"]}]})
-    if KINDS[column.kind].only_texts:
+    if KINDS[column.kind].fits_only_texts(column):
         return [texts, ([name for name in DATATYPES if name != "BYTES"], {"type": "null"})]
     bounds = {name: np.iinfo(dtype) for name, dtype in INTEGERS.items()}
     integers: list[tuple[list[str], JsonSchema]] = [

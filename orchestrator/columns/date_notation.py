@@ -1,0 +1,334 @@
+"""Columns of dates: those in a plain format, and those of which a `DateNotation` says how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta, timezone
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchestrator.columns.date_texts import DateOrder, read_texts
+from orchestrator.columns.digit_layouts import normalised
+from orchestrator.columns.distinct import DistinctTexts, distinct_texts, text_as_is
+from orchestrator.columns.notation import Notation
+from orchestrator.columns.values import (
+    FALSE_STRINGS,
+    MISSING_STRINGS,
+    TRUE_STRINGS,
+    Series,
+    is_missing,
+    shorten,
+    to_numbers,
+)
+from orchestrator.errors import InvalidValueError
+
+RELATIVE_DATES = ("now", "today")
+ISO = "ISO8601"
+DATETIME_FORMATS = (
+    ISO,
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%Y/%m/%d",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%Y/%m/%d %H:%M",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S",
+    "%d.%m.%Y",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+)
+# microseconds
+EPOCHS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+MISSING = np.iinfo(np.int64).min
+COMPACT_CHARACTERS = frozenset("%YmdHMS")
+# of the years 1 to 9999
+FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """Dates of rows, as few as there are distinct ones.
+
+    Attributes:
+        utc: moments, in UTC; NaT where missing.
+        local: the same as they are written, where that is another time.
+        codes: the position of each row in them, int64 [rows]; None if there is one for each row.
+    """
+
+    utc: pd.DatetimeIndex
+    local: pd.DatetimeIndex
+    codes: NDArray[np.int64] | None = None
+
+    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of the distinct dates, as values of rows."""
+        return values if self.codes is None else values[self.codes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DateNotation(Notation):
+    """How the dates of a column are written, where that is not one plain format.
+
+    What is written without doubt is read whatever its form: `12-Mar-2021`, `March 12, 2021`, `2021-03-12 2:30 PM`.
+
+    Attributes:
+        formats: of the training rows, the usual one first, as of `strptime`; `ISO8601` for dates with offsets.
+        order: what stands first among plain numbers; None if there are no such dates.
+        epoch: the unit of numbers that count from 1970 on, see `EPOCHS`; None if they do not.
+        missing: texts that stand for a missing date, as `normalised` gives them.
+        exact: whether nothing but the (only) format is read.
+    """
+
+    formats: tuple[str, ...]
+    order: DateOrder | None = None
+    epoch: str | None = None
+    missing: tuple[str, ...] = ()
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if self.epoch not in (None, *EPOCHS) or (self.exact and len(self.formats) != 1):
+            raise ValueError("a form of dates is not known")
+
+    def to_json(self) -> dict[str, Any]:
+        """See `Notation`."""
+        said = {
+            "formats": list(self.formats),
+            "order": self.order and self.order.value,
+            "epoch": self.epoch,
+            "missing": list(self.missing),
+            "exact": self.exact,
+        }
+        return {name: value for name, value in said.items() if value}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """See `Notation`."""
+        formats, missing = content.get("formats", []), content.get("missing", [])
+        order, exact = content.get("order"), content.get("exact", False)
+        known = {"formats", "order", "epoch", "missing", "exact"}
+        if not all(isinstance(text, str) for text in (*formats, *missing)) or not isinstance(exact, bool):
+            raise TypeError("a form of dates must be a text")
+        if not isinstance(formats, list) or not isinstance(missing, list) or not content.keys() <= known:
+            raise TypeError("a form of dates is not known")
+        return cls(
+            formats=tuple(formats),
+            order=None if order is None else DateOrder(order),
+            epoch=content.get("epoch"),
+            missing=tuple(missing),
+            exact=exact,
+        )
+
+    def plain(self, series: Series) -> Series:
+        """See `Notation`: moments in UTC."""
+        stamps = self.stamps(series, str(series.name))
+        return pd.Series(stamps.utc if stamps.codes is None else stamps.utc[stamps.codes], index=series.index)
+
+    @property
+    def shown(self) -> str:
+        """In a sentence."""
+        return f"{UNITS[self.epoch]} since 1970" if self.epoch else " or ".join(self.formats)
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether numbers are dates, too."""
+        return self.epoch is not None or any(set(name) <= COMPACT_CHARACTERS for name in self.formats)
+
+    def reads_all_of(self, before: DateNotation) -> bool:
+        """Whether all that another notation reads is read so, too."""
+        same = (self.order, self.epoch, self.exact) == (before.order, before.epoch, before.exact)
+        formats = not self.exact or self.formats == before.formats
+        numbers = self.takes_numbers or not before.takes_numbers
+        return same and formats and numbers and set(self.missing) >= set(before.missing)
+
+    def written(self, stamps: Stamps) -> list[str | float | None]:
+        """Dates as this notation writes them, so that they can be given back."""
+        if self.epoch is not None:
+            factor = EPOCHS[self.epoch]
+            numbers = [None if moment == MISSING else moment / factor for moment in stamps.utc.asi8.tolist()]
+            return [int(number) if number is not None and number.is_integer() else number for number in numbers]
+        found: list[str | float | None] = []
+        for local, utc in zip(stamps.local, stamps.utc, strict=True):
+            found.append(None if pd.isna(local) else self._write(local.tz_localize(None), utc.tz_localize(None)))
+        return found
+
+    def _write(self, local: pd.Timestamp, utc: pd.Timestamp) -> str:
+        """In the first format that says all of it; else in ISO 8601, which every notation reads."""
+        minutes = round((local - utc).total_seconds() / 60)
+        zone = timezone(timedelta(minutes=minutes))
+        moment = local.to_pydatetime().replace(tzinfo=zone if minutes else UTC)
+        for name in self.formats:
+            try:
+                text = moment.strftime(name)
+            except ValueError:
+                continue
+            texts = pa.array([text])
+            wall, there, read = self.read(texts, normalised(texts))
+            if read[0] and (wall[0], there[0]) == (_microseconds(local), _microseconds(utc)):
+                return text
+        return moment.isoformat() if minutes or ISO in self.formats else local.isoformat()
+
+    def stamps(self, series: Series, column: str) -> Stamps:
+        """Reads a column.
+
+        Raises:
+            InvalidValueError: a value is not written so, or there is no such day.
+        """
+        if pd.api.types.is_datetime64_any_dtype(series.dtype):
+            return typed_stamps(series)
+        if self.epoch is not None:
+            return self._counted(series, column, self.epoch)
+        distinct = distinct_texts(series)
+        texts = normalised(distinct.texts)
+        absent = self.absent(texts)
+        local, utc, read = self.read(distinct.texts, texts)
+        bad = np.flatnonzero(~read & ~absent)
+        if len(bad):
+            row = distinct.first_row(int(bad[0]))
+            sentence = f"{shorten(series.iloc[row])} {self._refusal(texts.slice(int(bad[0]), 1), column)}"
+            raise InvalidValueError(f"row {row + 1}, column '{column}': {sentence}", column, row)
+        return Stamps(_index(utc, absent, distinct), _index(local, absent, distinct), distinct.codes)
+
+    def absent(self, texts: pa.Array) -> NDArray[np.bool_]:
+        """Which of some normalised texts stand for a missing date."""
+        words = pa.array(sorted(MISSING_STRINGS | set(self.missing)), pa.string())
+        return np.asarray(pc.is_in(texts, value_set=words).to_numpy(zero_copy_only=False), bool)
+
+    def read(self, texts: pa.Array, plain: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Local time and moment in microseconds of texts (given as they are, and normalised), and which are dates."""
+        if not self.exact:
+            moments = read_texts(plain, self.order)
+            return moments.local, moments.utc, moments.read
+        stamps = _parse_dates(pd.Series(texts.to_pylist(), dtype=object), self.formats[0]).as_unit("us")
+        return stamps.asi8, stamps.asi8, np.asarray(stamps.notna())
+
+    def _counted(self, series: Series, column: str, unit: str) -> Stamps:
+        """Numbers that count from 1970 on."""
+        numbers = to_numbers(series, column)
+        if not pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
+            _refuse_truths(series, column, self.shown)
+        moments = np.rint(numbers * EPOCHS[unit])
+        bad = np.flatnonzero((moments < FIRST_MOMENT) | (moments > LAST_MOMENT))
+        if len(bad):
+            row = int(bad[0])
+            sentence = f"{shorten(series.iloc[row])} is not a date as {self.shown}: there is no such year"
+            raise InvalidValueError(f"row {row + 1}, column '{column}': {sentence}", column, row)
+        missing = np.isnan(moments)
+        values = np.where(missing, 0, moments).astype(np.int64)
+        values[missing] = MISSING
+        index = pd.DatetimeIndex(values.view("M8[us]"))
+        return Stamps(index, index)
+
+    def _refusal(self, text: pa.Array, column: str) -> str:
+        """The rest of a sentence about a text that is not read."""
+        said = f"is not a date as {self.shown}"
+        for other in (DateOrder.DAY, DateOrder.MONTH):
+            if not self.exact and other is not self.order and read_texts(text, other).read[0]:
+                hint = {DateOrder.DAY: "%d/%m/%Y", DateOrder.MONTH: "%m/%d/%Y"}[other]
+                return f"{said}{_other_order(self.order, other, column, hint)}"
+        return said
+
+
+def _refuse_truths(series: Series, column: str, shown: str) -> None:
+    distinct = distinct_texts(series)
+    words = [text.strip().lower() in TRUE_STRINGS | FALSE_STRINGS for text in distinct.texts.to_pylist()]
+    if any(words):
+        row = distinct.first_row(words.index(True))
+        value = shorten(series.iloc[row])
+        raise InvalidValueError(f"row {row + 1}, column '{column}': {value} is not a date as {shown}", column, row)
+
+
+def _other_order(order: DateOrder | None, other: DateOrder, column: str, hint: str) -> str:
+    first = f"with the {order} first" if order is not None else "never with numbers in doubt"
+    return (
+        f"; the dates of this column are read {first}, and this is one with the {other} first: write it as the others, "
+        f"or train again with --date-format '{column}={hint}'"
+    )
+
+
+def _microseconds(stamp: pd.Timestamp) -> int:
+    return int(pd.DatetimeIndex([stamp]).as_unit("us").asi8[0])
+
+
+def _index(moments: NDArray[np.int64], absent: NDArray[np.bool_], distinct: DistinctTexts) -> pd.DatetimeIndex:
+    """With NaT where texts are missing, and one more for the rows that have none."""
+    values = np.append(np.where(absent, MISSING, moments), MISSING)
+    return pd.DatetimeIndex(values[: len(distinct.texts) + 1].view("M8[us]"))
+
+
+def typed_stamps(series: Series) -> Stamps:
+    """Of a column of time stamps; with a zone, their local time is that of the zone."""
+    utc = pd.DatetimeIndex(pd.to_datetime(series, utc=True))
+    if not isinstance(series.dtype, pd.DatetimeTZDtype):
+        return Stamps(utc, utc)
+    return Stamps(utc, pd.DatetimeIndex(series.dt.tz_localize(None)))
+
+
+def plain_stamps(series: Series, column: str, datetime_format: str) -> Stamps:
+    """Dates of one plain format; those with offsets have the parts that they have in UTC, as ever.
+
+    Raises:
+        InvalidValueError: for a value that does not have the column's format.
+    """
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        utc = typed_stamps(series).utc
+        return Stamps(utc, utc)
+    distinct = distinct_texts(series, text_as_is)
+    cells: Sequence[str] = distinct.texts.to_pylist()
+    missing = np.array([is_missing(cell) for cell in cells], dtype=bool)
+    # pandas knows these words, but an answer must not change with the day on which it is given
+    relative = np.array([len(cell) < 20 and cell.strip().lower() in RELATIVE_DATES for cell in cells], dtype=bool)  # noqa: PLR2004
+    text = pd.Series(cells, dtype=object).where(~(missing | relative), None)
+    stamps = _parse_dates(text, datetime_format)
+    bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
+    if len(bad):
+        row = distinct.first_row(int(bad[0]))
+        wanted = "a date such as 2024-01-31 or 2024-01-31T12:00:00" if datetime_format == ISO else datetime_format
+        hint = _swapped_hint(cells[int(bad[0])], datetime_format, column)
+        value = f"{shorten(series.iloc[row])} is not {wanted}{hint}"
+        raise InvalidValueError(f"row {row + 1}, column '{column}': {value}", column, row)
+    # behind them one for the rows without a value
+    moments = np.append(stamps.asi8, MISSING)
+    padded = pd.DatetimeIndex(moments.view(f"M8[{stamps.unit}]"), tz="UTC")
+    return Stamps(padded, padded, distinct.codes)
+
+
+def swapped(datetime_format: str) -> str | None:
+    """The format with the day in the place of the month; None if none of them is first."""
+    if not datetime_format.startswith(("%d", "%m")) or "%m" not in datetime_format or "%d" not in datetime_format:
+        return None
+    return datetime_format.replace("%d", "%~").replace("%m", "%d").replace("%~", "%m")
+
+
+def _swapped_hint(text: str, datetime_format: str, column: str) -> str:
+    other = swapped(datetime_format)
+    if (
+        other is None
+        or not text.strip()[:1].isdigit()
+        or _parse_dates(pd.Series([text], dtype=object), other).isna()[0]
+    ):
+        return ""
+    order = DateOrder.DAY if datetime_format.startswith("%d") else DateOrder.MONTH
+    return _other_order(order, DateOrder.MONTH if order is DateOrder.DAY else DateOrder.DAY, column, other)
+
+
+def _parse_dates(text: Series, datetime_format: str) -> pd.DatetimeIndex:
+    """Each text read as if it were alone, in UTC; NaT where that fails."""
+    stamps = pd.DatetimeIndex(pd.to_datetime(text, format=datetime_format, utc=True, errors="coerce"))
+    if stamps.unit != "ns":
+        return stamps.as_unit("us")
+    # one date with nanoseconds, and pandas reads all with nanoseconds, which leaves only the years 1678 to 2261
+    moments = stamps.as_unit("us").asi8.copy()
+    for row in np.flatnonzero(np.asarray(stamps.isna()) & np.asarray(text.notna())):
+        alone = pd.to_datetime([text.iloc[row]], format=datetime_format, utc=True, errors="coerce")
+        moments[row] = alone.as_unit("us").asi8[0]
+        if alone.isna()[0]:
+            break
+    return pd.DatetimeIndex(moments.view("M8[us]"), tz="UTC")

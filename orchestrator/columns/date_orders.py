@@ -1,0 +1,158 @@
+"""Whether 01/03/2021 is the first of March: what a column, its neighbours and its rows say about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchestrator.columns.date_texts import DateOrder, written_as
+from orchestrator.columns.distinct import distinct_texts
+from orchestrator.columns.notes import Note
+from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.values import Series
+
+# texts that say which of two numbers is the day
+NUMBERS = r"^\s*(?P<first>[0-9]{1,2})(?P<between>[-/.])(?P<second>[0-9]{1,2})[-/.](?:[0-9]{4}|[0-9]{2})(?:[ T,].*)?$"
+FEW_MOMENTS = 3
+PLAIN = {DateOrder.DAY: "%d/%m/%Y", DateOrder.MONTH: "%m/%d/%Y", DateOrder.YEAR: "%y/%m/%d"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """Dates of a column that can be read in several ways.
+
+    Attributes:
+        raw: the column.
+        codes: position of each row in the distinct texts: int64 [rows].
+        places: positions of the texts in doubt among these.
+        texts: they, normalised.
+        moments: what they are in each order that there can be, local microseconds: int64 [texts in doubt].
+        odd: texts that are not dates in any.
+    """
+
+    raw: RawColumn
+    codes: NDArray[np.int64]
+    places: NDArray[np.int64]
+    texts: pa.Array
+    moments: Mapping[DateOrder, NDArray[np.int64]]
+    odd: list[str] = field(default_factory=list)
+
+    @property
+    def candidates(self) -> tuple[DateOrder, ...]:
+        """The orders that there can be."""
+        return tuple(self.moments)
+
+
+def order_of_format(wanted: str) -> DateOrder | None:
+    """What a `strptime` format has first."""
+    firsts = {"d": DateOrder.DAY, "m": DateOrder.MONTH, "y": DateOrder.YEAR}
+    directives = [part for part in re.findall("%-?(.)", wanted) if part in "dmyY"]
+    return firsts.get(directives[0]) if directives else None
+
+
+def settle(doubt: Doubt) -> tuple[DateOrder, tuple[Note, ...]]:
+    """The order that is taken, with a note if there is another that would do."""
+    candidates = doubt.candidates
+    if len(candidates) == 1:
+        return candidates[0], ()
+    if DateOrder.DAY in candidates and pc.all(pc.match_substring(doubt.texts, ".")).as_py():
+        # dots are written where the day is first
+        candidates = tuple(order for order in candidates if order is not DateOrder.MONTH)
+        if len(candidates) == 1:
+            return candidates[0], ()
+    order, reason = _chosen(doubt, candidates)
+    if not reason:
+        return order, ()
+    others = [other for other in candidates if other is not order]
+    shown = str(doubt.raw.series.iloc[int(np.argmax(doubt.codes == doubt.places[0]))]).strip()
+    firsts = " or ".join(f"the {candidate} first" for candidate in candidates)
+    option = ", ".join(_format_option(shown, other) for other in others)
+    note = Note(
+        column=doubt.raw.name,
+        why=f"has dates that can be read with {firsts}, such as '{shown}'",
+        done=f"read with the {order} first, {reason}",
+        option=f"--date-format '{doubt.raw.name}={option}' reads them otherwise",
+    )
+    return order, (note,)
+
+
+def _format_option(text: str, order: DateOrder) -> str:
+    return written_as(" ".join(text.split()), order) or PLAIN[order]
+
+
+def _chosen(doubt: Doubt, candidates: tuple[DateOrder, ...]) -> tuple[DateOrder, str]:
+    """The likeliest order, and why; nothing if it is beyond doubt."""
+    days = {order: doubt.moments[order].view("M8[us]").astype("M8[D]") for order in candidates}
+    if DateOrder.YEAR in candidates:
+        # a column spans fewer years than a month has days
+        years = {order: len(np.unique(values.astype("M8[Y]"))) for order, values in days.items()}
+        fewest = min(candidates, key=lambda order: (years[order], order is DateOrder.YEAR))
+        if fewest is DateOrder.YEAR:
+            return fewest, "because so they are of the fewest years"
+        if len(candidates) == 2:  # noqa: PLR2004
+            return fewest, "" if 2 * years[fewest] <= years[DateOrder.YEAR] else "because so they are of fewer years"
+        candidates = tuple(order for order in candidates if order is not DateOrder.YEAR)
+    votes = _votes(doubt, candidates)
+    if len(votes) == 1:
+        return votes.pop(), "as in other columns of the file"
+    # figures of months are dated the first, those of years the first of January
+    regular = [order for order in candidates if _are_firsts(days[order])]
+    if len(regular) == 1:
+        return regular[0], "because so each of them is the first of a month"
+    ordered = [order for order in candidates if _ascend(doubt, order)]
+    if len(ordered) == 1:
+        return ordered[0], "because so the rows are in order"
+    return DateOrder.MONTH if DateOrder.MONTH in candidates else candidates[0], "as nothing speaks against it"
+
+
+def _are_firsts(days: NDArray[np.datetime64]) -> bool:
+    months = days.astype("M8[M]")
+    return bool((months.astype("M8[D]") == days).all()) and len(np.unique(months)) > 1
+
+
+def _ascend(doubt: Doubt, order: DateOrder) -> bool:
+    moments = np.full(int(doubt.codes.max()) + 1, np.iinfo(np.int64).min)
+    moments[doubt.places] = doubt.moments[order]
+    rows = moments[doubt.codes]
+    rows = rows[rows != np.iinfo(np.int64).min]
+    steps = np.diff(rows)
+    return len(np.unique(rows)) >= FEW_MOMENTS and bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _votes(doubt: Doubt, candidates: tuple[DateOrder, ...]) -> set[DateOrder]:
+    """What other columns say, first those with the same character between numbers."""
+    mine = re.match(NUMBERS, doubt.texts[0].as_py())
+    votes: dict[str, set[DateOrder]] = {}
+    for other in doubt.raw.beside:
+        if other.name != doubt.raw.name:
+            found = _decided(other.series)
+            if found is not None and found[1] in candidates:
+                votes.setdefault(found[0], set()).add(found[1])
+    same = votes.get(mine["between"], set()) if mine else set()
+    return same or set().union(*votes.values())
+
+
+def _decided(series: Series) -> tuple[str, DateOrder] | None:
+    """What stands between the numbers of a column's dates, and what is first, if that is sure."""
+    if not isinstance(series.dtype, pd.StringDtype | np.dtype) or pd.api.types.is_numeric_dtype(series.dtype):
+        return None
+    head = distinct_texts(series.iloc[:20])
+    match = next((match for text in head.texts.to_pylist() if (match := re.match(NUMBERS, text))), None)
+    if match is None:
+        return None
+    found = pc.extract_regex(distinct_texts(series).texts.cast(pa.string()), pattern=NUMBERS)
+    first, second = (
+        np.asarray(pc.fill_null(pc.struct_field(found, name), "0").cast(pa.int64()).to_numpy(zero_copy_only=False))
+        for name in ("first", "second")
+    )
+    over_first, over_second = bool((first > 12).any()), bool((second > 12).any())  # noqa: PLR2004
+    if over_first == over_second:
+        return None
+    return match["between"], DateOrder.DAY if over_first else DateOrder.MONTH
