@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.number_affixes import Affixes, find_affixes
-from orchestrator.columns.number_notation import NumberNotation, matches
+from orchestrator.columns.number_notation import LONGEST, NumberNotation, matches
 from orchestrator.columns.number_texts import PLACEHOLDERS, lowered, plain_text, plain_texts
 from orchestrator.columns.values import MISSING_STRINGS, Series
 from orchestrator.columns.wish import ColumnWish
@@ -42,11 +42,13 @@ class Cells:
 
     Attributes:
         texts: as they are written.
+        plain: `plain_texts` of them.
         counts: rows of each, int64.
         others: rows with a number that is no text.
     """
 
     texts: pa.Array
+    plain: pa.Array
     counts: NDArray[np.int64]
     others: int = 0
 
@@ -55,7 +57,7 @@ class Cells:
         """Of a column; None if it has no texts, or what is neither text nor number."""
         if isinstance(series.dtype, pd.StringDtype):
             found = pc.value_counts(pa.array(series, from_pandas=True).cast(pa.string()))
-            return cls(found.field("values"), found.field("counts").to_numpy())._known()
+            return cls._known(found.field("values"), found.field("counts").to_numpy(), 0)
         if series.dtype != object:
             return None
         cells = series.dropna().tolist()
@@ -66,18 +68,16 @@ class Cells:
         ):
             return None
         counts = np.fromiter(amounts.values(), np.int64, len(amounts))
-        return cls(pa.array(list(amounts), pa.string()), counts, len(numbers))._known()
+        return cls._known(pa.array(list(amounts), pa.string()), counts, len(numbers))
 
-    def _known(self) -> Cells:
-        lower = pc.ascii_lower(plain_texts(self.texts))
-        missing = pc.is_in(lower, value_set=pa.array([*sorted(MISSING_STRINGS), None]))
+    @classmethod
+    def _known(cls, texts: pa.Array, counts: NDArray[np.int64], others: int) -> Cells:
+        plain = plain_texts(texts)
+        missing = pc.is_in(pc.ascii_lower(plain), value_set=pa.array([*sorted(MISSING_STRINGS), None]))
+        if not pc.any(missing).as_py():
+            return cls(texts, plain, counts, others)
         known = pc.invert(missing)
-        return Cells(self.texts.filter(known), self.counts[known.to_numpy(zero_copy_only=False)], self.others)
-
-    @cached_property
-    def plain(self) -> pa.Array:
-        """`plain_texts` of them."""
-        return plain_texts(self.texts)
+        return cls(texts.filter(known), plain.filter(known), counts[known.to_numpy(zero_copy_only=False)], others)
 
     @cached_property
     def placeholders(self) -> NDArray[np.bool_]:
@@ -151,6 +151,7 @@ class NumberReading:
         notation: how its numbers are written, None if it is no column of numbers.
         marks: what was found about its decimal mark, if anything.
         words: texts that count as missing, with their rows.
+        known: which texts are numbers, bool [texts].
         refusal: why it is no column of numbers although many of its cells are, as a part of a sentence.
     """
 
@@ -158,6 +159,7 @@ class NumberReading:
     notation: NumberNotation | None = None
     marks: Marks | None = None
     words: Mapping[str, int] = field(default_factory=dict)
+    known: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     refusal: str = ""
 
 
@@ -171,7 +173,8 @@ def with_missing_words(wish: ColumnWish) -> NumberReading | None:
     """Of a column that has plain numbers only, some of which stand for a missing one."""
     if not wish.missing:
         return None
-    nothing = Cells(pa.array([], pa.string()), np.empty(0, np.int64))
+    none = pa.array([], pa.string())
+    nothing = Cells(none, none, np.empty(0, np.int64))
     return NumberReading(cells=nothing, notation=NumberNotation(missing=_words(wish)))
 
 
@@ -236,17 +239,20 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     numbers, read = notation.read_texts(cells.texts)
     odd, words = ~read, ~read & ~matches(cells.plain, "[0-9]")
     without = odd | cells.placeholders
-    found = NumberReading(cells=cells, marks=marks, words=cells.shown(without))
-    different = len(np.unique(numbers[~np.isnan(numbers)])) + bool(cells.others)
-    refusal = marks.refusal
+    known = read & ~np.isnan(numbers)
+    found = NumberReading(cells=cells, marks=marks, words=cells.shown(without), known=known)
+    # the first of them show it nearly always
+    different = len(np.unique(numbers[known][:FIRST_CELLS]))
+    different = bool(cells.others) + (len(np.unique(numbers[known])) if different <= FEW_CODES else different)
+    refusal = marks.refusal or _too_long(cells, odd)
     if different < 2 or (not asked and _are_codes(cells, read)):  # noqa: PLR2004
         return nothing
     if not refusal and asked and odd.sum() > MOST_WORDS_ASKED:
         refusal = f"{odd.sum():,} different cells are no numbers, such as '{cells.first(odd)}'"
     elif not refusal and not asked:
         refusal = _too_many(cells, odd, words)
-        whole = bool((np.mod(numbers[read & ~np.isnan(numbers)], 1) == 0).all())
-        if words.any() and whole and different <= FEW_CODES and not cells.affixes.symbols:
+        whole = different <= FEW_CODES and bool((numbers[known] % 1 == 0).all())
+        if words.any() and whole and not cells.affixes.symbols:
             refusal = f"few whole numbers beside a word such as '{cells.first(words)}' look like codes"
     if refusal:
         # a few numbers beside words are categories as they should be
@@ -260,6 +266,13 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
 
 def _words(wish: ColumnWish) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lowered(plain_text(word)) for word in wish.missing))
+
+
+def _too_long(cells: Cells, odd: NDArray[np.bool_]) -> str:
+    """Why texts that are no numbers are no words for missing ones either; empty if they may be."""
+    lengths = pc.utf8_length(cells.plain.filter(pa.array(odd)))
+    longest = pc.max(lengths).as_py() or 0
+    return f"a text of {longest:,} characters is among its numbers" if longest > LONGEST else ""
 
 
 def _too_many(cells: Cells, odd: NDArray[np.bool_], words: NDArray[np.bool_]) -> str:

@@ -36,7 +36,9 @@ from orchestrator.columns.wish import DECIMAL_MARKS
 from orchestrator.errors import InvalidValueError
 
 # of one notation, and of one sign or word in it
-MOST, LONGEST = 400, 80
+MOST, LONGEST = 400, 300
+# characters of all symbols together: RE2 has bounds, too
+MOST_SYMBOLS = 1000
 _NUMBERS = ("first", "behind", "bracketed")
 _FACTORS = ("first_factor", "factor_behind", "factor_bracketed")
 _EXPONENTS = ("first_exponent", "exponent_behind", "exponent_bracketed")
@@ -64,15 +66,12 @@ class NumberNotation(Notation):
 
     def __post_init__(self) -> None:
         texts = (*self.symbols, *self.factors, *self.missing)
-        sound = all(isinstance(text, str) and 0 < len(text) <= LONGEST for text in texts)
+        if len(texts) > MOST or not all(isinstance(text, str) and 0 < len(text) <= LONGEST for text in texts):
+            raise ValueError("its words are not those that stand among numbers")
         # a symbol is taken out of a text, of which a number must be left
-        sound = sound and not any(symbol[0] in f"0123456789+-{''.join(DECIMAL_MARKS)}" for symbol in self.symbols)
-        if (
-            self.decimal not in DECIMAL_MARKS
-            or not sound
-            or len(texts) > MOST
-            or not FACTORS.keys() >= set(self.factors)
-        ):
+        starts = f"0123456789+-{''.join(DECIMAL_MARKS)}"
+        are_symbols = not any(symbol[0] in starts for symbol in self.symbols) and FACTORS.keys() >= set(self.factors)
+        if self.decimal not in DECIMAL_MARKS or not are_symbols or len("".join(self.symbols)) > MOST_SYMBOLS:
             raise ValueError("it is not how numbers are written")
 
     def to_json(self) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_inference import WORD_SHARE, NumberReading
 from orchestrator.columns.number_notation import NumberNotation, matches
@@ -32,8 +30,7 @@ def target_notes(column: str, reading: NumberReading) -> tuple[Note, ...]:
 def _notes(column: str, reading: NumberReading, words_done: str, as_categories: str) -> Iterator[Note]:
     notation = reading.notation or NumberNotation()
     cells, marks = reading.cells, reading.marks
-    numbers, read = notation.read_texts(cells.texts)
-    known = read & ~np.isnan(numbers)
+    known = reading.known
     limits = known & matches(cells.plain, _LIMITS)
     example = cells.first(known & ~limits & ~matches(cells.texts, _PLAIN))
     if marks is not None and marks.doubtful is not None:

@@ -121,15 +121,16 @@ class RawColumn:
         from orchestrator.columns.number_inference import Cells, read_numbers, with_missing_words
 
         has_wish = self.wish.decimal is not None or bool(self.wish.missing)
-        if self.numbers is not None and not has_wish and not self._may_have_thousands:
+        is_plain = self.numbers is not None and not has_wish
+        # 1.234 is read plainly unless other columns have a decimal comma
+        if is_plain and not (self._may_have_thousands and self.decimal_elsewhere() == ","):
             return None
         cells = Cells.of(self.series)
         if cells is None:
             return with_missing_words(self.wish) if self.numbers is not None else None
-        elsewhere = self.decimal_elsewhere
-        if self.numbers is not None and not has_wish and not (cells.are_grouped and elsewhere() == ","):
+        if is_plain and not cells.are_grouped:
             return None
-        return read_numbers(cells, self.wish, elsewhere)
+        return read_numbers(cells, self.wish, self.decimal_elsewhere)
 
     @cached_property
     def decimal(self) -> str | None:

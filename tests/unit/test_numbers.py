@@ -134,7 +134,7 @@ def test_other_texts_with_digits_are_no_numbers(cells):
 
 
 def test_plain_numbers_have_neither_notation_nor_note():
-    for cells in (VALUES, list(map(str, VALUES)), [f"{value:.3f}" for value in SMALL], list(map(str, range(ROWS)))):
+    for cells in (VALUES, list(map(str, VALUES)), [f"{value:.3f}" for value in SMALL], list(map(str, WHOLE))):
         column, notes = guessed(cells)
         assert column == Column("x", ColumnKind.NUMERIC)
         assert not [note for note in notes if "numbers such as" in note]
@@ -222,6 +222,31 @@ def test_too_many_words_make_it_a_category_aloud():
     column, _ = guessed(spoiled(0.5, ["basement", "attic"]), kind="numeric")
     assert column.kind is ColumnKind.NUMERIC
     assert np.isnan(numbers_of(column, ["attic"])).all()
+
+
+def test_a_long_remark_among_numbers_is_no_word_for_a_missing_one():
+    column, notes = guessed([*map(str, SMALL[:-1]), "see the remark " * 40])
+    assert column.kind is ColumnKind.CATEGORICAL
+    assert any("a text of 599 characters is among its numbers" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"decimal": ";"},
+        {"decimal": ",", "symbols": ["1"]},
+        {"decimal": ",", "symbols": [""]},
+        {"decimal": ",", "symbols": [5]},
+        {"decimal": ",", "symbols": ["x" * 300] * 10},
+        {"decimal": ",", "factors": ["dozen"]},
+        {"decimal": ",", "missing": ["x"] * 1000},
+        {"decimal": ",", "more": 1},
+        {},
+    ],
+)
+def test_a_notation_of_elsewhere_is_checked(content):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        NumberNotation.from_json(content)
 
 
 def test_known_words_are_answered_by_a_plain_column_too():
@@ -340,3 +365,26 @@ def test_a_table_in_any_notation_gives_the_encoded_rows_of_the_plain_one(seed, f
     columnar = ColumnarEncoder(written.schema, written.encoder).encode(cells, len(frame))
     table = written.encoder.transform(written.schema, frame)
     assert columnar.arrays["numeric"].tobytes() == table.arrays["numeric"].tobytes()
+
+
+def test_a_file_a_folder_and_a_frame_are_read_the_same(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "amount": [european(value).replace(".", ".\xa0"[place % 2]) for place, value in enumerate(VALUES)],
+            "share": [f"{value} %".replace(".", ",") if place % 9 else "n.d." for place, value in enumerate(SMALL)],
+            "price": [f"{european(value)} €" for value in SIGNED],
+        }
+    )
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    frame.to_csv(tmp_path / "rows.csv", index=False, sep=";")
+    frame.to_parquet(tmp_path / "rows.parquet")
+    frame.to_parquet(folder / "part.parquet", row_group_size=ROWS // 2)
+    sources = (frame, tmp_path / "rows.csv", tmp_path / "rows.parquet", folder)
+    whole, *others = (open_dataset(source, DataOptions(target="price")) for source in sources)
+    assert [column.kind for column in whole.schema.columns] == [ColumnKind.NUMERIC] * 2
+    assert whole.schema.target.task.kind == "regression"
+    for dataset in others:
+        assert dataset.schema == whole.schema
+        assert [note for note in dataset.notes if note.column] == [note for note in whole.notes if note.column]
+    assert others[0].digest == others[1].digest == whole.digest
