@@ -22,7 +22,6 @@ from orchestrator.columns.values import (
     MISSING_STRINGS,
     TRUE_STRINGS,
     Series,
-    is_missing,
     shorten,
     to_numbers,
 )
@@ -282,9 +281,10 @@ def plain_stamps(series: Series, column: str, datetime_format: str) -> Stamps:
         return Stamps(utc, utc)
     distinct = distinct_texts(series, text_as_is)
     cells: Sequence[str] = distinct.texts.to_pylist()
-    missing = np.array([is_missing(cell) for cell in cells], dtype=bool)
+    words = [cell.strip().lower() for cell in cells]
+    missing = np.array([word in MISSING_STRINGS for word in words], dtype=bool)
     # pandas knows these words, but an answer must not change with the day on which it is given
-    relative = np.array([len(cell) < 20 and cell.strip().lower() in RELATIVE_DATES for cell in cells], dtype=bool)  # noqa: PLR2004
+    relative = np.array([word in RELATIVE_DATES for word in words], dtype=bool)
     text = pd.Series(cells, dtype=object).where(~(missing | relative), None)
     stamps = _parse_dates(text, datetime_format)
     bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
