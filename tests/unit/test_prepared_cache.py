@@ -135,7 +135,7 @@ def test_a_process_in_the_background_keeps_a_model_unless_it_may_not(trained, ho
     assert not home.exists()
     monkeypatch.delenv("ORCHESTRATOR_KEEP_PREPARED")
     keep_prepared_later(files, key_of(files))
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while find_prepared(key_of(files)) is None or len(list(home.iterdir())) > 1:
         assert time.monotonic() < deadline
         time.sleep(0.1)
