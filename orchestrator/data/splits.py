@@ -37,7 +37,8 @@ class Holdout:
 
         The test part is the one of `sklearn.model_selection.train_test_split(..., test_size=0.2, random_state=42,
         stratify=y)`, so that figures can be compared with what users measured elsewhere. Strata with fewer than three
-        rows cannot be in all parts and stay in the training part.
+        rows cannot be in all parts and stay in the training part. If a part would have rows of one stratum only, it
+        gets one of each other stratum that has three.
 
         Args:
             rows: number of rows, at least `MIN_ROWS`.
@@ -50,7 +51,10 @@ class Holdout:
         common = everything[~rare]
         rest, test = _draw(common, strata, TEST_SHARE, self.seed)
         train, validation = _draw(rest, strata, VALIDATION_SHARE, self.seed)
-        return Positions(np.sort(np.concatenate([train, everything[rare]])), np.sort(validation), np.sort(test))
+        train = np.concatenate([train, everything[rare]])
+        if strata is not None:
+            train, validation, test = _mixed(strata, train, validation, test)
+        return Positions(np.sort(train), np.sort(validation), np.sort(test))
 
     def of_piece(self, number: int, rows: int) -> NDArray[np.int8]:
         """Which part each row of a piece of a folder is in: 0 training, 1 validation, 2 test; int8 [rows].
@@ -63,6 +67,24 @@ class Holdout:
 
 
 HOLDOUT = Holdout()
+
+
+def _mixed(strata: NDArray[np.int64], *parts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Parts of which none has rows of one stratum only, if others have rows enough: nothing could be measured there."""
+    mixed = list(parts)
+    counts = np.bincount(strata)
+    for at, part in enumerate(parts):
+        if len(np.unique(strata[part])) > 1:
+            continue
+        for stratum in np.flatnonzero(counts >= len(parts)):
+            held = [np.flatnonzero(strata[other] == stratum) for other in mixed]
+            giver = int(np.argmax([len(rows) for rows in held]))
+            if len(held[at]) or len(held[giver]) < 2:  # noqa: PLR2004
+                continue
+            row = held[giver][0]
+            mixed[at] = np.append(mixed[at], mixed[giver][row])
+            mixed[giver] = np.delete(mixed[giver], row)
+    return mixed
 
 
 def _draw(

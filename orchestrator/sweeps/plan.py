@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from orchestrator.columns.notes import warn
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
     DataOptions,
     Dataset,
+    Part,
     Run,
     Table,
     open_dataset,
 )
+from orchestrator.errors import DataError
 from orchestrator.search import Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
@@ -120,6 +124,7 @@ def make_plan(
     space = space or space_of(config)
     dataset = open_dataset(table or config.data, data_options(config, run))
     metric = dataset.schema.target.task.find_metric(config.metric)
+    check_measured(dataset, metric)
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
     size = space_size(config, sampler)
@@ -136,6 +141,24 @@ def make_plan(
         workers=workers_of(config, space),
         size=size,
     )
+
+
+def check_measured(dataset: Dataset, metric: Metric) -> None:
+    """Raises DataError when the validation rows do not have the metric: every trial would fail.
+
+    Rows that have to be read are not looked at.
+    """
+    if dataset.pieces is not None:
+        return
+    target = dataset.schema.target
+    parts = [np.concatenate([rows.target for rows in dataset.rows(part)]) for part in Part]
+    outputs = np.tile(target.task.constant_outputs(parts[0]), (len(parts[1]), 1))
+    if metric.name not in target.task.evaluate(dataset.target_encoder, outputs, parts[1]):
+        why = target.task.unmeasured_in(np.concatenate(parts))
+        raise DataError(
+            f"{dataset.origin}: {metric.name} of '{target.name}' cannot be computed: {why}; add such rows, or say "
+            f"--metric {target.task.sure_metric}"
+        )
 
 
 def readers_of(config: SweepConfig, *, streamed: bool) -> int:

@@ -210,6 +210,11 @@ class Task(ABC):
             float32 [rows, outputs].
         """
 
+    def unmeasured_in(self, target: NDArray[Any]) -> str:
+        """Why another metric than the sure one is missing, with what the encoded targets of all rows say of it."""
+        del target
+        return self.unmeasured
+
     def find_metric(self, name: str | None = None) -> Metric:
         """The metric of that name, or the default.
 

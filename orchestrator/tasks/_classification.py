@@ -172,6 +172,16 @@ class Classification(Task):
         """See `category_keys`; where the classes are whole numbers, 7.0 is 7."""
         return category_keys(series, _whole_key if type(self.classes[0]) is int else None)
 
+    def unmeasured_in(self, target: NDArray[Any]) -> str:
+        """See `Task`: the class that has too few rows."""
+        counts = np.bincount(target.astype(np.int64), minlength=len(self.classes))
+        least = int(counts.argmin())
+        rows = "1 row" if counts[least] == 1 else f"{counts[least]} rows"
+        return (
+            f"{self.unmeasured}; the class '{self.classes[least]}' has {rows}, and at least {MIN_CLASS_ROWS} are "
+            "needed: one each to train, validate and test on"
+        )
+
     @abstractmethod
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """What the outputs, float32 [rows, outputs], say about classes: float64 [rows, classes], rows summing to 1."""
