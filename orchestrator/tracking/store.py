@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import glob
 import logging
 import os
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 from orchestrator.environment import debugging
 from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
@@ -31,6 +32,14 @@ UNFINISHED = ".writing"
 UNFINISHED_SECONDS = 3600.0
 # what SQLite says of tables that were half made
 HALF_MADE = re.compile(r"duplicate column name|table \"?\w+\"? already exists")
+# what SQLite says of files that are none of its own, and of damaged ones
+NO_DATABASE = re.compile(r"file is not a database|database disk image is malformed")
+SQLITE = "sqlite:///"
+DEFAULT_FILE = "mlflow.db"
+# what MLflow takes for more than the name of a folder
+MISREAD = re.compile(r"\?|%[0-9A-Fa-f]{2}")
+# stores that this process has opened
+_opened: set[str] = set()
 TOO_MANY = re.compile(r"too many (\d{3}) error responses")
 
 
@@ -38,7 +47,12 @@ def resolve_tracking_uri(tracking_uri: str | None) -> str:
     """The URI itself, or MLflow's own default (environment, then `sqlite:///mlflow.db` in the current folder)."""
     import mlflow
 
-    return tracking_uri or str(mlflow.get_tracking_uri())
+    if tracking_uri:
+        return tracking_uri
+    uri = str(mlflow.get_tracking_uri())
+    default = Path.cwd() / DEFAULT_FILE
+    # MLflow quotes the folder as in a URL, and then takes a%20b as its name
+    return f"{SQLITE}{default}" if unquote(uri.removeprefix(SQLITE)) == str(default) else uri
 
 
 def absolute_uri(tracking_uri: str) -> str:
@@ -60,8 +74,47 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
 
     with tracked(tracking_uri):
         uri = resolve_tracking_uri(tracking_uri)
-        make_store(uri)
-        return MlflowClient(tracking_uri=uri)
+        path = sqlite_file(uri)
+        if path is None or (absolute_uri(uri) in _opened and path.exists()):
+            return MlflowClient(tracking_uri=uri)
+        with _alone(path.parent):
+            make_store(uri)
+            # MLflow makes tables that an older version lacks when it opens a store, which two must not do at once
+            client = MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
+        _opened.add(absolute_uri(uri))
+        return client
+
+
+def sqlite_file(tracking_uri: str) -> Path | None:
+    """The file of a store, None if it is in none.
+
+    Raises:
+        TrackingError: the name of its folder cannot be in the address of a store.
+    """
+    place = absolute_uri(tracking_uri).removeprefix(SQLITE)
+    if not tracking_uri.startswith(SQLITE) or not place or place.endswith(":memory:"):
+        return None
+    if tracking_uri == f"{SQLITE}{Path.cwd() / DEFAULT_FILE}" and MISREAD.search(str(Path.cwd())):
+        raise TrackingError(
+            f"MLflow store {tracking_uri}: a folder whose name holds '?', or '%' before two digits, cannot have one; "
+            "work in another folder, or give --tracking-uri"
+        )
+    return None if "?" in place else Path(place)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process makes or upgrades a store in this folder meanwhile; the lock is on the folder itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        # some network file systems have no locks; there a store is still made whole or not at all
+        with contextlib.suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
 
 
 def make_store(tracking_uri: str) -> None:
@@ -69,9 +122,8 @@ def make_store(tracking_uri: str) -> None:
 
     MLflow makes its tables in dozens of steps; a file that a process leaves behind in between is of no use to anybody.
     """
-    place = absolute_uri(tracking_uri).removeprefix("sqlite:///")
-    target = Path(place)
-    if place == tracking_uri or place.endswith(":memory:") or "?" in place or not place or target.exists():
+    target = sqlite_file(tracking_uri)
+    if target is None or (target.exists() and target.stat().st_size):
         return
     from mlflow import MlflowClient
 
@@ -83,8 +135,11 @@ def make_store(tracking_uri: str) -> None:
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_native_id()}{UNFINISHED}")
     try:
         MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        if target.exists() and not target.stat().st_size:
+            # nothing is lost: SQLite leaves such a file when nothing was written
+            unfinished.replace(target)
         # a link, unlike a rename, does not replace what another process has made meanwhile
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             target.hardlink_to(unfinished)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -207,6 +262,8 @@ def explain(error: BaseException, tracking_uri: str) -> str:
             "its tables are half made, because a process was ended while it made them; if nothing is in it yet, "
             "delete the file, else use a copy of it"
         )
+    if tracking_uri.startswith("sqlite:") and NO_DATABASE.search(str(error)):
+        return "the file is damaged, or no database; move it away to begin a new one, or give another --tracking-uri"
     return (_explain_server(error) if served else None) or " ".join(str(error).split())[:300]
 
 

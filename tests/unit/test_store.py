@@ -125,3 +125,66 @@ def test_a_store_whose_tables_are_half_made_says_what_to_do(tmp_path):
         for sql in tables[: len(tables) // 2]:
             half.execute(sql)
     assert "its tables are half made, because a process was ended while it made them" in told(uri)
+
+
+def old_store(path, revision="bda7b8c39065"):
+    """A store as an earlier version of MLflow has left it."""
+    import alembic.command
+    import sqlalchemy
+    from mlflow.store.db.utils import _get_alembic_config
+    from mlflow.store.tracking.dbmodels.initial_models import Base
+
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        config = _get_alembic_config(f"sqlite:///{path}")
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
+    engine.dispose()
+
+
+def opened_by_processes(uri, count=4):
+    """How each of some processes ends that open a store at once."""
+    processes = [opening(uri) for _ in range(count)]
+    return [process.wait() for process in processes]
+
+
+def test_a_store_of_an_earlier_version_is_upgraded_by_one_of_several_processes(tmp_path):
+    old_store(tmp_path / "mlflow.db")
+    assert opened_by_processes(f"sqlite:///{tmp_path}/mlflow.db") == [0, 0, 0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_an_empty_file_becomes_a_store(tmp_path):
+    (tmp_path / "mlflow.db").touch()
+    assert opened_by_processes(f"sqlite:///{tmp_path}/mlflow.db", 2) == [0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_a_file_that_is_no_store_is_one_sentence_that_helps(tmp_path):
+    (tmp_path / "mlflow.db").write_text("no database, but a text that is longer than a header of SQLite" * 20)
+    assert "the file is damaged, or no database; move it away" in told(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.mark.parametrize("name", ["a b", "50% ü", "x#y"])
+def test_the_store_of_a_folder_with_an_odd_name_is_in_it(tmp_path, monkeypatch, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    client = client_for(None)
+    run = client.create_run("0")
+    client.log_text(run.info.run_id, "text", "file.txt")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert sorted(path.name for path in folder.iterdir()) == ["mlflow.db", "mlruns"]
+    assert len(list(folder.rglob("file.txt"))) == 1
+
+
+@pytest.mark.parametrize("name", ["q?z", "%41"])
+def test_a_folder_that_cannot_have_a_store_is_refused(tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(TrackingError, match=r"a folder whose name holds .* cannot have one"):
+        client_for(None)
+    assert list(tmp_path.rglob("*")) == [tmp_path / name]
