@@ -100,7 +100,6 @@ def test_zeros_in_front_keep_codes_apart_over_http_too(tmp_path):
         ("share", cycle("0.25", "0.5", "0.125"), None),
         ("count", cycle("10", "20", "0"), None),
         ("big", [str(10**17 * number) for number in cycle(3, 5, 7)], None),
-        ("dates", cycle("20240131", "20231224", "20220607", "20210506", "20200402"), None),
     ],
 )
 def test_numbers_that_are_no_names_stay_numbers(tmp_path, name, cells, why_not):
