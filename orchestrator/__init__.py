@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # the public names, each once: `exported` reads them here, and imports one when it is asked for
     from orchestrator.api import deploy as deploy
     from orchestrator.api import plan as plan
+    from orchestrator.api import prepare_dataset as prepare_dataset
     from orchestrator.api import resume as resume
     from orchestrator.api import sweep as sweep
     from orchestrator.bundle import ModelBundle as ModelBundle

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.columns.wish import ColumnWish
     from orchestrator.config import ResourceConfig, SweepConfig
-    from orchestrator.data import Table
+    from orchestrator.data import Dataset, Table
     from orchestrator.runtime.hooks import Hooks, Notify
     from orchestrator.runtime.probe.estimate import SweepEstimate
     from orchestrator.runtime.result import SweepResult
@@ -180,6 +180,46 @@ def plan(
     del given["notify"]
     config, table = _configured(given)
     return estimate_sweep(config, table, notify=notify or _silent)
+
+
+def prepare_dataset(
+    data: str | Path | pd.DataFrame | Table,
+    target: Hashable = None,
+    *,
+    name: str | None = None,
+    task: TaskName | Mapping[str, Any] | None = None,
+    categorical: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    ignore_text: bool = False,
+    columns: Mapping[str, ColumnWish] | None = None,
+) -> Dataset:
+    """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
+
+    Args:
+        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, a data frame, or a loaded table.
+        target: column to predict.
+        name: instead of the one that is made from the data.
+        task: instead of what is inferred.
+        categorical, ignore: columns to read as categories, and to leave out.
+        ignore_text: whether columns of free text are left out.
+        columns: what else is wished of columns, by name.
+
+    Raises:
+        UsageError: unknown data set, missing file, no such target, or a column that does not exist.
+        DataError: the content cannot be used.
+    """
+    from orchestrator.data import DataOptions, open_dataset
+
+    options = DataOptions(
+        target=target,
+        name=name,
+        task=task,
+        categorical=tuple(categorical),
+        ignore=tuple(ignore),
+        ignore_text=ignore_text,
+        columns=dict(columns or {}),
+    )
+    return open_dataset(data, options)
 
 
 def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:

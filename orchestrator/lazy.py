@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import Any
 
 
+def import_before_torch() -> None:
+    """To be called in a thread that goes on to import torch, or scikit-learn, while other threads import, too.
+
+    SciPy 1.17 asks while it is imported whether numbers are tensors (`scipy.stats`, through `is_torch_array`), of the
+    torch that is in `sys.modules`, and fails if another thread has imported half of it.
+    """
+    importlib.import_module("scipy.stats")
+
+
 def lazily(package: str, **homes: Iterable[str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package: each of its names with the module below it that has it.
 

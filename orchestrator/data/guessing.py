@@ -19,7 +19,7 @@ from orchestrator.data.settling import suggestion, target_column
 from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError
 from orchestrator.features import KINDS, Column, ColumnKind, Recognised, recognise
-from orchestrator.tasks import find_target
+from orchestrator.tasks import Target, find_target
 
 
 @dataclass
@@ -65,10 +65,32 @@ def wish_of(options: DataOptions, name: str) -> ColumnWish:
     return options.wishes.get(name, NO_WISH)
 
 
-def all_columns(table: Table, options: DataOptions) -> tuple[RawColumn, ...]:
+def _all_columns(table: Table, options: DataOptions) -> list[RawColumn]:
     """The columns of a table that are not ignored, for what one of them may say about another."""
     names = (name for name in table.frame.columns if name not in options.ignore)
-    return tuple(RawColumn(table.origin, table.frame[name]) for name in names)
+    return [RawColumn(table.origin, table.frame[name]) for name in names]
+
+
+def guess_target(
+    table: Table, options: DataOptions, *, sampled: bool = False
+) -> tuple[Target, RawColumn, tuple[Note, ...]]:
+    """What is predicted, see `find_target`.
+
+    Args:
+        table: with the column.
+        options: that name it.
+        sampled: the table has some rows of many.
+
+    Raises:
+        UsageError, DataError: see `target_column` and `find_target`.
+    """
+    name, found_by = target_column(table, options.target)
+    reason = unusable(table.frame[name])
+    if reason is not None:
+        raise DataError(f"{table.origin}: the target column '{name}' {reason}, which cannot be predicted")
+    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name), _all_columns(table, options))
+    target, plain, notes = find_target(raw, options.task, sampled=sampled)
+    return target, plain, (*found_by, *notes)
 
 
 def guess_columns(table: Table, target: str | None, options: DataOptions) -> Guess:
@@ -89,7 +111,7 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
         if name == target and wish.date_format is not None:
             raise UsageError(f"{table.origin}: --date-format {name}: that is the target column, which is never a date")
     guess, spares = Guess(), []
-    beside = all_columns(table, options)
+    beside = _all_columns(table, options)
     for name in names:
         wish = wishes.get(name, NO_WISH)
         if name == target or wish.is_ignored:
@@ -109,6 +131,8 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
             guess.raw[name] = raw
         elif found.spare is not None:
             spares.append((found, found.spare, raw))
+    # columns are let go of one by one from here on
+    beside.clear()
     for found, spare, raw in [] if guess.columns else spares:
         guess.notes = [note for note in guess.notes if note not in found.notes] + [spare.note]
         guess.columns.append(spare.column)
@@ -143,33 +167,23 @@ def guess_schema(table: Table, options: DataOptions) -> Guessed:
     """The schema of a table, which of its rows have a target, and notes for the user; see `settle`.
 
     Raises:
-        UsageError, DataError: see `target_column`, `find_target` and `guess_columns`.
+        UsageError, DataError: see `guess_target` and `guess_columns`.
     """
-    name, found_by = target_column(table, options.target)
-    check_target(table, name)
-    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name), all_columns(table, options))
-    found, plain, notes = find_target(raw, options.task)
+    target, plain, notes = guess_target(table, options)
     known = np.flatnonzero(plain.known)
-    guess = guess_columns(table, name, options)
-    notes = (*table.notes, *found_by, *notes, *guess.notes)
+    guess = guess_columns(table, target.name, options)
+    notes = (*table.notes, *notes, *guess.notes)
     dropped = len(table.frame) - len(known)
     if dropped:
-        notes += (dropped_note(dropped, name),)
+        notes += (dropped_note(dropped, target.name),)
     return Guessed(
-        schema=Schema(tuple(guess.columns), found, table.nested),
+        schema=Schema(tuple(guess.columns), target, table.nested),
         known=known,
         labels=plain.series.iloc[known],
         notes=notes,
         raw=guess.raw,
         total=len(table.frame),
     )
-
-
-def check_target(table: Table, name: str) -> None:
-    """Raises DataError when cells of the column are nothing that can be predicted."""
-    reason = unusable(table.frame[name])
-    if reason is not None:
-        raise DataError(f"{table.origin}: the target column '{name}' {reason}, which cannot be predicted")
 
 
 def dropped_note(count: int, target: str) -> Note:

@@ -12,18 +12,17 @@ import pyarrow.compute as pc
 
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
-from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import MISSING_STRINGS, Series, is_missing
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import check_target, guess_columns, wish_of
+from orchestrator.data.guessing import guess_columns, guess_target
 from orchestrator.data.opening import is_streamed
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
-from orchestrator.data.settling import settle, target_column
+from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table, load_table
 from orchestrator.features import Column
-from orchestrator.tasks import Target, find_target
+from orchestrator.tasks import Target
 
 LEFT_OUT = "left out"
 SHOWN_VALUES = 3
@@ -99,10 +98,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
     table, options = settle(table, options)
     target, notes = None, table.notes
     if options.target is not None:
-        name, _ = target_column(table, options.target)
-        check_target(table, name)
-        raw = RawColumn(table.origin, table.frame[name], wish_of(options, name))
-        target, _, found = find_target(raw, options.task, sampled=sampled)
+        target, _, found = guess_target(table, options, sampled=sampled)
         notes += found
     guess = guess_columns(table, None if target is None else target.name, options)
     columns = {column.name: column for column in guess.columns}

@@ -10,22 +10,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
-from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import category_keys
 from orchestrator.columns.wish import NO_WISH
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import all_columns, check_target, guess_columns, wish_of
+from orchestrator.data.guessing import guess_columns, guess_target
 from orchestrator.data.normalise import plain_frame, stacked
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
-from orchestrator.data.settling import named_options, settle, target_column
+from orchestrator.data.settling import named_options, settle
 from orchestrator.data.sources import Table, name_notes
 from orchestrator.data.splits import Holdout
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue, Summary
-from orchestrator.tasks import TargetSummary, find_target
+from orchestrator.tasks import TargetSummary
 
 SAMPLE_PIECES = 10
 SAMPLE_ROWS = 20_000
@@ -104,11 +103,8 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     """
     table = sample_table(folder, options)
     table, options = settle(table, options)
-    name, _ = target_column(table, options.target)
-    check_target(table, name)
-    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name), all_columns(table, options))
-    target, _, notes = find_target(raw, options.task, sampled=True)
-    guess = guess_columns(table, name, options)
+    target, _, notes = guess_target(table, options, sampled=True)
+    guess = guess_columns(table, target.name, options)
     return Schema(tuple(guess.columns), target, table.nested), (*table.notes, *notes, *guess.notes)
 
 

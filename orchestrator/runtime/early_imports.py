@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
+from orchestrator.lazy import import_before_torch
 from orchestrator.sweeps.plan import readers_of
 from orchestrator.sweeps.slots import plan_slots
 
@@ -28,6 +29,7 @@ def import_for_search(*, gangs: bool) -> None:
     Args:
         gangs: whether trials have several workers.
     """
+    import_before_torch()
     from orchestrator.runtime.tune import actor, adapters, lifeline, room  # noqa: F401
 
     if gangs:
@@ -36,6 +38,7 @@ def import_for_search(*, gangs: bool) -> None:
 
 def import_for_probe() -> None:
     """What it takes to probe networks; `quiet_tune` comes before."""
+    import_before_torch()
     from orchestrator.runtime.probe import probe  # noqa: F401
 
 

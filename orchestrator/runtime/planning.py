@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.config import SweepConfig
 from orchestrator.data import Dataset, Run, Table
+from orchestrator.lazy import import_before_torch
 from orchestrator.networks import is_custom
 from orchestrator.search import SearchSpace, SpecSampler, located
 from orchestrator.sweeps.plan import SweepPlan, make_plan
@@ -26,6 +27,7 @@ def try_custom_networks(config: SweepConfig, space: SearchSpace, dataset: Datase
     if not any(map(is_custom, space.architectures)):
         # torch need not be there yet
         return
+    import_before_torch()
     from orchestrator.networks import never_read, settings_asked_for
     from orchestrator.training import feature_shape
 

@@ -53,6 +53,11 @@ class Task(ABC):
     def __str__(self) -> str:
         return self.kind
 
+    @property
+    def value(self) -> str:
+        """Its name, as of a member of an enumeration, which tasks once were."""
+        return self.kind
+
     # ---- what a user asks for
 
     @classmethod

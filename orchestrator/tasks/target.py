@@ -11,6 +11,7 @@ from orchestrator.columns.values import Series
 
 if TYPE_CHECKING:
     from orchestrator.tasks._base import Task
+    from orchestrator.tasks.predictions import Label
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Target:
     name: str
     task: Task
     notation: Notation | None = None
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """The labels in the order of a network's outputs; none where numbers are predicted."""
+        return self.task.classes
 
     def plain(self, series: Series) -> Series:
         """Cells of the column as the task takes them.

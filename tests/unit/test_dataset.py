@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
+import orchestrator
 from orchestrator.data import DataOptions, FeatureEncoder, Schema, load_table, open_dataset
 from orchestrator.data.encoder import fit_features
 from orchestrator.data.splits import Holdout
@@ -187,3 +188,12 @@ def test_an_unknown_source_is_a_sentence(tmp_path):
     (tmp_path / "data.json").write_text("{}")
     with pytest.raises(UsageError, match="unknown file type"):
         load_table(tmp_path / "data.json")
+
+
+def test_a_data_set_is_prepared_with_arguments(tmp_path):
+    frame = pd.DataFrame({"x": [1.5, 2.5, 3.5] * 10, "code": [7, 8, 9] * 10, "y": ["no", "yes", None] * 10})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    schema = orchestrator.prepare_dataset(orchestrator.load_table(tmp_path / "t.csv"), "y", categorical=["code"]).schema
+    assert {column.name: column.kind.value for column in schema.columns} == {"x": "numeric", "code": "categorical"}
+    assert (schema.target.task.value, schema.target.classes) == ("binary", ("no", "yes"))
+    assert orchestrator.prepare_dataset(frame, "x", ignore=["y"]).schema.target.task.value == "regression"

@@ -1,6 +1,8 @@
 """What is imported early: it must be there, and workers must have a use for it."""
 
 import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -35,3 +37,40 @@ def test_workers_import_early_if_most_of_them_will_train(monkeypatch, cores, opt
     monkeypatch.setattr(early_imports.os, "sched_getaffinity", lambda _process: set(range(cores)))
     config = SweepConfig.create(data="sklearn:iris", **options)
     assert preload_for(config, sizes, streamed=False) == (TRIAL_MODULES if preloads else ())
+
+
+SLOW_TORCH = """
+import importlib.abc, importlib.machinery, sys, threading, time
+from orchestrator.config import SweepConfig
+from orchestrator.runtime.background import in_background
+from orchestrator.runtime.early_imports import import_for_search
+from orchestrator.runtime.planning import plan_sweep
+
+half = threading.Event()
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        load = spec.loader.exec_module
+        def slowly(module):
+            half.set()
+            time.sleep(2)
+            load(module)
+        spec.loader.exec_module = slowly
+        return spec
+
+assert "torch" not in sys.modules and "scipy" not in sys.modules
+sys.meta_path.insert(0, Slow())
+imports = in_background(import_for_search, gangs=False)
+assert half.wait(60)
+print(plan_sweep(SweepConfig.create(data="sklearn:iris", space="quick")).dataset.counts)
+imports.result()
+"""
+
+
+def test_data_is_read_while_torch_is_half_imported():
+    done = subprocess.run([sys.executable, "-c", SLOW_TORCH], text=True, capture_output=True, timeout=200, check=False)
+    assert done.stdout.strip() == "(96, 24, 30)", done.stderr[-2000:]
