@@ -178,7 +178,9 @@ class RawColumn:
             to_numbers(self.series.iloc[:FIRST_ROWS], self.name)
             return to_numbers(self.series, self.name)
         except InvalidValueError as error:
-            return error
+            # its traceback would hold the whole table
+            error.__context__ = None
+            return error.with_traceback(None)
 
     @property
     def _may_have_thousands(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from orchestrator.columns.notes import Note
 from orchestrator.data.csv.decoding import to_utf8
@@ -41,7 +42,10 @@ def read_csv(path: Path, known: Iterable[str] = ()) -> CsvTable:
         UsageError: the file does not exist or is a folder.
         DataError: see `parse_csv`; or what is compressed is damaged.
     """
-    return parse_csv(str(path), read_bytes(path), known)
+    table = parse_csv(str(path), read_bytes(path), known)
+    # blocks that parsing needed: a large file takes hundreds of megabytes
+    pa.default_memory_pool().release_unused()
+    return table
 
 
 def parse_csv(origin: str, content: bytes, known: Iterable[str] = (), limits: CsvLimits | None = None) -> CsvTable:
