@@ -22,6 +22,7 @@ from orchestrator.environment import debugging
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import TIMED_OUT, busy, children, end_leftovers, start_patiently
 from orchestrator.replacing import replaced
+from orchestrator.temporary import ray_folder
 
 # must be there before Ray is imported
 ENVIRONMENT = {
@@ -92,6 +93,8 @@ def ray_session(
                 preload=preload,
                 notify=notify,
             )
+    except ExecutionError:
+        raise
     except Exception as error:  # Ray raises many kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
@@ -242,10 +245,12 @@ def _connect(
             options.setdefault("runtime_env", {})["env_vars"] = dict(environment)
         ray.init(address=address, **options)
         return
+    # Ray would take a folder that is too long for its sockets
+    folder = str(ray_folder().ray)
     with _as_we_want_it(preload):
         # "local": a cluster that happens to run on this machine is not ours to use
         start_patiently(
-            lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **options),
+            lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, _temp_dir=folder, **options),
             notify,
         )
     protect_token()

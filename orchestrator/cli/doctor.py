@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
 from orchestrator.environment import home, port_problem
+from orchestrator.errors import ExecutionError
+from orchestrator.temporary import RAY_VARIABLE, VARIABLE, ray_folder
 
 EXAMPLE = """Check versions, cores, GPUs, Ray, the tracking store, disk and ports.
 
@@ -51,6 +53,7 @@ def doctor(address: str | None, tracking_uri: str | None, as_json: bool) -> None
         _python,
         _machine,
         _gpus,
+        _temporary,
         _disk,
         _ports,
         lambda: _store(tracking_uri),
@@ -103,13 +106,26 @@ def _gpus() -> list[Finding]:
     return [Finding("GPUs", "ok", f"none (torch {torch.__version__}), trials run on the CPU")]
 
 
+def _temporary() -> list[Finding]:
+    try:
+        folder = ray_folder()
+    except ExecutionError as error:
+        sentence, _, fix = str(error).rpartition(": ")
+        return [Finding("temporary files", "error", sentence, fix)]
+    if folder.avoided is None:
+        return [Finding("temporary files", "ok", str(folder.path))]
+    seen = f"{VARIABLE} is {folder.avoided}, too long for Ray's sockets: they are in {folder.ray}"
+    return [Finding("temporary files", "ok", seen, f"set {RAY_VARIABLE} to have them in another short folder")]
+
+
 def _disk() -> list[Finding]:
     findings: list[Finding] = []
     places: list[tuple[str, str, float]] = [
         ("state folder", str(home()), MIN_FREE_GB),
         ("current folder", ".", MIN_FREE_GB),
-        ("Ray", tempfile.gettempdir(), 5),
     ]
+    with contextlib.suppress(ExecutionError):
+        places.append(("Ray", str(ray_folder().path), 5))
     if SHARED_MEMORY.is_dir():
         places.append(("shared memory", str(SHARED_MEMORY), MIN_SHM_GB))
     for what, path, needed in places:
@@ -151,7 +167,6 @@ def _store(tracking_uri: str | None) -> list[Finding]:
 
 def _ray(address: str | None) -> list[Finding]:
     from orchestrator.cluster import ray_session
-    from orchestrator.errors import ExecutionError
 
     where = address or "started on this machine"
     try:

@@ -19,6 +19,7 @@ import psutil
 
 from orchestrator.environment import home
 from orchestrator.errors import NoSuchEndpointError, ServingError
+from orchestrator.temporary import socket_folder
 
 STOP_SECONDS = 60.0
 ASK_SECONDS = 2.0
@@ -86,8 +87,7 @@ def log_file(name: str) -> Path:
 @contextmanager
 def private_place() -> Iterator[Path]:
     """A folder for the files of this process's endpoint, while the context is open; only its user can enter it."""
-    # in the system's own: paths of sockets must be short
-    place = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{os.getpid()}-"))
+    place = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{os.getpid()}-", dir=socket_folder().path))
     try:
         yield place
     finally:
@@ -96,7 +96,7 @@ def private_place() -> Iterator[Path]:
 
 def abandoned_places() -> Iterator[Path]:
     """Folders of this user's endpoints whose process is gone without having cleaned up."""
-    for place in Path(tempfile.gettempdir()).glob(f"{PLACE_PREFIX}*"):
+    for place in socket_folder().path.glob(f"{PLACE_PREFIX}*"):
         pid = place.name.removeprefix(PLACE_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
             if place.stat().st_uid == os.getuid() and pid.isdigit() and not psutil.pid_exists(int(pid)):
