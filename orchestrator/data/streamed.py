@@ -165,6 +165,7 @@ def finish_profile(
     schema = replace(schema, target=replace(target, task=task))
     if profile.dropped:
         notes = (*notes, dropped_note(profile.dropped, schema.target.name))
+    notes = (*notes, *task.summary_notes(target.name, profile.target))
     state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())

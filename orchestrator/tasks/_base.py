@@ -150,6 +150,11 @@ class Task(ABC):
         del target, strata
         return ()
 
+    def summary_notes(self, target: str, summary: TargetSummary) -> tuple[Note, ...]:
+        """The same as `notes` about the rows of a folder, which are in groups of no kind."""
+        del target, summary
+        return ()
+
     def order_notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
         """The same about their order."""
         del target, strata

@@ -31,6 +31,8 @@ MAX_INTEGER_CLASSES = 20
 # fewer rows than this do not show that almost every row has a class of its own
 MIN_IDENTIFIER_ROWS = 20
 MIN_CLASS_ROWS = 3
+# of fewer rows one or two are measured, which are right or wrong by chance
+MIN_MEASURED_ROWS = 10
 # changes of the class from row to row, of those that rows in random order have
 SORTED_SHARE = 0.1
 SHOWN = 5
@@ -123,7 +125,9 @@ class Classification(Task):
     def summarise(self, rows: Series, training: Series) -> TargetSummary:
         """See `Task`."""
         del training
-        return TargetSummary(frozenset(key for key in self._keys(rows)[1] if key is not None))
+        codes, keys = self._keys(rows)
+        counts = np.bincount(codes, minlength=len(keys))
+        return TargetSummary({key: int(count) for key, count in zip(keys, counts, strict=True) if key is not None})
 
     def content_of(self, series: Series) -> bytes:
         """See `Task`."""
@@ -137,12 +141,18 @@ class Classification(Task):
         """See `Task`."""
         if strata is None:
             return ()
-        counts = np.bincount(strata, minlength=len(self.classes))
-        rare = [str(label) for label, count in zip(self.classes, counts, strict=True) if count < MIN_CLASS_ROWS]
+        found = dict(zip(map(str, self.classes), np.bincount(strata, minlength=len(self.classes)), strict=True))
+        rare = [label for label, count in found.items() if count < MIN_CLASS_ROWS]
+        few = _few_rows(target, {label: count for label, count in found.items() if count >= MIN_CLASS_ROWS})
         if not rare:
-            return ()
+            return few
         why = f"has fewer than {MIN_CLASS_ROWS} rows for class {', '.join(rare[:SHOWN])}"
-        return (Note(column=target, why=why, done="such rows are used for training only"),)
+        return (Note(column=target, why=why, done="such rows are used for training only"), *few)
+
+    def summary_notes(self, target: str, summary: TargetSummary) -> tuple[Note, ...]:
+        """See `Task`."""
+        # merged in any order
+        return _few_rows(target, dict(sorted(summary.labels.items())))
 
     def order_notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
         """See `Task`: where a row is must not say what it is, since columns that grow with the rows would."""
@@ -235,6 +245,24 @@ class Classification(Task):
         yield from super().changes(before)
         if self.kind == before.kind and _typed(self.classes) != _typed(before.classes):
             yield f"the classes are {_listed(self.classes)}, were {_listed(before.classes)}"
+
+
+def _few_rows(target: str, counts: Mapping[str, int]) -> tuple[Note, ...]:
+    """Says which classes have so few rows that figures about them mean nothing, from the rows of each label."""
+    few = [(label, count) for label, count in counts.items() if count < MIN_MEASURED_ROWS]
+    if not few:
+        return ()
+    shown = " and ".join(
+        f"{'1 row' if count == 1 else f'{count} rows'} of class '{label}'" for label, count in few[:SHOWN]
+    )
+    more = f" and few of {len(few) - SHOWN} more classes" if len(few) > SHOWN else ""
+    note = Note(
+        column=target,
+        why=f"has only {shown}{more}",
+        done=f"figures about a class with fewer than {MIN_MEASURED_ROWS} rows, such as roc_auc, are chance",
+        option="add rows, choose by --metric log_loss, or leave out the rows of the class",
+    )
+    return (note,)
 
 
 def distinct_labels(keys: Iterable[str]) -> list[str]:

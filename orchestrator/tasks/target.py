@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,13 +62,13 @@ class TargetSummary:
     """What one pass over rows keeps of their target; merging gives the same in any order, up to rounding.
 
     Attributes:
-        labels: keys that occur, over all rows; none for numbers.
+        labels: rows by key, over all rows; none for numbers.
         moments: of numbers, over training rows.
     """
 
-    labels: frozenset[str] = frozenset()
+    labels: Mapping[str, int] = field(default_factory=dict)
     moments: Moments = field(default_factory=Moments)
 
     def merge(self, other: TargetSummary) -> TargetSummary:
         """Of the rows of both."""
-        return TargetSummary(self.labels | other.labels, self.moments.merge(other.moments))
+        return TargetSummary(Counter(self.labels) + Counter(other.labels), self.moments.merge(other.moments))
