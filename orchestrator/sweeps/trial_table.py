@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,13 +113,16 @@ class TrialTable:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The trial with the best value so far whose weights are kept; of equal ones the first drawn."""
+        """The trial with the best value so far whose weights are kept; of equal ones see `rank`."""
         return self._best
 
-    def rank(self, record: TrialRecord) -> tuple[float, int]:
-        """Smaller is better."""
+    def rank(self, record: TrialRecord) -> tuple[float, float, int]:
+        """Smaller is better: by the value, then by what decides between equal ones, then the first drawn."""
+        if record.report is None:
+            return (math.inf, math.inf, record.index)
         sign = -1.0 if self.metric.maximize else 1.0
-        return (float("inf") if record.value is None else sign * record.value, record.index)
+        tie = record.report.best_tie
+        return (sign * record.report.best_value, math.inf if tie is None else tie, record.index)
 
     def ranked(self) -> list[TrialRecord]:
         """The trials whose best weights are kept, the best first."""

@@ -36,6 +36,8 @@ class Task(ABC):
         notation: how target cells may be written otherwise than plainly, if they may.
         default_metric: what is optimised unless the user wants another one.
         sure_metric: one that all rows have, however few there are.
+        tie_metric: what decides between epochs, and between trials, that are equally good by the metric; empty if
+            nothing does.
         unmeasured: why another one may be missing, as a part of a sentence.
         target_type: dtype of encoded targets.
         classes: the labels in the order of the network's outputs; empty where numbers are predicted.
@@ -45,6 +47,7 @@ class Task(ABC):
     metrics: ClassVar[Mapping[str, Metric]]
     default_metric: ClassVar[str]
     sure_metric: ClassVar[str]
+    tie_metric: ClassVar[str] = ""
     unmeasured: ClassVar[str]
     target_type: ClassVar[type[np.generic]]
     notation: ClassVar[type[Notation] | None] = None

@@ -54,6 +54,7 @@ class Classification(Task):
         Metric("log_loss", maximize=False),
     )
     sure_metric: ClassVar[str] = "accuracy"
+    tie_metric: ClassVar[str] = "log_loss"
     unmeasured: ClassVar[str] = "the validation part has only one class"
     target_type: ClassVar[type[np.generic]] = np.int64
     notation: ClassVar[type[Notation] | None] = CodeNotation

@@ -43,6 +43,7 @@ class Quantile(NumberTask):
     )
     default_metric: ClassVar[str] = "pinball_loss"
     sure_metric: ClassVar[str] = "pinball_loss"
+    tie_metric: ClassVar[str] = "pinball_loss"
 
     quantiles: tuple[float, ...] = DEFAULT
 

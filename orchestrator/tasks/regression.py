@@ -32,6 +32,7 @@ class Regression(NumberTask):
     )
     default_metric: ClassVar[str] = "rmse"
     sure_metric: ClassVar[str] = "rmse"
+    tie_metric: ClassVar[str] = "rmse"
 
     @classmethod
     def recognises(cls, raw: RawColumn) -> bool:

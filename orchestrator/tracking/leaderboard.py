@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,10 +81,9 @@ def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> L
     client, sweep = _find_sweep(selector, tracking_uri)
     with tracked(client.tracking_uri):
         maximize = sweep.data.tags.get(tags.MAXIMIZE) == "true"
-        rows = [_row(run) for run in child_runs(client, sweep.info.experiment_id, sweep.info.run_id)]
+        runs = child_runs(client, sweep.info.experiment_id, sweep.info.run_id)
+        rows = [_row(run) for run in sorted(runs, key=lambda run: _rank(run, maximize=maximize))]
         notes = logged_notes(client, sweep.info.run_id) if tags.NOTES in sweep.data.tags else ()
-    worst = float("inf")
-    rows.sort(key=lambda row: (worst if row.value is None else -row.value if maximize else row.value, row.trial))
     return Leaderboard(
         id=sweep.data.tags.get(tags.SWEEP_ID, ""),
         name=sweep.data.tags[tags.SWEEP_NAME],
@@ -255,6 +255,13 @@ def _search_sweep(client: MlflowClient, selector: str | None) -> tuple[Run | Non
     )
     found = next(with_trials, matching[0]) if matching else None
     return found, list(dict.fromkeys(run.data.tags[tags.SWEEP_NAME] for run in runs))
+
+
+def _rank(run: Run, *, maximize: bool) -> tuple[float, float, int]:
+    """As `TrialTable.rank`."""
+    labels, value = run.data.tags, run.data.metrics.get(tags.OBJECTIVE)
+    worth = math.inf if value is None else -value if maximize else value
+    return (worth, float(labels.get(tags.BEST_TIE, math.inf)), int(labels[tags.TRIAL_INDEX]))
 
 
 def _row(run: Run) -> TrialRow:

@@ -24,6 +24,8 @@ DECISION = "orchestrator.decision"
 SKIPPED = "orchestrator.skipped"
 TEST_LOOKS = "orchestrator.test_looks"
 BEST_EPOCH = "orchestrator.best_epoch"
+# what decides between trials of the same value, smaller is better
+BEST_TIE = "orchestrator.best_tie"
 SWEEP_ID = "orchestrator.sweep_id"
 STORAGE = "orchestrator.storage"
 THREADS = "orchestrator.threads"

@@ -74,6 +74,7 @@ class _Run:
     running: bool = False
     pending: list[tuple[float, EpochReport]] = field(default_factory=list)
     best_epoch: int = 0
+    best_tie: float | None = None
     clock: RunningTime = field(default_factory=RunningTime)
     train_seconds: float = 0.0
     ended: Ended | None = None
@@ -276,6 +277,7 @@ class TrialWriter:
             case Reported():
                 run.pending.append((event.at, event.report))
                 run.best_epoch, run.train_seconds = event.report.best_epoch, event.train_seconds
+                run.best_tie = event.report.best_tie
                 run.clock.tick(event.at)
                 self._epochs.setdefault(event.index, []).append(event.report.epoch)
             case Continued(spec=spec) if spec is not None:
@@ -359,6 +361,7 @@ class TrialWriter:
             tags.TRAIN_SECONDS: f"{run.train_seconds:.3f}",
             tags.REASON: ended.reason[:MAX_PARAM_LENGTH],
             **({tags.BEST_EPOCH: str(run.best_epoch)} if run.best_epoch else {}),
+            **({tags.BEST_TIE: repr(run.best_tie)} if run.best_tie is not None else {}),
         }
 
     def _find_or_create(self, index: int, run: _Run) -> str:

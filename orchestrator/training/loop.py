@@ -17,6 +17,7 @@ from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
 from orchestrator.networks import FeatureShape, build_network, inputs_taken, is_custom
 from orchestrator.tasks import Metric
+from orchestrator.training.best import BestEpoch
 from orchestrator.training.optimization import Optimization
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
@@ -128,10 +129,9 @@ def train_network(
         # in place: weights keep their names
         trained.compile()
 
-    first, best_epoch, best_value = 1, 0, metric.worst
+    first, best = 1, BestEpoch(0, metric.worst)
     if resume is not None:
-        before = resume.report
-        first, best_epoch, best_value = before.epoch + 1, before.best_epoch, before.best_value
+        first, best = resume.report.epoch + 1, BestEpoch.of(resume.report)
         restore(resume, network, optimization, rows, device)
     for epoch in range(first, spec.epochs + 1):
         started = time.perf_counter()
@@ -145,11 +145,10 @@ def train_network(
             raise TrainingDivergedError(f"the training loss became {_number(train_loss)} in epoch {epoch}")
 
         measured = _validate(network, dataset, rows, ranks=ranks, metric=metric, epoch=epoch)
-        if metric.better(measured[metric.name], best_value):
-            best_epoch, best_value = epoch, measured[metric.name]
-            if hooks.on_best is not None and ranks.rank == 0:
-                hooks.on_best(network)
-        last = epoch == spec.epochs or 0 < spec.patience <= epoch - best_epoch
+        best = best.after(epoch, measured, task, metric)
+        if best.epoch == epoch and hooks.on_best is not None and ranks.rank == 0:
+            hooks.on_best(network)
+        last = epoch == spec.epochs or 0 < spec.patience <= epoch - best.improved
         report = EpochReport(
             epoch=epoch,
             train_loss=train_loss,
@@ -157,9 +156,11 @@ def train_network(
             learning_rate=optimization.learning_rate,
             seconds=time.perf_counter() - started,
             examples_per_second=rows.count / max(seconds, 1e-9),
-            best_epoch=best_epoch,
-            best_value=best_value,
+            best_epoch=best.epoch,
+            best_value=best.value,
             last=last,
+            best_tie=best.tie,
+            improved_epoch=best.improved,
         )
         if hooks.on_epoch is not None and ranks.rank == 0:
             hooks.on_epoch(capture(report, network, optimization, rows, device))

@@ -19,6 +19,9 @@ class EpochReport:
         seconds: spent on this epoch, validation included.
         examples_per_second: training rows per second, validation not included.
         best_epoch, best_value: the best epoch so far by the trial's metric, and its value.
+        best_tie: what decides between it and equal ones, smaller is better, see `BestEpoch`; None in reports of before.
+        improved_epoch: the last epoch that was better than those before, from which patience counts; 0 in reports of
+            before, where it is the best one.
         last: whether the trial ends here (all epochs done, or patience spent).
     """
 
@@ -31,6 +34,8 @@ class EpochReport:
     best_epoch: int
     best_value: float
     last: bool
+    best_tie: float | None = None
+    improved_epoch: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -16,6 +16,8 @@ from orchestrator.cli import main
 from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Journal, Opened, Paused, Reported
 from orchestrator.journal.folder import read_header, sweeps_home, write_header
+from orchestrator.sweeps.trial_table import TrialTable
+from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import find_trial
 from orchestrator.tracking.sweep_leaderboard import read_leaderboard
@@ -180,3 +182,14 @@ def test_a_trial_that_a_sweep_has_not_got_is_named(place, index):
     track(store, "adult", 2, "adult-20260101-000000-abcd")
     with pytest.raises(NoSuchTrialError, match=f"no trial '?(adult:)?{index}"):
         find_trial(f"adult:{index}", None)
+
+
+def test_of_equal_trials_the_one_with_the_better_tie_value_is_first():
+    table = TrialTable(metric_named("accuracy"))
+    for index, tie in enumerate((None, 0.4, 0.3, 0.3)):
+        drawn, begun, reported, ended = events_of(index, 0.9, end="finished")
+        report = dataclasses.replace(reported.report, best_tie=tie)
+        for event in (drawn, begun, dataclasses.replace(reported, report=report), ended):
+            table.apply(event)
+    assert [record.index for record in table.ranked()] == [2, 3, 1, 0]
+    assert table.best is table.records[2]

@@ -20,7 +20,12 @@ from support import mixed_frame
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import ConfigError, TrainingDivergedError
 from orchestrator.networks import build_network
+from orchestrator.tasks.binary import Binary
+from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.quantile import Quantile
+from orchestrator.tasks.regression import Regression
 from orchestrator.training import BestWeights, Ranks, TrialSpec, feature_shape, spec_from_parameters, train_trial
+from orchestrator.training.best import BestEpoch
 from orchestrator.training.loop import EpochHooks, train_network
 from orchestrator.training.optimization import build_optimizer
 from orchestrator.training.rows import batch_bounds
@@ -351,3 +356,63 @@ def test_an_optimizer_does_not_import_torchs_compiler_and_threads_that_wait_slee
     # of each OpenMP that was loaded, by torch and others
     policies = re.findall(r"OMP_WAIT_POLICY ?= ?'(\w+)'", done.stderr)
     assert set(policies) == {"PASSIVE"}, done.stderr
+
+
+ACCURACY = Binary.metrics["accuracy"]
+EQUAL = [
+    # accuracy and log_loss of each epoch, the best epoch and the last that was better
+    ([(1.0, 0.9), (1.0, 0.2), (1.0, 0.4)], 2, 2),
+    ([(1.0, 0.2), (1.0, 0.2), (1.0, 0.2)], 3, 1),
+    ([(0.5, 0.1), (0.9, 0.8), (0.9, 0.8), (0.5, 0.0)], 3, 2),
+    ([(float("nan"), 0.1), (0.9, 0.8)], 2, 2),
+    ([(0.9, 0.8), (float("nan"), 0.1)], 1, 1),
+]
+
+
+@pytest.mark.parametrize(("epochs", "best", "improved"), EQUAL)
+def test_of_equal_epochs_the_one_with_the_better_log_loss_is_the_best_then_the_later_one(epochs, best, improved):
+    found = BestEpoch(0, ACCURACY.worst)
+    for epoch, (accuracy, loss) in enumerate(epochs, start=1):
+        found = found.after(epoch, {"accuracy": accuracy, "log_loss": loss}, Binary(), ACCURACY)
+    accuracy, loss = epochs[best - 1]
+    assert found == BestEpoch(best, accuracy, loss, improved)
+
+
+def test_a_report_of_before_gives_way_to_better_values_only():
+    found = BestEpoch(3, 0.9)
+    assert found.after(4, {"accuracy": 0.9, "log_loss": 0.0}, Binary(), ACCURACY) is found
+    assert found.after(4, {"accuracy": 0.91, "log_loss": 1.0}, Binary(), ACCURACY) == BestEpoch(4, 0.91, 1.0, 4)
+
+
+def test_the_metric_of_ties_is_one_of_the_task():
+    for task in (Binary, Multiclass, Regression, Quantile):
+        assert task.tie_metric in task.metrics
+
+
+def test_a_network_that_does_not_change_is_not_trained_on_for_ever(iris):
+    spec = TrialSpec(
+        architecture="mlp",
+        settings={"depth": 1, "width": 8, "normalization": "layer"},
+        epochs=50,
+        patience=2,
+        optimizer="sgd",
+        learning_rate=1e-30,
+        metric="accuracy",
+    )
+    reports = list(train_trial(spec, iris))
+    assert [(report.best_epoch, report.improved_epoch) for report in reports] == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_the_weights_of_equal_epochs_are_those_with_the_best_log_loss():
+    random = np.random.default_rng(0)
+    labels = np.array(["no", "yes"] * 40)
+    frame = pd.DataFrame({"x": (labels == "yes") * 10 + random.normal(size=80), "y": labels})
+    dataset = open_dataset(frame, DataOptions(target="y", name="easy"))
+    spec = TrialSpec(
+        architecture="mlp", settings={"depth": 1, "width": 8}, epochs=12, learning_rate=0.01, metric="roc_auc"
+    )
+    reports = list(train_trial(spec, dataset))
+    equal = [report for report in reports if report.validation["roc_auc"] == 1.0]
+    assert len(equal) > 1
+    assert reports[-1].best_tie == min(report.validation["log_loss"] for report in equal)
+    assert reports[-1].best_epoch > equal[0].epoch

@@ -12,7 +12,7 @@ from support import mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import StorageError
-from orchestrator.training import BestWeights, TrialSpec, pack_state, train_trial, unpack_state
+from orchestrator.training import BestWeights, EpochReport, TrialSpec, pack_state, train_trial, unpack_state
 
 EPOCHS = 4
 
@@ -49,7 +49,7 @@ specs = st.builds(
             "normalization": st.sampled_from(["batch", "layer"]),
         }
     ),
-    metric=st.just("log_loss"),
+    metric=st.sampled_from(["log_loss", "accuracy", "roc_auc"]),
     optimizer=st.sampled_from(["sgd", "sgd_momentum", "adam", "adamw"]),
     learning_rate=st.sampled_from([0.003, 0.1]),
     weight_decay=st.sampled_from([0.0, 0.01]),
@@ -119,3 +119,16 @@ def test_a_streamed_trial_goes_on_with_the_same_batches(tmp_path):
     reports, states, _ = run(spec, streamed)
     # chunks that this process reads come in the order that seed and epoch say
     assert run(spec, streamed, unpack_state(states[0], "there"))[0] == reports[1:]
+
+
+def test_a_checkpoint_of_before_is_gone_on_with(dataset):
+    spec = TrialSpec(
+        architecture="mlp", settings={"depth": 1, "width": 8}, epochs=EPOCHS, metric="accuracy", patience=EPOCHS
+    )
+    reports, states, _ = run(spec, dataset)
+    state = unpack_state(states[0], "there")
+    content = state.report.to_json()
+    del content["best_tie"], content["improved_epoch"]
+    again, _, _ = run(spec, dataset, dataclasses.replace(state, report=EpochReport.from_json(content)))
+    assert [report.validation for report in again] == [report.validation for report in reports[1:]]
+    assert [report.best_value for report in again] == [report.best_value for report in reports[1:]]
