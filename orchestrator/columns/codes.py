@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pandas.api.types import is_bool_dtype, is_float_dtype, is_object_dtype
 
 from orchestrator.columns.code_notation import NUMBER, WHOLE_NUMBER, ZERO_LED, whole_key
-from orchestrator.columns.values import Series
+from orchestrator.columns.values import Series, category_keys, count_keys
 
 if TYPE_CHECKING:
     from orchestrator.columns.raw_column import RawColumn
@@ -63,7 +63,8 @@ def some_zeros(raw: RawColumn) -> str | None:
 
 
 def _zeros(raw: RawColumn) -> str | None:
-    if not _may_lead_with_zero(raw.series):
+    # to count what all rows say takes long where each has a text of its own, such as a date
+    if not _may_lead_with_zero(raw.series) or not _may_be_numbers(raw.series):
         return None
     led = {key: count for key, count in raw.counts.items() if ZERO_LED.fullmatch(key)}
     numbers = [key for key in raw.counts if NUMBER.fullmatch(key)]
@@ -83,10 +84,22 @@ def _may_lead_with_zero(series: Series) -> bool:
     """Whether some of many rows have a text with a zero before another digit."""
     if not isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype) and not is_object_dtype(series.dtype):
         return False
-    some = series.iloc[:: 1 + len(series) // SOME_ROWS]
+    some = _some(series)
     if not isinstance(series.dtype, pd.StringDtype):
         return any(isinstance(cell, str) and ZERO_LED.fullmatch(cell.strip()) for cell in some)
     return bool(pc.any(pc.match_substring_regex(pa.array(some, from_pandas=True), r"^\s*[+-]?0\d")).as_py())
+
+
+def _may_be_numbers(series: Series) -> bool:
+    """Whether at least half of some of many rows are numbers."""
+    counts = count_keys(*category_keys(_some(series)))
+    numbers = sum(count for key, count in counts.items() if NUMBER.fullmatch(key))
+    return 2 * numbers >= sum(counts.values())
+
+
+def _some(series: Series) -> Series:
+    """Rows from all over a column."""
+    return series.iloc[:: 1 + len(series) // SOME_ROWS]
 
 
 def _is_zero_led(key: str) -> bool:
