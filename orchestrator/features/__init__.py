@@ -3,7 +3,7 @@
 To add one: a file beside the others with a `FeatureKind`, and its entries in `ColumnKind` and `KINDS`.
 """
 
-from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, Recognised, Summary
+from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, Reads, Recognised, Summary
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
 from orchestrator.features.registry import KINDS, constant_note, read_column, recognise
@@ -18,6 +18,7 @@ __all__ = [
     "JsonSchema",
     "JsonValue",
     "NumericFeature",
+    "Reads",
     "Recognised",
     "Summary",
     "TextFeature",

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
         color = random.choice(["red", "green", "blue"], ROWS)
         label = np.where(amount + 2 * (color == "red") + random.normal(0, 1, ROWS) > 5.5, "high", "low")
         number = np.arange(ROWS) + file * ROWS
-        frame = pd.DataFrame({"amount": amount, "color": color, "number": number.astype(float), "label": label})
+        frame = pd.DataFrame({"amount": amount, "color": color, "number": number / 8, "label": label})
         frame.to_parquet(path / f"part-{file}.parquet", row_group_size=ROWS // 3)
     return path
 

@@ -5,8 +5,6 @@ OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.1.html
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from orchestrator.data.schema import Schema
 from orchestrator.features import KINDS, Column, JsonSchema
 from orchestrator.serving.http.media_types import CSV
 from orchestrator.serving.http.openapi_bodies import (
+    csv_body,
     flat_prediction_schema,
     infer_answer,
     infer_body,
@@ -25,6 +24,7 @@ from orchestrator.serving.http.openapi_bodies import (
     predict_body,
     prediction_schema,
     row_schema,
+    written_csv,
 )
 from orchestrator.serving.http.openapi_parts import (
     ASKING,
@@ -166,7 +166,8 @@ def _model_schemas(model: DescribedModel, key: str) -> dict[str, JsonSchema]:
 
 def _model_paths(model: DescribedModel, key: str, prefix: str, operation: str) -> Paths:
     """What a model answers below `prefix`; `operation` begins the names of its operations."""
-    names = [column.name for column in model.schema.columns]
+    columns = model.schema.columns
+    names = [column.name for column in columns]
     rows = [{name: row[name] for name in names} for row in model.rows]
     split = {"columns": names, "data": [list(row.values()) for row in rows]}
     predictions = row_answer({"predictions": array(reference(f"{key}.Prediction")), "model": MODEL})
@@ -176,7 +177,7 @@ def _model_paths(model: DescribedModel, key: str, prefix: str, operation: str) -
         "predict": {
             "summary": f"Predict {model.schema.target.name} for a row or a list of rows",
             "requestBody": _row_body(
-                _body(f"{key}.Predict", {"row": rows[0], "rows": rows} if rows else {}), names, rows
+                _body(f"{key}.Predict", {"row": rows[0], "rows": rows} if rows else {}), columns, rows
             ),
             "responses": predictions | problems(ASKING),
         },
@@ -187,7 +188,7 @@ def _model_paths(model: DescribedModel, key: str, prefix: str, operation: str) -
                     f"{key}.Invocations",
                     {"split": {"dataframe_split": split}, "records": {"dataframe_records": rows}} if rows else {},
                 ),
-                names,
+                columns,
                 rows,
             ),
             "responses": flat_predictions | problems(ASKING),
@@ -257,15 +258,12 @@ def _body(schema: str, examples: Mapping[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": content}}
 
 
-def _row_body(body: dict[str, Any], names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _row_body(body: dict[str, Any], columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A body that may also be CSV."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
     known = [row.values() for row in rows if any(cell is not None for cell in row.values())]
-    writer.writerows([str(cell).lower() if isinstance(cell, bool) else cell for cell in row] for row in known)
-    text = {"type": "string", "description": "A file with a header line, as `orchestrator predict` reads it."}
-    body["content"][CSV] = {"schema": text, "examples": {"rows": {"value": stream.getvalue()}}}
+    cells = [[str(cell).lower() if isinstance(cell, bool) else cell for cell in row] for row in known]
+    example = written_csv([[column.name for column in columns], *cells])
+    body["content"][CSV] = {"schema": csv_body(columns, cells), "examples": {"rows": {"value": example}}}
     return body
 
 

@@ -6,17 +6,27 @@ is given column by column is described for one row, and that any number of rows 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from orchestrator.columns.patterns import escape
 from orchestrator.data.schema import Schema
-from orchestrator.features import KINDS, Column, JsonSchema
+from orchestrator.features import KINDS, Column, JsonSchema, Reads
 from orchestrator.serving.http.oip import datatype_of, shape_of
 from orchestrator.serving.http.oip_tensors import DATATYPES, FLOATS, INTEGERS
 from orchestrator.serving.http.openapi_parts import array, exactly, with_all
 from orchestrator.tasks import AnswerColumn, Task
 
+# cells that any column with such values takes, for CSV
+_PLAIN_CELLS = {
+    Reads.NUMBER: "-?[0-9]{1,9}",
+    Reads.TRUTH: "true|false",
+    Reads.TEXT: "[A-Za-z]{1,20}",
+    Reads.DATE: "NA",
+}
 ONE_ROW = "Shown for one row; any number is taken, the same for all columns."
 
 
@@ -64,6 +74,41 @@ def invocations_body(row: JsonSchema, values: Mapping[str, JsonSchema]) -> JsonS
             for wanted in forms
         ]
     }
+
+
+def csv_body(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> JsonSchema:
+    """The body of `/predict` and `/invocations` as CSV: plain files; much that people write otherwise is read, too.
+
+    Args:
+        columns: of the model.
+        rows: examples.
+    """
+    cells = [
+        f"(?:{'|'.join([_PLAIN_CELLS[KINDS[column.kind].control.reads], *map(escape, dict.fromkeys(shown))])})?"
+        for column, shown in zip(columns, _cells(columns, rows), strict=True)
+    ]
+    header = escape(written_csv([[column.name for column in columns]]).rstrip("\n"))
+    return {
+        "type": "string",
+        "pattern": f"^{header}(?:\\n{','.join(cells)})*\\n?$",
+        "description": "A file with a header line, as `orchestrator predict` reads it: with other delimiters, an other "
+        "order of columns and other ways to write cells, too.",
+    }
+
+
+def _cells(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> list[list[str]]:
+    """The examples of each column, as cells of CSV."""
+    return [
+        [written_csv([[row[at], "-"]]).rstrip("\n").removesuffix(",-") for row in rows if row[at] is not None]
+        for at in range(len(columns))
+    ]
+
+
+def written_csv(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as a file."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
 
 
 def infer_body(schema: Schema, values: Mapping[str, JsonSchema]) -> JsonSchema:
