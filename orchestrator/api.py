@@ -191,7 +191,7 @@ def prepare_dataset(
     categorical: Sequence[str] = (),
     ignore: Sequence[str] = (),
     ignore_text: bool = False,
-    columns: Mapping[str, ColumnWish] | None = None,
+    columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -208,6 +208,7 @@ def prepare_dataset(
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.
         DataError: the content cannot be used.
     """
+    from orchestrator.config import read_wishes
     from orchestrator.data import DataOptions, open_dataset
 
     options = DataOptions(
@@ -217,7 +218,7 @@ def prepare_dataset(
         categorical=tuple(categorical),
         ignore=tuple(ignore),
         ignore_text=ignore_text,
-        columns=dict(columns or {}),
+        columns=read_wishes(columns),
     )
     return open_dataset(data, options)
 

@@ -197,3 +197,10 @@ def test_a_data_set_is_prepared_with_arguments(tmp_path):
     assert {column.name: column.kind.value for column in schema.columns} == {"x": "numeric", "code": "categorical"}
     assert (schema.target.task.value, schema.target.classes) == ("binary", ("no", "yes"))
     assert orchestrator.prepare_dataset(frame, "x", ignore=["y"]).schema.target.task.value == "regression"
+    days = frame.assign(day="2024-03-01")
+    days.loc[::2, "day"] = "2024-04-02"
+    wished = orchestrator.prepare_dataset(days, "y", columns={"day": {"kind": "date"}, "x": {"kind": "ignore"}})
+    assert {column.name: column.kind.value for column in wished.schema.columns} == {
+        "code": "numeric",
+        "day": "datetime",
+    }
