@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.authentication import prepare_connection, protect_token
-from orchestrator.environment import debugging
+from orchestrator.environment import debugging, given_by
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import TIMED_OUT, busy, children, end_leftovers, start_patiently
 from orchestrator.replacing import replaced
@@ -77,7 +77,10 @@ def ray_session(
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if address is not None:
-        prepare_connection(address)
+        try:
+            prepare_connection(address)
+        except ExecutionError as error:
+            raise ExecutionError(f"{error}{given_by('RAY_ADDRESS', address, '--address')}") from error
     import ray
 
     if ray.is_initialized():
@@ -297,4 +300,5 @@ def _explain(address: str | None, error: Exception) -> str:
         return f"Ray could not be started on this machine in time: {busy()}; try again when less is running"
     if address is None:
         return f"Ray could not be started on this machine: {reason}; `orchestrator doctor` checks what it needs"
-    return f"no Ray cluster can be reached at {address}: {reason}"
+    origin = given_by("RAY_ADDRESS", address, "--address")
+    return f"no Ray cluster can be reached at {address}: {reason}{origin}"

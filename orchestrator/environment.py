@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 Result = TypeVar("Result")
 
@@ -21,6 +22,29 @@ def home() -> Path:
     path = Path(os.environ.get("ORCHESTRATOR_HOME") or Path.home() / ".orchestrator")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def given_by(variable: str, value: str | None, option: str) -> str:
+    """What to add to an error about a value that an environment variable has given; empty if it has not."""
+    if not value or os.environ.get(variable) != value:
+        return ""
+    return f"; that is the value of {variable}: `unset {variable}`, or give {option}"
+
+
+def proxy_asked(url: str) -> str:
+    """What to add to an error about a server that was asked through a proxy of the environment; empty if it was not."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    if proxy is None:
+        return ""
+    # it may have a password
+    proxy, scheme, host = proxy.rpartition("@")[2], urlsplit(url).scheme, urlsplit(url).hostname or ""
+    names = [name for kind in (scheme, "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper())]
+    # the system's own settings have no variable
+    variable = next((f" ({name})" for name in names if os.environ.get(name)), "")
+    hosts = "127.0.0.1,localhost" if host in ("127.0.0.1", "localhost") else host
+    return f"; it was asked through the proxy {proxy}{variable}: `export NO_PROXY={hosts}` asks it directly"
 
 
 def port_problem(host: str, port: int) -> str | None:

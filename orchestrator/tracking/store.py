@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from orchestrator.environment import debugging
+from orchestrator.environment import debugging, given_by, proxy_asked
 from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
 from orchestrator.tracking import tags
 
@@ -40,6 +40,7 @@ DEFAULT_FILE = "mlflow.db"
 MISREAD = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 # stores that this process has opened
 _opened: set[str] = set()
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 TOO_MANY = re.compile(r"too many (\d{3}) error responses")
 
 
@@ -218,7 +219,7 @@ def find_child(client: MlflowClient, experiment_id: str, parent_run_id: str, ind
     return str(found[0].info.run_id) if found else None
 
 
-def is_away(error: Exception) -> bool:
+def is_away(error: BaseException) -> bool:
     """Whether a store could not be reached or had no time: what was asked for may work later."""
     import mlflow.exceptions
     import requests
@@ -264,7 +265,13 @@ def explain(error: BaseException, tracking_uri: str) -> str:
         )
     if tracking_uri.startswith("sqlite:") and NO_DATABASE.search(str(error)):
         return "the file is damaged, or no database; move it away to begin a new one, or give another --tracking-uri"
-    return (_explain_server(error) if served else None) or " ".join(str(error).split())[:300]
+    reason = _explain_server(error) if served else None
+    if reason is not None:
+        return f"{reason}{proxy_asked(tracking_uri)}{given_by(TRACKING_VARIABLE, tracking_uri, '--tracking-uri')}"
+    reason = " ".join(str(error).split())[:300]
+    # of others, MLflow has said what it misses in the store
+    unusable = is_away(error) or "nsupported URI" in reason
+    return reason + (given_by(TRACKING_VARIABLE, tracking_uri, "--tracking-uri") if unusable else "")
 
 
 def _explain_server(error: BaseException) -> str | None:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from orchestrator.data import Schema
 from orchestrator.tracking import tags
+from orchestrator.tracking.store import TRACKING_VARIABLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
-TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 MODEL_NAME = "model"
 LOGGED_MODEL = "models:/"
 VERSIONS_TAG = "mlflow.modelVersions"
