@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.authentication import prepare_connection, protect_token
-from orchestrator.environment import debugging, given_by
+from orchestrator.environment import debugging, given_by, low_limits
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import TIMED_OUT, busy, children, end_leftovers, start_patiently
 from orchestrator.replacing import replaced
@@ -296,6 +296,8 @@ def _as_we_want_it(preload: Sequence[str]) -> Iterator[None]:
 
 def _explain(address: str | None, error: Exception) -> str:
     reason = textwrap.shorten(" ".join(str(error).split()), 300, placeholder=" ...")
+    if address is None and (low := low_limits()):
+        return f"Ray could not be started on this machine: {'; '.join(low)} ({reason})"
     if address is None and TIMED_OUT.search(reason):
         return f"Ray could not be started on this machine in time: {busy()}; try again when less is running"
     if address is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import sys
 import threading
@@ -15,6 +16,11 @@ from urllib.parse import urlsplit
 Result = TypeVar("Result")
 
 NICENESS = 10
+# Ray's processes have hundreds of files and threads each
+LIMITS = {
+    "open files (ulimit -n)": (resource.RLIMIT_NOFILE, 1024),
+    "processes (ulimit -u)": (resource.RLIMIT_NPROC, 2048),
+}
 
 
 def home() -> Path:
@@ -45,6 +51,16 @@ def proxy_asked(url: str) -> str:
     variable = next((f" ({name})" for name in names if os.environ.get(name)), "")
     hosts = "127.0.0.1,localhost" if host in ("127.0.0.1", "localhost") else host
     return f"; it was asked through the proxy {proxy}{variable}: `export NO_PROXY={hosts}` asks it directly"
+
+
+def low_limits() -> list[str]:
+    """Limits of this process that are low for Ray, with how many it should have."""
+    found = []
+    for what, (number, wanted) in LIMITS.items():
+        allowed = resource.getrlimit(number)[0]
+        if allowed != resource.RLIM_INFINITY and allowed < wanted:
+            found.append(f"only {allowed} {what} are allowed, Ray wants {wanted}")
+    return found
 
 
 def port_problem(host: str, port: int) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
-from orchestrator.environment import home, port_problem
+from orchestrator.environment import home, low_limits, port_problem
 from orchestrator.errors import ExecutionError
 from orchestrator.temporary import RAY_VARIABLE, VARIABLE, ray_folder
 
@@ -52,6 +52,7 @@ def doctor(address: str | None, tracking_uri: str | None, as_json: bool) -> None
     checks: list[Callable[[], list[Finding]]] = [
         _python,
         _machine,
+        _limits,
         _gpus,
         _temporary,
         _disk,
@@ -95,6 +96,12 @@ def _machine() -> list[Finding]:
     seen = f"{cores} cores, {gb:.1f} of {memory.total / 2**30:.1f} GB memory free"
     low = gb < MIN_FREE_GB
     return [Finding("machine", "warning" if low else "ok", seen, "close other programs" if low else "")]
+
+
+def _limits() -> list[Finding]:
+    low = low_limits()
+    fix = "raise them in this shell or with the system's administrator" if low else ""
+    return [Finding("limits", "warning" if low else "ok", "; ".join(low) or "open files and processes suffice", fix)]
 
 
 def _gpus() -> list[Finding]:

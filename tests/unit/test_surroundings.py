@@ -1,10 +1,12 @@
 """What the environment has given is named in errors, and how to be rid of it."""
 
+import resource
 import socket
 
 import pytest
 
-from orchestrator.cluster import ray_session
+from orchestrator.cli.doctor import _limits
+from orchestrator.cluster import _explain, ray_session
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.tracking.store import client_for, tracked
 
@@ -64,3 +66,15 @@ def test_a_proxy_in_front_of_a_server_is_named_without_its_password(nobody, monk
     assert "secret" not in sentence
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     assert "proxy" not in tracking_sentence(uri)
+
+
+def test_a_low_limit_of_open_files_is_said_when_ray_cannot_start_and_by_doctor():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, before[1]))
+    try:
+        (finding,), sentence = _limits(), _explain(None, RuntimeError("no"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    said = "only 1000 open files (ulimit -n) are allowed, Ray wants 1024"
+    assert (finding.state, said in finding.seen) == ("warning", True)
+    assert sentence.startswith(f"Ray could not be started on this machine: {said}")
