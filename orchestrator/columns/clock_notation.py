@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -126,7 +125,7 @@ def find_clock(raw: RawColumn) -> FoundClock | None:
     short = "m" if shapes.keys() & {"clock", "days"} and "short" in shapes else "h"
     is_duration = "number" not in shapes and not np.isnan(read_durations(texts, short)[0]).any()
     if is_duration and not is_time:
-        return None if shapes.keys() == {"spoken"} and not _are_spoken(texts) else FoundClock(True, short)
+        return _spoken(raw, texts, short) if shapes.keys() == {"spoken"} else FoundClock(True, short)
     if not is_time:
         return None
     if is_duration and "short" not in shapes and _look_short(texts, lengths):
@@ -145,9 +144,20 @@ def _reads_all(texts: pa.Array) -> bool:
     return not np.isnan(read_times(texts)).any() or not np.isnan(read_durations(texts, "m")[0]).all()
 
 
-def _are_spoken(texts: pa.Array) -> bool:
-    words: Sequence[str] = texts.to_pylist() if len(texts) < NUMEROUS else []
-    return len(texts) >= NUMEROUS or any(re.search("[a-z]{3}|[a-z].*[a-z]", word) for word in words)
+def _spoken(raw: RawColumn, texts: pa.Array, short: str) -> FoundClock | None:
+    """Whether numbers with units are durations: one letter can mean much, as in seats, sizes and credits."""
+    if pc.any(pc.match_substring_regex(texts, "[a-z]{3}|[a-z].*[a-z]")).as_py():
+        return FoundClock(True, short)
+    written = distinct_texts(raw.series).texts
+    if len(texts) < NUMEROUS or pc.any(pc.match_substring_regex(written, "[A-Z]")).as_py():
+        return None
+    note = Note(
+        column=raw.name,
+        why=f"has numbers with one letter, such as '{texts[0].as_py()}'",
+        done="read as durations",
+        option=f"--categorical '{raw.name}' reads them as categories",
+    )
+    return FoundClock(True, short, (note,))
 
 
 def _look_short(texts: pa.Array, lengths: Seconds) -> bool:

@@ -379,6 +379,18 @@ def test_minutes_are_first_where_there_are_hours_beside_them():
     assert read_column(column.to_json()) == column
 
 
+@pytest.mark.parametrize(("form", "letters"), [("{}{}", "MS"), ("{},50 {}", "SH"), ("{}{}", "DMS")])
+def test_a_number_with_a_capital_letter_is_no_duration(form, letters):
+    column = recognised([form.format(number, letters[number % len(letters)]) for number in range(10, 70)]).column
+    assert column is None or column.kind is not ColumnKind.DURATION
+
+
+def test_a_number_with_one_letter_is_a_duration_aloud():
+    found = recognised([f"{1 + number}{'hm'[number % 2]}" for number in range(60)])
+    assert found.column.kind is ColumnKind.DURATION
+    assert "has numbers with one letter, such as '1h'" in str(found.notes[0])
+
+
 def test_what_can_be_a_time_or_a_duration_is_said():
     found = recognised([f"{hour}:{minute:02}:{hour + 7:02}" for hour in range(5) for minute in range(20)])
     assert found.column.kind is ColumnKind.DURATION
