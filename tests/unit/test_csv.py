@@ -180,6 +180,7 @@ SAID = {
     "types": ("".join([LINES[0], "float,string,string\n", *LINES[1:]]), "holds units (float"),
     "a rule": ("".join([LINES[0], "---,---,---\n", *LINES[1:]]), "line 2 below the header is a rule"),
     "totals": (TEXT + "Total,,\n", "line 6 holds totals or counts: passed over"),
+    "totals in Spanish": (TEXT + "Totales,,\n", "line 6 holds totals or counts: passed over"),
     "short totals": (TEXT + "Summe:,4\n\n", "line 6 holds totals or counts"),
     "labelled totals": (TEXT + "5,Total,\n", "line 6 holds totals or counts"),
     "a count of rows": (TEXT + "(4 rows affected)\n", "line 6 holds totals or counts"),

@@ -20,7 +20,8 @@ BLOCK = 1 << 22
 # what databases write below the rows of a query
 ROW_COUNT = re.compile(r"\(?\d+ (rows?|records?|tuples?)( (affected|returned|selected|in set))?\)?\.?", re.IGNORECASE)
 TOTALS = """
-total totals sum sums summe summen gesamt gesamtsumme insgesamt subtotal somme suma totale totaal toplam итого всего
+total totals totales totali totais sum sums summe summen gesamt gesamtsumme endsumme insgesamt subtotal
+somme suma totale totaal toplam итого всего
 合計 總計 总计 average mean avg durchschnitt mittelwert moyenne media
 """
 TOTAL_WORDS = frozenset(TOTALS.split()) | {"grand total", "sub total", "total general", "total général", "sum total"}
