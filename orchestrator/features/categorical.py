@@ -54,7 +54,10 @@ def _no_numbers(raw: RawColumn) -> tuple[Note, ...]:
     if reading is None or not reading.refusal or raw.number_error is None:
         return ()
     done = f"{reading.refusal} ({raw.number_error})"
-    option = f"--numeric '{raw.name}' reads numbers, and takes what is none as missing"
+    wished = replace(raw, wish=replace(raw.wish, kind=ColumnKind.NUMERIC)).number_reading
+    # numbers of different units, say, are none for anybody
+    is_possible = wished is not None and wished.notation is not None
+    option = f"--numeric '{raw.name}' reads numbers, and takes what is none as missing" if is_possible else ""
     return (Note(column=raw.name, why="is read as categories, although it has numbers", done=done, option=option),)
 
 

@@ -259,6 +259,10 @@ def test_units_and_currencies_are_not_mixed_without_a_word():
     column, notes = guessed([f"{value} {('g', 'kg')[place % 2]}" for place, value in enumerate(SMALL)])
     assert column.kind is ColumnKind.CATEGORICAL
     assert "its numbers have different units (g, kg)" in notes[0]
+    # nothing that would be refused is offered
+    assert "--numeric" not in notes[0]
+    some_words = [str(value) if place % 3 else f"word {place}" for place, value in enumerate(SMALL)]
+    assert any("--numeric 'x' reads numbers" in note for note in guessed(some_words)[1])
     column, notes = guessed([f"{'$€'[place % 2]}{value}" for place, value in enumerate(SMALL)])
     assert column.kind is ColumnKind.NUMERIC
     assert any("several currencies ('$' (60), '€' (60)): the numbers are taken as they stand" in note for note in notes)
