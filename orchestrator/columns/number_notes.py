@@ -33,8 +33,11 @@ def _notes(column: str, reading: NumberReading, words_done: str, as_categories: 
     known = reading.known
     limits = known & matches(cells.plain, _LIMITS)
     example = cells.first(known & ~limits & ~matches(cells.texts, _PLAIN))
+    doubt = None
     if marks is not None and marks.doubtful is not None:
-        yield _doubtful(column, reading, notation, marks.doubtful, elsewhere=marks.elsewhere)
+        doubt = _doubtful(column, notation, marks.doubtful, elsewhere=marks.elsewhere)
+    if doubt is not None:
+        yield doubt
     elif example is not None:
         yield Note(
             column=column,
@@ -62,10 +65,13 @@ def _notes(column: str, reading: NumberReading, words_done: str, as_categories: 
         )
 
 
-def _doubtful(column: str, reading: NumberReading, notation: NumberNotation, example: str, *, elsewhere: bool) -> Note:
+def _doubtful(column: str, notation: NumberNotation, example: str, *, elsewhere: bool) -> Note | None:
+    """About a number that can be read in two ways; None if both are the same (the mark is that of "ca.")."""
     other = "," if notation.decimal == "." else "."
     another = NumberNotation(decimal=other, symbols=notation.symbols, factors=notation.factors)
     mine, its = (shown_number(form, example) for form in (notation, another))
+    if mine == its:
+        return None
     says = "other columns have such a decimal mark" if elsewhere else "no cell says which"
     return Note(
         column=column,

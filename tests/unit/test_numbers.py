@@ -270,6 +270,12 @@ def test_units_and_currencies_are_not_mixed_without_a_word():
         numbers_of(column, ["£5"])
 
 
+def test_a_point_of_a_word_is_no_doubt_about_a_number():
+    column, notes = guessed([f"ca. {value}" for value in range(100, 160)])
+    assert column.kind is ColumnKind.NUMERIC
+    assert not any("--decimal" in note for note in notes)
+
+
 def test_a_word_of_the_user_is_missing_also_as_a_number():
     for cells in (VALUES, list(map(str, VALUES))):
         column, _ = guessed(cells, missing=("-999",))
