@@ -228,6 +228,11 @@ class Task(ABC):
         del target
         return self.unmeasured
 
+    def tie(self, measured: Mapping[str, float]) -> float | None:
+        """What decides between equally good epochs: smaller is better, None if it was not measured."""
+        value = measured.get(self.tie_metric)
+        return -value if value is not None and self.metrics[self.tie_metric].maximize else value
+
     def find_metric(self, name: str | None = None) -> Metric:
         """The metric of that name, or the default.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from orchestrator.tasks import Metric, Task
+from orchestrator.tasks import Metric
 from orchestrator.training.report import EpochReport
 
 
@@ -17,7 +16,7 @@ class BestEpoch:
     Attributes:
         epoch: its number, 0 before the first.
         value: of the trial's metric.
-        tie: of the task's `tie_metric`, turned so that smaller is better; None if it was not measured.
+        tie: see `Task.tie`.
         improved: the last epoch that was better, and not only later: patience counts from there, or a network that
             does not change any more would be trained to the end.
     """
@@ -33,9 +32,8 @@ class BestEpoch:
         improved = report.improved_epoch or report.best_epoch
         return cls(report.best_epoch, report.best_value, report.best_tie, improved)
 
-    def after(self, epoch: int, measured: Mapping[str, float], task: Task, metric: Metric) -> BestEpoch:
-        """The best one when another epoch has been measured."""
-        value, tie = measured[metric.name], _tie(measured, task)
+    def after(self, epoch: int, value: float, tie: float | None, metric: Metric) -> BestEpoch:
+        """The best one when another epoch has been measured; see the class."""
         if metric.better(value, self.value):
             return BestEpoch(epoch, value, tie, epoch)
         if not self.epoch or value != self.value:
@@ -45,8 +43,3 @@ class BestEpoch:
         if tie is not None and self.tie is not None and tie < self.tie:
             return BestEpoch(epoch, value, tie, epoch)
         return self
-
-
-def _tie(measured: Mapping[str, float], task: Task) -> float | None:
-    value = measured.get(task.tie_metric)
-    return -value if value is not None and task.metrics[task.tie_metric].maximize else value

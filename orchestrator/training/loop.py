@@ -145,7 +145,7 @@ def train_network(
             raise TrainingDivergedError(f"the training loss became {_number(train_loss)} in epoch {epoch}")
 
         measured = _validate(network, dataset, rows, ranks=ranks, metric=metric, epoch=epoch)
-        best = best.after(epoch, measured, task, metric)
+        best = best.after(epoch, measured[metric.name], task.tie(measured), metric)
         if best.epoch == epoch and hooks.on_best is not None and ranks.rank == 0:
             hooks.on_best(network)
         last = epoch == spec.epochs or 0 < spec.patience <= epoch - best.improved

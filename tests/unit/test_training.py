@@ -373,15 +373,15 @@ EQUAL = [
 def test_of_equal_epochs_the_one_with_the_better_log_loss_is_the_best_then_the_later_one(epochs, best, improved):
     found = BestEpoch(0, ACCURACY.worst)
     for epoch, (accuracy, loss) in enumerate(epochs, start=1):
-        found = found.after(epoch, {"accuracy": accuracy, "log_loss": loss}, Binary(), ACCURACY)
+        found = found.after(epoch, accuracy, Binary().tie({"accuracy": accuracy, "log_loss": loss}), ACCURACY)
     accuracy, loss = epochs[best - 1]
     assert found == BestEpoch(best, accuracy, loss, improved)
 
 
 def test_a_report_of_before_gives_way_to_better_values_only():
     found = BestEpoch(3, 0.9)
-    assert found.after(4, {"accuracy": 0.9, "log_loss": 0.0}, Binary(), ACCURACY) is found
-    assert found.after(4, {"accuracy": 0.91, "log_loss": 1.0}, Binary(), ACCURACY) == BestEpoch(4, 0.91, 1.0, 4)
+    assert found.after(4, 0.9, 0.0, ACCURACY) is found
+    assert found.after(4, 0.91, 1.0, ACCURACY) == BestEpoch(4, 0.91, 1.0, 4)
 
 
 def test_the_metric_of_ties_is_one_of_the_task():
