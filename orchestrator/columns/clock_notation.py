@@ -118,14 +118,15 @@ def find_clock(raw: RawColumn) -> FoundClock | None:
     first = _there(distinct_texts(raw.series.iloc[:1000]))[:FIRST_TEXTS]
     if not len(first) or all(map(is_number_text, first.to_pylist())) or not _reads_all(first):
         return None
-    texts = _there(distinct_texts(raw.series))
+    distinct = distinct_texts(raw.series)
+    texts = _there(distinct)
     is_time = not np.isnan(read_times(texts)).any()
     # meaning of 12:30 matters only where longer ones are beside it
     lengths, shapes = read_durations(texts, "h")
     short = "m" if shapes.keys() & {"clock", "days"} and "short" in shapes else "h"
     is_duration = "number" not in shapes and not np.isnan(read_durations(texts, short)[0]).any()
     if is_duration and not is_time:
-        return _spoken(raw, texts, short) if shapes.keys() == {"spoken"} else FoundClock(True, short)
+        return _spoken(raw.name, distinct, texts, short) if shapes.keys() == {"spoken"} else FoundClock(True, short)
     if not is_time:
         return None
     if is_duration and "short" not in shapes and _look_short(texts, lengths):
@@ -144,18 +145,17 @@ def _reads_all(texts: pa.Array) -> bool:
     return not np.isnan(read_times(texts)).any() or not np.isnan(read_durations(texts, "m")[0]).all()
 
 
-def _spoken(raw: RawColumn, texts: pa.Array, short: str) -> FoundClock | None:
+def _spoken(name: str, distinct: DistinctTexts, texts: pa.Array, short: str) -> FoundClock | None:
     """Whether numbers with units are durations: one letter can mean much, as in seats, sizes and credits."""
     if pc.any(pc.match_substring_regex(texts, "[a-z]{3}|[a-z].*[a-z]")).as_py():
         return FoundClock(True, short)
-    written = distinct_texts(raw.series).texts
-    if len(texts) < NUMEROUS or pc.any(pc.match_substring_regex(written, "[A-Z]")).as_py():
+    if len(texts) < NUMEROUS or pc.any(pc.match_substring_regex(distinct.texts, "[A-Z]")).as_py():
         return None
     note = Note(
-        column=raw.name,
+        column=name,
         why=f"has numbers with one letter, such as '{texts[0].as_py()}'",
         done="read as durations",
-        option=f"--categorical '{raw.name}' reads them as categories",
+        option=f"--categorical '{name}' reads them as categories",
     )
     return FoundClock(True, short, (note,))
 

@@ -159,11 +159,6 @@ def lowered(text: str) -> str:
     return text.translate(_LOWER)
 
 
-def is_placeholder(text: str) -> bool:
-    """Whether a cell is a word that stands for a missing number wherever it is met."""
-    return lowered(plain_text(text)) in PLACEHOLDERS
-
-
 def plain_texts(texts: pa.Array) -> pa.Array:
     """`plain_text` of each of many texts."""
     texts = pc.utf8_trim(texts, characters=BLANKS)
