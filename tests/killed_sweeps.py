@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -20,6 +21,25 @@ from orchestrator.cli import main
 PATIENCE_SECONDS = 120
 # as many cores as the Ray of the tests has: with more, a worker has more threads, and sums are rounded otherwise
 TWO_CORES = {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": 2})}
+# the command, which kills itself when its journal has so many more lines: on a busy machine to watch it comes too late
+DYING = """
+import os, signal, sys
+from orchestrator.journal.lines import GrowingFile
+
+whole, left = GrowingFile.add, int(sys.argv.pop(1))
+
+def add(self, content):
+    global left
+    lines = content.splitlines(keepends=True)
+    whole(self, b"".join(lines[:left]))
+    left -= len(lines)
+    if left <= 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+GrowingFile.add = add
+from orchestrator.cli import main
+main(prog_name="orchestrator")
+"""
 # a network whose trials take their time, or wait in their second epoch, as long as a file says so
 PATIENT = """
 import time
@@ -114,6 +134,17 @@ class Place(processes.Place):
         process.send_signal(signal.SIGKILL)
         process.wait()
         return True
+
+    def killed_at(self, events: int, *arguments: str) -> bool:
+        """Runs a command that dies (SIGKILL) when the journal has exactly so many events; False if it had fewer."""
+        log = self.folder / "log"
+        left = events - self.lines()
+        process = self.start_program([sys.executable, "-c", DYING, str(left), *arguments], log)
+        try:
+            return process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+        except psutil.TimeoutExpired:
+            process.kill()
+            raise AssertionError(log.read_text()) from None
 
     def trials(self) -> dict[int, dict]:
         """Of each trial: spec, reports without their times, status and reason of its last end."""

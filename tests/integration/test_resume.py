@@ -64,7 +64,7 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(ray_cluster, tmp_path
     arguments = sweep_arguments("asha-promote", 6, 12)
     whole.here(*arguments)
     whole.check_mlflow()
-    assert place.kill_at(place.start(*arguments), 9)
+    assert place.killed_at(9, *arguments)
     assert "killed" in place.here("sweeps")
     # killed before the header knew the run, and a disk that has lost the header
     copy = place.sweep / "sweep-copy.json"
@@ -75,7 +75,7 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(ray_cluster, tmp_path
     assert "damaged" in place.here("sweeps")
     # the second of its trials has ended
     late = [number for number, event in enumerate(whole.events()) if event["event"] == "ended"][1] + 2
-    assert place.kill_at(place.start("resume"), late)
+    assert place.killed_at(late, "resume")
     assert "it is made again from its second copy" in (place.folder / "log").read_text()
     done = {index: trial for index, trial in place.trials().items() if trial["end"]}
     assert 0 < len(done) < 6
