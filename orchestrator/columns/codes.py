@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pandas.api.types import is_bool_dtype, is_float_dtype, is_object_dtype
 
 from orchestrator.columns.code_notation import NUMBER, WHOLE_NUMBER, ZERO_LED, whole_key
+from orchestrator.columns.number_codes import why_written_so
 from orchestrator.columns.values import Series, category_keys, count_keys
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ BARCODE = re.compile(r"\d{8,14}", re.ASCII)
 MIN_BARCODES = 5
 PHONE = re.compile(r"\+\d{7,15}", re.ASCII)
 NAMED_CODE = re.compile(r"\d{3,14}", re.ASCII)
+NAMED_PHONE = re.compile(r"\d{6,15}", re.ASCII)
+PHONE_NAMES = frozenset({"phone", "telephone", "telefon", "tel", "mobile", "fax", "msisdn", "phonenumber"})
 POSTAL_NAMES = frozenset({"zip", "zipcode", "plz", "postleitzahl", "postcode", "postal", "postalcode", "fips"})
 ARTICLE_NAMES = frozenset({"ean", "ean13", "gtin", "upc", "isbn", "isbn13", "barcode", "sku"})
 WORDS_OF_A_NAME = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*|\d+|[^\W\d_a-zA-Z]+")
@@ -47,7 +50,7 @@ def why_code(raw: RawColumn) -> str | None:
     """What shows that the numbers of a column are names, as the part of a sentence after the column's name."""
     if not raw.head or is_bool_dtype(raw.series.dtype):
         return None
-    return _zeros(raw) or _other_codes(raw)
+    return _zeros(raw) or why_written_so(raw) or _other_codes(raw)
 
 
 def are_fractions(keys: Iterable[str]) -> bool:
@@ -124,6 +127,8 @@ def _codes_in(raw: RawColumn, counts: dict[str, int]) -> str | None:
     if _are_barcodes(keys):
         return f"has barcodes, such as {keys[0]}: their last digit is the check digit"
     words = words_of(raw.name)
+    if not PHONE_NAMES.isdisjoint(words) and all(map(NAMED_PHONE.fullmatch, keys)):
+        return f"has numbers of phones by its name, such as {keys[0]}"
     named = not (POSTAL_NAMES | ARTICLE_NAMES).isdisjoint([*words, "".join(words[-2:])])
     if named and all(map(NAMED_CODE.fullmatch, keys)):
         return f"has whole numbers that are codes by its name, such as {keys[0]}"

@@ -30,9 +30,12 @@ _SHAPE = (
 _LIMIT = re.compile(r"^(?:[<>~]=?|[cC]a\.) ?")
 _DASH = re.compile(r"^[.,]-{0,2}")
 _WORDS = re.compile(r"[^\W\d_]+(?:[ ./][^\W\d_]+)*\.?[23\xb2\xb3]?")
+_LETTER = re.compile("[A-Za-z]")
 _MOST_FORMS, _LONGEST_UNIT = 300, 24
 # one other unit in so few cells is a typing error, more are a column of several units
 _OTHER_UNITS = 0.02
+# other letters in more cells than this are no typing errors
+_OTHER_LETTERS = 0.1
 # that are told of, if so many of the cells are numbers
 _MOST_UNITS, _TOLD_SHARE = 6, 0.5
 
@@ -47,6 +50,7 @@ class Affixes:
         currencies: rows of each currency.
         share: of the numbers that have a symbol.
         refusal: why they make it no column of numbers, as a part of a sentence; empty if they do not.
+        are_codes: whether letters behind the numbers tell things apart, such as seats 3F and 17M: none is a factor.
     """
 
     symbols: tuple[str, ...] = ()
@@ -54,6 +58,7 @@ class Affixes:
     currencies: Mapping[str, int]
     share: float = 0.0
     refusal: str = ""
+    are_codes: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,23 @@ def find_affixes(plain: pa.Array, counts: NDArray[np.int64]) -> Affixes:
         if affix is not None:
             read[affix] += total
     affixes = _weighed(_settled(read))
+    if letters := _telling_letters(amounts):
+        refusal = f"its numbers end with different letters ({', '.join(letters)}), as codes do"
+        affixes = Affixes(currencies=affixes.currencies, refusal=refusal, are_codes=True)
     is_told = sum(read.values()) >= _TOLD_SHARE * counts.sum()
     return affixes if is_told else replace(affixes, refusal="")
+
+
+def _telling_letters(amounts: Counter[tuple[str, str]]) -> list[str]:
+    """Single letters glued to numbers, if there are several, and others than those for thousands and millions."""
+    letters: Counter[str] = Counter()
+    for (before, behind), total in amounts.items():
+        if not before.strip(" +-(") and _LETTER.fullmatch(behind):
+            letters[behind] += total
+    # 5A alone are amperes, and 5k beside 3M thousands; 5A beside 3M are neither
+    strange = sum(total for letter, total in letters.items() if letter not in FACTORS)
+    several = len({letter.upper() for letter in letters}) > 1
+    return sorted(letters)[:_MOST_UNITS] if several and strange > _OTHER_LETTERS * letters.total() else []
 
 
 def _read(before: str, behind: str) -> _Affix | None:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.number_affixes import Affixes, find_affixes
+from orchestrator.columns.number_answers import labelled_answers, several_codes
 from orchestrator.columns.number_notation import LONGEST, NumberNotation, matches
 from orchestrator.columns.number_texts import PLACEHOLDERS, lowered, plain_text, plain_texts
 from orchestrator.columns.values import MISSING_STRINGS, Series
@@ -31,6 +32,8 @@ TOLD_SHARE = 0.5
 # cells that are looked at to see whether it is worth to look at all
 FIRST_CELLS, FIRST_SHARE = 1000, 0.3
 SAMPLE_CELLS = 20_000
+# different cells of a column of answers from a form
+MOST_ANSWERS_READ = 2000
 _NUMBER_LIKE = r"^[^0-9]{0,12}[0-9]"
 _GROUPED = r"^-?[1-9][0-9]{0,2}(?:\.[0-9]{3})?$"
 _LEADING_ZERO = r"(?:^[-+]?|[^0-9.,eE+-])0[0-9]+(?:$|[^0-9.,])"
@@ -232,8 +235,13 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     nothing, asked = NumberReading(cells=cells), wish.kind == "numeric"
     if not asked and not cells.are_number_like:
         return nothing
+    if (answers := _answers(cells, wish)) is not None:
+        return answers
+    if cells.affixes.are_codes and not asked:
+        # a category, as it should be
+        return nothing
     marks = find_marks(cells, wish.decimal, elsewhere)
-    if marks is None or (cells.affixes.refusal and not asked):
+    if marks is None or (cells.affixes.refusal and (not asked or cells.affixes.are_codes)):
         return replace(nothing, refusal=cells.affixes.refusal)
     notation = replace(marks.notation, missing=_words(wish))
     numbers, read = notation.read_texts(cells.texts)
@@ -261,6 +269,28 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     missing = plain_texts(cells.texts.filter(pa.array(odd))).to_pylist()
     return replace(
         found, notation=replace(notation, missing=(*notation.missing, *dict.fromkeys(map(lowered, missing))))
+    )
+
+
+def _answers(cells: Cells, wish: ColumnWish) -> NumberReading | None:
+    """What is found out about a column of answers from a form; None if it is none."""
+    asked, few = wish.kind == "numeric", len(cells.plain) <= MOST_ANSWERS_READ
+    if not few or not matches(cells.plain, "[^0-9]").any():
+        return None
+    texts = cells.plain.filter(pa.array(~cells.placeholders)).to_pylist()
+    if not asked and several_codes(texts):
+        return NumberReading(cells=cells)
+    numbers = labelled_answers(texts)
+    if numbers is None:
+        return None
+    if len(numbers) == len(texts) and not cells.others and not asked:
+        # what all labels stand for need not be in an order
+        return NumberReading(cells=cells)
+    values = tuple((lowered(text), number) for text, number in numbers.items())
+    notation = NumberNotation(missing=_words(wish), values=values)
+    found, read = notation.read_texts(cells.texts)
+    return NumberReading(
+        cells=cells, notation=notation, words=cells.shown(cells.placeholders), known=read & ~np.isnan(found)
     )
 
 

@@ -56,6 +56,7 @@ class NumberNotation(Notation):
         symbols: signs, codes and units that may stand before or behind a number: those of one currency or unit.
         factors: letters and words behind a number that stand for thousands or millions.
         missing: words that stand for a missing number, lower-cased, beside those that do so everywhere; numbers, too.
+        values: words that stand for a number, lower-cased, with it: "5 - very much" is 5.
     """
 
     decimal: str = "."
@@ -63,14 +64,17 @@ class NumberNotation(Notation):
     symbols: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    values: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        texts = (*self.symbols, *self.factors, *self.missing)
+        texts = (*self.symbols, *self.factors, *self.missing, *(word for word, _ in self.values))
         if len(texts) > MOST or not all(isinstance(text, str) and 0 < len(text) <= LONGEST for text in texts):
             raise ValueError("its words are not those that stand among numbers")
         # a symbol is taken out of a text, of which a number must be left
         starts = f"0123456789+-{''.join(DECIMAL_MARKS)}"
         are_symbols = not any(symbol[0] in starts for symbol in self.symbols) and FACTORS.keys() >= set(self.factors)
+        if not all(isinstance(number, int | float) and math.isfinite(number) for _, number in self.values):
+            raise ValueError("its words stand for no numbers")
         if self.decimal not in DECIMAL_MARKS or not are_symbols or len("".join(self.symbols)) > MOST_SYMBOLS:
             raise ValueError("it is not how numbers are written")
 
@@ -82,24 +86,27 @@ class NumberNotation(Notation):
             "symbols": list(self.symbols),
             "factors": list(self.factors),
             "missing": list(self.missing),
+            "values": dict(self.values),
         }
-        return {name: value for name, value in plain.items() if name == "decimal" or value not in ([], True)}
+        return {name: value for name, value in plain.items() if name == "decimal" or value not in ([], {}, True)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """See `Notation`."""
-        if not content.keys() <= {"decimal", "thousands", "symbols", "factors", "missing"}:
+        if not content.keys() <= {"decimal", "thousands", "symbols", "factors", "missing", "values"}:
             raise ValueError("it says more than how numbers are written")
         lists = {name: tuple(content.get(name, ())) for name in ("symbols", "factors", "missing")}
-        thousands = content.get("thousands", True)
-        return cls(decimal=content["decimal"], thousands=thousands, **lists)
+        thousands, values = content.get("thousands", True), tuple(dict(content.get("values", {})).items())
+        return cls(decimal=content["decimal"], thousands=thousands, values=values, **lists)
 
     def accepts(self, before: NumberNotation | None) -> bool:
         """Whether all cells that were read before, plainly if there was no notation, are read as the same numbers."""
         if before is None:
             return self.decimal == "." and self.takes_numbers
-        lists = ((self.symbols, before.symbols), (self.factors, before.factors), (self.missing, before.missing))
-        more = all(set(mine) >= set(its) for mine, its in lists)
+        more = all(
+            set(getattr(self, name)) >= set(getattr(before, name))
+            for name in ("symbols", "factors", "missing", "values")
+        )
         return more and self.decimal == before.decimal and self.thousands >= before.thousands
 
     # ---- cells
@@ -145,6 +152,8 @@ class NumberNotation(Notation):
         word = lowered(text)
         if word in self._words:
             return math.nan
+        if word in self._values:
+            return self._values[word]
         if word in TRUE_STRINGS or word in FALSE_STRINGS:
             return float(word in TRUE_STRINGS)
         match = self._compiled.fullmatch(text)
@@ -170,15 +179,16 @@ class NumberNotation(Notation):
         plain = plain_texts(texts)
         lower = pc.ascii_lower(plain)
         missing = _is_in(lower, self._words)
-        true, false = _is_in(lower, TRUE_STRINGS), _is_in(lower, FALSE_STRINGS)
-        simple = ~missing & ~true & ~false & matches(plain, self._simple)
+        true, false, named = (_is_in(lower, words) for words in (TRUE_STRINGS, FALSE_STRINGS, self._values))
+        simple = ~missing & ~true & ~false & ~named & matches(plain, self._simple)
         numbers = np.full(len(plain), np.nan)
         digits = plain.filter(pa.array(simple))
         for symbol in self._symbols:
             digits = pc.replace_substring(digits, symbol, "")
         numbers[simple] = self._to_floats(digits)
         numbers[true], numbers[false] = 1.0, 0.0
-        read = missing | true | false | simple
+        numbers[named] = [self._values[word] for word in lower.filter(pa.array(named)).to_pylist()]
+        read = missing | true | false | named | simple
         if not read.all():
             rest = np.flatnonzero(~read)
             numbers[rest] = self._read_others(plain.take(pa.array(rest)))
@@ -240,7 +250,7 @@ class NumberNotation(Notation):
     @property
     def pattern(self) -> str:
         """A regular expression of all texts that are read, for JSON Schema."""
-        words = word_pattern((self._words | TRUE_STRINGS | FALSE_STRINGS) - {""})
+        words = word_pattern((self._words | TRUE_STRINGS | FALSE_STRINGS | self._values.keys()) - {""})
         blanks = f"[{in_class(BLANKS)}]*"
         return f"^{blanks}(?:{_without_names(self._expression(_ALL))}|{words})?{blanks}$"
 
@@ -255,6 +265,10 @@ class NumberNotation(Notation):
     @cached_property
     def _words(self) -> frozenset[str]:
         return MISSING_STRINGS | PLACEHOLDERS | frozenset(self.missing)
+
+    @cached_property
+    def _values(self) -> dict[str, float]:
+        return {word: float(number) for word, number in self.values}
 
     @cached_property
     def _missing_numbers(self) -> frozenset[float]:
@@ -347,7 +361,7 @@ def _without_names(expression: str) -> str:
 
 
 def _is_in(texts: pa.Array, words: Iterable[str]) -> NDArray[np.bool_]:
-    return np.asarray(pc.is_in(texts, value_set=pa.array(sorted(words))).to_numpy(zero_copy_only=False))
+    return np.asarray(pc.is_in(texts, value_set=pa.array(sorted(words), pa.string())).to_numpy(zero_copy_only=False))
 
 
 def matches(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:

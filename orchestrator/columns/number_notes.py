@@ -39,9 +39,10 @@ def _notes(column: str, reading: NumberReading, words_done: str, as_categories: 
     if doubt is not None:
         yield doubt
     elif example is not None:
+        what = "numbers with labels" if notation.values else "numbers"
         yield Note(
             column=column,
-            why=f"has numbers such as '{example}'",
+            why=f"has {what} such as '{example}'",
             done=f"read as {shown_number(notation, example)}",
             option=as_categories,
         )

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from orchestrator.columns.code_notation import CodeNotation, Labels
 from orchestrator.columns.codes import why_code
 from orchestrator.columns.notes import Note
+from orchestrator.columns.number_answers import several_answers
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers
+from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers, shorten
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature
@@ -54,11 +55,29 @@ def _no_numbers(raw: RawColumn) -> tuple[Note, ...]:
     if reading is None or not reading.refusal or raw.number_error is None:
         return ()
     done = f"{reading.refusal} ({raw.number_error})"
+    why = "is read as categories, although it has numbers"
+    return (Note(column=raw.name, why=why, done=done, option=_as_numbers(raw)),)
+
+
+def _as_numbers(raw: RawColumn) -> str:
+    """The option that reads numbers all the same; empty if numbers of different units, say, are none for anybody."""
     wished = replace(raw, wish=replace(raw.wish, kind=ColumnKind.NUMERIC)).number_reading
-    # numbers of different units, say, are none for anybody
     is_possible = wished is not None and wished.notation is not None
-    option = f"--numeric '{raw.name}' reads numbers, and takes what is none as missing" if is_possible else ""
-    return (Note(column=raw.name, why="is read as categories, although it has numbers", done=done, option=option),)
+    return f"--numeric '{raw.name}' reads numbers, and takes what is none as missing" if is_possible else ""
+
+
+def _identifier(raw: RawColumn) -> Note:
+    """About a column that is left out, and why it is none of numbers although many cells are."""
+    reading, keeps = raw.number_reading, f"--categorical '{raw.name}' keeps it"
+    why, options = "is different in almost every row", [keeps]
+    if reading is not None and reading.refusal and raw.number_error is not None:
+        why, options = f"{why}, and {reading.refusal}", [_as_numbers(raw), keeps]
+    return Note(
+        column=raw.name,
+        why=f"{why}, so it looks like an identifier",
+        done="left out",
+        option="; ".join(filter(None, options)),
+    )
 
 
 class CategoricalKind(FeatureKind[Categories, SeenCategories]):
@@ -83,20 +102,22 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
             return replace(found, notes=tuple(replace(note, option=option) for note in found.notes))
         option = f"--numeric '{raw.name}' reads numbers"
         note = Note(column=raw.name, why=why, done="read as categories", option=option)
-        return replace(found, notes=(note, *found.notes))
+        return replace(found, notes=(note, *Labels.of_feature(raw).notes))
 
     def recognise(self, raw: RawColumn) -> Recognised:
         """See `FeatureKind`: anything else; what is different in almost every row is left out."""
         distinct = len(raw.counts) / raw.rows
         if distinct > IDENTIFIER_SHARE and raw.rows >= IDENTIFIER_ROWS:
+            return Recognised(None, (_identifier(raw),))
+        labels = Labels.of_feature(raw)
+        if (several := several_answers(raw.counts)) is not None:
             note = Note(
                 column=raw.name,
-                why="is different in almost every row, so it looks like an identifier",
-                done="left out",
-                option=f"--categorical '{raw.name}' keeps it",
+                why=f"has several answers in one cell, such as {shorten(several)}",
+                done="read as categories, each combination of answers as one",
+                option=f"--text '{raw.name}' reads the words of the answers",
             )
-            return Recognised(None, (note, *_no_numbers(raw)))
-        labels = Labels.of_feature(raw)
+            return Recognised(Column(raw.name, self.kind, notation=labels.notation), (note, *labels.notes))
         if told := _no_numbers(raw):
             return Recognised(Column(raw.name, self.kind, notation=labels.notation), (*told, *labels.notes))
         notes = labels.notes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.columns.codes import some_zeros
 from orchestrator.columns.notes import Note
+from orchestrator.columns.number_codes import key_digits, lone_exponent, same_number
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.features._base import FeatureKind, Recognised, Spare
 from orchestrator.features.boolean import BooleanKind
@@ -14,7 +15,7 @@ from orchestrator.features.categorical import CategoricalKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.datetime import DatetimeKind
 from orchestrator.features.duration import DurationKind
-from orchestrator.features.identifiers import find_identifier
+from orchestrator.features.identifiers import find_identifier, is_key_name
 from orchestrator.features.numeric import NumericKind
 from orchestrator.features.text import TextKind
 from orchestrator.features.time_of_day import TimeOfDayKind
@@ -84,13 +85,24 @@ def _recognise(raw: RawColumn) -> Recognised:
     if codes is not None:
         return codes
     found = next(found for kind in KINDS.values() if (found := kind.recognise(raw)) is not None)
-    stray = some_zeros(raw) if found.column is not None and found.column.kind is ColumnKind.NUMERIC else None
-    if stray is None:
+    if found.column is None or found.column.kind is not ColumnKind.NUMERIC:
         return found
-    note = Note(
-        column=raw.name,
-        why=f"has a few numbers with zeros in front, such as {stray}",
-        done="read as numbers, so that the zeros do not count",
-        option=f"--categorical '{raw.name}' keeps them",
-    )
-    return Recognised(found.column, (*found.notes, note))
+    return Recognised(found.column, (*found.notes, *doubts(raw)))
+
+
+def doubts(raw: RawColumn) -> Iterator[Note]:
+    """What may be wrong about plain numbers: they may be names of something."""
+    option, keeps = (f"--categorical '{raw.name}' {does}" for does in ("reads them as codes", "keeps them"))
+    if (stray := some_zeros(raw)) is not None:
+        why = f"has a few numbers with zeros in front, such as {stray}"
+        yield Note(column=raw.name, why=why, done="read as numbers, so that the zeros do not count", option=keeps)
+    if (same := same_number(raw)) is not None:
+        why = f"has '{same[0]}' and '{same[1]}', which are the same number"
+        yield Note(column=raw.name, why=why, done="read as numbers, so that the zeros do not count", option=keeps)
+    if (exponent := lone_exponent(raw)) is not None:
+        why = f"has numbers such as '{exponent}'"
+        yield Note(column=raw.name, why=why, done=f"read as {float(exponent):.0f}", option=option)
+    if raw.numbers is not None and (digits := key_digits(raw.numbers, named=is_key_name(raw.name))) is not None:
+        why = f"has whole numbers of {digits} digits in all rows, so they may be keys"
+        both = f"{option}, --ignore '{raw.name}' leaves them out"
+        yield Note(column=raw.name, why=why, done="read as numbers", option=both)

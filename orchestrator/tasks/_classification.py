@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import CodeNotation, whole_key
-from orchestrator.columns.codes import why_code
+from orchestrator.columns.codes import are_fractions, why_code
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
@@ -80,7 +80,11 @@ class Classification(Task):
     @classmethod
     def written(cls, raw: RawColumn) -> tuple[Notation | None, tuple[Note, ...]]:
         """See `Task`: labels in several spellings, and words such as "None" that are a class."""
-        why = why_code(raw) if raw.number_error is None and len(raw.label_counts) > MAX_INTEGER_CLASSES else None
+        could_be_numbers = raw.number_error is None
+        if could_be_numbers and len(raw.label_counts) <= MAX_INTEGER_CLASSES:
+            # few whole numbers are classes in any case
+            could_be_numbers = are_fractions(raw.label_counts)
+        why = why_code(raw) if could_be_numbers else None
         if why is None:
             return raw.labels.notation, raw.labels.notes
         note = Note(column=raw.name, why=why, done="its values are classes", option="--task regression reads numbers")

@@ -37,10 +37,12 @@ class Multiclass(Classification):
             return True
         if raw.number_error is not None:
             return not is_written_as_number(raw) or (has_whole_numbers(raw) and _are_few(raw.label_counts))
+        if why_code(raw) is not None:
+            return True
         # most columns of numbers are known by their first rows
         if are_fractions(raw.head) and not raw.missing_words:
             return False
-        return why_code(raw) is not None or (_are_few(raw.label_counts) and not are_fractions(raw.label_counts))
+        return _are_few(raw.label_counts) and not are_fractions(raw.label_counts)
 
     @property
     def outputs(self) -> int:
