@@ -9,6 +9,7 @@ from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
     from orchestrator.networks.arguments import inputs_taken
+    from orchestrator.networks.averaged import Averaged
     from orchestrator.networks.custom import never_read, settings_asked_for
     from orchestrator.networks.families import build_network
     from orchestrator.networks.inputs import FeatureInput, FeatureShape
@@ -17,6 +18,7 @@ else:
     __getattr__ = lazily(
         __name__,
         arguments=["inputs_taken"],
+        averaged=["Averaged"],
         custom=["never_read", "settings_asked_for"],
         families=["build_network"],
         inputs=["FeatureInput", "FeatureShape"],
@@ -25,6 +27,7 @@ else:
 
 __all__ = [
     "ARCHITECTURES",
+    "Averaged",
     "FeatureInput",
     "FeatureShape",
     "build_network",
