@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-from pandas.api.types import is_bool_dtype, is_float_dtype, is_object_dtype
+import numpy as np
+from pandas.api.types import is_bool_dtype, is_float_dtype
 
 from orchestrator.columns.code_notation import NUMBER, WHOLE_NUMBER, ZERO_LED, whole_key
 from orchestrator.columns.number_codes import why_written_so
+from orchestrator.columns.raw_column import HEAD_ROWS, SOME_ROWS, RawColumn
 from orchestrator.columns.values import Series, category_keys, count_keys
-
-if TYPE_CHECKING:
-    from orchestrator.columns.raw_column import RawColumn
 
 # a few zeros in front among other numbers are rather a habit of somebody who typed them
 ZERO_LED_SHARE = 0.05
-# that are looked at for such zeros: enough to see a share that counts
-SOME_ROWS = 20_000
 # of rows: words among codes
 OTHER_SHARE = 0.1
 DECIMAL_CODE = re.compile(r"\d{2}\.\d{1,2}", re.ASCII)
 DECIMAL_CODES_SHARE = 0.2
 # float64 holds all whole numbers of 15 digits, and round ones of more
 LONG = re.compile(r"\d{16,}", re.ASCII)
+FIRST_LONG = 1e15
 ROUND = "000"
 MOST = 0.5
 BARCODE = re.compile(r"\d{8,14}", re.ASCII)
@@ -48,9 +42,23 @@ def words_of(name: str) -> list[str]:
 
 def why_code(raw: RawColumn) -> str | None:
     """What shows that the numbers of a column are names, as the part of a sentence after the column's name."""
-    if not raw.head or is_bool_dtype(raw.series.dtype):
+    if is_bool_dtype(raw.series.dtype):
+        return None
+    if _are_plain_fractions(raw):
+        return why_written_so(raw)
+    if not raw.head:
         return None
     return _zeros(raw) or why_written_so(raw) or _other_codes(raw)
+
+
+def _are_plain_fractions(raw: RawColumn) -> bool:
+    """Whether there are neither zeros in front nor other codes that are whole, as in most columns of numbers: quick."""
+    # in a longer column zeros in front are looked for among some rows only
+    if len(raw.series) > SOME_ROWS or raw.numbers is None or raw.may_lead_with_zero:
+        return False
+    first = raw.numbers[:HEAD_ROWS]
+    known = first[~np.isnan(first)]
+    return bool((known % 1 != 0).any() and (np.abs(known) < FIRST_LONG).all())
 
 
 def are_fractions(keys: Iterable[str]) -> bool:
@@ -60,14 +68,14 @@ def are_fractions(keys: Iterable[str]) -> bool:
 
 def some_zeros(raw: RawColumn) -> str | None:
     """A number with zeros in front, in a column that is one of numbers for all that."""
-    if not _may_lead_with_zero(raw.series):
+    if not raw.may_lead_with_zero:
         return None
     return next((key for key in raw.counts if _is_zero_led(key)), None)
 
 
 def _zeros(raw: RawColumn) -> str | None:
     # to count what all rows say takes long where each has a text of its own, such as a date
-    if not _may_lead_with_zero(raw.series) or not _may_be_numbers(raw.series):
+    if not raw.may_lead_with_zero or not _may_be_numbers(raw.some_rows):
         return None
     led = {key: count for key, count in raw.counts.items() if ZERO_LED.fullmatch(key)}
     numbers = [key for key in raw.counts if NUMBER.fullmatch(key)]
@@ -83,26 +91,11 @@ def _zeros(raw: RawColumn) -> str | None:
     return None
 
 
-def _may_lead_with_zero(series: Series) -> bool:
-    """Whether some of many rows have a text with a zero before another digit."""
-    if not isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype) and not is_object_dtype(series.dtype):
-        return False
-    some = _some(series)
-    if not isinstance(series.dtype, pd.StringDtype):
-        return any(isinstance(cell, str) and ZERO_LED.fullmatch(cell.strip()) for cell in some)
-    return bool(pc.any(pc.match_substring_regex(pa.array(some, from_pandas=True), r"^\s*[+-]?0\d")).as_py())
-
-
-def _may_be_numbers(series: Series) -> bool:
-    """Whether at least half of some of many rows are numbers."""
-    counts = count_keys(*category_keys(_some(series)))
+def _may_be_numbers(some: Series) -> bool:
+    """Whether at least half of some rows are numbers."""
+    counts = count_keys(*category_keys(some))
     numbers = sum(count for key, count in counts.items() if NUMBER.fullmatch(key))
     return 2 * numbers >= sum(counts.values())
-
-
-def _some(series: Series) -> Series:
-    """Rows from all over a column."""
-    return series.iloc[:: 1 + len(series) // SOME_ROWS]
 
 
 def _is_zero_led(key: str) -> bool:

@@ -77,7 +77,7 @@ def find_dates(raw: RawColumn, *, wished: bool = False) -> FoundDates | None:
         return None
     if pd.api.types.is_numeric_dtype(dtype):
         return _of_numbers(raw, wished=wished)
-    first = [text for text in distinct_texts(raw.series.iloc[:1000]).texts[:FIRST_TEXTS].to_pylist() if text.strip()]
+    first = [text for text in raw.first_texts[:FIRST_TEXTS] if text.strip()]
     if not first:
         return None
     # 03.2024 is a number for Python

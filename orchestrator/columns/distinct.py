@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.columns.values import Series, factorize, is_missing
+from orchestrator.columns.values import Series, coded_texts, factorize, is_missing
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,14 @@ def text_as_is(value: object) -> str:
 def distinct_texts(series: Series, write: Callable[[object], str] = text_of_cell) -> DistinctTexts:
     """Of a column of texts, numbers or objects, that are written as texts."""
     if isinstance(series.dtype, pd.StringDtype):
-        cells = pa.array(series, from_pandas=True)
-        cells = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-        coded = cells.cast(pa.large_string()).dictionary_encode()
-        codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)
-        return DistinctTexts(coded.dictionary, codes.astype(np.int64))
+        codes, texts = coded_texts(pa.array(series, from_pandas=True), nulls="mask")
+        return DistinctTexts(texts.cast(pa.large_string()), codes)
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
         found, uniques = pd.factorize(series)
-        texts = [write(value) for value in uniques.tolist()]
-        return DistinctTexts(pa.array(texts, pa.large_string()), np.where(found < 0, len(texts), found))
-    codes, values = factorize(series.to_numpy(dtype=object))
+        written = [write(value) for value in uniques.tolist()]
+        return DistinctTexts(pa.array(written, pa.large_string()), np.where(found < 0, len(written), found))
+    places, values = factorize(series.to_numpy(dtype=object))
     there = [not is_missing(value) or isinstance(value, str) for value in values]
-    texts = [write(value) for value, is_there in zip(values, there, strict=True) if is_there]
-    places = np.where(there, np.cumsum(there) - 1, len(texts)).astype(np.int64)
-    return DistinctTexts(pa.array(texts, pa.large_string()), places[codes] if len(values) else codes)
+    written = [write(value) for value, is_there in zip(values, there, strict=True) if is_there]
+    codes = np.where(there, np.cumsum(there) - 1, len(written)).astype(np.int64)
+    return DistinctTexts(pa.array(written, pa.large_string()), codes[places] if len(values) else places)

@@ -36,16 +36,16 @@ def why_written_so(raw: RawColumn) -> str | None:
     """
     if not _has_texts(raw):
         return None
-    if _are_ragged(raw.head) and (shown := _versions(raw.counts)):
+    if _begins_ragged(raw) and (shown := _versions(raw.counts)):
         return f"has '{shown}' with a zero at the end that counts, as versions and sections have it"
-    if any(map(EXPONENT.fullmatch, raw.head)) and (shown := _part_numbers(raw.counts)):
+    if not _begins_with_point(raw) and any(map(EXPONENT.fullmatch, raw.head)) and (shown := _part_numbers(raw.counts)):
         return f"has codes of digits and letters, such as '{shown}'"
     return None
 
 
 def same_number(raw: RawColumn) -> tuple[str, str] | None:
     """Two spellings of one number in a column of few different ones, such as 2.5 and 2.50; None if there are none."""
-    if not _has_texts(raw) or not _are_ragged(raw.head) or len(raw.counts) > FEW * raw.rows:
+    if not _has_texts(raw) or not _begins_ragged(raw) or len(raw.counts) > FEW * raw.rows:
         return None
     spelled: dict[float, str] = {}
     for key in raw.counts:
@@ -58,7 +58,7 @@ def same_number(raw: RawColumn) -> tuple[str, str] | None:
 
 def lone_exponent(raw: RawColumn) -> str | None:
     """A number such as 3E5, for which programs write 3E+05, in a column of whole numbers; None if there is none."""
-    if not _has_texts(raw) or "E" not in "".join(raw.head):
+    if not _has_texts(raw) or not raw.begins_with(EXPONENT, DIGITS) or "E" not in "".join(raw.head):
         return None
     if not all(EXPONENT.fullmatch(key) or DIGITS.fullmatch(key) for key in raw.counts):
         return None
@@ -86,6 +86,15 @@ def key_digits(numbers: NDArray[np.float64], *, named: bool) -> int | None:
 
 def _has_texts(raw: RawColumn) -> bool:
     return isinstance(raw.series.dtype, pd.StringDtype | pd.CategoricalDtype) or raw.series.dtype == object
+
+
+def _begins_ragged(raw: RawColumn) -> bool:
+    return raw.begins_with(DECIMAL) and _are_ragged(raw.head)
+
+
+def _begins_with_point(raw: RawColumn) -> bool:
+    """Whether one of the first cells has a point, which none has beside part numbers."""
+    return any("." in cell for cell in raw.first_cells if isinstance(cell, str))
 
 
 def _are_ragged(keys: Iterable[str]) -> bool:

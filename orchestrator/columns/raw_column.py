@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.columns.code_notation import Labels, whole_key
+from orchestrator.columns.code_notation import ZERO_LED, Labels, whole_key
+from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.values import (
     MISSING_STRINGS,
     Series,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 FIRST_ROWS, SAMPLE_ROWS = 50, 5000
 # that are looked at before all others where a rule must hold for most of them
 HEAD_ROWS = 1000
+# from all over a column: enough to see a share that counts
+SOME_ROWS = 20_000
 # a whole number that may have a point between thousands
 GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(?:\.[0-9]{3})?")
 
@@ -66,6 +71,8 @@ class RawColumn:
     @cached_property
     def head(self) -> dict[str, int]:
         """The same as `counts` for the first rows only: quick, also where every row has a value of its own."""
+        if len(self.series) <= HEAD_ROWS:
+            return self.counts
         return count_keys(*category_keys(self.series.iloc[:HEAD_ROWS]))
 
     @cached_property
@@ -87,7 +94,7 @@ class RawColumn:
     @cached_property
     def is_empty(self) -> bool:
         """Whether no row has a value."""
-        return self._first_keys == {None} and not self.counts
+        return all(category_key(cell) is None for cell in self.first_cells) and not self.counts
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -98,7 +105,7 @@ class RawColumn:
     @property
     def is_constant(self) -> bool:
         """Whether all rows have the same value, or none has one."""
-        return len(self._first_keys) <= 1 and len(self._keys[1]) == 1
+        return self._are_first_alike and len(self._keys[1]) == 1
 
     @cached_property
     def is_numbers(self) -> bool:
@@ -147,7 +154,7 @@ class RawColumn:
 
     def is_among(self, keys: frozenset[str]) -> bool:
         """Whether all of its values are among some keys, in whatever case."""
-        few = (key for key in self._first_keys if key is not None)
+        few = (key for cell in self.first_cells if (key := category_key(cell)) is not None)
         return all(key.lower() in keys for key in few) and all(key.lower() in keys for key in self.counts)
 
     @property
@@ -172,10 +179,53 @@ class RawColumn:
         return found
 
     @cached_property
+    def first_cells(self) -> list[Any]:
+        """A few, as objects of Python: most columns show in them what they are not."""
+        return self._cells_up_to(FIRST_ROWS)
+
+    def begins_with(self, *patterns: re.Pattern[str]) -> bool:
+        """Whether the first cells that have a value all have one of some forms: quick, since one mostly shows it."""
+        keys = (key for cell in self.first_cells if (key := category_key(cell)) is not None)
+        return all(any(pattern.fullmatch(key) for pattern in patterns) for key in keys)
+
+    @cached_property
+    def first_texts(self) -> list[str]:
+        """The distinct texts of the first rows, see `distinct_texts`."""
+        if isinstance(self.series.dtype, pd.StringDtype):
+            return list(dict.fromkeys(cell for cell in self._cells_up_to(HEAD_ROWS) if isinstance(cell, str)))
+        texts: list[str] = distinct_texts(self.series.iloc[:HEAD_ROWS]).texts.to_pylist()
+        return texts
+
+    @cached_property
+    def may_lead_with_zero(self) -> bool:
+        """Whether some of many rows have a text with a zero before another digit."""
+        dtype = self.series.dtype
+        if isinstance(dtype, pd.StringDtype):
+            some = pa.array(self.some_rows, from_pandas=True)
+            return bool(pc.any(pc.match_substring_regex(some, r"^\s*[+-]?0\d")).as_py())
+        if not isinstance(dtype, pd.CategoricalDtype) and not pd.api.types.is_object_dtype(dtype):
+            return False
+        return any(isinstance(cell, str) and ZERO_LED.fullmatch(cell.strip()) for cell in self.some_rows)
+
+    @property
+    def some_rows(self) -> Series:
+        """Rows from all over a column."""
+        step = 1 + len(self.series) // SOME_ROWS
+        return self.series if step == 1 else self.series.iloc[::step]
+
+    def _cells_up_to(self, rows: int) -> list[Any]:
+        first = self.series.array[:rows]
+        if isinstance(first, pd.arrays.ArrowStringArray):
+            cells: list[Any] = pa.array(first, from_pandas=True).to_pylist()
+            return cells
+        return list(first)
+
+    @cached_property
     def _numbers(self) -> NDArray[np.float64] | InvalidValueError:
         try:
-            # of texts, the first few rows show it
-            to_numbers(self.series.iloc[:FIRST_ROWS], self.name)
+            if len(self.series) > HEAD_ROWS:
+                # of texts, the first few rows show it
+                to_numbers(self.series.iloc[:FIRST_ROWS], self.name)
             return to_numbers(self.series, self.name)
         except InvalidValueError as error:
             # its traceback would hold the whole table
@@ -187,15 +237,21 @@ class RawColumn:
         """Whether the first plain numbers could be whole ones with points between thousands."""
         if pd.api.types.is_numeric_dtype(self.series.dtype):
             return False
-        first = [
-            cell.strip() for cell in self.series.iloc[:FIRST_ROWS] if isinstance(cell, str) and not is_missing(cell)
-        ]
-        return any("." in cell for cell in first) and all(map(GROUPED.fullmatch, first))
+        first = (cell.strip() for cell in self.first_cells if isinstance(cell, str))
+        is_one = False
+        for cell in first:
+            if GROUPED.fullmatch(cell):
+                is_one = is_one or "." in cell
+            elif not is_missing(cell):
+                return False
+        return is_one
 
-    @cached_property
-    def _first_keys(self) -> set[str | None]:
+    @property
+    def _are_first_alike(self) -> bool:
         # most columns show in a few rows that they are neither empty nor constant
-        return set(map(category_key, self.series.iloc[:FIRST_ROWS]))
+        keys = map(category_key, self.first_cells)
+        one = next(keys, None)
+        return all(key == one for key in keys)
 
     @cached_property
     def _keys(self) -> tuple[NDArray[np.int64], list[str | None]]:

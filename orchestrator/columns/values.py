@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -114,17 +114,41 @@ def distinct_cells(series: Series) -> tuple[NDArray[np.int64], list[object]]:
         codes, used = pd.factorize(series.cat.codes.to_numpy())
         known = series.cat.categories.astype(object)
         return codes.astype(np.int64), [None if code < 0 else known[code] for code in used.tolist()]
-    numbers = pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype)
-    if numbers or isinstance(series.dtype, pd.StringDtype):
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype):
         codes, index = pd.factorize(series, use_na_sentinel=False)
         return codes.astype(np.int64), list(pd.Index(index).astype(object))
-    values = series.to_numpy(dtype=object)
+    texts = texts_in(series)
+    if texts is None:
+        return factorize(series.to_numpy(dtype=object))
+    codes, known = coded_texts(texts, nulls="encode")
+    return codes, known.to_pylist()
+
+
+def texts_in(series: Series) -> pa.Array | pa.ChunkedArray | None:
+    """The cells of a column of texts, null where missing; None if some are no texts, or none that UTF-8 has."""
     try:
-        texts = pa.array(values, pa.string(), from_pandas=True)
+        if isinstance(series.dtype, pd.StringDtype):
+            return pa.array(series, from_pandas=True)
+        return pa.array(series.to_numpy(dtype=object), pa.string(), from_pandas=True)
     except (pa.ArrowException, UnicodeError):
-        return factorize(values)
-    encoded = texts.dictionary_encode("encode")
-    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+        return None
+
+
+def coded_texts(
+    texts: pa.Array | pa.ChunkedArray, nulls: Literal["encode", "mask"]
+) -> tuple[NDArray[np.int64], pa.Array]:
+    """The distinct ones of some texts, in the order in which they come first, and the position of each in them.
+
+    Args:
+        texts: null where missing.
+        nulls: whether null is one of them, or has the position behind the last.
+    """
+    coded = texts.dictionary_encode(nulls)
+    chunks = coded.chunks if isinstance(coded, pa.ChunkedArray) else [coded]
+    # all chunks have the same dictionary
+    known = chunks[0].dictionary if chunks else pa.array([], texts.type)
+    codes = [pc.fill_null(chunk.indices, len(known)).to_numpy() for chunk in chunks]
+    return np.concatenate([np.empty(0, np.int32), *codes]).astype(np.int64), known
 
 
 def count_keys(codes: NDArray[np.int64], keys: list[str | None]) -> dict[str, int]:
@@ -177,14 +201,14 @@ def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) ->
     Raises:
         InvalidValueError: for text that is not a number, and for infinities.
     """
-    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype):
+    if (fast := _text_to_numbers(series)) is not None:
+        numbers = fast
+    elif pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype):
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
     elif pd.api.types.is_datetime64_any_dtype(series.dtype):
         raise InvalidValueError(f"column '{column}' must hold numbers, but holds dates", column)
     elif pd.api.types.is_timedelta64_dtype(series.dtype):
         raise InvalidValueError(f"column '{column}' must hold numbers, but holds durations", column)
-    elif (fast := _text_to_numbers(series)) is not None:
-        numbers = fast
     else:
         codes, uniques = factorize(series.to_numpy(dtype=object))
         parsed = np.array([parse_number(value, words) for value in uniques], dtype=object)
@@ -207,12 +231,21 @@ def _text_to_numbers(series: Series) -> NDArray[np.float64] | None:
     """The same as `parse_number` on each row of a text column, or None when that has to decide."""
     if not isinstance(series.dtype, pd.StringDtype):
         return None
-    text = pc.utf8_trim_whitespace(pa.array(series, from_pandas=True).cast(pa.string()))
-    missing = pc.is_in(pc.utf8_lower(text), value_set=pa.array(sorted(MISSING_STRINGS)))
+    cells = pa.array(series, from_pandas=True)
     try:
-        numbers = pc.if_else(missing, None, text).cast(pa.float64())
+        # most columns of numbers have nothing else
+        return _as_floats(cells.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        text = pc.utf8_trim_whitespace(cells)
+    missing = pc.is_in(pc.utf8_lower(text), value_set=pa.array(sorted(MISSING_STRINGS), text.type))
+    try:
+        return _as_floats(pc.if_else(missing, None, text).cast(pa.float64()))
     except pa.ArrowInvalid:
         return None
+
+
+def _as_floats(numbers: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
+    # what arrow gives without a copy cannot be written to
     return np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 

@@ -19,6 +19,9 @@ from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.features.text import encode_texts
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
 
+# of numbers that are written to inputs at once
+BLOCK_CELLS = 2**16
+
 
 @dataclass(frozen=True)
 class FeatureEncoder:
@@ -71,9 +74,12 @@ class FeatureEncoder:
         parsed = lru_cache(maxsize=1)(parse)
         numbers = np.empty((rows, self.numeric_width), dtype=np.float32)
         places = places_of(self.numeric)
-        for at, feature in enumerate(self.numeric):
-            values = parsed(feature.column)[feature.part]
-            NumericColumns([feature], places[at : at + 1]).write(values[None], numbers)
+        # of few rows, many columns at once
+        several = max(1, BLOCK_CELLS // max(rows, 1))
+        for at in range(0, len(self.numeric), several):
+            features = self.numeric[at : at + several]
+            values = np.stack([parsed(feature.column)[feature.part] for feature in features])
+            NumericColumns(features, places[at : at + several]).write(values, numbers)
         codes = np.empty((rows, len(self.categorical)), dtype=np.int64)
         for index, category in enumerate(self.categorical):
             found = parsed(category.column)

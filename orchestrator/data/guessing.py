@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,24 +61,39 @@ class Guessed:
         return ParsedRows(schema=self.schema, cells=cells, total=self.total, chosen=self.known)
 
 
-def wish_of(options: DataOptions, name: str) -> ColumnWish:
-    """What the user says about a column."""
-    return options.wishes.get(name, NO_WISH)
+@dataclass(frozen=True)
+class RawColumns:
+    """The columns of a table, of which nothing is known yet.
 
+    Attributes:
+        named: all of them.
+        beside: those that are not ignored, for what one of them may say about another.
+    """
 
-def _all_columns(table: Table, options: DataOptions) -> list[RawColumn]:
-    """The columns of a table that are not ignored, for what one of them may say about another."""
-    names = (name for name in table.frame.columns if name not in options.ignore)
-    return [RawColumn(table.origin, table.frame[name]) for name in names]
+    named: dict[str, RawColumn]
+    beside: list[RawColumn]
+
+    @classmethod
+    def of(cls, table: Table, options: DataOptions) -> Self:
+        """Of a table of which options may say something."""
+        beside: list[RawColumn] = []
+        wishes, ignored = options.wishes, set(options.ignore)
+        named = {
+            str(name): RawColumn(table.origin, series, wishes.get(str(name), NO_WISH), beside)
+            for name, series in table.frame.items()
+        }
+        beside += [raw for name, raw in named.items() if name not in ignored]
+        return cls(named, beside)
 
 
 def guess_target(
-    table: Table, options: DataOptions, *, sampled: bool = False
+    table: Table, columns: RawColumns, options: DataOptions, *, sampled: bool = False
 ) -> tuple[Target, RawColumn, tuple[Note, ...]]:
     """What is predicted, see `find_target`.
 
     Args:
         table: with the column.
+        columns: of the table.
         options: that name it.
         sampled: the table has some rows of many.
 
@@ -85,23 +101,28 @@ def guess_target(
         UsageError, DataError: see `target_column` and `find_target`.
     """
     name, found_by = target_column(table, options.target)
-    reason = unusable(table.frame[name])
+    raw = columns.named[name]
+    reason = unusable(raw.series)
     if reason is not None:
         raise DataError(f"{table.origin}: the target column '{name}' {reason}, which cannot be predicted")
-    raw = RawColumn(table.origin, table.frame[name], wish_of(options, name), _all_columns(table, options))
     target, plain, notes = find_target(raw, options.task, sampled=sampled)
     return target, plain, (*found_by, *notes)
 
 
-def guess_columns(table: Table, target: str | None, options: DataOptions) -> Guess:
+def guess_columns(table: Table, columns: RawColumns, target: str | None, options: DataOptions) -> Guess:
     """Kinds of all feature columns. Constant, empty and identifier columns are left out, with a note.
+
+    Args:
+        table: that has them.
+        columns: of the table. Once only: they are let go of, since what is known of them is large.
+        target: which of them is predicted.
+        options: what the user says about them.
 
     Raises:
         UsageError: an option names a column that does not exist.
         DataError: infinite numbers, or no column left to learn from.
     """
-    names = [str(name) for name in table.frame.columns]
-    wishes = options.wishes
+    names, wishes = list(columns.named), options.wishes
     for name, wish in wishes.items():
         if name not in names:
             raise UsageError(f"{table.origin}: {wish.option} {name}: there is no such column{suggestion(name, names)}")
@@ -111,16 +132,14 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
         if name == target and wish.date_format is not None:
             raise UsageError(f"{table.origin}: --date-format {name}: that is the target column, which is never a date")
     guess, spares = Guess(), []
-    beside = _all_columns(table, options)
-    for name in names:
-        wish = wishes.get(name, NO_WISH)
+    for name, raw in columns.named.items():
+        wish = raw.wish
         if name == target or wish.is_ignored:
             continue
-        reason = unusable(table.frame[name]) if wish.kind is None else None
+        reason = unusable(raw.series) if wish.kind is None else None
         if reason is not None:
             guess.notes.append(Note(column=name, why=reason, done="left out"))
             continue
-        raw = RawColumn(table.origin, table.frame[name], wish, beside)
         found = recognise(raw)
         if options.ignore_text and wish.kind is None:
             found = _without_text(found)
@@ -132,7 +151,8 @@ def guess_columns(table: Table, target: str | None, options: DataOptions) -> Gue
         elif found.spare is not None:
             spares.append((found, found.spare, raw))
     # columns are let go of one by one from here on
-    beside.clear()
+    columns.named.clear()
+    columns.beside.clear()
     for found, spare, raw in [] if guess.columns else spares:
         guess.notes = [note for note in guess.notes if note not in found.notes] + [spare.note]
         guess.columns.append(spare.column)
@@ -169,9 +189,10 @@ def guess_schema(table: Table, options: DataOptions) -> Guessed:
     Raises:
         UsageError, DataError: see `guess_target` and `guess_columns`.
     """
-    target, plain, notes = guess_target(table, options)
+    columns = RawColumns.of(table, options)
+    target, plain, notes = guess_target(table, columns, options)
     known = np.flatnonzero(plain.known)
-    guess = guess_columns(table, target.name, options)
+    guess = guess_columns(table, columns, target.name, options)
     notes = (*table.notes, *notes, *guess.notes)
     dropped = len(table.frame) - len(known)
     if dropped:

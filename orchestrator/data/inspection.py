@@ -15,7 +15,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.values import MISSING_STRINGS, Series, is_missing
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import guess_columns, guess_target
+from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
 from orchestrator.data.opening import is_streamed
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
@@ -96,11 +96,11 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
     sampled = is_streamed(source)
     table = sample_table(open_parquet_folder(Path(source)), options) if sampled else load_table(source, options.name)
     table, options = settle(table, options)
-    target, notes = None, table.notes
+    target, notes, raw = None, table.notes, RawColumns.of(table, options)
     if options.target is not None:
-        target, _, found = guess_target(table, options, sampled=sampled)
+        target, _, found = guess_target(table, raw, options, sampled=sampled)
         notes += found
-    guess = guess_columns(table, None if target is None else target.name, options)
+    guess = guess_columns(table, raw, None if target is None else target.name, options)
     columns = {column.name: column for column in guess.columns}
     return Inspection(
         origin=table.origin,

@@ -13,7 +13,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.values import category_keys
 from orchestrator.columns.wish import NO_WISH
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import guess_columns, guess_target
+from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
 from orchestrator.data.normalise import plain_frame, stacked
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.parsed import ParsedRows
@@ -103,8 +103,9 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     """
     table = sample_table(folder, options)
     table, options = settle(table, options)
-    target, _, notes = guess_target(table, options, sampled=True)
-    guess = guess_columns(table, target.name, options)
+    columns = RawColumns.of(table, options)
+    target, _, notes = guess_target(table, columns, options, sampled=True)
+    guess = guess_columns(table, columns, target.name, options)
     return Schema(tuple(guess.columns), target, table.nested), (*table.notes, *notes, *guess.notes)
 
 

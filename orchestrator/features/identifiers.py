@@ -88,10 +88,12 @@ class Identifier:
 
 def find_identifier(raw: RawColumn) -> Identifier | None:
     """What shows that a column of whole numbers counts rows or holds their keys; None if nothing does."""
-    if not _may_tell_apart(raw):
-        return None
     numbers = raw.numbers
     if numbers is None or len(numbers) < IDENTIFIER_ROWS:
+        return None
+    # most columns show in a few rows that they do not count
+    first = numbers[:HEAD_ROWS]
+    if not _are_whole(first[~np.isnan(first)]) or not _may_tell_apart(raw):
         return None
     known = numbers[~np.isnan(numbers)]
     if len(known) < IDENTIFIER_ROWS or not _are_whole(known) or not _are_distinct(known[:SOME_ROWS]):
