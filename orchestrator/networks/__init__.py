@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.networks.averaged import Averaged
     from orchestrator.networks.custom import never_read, settings_asked_for
     from orchestrator.networks.families import build_network
+    from orchestrator.networks.groups import ParameterGroup
     from orchestrator.networks.inputs import FeatureInput, FeatureShape
     from orchestrator.networks.settings import ARCHITECTURES, is_custom, known_architecture, parse_settings
 else:
@@ -21,6 +22,7 @@ else:
         averaged=["Averaged"],
         custom=["never_read", "settings_asked_for"],
         families=["build_network"],
+        groups=["ParameterGroup"],
         inputs=["FeatureInput", "FeatureShape"],
         settings=["ARCHITECTURES", "is_custom", "known_architecture", "parse_settings"],
     )
@@ -30,6 +32,7 @@ __all__ = [
     "Averaged",
     "FeatureInput",
     "FeatureShape",
+    "ParameterGroup",
     "build_network",
     "inputs_taken",
     "is_custom",

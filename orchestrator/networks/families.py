@@ -8,13 +8,23 @@ from typing import Any
 from torch import nn
 
 from orchestrator.networks.custom import build_custom
+from orchestrator.networks.ft_transformer import FtTransformer
 from orchestrator.networks.inputs import FeatureShape
 from orchestrator.networks.mlp import Mlp
+from orchestrator.networks.realmlp import RealMlp
 from orchestrator.networks.resnet import Resnet
 from orchestrator.networks.settings import is_custom, parse_settings
+from orchestrator.networks.tabm import Tabm, TabmMini
 
 # `network(shape, settings)`, the settings of the class in ARCHITECTURES
-NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {"mlp": Mlp, "resnet": Resnet}
+NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {
+    "mlp": Mlp,
+    "resnet": Resnet,
+    "realmlp": RealMlp,
+    "tabm": Tabm,
+    "tabm_mini": TabmMini,
+    "ft_transformer": FtTransformer,
+}
 
 
 def build_network(architecture: str, shape: FeatureShape, settings: Mapping[str, object]) -> nn.Module:

@@ -11,6 +11,9 @@ from orchestrator.errors import ArchitectureError, did_you_mean
 
 ACTIVATIONS = ("relu", "gelu", "silu", "tanh", "sigmoid")
 NORMALIZATIONS = ("none", "batch", "layer")
+NUMERIC_EMBEDDINGS = ("none", "periodic", "piecewise")
+SCALINGS = ("standard", "robust", "quantile")
+PARAMETRIC_ACTIVATIONS = ("selu", "mish", "relu", "silu")
 
 
 def check_range(setting: str, value: float, low: float, high: float) -> None:
@@ -37,6 +40,9 @@ class MlpSettings:
         activation: relu, gelu, silu, tanh or sigmoid.
         dropout: share of hidden units dropped in training.
         normalization: none, batch or layer; before each activation.
+        scaling: of numbers, before anything else: standard (as the encoder gives them), robust (by their quartiles,
+            clipped smoothly) or quantile (by rank, to a normal distribution).
+        numeric_embedding: none, periodic (cosines of each number) or piecewise (linear between its quantiles).
     """
 
     depth: int = 2
@@ -44,8 +50,12 @@ class MlpSettings:
     activation: str = "relu"
     dropout: float = 0.0
     normalization: str = "none"
+    scaling: str = "standard"
+    numeric_embedding: str = "none"
 
     def __post_init__(self) -> None:
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_choice("numeric_embedding", self.numeric_embedding, NUMERIC_EMBEDDINGS)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         check_range("depth", self.depth, 0, 64)
@@ -65,6 +75,7 @@ class ResnetSettings:
         dropout: dropout inside a block, after the activation.
         residual_dropout: dropout of what a block adds.
         normalization: none, batch (as in the paper) or layer.
+        scaling, numeric_embedding: see `MlpSettings`.
     """
 
     depth: int = 2
@@ -74,8 +85,12 @@ class ResnetSettings:
     dropout: float = 0.0
     residual_dropout: float = 0.0
     normalization: str = "batch"
+    scaling: str = "standard"
+    numeric_embedding: str = "none"
 
     def __post_init__(self) -> None:
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_choice("numeric_embedding", self.numeric_embedding, NUMERIC_EMBEDDINGS)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         check_range("depth", self.depth, 1, 64)
@@ -85,7 +100,153 @@ class ResnetSettings:
         check_range("residual_dropout", self.residual_dropout, 0.0, 0.99)
 
 
-ARCHITECTURES: dict[str, type[Any]] = {"mlp": MlpSettings, "resnet": ResnetSettings}
+@dataclass(frozen=True, kw_only=True)
+class RealMlpSettings:
+    """Settings of RealMLP (Holzmüller et al. 2024); the defaults are those of its authors, "RealMLP-TD".
+
+    Attributes:
+        depth: hidden layers.
+        width: units of each hidden layer.
+        activation: auto (selu for classes, mish for numbers), selu, mish, relu or silu; each unit learns how much.
+        dropout: share of hidden units dropped in training.
+        numeric_width: numbers that the periodic embedding makes of one; 1 for no embedding.
+        frequencies: of the cosines of that embedding.
+        spread: standard deviation of its first frequencies.
+        one_hot_limit: categories of a column that are one-hot; a column with more has an embedding.
+        category_width: of that embedding.
+        scaling_factor: of the learning rate, for the factor of each input.
+        embedding_factor: of the learning rate, for the embedding of numbers.
+        first_layer_factor: of the learning rate, for the weights of the first layer.
+    """
+
+    depth: int = 3
+    width: int = 256
+    activation: str = "auto"
+    dropout: float = 0.15
+    numeric_width: int = 4
+    frequencies: int = 16
+    spread: float = 0.1
+    one_hot_limit: int = 8
+    category_width: int = 8
+    scaling_factor: float = 6.0
+    embedding_factor: float = 0.1
+    first_layer_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_choice("activation", self.activation, ("auto", *PARAMETRIC_ACTIVATIONS))
+        check_range("depth", self.depth, 1, 64)
+        check_range("width", self.width, 1, 65536)
+        check_range("dropout", self.dropout, 0.0, 0.99)
+        check_range("numeric_width", self.numeric_width, 1, 1024)
+        check_range("frequencies", self.frequencies, 1, 1024)
+        check_range("spread", self.spread, 0.0, 1000.0)
+        check_range("one_hot_limit", self.one_hot_limit, 0, 1000)
+        check_range("category_width", self.category_width, 1, 1024)
+        for name in ("scaling_factor", "embedding_factor", "first_layer_factor"):
+            check_range(name, getattr(self, name), 0.0, 1000.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabmSettings:
+    """Settings of TabM (Gorishniy et al. 2025): members that share their weights, but for factors, and are averaged.
+
+    Attributes:
+        members: of the ensemble.
+        depth: hidden layers.
+        width: units of each hidden layer.
+        activation: relu, gelu, silu, tanh or sigmoid.
+        dropout: share of hidden units dropped in training.
+        numeric_embedding: none, periodic or piecewise.
+        numeric_width: numbers that a piecewise-linear embedding makes of one.
+        bins: of a piecewise-linear embedding, at most.
+        scaling: of numbers: standard, robust or quantile.
+        one_hot_limit: categories of a column that are one-hot; a column with more has an embedding.
+    """
+
+    members: int = 16
+    depth: int = 2
+    width: int = 256
+    activation: str = "relu"
+    dropout: float = 0.1
+    numeric_embedding: str = "piecewise"
+    numeric_width: int = 16
+    bins: int = 48
+    scaling: str = "quantile"
+    one_hot_limit: int = 32
+
+    def __post_init__(self) -> None:
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_choice("numeric_embedding", self.numeric_embedding, NUMERIC_EMBEDDINGS)
+        check_range("members", self.members, 1, 1024)
+        check_range("depth", self.depth, 1, 64)
+        check_range("width", self.width, 1, 65536)
+        check_range("dropout", self.dropout, 0.0, 0.99)
+        check_range("numeric_width", self.numeric_width, 1, 1024)
+        check_range("bins", self.bins, 2, 1024)
+        check_range("one_hot_limit", self.one_hot_limit, 0, 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FtTransformerSettings:
+    """Settings of the FT-Transformer (Gorishniy et al. 2021): a token for each column, and attention between them.
+
+    Attributes:
+        depth: blocks.
+        width: of a token; a multiple of `heads`.
+        heads: of the attention.
+        attention_dropout: share of the attention dropped in training.
+        dropout: share of the hidden units of a block dropped in training.
+        residual_dropout: dropout of what a block adds.
+        hidden_factor: a block's inner width as a multiple of `width`.
+        scaling: of numbers: standard, robust or quantile.
+    """
+
+    depth: int = 3
+    width: int = 192
+    heads: int = 8
+    attention_dropout: float = 0.2
+    dropout: float = 0.1
+    residual_dropout: float = 0.0
+    hidden_factor: float = 4 / 3
+    scaling: str = "quantile"
+
+    def __post_init__(self) -> None:
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_range("depth", self.depth, 1, 64)
+        check_range("heads", self.heads, 1, 256)
+        check_range("width", self.width, 1, 65536)
+        if self.width % self.heads:
+            raise ArchitectureError(f"width is {self.width}, but must be a multiple of heads, {self.heads}")
+        for name in ("attention_dropout", "dropout", "residual_dropout"):
+            check_range(name, getattr(self, name), 0.0, 0.99)
+        check_range("hidden_factor", self.hidden_factor, 0.01, 64.0)
+
+
+ARCHITECTURES: dict[str, type[Any]] = {
+    "mlp": MlpSettings,
+    "resnet": ResnetSettings,
+    "realmlp": RealMlpSettings,
+    "tabm": TabmSettings,
+    "tabm_mini": TabmSettings,
+    "ft_transformer": FtTransformerSettings,
+}
+
+
+# how the families of papers are trained there, in entries of a trial; what a user or a space says comes before
+TRAINING: dict[str, Mapping[str, Any]] = {
+    "realmlp": {
+        "optimizer": "adamw",
+        "beta2": 0.95,
+        "learning_rate": 0.04,
+        "weight_decay": 0.02,
+        "schedule": "coslog4",
+        "regularization_schedule": "flat_cosine",
+    },
+    "tabm": {"optimizer": "adamw", "learning_rate": 0.002, "weight_decay": 0.0003, "gradient_clip": 1.0},
+    "tabm_mini": {"optimizer": "adamw", "learning_rate": 0.002, "weight_decay": 0.0003, "gradient_clip": 1.0},
+    "ft_transformer": {"optimizer": "adamw", "learning_rate": 1e-4, "weight_decay": 1e-5},
+}
 
 
 def is_custom(architecture: str) -> bool:

@@ -191,8 +191,13 @@ class Task(ABC):
         """How many numbers a network computes for a row."""
 
     @abstractmethod
-    def loss(self) -> Loss:
-        """loss(outputs [rows, outputs], encoded target [rows]) -> the sum over the rows, float32 scalar."""
+    def loss(self, smoothing: float = 0.0) -> Loss:
+        """loss(outputs [rows, outputs], encoded target [rows]) -> the sum over the rows, float32 scalar.
+
+        Args:
+            smoothing: share of each label that is spread evenly over all classes (Szegedy et al. 2016); numbers have
+                no classes, and are not changed.
+        """
 
     @abstractmethod
     def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:

@@ -65,12 +65,15 @@ class Binary(Classification):
         """See `Task`."""
         return 1
 
-    def loss(self) -> Loss:
+    def loss(self, smoothing: float = 0.0) -> Loss:
         """See `Task`: binary cross-entropy."""
         from torch.nn import functional as F
 
         def loss(outputs: Tensor, target: Tensor) -> Tensor:
-            return F.binary_cross_entropy_with_logits(outputs[:, 0].float(), target.float(), reduction="sum")
+            wanted = target.float()
+            if smoothing:
+                wanted = wanted * (1 - smoothing) + smoothing / CLASSES
+            return F.binary_cross_entropy_with_logits(outputs[:, 0].float(), wanted, reduction="sum")
 
         return loss
 

@@ -54,11 +54,14 @@ class Multiclass(Classification):
         """See `Task`."""
         return f"multiclass of {len(self.classes)} classes"
 
-    def loss(self) -> Loss:
+    def loss(self, smoothing: float = 0.0) -> Loss:
         """See `Task`: cross-entropy."""
         from torch.nn import functional as F
 
-        return lambda outputs, target: F.cross_entropy(outputs.float(), target, reduction="sum")
+        def loss(outputs: Tensor, target: Tensor) -> Tensor:
+            return F.cross_entropy(outputs.float(), target, reduction="sum", label_smoothing=smoothing)
+
+        return loss
 
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Classification`."""

@@ -102,7 +102,7 @@ class Quantile(NumberTask):
         """Which quantile is the answer in short: the median, or else the one in the middle."""
         return self.quantiles.index(MEDIAN) if MEDIAN in self.quantiles else len(self.quantiles) // 2
 
-    def loss(self) -> Loss:
+    def loss(self, smoothing: float = 0.0) -> Loss:
         """See `Task`: pinball loss of the standardised target, averaged over the quantiles."""
         import torch
 

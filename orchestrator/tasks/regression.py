@@ -44,7 +44,7 @@ class Regression(NumberTask):
         """See `Task`."""
         return 1
 
-    def loss(self) -> Loss:
+    def loss(self, smoothing: float = 0.0) -> Loss:
         """See `Task`: squared error of the standardised target."""
         from torch.nn import functional as F
 

@@ -17,6 +17,7 @@ from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
 from orchestrator.networks import FeatureShape, build_network, inputs_taken, is_custom
 from orchestrator.tasks import Metric
+from orchestrator.training.averaging import weight_average
 from orchestrator.training.best import BestEpoch
 from orchestrator.training.optimization import Optimization
 from orchestrator.training.ranks import Ranks
@@ -29,6 +30,8 @@ from orchestrator.training.streams import Stream, trial_rows
 Loss = Callable[[Tensor, Tensor], Tensor]
 # of data that has to be read
 FITTED_ROWS = 100_000
+# of outputs [rows, members, outputs]
+MEMBER_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class EpochHooks:
 
 def feature_shape(dataset: Dataset) -> FeatureShape:
     """What a network for this data set looks like from outside."""
-    return FeatureShape(dataset.encoder.inputs, dataset.schema.outputs)
+    task = dataset.schema.target.task
+    return FeatureShape(dataset.encoder.inputs, task.outputs, classes=len(task.classes), average=task.average)
 
 
 def train_trial(
@@ -122,32 +126,32 @@ def train_network(
     """The epochs of `train_trial`, for rows from anywhere; see there."""
     task = dataset.schema.target.task
     metric = task.find_metric(spec.metric)
-    optimization = Optimization(spec, network.parameters(), rows.steps, device)
-    loss = task.loss()
-    trained = ranks.distribute(network, may_skip=is_custom(spec.architecture))
-    if spec.compile:
-        # in place: weights keep their names
-        trained.compile()
-
+    optimization = Optimization(spec, network, rows.steps, device)
+    loss = member_loss(task.loss(spec.label_smoothing))
+    average = weight_average(network, spec.weight_average) if spec.weight_average else None
+    measured_network = network if average is None else average.module
+    trained = _distributed(network, spec, ranks)
     first, best = 1, BestEpoch(0, metric.worst)
     if resume is not None:
         first, best = resume.report.epoch + 1, BestEpoch.of(resume.report)
-        restore(resume, network, optimization, rows, device)
+        restore(resume, network, optimization, rows, average=average, device=device)
     for epoch in range(first, spec.epochs + 1):
         started = time.perf_counter()
         trained.train()
         total = torch.zeros((), device=device)
         for step in rows.epoch():
             total += training_step(trained, step, loss, optimization, ranks)
+            if average is not None:
+                average.update_parameters(network)
         train_loss = float(ranks.total(total)) / rows.count
         seconds = time.perf_counter() - started
         if not math.isfinite(train_loss):
             raise TrainingDivergedError(f"the training loss became {_number(train_loss)} in epoch {epoch}")
 
-        measured = _validate(network, dataset, rows, ranks=ranks, metric=metric, epoch=epoch)
+        measured = _validate(measured_network, dataset, rows, ranks=ranks, metric=metric, epoch=epoch)
         best = best.after(epoch, measured[metric.name], task.tie(measured), metric)
         if best.epoch == epoch and hooks.on_best is not None and ranks.rank == 0:
-            hooks.on_best(network)
+            hooks.on_best(measured_network)
         last = epoch == spec.epochs or 0 < spec.patience <= epoch - best.improved
         report = EpochReport(
             epoch=epoch,
@@ -163,14 +167,28 @@ def train_network(
             improved_epoch=best.improved,
         )
         if hooks.on_epoch is not None and ranks.rank == 0:
-            hooks.on_epoch(capture(report, network, optimization, rows, device))
+            hooks.on_epoch(capture(report, network, optimization, rows, average=average, device=device))
         yield report
         if last:
             return
 
 
+def _distributed(network: nn.Module, spec: TrialSpec, ranks: Ranks) -> nn.Module:
+    trained = ranks.distribute(network, may_skip=is_custom(spec.architecture))
+    if spec.compile:
+        # in place: weights keep their names
+        trained.compile()
+    return trained
+
+
 def capture(
-    report: EpochReport, network: nn.Module, optimization: Optimization, rows: TrialRows, device: str
+    report: EpochReport,
+    network: nn.Module,
+    optimization: Optimization,
+    rows: TrialRows,
+    *,
+    average: nn.Module | None,
+    device: str,
 ) -> TrialState:
     """The state of a trial after an epoch; its tensors are those of the trial, not copies."""
     moments, values = optimization.state()
@@ -179,12 +197,21 @@ def capture(
         "optimizer": moments,
         "random": random_state(device),
         "rows": {"order": rows.order()},
+        "average": {} if average is None else average.state_dict(),
     }
     tensors = {f"{part}/{name}": value for part, found in parts.items() for name, value in found.items()}
     return TrialState(report, tensors, values)
 
 
-def restore(state: TrialState, network: nn.Module, optimization: Optimization, rows: TrialRows, device: str) -> None:
+def restore(
+    state: TrialState,
+    network: nn.Module,
+    optimization: Optimization,
+    rows: TrialRows,
+    *,
+    average: nn.Module | None,
+    device: str,
+) -> None:
     """Puts everything into the state that `capture` took.
 
     Raises:
@@ -192,11 +219,28 @@ def restore(state: TrialState, network: nn.Module, optimization: Optimization, r
     """
     try:
         network.load_state_dict(state.part("network"))
+        if average is not None:
+            average.load_state_dict(state.part("average"))
         optimization.restore(state.part("optimizer"), state.values)
     except (RuntimeError, KeyError, ValueError) as error:
         raise StorageError(f"the checkpoint is of another network ({' '.join(str(error).split())[:200]})") from None
     rows.set_order(state.part("rows")["order"])
     set_random_state(state.part("random"), device)
+
+
+def member_loss(loss: Loss) -> Loss:
+    """A loss that also takes the outputs of several members of a network, float32 [rows, members, outputs].
+
+    It is the mean of the members' losses, so that each of them learns by itself (Gorishniy et al. 2025, section 3).
+    """
+
+    def total(outputs: Tensor, target: Tensor) -> Tensor:
+        if outputs.dim() < MEMBER_DIMENSIONS:
+            return loss(outputs, target)
+        members = outputs.shape[1]
+        return loss(outputs.flatten(0, 1), target.repeat_interleave(members, dim=0)) / members
+
+    return total
 
 
 def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Optimization, ranks: Ranks) -> Tensor:

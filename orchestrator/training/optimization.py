@@ -14,22 +14,26 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from orchestrator.errors import ConfigError
+from orchestrator.networks import ParameterGroup
 from orchestrator.training.spec import OPTIMIZERS, TrialSpec
 from orchestrator.training.state import GRAFTED, flatten_optimizer, unflatten_optimizer
 
 # methods of an optimizer that torch keeps from being compiled
 UNCOMPILED = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
 
+# torch's default of how slowly Adam's mean of gradients changes
+FIRST_BETA = 0.9
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Optimization:
     """What turns a loss into a step: gradients in the precision asked for, clipped, an optimizer and its schedule."""
 
-    def __init__(self, spec: TrialSpec, parameters: Iterable[nn.Parameter], steps_per_epoch: int, device: str) -> None:
-        self._parameters = list(parameters)
-        self._optimizer = build_optimizer(spec, self._parameters)
+    def __init__(self, spec: TrialSpec, network: nn.Module, steps_per_epoch: int, device: str) -> None:
+        self._parameters = list(network.parameters())
+        self._optimizer = build_optimizer(spec, parameter_groups(spec, network))
         self._schedule = build_schedule(spec, self._optimizer, steps_per_epoch)
+        self._regularization = Regularization(spec, network, self._optimizer, spec.epochs * steps_per_epoch)
         self._steps_per_epoch = steps_per_epoch
         self._clip = spec.gradient_clip
         self._device_type = torch.device(device).type
@@ -88,8 +92,10 @@ class Optimization:
         return torch.autocast(self._device_type, self._dtype)
 
     def clear(self) -> None:
-        """Forgets the gradients of the step before."""
+        """Forgets the gradients of the step before, and gives dropout the share of the next one."""
         self._optimizer.zero_grad()
+        if self._schedule is not None:
+            self._regularization.set_dropout(self._schedule.last_epoch)
 
     def backward(self, loss: Tensor) -> None:
         """Adds the gradients of a loss."""
@@ -97,6 +103,8 @@ class Optimization:
 
     def step(self) -> None:
         """Changes the weights by the gradients that were added; fp16 gradients that overflowed are left out."""
+        if self._schedule is not None:
+            self._regularization.set_weight_decay(self._schedule.last_epoch)
         if self._scaler is not None and self._clip > 0:
             self._scaler.unscale_(self._optimizer)
         if self._clip > 0:
@@ -110,7 +118,77 @@ class Optimization:
             self._schedule.step()
 
 
-def build_optimizer(spec: TrialSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def parameter_groups(spec: TrialSpec, network: nn.Module) -> list[dict[str, Any]]:
+    """The parameters of a network for its optimizer, in groups that are trained alike.
+
+    A network may have a method `group_of(name)` that gives the `ParameterGroup` of the parameter of that name, as in
+    `named_parameters`; without it there is one group.
+    """
+    group_of = getattr(network, "group_of", lambda _: ParameterGroup())
+    groups: dict[ParameterGroup, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        groups.setdefault(group_of(name), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": spec.learning_rate * group.learning_rate_factor,
+            "weight_decay": spec.weight_decay if group.decays else 0.0,
+        }
+        for group, parameters in groups.items()
+    ]
+
+
+class Regularization:
+    """Takes dropout and weight decay back in the second half of training, if the spec says so.
+
+    Half a cosine from the middle to zero, by steps: "flat_cos" of Holzmüller et al. 2024, section 3.3.
+    """
+
+    def __init__(self, spec: TrialSpec, network: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+        """Args:
+        spec: of the trial.
+        network: whose dropout is changed.
+        optimizer: whose weight decay is changed.
+        steps: of the whole training.
+        """
+        self._changes, self._steps = spec.regularization_schedule != "constant", steps
+        self._optimizer = optimizer
+        self._decays = [group["weight_decay"] for group in optimizer.param_groups]
+        self._dropouts = [(module, module.p) for module in network.modules() if isinstance(module, nn.Dropout)]
+
+    def factor(self, step: int) -> float:
+        """At a step, from 0."""
+        return 1.0 if not self._changes else flat_cosine(step / max(1, self._steps))
+
+    def set_dropout(self, step: int) -> None:
+        """For a step, from 0."""
+        if self._changes:
+            for module, share in self._dropouts:
+                module.p = share * self.factor(step)
+
+    def set_weight_decay(self, step: int) -> None:
+        """For a step, from 0."""
+        if self._changes:
+            for group, decay in zip(self._optimizer.param_groups, self._decays, strict=True):
+                group["weight_decay"] = decay * self.factor(step)
+
+
+def flat_cosine(progress: float) -> float:
+    """1 up to the middle of training, then along half a cosine to 0."""
+    return 0.5 * (1 + math.cos(math.pi * max(0.0, 2 * min(1.0, progress) - 1)))
+
+
+def coslog4(progress: float) -> float:
+    """Four cosine cycles, each twice as long as the one before; 0 at 0, 1/15, 3/15, 7/15 and 1.
+
+    Holzmüller et al. 2024, section 3.3.
+    """
+    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * min(1.0, progress))))
+
+
+def build_optimizer(
+    spec: TrialSpec, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]]
+) -> torch.optim.Optimizer:
     """The optimizer that the spec names, in torch's fused form."""
     options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay, "fused": True}
     match spec.optimizer:
@@ -119,9 +197,9 @@ def build_optimizer(spec: TrialSpec, parameters: Iterable[nn.Parameter]) -> torc
         case "sgd_momentum":
             return eager(torch.optim.SGD)(parameters, momentum=spec.momentum, **options)
         case "adam":
-            return eager(torch.optim.Adam)(parameters, **options)
+            return eager(torch.optim.Adam)(parameters, betas=(FIRST_BETA, spec.beta2), **options)
         case "adamw":
-            return eager(torch.optim.AdamW)(parameters, **options)
+            return eager(torch.optim.AdamW)(parameters, betas=(FIRST_BETA, spec.beta2), **options)
     raise ConfigError(f"optimizer '{spec.optimizer}' is not known (known: {', '.join(OPTIMIZERS)})")
 
 
@@ -136,11 +214,11 @@ def eager(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimi
 
 
 def build_schedule(spec: TrialSpec, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> LambdaLR | None:
-    """Linear warm-up, then constant or cosine to zero (Loshchilov & Hutter 2017, without restarts); None if constant.
+    """Linear warm-up, then constant, cosine to zero (Loshchilov & Hutter 2017, without restarts) or `coslog4`.
 
-    The schedule is stepped once per batch.
+    The schedule is stepped once per batch. None if nothing changes from step to step.
     """
-    if spec.schedule == "constant" and spec.warmup_epochs == 0:
+    if spec.schedule == "constant" and spec.warmup_epochs == 0 and spec.regularization_schedule == "constant":
         return None
     warmup = spec.warmup_epochs * steps_per_epoch
     total = spec.epochs * steps_per_epoch
@@ -150,6 +228,10 @@ def build_schedule(spec: TrialSpec, optimizer: torch.optim.Optimizer, steps_per_
             return (step + 1) / (warmup + 1)
         if spec.schedule == "constant":
             return 1.0
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, total - warmup))))
+        progress = min(1.0, (step - warmup) / max(1.0, total - warmup))
+        if spec.schedule == "coslog4":
+            # a step earlier would have no learning rate at all
+            return coslog4((step - warmup + 0.5) / max(1.0, total - warmup))
+        return 0.5 * (1 + math.cos(math.pi * progress))
 
     return LambdaLR(optimizer, factor)

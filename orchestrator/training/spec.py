@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.errors import ConfigError, did_you_mean
+from orchestrator.networks.settings import TRAINING
 
 OPTIMIZERS = ("sgd", "sgd_momentum", "adam", "adamw")
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "cosine", "coslog4")
+REGULARIZATION_SCHEDULES = ("constant", "flat_cosine")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
@@ -30,7 +32,14 @@ class TrialSpec:
         epochs: at most this many passes over the training rows.
         patience: epochs without improvement after which training stops; 0 for never.
         warmup_epochs: epochs (fractions too) of linear warm-up.
-        schedule: constant or cosine (to zero at the last epoch), after the warm-up.
+        schedule: constant, cosine (to zero at the last epoch) or coslog4 (four cosine cycles, each twice as long as
+            the one before, Holzmüller et al. 2024), after the warm-up.
+        regularization_schedule: of dropout and weight decay: constant, or flat_cosine (from the middle of training on
+            along a cosine to zero).
+        beta2: of adam and adamw, how slowly their mean of squared gradients changes.
+        label_smoothing: share of a label that is spread over all classes, in the training loss only.
+        weight_average: decay per step of a moving average of the weights, which then takes their place in validation
+            and in the model; 0 for none.
         gradient_clip: largest norm of the gradient; 0 for no clipping.
         precision: of training: fp32, or autocast to bf16 or fp16 (with a scaled loss); validation is always fp32.
         accumulation: parts in which a batch is computed one after another, to save memory.
@@ -50,6 +59,10 @@ class TrialSpec:
     patience: int = 0
     warmup_epochs: float = 0.0
     schedule: str = "constant"
+    regularization_schedule: str = "constant"
+    beta2: float = 0.999
+    label_smoothing: float = 0.0
+    weight_average: float = 0.0
     gradient_clip: float = 0.0
     precision: str = "fp32"
     accumulation: int = 1
@@ -59,6 +72,7 @@ class TrialSpec:
     def __post_init__(self) -> None:
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("schedule", self.schedule, SCHEDULES)
+        _check_choice("regularization_schedule", self.regularization_schedule, REGULARIZATION_SCHEDULES)
         _check_choice("precision", self.precision, PRECISIONS)
         if not isinstance(self.compile, bool):
             raise ConfigError(f"compile must be true or false, but is {self.compile!r}")
@@ -70,10 +84,15 @@ class TrialSpec:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
                 raise ConfigError(f"{name} must be a number of at least 0, but is {value!r}")
+        for name in ("beta2", "label_smoothing", "weight_average"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+                raise ConfigError(f"{name} must be a number from 0 to less than 1, but is {value!r}")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, the inverse of `from_json`."""
-        return dataclasses.asdict(self) | {"settings": dict(self.settings)}
+        """Plain JSON, the inverse of `from_json`; of entries in `LATER` only those that are not as there."""
+        content = dataclasses.asdict(self) | {"settings": dict(self.settings)}
+        return {name: value for name, value in content.items() if LATER.get(name, ...) != value}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> TrialSpec:
@@ -96,6 +115,13 @@ class TrialSpec:
         return flat | {name if name not in flat else f"settings.{name}": value for name, value in settings.items()}
 
 
+# entries that trials of before do not have, with the values that they had without them
+LATER: Mapping[str, Any] = {
+    "regularization_schedule": "constant",
+    "beta2": 0.999,
+    "label_smoothing": 0.0,
+    "weight_average": 0.0,
+}
 SHARED_PARAMETERS = frozenset(
     item.name
     for item in dataclasses.fields(TrialSpec)
@@ -106,6 +132,8 @@ SHARED_PARAMETERS = frozenset(
 def spec_from_parameters(parameters: Mapping[str, Any], metric: str, seed: int) -> TrialSpec:
     """A spec from flat parameters; those that are not a trial's own go to the architecture as settings.
 
+    Entries that are left out are those with which the paper of the architecture trains it, see `TRAINING`.
+
     Raises:
         ConfigError: an invalid value, or no architecture.
     """
@@ -113,6 +141,7 @@ def spec_from_parameters(parameters: Mapping[str, Any], metric: str, seed: int) 
     settings = {
         name: value for name, value in parameters.items() if name not in SHARED_PARAMETERS and name != "architecture"
     }
+    own = {**TRAINING.get(parameters["architecture"], {}), **own}
     return TrialSpec(architecture=parameters["architecture"], settings=settings, metric=metric, seed=seed, **own)
 
 

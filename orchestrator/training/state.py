@@ -17,7 +17,7 @@ from orchestrator.training.checkpoints import own_copies, seal, unseal
 from orchestrator.training.report import EpochReport
 
 FORMAT = "1"
-TAKEN_OVER = ("network/", "optimizer/")
+TAKEN_OVER = ("network/", "optimizer/", "average/")
 # entry of a grafted state's values: the epoch from which the learning rate has to be worked out
 GRAFTED = "grafted_after"
 

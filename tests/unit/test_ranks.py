@@ -13,6 +13,7 @@ from support import free_port, mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import TrainingDivergedError
+from orchestrator.networks import ARCHITECTURES
 from orchestrator.training import ProcessGroupRanks, TrialSpec, train_trial
 
 SIZES = (2, 3)
@@ -28,6 +29,12 @@ SPECS = {
         {"depth": 1, "width": 8, "normalization": "batch"},
         {"gradient_clip": 0.5, "schedule": "cosine", "warmup_epochs": 1.0, "optimizer": "sgd_momentum"},
     ),
+    "realmlp": (
+        "mixed",
+        {"depth": 2, "width": 8, "numeric_width": 3},
+        {"schedule": "coslog4", "regularization_schedule": "flat_cosine", "optimizer": "adamw", "beta2": 0.95},
+    ),
+    "tabm": ("diabetes", {"members": 4, "depth": 2, "width": 8}, {"weight_average": 0.9, "batch_size": 50}),
     "regression": ("diabetes", {"depth": 2, "width": 8, "dropout": 0.1, "residual_dropout": 0.1}, {"batch_size": 50}),
 }
 
@@ -39,7 +46,7 @@ def dataset(name):
 
 def spec_of(name):
     data, settings, own = SPECS[name]
-    architecture = "resnet" if "residual_dropout" in settings else "mlp"
+    architecture = name if name in ARCHITECTURES else "resnet" if "residual_dropout" in settings else "mlp"
     metric = "rmse" if data == "diabetes" else "log_loss"
     return TrialSpec(
         architecture=architecture,

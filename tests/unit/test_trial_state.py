@@ -38,17 +38,29 @@ def run(spec, dataset, resume=None):
     return [lasting(report) for report in reports], states, best.state
 
 
+def spec_of(family, **training):
+    architecture, chosen = family
+    return TrialSpec(architecture=architecture, settings=chosen, **training)
+
+
+plain = st.fixed_dictionaries(
+    {
+        "depth": st.integers(1, 2),
+        "width": st.just(8),
+        "dropout": st.sampled_from([0.0, 0.3]),
+        "normalization": st.sampled_from(["batch", "layer"]),
+    }
+)
+FITTED = [
+    ("mlp", {"depth": 1, "width": 8, "scaling": "robust", "numeric_embedding": "periodic"}),
+    ("realmlp", {"depth": 2, "width": 8}),
+    ("tabm", {"members": 3, "depth": 1, "width": 8}),
+    ("tabm_mini", {"members": 3, "depth": 1, "width": 8}),
+    ("ft_transformer", {"depth": 1, "width": 8, "heads": 2}),
+]
 specs = st.builds(
-    TrialSpec,
-    architecture=st.sampled_from(["mlp", "resnet"]),
-    settings=st.fixed_dictionaries(
-        {
-            "depth": st.integers(1, 2),
-            "width": st.just(8),
-            "dropout": st.sampled_from([0.0, 0.3]),
-            "normalization": st.sampled_from(["batch", "layer"]),
-        }
-    ),
+    spec_of,
+    family=st.one_of(st.tuples(st.sampled_from(["mlp", "resnet"]), plain), st.sampled_from(FITTED)),
     metric=st.sampled_from(["log_loss", "accuracy", "roc_auc"]),
     optimizer=st.sampled_from(["sgd", "sgd_momentum", "adam", "adamw"]),
     learning_rate=st.sampled_from([0.003, 0.1]),
@@ -57,7 +69,11 @@ specs = st.builds(
     epochs=st.just(EPOCHS),
     patience=st.sampled_from([0, 1]),
     warmup_epochs=st.sampled_from([0.0, 1.5]),
-    schedule=st.sampled_from(["constant", "cosine"]),
+    schedule=st.sampled_from(["constant", "cosine", "coslog4"]),
+    regularization_schedule=st.sampled_from(["constant", "flat_cosine"]),
+    beta2=st.sampled_from([0.999, 0.95]),
+    label_smoothing=st.sampled_from([0.0, 0.1]),
+    weight_average=st.sampled_from([0.0, 0.9]),
     gradient_clip=st.sampled_from([0.0, 0.5]),
     precision=st.sampled_from(["fp32", "bf16", "fp16"]),
     accumulation=st.sampled_from([1, 3]),
@@ -66,7 +82,7 @@ specs = st.builds(
 
 
 @given(spec=specs, after=st.integers(1, EPOCHS - 1))
-@settings(max_examples=20)
+@settings(max_examples=25)
 def test_a_resumed_trial_gives_the_same_reports_checkpoints_and_weights(dataset, spec, after):
     reports, states, best = run(spec, dataset)
     if len(reports) <= after:

@@ -1,0 +1,18 @@
+"""How the parameters of a network are trained: with the learning rate and weight decay of the trial, or otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are trained alike.
+
+    Attributes:
+        learning_rate_factor: of the trial's learning rate.
+        decays: whether the trial's weight decay is for them.
+    """
+
+    learning_rate_factor: float = 1.0
+    decays: bool = True

@@ -1,0 +1,164 @@
+"""RealMLP of Holzmüller, Grinsztajn & Steinwart 2024, "Better by Default" (arXiv 2407.04491), as "RealMLP-TD"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from orchestrator.errors import ArchitectureError
+from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
+from orchestrator.networks.embeddings import PeriodicEmbedding
+from orchestrator.networks.groups import ParameterGroup
+from orchestrator.networks.inputs import CategoryInput, FeatureShape
+from orchestrator.networks.scaling import RobustScaling
+from orchestrator.networks.settings import RealMlpSettings
+from orchestrator.networks.text import TextInput
+
+# where numbers are predicted all learning rates are so many times as high: 0.2 instead of 0.04
+REGRESSION_FACTOR = 5.0
+BIAS_FACTOR = ACTIVATION_FACTOR = 0.1
+TEXT_FACTOR = 0.1
+# more rows tell no more of how far the first outputs of a layer spread
+INITIAL_ROWS = 4096
+BIAS_ROWS = 5
+FUNCTIONS = {"selu": F.selu, "mish": F.mish, "relu": F.relu, "silu": F.silu}
+
+
+class NtkLinear(nn.Module):
+    """A linear layer in neural tangent parametrisation: `x W^T / sqrt(inputs) + b`, W from a normal distribution.
+
+    forward(float32 [batch, inputs]) -> float32 [batch, outputs]
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self._scale = 1 / math.sqrt(max(1, inputs))
+
+    def fit(self, inputs: Tensor) -> None:
+        """Makes outputs have deviation 1, and puts their zeros where rows are ("he+5"); float32 [rows, inputs]."""
+        outputs = F.linear(inputs, self.weight) * self._scale
+        spread = outputs.std(dim=0, correction=0)
+        factor = torch.where(spread > 0, 1 / spread.clamp_min(1e-30), torch.ones_like(spread))
+        self.weight.mul_(factor[:, None])
+        outputs = outputs * factor
+        chosen = torch.randint(len(inputs), (BIAS_ROWS, outputs.shape[1]))
+        shares = torch.empty(chosen.shape).exponential_()
+        shares = (shares / shares.sum(dim=0)).to(outputs.device)
+        self.bias.copy_(-(outputs.gather(0, chosen.to(outputs.device)) * shares).sum(dim=0))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """See the class."""
+        return F.linear(inputs, self.weight) * self._scale + self.bias
+
+
+class ParametricActivation(nn.Module):
+    """(1 - a) x + a f(x), with an `a` for each unit that starts at 1."""
+
+    def __init__(self, name: str, width: int) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.ones(width))
+        self._function = FUNCTIONS[name]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32 [batch, width] -> float32 [batch, width]."""
+        return inputs + self.share * (self._function(inputs) - inputs)
+
+
+class RealMlp(nn.Module):
+    """forward(numeric, categorical, and text if the data has texts) -> float32 [batch, outputs]."""
+
+    def __init__(self, shape: FeatureShape, settings: RealMlpSettings) -> None:
+        super().__init__()
+        self._factor = 1.0 if shape.classes else REGRESSION_FACTOR
+        self._settings = settings
+        self.scaling = RobustScaling(shape.numeric)
+        self.embedding: PeriodicEmbedding | None = None
+        if shape.numeric and settings.numeric_width > 1:
+            self.embedding = PeriodicEmbedding(
+                shape.numeric, settings.numeric_width, settings.frequencies, settings.spread
+            )
+        self.categories = CategoryInput(shape.cardinalities, settings.one_hot_limit, settings.category_width)
+        for weight in self.categories.embeddings.parameters():
+            nn.init.normal_(weight)
+            weight.data[0].zero_()
+        self.one_hot_scaling = RobustScaling(self.categories.one_hot_width)
+        tokens = [spec.codes[0] for spec in shape.inputs if spec.name == TEXT]
+        self.text = TextInput(tokens[0]) if tokens else None
+        width = shape.numeric * (settings.numeric_width if self.embedding is not None else 1)
+        width += self.categories.one_hot_width + sum(self.categories.embedded_widths)
+        width += 0 if self.text is None else self.text.width
+        self.input_factor = nn.Parameter(torch.ones(width))
+        activation = settings.activation
+        if activation == "auto":
+            activation = "selu" if shape.classes else "mish"
+        widths = [width, *([settings.width] * settings.depth)]
+        self.linear = nn.ModuleList(NtkLinear(inputs, outputs) for inputs, outputs in pairwise(widths))
+        self.activations = nn.ModuleList(ParametricActivation(activation, outputs) for outputs in widths[1:])
+        self.dropout = nn.Dropout(settings.dropout)
+        # of two classes the authors compute a logit each: here their difference is what the task wants
+        self._differ = shape.classes > 0 and shape.outputs == 1
+        self.output = NtkLinear(settings.width, 2 if self._differ else shape.outputs)
+
+    def group_of(self, name: str) -> ParameterGroup:
+        """How a parameter is trained, see `orchestrator.training.optimization.parameter_groups`."""
+        settings = self._settings
+        decays = not name.endswith("bias")
+        if name == "input_factor":
+            factor = settings.scaling_factor
+        elif name.startswith("embedding."):
+            factor = settings.embedding_factor
+        elif name.startswith("text."):
+            factor = TEXT_FACTOR
+        elif name.endswith("bias"):
+            factor = BIAS_FACTOR
+        elif name.startswith("activations."):
+            factor = ACTIVATION_FACTOR
+        elif name == "linear.0.weight":
+            factor = settings.first_layer_factor
+        else:
+            factor = 1.0
+        return ParameterGroup(factor * self._factor, decays)
+
+    def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
+        """Fits the scaling on training rows, and then one layer after another."""
+        self.scaling.fit(inputs[NUMERIC])
+        self.one_hot_scaling.fit(self.categories(inputs[CATEGORICAL])[0])
+        if self.text is not None:
+            self.text.fit_inputs(inputs)
+        rows = {name: values[:INITIAL_ROWS] for name, values in inputs.items()}
+        was_training = self.training
+        self.eval()
+        hidden = self._joined(rows[NUMERIC], rows[CATEGORICAL], rows.get(TEXT))
+        for linear, activation in zip(self.linear, self.activations, strict=True):
+            if isinstance(linear, NtkLinear):
+                linear.fit(hidden)
+            hidden = activation(linear(hidden))
+        self.output.fit(hidden)
+        self.train(was_training)
+
+    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
+        """See the class."""
+        hidden = self._joined(numeric, categorical, text)
+        for linear, activation in zip(self.linear, self.activations, strict=True):
+            hidden = self.dropout(activation(linear(hidden)))
+        outputs: Tensor = self.output(hidden)
+        return outputs[:, 1:] - outputs[:, :1] if self._differ else outputs
+
+    def _joined(self, numeric: Tensor, categorical: Tensor, text: Tensor | None) -> Tensor:
+        numbers = self.scaling(numeric)
+        if self.embedding is not None:
+            numbers = self.embedding(numbers).flatten(1)
+        one_hot, embedded = self.categories(categorical)
+        parts = [numbers, self.one_hot_scaling(one_hot), embedded]
+        if self.text is not None:
+            if text is None:
+                raise ArchitectureError("the data has free text, which the network was not given")
+            parts.append(self.text(text))
+        return torch.cat(parts, dim=1) * self.input_factor
