@@ -28,7 +28,7 @@ _SHAPE = (
     r"(?P<behind>(?:[^0-9]{0,30}|[^0-9]{0,20}[a-z][23](?:/[a-z]+)?))$"
 )
 _LIMIT = re.compile(r"^(?:[<>~]=?|[cC]a\.) ?")
-_DASH = re.compile(r"^[.,]-{0,2}")
+_DASH = re.compile(r"^(?:[.,]-{0,2}|/[-=])")
 _WORDS = re.compile(r"[^\W\d_]+(?:[ ./][^\W\d_]+)*\.?[23\xb2\xb3]?")
 _LETTER = re.compile("[A-Za-z]")
 _MOST_FORMS, _LONGEST_UNIT = 300, 24

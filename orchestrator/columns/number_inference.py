@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from orchestrator.columns.number_affixes import Affixes, find_affixes
 from orchestrator.columns.number_answers import labelled_answers, several_codes
 from orchestrator.columns.number_notation import LONGEST, NumberNotation, matches
-from orchestrator.columns.number_texts import PLACEHOLDERS, lowered, plain_text, plain_texts
-from orchestrator.columns.values import MISSING_STRINGS, Series
+from orchestrator.columns.number_texts import INFINITE, PLACEHOLDERS, lowered, plain_text, plain_texts
+from orchestrator.columns.values import MISSING_STRINGS, Series, is_number_text
 from orchestrator.columns.wish import ColumnWish
 
 # of the cells that have a value: words that stand for a missing number everywhere, other words, other texts with digits
@@ -34,12 +35,15 @@ FIRST_CELLS, FIRST_SHARE = 1000, 0.3
 SAMPLE_CELLS = 20_000
 # different cells of a column of answers from a form
 MOST_ANSWERS_READ = 2000
+_ENDLESS = r"(?i)^[-+]?(?:inf|infinity|\x{221e}|1\.#inf)$"
+_LARGE = r"[eE]\+?[0-9]{3,}$|[0-9]{300}"
 _NUMBER_LIKE = r"^[^0-9]{0,12}[0-9]"
 _GROUPED = r"^-?[1-9][0-9]{0,2}(?:\.[0-9]{3})?$"
-_LEADING_ZERO = r"(?:^[-+]?|[^0-9.,eE+-])0[0-9]+(?:$|[^0-9.,])"
+# but no thousands, as in 720 026
+_LEADING_ZERO = r"(?:^[-+]?|(?:^|[^0-9])[ ']|[^0-9.,eE+ '-])0[0-9]+(?:$|[^0-9.,])"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Cells:
     """The different texts of a column, without those that are missing.
 
@@ -48,19 +52,21 @@ class Cells:
         plain: `plain_texts` of them.
         counts: rows of each, int64.
         others: rows with a number that is no text.
+        endless: rows of those with each of the two infinite numbers.
     """
 
     texts: pa.Array
     plain: pa.Array
     counts: NDArray[np.int64]
     others: int = 0
+    endless: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, series: Series) -> Cells | None:
         """Of a column; None if it has no texts, or what is neither text nor number."""
         if isinstance(series.dtype, pd.StringDtype):
             found = pc.value_counts(pa.array(series, from_pandas=True).cast(pa.string()))
-            return cls._known(found.field("values"), found.field("counts").to_numpy(), 0)
+            return cls._known(found.field("values"), found.field("counts").to_numpy(), ())
         if series.dtype != object:
             return None
         cells = series.dropna().tolist()
@@ -71,16 +77,36 @@ class Cells:
         ):
             return None
         counts = np.fromiter(amounts.values(), np.int64, len(amounts))
-        return cls._known(pa.array(list(amounts), pa.string()), counts, len(numbers))
+        return cls._known(pa.array(list(amounts), pa.string()), counts, numbers)
 
     @classmethod
-    def _known(cls, texts: pa.Array, counts: NDArray[np.int64], others: int) -> Cells:
+    def of_numbers(cls, series: Series) -> Cells:
+        """Of a column that has no texts."""
+        none = pa.array([], pa.string())
+        return cls._known(none, np.empty(0, np.int64), series.dropna().tolist())
+
+    @classmethod
+    def _known(cls, texts: pa.Array, counts: NDArray[np.int64], numbers: Sequence[object]) -> Cells:
         plain = plain_texts(texts)
         missing = pc.is_in(pc.ascii_lower(plain), value_set=pa.array([*sorted(MISSING_STRINGS), None]))
-        if not pc.any(missing).as_py():
-            return cls(texts, plain, counts, others)
-        known = pc.invert(missing)
-        return cls(texts.filter(known), plain.filter(known), counts[known.to_numpy(zero_copy_only=False)], others)
+        endless = Counter(str(number) for number in numbers if isinstance(number, float) and math.isinf(number))
+        if pc.any(missing).as_py():
+            known = pc.invert(missing)
+            texts, plain, counts = (
+                texts.filter(known),
+                plain.filter(known),
+                counts[known.to_numpy(zero_copy_only=False)],
+            )
+        return cls(texts=texts, plain=plain, counts=counts, others=len(numbers), endless=endless)
+
+    @cached_property
+    def are_endless(self) -> NDArray[np.bool_]:
+        """Which are infinite, or too large for a float64."""
+        found = matches(self.plain, _ENDLESS)
+        large = np.flatnonzero(matches(self.plain, _LARGE))
+        for at, text in zip(large.tolist(), self.plain.take(pa.array(large)).to_pylist(), strict=True):
+            found[at] = is_number_text(text) and math.isinf(float(text))
+        return found
 
     @cached_property
     def placeholders(self) -> NDArray[np.bool_]:
@@ -155,6 +181,7 @@ class NumberReading:
         marks: what was found about its decimal mark, if anything.
         words: texts that count as missing, with their rows.
         known: which texts are numbers, bool [texts].
+        numbers: that the texts are, float64 [texts], NaN for others.
         refusal: why it is no column of numbers although many of its cells are, as a part of a sentence.
     """
 
@@ -163,6 +190,7 @@ class NumberReading:
     marks: Marks | None = None
     words: Mapping[str, int] = field(default_factory=dict)
     known: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    numbers: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     refusal: str = ""
 
 
@@ -172,13 +200,17 @@ def decimal_of(cells: Cells) -> str | None:
     return None if marks is None or marks.doubtful or marks.refusal or not _has_marks(cells) else marks.notation.decimal
 
 
-def with_missing_words(wish: ColumnWish) -> NumberReading | None:
-    """Of a column that has plain numbers only, some of which stand for a missing one."""
-    if not wish.missing:
+def with_missing_words(series: Series, wish: ColumnWish) -> NumberReading | None:
+    """Of a column that has numbers only, some of which stand for a missing one, or are infinite."""
+    cells = Cells.of_numbers(series)
+    if not wish.missing and not cells.endless:
         return None
-    none = pa.array([], pa.string())
-    nothing = Cells(none, none, np.empty(0, np.int64))
-    return NumberReading(cells=nothing, notation=NumberNotation(missing=_words(wish)))
+    missing = (*_words(wish), *(INFINITE if cells.endless else ()))
+    notation = NumberNotation(missing=tuple(dict.fromkeys(missing)))
+    numbers = notation.numbers(series, str(series.name))
+    different = len(np.unique(numbers[~np.isnan(numbers)]))
+    # what is infinite everywhere else is no measure
+    return NumberReading(cells=cells, notation=notation, words=cells.endless) if different > 1 else None
 
 
 def find_marks(cells: Cells, wished: str | None, elsewhere: Callable[[], str | None]) -> Marks | None:
@@ -243,12 +275,14 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     marks = find_marks(cells, wish.decimal, elsewhere)
     if marks is None or (cells.affixes.refusal and (not asked or cells.affixes.are_codes)):
         return replace(nothing, refusal=cells.affixes.refusal)
-    notation = replace(marks.notation, missing=_words(wish))
+    endless = INFINITE if cells.endless or cells.are_endless.any() else ()
+    notation = replace(marks.notation, missing=tuple(dict.fromkeys((*_words(wish), *endless))))
     numbers, read = notation.read_texts(cells.texts)
     odd, words = ~read, ~read & ~matches(cells.plain, "[0-9]")
-    without = odd | cells.placeholders
+    without = odd | cells.placeholders | cells.are_endless
     known = read & ~np.isnan(numbers)
-    found = NumberReading(cells=cells, marks=marks, words=cells.shown(without), known=known)
+    shown = {**cells.endless, **cells.shown(without)}
+    found = NumberReading(cells=cells, marks=marks, words=shown, known=known, numbers=numbers)
     # the first of them show it nearly always
     different = len(np.unique(numbers[known][:FIRST_CELLS]))
     different = bool(cells.others) + (len(np.unique(numbers[known])) if different <= FEW_CODES else different)
@@ -290,7 +324,11 @@ def _answers(cells: Cells, wish: ColumnWish) -> NumberReading | None:
     notation = NumberNotation(missing=_words(wish), values=values)
     found, read = notation.read_texts(cells.texts)
     return NumberReading(
-        cells=cells, notation=notation, words=cells.shown(cells.placeholders), known=read & ~np.isnan(found)
+        cells=cells,
+        notation=notation,
+        words=cells.shown(cells.placeholders),
+        known=read & ~np.isnan(found),
+        numbers=found,
     )
 
 

@@ -132,8 +132,10 @@ class NumberNotation(Notation):
                 raise self._refused(series.iloc[row], row, column)
             return np.asarray(np.append(found, np.nan)[places])
         if series.dtype != object:
-            numbers = to_numbers(series, column)
-            return self._without_missing(numbers) if self._missing_numbers else numbers
+            if self._missing_numbers and pd.api.types.is_numeric_dtype(series.dtype):
+                # infinite ones may be among those that are missing
+                series = pd.Series(self._without_missing(series.to_numpy(np.float64, na_value=np.nan)))
+            return to_numbers(series, column)
         cells = series.tolist()
         memory = {text: self.read_cell(text) for text in {cell for cell in cells if isinstance(cell, str)}}
         values = [memory[cell] if isinstance(cell, str) else self.read_cell(cell) for cell in cells]
@@ -296,7 +298,7 @@ class NumberNotation(Notation):
     def _digits(self, characters: Mapping[str, str]) -> str:
         """Digits with their marks."""
         # as many as a float64 has room for, with any exponent or factor
-        decimal, other, digit = re.escape(self.decimal), re.escape(self._other), f"[{characters['digit']}]"
+        decimal, other, digit = (f"[{characters[name]}]" for name in (self.decimal, self._other, "digit"))
 
         def grouped(mark: str, least: int = 1) -> str:
             return f"[{characters['first']}]{digit}{{0,2}}(?:{mark}{digit}{{3}}){{{least},33}}"
@@ -311,7 +313,7 @@ class NumberNotation(Notation):
             forms += [f"{grouped(other, 2)}(?:{fraction})?", f"{grouped(other)}{fraction}"]
         if self.decimal == ".":
             # as in India
-            wholes.insert(0, f"[{characters['first']}]{digit}?(?:,{digit}{{2}}){{1,20}},{digit}{{3}}")
+            wholes.insert(0, f"[{characters['first']}]{digit}?(?:{other}{digit}{{2}}){{1,20}}{other}{digit}{{3}}")
         forms.append(f"(?:{'|'.join(wholes)})(?:{fraction})?")
         return f"(?:{'|'.join(forms)})"
 
@@ -322,30 +324,33 @@ class NumberNotation(Notation):
             characters: the content of a class of characters, for each that there may be others for.
         """
         digits, blank = self._digits(characters), f"[{characters[' ']}]?"
-        sign, decimal = f"[{characters['-']}+]", re.escape(self.decimal)
+        sign, decimal = f"[{characters['-']}{characters['+']}]", f"[{characters[self.decimal]}]"
         symbols = "|".join(any_form(symbol, characters) for symbol in self._symbols)
         factors = "|".join(any_form(factor, characters) for factor in _longest_first(self.factors))
         head, tail = (f"(?:(?:{symbols}){blank})?", f"(?:{blank}(?:{symbols}))?") if symbols else ("", "")
         limit = f"(?:(?:[{characters['<']}{characters['>']}{characters['~']}]=?|[cC]a\\.){blank})?"
 
+        # as large as float64 has them, unless larger ones are missing ones
+        longest = 3 if math.inf in self._missing_numbers else 2
+
         def number(at: int) -> str:
-            # the dash as in 12,-
+            # the dash as in 12,- and in 500/-
             factor = f"(?:{blank}(?P<{_FACTORS[at]}>{factors}))?" if factors else f"(?P<{_FACTORS[at]}>)"
-            exponent = f"(?P<{_EXPONENTS[at]}>[eE][{characters['-']}+]?[{characters['digit']}]{{1,2}})"
-            rest = f"(?:{exponent}|(?:{decimal}[{characters['-']}]{{0,2}})?{factor})"
+            exponent = f"(?P<{_EXPONENTS[at]}>[eE]{sign}?[{characters['digit']}]{{1,{longest}}})"
+            rest = f"(?:{exponent}|(?:{decimal}[{characters['-']}]{{0,2}}|/[{characters['-']}=])?{factor})"
             return f"(?P<{_NUMBERS[at]}>{digits}){rest}{tail}"
 
         leading = f"(?:(?P<before>{sign}){blank}{head}|{head}(?:(?P<beside>{sign}){blank})?)"
         forms = (
             f"{limit}{leading}{number(0)}",
             f"{limit}{head}{number(1)}{blank}(?P<after>{sign}){tail}",
-            f"{head}\\({blank}{head}{number(2)}{blank}\\){tail}",
+            f"{head}[{characters['(']}]{blank}{head}{number(2)}{blank}[{characters[')']}]{tail}",
         )
         return f"(?:{'|'.join(forms)})"
 
 
 # what a plain text has, and what any text may have
-_PLAIN = {plain: in_class(plain) for plain in "-'<>~"} | {" ": " ", "digit": "0-9", "first": "1-9"}
+_PLAIN = {plain: in_class(plain) for plain in ANY_CHARACTER} | {"digit": "0-9", "first": "1-9"}
 _ALL = ANY_CHARACTER | {
     name: f"{digit}-9" + "".join(f"{low}-{high}" for low, high in zip(SAME[digit], SAME["9"], strict=True))
     for name, digit in (("digit", "0"), ("first", "1"))

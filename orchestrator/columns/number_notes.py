@@ -101,11 +101,29 @@ def _about_symbols(column: str, reading: NumberReading, option: str) -> Iterator
         )
 
 
+def sentinel_note(column: str, sentinels: Mapping[float, int]) -> Note:
+    """About numbers that may stand for a missing one, with the rows of each."""
+    names = {short_number(number): rows for number, rows in sentinels.items()}
+    listed_rows = " and ".join(f"{name} in {_rows(rows)}" for name, rows in names.items())
+    options = " ".join(f"--na '{column}={name}'" for name in names)
+    return Note(
+        column=column,
+        why=f"has {listed_rows}, far from its other numbers",
+        done="read as it stands",
+        option=f"{options} makes it missing" if len(names) == 1 else f"{options} make them missing",
+    )
+
+
 def shown_number(notation: NumberNotation, text: str) -> str:
     """The number that a text is read as, without a point if it is whole."""
     number = notation.read_cell(text)
     if number is None:
         return "no number"
+    return short_number(number)
+
+
+def short_number(number: float) -> str:
+    """A number, without a point if it is whole."""
     return f"{number:.0f}" if number.is_integer() and abs(number) < 1e15 else repr(number)  # noqa: PLR2004
 
 

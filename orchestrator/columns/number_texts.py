@@ -22,6 +22,17 @@ SAME: Mapping[str, str] = {
     "<": "\u2264\u2a7d",
     ">": "\u2265\u2a7e",
     "~": "\u2248\u223c",
+    # of full width, and those that Arabic and Persian write between digits
+    ".": "\uff0e\u066b",
+    ",": "\uff0c\u066c",
+    "%": "\uff05\u066a",
+    "$": "\uff04",
+    "\xa5": "\uffe5",
+    "\xa3": "\uffe1",
+    "\u20a9": "\uffe6",
+    "(": "\uff08",
+    ")": "\uff09",
+    "+": "\uff0b",
 } | {
     # digits of Arabic, Persian, Devanagari and full width
     str(digit): "".join(chr(first + digit) for first in (0x660, 0x6F0, 0x966, 0xFF10))
@@ -50,12 +61,15 @@ PLACEHOLDERS = frozenset(
     "n. a.",
 }
 
+# what programs write for a number that is too large for them
+INFINITE = tuple("inf +inf -inf infinity +infinity -infinity \u221e +\u221e -\u221e 1.#inf -1.#inf".split())
+
 # spellings of one currency
 CURRENCIES: Mapping[str, tuple[str, ...]] = {
-    "USD": ("$", "US$", "USD", "U$S"),
+    "USD": ("$", "US$", "USD", "U$S", "dollar", "dollars"),
     "EUR": ("\u20ac", "EUR", "Euro", "Euros"),
     "GBP": ("\xa3", "GBP"),
-    "JPY": ("\xa5", "JPY"),
+    "JPY": ("\xa5", "JPY", "JP\xa5", "\u5186", "yen"),
     "CNY": ("CNY", "RMB", "CN\xa5", "\u5143"),
     "CHF": ("CHF", "Fr.", "SFr."),
     "INR": ("\u20b9", "INR", "Rs", "Rs."),
@@ -79,7 +93,7 @@ CURRENCIES: Mapping[str, tuple[str, ...]] = {
     "TRY": ("\u20ba", "TRY", "TL"),
     "RUB": ("\u20bd", "RUB", "\u0440\u0443\u0431", "\u0440\u0443\u0431."),
     "UAH": ("\u20b4", "UAH"),
-    "KRW": ("\u20a9", "KRW"),
+    "KRW": ("\u20a9", "KRW", "\uc6d0"),
     "ILS": ("\u20aa", "ILS", "NIS"),
     "VND": ("\u20ab", "VND"),
     "THB": ("\u0e3f", "THB"),
@@ -100,7 +114,10 @@ CURRENCIES: Mapping[str, tuple[str, ...]] = {
     "cent": ("\xa2", "ct", "cents"),
 }
 CURRENCY_OF: Mapping[str, str] = {
-    form: code for code, forms in CURRENCIES.items() for name in forms for form in (name, name.lower())
+    form: code
+    for code, forms in CURRENCIES.items()
+    for name in forms
+    for form in (name, name.lower(), name.upper(), name.capitalize())
 }
 
 PERCENT = ("%", "\u2030", "pct", "percent", "per cent", "Prozent")
@@ -126,10 +143,12 @@ UNITS = frozenset(
 FACTORS: Mapping[str, int] = {
     form: power
     for power, forms in {
-        3: "k K tsd Tsd tsd. Tsd. thousand Thousand",
+        3: "k K \u5343 \ucc9c tsd Tsd tsd. Tsd. thousand Thousand",
+        4: "\u4e07 \u842c \ub9cc",
         5: "lakh Lakh lakhs Lakhs lac Lac",
         6: "M m mn Mn mio Mio mio. Mio. million Million millions Millions",
         7: "cr Cr crore Crore crores Crores",
+        8: "\u5104 \u4ebf \uc5b5",
         9: "B b bn Bn mrd Mrd mrd. Mrd. billion Billion billions Billions",
         12: "T tn Tn trillion Trillion trillions Trillions",
     }.items()

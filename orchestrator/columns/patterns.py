@@ -92,13 +92,16 @@ def in_class(characters: str) -> str:
 ANY_CHARACTER = {plain: in_class(plain + others) for plain, others in SAME.items() if not plain.isdigit()}
 
 
-def word_pattern(words: Iterable[str]) -> str:
+def word_pattern(words: Iterable[str], characters: Mapping[str, str] = ANY_CHARACTER) -> str:
     """Words as they are read in cells of numbers."""
-    cases = ANY_CHARACTER | {letter: f"{letter}{letter.upper()}" for letter in ascii_lowercase}
+    cases = {**characters} | {letter: f"{letter}{letter.upper()}" for letter in ascii_lowercase}
     return "|".join(any_form(word, cases) for word in sorted(words))
 
 
+# those that clients have always been told of
+_BLANKS_AND_DASHES = {plain: ANY_CHARACTER[plain] for plain in " -'<>~"}
 NUMBER_PATTERN = (
-    f"^{_SPACE}(?:{_NUMBER}|{_any_case(sorted(TRUE_STRINGS | FALSE_STRINGS))}|{_MISSING}|{word_pattern(PLACEHOLDERS)})?"
+    f"^{_SPACE}(?:{_NUMBER}|{_any_case(sorted(TRUE_STRINGS | FALSE_STRINGS))}|{_MISSING}"
+    f"|{word_pattern(PLACEHOLDERS, _BLANKS_AND_DASHES)})?"
     f"{_SPACE}$"
 )

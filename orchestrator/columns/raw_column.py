@@ -118,6 +118,11 @@ class RawColumn:
         return self._numbers if isinstance(self._numbers, InvalidValueError) else None
 
     @property
+    def is_endless(self) -> bool:
+        """Whether it is one of numbers, some of which are infinite."""
+        return self.number_error is not None and "infinite" in str(self.number_error)
+
+    @property
     def numbers(self) -> NDArray[np.float64] | None:
         """Its cells as numbers, float64 [rows], NaN where missing; None if they are not."""
         return None if isinstance(self._numbers, InvalidValueError) else self._numbers
@@ -134,7 +139,7 @@ class RawColumn:
             return None
         cells = Cells.of(self.series)
         if cells is None:
-            return with_missing_words(self.wish) if self.numbers is not None else None
+            return with_missing_words(self.series, self.wish) if self.numbers is not None or self.is_endless else None
         if is_plain and not cells.are_grouped:
             return None
         return read_numbers(cells, self.wish, self.decimal_elsewhere)

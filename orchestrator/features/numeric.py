@@ -31,12 +31,12 @@ class NumericKind(NumberKind):
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""
-        if "infinite" in str(raw.number_error):
-            raise DataError(f"{raw.origin}: {raw.number_error}")
         reading = raw.number_reading
         if reading is not None and reading.notation is not None:
             column = Column(raw.name, self.kind, notation=reading.notation)
             return Recognised(column, number_notes(raw.name, reading))
+        if raw.is_endless:
+            raise DataError(f"{raw.origin}: {raw.number_error}; or leave the column out with --ignore '{raw.name}'")
         return Recognised(Column(raw.name, self.kind)) if raw.number_error is None else None
 
     def obey(self, raw: RawColumn) -> Recognised:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_notation import NumberNotation
-from orchestrator.columns.number_notes import target_notes
+from orchestrator.columns.number_notes import sentinel_note, target_notes
 from orchestrator.columns.number_texts import PERCENT
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.sentinels import sentinels_of
 from orchestrator.columns.summaries import Moments
 from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.errors import DataError
@@ -49,16 +50,17 @@ class NumberTask(Task):
         Raises:
             DataError: the numbers are amounts in several currencies, of which no model can learn what it predicts.
         """
-        reading = raw.number_reading
+        reading, sentinels = raw.number_reading, sentinels_of(raw)
+        notes = (sentinel_note(raw.name, sentinels),) if sentinels else ()
         if reading is None or reading.notation is None:
-            return None, ()
+            return None, notes
         currencies = reading.cells.affixes.currencies
         if len(currencies) > 1:
             raise DataError(
                 f"{raw.origin}: the target column '{raw.name}' has amounts in several currencies "
                 f"({', '.join(currencies)}); convert them to one"
             )
-        return reading.notation, target_notes(raw.name, reading)
+        return reading.notation, (*target_notes(raw.name, reading), *notes)
 
     def found_in(self, raw: RawColumn, *, sampled: bool = False, asked: bool = False) -> Self:
         """See `Task`."""
@@ -133,6 +135,7 @@ def has_whole_numbers(raw: RawColumn) -> bool:
     if reading is None or reading.notation is None:
         return False
     affixes = reading.cells.affixes
-    numbers, _ = reading.notation.read_texts(reading.cells.texts)
+    # a column without texts is one of numbers with infinite ones among them
+    numbers = reading.numbers if len(reading.numbers) else reading.notation.numbers(raw.series, raw.name)
     is_amount = bool(affixes.currencies or affixes.factors) or any(symbol in PERCENT for symbol in affixes.symbols)
     return not is_amount and bool((numbers[~np.isnan(numbers)] % 1 == 0).all())

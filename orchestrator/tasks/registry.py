@@ -110,9 +110,10 @@ def find_target(
     """
     if raw.is_empty:
         raise DataError(f"{raw.origin}: the target column '{raw.name}' is empty")
+    from orchestrator.tasks._numbers import is_written_as_number
     from orchestrator.tasks.target import Target
 
-    if raw.number_error is not None and "infinite" in str(raw.number_error):
+    if raw.is_endless and not is_written_as_number(raw):
         raise DataError(f"{raw.origin}: {raw.number_error}")
     asked = wish is not None
     if wish is None:

@@ -182,6 +182,138 @@ def test_a_column_that_is_left_out_has_one_reason():
     )
 
 
+AMOUNT = np.random.default_rng(9).integers(1000, 99_999_999, ROWS).tolist()
+FULL_WIDTH = {code: code + 0xFEE0 for code in map(ord, "0123456789.,%")}
+ARABIC = {ord("0") + digit: 0x660 + digit for digit in range(10)} | {ord("."): 0x66B, ord(","): 0x66C, ord("%"): 0x66A}
+
+
+def indian(number):
+    head, tail = str(number)[:-3], str(number)[-3:]
+    pairs = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)]
+    return ",".join([*reversed(pairs), tail])
+
+
+@pytest.mark.parametrize(
+    ("write", "factor"),
+    [
+        (lambda n: f"\uffe5{n:,}", 1),
+        (lambda n: f"{n:,}\u5186", 1),
+        (lambda n: f"{n}\u4e07\u5186", 10**4),
+        (lambda n: f"{n / 100:.2f}\u5104\u5186", 10**6),
+        (lambda n: f"{n:,}\uc6d0", 1),
+        (lambda n: f"\u20b9 {indian(n)}/-", 1),
+        (lambda n: f"Rs. {indian(n)}/-", 1),
+        (lambda n: f"KES {n:,}/=".replace("KES", "INR"), 1),
+        (lambda n: f"{n:,} \u0440\u0443\u0431.".replace(",", "\xa0"), 1),
+        (lambda n: f"{n:,}".replace(",", " "), 1),
+        (lambda n: f"{n} {('Eur', 'eur', 'EUR')[n % 3]}", 1),
+        (lambda n: f"{n} lakh", 10**5),
+        (lambda n: f"\u20b9{n} {('Cr', 'Crore')[n % 2]}", 10**7),
+        (lambda n: f"USD {n / 10:.1f}bn", 10**8),
+        (lambda n: f"\u20ac{n / 10:.1f}m", 10**5),
+        (lambda n: f"{n / 10:,.1f}".translate(str.maketrans(",.", ".,")) + " Mio. \u20ac", 10**5),
+        (lambda n: f"HK${n:,}.00", 1),
+        (lambda n: f"{n:,}.50".translate(FULL_WIDTH), None),
+        (lambda n: f"{n:,}.50".translate(ARABIC), None),
+        (lambda n: f"\uff08{n}\uff09", -1),
+        (lambda n: f"{n}%".translate(ARABIC), 1),
+    ],
+)
+def test_amounts_of_many_countries_are_numbers(write, factor):
+    cells = list(map(write, AMOUNT))
+    meant = [number + 0.5 if factor is None else number * factor for number in AMOUNT]
+    column, notes = guessed(cells)
+    assert column is not None and column.kind.value == "numeric" and notes
+    assert numbers(cells) == pytest.approx(meant, rel=1e-12)
+    assert [column.notation.read_cell(cell) for cell in cells] == numbers(cells)
+
+
+@pytest.mark.parametrize("word", ["inf", "-inf", "Infinity", "1e400", "\u221e", "-1.8e+309"])
+def test_an_infinite_cell_is_missing_aloud_everywhere(tmp_path, word):
+    cells = [word if place % 9 == 4 else f"{2 + place * 0.37:.2f}" for place in range(ROWS)]
+    column, notes = guessed(cells)
+    assert f"'{word}' (13) among its numbers" in str(notes[0])
+    assert np.isnan(numbers(cells)).tolist() == [cell == word for cell in cells]
+    path = tmp_path / "rows.csv"
+    table(cells).to_csv(path, index=False)
+    in_file = open_dataset(path, DataOptions(target="y"))
+    assert in_file.schema.columns[1] == column
+    rows = {"base": [0.0] * 3, "x": [word, "3.5", 4]}
+    assert ColumnarEncoder(in_file.schema, in_file.encoder).encode(rows, 3)["numeric"][:, -1].tolist()[1:] == [0, 0]
+
+
+def test_infinite_numbers_of_a_frame_are_missing_as_in_a_file(tmp_path):
+    frame = table([np.inf if place % 9 == 4 else round(2 + place * 0.37, 2) for place in range(ROWS)])
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    in_file, in_frame = (open_dataset(source, DataOptions(target="y")) for source in (tmp_path / "rows.csv", frame))
+    assert in_file.schema == in_frame.schema and in_file.digest == in_frame.digest
+    assert in_file.notes == in_frame.notes and "'inf' (13)" in str(in_frame.notes[0])
+    for part in ("train", "validation", "test"):
+        one, other = (getattr(found, part).inputs["numeric"] for found in (in_file, in_frame))
+        assert np.array_equal(one, other)
+    encoder = ColumnarEncoder(in_frame.schema, in_frame.encoder)
+    row = encoder.encode({"base": [0.0], "x": [float("inf")]}, 1)["numeric"]
+    assert np.array_equal(row, encoder.encode({"base": [0.0], "x": [None]}, 1)["numeric"])
+
+
+def test_infinite_targets_are_left_out_aloud():
+    frame = table([f"{2 + place * 0.37:.2f}" for place in range(ROWS)])
+    for infinite in ("inf", "1e999"):
+        frame.loc[5, "x"] = infinite
+        found = open_dataset(frame, DataOptions(target="x"))
+        assert sum(found.counts) == ROWS - 1
+        assert any(f"'{infinite}' (1)" in str(note) and "left out" in str(note) for note in found.notes)
+
+
+def with_some(value, others, every=10):
+    return [value if place % every == 3 else other for place, other in enumerate(others)]
+
+
+TEMPERATURES = [f"{20 + 10 * value:.1f}" for value in BASE]
+AGES = [str(18 + place % 63) for place in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        (with_some("-999", TEMPERATURES), "-999"),
+        (with_some("-9999.0", TEMPERATURES), "-9999"),
+        (with_some("99999", TEMPERATURES), "99999"),
+        (with_some("1e+20", TEMPERATURES), "1e+20"),
+        (with_some("999", AGES), "999"),
+        (with_some("-1", AGES), "-1"),
+        (with_some("-99", AGES), "-99"),
+        (with_some("-9,999.00 kg", [f"{age}.50 kg" for age in AGES]), "-9999"),
+        (with_some("9", cycle("1", "2", "3", "4", "5")), "9"),
+        (with_some("-1", [str(1 + place % 300) for place in range(ROWS)], every=4), "-1"),
+    ],
+)
+def test_numbers_that_may_stand_for_missing_ones_are_said_and_can_be_made_missing(cells, shown):
+    column, notes = guessed(cells)
+    note = next(note for note in notes if "far from its other numbers" in note.why)
+    assert note.why.startswith(f"has {shown} in ") and f"--na 'x={shown}'" in note.option
+    assert not np.isnan(KINDS[column.kind].parse(column, pd.Series(cells, name="x"))[None]).any()
+    assert np.isnan(numbers(cells, missing=(shown,))).sum() == cells.count(cells[3])
+    assert not any("far from" in str(note) for note in guessed(cells, missing=(shown,))[1])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        with_some("99", AGES),
+        with_some("0", TEMPERATURES),
+        with_some("-1", [f"{value:.1f}" for value in BASE]),
+        with_some("-1", [str(place % 9) for place in range(ROWS)]),
+        cycle("-1", "0", "1"),
+        with_some("90", [str(min(90, place)) for place in range(ROWS)]),
+        [str(int(2.0 ** (place % 14))) for place in range(ROWS)],
+        with_some("999", TEMPERATURES, every=100),
+    ],
+)
+def test_plain_extremes_are_not_said(cells):
+    assert "far from" not in said(cells)[1]
+
+
 WHOLE = st.integers(1, 10**6)
 FORMS = [
     WHOLE.map(str),

@@ -131,7 +131,7 @@ def test_the_task_can_be_overridden():
         ("label", ["a"], DataError, r"only one class \(a\)"),
         ("label", [None], DataError, "is empty"),
         ("label", [f"id{i}" for i in range(ROWS)], DataError, "too many to be classes"),
-        ("label", [0.5, float("inf"), 0.25], DataError, "row 2, column 'label': the value is infinite"),
+        ("label", [0.5, float("inf"), 0.5], DataError, "row 2, column 'label': the value is infinite"),
     ],
 )
 def test_an_unusable_target_is_a_sentence(target, labels, error, sentence):
