@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.api import resume as resume
     from orchestrator.api import sweep as sweep
     from orchestrator.bundle import ModelBundle as ModelBundle
+    from orchestrator.columns.csv_wish import CsvWish as CsvWish
     from orchestrator.columns.notes import DataWarning as DataWarning
     from orchestrator.columns.notes import Note as Note
     from orchestrator.columns.wish import ColumnWish as ColumnWish

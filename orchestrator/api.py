@@ -22,6 +22,7 @@ from orchestrator.choices import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from orchestrator.columns.csv_wish import CsvWish
     from orchestrator.columns.wish import ColumnWish
     from orchestrator.config import ResourceConfig, SweepConfig
     from orchestrator.data import Dataset, Table
@@ -41,6 +42,7 @@ def sweep(
     ignore: Sequence[str] | None = None,
     ignore_text: bool | None = None,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
+    csv: CsvWish | Mapping[str, Any] | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -82,6 +84,8 @@ def sweep(
         ignore_text: whether columns of free text are left out, unless one is wished for.
         columns: what else is wished of columns, by name: a `ColumnWish`, or its fields, such as
             `{"born": {"kind": "date", "date_format": "%d/%m/%Y"}, "country": {"values": ["NA"]}}`.
+        csv: how a CSV file is written, instead of what is found out: a `CsvWish`, or its fields, such as
+            `{"keep_lines": True, "header_line": 3, "delimiter": ";", "encoding": "cp1250"}`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -135,6 +139,7 @@ def plan(
     ignore: Sequence[str] | None = None,
     ignore_text: bool | None = None,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
+    csv: CsvWish | Mapping[str, Any] | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -192,6 +197,7 @@ def prepare_dataset(
     ignore: Sequence[str] = (),
     ignore_text: bool = False,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
+    csv: CsvWish | Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -203,22 +209,24 @@ def prepare_dataset(
         categorical, ignore: columns to read as categories, and to leave out.
         ignore_text: whether columns of free text are left out.
         columns: what else is wished of columns, by name.
+        csv: how a CSV file is written, instead of what is found out.
 
     Raises:
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.
         DataError: the content cannot be used.
     """
-    from orchestrator.config import read_wishes
-    from orchestrator.data import DataOptions, open_dataset
+    from orchestrator.data import open_dataset
+    from orchestrator.data.asked import asked_options
 
-    options = DataOptions(
+    options = asked_options(
         target=target,
         name=name,
         task=task,
-        categorical=tuple(categorical),
-        ignore=tuple(ignore),
+        categorical=categorical,
+        ignore=ignore,
         ignore_text=ignore_text,
-        columns=read_wishes(columns),
+        columns=columns,
+        csv=csv,
     )
     return open_dataset(data, options)
 
@@ -234,7 +242,7 @@ def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:
     if not isinstance(data, pd.DataFrame):
         return SweepConfig.create(**{**given, "data": str(data)}), None
     config = SweepConfig.create(**{**given, "data": "data frame"})
-    return config, load_table(data, config.name)
+    return config, load_table(data, config.name, config.csv)
 
 
 def resume(

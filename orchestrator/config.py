@@ -20,9 +20,10 @@ from pydantic import (
 )
 
 from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
+from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.errors import ConfigError, did_you_mean
-from orchestrator.fields import ColumnsField, Duration, Keep, LabelField, Name, Size, TaskField, checked_name
+from orchestrator.fields import ColumnsField, CsvField, Duration, Keep, LabelField, Name, Size, TaskField, checked_name
 from orchestrator.naming import made_name, stem_of
 from orchestrator.yaml_lines import Place, YamlDocument
 
@@ -185,11 +186,13 @@ class ColumnsConfig(_Config):
         target: column to predict.
         task: its name, or its name as `kind` with options of its own.
         columns: what is wished of columns, by name; see `ColumnWish`.
+        csv: what is wished of the file itself; see `CsvWish`.
     """
 
     target: LabelField | None = None
     task: TaskField | None = None
     columns: ColumnsField
+    csv: CsvField
 
 
 def read_wishes(columns: Mapping[str, Any] | None) -> dict[str, ColumnWish]:
@@ -199,6 +202,15 @@ def read_wishes(columns: Mapping[str, Any] | None) -> dict[str, ColumnWish]:
         ConfigError: one is not valid.
     """
     return ColumnsConfig.create(columns=columns).columns
+
+
+def read_csv_wish(csv: CsvWish | Mapping[str, Any] | None) -> CsvWish:
+    """What is wished of a CSV file, as a user of Python gives it.
+
+    Raises:
+        ConfigError: it is not valid.
+    """
+    return ColumnsConfig.create(csv=csv).csv
 
 
 class SweepConfig(_Config):
@@ -212,6 +224,7 @@ class SweepConfig(_Config):
         categorical, ignore: columns to read as categories, and to leave out.
         ignore_text: whether columns of free text are left out, unless one is wished for.
         columns: what else is wished of columns, by name; see `ColumnWish`.
+        csv: how a CSV file is written, instead of what is found out; see `CsvWish`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -250,6 +263,7 @@ class SweepConfig(_Config):
     ignore: tuple[LabelField, ...] = ()
     ignore_text: bool = Field(default=False, exclude_if=operator.not_)
     columns: ColumnsField
+    csv: CsvField
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"

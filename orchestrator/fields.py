@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
+from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.wish import ColumnWish, all_wishes, plain_wish
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks.registry import plain_task
@@ -82,5 +83,10 @@ ColumnsField = Annotated[
     AfterValidator(_consistent_wishes),
     # where nothing is wished, nothing is written
     Field(default_factory=dict, exclude_if=operator.not_, validate_default=True),
+]
+CsvField = Annotated[
+    CsvWish,
+    PlainSerializer(CsvWish.to_json),
+    Field(default=PLAIN_CSV, exclude_if=lambda wish: wish == PLAIN_CSV),
 ]
 TaskField = Annotated[str | dict[str, Any], BeforeValidator(_task)]

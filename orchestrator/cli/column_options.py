@@ -75,6 +75,8 @@ def with_columns(given: Mapping[str, Any]) -> dict[str, Any]:
         file = ColumnsConfig.load(given["columns_file"])
         rest |= {name: getattr(file, name) for name in ("target", "task") if rest.get(name) is None}
         wishes = _over(file, wishes, rest)
+        csv = {**file.csv.to_json(), **rest.get("csv", {})}
+        rest |= {"csv": csv} if csv else {}
     return {**rest, "columns": wishes} if wishes else rest
 
 

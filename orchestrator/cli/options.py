@@ -12,6 +12,7 @@ import click
 from orchestrator.choices import AlgorithmName, PrecisionName, SchedulerName, TaskName, names_of
 from orchestrator.cli.base import DURATION, SIZE, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
+from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ READ_OPTIONS = [
     ),
     click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
     *COLUMN_OPTIONS,
+    *CSV_OPTIONS,
 ]
 MODEL_OPTIONS = [
     click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),
@@ -58,11 +60,11 @@ MODEL_OPTIONS = [
 
 
 def read_options(function: Function) -> Function:
-    """How a data set is read; a task with its options, and all that is said of columns, are one value each."""
+    """How a data set is read; a task, all that is said of columns, and of a CSV file, are one value each."""
 
     @wraps(function)
     def command(*args: Any, **given: Any) -> Any:  # noqa: ANN401
-        return function(*args, **with_columns(_with_task(given)))
+        return function(*args, **with_columns(with_csv(_with_task(given))))
 
     decorated: Any = command
     for option in reversed(READ_OPTIONS):

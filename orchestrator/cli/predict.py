@@ -11,12 +11,13 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
+from orchestrator.cli.csv_options import csv_options
 from orchestrator.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EXAMPLE = """Answer each row of DATA (a CSV or Parquet file) with MODEL, in the order of the rows.
+EXAMPLE = """Answer each row of DATA (a CSV, Parquet or JSON lines file) with MODEL, in the order of the rows.
 
 \b
 Example:
@@ -59,6 +60,7 @@ TEXT_FORMATS = (".csv", ".json", ".jsonl")
 )
 @click.option("--keep", metavar="COLUMN", multiple=True, help="Column of DATA to write, too. May be repeated.")
 @click.option("--keep-all", is_flag=True, help="Write all columns of DATA, too.")
+@csv_options
 @tracking_option
 @json_option
 def predict(
@@ -71,6 +73,7 @@ def predict(
     keep_all: bool,
     tracking_uri: str | None,
     as_json: bool,
+    csv: dict[str, Any] | None = None,
 ) -> None:
     """See EXAMPLE."""
     suffix = _format(output, file_format)
@@ -82,7 +85,7 @@ def predict(
         raise UsageError(f"--json and --format {file_format} contradict each other; give one of them")
     from orchestrator.serving.inference.offline import answer_rows
 
-    found = answer_rows(model, data, keep=keep, tracking_uri=tracking_uri)
+    found = answer_rows(model, data, keep=keep, csv=csv, tracking_uri=tracking_uri)
     answers = found.joined([str(name) for name in found.rows.frame.columns] if keep_all else list(dict.fromkeys(keep)))
     if output is not None:
         _write(answers, output, suffix)

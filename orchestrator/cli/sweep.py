@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from orchestrator.runtime.result import SweepResult
     from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 
-EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files).
+EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV, Parquet or JSON file, a folder of Parquet
+files).
 
 \b
 Example:

@@ -31,7 +31,7 @@ gradient_clip, patience) and settings of the architecture (depth, width, activat
 versions have changed, which it says. DATA then is where the data is now, if it was moved.
 """
 OF_A_TRIAL = (
-    *("target", "name", "task", "categorical", "ignore", "ignore_text", "columns", "metric", "seed"),
+    *("target", "name", "task", "categorical", "ignore", "ignore_text", "columns", "csv", "metric", "seed"),
     *("architecture", "settings", "epochs"),
 )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
 from orchestrator.columns.wish import ColumnWish, all_wishes
@@ -44,6 +45,7 @@ class DataOptions:
         ignore: columns to leave out.
         ignore_text: whether columns of free text are left out, unless one is wished for.
         columns: what else is wished of columns, by name.
+        csv: how a CSV file is written, instead of what is found out.
         split: which rows are trained on, validated on and tested on.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
@@ -55,6 +57,7 @@ class DataOptions:
     ignore: tuple[str, ...] = ()
     ignore_text: bool = False
     columns: Mapping[str, ColumnWish] = field(default_factory=dict)
+    csv: CsvWish = PLAIN_CSV
     split: Holdout = HOLDOUT
     run: Run = map
 
@@ -76,6 +79,7 @@ class DataOptions:
             "ignore": list(map(name_of, self.ignore)),
             "ignore_text": self.ignore_text,
             "columns": {name: wish.to_json() for name, wish in self.columns.items()},
+            "csv": self.csv.to_json(),
         }
         return {name: value for name, value in said.items() if value}
 
@@ -90,6 +94,7 @@ class DataOptions:
             ignore=tuple(content.get("ignore", ())),
             ignore_text=bool(content.get("ignore_text")),
             columns={key: ColumnWish.from_json(wish) for key, wish in content.get("columns", {}).items()},
+            csv=CsvWish.from_json(content.get("csv", {})),
         )
 
 

@@ -20,7 +20,7 @@ from orchestrator.data.opening import is_streamed
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
 from orchestrator.data.settling import settle
-from orchestrator.data.sources import Table, load_table
+from orchestrator.data.sources import Table, check_csv_wish, load_table
 from orchestrator.features import Column
 from orchestrator.tasks import Target
 
@@ -94,7 +94,11 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
         UsageError, DataError: see `open_dataset`.
     """
     sampled = is_streamed(source)
-    table = sample_table(open_parquet_folder(Path(source)), options) if sampled else load_table(source, options.name)
+    if sampled:
+        check_csv_wish(source, options.csv)
+        table = sample_table(open_parquet_folder(Path(source)), options)
+    else:
+        table = load_table(source, options.name, options.csv)
     table, options = settle(table, options)
     target, notes, raw = None, table.notes, RawColumns.of(table, options)
     if options.target is not None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from orchestrator.data.dataset import DataOptions, Dataset
 from orchestrator.data.memory import prepare_in_memory
-from orchestrator.data.sources import Table, load_table
+from orchestrator.data.sources import Table, check_csv_wish, load_table
 from orchestrator.data.streamed import prepare_streamed
 
 Source = str | Path | pd.DataFrame | Table
@@ -33,8 +33,9 @@ def open_dataset(source: Source, options: DataOptions | None = None) -> Dataset:
     """
     options = options or DataOptions()
     if isinstance(source, str | Path) and is_streamed(source):
+        check_csv_wish(str(source), options.csv)
         return prepare_streamed(source, options)
     if isinstance(source, Table):
         return prepare_in_memory(source, options)
     # without a name for it here, which would hold what is not needed any more
-    return prepare_in_memory(load_table(source, options.name), options)
+    return prepare_in_memory(load_table(source, options.name, options.csv), options)

@@ -20,6 +20,7 @@ from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import made_name, stem_of
 
 SUFFIXES = (".parquet", ".pq")
+MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,17 @@ class ParquetFolder:
         return frame_of((name, table.column(labels[name])) for name in wanted)
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether a file is in Parquet, by its name or by how it begins."""
+    if path.name.lower().endswith(SUFFIXES):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
 def read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """All rows of one file as plain cells, and what the index of a data frame was called that was written there.
 
@@ -145,7 +157,7 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
-    files = sorted(file for file in folder.rglob("*") if _is_parquet(file, folder))
+    files = sorted(file for file in folder.rglob("*") if _is_piece(file, folder))
     if not files:
         raise UsageError(f"{folder}: there is no .parquet file in this folder")
     pieces: list[Piece] = []
@@ -172,7 +184,7 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
     return ParquetFolder(name or made_name(stem_of(folder)), str(folder), tuple(pieces), columns)
 
 
-def _is_parquet(file: Path, folder: Path) -> bool:
+def _is_piece(file: Path, folder: Path) -> bool:
     """Whether it is a file that is meant to be read; Spark gives its folders such names, too."""
     hidden = any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
     return file.suffix.lower() in SUFFIXES and not hidden and file.is_file()

@@ -1,29 +1,32 @@
-"""Where rows come from: `sklearn:NAME`, CSV and Parquet files, pandas data frames."""
+"""Where rows come from: `sklearn:NAME`, CSV, Parquet and JSON files, pandas data frames."""
 
 from __future__ import annotations
 
 import difflib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
 from orchestrator.data.csv import read_csv
+from orchestrator.data.json_tables import SUFFIXES as JSON_SUFFIXES
+from orchestrator.data.json_tables import is_json, read_json
 from orchestrator.data.nested import Nested
 from orchestrator.data.normalise import plain_frame
-from orchestrator.data.parquet import read_parquet
+from orchestrator.data.parquet import SUFFIXES as PARQUET_SUFFIXES
+from orchestrator.data.parquet import is_parquet, read_parquet
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import SKLEARN_PREFIX, made_name, stem_of
 
 SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
-PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +52,20 @@ class Table:
     nested: tuple[Nested, ...] = ()
 
 
-def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Table:
+def load_table(source: str | Path | pd.DataFrame, name: str | None = None, csv: CsvWish = PLAIN_CSV) -> Table:
     """Reads a data set.
 
     Args:
-        source: `sklearn:iris|wine|breast_cancer|digits|diabetes`, the path of a CSV (compressed, too) or Parquet file,
-            or a data frame.
+        source: `sklearn:iris|wine|breast_cancer|digits|diabetes`, the path of a CSV (compressed, too), Parquet or
+            JSON file (a row in each line, or a list of rows), or a data frame.
         name: a name instead of the one made from the source.
+        csv: how a CSV file is written, instead of what is found out.
 
     Raises:
         UsageError: unknown data set name, missing file, unknown file type.
         DataError: the content cannot be used.
     """
-    table = _load(source, name, ())
+    table = _load(source, name, (), csv)
     if name is None and not isinstance(source, pd.DataFrame):
         table = replace(table, notes=(*name_notes(source), *table.notes))
     if table.frame.empty:
@@ -69,17 +73,18 @@ def load_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Ta
     return table
 
 
-def load_rows(source: str | Path | pd.DataFrame, known: Iterable[str]) -> Table:
+def load_rows(source: str | Path | pd.DataFrame, known: Iterable[str], csv: CsvWish = PLAIN_CSV) -> Table:
     """Reads rows to answer: as `load_table`, but there may be none.
 
     Args:
         source: see `load_table`.
         known: names of the columns that a model knows; they tell where the header of a CSV file is.
+        csv: see `load_table`.
 
     Raises:
         UsageError, DataError: see `load_table`.
     """
-    return _load(source, None, known)
+    return _load(source, None, known, csv)
 
 
 def check_source(source: str | Path | pd.DataFrame) -> None:
@@ -93,27 +98,48 @@ def check_source(source: str | Path | pd.DataFrame) -> None:
     path = Path(source)
     if not path.exists():
         raise UsageError(f"{path}: no such file")
-    if not path.name.lower().endswith((*PARQUET_SUFFIXES, *TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
-        raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz or .parquet file")
+    if not path.name.lower().endswith((*PARQUET_SUFFIXES, *JSON_SUFFIXES, *TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
+        raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz, .parquet or .jsonl file")
 
 
-def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[str]) -> Table:
+def check_csv_wish(origin: str, wish: CsvWish) -> None:
+    """Raises UsageError when something is said of a CSV file that is none."""
+    if wish != PLAIN_CSV:
+        raise UsageError(f"{origin}: {wish.option} is for CSV files; leave it out")
+
+
+def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[str], csv: CsvWish) -> Table:
     if isinstance(source, pd.DataFrame):
+        check_csv_wish("the data frame", csv)
         return _from_frame(source, name or "data", "the data frame")
     text = str(source)
     if text.startswith(SKLEARN_PREFIX):
+        check_csv_wish(text, csv)
         return _from_sklearn(text.removeprefix(SKLEARN_PREFIX), name)
     check_source(source)
     path = Path(source)
     notes: tuple[Note, ...] = ()
     index: tuple[str, ...] = ()
-    if path.name.lower().endswith(PARQUET_SUFFIXES):
+    if is_parquet(path):
+        check_csv_wish(text, csv)
         frame, index = read_parquet(path)
+        notes = _kind_note(path, PARQUET_SUFFIXES, "Parquet")
+    elif is_json(path):
+        check_csv_wish(text, csv)
+        frame = read_json(path)
+        notes = _kind_note(path, JSON_SUFFIXES, "JSON")
     else:
-        read = read_csv(path, known)
+        read = read_csv(path, known, csv)
         frame, notes = read.frame, read.notes
     table = _from_frame(frame, name or made_name(stem_of(path)), str(path), index)
     return replace(table, notes=(*notes, *table.notes))
+
+
+def _kind_note(path: Path, suffixes: Sequence[str], kind: str) -> tuple[Note, ...]:
+    """About a file that is called as if it were of another kind."""
+    if any(suffix in path.name.lower() for suffix in suffixes):
+        return ()
+    return (Note(why=f"the file is {kind}, although its name says otherwise", done="read as such"),)
 
 
 def name_notes(source: str | Path) -> tuple[Note, ...]:

@@ -14,15 +14,12 @@ import torch
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration, figure_of
+from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.wish import ColumnWish
-from orchestrator.config import check_name, read_wishes
-from orchestrator.data import (
-    DataOptions,
-    Dataset,
-    Part,
-    open_dataset,
-)
+from orchestrator.config import check_name
+from orchestrator.data import Dataset, Part, open_dataset
+from orchestrator.data.asked import asked_options
 from orchestrator.errors import ArchitectureError, OrchestratorError
 from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
@@ -99,6 +96,7 @@ def train(
     ignore: tuple[str, ...] = (),
     ignore_text: bool = False,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
+    csv: CsvWish | Mapping[str, Any] | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -109,7 +107,7 @@ def train(
 
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
-        target, task, categorical, ignore, ignore_text, columns: see `DataOptions`.
+        target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -129,14 +127,15 @@ def train(
     settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
     if not is_custom(architecture):
         parse_settings(architecture, settings, SHARED_PARAMETERS)
-    options = DataOptions(
+    options = asked_options(
         target=target,
         name=name,
         task=task,
         categorical=categorical,
         ignore=ignore,
         ignore_text=ignore_text,
-        columns=read_wishes(columns),
+        columns=columns,
+        csv=csv,
     )
     dataset = open_dataset(data, options)
     chosen = dataset.schema.target.task.find_metric(metric)

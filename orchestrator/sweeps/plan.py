@@ -181,6 +181,7 @@ def data_options(config: SweepConfig, run: Run = map) -> DataOptions:
         ignore=config.ignore,
         ignore_text=config.ignore_text,
         columns=config.columns,
+        csv=config.csv,
         run=run,
     )
 

@@ -24,7 +24,7 @@ from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 PATIENCE_SECONDS = 30.0
 # of a configuration, that say how data is read
-DATA_FIELDS = ("data", "target", "task", "categorical", "ignore", "ignore_text", "columns")
+DATA_FIELDS = ("data", "target", "task", "categorical", "ignore", "ignore_text", "columns", "csv")
 
 
 @dataclass(frozen=True, kw_only=True)

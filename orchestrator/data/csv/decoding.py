@@ -29,40 +29,66 @@ HEAD = 4096
 # of the bytes of a head: below, zero bytes are damage and not an encoding
 ZERO_SHARE, LEAST_ZEROS = 0.1, 4
 DOS_END = b"\x1a"
+# of a text with a few zero bytes among the others
+FEW_ZEROS, FEW_ZEROS_SHARE = 10, 0.01
+TEXT_BYTES = bytes([*range(9, 14), 0, 0x1A, *range(0x1C, 0x7F), *range(0x80, 0x100)])
 
 
-def to_utf8(origin: str, content: bytes) -> tuple[bytes, list[Note]]:
+def to_utf8(origin: str, content: bytes, encoding: str | None = None) -> tuple[bytes, list[Note]]:
     """The text as UTF-8 without a byte order mark, and what was guessed.
+
+    Args:
+        origin: what messages call it.
+        content: bytes.
+        encoding: of it, if the user says so.
 
     Raises:
         DataError: the bytes are no text, or not in an encoding that is known.
     """
-    for mark, encoding in MARKS:
+    if encoding is not None:
+        return _decode(origin, content, encoding), []
+    for mark, marked in MARKS:
         if content.startswith(mark):
             body = content[len(mark) :]
-            return (_checked(origin, body, len(mark)) if encoding == "utf-8" else _decode(origin, body, encoding)), []
+            return _checked(origin, body, len(mark)) if marked == "utf-8" else (_decode(origin, body, marked), [])
     wide = _wide_encoding(content[:HEAD])
     if wide is not None:
         note = Note(why="the file has no byte order mark, but zero bytes", done=f"it is read as {wide.upper()}")
         return _decode(origin, content, wide), [note]
-    zero = content.find(0)
-    if zero >= 0:
-        raise DataError(f"{origin}: byte {zero} is zero, so this is not a text file")
+    content, notes = _without_zeros(origin, content, 0)
     error = _utf8_error(content)
     if error is None:
-        return content.removesuffix(DOS_END), []
-    return _from_old(origin, content, error)
+        return content.removesuffix(DOS_END), notes
+    text, guessed = _from_old(origin, content, error)
+    return text, [*notes, *guessed]
 
 
-def _checked(origin: str, content: bytes, shift: int) -> bytes:
-    """UTF-8 that its mark has promised."""
+def _without_zeros(origin: str, content: bytes, shift: int) -> tuple[bytes, list[Note]]:
+    """A text without a few bytes that are zero: programs leave such behind in cells, or fill up the end of a file.
+
+    Raises:
+        DataError: there are many, or other bytes that no text has.
+    """
     zero = content.find(0)
-    if zero >= 0:
+    if zero < 0:
+        return content, []
+    count = content.count(0)
+    others = len(content[:HEAD].translate(None, TEXT_BYTES))
+    filling = len(content) - len(content.rstrip(b"\0"))
+    if others or count - filling > max(FEW_ZEROS, FEW_ZEROS_SHARE * len(content)) or filling == len(content):
         raise DataError(f"{origin}: byte {zero + shift} is zero, so this is not a text file")
+    where = f"line {_line(content, zero)} has" if count == 1 else f"from line {_line(content, zero)} on there are"
+    what = "a byte that is zero" if count == 1 else f"{count:,} bytes that are zero"
+    return content.translate(None, b"\0"), [Note(why=f"{where} {what}", done="left out")]
+
+
+def _checked(origin: str, content: bytes, shift: int) -> tuple[bytes, list[Note]]:
+    """UTF-8 that its mark has promised."""
+    content, notes = _without_zeros(origin, content, shift)
     error = _utf8_error(content)
     if error is not None:
         raise _not_utf8(origin, content, error, shift, "although its first bytes say so; save the file as UTF-8")
-    return content.removesuffix(DOS_END)
+    return content.removesuffix(DOS_END), notes
 
 
 def _wide_encoding(head: bytes) -> str | None:
@@ -81,9 +107,8 @@ def _decode(origin: str, content: bytes, encoding: str) -> bytes:
         text = b"".join(piece.encode("utf-8") for piece in _pieces(content, encoding))
     except UnicodeError as error:
         reason = getattr(error, "reason", "it is not valid")
-        raise DataError(
-            f"{origin}: cannot be read as {encoding.upper()} ({reason}); save the file as UTF-8 and try again"
-        ) from None
+        remedy = "save the file as UTF-8 and try again, or say --encoding"
+        raise DataError(f"{origin}: cannot be read as {encoding.upper()} ({reason}); {remedy}") from None
     if b"\x00" in text:
         raise DataError(f"{origin}: holds zero characters, so this is not a text file")
     return text.removeprefix(codecs.BOM_UTF8).removesuffix(DOS_END)
@@ -137,7 +162,7 @@ def _from_old(origin: str, content: bytes, error: int) -> tuple[bytes, list[Note
     note = Note(
         why=f"the file is not UTF-8 (line {_line(content, error)})",
         done=f"it is read as Windows-1252, which gives '{word}' there",
-        option="save it as UTF-8 if that is wrong",
+        option="--encoding NAME reads it otherwise",
     )
     return text.removesuffix(DOS_END), [note]
 

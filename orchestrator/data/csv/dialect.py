@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import is_number_text
+from orchestrator.data.csv.totals import is_rule
 from orchestrator.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -85,6 +86,11 @@ class Record:
         return bool(self.cells) and self.cells[0].lstrip("\ufeff ").startswith("#")
 
     @property
+    def is_rule(self) -> bool:
+        """Whether it is drawn with dashes and the like."""
+        return is_rule(self.cells)
+
+    @property
     def filled(self) -> int:
         """How many of the cells hold something."""
         return sum(bool(cell.strip()) for cell in self.cells)
@@ -136,13 +142,16 @@ def take_sample(origin: str, content: bytes) -> Beginning:
     raise DataError(f"{origin}: the first line is longer than {LONGEST_LINE >> 20} MiB; is it CSV?")
 
 
-def find_dialect(sample: Beginning, known: frozenset[str]) -> tuple[Dialect, list[Note]]:
+def find_dialect(sample: Beginning, known: frozenset[str], mark: str | None = None) -> tuple[Dialect, list[Note]]:
     """The dialect of a file, and what was guessed.
 
     Args:
         sample: its beginning.
         known: names of columns that are looked for.
+        mark: the delimiter, if it is known.
     """
+    if mark is not None:
+        return _quoting(sample, Dialect(delimiter=mark, joins_blanks=mark == " "))
     named = next((match for line in sample.lines[:1] if (match := SEPARATOR_LINE.fullmatch(line))), None)
     if named:
         return _quoting(sample, Dialect(delimiter=named[1]))
@@ -172,7 +181,7 @@ def _rate(sample: Beginning, dialect: Dialect, known: frozenset[str]) -> tuple[i
     """How many of the known names are in one record, how evenly the cells are spread, and over how many columns."""
     records = [record for record in sample.records(dialect) if not record.is_blank]
     matches = max((len(known.intersection(map(str.strip, record.cells))) for record in records[:20]), default=0)
-    records = [record for record in records if not record.is_comment] or records
+    records = [record for record in records if not record.is_comment and not record.is_rule] or records
     widths = Counter(len(record.cells) for record in records if len(record.cells) > 1)
     if not widths:
         return matches, 0.0, 1
@@ -233,7 +242,7 @@ def _rarely(sample: Beginning, known: frozenset[str]) -> tuple[Dialect, list[Not
     """Colons or blanks, if all lines agree and a column of numbers speaks for them; else a single column."""
     for delimiter in RARE_DELIMITERS:
         dialect = Dialect(delimiter=delimiter, joins_blanks=delimiter == " ")
-        records = [item for item in sample.records(dialect) if not item.is_blank and not item.is_comment]
+        records = [item for item in sample.records(dialect) if not (item.is_blank or item.is_comment or item.is_rule)]
         if len(records) < 2 or len({len(record.cells) for record in records}) != 1:  # noqa: PLR2004
             continue
         names = [cell.strip() for cell in records[0].cells]
@@ -244,7 +253,7 @@ def _rarely(sample: Beginning, known: frozenset[str]) -> tuple[Dialect, list[Not
             note = Note(
                 why=f"the cells are kept apart by {NAMES[delimiter]} only",
                 done=f"these are taken as delimiters, which gives {len(names)} columns",
-                option="save the file with commas if that is wrong",
+                option="--delimiter says what parts them",
             )
             return dialect, [note]
     return Dialect(delimiter=","), []

@@ -10,15 +10,10 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from orchestrator.data.csv.foreign import SHEET, check_binary, other_file
 from orchestrator.errors import DataError, UsageError
 
 GZIP, BZIP2, XZ, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04"
-OTHER_FILES = (
-    (b"PAR1", "a Parquet file", "give its name the ending .parquet"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook", "save the sheet as CSV"),
-    (b"SQLite format 3\x00", "an SQLite database", "export the table as CSV"),
-    (b"%PDF-", "a PDF document", "save the table as CSV"),
-)
 ENCRYPTED = 0x1
 
 
@@ -37,9 +32,14 @@ def read_bytes(path: Path) -> bytes:
         raise UsageError(f"{path}: is a folder, not a file") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    for magic, kind, remedy in OTHER_FILES:
-        if content.startswith(magic):
-            raise DataError(f"{path}: is {kind}, not a CSV file; {remedy}")
+    check_binary(str(path), content)
+    unpacked = _unpacked(path, content)
+    if unpacked is not content:
+        check_binary(str(path), unpacked)
+    return unpacked
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
     try:
         if content.startswith(GZIP):
             return gzip.decompress(content)
@@ -58,8 +58,12 @@ def read_bytes(path: Path) -> bytes:
 def _unzip(path: Path, content: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = archive.namelist()
+        if any(name.startswith("xl/") for name in names):
+            raise other_file(str(path), "an Excel workbook", SHEET)
         if "[Content_Types].xml" in names or "mimetype" in names:
-            raise DataError(f"{path}: is a workbook or a document, not a CSV file; save the sheet as CSV")
+            raise other_file(str(path), "a workbook or a document", SHEET)
+        if any(name.endswith(".npy") for name in names):
+            raise other_file(str(path), "an archive of NumPy", "load it with numpy.load and give a data frame")
         # macOS adds files of its own
         members = [name for name in names if not name.endswith("/") and not name.startswith(("__MACOSX/", "."))]
         if len(members) != 1:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.notes import Note
-from orchestrator.columns.values import MISSING_STRINGS, is_number_text
+from orchestrator.columns.values import is_number_text
+from orchestrator.data.csv.below import (
+    UNIT_WORDS,
+    YEAR,
+    columns_of,
+    find_below,
+    holds_values,
+    is_value,
+    second_names,
+)
 from orchestrator.data.csv.dialect import Record, usual_width
-from orchestrator.errors import DataError
+from orchestrator.errors import DataError, UsageError
 
 # titles and comments above a header line are no longer than this
 DEEPEST_HEADER = 50
-BODY = 100
-LONGEST_UNIT = 20
-YEAR = re.compile(r"(19|20)\d\d")
-RULE = re.compile(r":?[-=]{2,}:?")
-UNIT = re.compile(r"[\[(].*[\])]|[^\d]*[/%°²³€$£µ][^\d]*\d?")
-UNITS = """
-g kg mg t lb lbs oz mm cm m km in ft mi nm um s sec ms us ns min h hr hrs d days years year yr m2 m3 l ml c k f v mv
-a ma w kw mw kwh mwh j kj pa hpa kpa bar mbar psi hz khz mhz ghz n rpm db ppm ppb mol usd eur gbp chf kn deg rad
-count units float int integer string str text number numeric double date datetime bool boolean varchar char category
-"""
-UNIT_WORDS = frozenset(UNITS.split())
+# a line above the header that has as many cells is at most so far from it
+NEAR_TITLE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,46 +50,73 @@ class Layout:
     notes: tuple[Note, ...]
 
 
-def find_layout(origin: str, records: Sequence[Record], known: frozenset[str]) -> Layout:
+def find_layout(origin: str, records: Sequence[Record], known: frozenset[str], wish: CsvWish = PLAIN_CSV) -> Layout:
     """Finds the header line among the first records of a file.
 
     Args:
         origin: what messages call the file.
         records: of its beginning.
         known: names of columns that are looked for.
+        wish: what the user says of it.
 
     Raises:
+        UsageError: the user says that it is in a line that is none.
         DataError: there is no header line, or it has a name twice.
     """
     filled = [record for record in records if not record.is_blank]
-    plain = [record for record in filled if not record.is_comment] or filled
-    widths = Counter(len(record.cells) for record in plain)
-    width = usual_width(widths)
-    header = _known_header(filled, known) or _header(filled, plain, width)
+    plain = [record for record in filled if not (record.is_comment or record.is_rule)] or filled
+    width = usual_width(Counter(len(record.cells) for record in plain))
+    if wish.header_line is not None:
+        header = _wished_header(origin, filled, wish.header_line)
+    else:
+        header = _known_header(filled, known) or _header(filled, plain, width)
     names = [_bare(cell, place) for place, cell in enumerate(header.cells)]
-    body = [record for record in plain if record.line > header.last]
+    last = header.last
+    rest = [record for record in filled if record.line > last]
     notes: list[Note] = []
     above = [record for record in filled if record.line < header.line]
-    if above:
+    if above and wish.header_line is None:
         count = f"{len(above)} lines stand" if len(above) > 1 else "1 line stands"
-        notes.append(Note(why=f"{count} above the header", done=f"line {header.line} is taken as the header line"))
-    below = _lines_below(body, len(names))
-    if below:
-        shown = ", ".join(cell.strip() for cell in below[-1].cells if cell.strip())[:40]
-        what = "is a rule" if RULE.fullmatch(below[-1].cells[0].strip()) else "holds units"
-        notes.append(Note(why=f"line {below[-1].line} below the header {what} ({shown})", done="passed over"))
-        body = body[len(below) :]
+        notes.append(
+            Note(
+                why=f"{count} above the header",
+                done=f"line {header.line} is taken as the header line",
+                option="--header-line N takes another one",
+            )
+        )
+    joined = second_names(names, rest[0], rest[1:]) if rest and not wish.keep_lines else None
+    if joined is not None:
+        notes.append(
+            Note(
+                why=f"the header has two lines ({header.line} and {rest[0].line})",
+                done=f"their names are joined, such as '{max(joined, key=len)}'",
+                option="--keep-lines keeps the second one as a row",
+            )
+        )
+        names, last = joined, rest.pop(0).last
+    below: list[Record] = []
+    if not wish.keep_lines:
+        below, found = find_below(rest, len(names))
+        notes += found
+    body = [record for record in rest[len(below) :] if not (record.is_comment or record.is_rule)]
     padded, named, found = _pad(names, body)
     _check_names(origin, header.line, padded, body)
     return Layout(
         names=tuple(padded),
         named=named,
-        header=tuple(names),
+        header=tuple(_bare(cell, place) for place, cell in enumerate(header.cells)),
         header_line=header.line,
-        first_line=(below[-1] if below else header).last + 1,
+        first_line=(below[-1].last if below else last) + 1,
         above=frozenset(tuple(cell.strip() for cell in record.cells) for record in [*above, *below]),
         notes=(*notes, *found),
     )
+
+
+def _wished_header(origin: str, filled: Sequence[Record], line: int) -> Record:
+    for record in filled:
+        if record.line <= line <= record.last:
+            return record
+    raise UsageError(f"{origin}: --header-line {line}: that line is blank, or too far from the beginning")
 
 
 def _bare(cell: str, place: int) -> str:
@@ -122,6 +149,9 @@ def _header(filled: Sequence[Record], plain: Sequence[Record], width: int) -> Re
     comments = [record for record in filled if record.is_comment and record.line < header.line]
     if header is plain[0] and comments and header is not comments[-1]:
         last = comments[-1]
+        before = [comment for comment in comments[:-1] if len(comment.cells) == len(last.cells)]
+        if before and all(_bare(cell, place).lower() in UNIT_WORDS for place, cell in enumerate(last.cells)):
+            last = before[-1]
         names = [_bare(cell, place) for place, cell in enumerate(last.cells)]
         if len(last.cells) in (width, core) and _are_names(names, core):
             # what numpy.savetxt writes, or "#id,name"
@@ -143,7 +173,7 @@ def _is_title(record: Record, following: Sequence[Record], core: int) -> bool:
     """Whether a line above the rows holds a title, or groups of columns, and the header comes later."""
     if record.filled >= core or (record.filled == core - 1 and not record.cells[0].strip() and len(record.cells) > 1):
         # the second is how pandas writes the names of a frame with its index
-        return False
+        return record.filled == len(record.cells) and _is_wide_title(record, following[:NEAR_TITLE], following, core)
     near = following[:DEEPEST_HEADER]
     place = next((at for at, other in enumerate(near) if other.filled >= core), None)
     if place is None:
@@ -157,61 +187,31 @@ def _is_title(record: Record, following: Sequence[Record], core: int) -> bool:
     return contrast
 
 
+def _is_wide_title(record: Record, near: Sequence[Record], following: Sequence[Record], core: int) -> bool:
+    """Whether a line that is as wide as the rows holds no names, but values and names twice, and the header is near."""
+    cells = [cell.strip() for cell in record.cells]
+    if len(set(cells)) == len(cells) or not any(is_value(cell) and not YEAR.fullmatch(cell) for cell in cells):
+        return False
+    return any(
+        _are_names([cell.strip() for cell in other.cells], core)
+        and _has_contrast(other, following[place + 1 + skipped :])
+        for place, other in enumerate(near)
+        # lines of units below the names hide what the rows are like
+        for skipped in (0, NEAR_TITLE)
+    )
+
+
 def _are_names(cells: Sequence[str], core: int) -> bool:
     """Whether all cells could be names of columns: distinct, none of them empty or a value."""
     names = list(cells[:core])
-    values = [name for name in names if _is_value(name) and not YEAR.fullmatch(name)]
+    values = [name for name in names if is_value(name) and not YEAR.fullmatch(name)]
     return bool(names) and all(names) and not values and len(set(names)) == len(names)
 
 
 def _has_contrast(header: Record, body: Sequence[Record]) -> bool:
     """Whether there is a name above a column of values."""
-    columns = _columns(body, len(header.cells))
-    return any(
-        not _is_value(name) and _holds_values(column) for name, column in zip(header.cells, columns, strict=False)
-    )
-
-
-def _columns(body: Sequence[Record], width: int) -> list[list[str]]:
-    rows = [record.cells for record in body[:BODY] if len(record.cells) >= width]
-    return [[row[place].strip() for row in rows] for place in range(width)]
-
-
-def _holds_values(cells: Sequence[str]) -> bool:
-    known = [cell for cell in cells if cell.lower() not in MISSING_STRINGS]
-    return bool(known) and all(map(_is_value, known))
-
-
-def _is_value(cell: str) -> bool:
-    """Whether it is a number, a date or a time: digits without letters."""
-    text = cell.strip()
-    if is_number_text(text):
-        return True
-    return any(character.isdigit() for character in text) and not any(character.isalpha() for character in text)
-
-
-def _lines_below(body: Sequence[Record], width: int) -> list[Record]:
-    """A rule, as in Markdown, or a line with units or types, which stand between the header and the rows."""
-    found: list[Record] = []
-    rest = list(body[:BODY])
-    if rest and all(RULE.fullmatch(cell.strip()) for cell in rest[0].cells if cell.strip()):
-        found.append(rest.pop(0))
-    if len(rest) > 1 and len(rest[0].cells) >= width and _are_units(rest[0].cells, _columns(rest[1:], width)):
-        found.append(rest.pop(0))
-    return found
-
-
-def _are_units(cells: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
-    """Whether there is a unit above a column of numbers, and nothing but units, types and blanks elsewhere."""
-    units = 0
-    for cell, column in zip((cell.strip() for cell in cells), columns, strict=False):
-        is_unit = (len(cell) <= LONGEST_UNIT and bool(UNIT.fullmatch(cell))) or cell.lower() in UNIT_WORDS
-        if not is_unit and cell not in ("", "-"):
-            return False
-        if is_unit and cell in column:
-            return False
-        units += is_unit and _holds_values(column)
-    return units > 0
+    columns = columns_of(body, len(header.cells))
+    return any(not is_value(name) and holds_values(column) for name, column in zip(header.cells, columns, strict=False))
 
 
 def _pad(names: Sequence[str], body: Sequence[Record]) -> tuple[list[str], int, list[Note]]:
@@ -243,7 +243,7 @@ def _is_counter(cells: Sequence[str]) -> bool:
 
 
 def _check_names(origin: str, line: int, names: Sequence[str], body: Sequence[Record]) -> None:
-    columns = _columns(body, len(names))
+    columns = columns_of(body, len(names))
     given = [name for name in names if name]
     if all(map(is_number_text, given)) or _are_a_row(names, columns):
         shown = ", ".join(list(names)[:3])
@@ -260,7 +260,7 @@ def _are_a_row(names: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
     """Whether the names are like what stands below them: numbers above numbers, and words that are found below."""
     above = [float(name) for name, column in zip(names, columns, strict=True) if _is_number_above(name, column)]
     if not above or any(
-        name and not is_number_text(name) and _holds_values(column) for name, column in zip(names, columns, strict=True)
+        name and not is_number_text(name) and holds_values(column) for name, column in zip(names, columns, strict=True)
     ):
         return False
     words = [column for name, column in zip(names, columns, strict=True) if name and not is_number_text(name)]
@@ -269,4 +269,4 @@ def _are_a_row(names: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_number_above(name: str, column: Sequence[str]) -> bool:
-    return is_number_text(name) and _holds_values(column)
+    return is_number_text(name) and holds_values(column)

@@ -12,32 +12,25 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import is_number_text
-from orchestrator.data.csv.rows import Body, Reason, Rows, is_total, line_of_row
+from orchestrator.data.csv.passed import SHOWN_LINES, Reason
+from orchestrator.data.csv.rows import Body, Rows, line_of_row
+from orchestrator.data.csv.summaries import BLANKS, find_summaries
 
-BLANKS = " \t\r\n\ufeff"
-MOST_TOTALS = 3
+# a cell of a line that is drawn; one dash alone is a missing value
+DRAWING = "-=_*~:+"
+DRAWN = r"^\s*[-=_*~:+]{2,}\s*$"
 Places = NDArray[np.int64]
 
 
 def pass_over(body: Body, rows: Rows) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     """The rows as a data frame, without what is no row and without nameless columns that are empty."""
     table, passed = rows.table, rows.passed
-    found: dict[Reason, Places] = {}
-    if body.width > 1 and table.num_rows:
-        found = {
-            Reason.HEADER: _like(table, body.layout.header),
-            Reason.ABOVE: _like_any(table, [cells for cells in body.layout.above if any(cells)]),
-            Reason.EMPTY: _like(table, [""] * body.width),
-            Reason.COMMENT: _comments(table),
-        }
+    found = _no_rows(body, table) if body.width > 1 and table.num_rows else {}
     gone = np.unique(np.concatenate([*found.values(), np.empty(0, np.int64)])).astype(np.int64)
-    totals = _totals(table, gone) if body.width > 1 else []
-    if totals:
-        found[Reason.TOTAL] = np.array(totals, np.int64)
-        gone = np.union1d(gone, found[Reason.TOTAL])
     for reason, places in found.items():
         if len(places):
-            passed.add(reason, line_of_row(body, rows, int(places.min())), len(places))
+            first = np.sort(places)[:SHOWN_LINES].tolist()
+            passed.add(reason, [line_of_row(body, rows, place) for place in first], len(places), whole=True)
     if len(gone):
         keep = np.ones(table.num_rows, bool)
         keep[gone] = False
@@ -45,6 +38,36 @@ def pass_over(body: Body, rows: Rows) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     names, notes = _named(body, table)
     frame: pd.DataFrame = table.select(list(names)).rename_columns(list(names.values())).to_pandas()
     return frame, (*passed.notes(), *notes)
+
+
+def _no_rows(body: Body, table: pa.Table) -> dict[Reason, Places]:
+    """The rows that are none, by reason."""
+    found = {Reason.EMPTY: _like(table, [""] * body.width)}
+    if body.keeps_lines:
+        return found
+    found |= {
+        Reason.HEADER: _like(table, body.layout.header),
+        Reason.ABOVE: _like_any(table, [cells for cells in body.layout.above if any(cells)]),
+        Reason.COMMENT: _comments(table),
+        Reason.RULE: _rules(table),
+    }
+    gone = np.concatenate(list(found.values())).astype(np.int64)
+    found[Reason.EMPTY] = np.setdiff1d(found[Reason.EMPTY], found[Reason.RULE])
+    totals, footers = find_summaries(table, gone)
+    return {**found, Reason.TOTAL: totals, Reason.FOOTER: footers}
+
+
+def _rules(table: pa.Table) -> Places:
+    """Lines that are drawn; the expression is for those that begin so."""
+    first = table.column(0)
+    begun = [np.flatnonzero(pc.starts_with(first, 2 * mark).to_numpy(zero_copy_only=False)) for mark in DRAWING]
+    places = np.sort(np.concatenate(begun))
+    found = _narrowed(table.take(pa.array(places)), [_drawn] * table.num_columns) if len(places) else places
+    return places[found]
+
+
+def _drawn(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.match_substring_regex(column, DRAWN)
 
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -93,62 +116,6 @@ def _comments(table: pa.Table) -> Places:
     others[places] = False
     texts = pc.unique(_trimmed(first.filter(pa.array(others)))).to_pylist()
     return places if all(not text or is_number_text(text) for text in texts) else np.empty(0, np.int64)
-
-
-def _totals(table: pa.Table, gone: Places) -> list[int]:
-    """The last rows, if they sum up the others."""
-    found: list[int] = []
-    passed = set(gone.tolist())
-    row = table.num_rows - 1
-    while row > 0 and len(found) < MOST_TOTALS:
-        if row not in passed:
-            cells = [str(cell).strip() for cell in table.slice(row, 1).to_pylist()[0].values()]
-            if not _sums_up(cells, table, [*passed, *found, row]):
-                break
-            found.append(row)
-        row -= 1
-    return found
-
-
-def _sums_up(cells: Sequence[str], table: pa.Table, without: Sequence[int]) -> bool:
-    label = next((place for place, cell in enumerate(cells) if is_total(cell)), None)
-    if label is None or any(cell and not is_number_text(cell) for cell in cells[:label]):
-        return False
-    others = np.ones(table.num_rows, bool)
-    others[list(without)] = False
-    if not others.any():
-        return False
-    if not any(cell for place, cell in enumerate(cells) if place != label):
-        return True
-    rest = table.filter(pa.array(others))
-    if _numbers(rest.column(label)) is not None:
-        return True
-    for place, cell in enumerate(cells):
-        column = rest.column(place)
-        if place != label and not cell and not pc.any(pc.equal(_trimmed(column), "")).as_py():
-            return True
-        if cell and place != label and is_number_text(cell):
-            numbers = _numbers(column)
-            if numbers is not None and _is_sum(float(cell), numbers):
-                return True
-    return False
-
-
-def _is_sum(total: float, numbers: NDArray[np.float64]) -> bool:
-    """Whether it is the sum or the mean of at least two numbers, as it may have been rounded."""
-    known = numbers[np.isfinite(numbers)]
-    if len(known) < 2:  # noqa: PLR2004
-        return False
-    return any(abs(total - wanted) <= 1e-4 * max(abs(wanted), 1.0) for wanted in (known.sum(), known.mean()))
-
-
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64] | None:
-    trimmed = _trimmed(column)
-    try:
-        numbers = pc.if_else(pc.equal(trimmed, ""), None, trimmed).cast(pa.float64())
-    except pa.ArrowInvalid:
-        return None
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _named(body: Body, table: pa.Table) -> tuple[dict[str, str], list[Note]]:

@@ -4,71 +4,22 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from orchestrator.columns.notes import Note
 from orchestrator.data.csv.dialect import Dialect
 from orchestrator.data.csv.header import Layout
+from orchestrator.data.csv.passed import Passed, Reason
+from orchestrator.data.csv.totals import MANY_VALUES, is_footer, is_number_like, is_rule, is_total
 from orchestrator.errors import DataError
 
 BLOCK = 1 << 22
-# what databases write below the rows of a query
-ROW_COUNT = re.compile(r"\(?\d+ (rows?|records?|tuples?)( (affected|returned|selected|in set))?\)?\.?", re.IGNORECASE)
-TOTALS = """
-total totals totales totali totais sum sums summe summen gesamt gesamtsumme endsumme insgesamt subtotal
-somme suma totale totaal toplam итого всего
-合計 總計 总计 average mean avg durchschnitt mittelwert moyenne media
-"""
-TOTAL_WORDS = frozenset(TOTALS.split()) | {"grand total", "sub total", "total general", "total général", "sum total"}
-
-
-class Reason(StrEnum):
-    """Why a line is no row, or not as it stands."""
-
-    COMMENT = "begins with #"
-    HEADER = "repeats the header line"
-    ABOVE = "repeats what stands above the rows"
-    EMPTY = "holds no value"
-    TOTAL = "holds totals or counts"
-    CUT = "ends with more delimiters than the header line"
-
-
-@dataclass
-class Passed:
-    """Lines that are no rows.
-
-    Attributes:
-        counts: how many there are, by reason.
-        first: where the first is.
-    """
-
-    counts: dict[Reason, int] = field(default_factory=dict)
-    first: dict[Reason, int] = field(default_factory=dict)
-
-    def add(self, reason: Reason, line: int, count: int = 1) -> None:
-        """Notes some of them, of which the first is at a line."""
-        self.counts[reason] = self.counts.get(reason, 0) + count
-        self.first[reason] = min(line, self.first.get(reason, line))
-
-    def notes(self) -> tuple[Note, ...]:
-        """A sentence for each reason."""
-        return tuple(self._note(reason) for reason in self.counts)
-
-    def _note(self, reason: Reason) -> Note:
-        count, line = self.counts[reason], self.first[reason]
-        if count == 1:
-            why = f"line {line} {reason}"
-        else:
-            verb, _, rest = str(reason).partition(" ")
-            plural = {"has": "have"}.get(verb, verb.removesuffix("s"))
-            why = f"{count:,} lines {plural} {rest} (the first is line {line})"
-        done = "the empty cells at the end are left out" if reason is Reason.CUT else "passed over"
-        return Note(why=why, done=done)
+# lines at the end that say something about the file
+MOST_FOOTERS = 20
+DELIMITING = b" \t\r\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +44,7 @@ class Body:
         content: of the whole file, UTF-8.
         start: where the rows begin in it.
         dialect, layout: how they are written.
+        keeps_lines: whether what looks like no row is one.
         limits: of what is read.
     """
 
@@ -101,6 +53,7 @@ class Body:
     start: int
     dialect: Dialect
     layout: Layout
+    keeps_lines: bool = False
     limits: CsvLimits | None = None
 
     @property
@@ -156,6 +109,7 @@ class _Judge:
         self._body = body
         self._header = _without_end(body.layout.header)
         self.judged: list[tuple[str, Reason | str]] = []
+        self.footers = 0
         self.refused: pa_csv.InvalidRow | None = None
 
     def __call__(self, row: pa_csv.InvalidRow) -> str:
@@ -174,12 +128,9 @@ class _Judge:
         cells = [cell.strip() for cell in next(iter(self._body.dialect.split(io.StringIO(text, newline=""))), [])]
         if not any(cells):
             return Reason.EMPTY
-        if cells[0].startswith("#"):
-            return Reason.COMMENT
-        if _without_end(cells) == self._header:
-            return Reason.HEADER
-        if tuple(cells) in layout.above:
-            return Reason.ABOVE
+        found = None if self._body.keeps_lines else self._reason_to_pass(cells)
+        if found is not None:
+            return found
         mark = self._body.dialect.delimiter
         if len(cells) > width and not any(cells[width:]):
             for _ in range(len(cells) - width):
@@ -187,14 +138,24 @@ class _Judge:
             return text
         if layout.named <= len(cells) < width:
             return text + mark * (width - len(cells))
-        if is_total(next(filter(None, cells))) or ROW_COUNT.fullmatch(cells[0]):
+        filled = [cell for cell in cells if cell]
+        first = filled[0]
+        if not self._body.keeps_lines and is_total(first) and all(map(is_number_like, filled[1:])):
             return Reason.TOTAL
-        return None
+        if self._body.keeps_lines or sum(map(str.isalpha, first)) < 2 or self.footers > MOST_FOOTERS:  # noqa: PLR2004
+            return None
+        # only if no row follows, which is not known yet
+        self.footers += 1
+        return Reason.FOOTER
 
-
-def is_total(cell: str) -> bool:
-    """Whether it is what people write before totals."""
-    return cell.strip().removesuffix(":").lower() in TOTAL_WORDS
+    def _reason_to_pass(self, cells: list[str]) -> Reason | None:
+        if cells[0].startswith("#"):
+            return Reason.COMMENT
+        if _without_end(cells) == self._header:
+            return Reason.HEADER
+        if tuple(cells) in self._body.layout.above:
+            return Reason.ABOVE
+        return Reason.RULE if is_rule(cells) else None
 
 
 def _without_end(cells: tuple[str, ...] | list[str]) -> tuple[str, ...]:
@@ -234,15 +195,18 @@ def _read_in_order(body: Body) -> Rows:
     for line, found in judge.judged:
         place, end = _find_line(text, line, end)
         places.append((place, end, found))
+    footers = [(place, stop) for place, stop, found in places if found is Reason.FOOTER]
     if judge.refused is not None or table is None:
+        if footers:
+            raise _uneven(body, text, footers[0][0], text[slice(*footers[0])].decode("utf-8"))
         raise _refusal(body, text, judge.refused, end)
+    _check_footers(body, table, text, places)
     passed = Passed()
     for place, stop, found in places:
         if isinstance(found, Reason):
-            passed.add(found, _line(body, text, place))
+            passed.add(found, [_line(body, text, place)])
         elif len(found.encode("utf-8")) < stop - place:
-            passed.add(Reason.CUT, _line(body, text, place))
-    _check_totals(body, text, [(place, stop) for place, stop, found in places if found is Reason.TOTAL])
+            passed.add(Reason.CUT, [_line(body, text, place)])
     mended = [(place, stop, found) for place, stop, found in places if not isinstance(found, Reason)]
     if mended:
         pieces, end = [], 0
@@ -254,13 +218,31 @@ def _read_in_order(body: Body) -> Rows:
     return Rows(table, pa.py_buffer(text), passed)
 
 
-def _check_totals(body: Body, text: bytes, totals: list[tuple[int, int]]) -> None:
-    """Refuses a short line of totals between rows."""
-    tail = len(text)
-    for place, stop in reversed(totals):
-        if text[stop:tail].strip(b" \t\r\n" + body.dialect.delimiter.encode()):
-            raise _uneven(body, text, place, text[place:stop].decode("utf-8"))
-        tail = place
+def _check_footers(body: Body, table: pa.Table, text: bytes, places: list[tuple[int, int, Reason | str]]) -> None:
+    """Refuses a line of another length that is no row if rows follow, or if it may be a row that was cut off."""
+    if not any(found is Reason.FOOTER for _, _, found in places):
+        return
+    values = set(table.column(0).slice(0, MANY_VALUES).to_pylist())
+    tail, bad = len(text), None
+    for place, stop, found in reversed(places):
+        ends = not text[stop:tail].strip(DELIMITING + body.dialect.delimiter.encode())
+        if found is Reason.FOOTER:
+            line = text[place:stop].decode("utf-8")
+            first = next(filter(None, map(str.strip, next(iter(body.dialect.split([line])), []))), "")
+            apart = _is_apart(text[:place], body.dialect.delimiter.encode())
+            likely = apart or tail < len(text) or is_footer(first, values, apart=False)
+            if not (ends and likely and first not in values):
+                bad = place, line
+        if ends:
+            tail = place
+    if bad is not None:
+        raise _uneven(body, text, *bad)
+
+
+def _is_apart(before: bytes, delimiter: bytes) -> bool:
+    """Whether a blank line ends a text."""
+    rest = before.rstrip(DELIMITING + delimiter)
+    return before[len(rest) :].replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") > 1
 
 
 def _parse(body: Body, text: pa.Buffer, judge: _Judge, *, use_threads: bool) -> pa.Table:

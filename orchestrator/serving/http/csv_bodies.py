@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 from orchestrator.columns.names import same_names, spelling_note
 from orchestrator.columns.notes import Note
@@ -35,8 +36,9 @@ def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None) -> 
         InvalidRequestError: it cannot be read, or a column is missing.
     """
     names = [column.name for column in schema.columns]
+    limits = CsvLimits(columns=len(names) + OTHER_COLUMNS, passed=PASSED_LINES)
     try:
-        table = parse_csv(ORIGIN, body, names, CsvLimits(columns=len(names) + OTHER_COLUMNS, passed=PASSED_LINES))
+        table = parse_csv(ORIGIN, body, names, limits=limits)
     except DataError as error:
         raise InvalidRequestError(str(error)) from None
     rows = len(table.frame)
@@ -45,8 +47,10 @@ def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None) -> 
     for name in names:
         if name not in same:
             raise InvalidRequestError(f"the column '{name}' is missing", None, name)
+    # there are no options in a request
+    passed = [replace(note, option="") for note in table.notes]
     spelling = [spelling_note(name, present) for name, present in same.items() if present != name]
-    return {name: table.frame[same[name]].tolist() for name in names}, rows, (*table.notes, *spelling)
+    return {name: table.frame[same[name]].tolist() for name in names}, rows, (*passed, *spelling)
 
 
 def csv_answer(answers: Predictions) -> bytes:

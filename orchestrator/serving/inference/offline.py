@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from orchestrator.bundle.files import read_folder
+from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.notes import warn
+from orchestrator.config import read_csv_wish
 from orchestrator.data.sources import Table, check_source, load_rows
 from orchestrator.errors import DataError, UsageError, did_you_mean
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later, key_of
@@ -45,7 +48,13 @@ class AnsweredRows:
         return pd.concat([kept, answers], axis=1)
 
 
-def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = None) -> pd.DataFrame:
+def predict(
+    model: str,
+    data: str | pd.DataFrame,
+    *,
+    csv: CsvWish | Mapping[str, Any] | None = None,
+    tracking_uri: str | None = None,
+) -> pd.DataFrame:
     """Answers each row with a model, in the order of the rows.
 
     A model that was used before is computed by onnxruntime, whose answers agree with torch's to 1e-5.
@@ -54,6 +63,7 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
         model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or the folder of a model bundle.
         data: a CSV or Parquet file, or a data frame, with the columns that the model was trained on. There may be no
             rows. What is passed over in a file is a warning, `DataWarning`.
+        csv: how a CSV file is written, instead of what is found out; see `sweep`.
         tracking_uri: MLflow store, or None for MLflow's default.
 
     Returns:
@@ -65,16 +75,21 @@ def predict(model: str, data: str | pd.DataFrame, *, tracking_uri: str | None = 
         BundleError: the model is damaged, or cannot answer.
         DataError: the data cannot be read, lacks a column, or a value does not fit its column.
     """
-    return answer_rows(model, data, tracking_uri=tracking_uri).answers
+    return answer_rows(model, data, csv=csv, tracking_uri=tracking_uri).answers
 
 
 def answer_rows(
-    model: str, data: str | pd.DataFrame, *, keep: Sequence[str] = (), tracking_uri: str | None = None
+    model: str,
+    data: str | pd.DataFrame,
+    *,
+    keep: Sequence[str] = (),
+    csv: CsvWish | Mapping[str, Any] | None = None,
+    tracking_uri: str | None = None,
 ) -> AnsweredRows:
     """As `predict`, with the rows.
 
     Args:
-        model, data, tracking_uri: see `predict`.
+        model, data, csv, tracking_uri: see `predict`.
         keep: columns that the data must have.
 
     Raises:
@@ -85,7 +100,7 @@ def answer_rows(
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         path = fetch_model(model, tracking_uri, Path(folder)).path
         files = read_folder(path)
-    table = load_rows(data, _column_names(files))
+    table = load_rows(data, _column_names(files), read_csv_wish(csv))
     warn(table.notes)
     for name in keep:
         if name not in table.frame.columns:
