@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.columns.notation import Notation
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
+from orchestrator.columns.spellings import are_one_word
 from orchestrator.columns.values import MISSING_STRINGS, Key, Series, category_key, category_keys
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ FREQUENT_SHARE = 0.05
 MIN_CLASS_ROWS = 3
 COUNTRY_CODE = re.compile("[A-Z]{2}")
 SHOWN = 4
+# the label of empty cells; it comes before letters, so that the other one is the positive class
+BLANK = "(blank)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,32 +44,37 @@ class CodeNotation(Notation):
         labels: each is also meant by its other spellings: in other cases, with other blanks or Unicode forms.
         values: texts that are taken as they are: neither as missing values nor as other spellings of a label.
         missing: words that stand for a missing value.
+        blank: the label of cells that are empty; empty if they are missing.
     """
 
     whole: bool = False
     labels: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    blank: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """See `Notation`."""
         texts = {"labels": self.labels, "values": self.values, "missing": self.missing}
-        return {"whole": self.whole, **{name: list(found) for name, found in texts.items() if found}}
+        lists = {name: list(found) for name, found in texts.items() if found}
+        return {"whole": self.whole, **lists, **({"blank": self.blank} if self.blank else {})}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """See `Notation`."""
         texts = {name: content.get(name, []) for name in ("labels", "values", "missing")}
-        unknown = set(content) - set(texts) - {"whole"}
+        unknown, blank = set(content) - set(texts) - {"whole", "blank"}, content.get("blank", "")
         listed = all(isinstance(found, list) and all(type(text) is str for text in found) for found in texts.values())
-        if unknown or not listed or type(content["whole"]) is not bool:
+        if unknown or not listed or type(content["whole"]) is not bool or type(blank) is not str:
             raise ValueError("it does not say how categories are written")
-        return cls(whole=content["whole"], **{name: tuple(found) for name, found in texts.items()})
+        return cls(whole=content["whole"], blank=blank, **{name: tuple(found) for name, found in texts.items()})
 
     def key(self, cell: object) -> str | None:
         """What a cell is looked up by, None for a missing value; see `category_key`."""
         if isinstance(cell, str) and not isinstance(cell, Key):
             text = cell.strip()
+            if self.blank and not text:
+                return self.blank
             if text in self._values:
                 return text
             spelling = folded(text)
@@ -76,7 +84,8 @@ class CodeNotation(Notation):
                 return self._words.get(spelling)
         key = category_key(cell)
         if key is None:
-            return None
+            # a word for a missing value is none of no value
+            return None if isinstance(cell, str) else self.blank or None
         if self.whole:
             key = whole_key(key)
         return self._labels.get(folded(key), key) if self._labels else key
@@ -149,6 +158,8 @@ class Labels:
     def of_target(cls, raw: RawColumn) -> Labels:
         """Of a column that is predicted: frequent words such as "None" are a class."""
         values, notes = _class_words(raw)
+        if not values and (note := _blank_class(raw)) is not None:
+            return cls(CodeNotation(blank=BLANK, missing=raw.wish.missing), (*notes, note))
         # numbers that are names of classes are those in any spelling: see `Classification`
         return cls._of(raw, values, notes, whole=False)
 
@@ -162,14 +173,16 @@ class Labels:
     def _of(cls, raw: RawColumn, values: Sequence[str], notes: Sequence[Note], *, whole: bool) -> Labels:
         kept = tuple(dict.fromkeys([*raw.wish.values, *values]))
         missing = raw.wish.missing
-        labels, note = _spellings(raw, kept, missing)
+        labels, spelled = _spellings(raw, kept, missing)
         if not (whole or labels or kept or missing):
-            return cls(None, tuple(notes))
+            return cls(None, (*notes, *spelled))
         notation = CodeNotation(whole=whole, labels=labels, values=kept, missing=missing)
-        return cls(notation, (*notes, *([note] if note else [])))
+        return cls(notation, (*notes, *spelled))
 
 
-def _spellings(raw: RawColumn, values: Sequence[str], missing: Sequence[str]) -> tuple[tuple[str, ...], Note | None]:
+def _spellings(
+    raw: RawColumn, values: Sequence[str], missing: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[Note, ...]]:
     """The labels of a column, if some have several spellings: the most frequent one of each."""
     left_out = set(map(folded, missing))
     groups: dict[str, list[str]] = {}
@@ -177,16 +190,42 @@ def _spellings(raw: RawColumn, values: Sequence[str], missing: Sequence[str]) ->
         if key not in values and folded(key) not in left_out:
             groups.setdefault(folded(key), []).append(key)
     if len(groups) == sum(map(len, groups.values())):
-        return (), None
-    frequent = {name: sorted(group, key=lambda key: (-raw.counts[key], key)) for name, group in groups.items()}
-    several = [group for group in frequent.values() if len(group) > 1]
-    shown = "; ".join(f"{group[0]!r} also as {', '.join(map(repr, group[1 : 1 + SHOWN]))}" for group in several[:SHOWN])
-    more = f" and {len(several) - SHOWN} more" if len(several) > SHOWN else ""
-    return tuple(sorted(group[0] for group in frequent.values())), Note(
+        return (), ()
+    frequent = [sorted(group, key=lambda key: (-raw.counts[key], key)) for group in groups.values()]
+    apart = [group for group in frequent if len(group) > 1 and not are_one_word(group, raw.counts)]
+    merged = [group for group in frequent if len(group) > 1 and group not in apart]
+    notes = []
+    if merged:
+        note = Note(
+            column=raw.name,
+            why=f"spells the same in several ways ({_shown(merged)})",
+            done="each is read as its most frequent spelling",
+            option=f"--value '{raw.name}={merged[0][1]}' keeps it apart",
+        )
+        notes.append(note)
+    if apart:
+        why = f"has values that differ in case only ({_shown(apart)})"
+        notes.append(Note(column=raw.name, why=why, done="read as different values, as mA and MA are"))
+    labels = sorted(group[0] for group in frequent if group not in apart) if merged else ()
+    return tuple(labels), tuple(notes)
+
+
+def _shown(groups: Sequence[Sequence[str]]) -> str:
+    """Some values in their spellings, the most frequent one first."""
+    shown = "; ".join(f"{group[0]!r} also as {', '.join(map(repr, group[1 : 1 + SHOWN]))}" for group in groups[:SHOWN])
+    return f"{shown} and {len(groups) - SHOWN} more" if len(groups) > SHOWN else shown
+
+
+def _blank_class(raw: RawColumn) -> Note | None:
+    """About a target with one label and empty cells, such as x and nothing; None if it is another one."""
+    empty = int((~raw.known).sum()) - sum(raw.missing_words.values())
+    if len(raw.counts) != 1 or min(raw.rows, empty) < MIN_CLASS_ROWS:
+        return None
+    label = next(iter(raw.counts))
+    return Note(
         column=raw.name,
-        why=f"spells the same in several ways ({shown}{more})",
-        done="each is read as its most frequent spelling",
-        option=f"--value '{raw.name}={several[0][1]}' keeps it apart",
+        why=f"has {label!r} in {rows_text(raw.rows)} and no value in {rows_text(empty)}",
+        done=f"read as two classes, {label!r} and {BLANK!r}",
     )
 
 
@@ -204,25 +243,20 @@ def _class_words(raw: RawColumn) -> tuple[list[str], list[Note]]:
         share = rows / (raw.rows + rows)
         frequent = rows >= MIN_CLASS_ROWS and (share >= FREQUENT_SHARE or rows >= others[len(others) // 2])
         beside = frozenset(map(folded, raw.counts)) in OPPOSITES
-        if name in NO_CLASS_WORDS and frequent and not beside and not raw.is_numbers:
+        if name not in NO_CLASS_WORDS:
+            continue
+        is_class = frequent and not beside and not raw.is_numbers
+        if is_class:
             values.append(word)
-            notes.append(
-                Note(
-                    column=raw.name,
-                    why=f"has the word '{word}' in {rows} rows ({100 * share:.0f} %)",
-                    done="read as a class",
-                    option=f"--na '{raw.name}={word}' makes it a missing value",
-                )
+        makes = f"--na '{raw.name}={word}' makes it a missing value"
+        notes.append(
+            Note(
+                column=raw.name,
+                why=f"has the word '{word}' in {rows_text(rows)} ({100 * share:.0f} %)",
+                done="read as a class" if is_class else "read as a missing value",
+                option=makes if is_class else f"--value '{raw.name}={word}' makes it a class",
             )
-        elif name in NO_CLASS_WORDS:
-            notes.append(
-                Note(
-                    column=raw.name,
-                    why=f"has the word '{word}' in {'1 row' if rows == 1 else f'{rows} rows'}",
-                    done="read as a missing value",
-                    option=f"--value '{raw.name}={word}' makes it a class",
-                )
-            )
+        )
     return values, notes
 
 
@@ -234,7 +268,7 @@ def _country_words(raw: RawColumn) -> tuple[list[str], list[Note]]:
         return [], []
     note = Note(
         column=raw.name,
-        why=f"has NA among other codes of two letters in {'1 row' if rows == 1 else f'{rows} rows'}",
+        why=f"has NA among other codes of two letters in {rows_text(rows)}",
         done="read as such a code, too",
         option=f"--na '{raw.name}=NA' makes it a missing value",
     )

@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from orchestrator.columns.values import Series
 
 
@@ -35,4 +38,25 @@ class Notation(ABC):
 
         Raises:
             InvalidValueError: a cell is not written so.
+        """
+
+
+class NumberCells(Notation):
+    """A notation of cells that are read as numbers."""
+
+    @property
+    @abstractmethod
+    def takes_numbers(self) -> bool:
+        """Whether all numbers stand for themselves, none for a missing one."""
+
+    @abstractmethod
+    def read_cell(self, cell: object) -> float | None:
+        """One cell: NaN for missing, None for what is not written so."""
+
+    @abstractmethod
+    def numbers(self, series: Series, column: str) -> NDArray[np.float64]:
+        """`read_cell` of all cells of a column: float64 [rows].
+
+        Raises:
+            InvalidValueError: a cell is not written so, or infinite.
         """

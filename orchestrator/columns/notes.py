@@ -44,6 +44,11 @@ class Note:
         return cls(**{item.name: content[item.name] for item in fields(cls)})
 
 
+def rows_text(count: int) -> str:
+    """So many rows, in a sentence."""
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 class DataWarning(UserWarning):
     """A `Note`, where the library is used from Python; `warnings.filterwarnings("ignore", category=...)` takes it."""
 

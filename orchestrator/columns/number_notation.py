@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.columns.notation import Notation
+from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_texts import BLANKS, FACTORS, PLACEHOLDERS, SAME, lowered, plain_text, plain_texts
 from orchestrator.columns.patterns import ANY_CHARACTER, any_form, in_class, word_pattern
 from orchestrator.columns.values import (
@@ -46,7 +46,7 @@ _SIGNS = ("before", "beside", "after")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberNotation(Notation):
+class NumberNotation(NumberCells):
     """How the numbers of one column are written. What can be read in one way only is read whatever is said here.
 
     Attributes:

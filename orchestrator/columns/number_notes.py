@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.number_inference import WORD_SHARE, NumberReading
 from orchestrator.columns.number_notation import NumberNotation, matches
 from orchestrator.columns.number_texts import CURRENCIES
@@ -50,7 +50,7 @@ def _notes(column: str, reading: NumberReading, words_done: str, as_categories: 
         limit = str(cells.first(limits))
         yield Note(
             column=column,
-            why=f"has limits such as '{limit}' in {_rows(int(cells.counts[limits].sum()))}",
+            why=f"has limits such as '{limit}' in {rows_text(int(cells.counts[limits].sum()))}",
             done=f"the number itself is taken, {shown_number(notation, limit)}",
             option=as_categories,
         )
@@ -59,7 +59,7 @@ def _notes(column: str, reading: NumberReading, words_done: str, as_categories: 
         rows = sum(reading.words.values())
         yield Note(
             column=column,
-            why=f"has {listed(reading.words)} among its numbers, {_rows(rows)} of {cells.rows:,}",
+            why=f"has {listed(reading.words)} among its numbers, {rows_text(rows)} of {cells.rows:,}",
             # words that stand for nothing else may be more
             done=words_done + (f", up to {100 * WORD_SHARE:.0f} %" if rows <= WORD_SHARE * cells.rows else ""),
             option=as_categories,
@@ -104,7 +104,7 @@ def _about_symbols(column: str, reading: NumberReading, option: str) -> Iterator
 def sentinel_note(column: str, sentinels: Mapping[float, int]) -> Note:
     """About numbers that may stand for a missing one, with the rows of each."""
     names = {short_number(number): rows for number, rows in sentinels.items()}
-    listed_rows = " and ".join(f"{name} in {_rows(rows)}" for name, rows in names.items())
+    listed_rows = " and ".join(f"{name} in {rows_text(rows)}" for name, rows in names.items())
     options = " ".join(f"--na '{column}={name}'" for name in names)
     return Note(
         column=column,
@@ -131,7 +131,3 @@ def listed(words: Mapping[str, int]) -> str:
     """Some words, with the rows of each."""
     shown = ", ".join(f"'{word[:30]}' ({rows:,})" for word, rows in list(words.items())[:SHOWN])
     return f"{shown} and {len(words) - SHOWN} more" if len(words) > SHOWN else shown
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

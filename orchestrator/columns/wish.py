@@ -25,7 +25,8 @@ class ColumnWish:
         date_format: of `strptime`, of a column of dates that can be read in two ways.
         decimal: decimal mark of a column of numbers that can be read in two ways, a point or a comma.
         missing: words that stand for a missing value in this column.
-        values: words that are values in this column although they stand for a missing one elsewhere, such as "NA".
+        values: words that are values in this column although they stand for a missing one elsewhere, such as "NA"; in a
+            column of true and false, those that are true.
     """
 
     kind: str | None = None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.date_notation import ISO
-from orchestrator.columns.number_notation import NumberNotation
+from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.values import category_key, is_missing, parse_number
 from orchestrator.data.encoder import FeatureEncoder
@@ -80,7 +80,7 @@ class ColumnarEncoder:
         self._notations = {
             name: _Notated(notation)
             for name in self._number_columns
-            if isinstance(notation := self._columns[name].notation, NumberNotation)
+            if isinstance(notation := self._columns[name].notation, NumberCells)
         }
         self._dates = [
             _Times(self._columns[name], [encoder.numeric[at].part for at in places]) for name, places in dates.items()
@@ -172,7 +172,7 @@ class ColumnarEncoder:
 class _Notated:
     """Reads a column of numbers that are not written plainly."""
 
-    def __init__(self, notation: NumberNotation) -> None:
+    def __init__(self, notation: NumberCells) -> None:
         self._memory: _Memory[float | None] = _Memory(notation.read_cell)
         self._plain = PLAIN_NUMBERS if notation.takes_numbers else frozenset[type]()
 

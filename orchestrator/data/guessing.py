@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
@@ -209,5 +209,5 @@ def guess_schema(table: Table, options: DataOptions) -> Guessed:
 
 def dropped_note(count: int, target: str) -> Note:
     """About rows without a target."""
-    rows = "1 row has" if count == 1 else f"{count} rows have"
-    return Note(why=f"{rows} no value for the target '{target}'", done="left out")
+    have = "has" if count == 1 else "have"
+    return Note(why=f"{rows_text(count)} {have} no value for the target '{target}'", done="left out")

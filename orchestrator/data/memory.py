@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.values import Series
 from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_summaries
@@ -92,7 +92,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     found = guess_schema(table, options)
     schema, notes, labels = found.schema, found.notes, found.labels
     if len(labels) < MIN_ROWS:
-        count = "1 row" if len(labels) == 1 else f"{len(labels)} rows"
+        count = rows_text(len(labels))
         raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
     task, target = schema.target.task, schema.target.name
     strata = task.strata(labels)

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.number_notation import NumberNotation
+from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.summaries import AllNumbers, NumericSummary
@@ -57,7 +57,7 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
-        if isinstance(column.notation, NumberNotation):
+        if isinstance(column.notation, NumberCells):
             return {None: column.notation.numbers(series, column.name)}
         return {None: to_numbers(series, column.name, PLACEHOLDERS)}
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.truth_notation import TruthNotation, find_truth
 from orchestrator.columns.values import FALSE_STRINGS, TRUE_STRINGS, Series
+from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
@@ -21,6 +24,8 @@ class BooleanKind(NumberKind):
     kind = ColumnKind.BOOLEAN
     datatype = "BOOL"
     control = FormControl(Reads.TRUTH, choices=("true", "false"))
+    notation = TruthNotation
+    follows = frozenset({"missing", "values"})
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""
@@ -30,14 +35,45 @@ class BooleanKind(NumberKind):
             return None
         return Recognised(Column(raw.name, self.kind))
 
+    def obey(self, raw: RawColumn) -> Recognised:
+        """See `FeatureKind`: words of many languages are known, and a mark with empty cells beside it."""
+        plain = self.recognise(raw) is not None or raw.number_error is None
+        if plain and not raw.wish.missing and not raw.wish.values:
+            return Recognised(Column(raw.name, self.kind))
+        try:
+            truth = find_truth(raw)
+            truth.numbers(raw.series, raw.name)
+        except InvalidValueError as error:
+            raise DataError(f"{raw.origin}: the column '{raw.name}' cannot be read as {self.kind}: {error}") from None
+        column = Column(raw.name, self.kind, notation=truth)
+        return Recognised(column, (_blank_note(raw, truth),) if truth.blank else ())
+
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
         """See `FeatureKind`."""
         return [None if np.isnan(number) else bool(number) for number in self.parse(column, series)[None]]
 
     def json_schema(self, column: Column, categories: Sequence[str]) -> JsonSchema:
         """See `FeatureKind`."""
+        if isinstance(column.notation, TruthNotation):
+            true, false = (", ".join(words) for words in (column.notation.true, column.notation.false))
+            words = f"true is written as {true}, and false as {false or 'an empty cell'}"
+            return number_schema(f"True or false, or 1 or 0; in the data {words}", column.notation.pattern)
         return number_schema("True or false, or 1 or 0")
 
     def accepts(self, column: Column, before: Column) -> bool:
         """See `FeatureKind`."""
-        return before.kind in NUMBERS and before.notation is None
+        was = before.notation
+        if isinstance(column.notation, TruthNotation):
+            return before.kind is self.kind and isinstance(was, TruthNotation | None) and column.notation.accepts(was)
+        return before.kind in NUMBERS and was is None
+
+
+def _blank_note(raw: RawColumn, truth: TruthNotation) -> Note:
+    """About a column of marks, where it is a guess what is meant by none."""
+    empty = int((~raw.known).sum())
+    return Note(
+        column=raw.name,
+        why=f"has {' and '.join(map(repr, truth.true))} in {rows_text(raw.rows)} and no value in {rows_text(empty)}",
+        done="an empty cell is read as false",
+        option=f"--categorical '{raw.name}' reads it as a missing value",
+    )

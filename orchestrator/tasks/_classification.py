@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.code_notation import CodeNotation, whole_key
 from orchestrator.columns.codes import are_fractions, why_code
 from orchestrator.columns.notation import Notation
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
@@ -191,10 +191,9 @@ class Classification(Task):
         """See `Task`: the class that has too few rows."""
         counts = np.bincount(target.astype(np.int64), minlength=len(self.classes))
         least = int(counts.argmin())
-        rows = "1 row" if counts[least] == 1 else f"{counts[least]} rows"
         return (
-            f"{self.unmeasured}; the class '{self.classes[least]}' has {rows}, and at least {MIN_CLASS_ROWS} are "
-            "needed: one each to train, validate and test on"
+            f"{self.unmeasured}; the class '{self.classes[least]}' has {rows_text(int(counts[least]))}, and at least "
+            f"{MIN_CLASS_ROWS} are needed: one each to train, validate and test on"
         )
 
     @abstractmethod
@@ -257,9 +256,7 @@ def _few_rows(target: str, counts: Mapping[str, int]) -> tuple[Note, ...]:
     few = [(label, count) for label, count in counts.items() if count < MIN_MEASURED_ROWS]
     if not few:
         return ()
-    shown = " and ".join(
-        f"{'1 row' if count == 1 else f'{count} rows'} of class '{label}'" for label, count in few[:SHOWN]
-    )
+    shown = " and ".join(f"{rows_text(count)} of class '{label}'" for label, count in few[:SHOWN])
     more = f" and few of {len(few) - SHOWN} more classes" if len(few) > SHOWN else ""
     note = Note(
         column=target,
