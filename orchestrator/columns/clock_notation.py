@@ -1,4 +1,4 @@
-"""Columns of times of the day and of durations: which of both they are, and how they are written."""
+"""Columns of times of the day and of durations: how they are written."""
 
 from __future__ import annotations
 
@@ -13,20 +13,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.clock_texts import Seconds, read_durations, read_times
+from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
-from orchestrator.columns.distinct import DistinctTexts, distinct_texts
+from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notation import Notation
-from orchestrator.columns.notes import Note
-from orchestrator.columns.raw_column import RawColumn
-from orchestrator.columns.values import MISSING_STRINGS, Series, is_number_text, shorten
+from orchestrator.columns.values import MISSING_STRINGS, Series, shorten
 from orchestrator.errors import InvalidValueError
-
-FIRST_TEXTS = 50
-# hours of times of the day are seldom all in the early morning, those of durations are
-SHORT_HOURS = 6
-# a few texts of a number and a letter, such as 2d and 3d, are names of something
-NUMEROUS = 10
-PADDED, UNPADDED = r"^[0-9]{2}:[0-9]{2}:[0-9]{2}", r"^[0-9]:[0-9]{2}"
 
 
 @dataclass(frozen=True)
@@ -35,29 +27,34 @@ class DurationNotation(Notation):
 
     Attributes:
         short: what is first in 12:30, "h" for hours or "m" for minutes.
+        months: whether an m alone means months.
     """
 
     short: str = "h"
+    months: bool = False
 
     def __post_init__(self) -> None:
-        if self.short not in ("h", "m"):
+        if self.short not in ("h", "m") or not isinstance(self.months, bool):
             raise ValueError("a form of durations is not known")
 
     def to_json(self) -> dict[str, Any]:
         """See `Notation`."""
-        return {"short": self.short}
+        return {"short": self.short} | ({"months": True} if self.months else {})
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """See `Notation`."""
-        return cls(content["short"])
+        return cls(content["short"], content.get("months", False))
 
     def plain(self, series: Series) -> Series:
         """See `Notation`: seconds."""
-        return pd.Series(duration_seconds(series, str(series.name), self.short), index=series.index)
+        return pd.Series(duration_seconds(series, str(series.name), self), index=series.index)
 
 
-def duration_seconds(series: Series, column: str, short: str) -> Seconds:
+PLAIN_DURATIONS = DurationNotation()
+
+
+def duration_seconds(series: Series, column: str, notation: DurationNotation = PLAIN_DURATIONS) -> Seconds:
     """Seconds of a column of durations, float64 [rows], NaN where missing; numbers are seconds.
 
     Raises:
@@ -65,7 +62,11 @@ def duration_seconds(series: Series, column: str, short: str) -> Seconds:
     """
     if pd.api.types.is_timedelta64_dtype(series.dtype):
         return np.asarray(series.dt.total_seconds(), np.float64)
-    return _read(series, column, lambda texts: read_durations(texts, short)[0], "a duration such as 1:23:45 or PT1H30M")
+
+    def read(texts: pa.Array) -> Seconds:
+        return read_durations(texts, notation.short, months=notation.months)[0]
+
+    return _read(series, column, read, "a duration such as 1:23:45 or PT1H30M")
 
 
 def time_seconds(series: Series, column: str) -> Seconds:
@@ -81,7 +82,7 @@ def _read(series: Series, column: str, read: Callable[[pa.Array], Seconds], want
     distinct = distinct_texts(series)
     texts = normalised(distinct.texts)
     seconds = read(texts)
-    bad = np.flatnonzero(np.isnan(seconds) & ~_absent(texts))
+    bad = np.flatnonzero(np.isnan(seconds) & ~absent_clocks(texts))
     if len(bad):
         row = distinct.first_row(int(bad[0]))
         value = shorten(series.iloc[row])
@@ -89,87 +90,7 @@ def _read(series: Series, column: str, read: Callable[[pa.Array], Seconds], want
     return np.append(seconds, np.nan)[distinct.codes]
 
 
-def _absent(texts: pa.Array) -> NDArray[np.bool_]:
+def absent_clocks(texts: pa.Array) -> NDArray[np.bool_]:
+    """Which of some normalised texts stand for a missing time or duration."""
     words = pa.array(sorted(MISSING_STRINGS), pa.string())
-    return np.asarray(pc.is_in(texts, value_set=words).to_numpy(zero_copy_only=False), bool)
-
-
-@dataclass(frozen=True)
-class FoundClock:
-    """What a column of times is.
-
-    Attributes:
-        is_duration: or else it is one of times of the day.
-        short: see `DurationNotation`.
-        notes: what the user should know.
-    """
-
-    is_duration: bool
-    short: str = "h"
-    notes: tuple[Note, ...] = ()
-
-
-def find_clock(raw: RawColumn) -> FoundClock | None:
-    """Whether a column has times of the day, or durations; None if it has neither."""
-    if pd.api.types.is_timedelta64_dtype(raw.series.dtype):
-        return FoundClock(is_duration=True)
-    if pd.api.types.is_numeric_dtype(raw.series.dtype) or pd.api.types.is_datetime64_any_dtype(raw.series.dtype):
-        return None
-    first = _there(distinct_texts(raw.series.iloc[:1000]))[:FIRST_TEXTS]
-    if not len(first) or all(map(is_number_text, first.to_pylist())) or not _reads_all(first):
-        return None
-    distinct = distinct_texts(raw.series)
-    texts = _there(distinct)
-    is_time = not np.isnan(read_times(texts)).any()
-    # meaning of 12:30 matters only where longer ones are beside it
-    lengths, shapes = read_durations(texts, "h")
-    short = "m" if shapes.keys() & {"clock", "days"} and "short" in shapes else "h"
-    is_duration = "number" not in shapes and not np.isnan(read_durations(texts, short)[0]).any()
-    if is_duration and not is_time:
-        return _spoken(raw.name, distinct, texts, short) if shapes.keys() == {"spoken"} else FoundClock(True, short)
-    if not is_time:
-        return None
-    if is_duration and "short" not in shapes and _look_short(texts, lengths):
-        return FoundClock(True, short, (_doubt(raw, "duration", "time-of-day", "time of the day"),))
-    unpadded = is_duration and pc.all(pc.match_substring_regex(texts, UNPADDED)).as_py()
-    notes = (_doubt(raw, "time of the day", "duration", "duration"),) if unpadded else ()
-    return FoundClock(False, notes=notes)
-
-
-def _there(distinct: DistinctTexts) -> pa.Array:
-    texts = normalised(distinct.texts)
-    return texts.filter(pa.array(~_absent(texts)))
-
-
-def _reads_all(texts: pa.Array) -> bool:
-    return not np.isnan(read_times(texts)).any() or not np.isnan(read_durations(texts, "m")[0]).all()
-
-
-def _spoken(name: str, distinct: DistinctTexts, texts: pa.Array, short: str) -> FoundClock | None:
-    """Whether numbers with units are durations: one letter can mean much, as in seats, sizes and credits."""
-    if pc.any(pc.match_substring_regex(texts, "[a-z]{3}|[a-z].*[a-z]")).as_py():
-        return FoundClock(True, short)
-    if len(texts) < NUMEROUS or pc.any(pc.match_substring_regex(distinct.texts, "[A-Z]")).as_py():
-        return None
-    note = Note(
-        column=name,
-        why=f"has numbers with one letter, such as '{texts[0].as_py()}'",
-        done="read as durations",
-        option=f"--categorical '{name}' reads them as categories",
-    )
-    return FoundClock(True, short, (note,))
-
-
-def _look_short(texts: pa.Array, lengths: Seconds) -> bool:
-    """Whether times with seconds are all of a few hours."""
-    return bool(lengths.max() < SHORT_HOURS * 3600)
-
-
-def _doubt(raw: RawColumn, taken: str, option: str, other: str) -> Note:
-    shown = str(raw.series.dropna().iloc[0]).strip()
-    return Note(
-        column=raw.name,
-        why=f"has times such as '{shown}' that can be a time of the day or a duration",
-        done=f"read as {taken}",
-        option=f"--{option} '{raw.name}' reads it as {other}",
-    )
+    return np.asarray(pc.is_in(texts, value_set=words).to_numpy(zero_copy_only=False), bool) | no_dates(texts)

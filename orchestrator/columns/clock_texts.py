@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -15,19 +15,30 @@ from orchestrator.columns.digit_layouts import Digits, by_layout
 
 _NUMBER = r"(?P<{0}>[0-9]{{1,9}})(?:[.,](?P<{0}f>[0-9]{{1,9}}))?"
 _UNITS = {
-    "w": "weeks?|wks?|w|wochen?|semaines?|semanas?",
-    "d": "days?|d|tagen?|tage?|jours?|j|d[ií]as?",
-    "h": "hours?|hrs?|h|stunden?|std|heures?|horas?",
-    "m": "minutes?|mins?|m|minuten?|minutos?",
-    "s": "seconds?|secs?|s|sekunden?|sek|secondes?|segundos?",
+    "y": "years?|yrs?|y|jahren?|jahre?|ans?|années?|anos?|años?|anno|anni|jaar",
+    "o": "months?|mos?|mons?|monaten?|monate?|mois|mes|meses|mês|mese|mesi|maanden?",
+    "w": "weeks?|wks?|w|wochen?|semaines?|semanas?|settiman[ae]|weken",
+    "d": "days?|d|tagen?|tage?|jours?|j|d[ií]as?|giorn[oi]|dagen|dag",
+    "h": "hours?|hrs?|h|stunden?|std|heures?|horas?|or[ae]|uur|uren",
+    "m": "minutes?|mins?|m|minuten?|minutos?|minut[oi]",
+    "s": "seconds?|secs?|s|sekunden?|sek|secondes?|segundos?|second[oi]|seconden",
     "x": "milliseconds?|msecs?|ms",
 }
-SECONDS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
-_AND = "(?:,? ?(?:and |und |et |y )?)"
-_SPOKEN = "".join(rf"(?:{_NUMBER.format(unit)} ?(?:{names})\.?(?![a-zà-ÿ]){_AND})?" for unit, names in _UNITS.items())
-_CLOCK = r"(?P<h>[0-9]{1,5}):(?P<m>[0-9]{2}):(?P<s>[0-9]{2})(?:[.,](?P<sf>[0-9]{1,9}))?"
+# 2y 3m, and terms such as 6M beside 1Y
+_MONTHLY_UNITS = _UNITS | {"o": f"{_UNITS['o']}|m", "m": _UNITS["m"].replace("|m|", "|")}
+# a year is that of the calendar on average, and a month a twelfth of it
+SECONDS = {"y": 31_556_952, "o": 2_629_746, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
+_AND = "(?:,? ?(?:and |und |et |y |e |en )?)"
+
+
+def _spoken(units: Mapping[str, str]) -> str:
+    numbers = (rf"(?:{_NUMBER.format(unit)} ?(?:{names})\.?(?![a-zà-ÿ]){_AND})?" for unit, names in units.items())
+    return rf"(?P<sign>[-+])? ?{''.join(numbers)}"
+
+
+_CLOCK = r"(?P<h>[0-9]{1,7}):(?P<m>[0-9]{2}):(?P<s>[0-9]{2})(?:[.,](?P<sf>[0-9]{1,9}))?"
 _DESIGNATORS = (
-    f"p(?:{_NUMBER.format('w')}w)?(?:{_NUMBER.format('d')}d)?"
+    f"p(?:{_NUMBER.format('y')}y)?(?:{_NUMBER.format('o')}m)?(?:{_NUMBER.format('w')}w)?(?:{_NUMBER.format('d')}d)?"
     f"(?:t(?:{_NUMBER.format('h')}h)?(?:{_NUMBER.format('m')}m)?(?:{_NUMBER.format('s')}s)?)?"
 )
 DURATIONS = {
@@ -35,10 +46,12 @@ DURATIONS = {
     # a negative number of days, and a time of day that is added to it
     "days": rf"(?P<sign>[-+])?(?P<d>[0-9]{{1,7}}) ?(?:days?|d),? ?\+?{_CLOCK}",
     "short": r"(?P<sign>[-+])?(?P<first>[0-9]{1,5}):(?P<second>[0-9]{2})(?:[.,](?P<secondf>[0-9]{1,9}))?",
+    "hours": r"(?P<h>[0-9]{1,5}) ?h ?(?P<m>[0-9]{2})(?: ?m(?:in)?\.?)?",
     "iso": f"(?P<sign>[-+])?{_DESIGNATORS}",
-    "spoken": rf"(?P<sign>[-+])? ?{_SPOKEN}",
+    "spoken": _spoken(_UNITS),
     "number": r"(?P<sign>[-+])?(?P<s>[0-9]{1,9})(?:\.(?P<sf>[0-9]{1,9}))?",
 }
+MONTHLY_DURATIONS = DURATIONS | {"spoken": _spoken(_MONTHLY_UNITS)}
 TIME = (
     r"t?(?P<h>[0-9]{1,2})(?:(?:[:h](?P<m>[0-9]{2})|(?=[^0-9:h.]*[ap])|(?= ?(?:uhr|h)$))(?::(?P<s>[0-9]{2})"
     r"(?:[.,](?P<sf>[0-9]{1,9}))?)?)(?: ?(?:(?P<half>[ap])\.? ?m\.?|uhr|h))?"
@@ -81,8 +94,9 @@ def _layout(shape: str, pattern: str, signature: str) -> ClockLayout | None:
 
 
 @lru_cache(maxsize=2**12)
-def _duration_layout(signature: str) -> ClockLayout | None:
-    found = (_layout(shape, pattern, signature) for shape, pattern in DURATIONS.items())
+def _duration_layout(signature: str, *, months: bool) -> ClockLayout | None:
+    shapes = MONTHLY_DURATIONS if months else DURATIONS
+    found = (_layout(shape, pattern, signature) for shape, pattern in shapes.items())
     return next((layout for layout in found if layout is not None), None)
 
 
@@ -91,19 +105,20 @@ def _time_layout(signature: str) -> ClockLayout | None:
     return _layout("time", TIME, signature)
 
 
-def read_durations(texts: pa.Array, short: str) -> tuple[Seconds, dict[str, int]]:
+def read_durations(texts: pa.Array, short: str, *, months: bool = False) -> tuple[Seconds, dict[str, int]]:
     """Seconds of texts as `normalised` gives them, float64 [texts], NaN for one that is no duration.
 
     Args:
         texts: such as 1:23:45, 3 days 04:05:06, PT1H30M, 1h 20m, or a number of seconds.
         short: what is first in 12:30, "h" or "m".
+        months: whether an m alone means months.
 
     Returns:
         the seconds, and how many texts there are of each shape.
     """
     seconds = np.full(len(texts), np.nan)
     shapes: dict[str, int] = {}
-    for layout, digits, rows in by_layout(texts, _duration_layout):
+    for layout, digits, rows in by_layout(texts, partial(_duration_layout, months=months)):
         seconds[rows] = _seconds(layout, digits, short)
         shapes[layout.shape] = shapes.get(layout.shape, 0) + len(rows)
     return seconds, shapes
@@ -119,7 +134,9 @@ def _seconds(layout: ClockLayout, digits: Digits, short: str) -> Seconds:
             number = digits.number(*places[unit])
             whole = whole + number * factor * (layout.sign if layout.shape != "days" or unit == "d" else 1)
             is_clock = (
-                layout.shape in ("clock", "days", "short") and unit in "ms" and (unit, layout.shape) != (short, "short")
+                layout.shape in ("clock", "days", "short", "hours")
+                and unit in "ms"
+                and (unit, layout.shape) != (short, "short")
             )
             if is_clock:
                 fits &= number < 60  # noqa: PLR2004
@@ -137,7 +154,9 @@ def read_times(texts: pa.Array) -> Seconds:
         hour, minute, second = (
             digits.number(*layout.places[name]) if name in layout.places else digits.zeros() for name in "hms"
         )
-        fits = (hour < 24) & (minute < 60) & (second < 60)  # noqa: PLR2004
+        # 24:00 is the end of the day
+        whole = hour * 3600 + minute * 60 + second
+        fits = ((hour < 24) | (whole == 86_400)) & (minute < 60) & (second < 60)  # noqa: PLR2004
         if layout.half:
             fits &= hour <= 12  # noqa: PLR2004
             hour = hour % 12 + (12 if layout.half == "p" else 0)

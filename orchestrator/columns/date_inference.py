@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,34 +13,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.date_gaps import Gaps, are_gaps, extremes_of, gaps_note, gaps_of
 from orchestrator.columns.date_notation import (
     DATETIME_FORMATS,
-    EPOCHS,
     ISO,
-    UNITS,
     DateNotation,
     plain_stamps,
+    read_serials,
+    typed_stamps,
 )
+from orchestrator.columns.date_numbers import dates_of_numbers
 from orchestrator.columns.date_orders import Doubt, order_of_format, settle
-from orchestrator.columns.date_texts import DateOrder, WrittenMoments, read_texts, written_as
+from orchestrator.columns.date_texts import ANY_YEAR, FISCAL, DateOrder, WrittenMoments, read_texts, written_as
+from orchestrator.columns.date_yearless import find_yearless
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.distinct import DistinctTexts, distinct_texts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.columns.values import is_number_text, shorten
+from orchestrator.columns.values import is_number_text
 from orchestrator.errors import DataError, InvalidValueError
 
 # looked at before all of a column is; this share of them must be dates
 FIRST_TEXTS, DATE_SHARE = 50, 0.8
-# rows with texts that are not dates, and how many such texts there may be
-ODD_SHARE, ODD_TEXTS = 0.05, 20
 SHOWN_FORMATS, FORMAT_TEXTS = 4, 200
-# numbers that count from 1970 on are dates of these years if there are so many
-EPOCH_YEARS, EPOCH_VALUES = ("2000-01-01", "2040-01-01"), 10
-COMPACT_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-COMPACT_YEARS, COMPACT_VALUES = (1900, 2100), 3
+# numbers of days that Excel counts stand beside so many dates at least
+SERIAL_SHARE = 0.1
 OFFSET = r":[0-9]{2}([.,][0-9]+)? ?([+-][0-9]{2}(:?[0-9]{2})?)$"
 NO_OFFSET = r"[+-]00(:?00)?$"
+ISO_FORMS = {86_400_000_000: "%Y-%m-%d", 1_000_000: "%Y-%m-%dT%H:%M:%S"}
 ISO_LIKE = r"^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}"
 
 
@@ -52,11 +52,13 @@ class FoundDates:
         datetime_format: a plain one, if there is no notation.
         notation: otherwise.
         notes: what the user should know.
+        refusal: why it is no column of dates although it has many; empty if it is one.
     """
 
     datetime_format: str | None = None
     notation: DateNotation | None = None
     notes: tuple[Note, ...] = ()
+    refusal: str = ""
 
 
 LOCAL_ISO = DateNotation(formats=(ISO,))
@@ -67,25 +69,76 @@ def find_dates(raw: RawColumn, *, wished: bool = False) -> FoundDates | None:
 
     Args:
         raw: the column.
-        wished: whether the user wants it to be one of dates: then numbers are that, however few.
+        wished: whether the user wants it to be one of dates: then numbers are that, however few, and what is no date
+            is missing.
     """
     dtype = raw.series.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype):
-        is_utc = not isinstance(dtype, pd.DatetimeTZDtype) or str(dtype.tz) in ("UTC", "Etc/UTC", "GMT", "+00:00")
-        return FoundDates(ISO) if is_utc else FoundDates(notation=LOCAL_ISO)
+        return _of_stamps(raw)
     if pd.api.types.is_bool_dtype(dtype):
         return None
     if pd.api.types.is_numeric_dtype(dtype):
         return _of_numbers(raw, wished=wished)
     first = [text for text in raw.first_texts[:FIRST_TEXTS] if text.strip()]
+    if not _are_numbers(first):
+        first = _first_texts(raw)
+    if _are_numbers(first):
+        return _of_numbers(raw, wished=wished)
     if not first:
         return None
-    # 03.2024 is a number for Python
-    if all(is_number_text(text) for text in first) and not _are_months(first):
-        return _of_numbers(raw, wished=wished)
     plain = normalised(pa.array(first))
-    reads = max((read_texts(plain, order).read.mean() for order in (None, *DateOrder)), default=0.0)
-    return _of_texts(raw, distinct_texts(raw.series)) if reads >= DATE_SHARE else None
+    serial = read_serials(plain)[1]
+    share = max((read_texts(plain, order).read | serial).mean() for order in (None, *DateOrder))
+    if share < DATE_SHARE and not wished:
+        share = read_texts(plain, None, yearless=True).read.mean()
+    if share < DATE_SHARE and not wished:
+        return None
+    return _of_texts(raw, distinct_texts(raw.series), wished=wished)
+
+
+def _first_texts(raw: RawColumn) -> list[str]:
+    """Some of the texts that may be dates."""
+    for all_rows in (False, True):
+        texts = distinct_texts(raw.series).texts if all_rows else pa.array(raw.first_texts, pa.large_string())
+        plain = normalised(texts)
+        there = ~DateNotation(formats=()).absent(plain) & ~are_gaps(plain)
+        if there.any():
+            found: list[str] = texts.filter(pa.array(there))[:FIRST_TEXTS].to_pylist()
+            return found
+    return []
+
+
+def _of_stamps(raw: RawColumn) -> FoundDates:
+    """Of a column of time stamps."""
+    dtype = raw.series.dtype
+    is_utc = not isinstance(dtype, pd.DatetimeTZDtype) or str(dtype.tz) in ("UTC", "Etc/UTC", "GMT", "+00:00")
+    stamps = typed_stamps(raw.series)
+    known, rows = np.unique(stamps.local.as_unit("us").asi8[np.asarray(stamps.local.notna())], return_counts=True)
+    missing, notes = extremes_of(raw.name, known, rows, _said(raw))
+    missing = (*_wished_missing(raw), *missing)
+    if is_utc and not missing:
+        return FoundDates(ISO, notes=notes)
+    formats = (_plain_form(known),) if is_utc else LOCAL_ISO.formats
+    return FoundDates(notation=DateNotation(formats=formats, missing=missing), notes=notes)
+
+
+def _said(raw: RawColumn) -> tuple[str, ...]:
+    """Dates that the user says what to make of."""
+    return (*raw.wish.values, *raw.wish.missing)
+
+
+def _plain_form(moments: NDArray[np.int64]) -> str:
+    """The shortest form of ISO 8601 that says moments in microseconds."""
+    return next((form for unit, form in ISO_FORMS.items() if not (moments % unit).any()), "%Y-%m-%dT%H:%M:%S.%f")
+
+
+def _of_numbers(raw: RawColumn, *, wished: bool) -> FoundDates | None:
+    found = dates_of_numbers(raw, wished=wished)
+    return None if found is None else FoundDates(notation=found[0], notes=found[1])
+
+
+def _wished_missing(raw: RawColumn) -> tuple[str, ...]:
+    return tuple(normalised(pa.array(raw.wish.missing, pa.string())).to_pylist())
 
 
 def follow_format(raw: RawColumn, wanted: str) -> FoundDates:
@@ -101,126 +154,144 @@ def follow_format(raw: RawColumn, wanted: str) -> FoundDates:
     except ValueError as error:
         raise DataError(f"{raw.origin}: {option}: this is not a format of strptime ({error})") from None
     if pd.api.types.is_datetime64_any_dtype(raw.series.dtype):
-        return find_dates(raw) or FoundDates(ISO)
-    order = order_of_format(wanted)
-    missing = tuple(normalised(pa.array(raw.wish.missing, pa.string())).to_pylist())
-    notation = DateNotation(formats=(wanted,), order=order, missing=missing)
-    moments = read_texts(normalised(pa.array([probe.strftime(wanted)])), order)
-    if not moments.read[0] or moments.local.view("M8[us]")[0] != readable.to_datetime64():
-        notation = DateNotation(formats=(wanted,), missing=missing, exact=True)
-    if wanted in DATETIME_FORMATS and not missing:
+        return _of_stamps(raw)
+    notation = DateNotation(formats=(wanted,), order=order_of_format(wanted), yearless=_has_no_year(wanted))
+    written = pa.array([probe.strftime(wanted)])
+    local, _, read = notation.read(written, normalised(written))
+    expected = readable.replace(year=ANY_YEAR) if notation.yearless else readable
+    if not read[0] or local.view("M8[us]")[0] != expected.to_datetime64():
+        notation = replace(notation, order=None, exact=True)
+    distinct = distinct_texts(raw.series)
+    gaps = _gaps_of_format(distinct, replace(notation, missing=_wished_missing(raw)))
+    notation = replace(notation, missing=(*_wished_missing(raw), *gaps.learned))
+    notes = gaps_note(raw.name, gaps.rows)
+    if wanted in DATETIME_FORMATS and not notation.missing:
         try:
             plain_stamps(raw.series, raw.name, wanted)
         except InvalidValueError:
             pass
         else:
-            return FoundDates(wanted)
+            return FoundDates(wanted, notes=notes)
     try:
-        notation.stamps(raw.series, raw.name)
+        stamps = notation.stamps(raw.series, raw.name)
     except InvalidValueError as error:
         raise DataError(f"{raw.origin}: {option}: {error}") from None
-    return FoundDates(notation=notation)
+    if not stamps.local.notna().any():
+        raise DataError(f"{raw.origin}: {option}: no cell of the column '{raw.name}' is written so")
+    return FoundDates(notation=notation, notes=notes)
+
+
+def _has_no_year(wanted: str) -> bool:
+    """Whether a format says the day and the month, but no year."""
+    said = set(re.findall("%-?(.)", wanted))
+    return not said & set("YyGcxDsF") and "d" in said and bool(said & set("mbBh"))
+
+
+def _gaps_of_format(distinct: DistinctTexts, notation: DateNotation) -> Gaps:
+    """Cells without a digit that are no dates: words for a missing one."""
+    texts = normalised(distinct.texts)
+    gap = ~notation.absent(texts) & ~notation.read(distinct.texts, texts)[2]
+    digits = np.asarray(pc.match_substring_regex(texts, "[0-9]").to_numpy(zero_copy_only=False), bool)
+    gap &= are_gaps(texts) | ~digits
+    chosen = pa.array(gap)
+    rows = distinct.rows[gap]
+    return gaps_of(distinct.texts.filter(chosen), texts.filter(chosen), rows, int(distinct.rows.sum()), wished=True)
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    """Whether there are some, and all are numbers. 03.2024 is a number for Python."""
+    return bool(texts) and all(map(is_number_text, texts)) and not _are_months(texts)
 
 
 def _are_months(texts: Sequence[str]) -> bool:
     return all(re.fullmatch(r"\s*(0[1-9]|1[0-2])\.(19|20)[0-9]{2}\s*", text) for text in texts)
 
 
-def _of_numbers(raw: RawColumn, *, wished: bool) -> FoundDates | None:
-    """Whole numbers such as 20240131, and those that count seconds or milliseconds from 1970 on."""
-    if raw.numbers is None:
+@dataclass(frozen=True, kw_only=True)
+class _Texts:
+    """Distinct texts of a column.
+
+    Attributes:
+        cells: they, and the rows that have them.
+        plain: they, normalised.
+    """
+
+    cells: DistinctTexts
+    plain: pa.Array
+
+    def chosen(self, mask: NDArray[np.bool_]) -> _Texts:
+        """Some of them."""
+        if mask.all():
+            return self
+        there = np.flatnonzero(mask)
+        places = np.full(len(self.plain) + 1, len(there))
+        places[there] = np.arange(len(there))
+        some = pa.array(there)
+        cells = DistinctTexts(self.cells.texts.take(some), places[self.cells.codes])
+        return _Texts(cells=cells, plain=self.plain.take(some))
+
+    def without(self, others: _Texts) -> _Texts:
+        """Those that are not among some of them."""
+        found = pc.is_in(self.plain, value_set=others.plain)
+        return self.chosen(~np.asarray(found.to_numpy(zero_copy_only=False), bool))
+
+
+def _of_texts(raw: RawColumn, distinct: DistinctTexts, *, wished: bool) -> FoundDates | None:
+    missing = _wished_missing(raw)
+    every = _Texts(cells=distinct, plain=normalised(distinct.texts))
+    known = every.chosen(~DateNotation(formats=(), missing=missing).absent(every.plain))
+    if not len(known.plain):
         return None
-    first = raw.numbers[:1000]
-    first = first[~np.isnan(first)]
-    if not len(first) or min(first.min(), 1e8) < COMPACT_YEARS[0] * 10_000:
-        # most columns of numbers are seen not to be dates by a few
+    plain = read_texts(known.plain, None)
+    texts, total = known, int(known.cells.rows.sum())
+    if not plain.read.all():
+        texts = known.chosen(plain.read | ~are_gaps(known.plain))
+        plain = read_texts(texts.plain, None)
+    yearless = find_yearless(raw, texts.plain, plain) if len(texts.plain) else None
+    if yearless is not None and yearless.are_days:
+        read, order, serials, notes = np.ones(len(texts.plain), bool), None, False, yearless.notes
+        local = read_texts(texts.plain, None, yearless=True).local
+    else:
+        doubt = _doubt(raw, texts, plain)
+        order, notes = settle(doubt) if doubt.candidates else (None, ())
+        notes = (*(yearless.notes if yearless is not None else ()), *notes)
+        local, read, serials = doubt.settled(order)
+        notes += _fiscal_note(raw.name, texts, plain) + _serial_note(raw.name, texts, doubt.serial)
+    dated = texts.chosen(read)
+    if not read.any() or (wished is False and read.mean() < 1 - DATE_SHARE):
         return None
-    values = np.unique(raw.numbers[~np.isnan(raw.numbers)])
-    option = f"--numeric '{raw.name}' keeps the numbers"
-    compact = _compact_format(values, COMPACT_VALUES if not wished else 1)
-    if compact is not None:
-        why = f"has whole numbers that are all dates as {compact}, such as {values[0]:.0f}"
-        note = Note(column=raw.name, why=why, done="read as dates", option=option)
-        return FoundDates(notation=DateNotation(formats=(compact,)), notes=(note,) if not wished else ())
-    for unit, factor in EPOCHS.items():
-        low, high = (pd.Timestamp(year).value / 1000 / factor for year in EPOCH_YEARS)
-        if values[0] < low or values[-1] > high or not (wished or _are_moments(values, factor)):
-            continue
-        moment = pd.Timestamp(int(values[0] * factor), unit="us")
-        why = f"has numbers that count {UNITS[unit]} since 1970 ({values[0]:.0f} is {moment:%Y-%m-%d %H:%M} UTC)"
-        note = Note(column=raw.name, why=why, done="read as dates", option=option)
-        return FoundDates(notation=DateNotation(formats=(), epoch=unit), notes=(note,) if not wished else ())
-    return None
-
-
-def _compact_format(values: NDArray[np.float64], least: int) -> str | None:
-    """Of distinct whole numbers that are all dates."""
-    if len(values) < least or values[-1] >= 1e14 * 10 or not (values == np.floor(values)).all():
-        return None
-    digits = len(f"{values[0]:.0f}")
-    if digits not in COMPACT_FORMATS or len(f"{values[-1]:.0f}") != digits:
-        return None
-    read = read_texts(pa.array(values.astype(np.int64)).cast(pa.string()), None)
-    years = read.local.view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
-    plausible = read.read.all() and years.min() >= COMPACT_YEARS[0] and years.max() <= COMPACT_YEARS[1]
-    return COMPACT_FORMATS[digits] if plausible else None
-
-
-def _are_moments(values: NDArray[np.float64], factor: float) -> bool:
-    """Whether distinct numbers in the range of dates are dates: not counters, nor rounded amounts."""
-    if len(values) < EPOCH_VALUES:
-        return False
-    span = (values[-1] - values[0]) * factor
-    is_counter = values[-1] - values[0] < 2 * len(values)
-    rounded = (values % 1000 == 0).all() and not (values * factor % (3600 * 1e6) == 0).all() and factor == EPOCHS["s"]
-    return span > 3600 * 1e6 and not is_counter and not rounded
-
-
-def _of_texts(raw: RawColumn, distinct: DistinctTexts) -> FoundDates | None:
-    texts = normalised(distinct.texts)
-    missing = tuple(normalised(pa.array(raw.wish.missing, pa.string())).to_pylist())
-    absent = DateNotation(formats=(), missing=missing).absent(texts)
-    there = np.flatnonzero(~absent)
-    chosen = DistinctTexts(distinct.texts.take(pa.array(there)), _codes(distinct, there))
-    texts = texts.take(pa.array(there))
-    if not len(texts):
-        return None
-    plain = read_texts(texts, None)
-    # what pandas reads and what is read here is the same, but for offsets
-    if plain.read.all() and not missing and pc.all(pc.match_substring_regex(texts, ISO_LIKE)).as_py():
-        found = _iso(raw, texts)
+    none = known.chosen(~read) if texts is known else known.without(dated)
+    gaps = gaps_of(none.cells.texts, none.plain, none.cells.rows, total, wished=wished)
+    if gaps.refusal:
+        return FoundDates(refusal=gaps.refusal) if gaps.is_told or wished else None
+    ends, far = extremes_of(raw.name, local[read], dated.cells.rows, _said(raw))
+    notes = (*notes, *gaps_note(raw.name, gaps.rows), *far)
+    missing = (*missing, *gaps.learned, *ends)
+    if plain.read.all() and (yearless is None or not yearless.are_days):
+        found = _iso(raw, texts.plain, missing, _plain_form(local) if missing else ISO)
         if found is not None:
-            return found
-    doubt = _doubt(raw, chosen, texts, plain)
-    if doubt is None:
-        return None
-    order, notes = settle(doubt) if doubt.candidates else (None, ())
-    odd = tuple(doubt.odd)
-    if odd:
-        notes += (_odd_note(raw, chosen, texts, odd),)
-    formats = _formats(chosen, order)
-    notation = DateNotation(formats=formats, order=order, missing=(*missing, *odd))
-    if len(formats) == 1 and formats[0] in DATETIME_FORMATS and not notation.missing:
+            return replace(found, notes=notes)
+    days = yearless is not None and yearless.are_days
+    formats = _formats(dated.cells, order, yearless=days)
+    if len(formats) == 1 and formats[0] in DATETIME_FORMATS and not missing and not serials:
         try:
             plain_stamps(raw.series, raw.name, formats[0])
         except InvalidValueError:
             pass
         else:
             return FoundDates(formats[0], notes=notes)
+    notation = DateNotation(formats=formats, order=order, missing=missing, yearless=days, serials=serials)
     return FoundDates(notation=notation, notes=notes)
 
 
-def _codes(distinct: DistinctTexts, there: NDArray[np.int64]) -> NDArray[np.int64]:
-    places = np.full(len(distinct.texts) + 1, len(there))
-    places[there] = np.arange(len(there))
-    return places[distinct.codes]
-
-
-def _iso(raw: RawColumn, texts: pa.Array) -> FoundDates | None:
+def _iso(raw: RawColumn, texts: pa.Array, missing: tuple[str, ...], form: str) -> FoundDates | None:
     """Dates in ISO 8601; those with other offsets than none keep the time that is written."""
+    if not pc.all(pc.match_substring_regex(texts, ISO_LIKE)).as_py():
+        return None
     offsets = texts.filter(pc.match_substring_regex(texts, OFFSET))
-    if not pc.all(pc.match_substring_regex(offsets, NO_OFFSET), min_count=0).as_py():
-        return FoundDates(notation=LOCAL_ISO)
+    has_offsets = not pc.all(pc.match_substring_regex(offsets, NO_OFFSET), min_count=0).as_py()
+    if has_offsets or missing:
+        return FoundDates(notation=DateNotation(formats=(ISO if has_offsets else form,), missing=missing))
     try:
         plain_stamps(raw.series, raw.name, ISO)
     except InvalidValueError:
@@ -228,51 +299,61 @@ def _iso(raw: RawColumn, texts: pa.Array) -> FoundDates | None:
     return FoundDates(ISO)
 
 
-def _doubt(raw: RawColumn, chosen: DistinctTexts, texts: pa.Array, plain: WrittenMoments) -> Doubt | None:
-    """What is left open when all is read that is sure; None if it is not a column of dates."""
-    left = np.flatnonzero(~plain.read)
-    readings = {order: read_texts(texts.take(pa.array(left)), order) for order in DateOrder} if len(left) else {}
+def _doubt(raw: RawColumn, texts: _Texts, plain: WrittenMoments) -> Doubt:
+    """What is left open when all is read that is sure."""
+    days, serial = read_serials(texts.plain)
+    serial &= ~plain.read
+    left = np.flatnonzero(~plain.read & ~serial)
+    readings = {
+        order: read_texts(texts.plain.take(pa.array(left)), order) for order in (DateOrder if len(left) else ())
+    }
     best = max((reading.read.sum() for reading in readings.values()), default=0)
-    odd = np.flatnonzero(~plain.read)
-    if readings:
-        first = next(order for order, reading in readings.items() if reading.read.sum() == best)
-        odd = left[~readings[first].read]
-    rows = chosen.rows
-    if len(odd) > ODD_TEXTS or rows[odd].sum() > ODD_SHARE * rows.sum():
-        return None
-    candidates = tuple(order for order, reading in readings.items() if best and reading.read.sum() == best)
-    same = [order for order in candidates if set(left[~readings[order].read]) == set(odd)]
-    kept = ~np.isin(left, odd)
+    first = next((order for order, reading in readings.items() if reading.read.sum() == best), None)
+    kept = readings[first].read if first is not None else np.zeros(len(left), bool)
+    candidates = tuple(order for order, reading in readings.items() if best and (reading.read == kept).all())
+    dates = int(plain.read.sum()) + int(kept.sum())
+    if dates < SERIAL_SHARE * (dates + serial.sum()):
+        serial[:] = False
     return Doubt(
         raw=raw,
-        codes=chosen.codes,
+        codes=texts.cells.codes,
         places=left[kept],
-        texts=texts.take(pa.array(left[kept])),
-        moments={order: readings[order].local[kept] for order in same},
-        odd=[text.as_py() for text in texts.take(pa.array(odd))],
+        texts=texts.plain.take(pa.array(left[kept])),
+        moments={order: readings[order].local[kept] for order in candidates},
+        plain=plain,
+        serial=serial,
+        days=days,
     )
 
 
-def _odd_note(raw: RawColumn, chosen: DistinctTexts, texts: pa.Array, odd: Sequence[str]) -> Note:
-    places = np.flatnonzero(np.asarray(pc.is_in(texts, value_set=pa.array(odd)).to_numpy(zero_copy_only=False), bool))
-    rows = int(chosen.rows[places].sum())
-    shown = ", ".join(shorten(chosen.texts[int(place)].as_py()) for place in places[:3])
-    count = "1 row" if rows == 1 else f"{rows} rows"
-    return Note(
-        column=raw.name,
-        why=f"has dates, and in {count} texts that are none ({shown}{', ...' if len(places) > 3 else ''})",  # noqa: PLR2004
-        done="they are missing values",
-        option=f"--categorical '{raw.name}' keeps all of it as categories",
-    )
+def _serial_note(column: str, texts: _Texts, serial: NDArray[np.bool_]) -> tuple[Note, ...]:
+    if not serial.any():
+        return ()
+    place = int(np.flatnonzero(serial)[0])
+    number = texts.plain[place].as_py()
+    day = read_serials(texts.plain.slice(place, 1))[0].view("M8[us]")[0].astype("M8[D]")
+    rows = int(texts.cells.rows[serial].sum())
+    why = f"has numbers such as {number} among its dates, in {'1 row' if rows == 1 else f'{rows:,} rows'}"
+    option = f"--categorical '{column}' keeps all of it as categories"
+    return (Note(column=column, why=why, done=f"read as days that Excel counts, {number} as {day}", option=option),)
 
 
-def _formats(chosen: DistinctTexts, order: DateOrder | None) -> tuple[str, ...]:
+def _fiscal_note(column: str, texts: _Texts, plain: WrittenMoments) -> tuple[Note, ...]:
+    if not FISCAL & set(plain.names):
+        return ()
+    shown = texts.cells.texts[0].as_py().strip()
+    option = f"--categorical '{column}' keeps categories"
+    why = f"has fiscal years, such as '{shown}', which begin in any month"
+    return (Note(column=column, why=why, done="read as years that begin in January", option=option),)
+
+
+def _formats(chosen: DistinctTexts, order: DateOrder | None, *, yearless: bool) -> tuple[str, ...]:
     """The formats of some of the texts, the most frequent one first."""
     places = np.unique(np.linspace(0, len(chosen.texts) - 1, FORMAT_TEXTS).round().astype(np.int64))
     rows = chosen.rows
     counts: Counter[str] = Counter()
     for place in places:
-        written = written_as(" ".join(chosen.texts[int(place)].as_py().split()), order)
+        written = written_as(" ".join(chosen.texts[int(place)].as_py().split()), order, yearless=yearless)
         if written is not None:
             counts[written] += int(rows[place])
     # May is a full name, too

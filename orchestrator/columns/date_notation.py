@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -13,15 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.columns.date_texts import DateOrder, read_texts
+from orchestrator.columns.date_texts import ANY_YEAR, DateOrder, read_texts
+from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.distinct import DistinctTexts, distinct_texts, text_as_is
 from orchestrator.columns.notation import Notation
+from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.values import (
     FALSE_STRINGS,
     MISSING_STRINGS,
     TRUE_STRINGS,
     Series,
+    is_number_text,
     shorten,
     to_numbers,
 )
@@ -49,6 +53,8 @@ EPOCHS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 MISSING = np.iinfo(np.int64).min
 COMPACT_CHARACTERS = frozenset("%YmdHMS")
+# days that Excel counts, of the years 1954 to 2064
+SERIAL, SERIALS, SERIAL_EPOCH = r"^[0-9]{5}(?:\.[0-9]{1,12})?$", (20_000, 60_000), 25_569
 # of the years 1 to 9999
 FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000_000, 253_402_300_799_999_999
 
@@ -82,8 +88,11 @@ class DateNotation(Notation):
         formats: of the training rows, the usual one first, as of `strptime`; `ISO8601` for dates with offsets.
         order: what stands first among plain numbers; None if there are no such dates.
         epoch: the unit of numbers that count from 1970 on, see `EPOCHS`; None if they do not.
-        missing: texts that stand for a missing date, as `normalised` gives them.
+        missing: texts that stand for a missing date, as `normalised` gives them; a date among them does so however
+            it is written.
         exact: whether nothing but the (only) format is read.
+        yearless: whether the dates are days without a year.
+        serials: whether numbers are read, too, as days that Excel counts.
     """
 
     formats: tuple[str, ...]
@@ -91,6 +100,8 @@ class DateNotation(Notation):
     epoch: str | None = None
     missing: tuple[str, ...] = ()
     exact: bool = False
+    yearless: bool = False
+    serials: bool = False
 
     def __post_init__(self) -> None:
         if self.epoch not in (None, *EPOCHS) or (self.exact and len(self.formats) != 1):
@@ -104,16 +115,20 @@ class DateNotation(Notation):
             "epoch": self.epoch,
             "missing": list(self.missing),
             "exact": self.exact,
+            "yearless": self.yearless,
+            "serials": self.serials,
         }
         return {name: value for name, value in said.items() if value}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """See `Notation`."""
-        formats, missing = content.get("formats", []), content.get("missing", [])
-        order, exact = content.get("order"), content.get("exact", False)
-        known = {"formats", "order", "epoch", "missing", "exact"}
-        if not all(isinstance(text, str) for text in (*formats, *missing)) or not isinstance(exact, bool):
+        formats, missing, order = content.get("formats", []), content.get("missing", []), content.get("order")
+        flags = {name: content.get(name, False) for name in ("exact", "yearless", "serials")}
+        known = {"formats", "order", "epoch", "missing", *flags}
+        if not all(isinstance(text, str) for text in (*formats, *missing)) or not set(map(type, flags.values())) <= {
+            bool
+        }:
             raise TypeError("a form of dates must be a text")
         if not isinstance(formats, list) or not isinstance(missing, list) or not content.keys() <= known:
             raise TypeError("a form of dates is not known")
@@ -122,7 +137,7 @@ class DateNotation(Notation):
             order=None if order is None else DateOrder(order),
             epoch=content.get("epoch"),
             missing=tuple(missing),
-            exact=exact,
+            **flags,
         )
 
     def plain(self, series: Series) -> Series:
@@ -138,11 +153,12 @@ class DateNotation(Notation):
     @property
     def takes_numbers(self) -> bool:
         """Whether numbers are dates, too."""
-        return self.epoch is not None or any(set(name) <= COMPACT_CHARACTERS for name in self.formats)
+        return self.epoch is not None or self.serials or any(set(name) <= COMPACT_CHARACTERS for name in self.formats)
 
     def reads_all_of(self, before: DateNotation) -> bool:
         """Whether all that another notation reads is read so, too."""
-        same = (self.order, self.epoch, self.exact) == (before.order, before.epoch, before.exact)
+        mine, its = ((notation.order, notation.epoch, notation.exact, notation.yearless) for notation in (self, before))
+        same = mine == its and self.serials >= before.serials
         formats = not self.exact or self.formats == before.formats
         numbers = self.takes_numbers or not before.takes_numbers
         return same and formats and numbers and set(self.missing) >= set(before.missing)
@@ -172,7 +188,8 @@ class DateNotation(Notation):
             wall, there, read = self.read(texts, normalised(texts))
             if read[0] and (wall[0], there[0]) == (_microseconds(local), _microseconds(utc)):
                 return text
-        return moment.isoformat() if minutes or ISO in self.formats else local.isoformat()
+        text = moment.isoformat() if minutes or ISO in self.formats else local.isoformat()
+        return f"--{text[5:]}" if self.yearless else text
 
     def stamps(self, series: Series, column: str) -> Stamps:
         """Reads a column.
@@ -181,13 +198,17 @@ class DateNotation(Notation):
             InvalidValueError: a value is not written so, or there is no such day.
         """
         if pd.api.types.is_datetime64_any_dtype(series.dtype):
-            return typed_stamps(series)
+            return self._without_masked(typed_stamps(series))
         if self.epoch is not None:
             return self._counted(series, column, self.epoch)
         distinct = distinct_texts(series)
         texts = normalised(distinct.texts)
         absent = self.absent(texts)
         local, utc, read = self.read(distinct.texts, texts)
+        if len(self._masked):
+            absent |= read & np.isin(local, self._masked)
+        if not (read | absent).all():
+            absent |= ~read & no_dates(texts)
         bad = np.flatnonzero(~read & ~absent)
         if len(bad):
             row = distinct.first_row(int(bad[0]))
@@ -203,16 +224,42 @@ class DateNotation(Notation):
     def read(self, texts: pa.Array, plain: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Local time and moment in microseconds of texts (given as they are, and normalised), and which are dates."""
         if not self.exact:
-            moments = read_texts(plain, self.order)
-            return moments.local, moments.utc, moments.read
-        stamps = _parse_dates(pd.Series(texts.to_pylist(), dtype=object), self.formats[0]).as_unit("us")
+            moments = read_texts(plain, self.order, yearless=self.yearless)
+            local, utc, read = moments.local, moments.utc, moments.read
+            if self.serials:
+                days, serial = read_serials(plain)
+                local, utc, read = np.where(serial, days, local), np.where(serial, days, utc), read | serial
+            return local, utc, read
+        # a year in front has all days that there are
+        year, before = (f"{ANY_YEAR} ", "%Y ") if self.yearless else ("", "")
+        cells = pd.Series([year + text for text in texts.to_pylist()], dtype=object)
+        stamps = _parse_dates(cells, before + self.formats[0]).as_unit("us")
         return stamps.asi8, stamps.asi8, np.asarray(stamps.notna())
+
+    @cached_property
+    def _masked(self) -> NDArray[np.int64]:
+        """Local moments that stand for a missing date."""
+        if not self.missing:
+            return np.empty(0, np.int64)
+        found = read_texts(pa.array(self.missing, pa.string()), self.order, yearless=self.yearless)
+        return found.local[found.read]
+
+    def _without_masked(self, stamps: Stamps) -> Stamps:
+        if not len(self._masked):
+            return stamps
+        local, utc = (index.as_unit("us") for index in (stamps.local, stamps.utc))
+        there = ~np.isin(local.asi8, self._masked)
+        utc, local = (pd.DatetimeIndex(index.where(there)) for index in (utc, local))
+        return Stamps(utc, local, stamps.codes)
 
     def _counted(self, series: Series, column: str, unit: str) -> Stamps:
         """Numbers that count from 1970 on."""
-        numbers = to_numbers(series, column)
+        numbers = to_numbers(series, column, PLACEHOLDERS | set(self.missing)).copy()
         if not pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
             _refuse_truths(series, column, self.shown)
+        counts = [float(word) for word in self.missing if is_number_text(word)]
+        if counts:
+            numbers[np.isin(numbers, counts)] = np.nan
         moments = np.rint(numbers * EPOCHS[unit])
         bad = np.flatnonzero((moments < FIRST_MOMENT) | (moments > LAST_MOMENT))
         if len(bad):
@@ -229,10 +276,20 @@ class DateNotation(Notation):
         """The rest of a sentence about a text that is not read."""
         said = f"is not a date as {self.shown}"
         for other in (DateOrder.DAY, DateOrder.MONTH):
-            if not self.exact and other is not self.order and read_texts(text, other).read[0]:
+            if not self.exact and not self.yearless and other is not self.order and read_texts(text, other).read[0]:
                 hint = {DateOrder.DAY: "%d/%m/%Y", DateOrder.MONTH: "%m/%d/%Y"}[other]
                 return f"{said}{_other_order(self.order, other, column, hint)}"
         return said
+
+
+def read_serials(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Days that Excel counts, in microseconds since 1970, and which texts are such numbers."""
+    like = pc.match_substring_regex(texts, SERIAL)
+    numbers = pc.if_else(like, texts, "0").cast(pa.float64()).to_numpy(zero_copy_only=False)
+    found = (numbers >= SERIALS[0]) & (numbers <= SERIALS[1])
+    # they are rounded to seconds
+    seconds = np.rint((np.where(found, numbers, SERIAL_EPOCH) - SERIAL_EPOCH) * 86_400)
+    return seconds.astype(np.int64) * 1_000_000, found
 
 
 def _refuse_truths(series: Series, column: str, shown: str) -> None:
@@ -288,6 +345,7 @@ def plain_stamps(series: Series, column: str, datetime_format: str) -> Stamps:
     text = pd.Series(cells, dtype=object).where(~(missing | relative), None)
     stamps = _parse_dates(text, datetime_format)
     bad = np.flatnonzero(np.asarray(stamps.isna()) & ~missing)
+    bad = bad[~no_dates(normalised(distinct.texts.take(pa.array(bad))))] if len(bad) else bad
     if len(bad):
         row = distinct.first_row(int(bad[0]))
         wanted = "a date such as 2024-01-31 or 2024-01-31T12:00:00" if datetime_format == ISO else datetime_format

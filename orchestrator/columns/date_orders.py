@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.columns.date_texts import DateOrder, written_as
+from orchestrator.columns.date_texts import DateOrder, WrittenMoments, written_as
 from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
@@ -34,7 +34,9 @@ class Doubt:
         places: positions of the texts in doubt among these.
         texts: they, normalised.
         moments: what they are in each order that there can be, local microseconds: int64 [texts in doubt].
-        odd: texts that are not dates in any.
+        plain: what all texts are without an order.
+        serial: which of them are numbers of days that Excel counts: bool [texts].
+        days: these, in microseconds since 1970.
     """
 
     raw: RawColumn
@@ -42,12 +44,22 @@ class Doubt:
     places: NDArray[np.int64]
     texts: pa.Array
     moments: Mapping[DateOrder, NDArray[np.int64]]
-    odd: list[str] = field(default_factory=list)
+    plain: WrittenMoments
+    serial: NDArray[np.bool_]
+    days: NDArray[np.int64]
 
     @property
     def candidates(self) -> tuple[DateOrder, ...]:
         """The orders that there can be."""
         return tuple(self.moments)
+
+    def settled(self, order: DateOrder | None) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
+        """With an order, the local time of all texts, which of them are dates, and whether some are counted days."""
+        local, read = np.where(self.serial, self.days, self.plain.local), self.plain.read | self.serial
+        if order is not None:
+            local[self.places] = self.moments[order]
+            read[self.places] = True
+        return local, read, bool(self.serial.any())
 
 
 def order_of_format(wanted: str) -> DateOrder | None:

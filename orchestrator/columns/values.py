@@ -273,5 +273,6 @@ def parse_number(value: object, words: frozenset[str] = NO_WORDS) -> float | Non
 
 def shorten(value: object) -> str:
     """A value in a sentence."""
+    value = value.item() if isinstance(value, np.number) else value
     text = repr(str(value)) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004

@@ -144,6 +144,11 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
             raise DataError(f"{raw.origin}: the column '{raw.name}' cannot be read as {self.kind}: {error}") from None
         return Recognised(column)
 
+    def regrets(self, raw: RawColumn) -> tuple[Note, ...]:
+        """What the user should know of a column that is nearly of this kind, but was read as categories or left out."""
+        del raw
+        return ()
+
     @abstractmethod
     def parse(self, column: Column, series: Series) -> Parsed:
         """Cells of a table, or plain values of JSON in a column of objects, as arrays.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.date_inference import find_dates, follow_format
 from orchestrator.columns.date_notation import ISO, DateNotation, Stamps, plain_stamps
+from orchestrator.columns.notes import Note
 from orchestrator.columns.patterns import date_pattern
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
@@ -34,7 +35,7 @@ class DatetimeKind(NumberKind):
     datatype = "BYTES"
     control = FormControl(Reads.DATE)
     only_texts = True
-    follows = frozenset({"date_format", "missing"})
+    follows = frozenset({"date_format", "missing", "values"})
     notation = DateNotation
     parts = DATETIME_PARTS
 
@@ -43,7 +44,7 @@ class DatetimeKind(NumberKind):
         if raw.wish.date_format is not None:
             return self.obey(raw)
         found = find_dates(raw)
-        if found is None:
+        if found is None or found.refusal:
             return None
         return Recognised(Column(raw.name, self.kind, found.datetime_format, found.notation), found.notes)
 
@@ -53,19 +54,34 @@ class DatetimeKind(NumberKind):
             found = follow_format(raw, raw.wish.date_format)
         else:
             dates = find_dates(raw, wished=True)
-            if dates is None:
-                raise DataError(self._refusal(raw))
+            if dates is None or dates.refusal:
+                raise DataError(self._refusal(raw, "" if dates is None else dates.refusal))
             found = dates
         return Recognised(Column(raw.name, self.kind, found.datetime_format, found.notation), found.notes)
 
-    def _refusal(self, raw: RawColumn) -> str:
-        why = "its cells are not dates"
-        try:
-            DateNotation(formats=("dates are written",)).stamps(raw.series, raw.name)
-        except InvalidValueError as error:
-            why = str(error)
-        option = f"--date-format '{raw.name}=FORMAT' says how they are written"
-        return f"{raw.origin}: the column '{raw.name}' cannot be read as dates: {why} ({option})"
+    def _refusal(self, raw: RawColumn, why: str) -> str:
+        hint = ""
+        if not why:
+            why, hint = "no cell is a date", f" (--date-format '{raw.name}=FORMAT' says how they are written)"
+            try:
+                DateNotation(formats=("dates are written",)).stamps(raw.series, raw.name)
+            except InvalidValueError as error:
+                why = str(error)
+        return f"{raw.origin}: the column '{raw.name}' cannot be read as dates: {why}{hint}"
+
+    def regrets(self, raw: RawColumn) -> tuple[Note, ...]:
+        """See `FeatureKind`."""
+        found = find_dates(raw)
+        if found is None or not found.refusal:
+            return ()
+        return (
+            Note(
+                column=raw.name,
+                why="is not read as dates, although it has many",
+                done=found.refusal,
+                option=f"--date '{raw.name}' reads dates, and takes what is none as missing",
+            ),
+        )
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
@@ -74,6 +90,9 @@ class DatetimeKind(NumberKind):
         found: dict[str, NDArray[np.float64]] = {"days": np.asarray(days, np.float64)}
         for part in PLAIN_PARTS[1:]:
             found[part] = np.asarray(getattr(stamps.local, part), dtype=np.float64)
+        if isinstance(column.notation, DateNotation) and column.notation.yearless:
+            # a day of every year has no weekday
+            found["day_of_week"] *= 0
         seconds = found["hour"] * 3600 + found["minute"] * 60 + np.asarray(stamps.local.second, np.float64)
         places = {
             "time_of_day": seconds,

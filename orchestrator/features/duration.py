@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from orchestrator.columns.clock_notation import DurationNotation, duration_seconds, find_clock
+from orchestrator.columns.clock_inference import SHORT_FORMATS, FoundClock, find_clock
+from orchestrator.columns.clock_notation import PLAIN_DURATIONS, DurationNotation, duration_seconds
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
+from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features._base import JsonSchema, JsonValue, Recognised
 from orchestrator.features._numbers import NumberKind, Numbers
 from orchestrator.features.column import Column, ColumnKind
@@ -21,30 +23,49 @@ class DurationKind(NumberKind):
     kind = ColumnKind.DURATION
     datatype = "BYTES"
     notation = DurationNotation
+    follows = frozenset({"date_format"})
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""
         found = find_clock(raw)
-        if found is None or not found.is_duration:
+        if found is None or not found.is_duration or found.refusal:
             return None
-        notation = DurationNotation("m") if found.short == "m" else None
-        return Recognised(Column(raw.name, self.kind, notation=notation), found.notes)
+        return self._recognised(raw, found)
 
     def obey(self, raw: RawColumn) -> Recognised:
-        """See `FeatureKind`."""
-        found = find_clock(raw)
+        """See `FeatureKind`; a format such as %M:%S says what is first."""
+        wanted = raw.wish.date_format
+        if wanted is not None:
+            return self._follow(raw, wanted)
+        found = find_clock(raw, wished=True)
         if found is not None and found.is_duration:
-            notation = DurationNotation("m") if found.short == "m" else None
-            return Recognised(Column(raw.name, self.kind, notation=notation))
+            return Recognised(self._recognised(raw, found).column)
         return super().obey(raw)
+
+    def _recognised(self, raw: RawColumn, found: FoundClock) -> Recognised:
+        notation = found.notation if found.notation != PLAIN_DURATIONS else None
+        return Recognised(Column(raw.name, self.kind, notation=notation), found.notes)
+
+    def _follow(self, raw: RawColumn, wanted: str) -> Recognised:
+        if wanted not in SHORT_FORMATS:
+            raise DataError(
+                f"{raw.origin}: --date-format '{raw.name}={wanted}': durations are written as %H:%M or %M:%S, and all "
+                "other forms of them are known"
+            )
+        column = Column(raw.name, self.kind, notation=DurationNotation(SHORT_FORMATS[wanted]))
+        try:
+            self.parse(column, raw.series)
+        except InvalidValueError as error:
+            raise DataError(f"{raw.origin}: --date-format '{raw.name}={wanted}': {error}") from None
+        return Recognised(column)
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
-        return {None: duration_seconds(series, column.name, _short(column))}
+        return {None: duration_seconds(series, column.name, _notation(column))}
 
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
         """See `FeatureKind`: hours, minutes and seconds."""
-        seconds = duration_seconds(series, column.name, _short(column)).tolist()
+        seconds = duration_seconds(series, column.name, _notation(column)).tolist()
         return [None if np.isnan(number) else clock(number) for number in seconds]
 
     def json_schema(self, column: Column, categories: Sequence[str]) -> JsonSchema:
@@ -57,5 +78,5 @@ class DurationKind(NumberKind):
         return before.kind is self.kind and before.notation == column.notation
 
 
-def _short(column: Column) -> str:
-    return column.notation.short if isinstance(column.notation, DurationNotation) else "h"
+def _notation(column: Column) -> DurationNotation:
+    return column.notation if isinstance(column.notation, DurationNotation) else PLAIN_DURATIONS

@@ -28,9 +28,9 @@ KINDS: dict[ColumnKind, FeatureKind[Any, Any]] = {
     for kind in (
         BooleanKind(),
         DatetimeKind(),
-        NumericKind(),
         TimeOfDayKind(),
         DurationKind(),
+        NumericKind(),
         TextKind(),
         CATEGORIES,
     )
@@ -87,7 +87,10 @@ def _recognise(raw: RawColumn) -> Recognised:
     if codes is not None:
         return codes
     found = next(found for kind in KINDS.values() if (found := kind.recognise(raw)) is not None)
-    if found.column is None or found.column.kind is not ColumnKind.NUMERIC:
+    if found.column is None or found.column.kind in (ColumnKind.CATEGORICAL, ColumnKind.TEXT):
+        regrets = tuple(note for kind in KINDS.values() for note in kind.regrets(raw))
+        return Recognised(found.column, (*regrets, *found.notes), found.spare)
+    if found.column.kind is not ColumnKind.NUMERIC:
         return found
     return Recognised(found.column, (*found.notes, *doubts(raw)))
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from orchestrator.columns.clock_notation import find_clock, time_seconds
+from orchestrator.columns.clock_inference import find_clock
+from orchestrator.columns.clock_notation import time_seconds
+from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.features._base import JsonSchema, JsonValue, Recognised
@@ -26,15 +28,23 @@ class TimeOfDayKind(NumberKind):
     def recognise(self, raw: RawColumn) -> Recognised | None:
         """See `FeatureKind`."""
         found = find_clock(raw)
-        if found is None or found.is_duration:
+        if found is None or found.is_duration or found.refusal:
             return None
         return Recognised(Column(raw.name, self.kind), found.notes)
+
+    def regrets(self, raw: RawColumn) -> tuple[Note, ...]:
+        """See `FeatureKind`: of durations, too."""
+        found = find_clock(raw)
+        if found is None or not found.refusal:
+            return ()
+        why = "is not read as durations" if found.is_duration else "is not read as times of the day"
+        return (Note(column=raw.name, why=why, done=found.refusal, option=found.option),)
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
         seconds = time_seconds(series, column.name)
         missing = np.isnan(seconds)
-        at = np.where(missing, 0, seconds).astype(np.int64)
+        at = np.where(missing, 0, seconds).astype(np.int64) % 86_400
         sides = {side: np.where(missing, np.nan, values[at]) for side, values in circle("time_of_day").items()}
         return {"seconds": seconds, "time_of_day_sin": sides["sin"], "time_of_day_cos": sides["cos"]}
 

@@ -306,7 +306,7 @@ def test_a_few_texts_that_are_no_dates_are_missing_and_said():
     cells = [day.strftime("%d/%m/%Y") for day in DAYS]
     cells[5], cells[9] = "31/02/2024", "00/00/0000"
     found = recognised(cells)
-    assert "in 2 rows texts that are none ('31/02/2024', '00/00/0000')" in str(found.notes[0])
+    assert "in 2 rows texts that are none: '31/02/2024' (1), '00/00/0000' (1)" in str(found.notes[0])
     assert np.flatnonzero(np.isnan(parsed(found.column, cells)["days"])).tolist() == [5, 9]
     # others are refused
     with pytest.raises(InvalidValueError, match="'30/02/2024' is not a date"):

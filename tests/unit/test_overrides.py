@@ -97,7 +97,8 @@ def test_free_text_can_be_left_out_aloud_and_one_column_of_it_kept():
         ),
         (
             {"columns": {"flag": ColumnWish(date_format="%d")}},
-            "--date-format flag: the column is read as boolean, which makes nothing of that; say also --date flag, or",
+            "--date-format flag: the column is read as boolean, which makes nothing of that; say also "
+            "--date flag or --duration flag, or",
         ),
         (
             {"columns": {"remark": ColumnWish(missing=("alpha",))}},
