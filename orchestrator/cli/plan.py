@@ -49,6 +49,9 @@ def show(estimate: SweepEstimate, config: SweepConfig) -> None:
     """Prints the estimate."""
     amount = "as many trials as the time allows" if estimate.trials is None else f"{estimate.trials} trials"
     click.echo(f"sweep {estimate.name}: {amount} of at most {estimate.epochs} epochs, optimising {estimate.metric}")
+    if estimate.follows:
+        entries = ", ".join(f"{name} {_entry(value)}" for name, value in estimate.follows.items())
+        click.echo(f"for data of this size the search space has: {entries}")
     click.echo(f"concurrency: {estimate.concurrency} at a time, {estimate.threads} threads in each worker")
     columns = ["architecture", "workers", "processes", "memory", "network", "parameters", "batch", "epoch", "settings"]
     rows = []
@@ -66,6 +69,15 @@ def show(estimate: SweepEstimate, config: SweepConfig) -> None:
     click.echo(f"duration: {show_duration(estimate)}")
     for sentence in estimate.advice:
         click.echo(f"note: {sentence}")
+
+
+def _entry(value: Any) -> str:  # noqa: ANN401
+    """An entry of a search space in words."""
+    if not isinstance(value, dict):
+        return str(value)
+    if "choices" in value:
+        return " or ".join(map(str, value["choices"]))
+    return f"{value.get('low')} to {value.get('high')}"
 
 
 def _network(network: NetworkEstimate) -> list[str]:

@@ -33,7 +33,8 @@ def first_factors(members: int, blocks: Sequence[int], *, signs: bool) -> Tensor
     drawn = torch.randn(members, len(blocks))
     if signs:
         drawn = torch.where(drawn < 0, -torch.ones_like(drawn), torch.ones_like(drawn))
-    return drawn.repeat_interleave(torch.tensor(blocks, dtype=torch.int64), dim=1)
+    columns = [column for column, width in enumerate(blocks) for _ in range(width)]
+    return drawn[:, torch.tensor(columns, dtype=torch.int64)]
 
 
 class MemberLinear(nn.Module):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.search.proposals import Proposal, Proposals
     from orchestrator.search.schedulers import Continuation, Decision, Observation, Scheduler, find_scheduler
     from orchestrator.search.searchers import Searcher, find_searcher
+    from orchestrator.search.sizing import DataSize
     from orchestrator.search.space import SearchSpace, list_spaces, load_space, located, space_of
     from orchestrator.search.suggest import SpecSampler, trial_seed
 else:
@@ -22,6 +23,7 @@ else:
         proposals=["Proposal", "Proposals"],
         schedulers=["Continuation", "Decision", "Observation", "Scheduler", "find_scheduler"],
         searchers=["Searcher", "find_searcher"],
+        sizing=["DataSize"],
         space=["SearchSpace", "list_spaces", "load_space", "located", "space_of"],
         suggest=["SpecSampler", "trial_seed"],
     )
@@ -29,6 +31,7 @@ else:
 __all__ = [
     "CategoricalParameter",
     "Continuation",
+    "DataSize",
     "Decision",
     "FloatParameter",
     "IntParameter",

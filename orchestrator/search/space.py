@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from orchestrator.config import SweepConfig, problem_sentence
 from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
 from orchestrator.networks.settings import (
     ARCHITECTURES,
+    TRAINING,
     is_custom,
     known_architecture,
     parse_settings,
     setting_names,
 )
 from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter, Parameter, Scalar
+from orchestrator.search.sizing import DataSize, SizingError, all_sizes, chosen, resolved
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec
 from orchestrator.yaml_lines import Place, YamlDocument
 
@@ -52,6 +54,35 @@ class SearchSpace(BaseModel):
     architectures: dict[str, dict[str, Entry]] = Field(min_length=1)
     workers_per_trial: dict[str, int] = Field(default_factory=dict)
     start_points: list[dict[str, Scalar]] = Field(default_factory=list)
+    # the content of the file, if entries in it follow the size of the data
+    _written: dict[str, Any] | None = PrivateAttr(default=None)
+
+    _follows: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def follows(self) -> Mapping[str, Any]:
+        """Of a space that `for_size` made: the entries that follow the size of the data, and what they are for it."""
+        return self._follows
+
+    def that_follows(self, content: dict[str, Any]) -> SearchSpace:
+        """This space, the one for the smallest data, with the content of the file that has others for larger data."""
+        space = self.model_copy()
+        space._written = content
+        return space
+
+    def for_size(self, size: DataSize) -> SearchSpace:
+        """The space for data of this size."""
+        if self._written is None:
+            return self
+        found = SearchSpace.model_validate(resolved(self._written, size))
+        found._follows = {
+            name.removeprefix("parameters.").removeprefix("architectures."): value
+            for name, value in chosen(self._written, size)
+        }
+        if set(found.architectures) == set(self.architectures):
+            return found
+        (architecture,) = self.architectures
+        return found.only(architecture)
 
     def only(self, architecture: str) -> SearchSpace:
         """The part of the space with one architecture; settings that the space does not have keep their defaults."""
@@ -81,6 +112,14 @@ class SearchSpace(BaseModel):
             if name in point and not isinstance(entry, Scalar):
                 qualified[unique] = point[name]
         return qualified
+
+    def may_train_with(self, name: str, value: Scalar) -> bool:
+        """Whether a trial of some architecture may have this value of an entry that all trials have."""
+        for architecture in self.architectures:
+            _, entry = self.entries(architecture).get(name, ("", TRAINING.get(architecture, {}).get(name)))
+            if value in (entry.choices if isinstance(entry, CategoricalParameter) else [entry]):
+                return True
+        return False
 
     def points(self) -> list[dict[str, Any]] | None:
         """All configurations that can be drawn; None if they are endless, or more than 10,000."""
@@ -183,8 +222,18 @@ def load_space(name: str | Path) -> SearchSpace:
         SearchSpaceError: there is none, or the file is not valid; the message names file, line and key.
     """
     document = YamlDocument(space_path(name), SearchSpaceError)
+    content = document.content
     try:
-        space = SearchSpace.model_validate(document.content)
+        # a mistake in what is for larger data is a mistake, too
+        spaces = [_valid(document, resolved(content, size)) for size in all_sizes(content)]
+    except SizingError as error:
+        raise document.error(error.place, str(error)) from None
+    return spaces[0] if len(spaces) == 1 else spaces[0].that_follows(content)
+
+
+def _valid(document: YamlDocument, content: Mapping[str, Any]) -> SearchSpace:
+    try:
+        space = SearchSpace.model_validate(content)
     except ValidationError as error:
         raise _explain(document, error) from None
     _check(document, space)

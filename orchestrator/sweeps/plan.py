@@ -19,7 +19,7 @@ from orchestrator.data import (
     open_dataset,
 )
 from orchestrator.errors import DataError
-from orchestrator.search import Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
+from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
 
@@ -125,6 +125,7 @@ def make_plan(
     dataset = open_dataset(table or config.data, data_options(config, run))
     metric = dataset.schema.target.task.find_metric(config.metric)
     check_measured(dataset, metric)
+    space = space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns)))
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
     size = space_size(config, sampler)

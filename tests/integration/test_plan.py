@@ -10,11 +10,20 @@ from orchestrator.runtime.probe.estimate import Cost, estimate_sweep, parameter_
 from orchestrator.runtime.probe.probe import LONG_ENOUGH, _wanted_rows
 from orchestrator.runtime.sweeps import run_sweep
 
+SPACE = """
+parameters: {batch_size: {by: rows, from: {0: 32, 300: 64}}}
+architectures:
+  mlp: {width: {type: categorical, choices: [16, 64]}}
+  tabm_mini: {width: {type: categorical, choices: [16, 64]}, members: {by: columns, from: {0: 4, 20: 3}}}
+"""
+
 
 @pytest.fixture
-def options(tmp_path):
+def options(tmp_path, tmp_path_factory):
+    space = tmp_path_factory.mktemp("space") / "space.yaml"
+    space.write_text(SPACE)
     store = f"sqlite:///{tmp_path}/mlflow.db"
-    return {"data": "sklearn:breast_cancer", "space": "tabular", "trials": 2, "epochs": 1, "tracking_uri": store}
+    return {"data": "sklearn:breast_cancer", "space": str(space), "trials": 2, "epochs": 1, "tracking_uri": store}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -24,6 +33,8 @@ def test_a_plan_says_what_the_sweep_then_does(ray_cluster, options, workers, tmp
     estimate = estimate_sweep(config)
     assert not list(tmp_path.iterdir())
     assert estimate.concurrency == 2 // workers
+    # for 364 rows and 30 columns
+    assert estimate.follows == {"batch_size": 64, "tabm_mini.members": 3}
     if workers == 1:
         result = run_sweep(config)
         assert estimate.name == result.name

@@ -10,6 +10,8 @@ from orchestrator.errors import ArchitectureError
 from orchestrator.networks import FeatureShape, build_network
 from orchestrator.search import SearchSpace, batch_sizes, find_extremes, find_scheduler, list_spaces, load_space
 
+PLAIN = SearchSpace(architectures={"mlp": {}})
+CYCLES = SearchSpace(architectures={"mlp": {}, "realmlp": {}})
 SHAPE = FeatureShape.of_table(5, (4, 9), 3)
 
 
@@ -85,12 +87,13 @@ def test_settings_that_cannot_be_built_are_no_ends():
 
 
 def test_expected_epochs():
-    assert find_scheduler("none").expected_epochs(30) == 30
-    assert find_scheduler("asha").expected_epochs(1) == 1
+    assert find_scheduler("none").expected_epochs(30, PLAIN) == 30
+    assert find_scheduler("asha").expected_epochs(1, PLAIN) == 1
     # rungs after 5 and 15 epochs: 5 + 10/3 + 15/9
-    assert find_scheduler("asha").expected_epochs(30) == pytest.approx(10)
+    assert find_scheduler("asha").expected_epochs(30, PLAIN) == pytest.approx(10)
 
 
 @given(st.integers(1, 300))
 def test_a_scheduler_never_adds_epochs(epochs):
-    assert 1 <= find_scheduler("asha").expected_epochs(epochs) <= epochs
+    assert 1 <= find_scheduler("asha").expected_epochs(epochs, PLAIN) <= epochs
+    assert 1 <= find_scheduler("asha").expected_epochs(epochs, CYCLES) <= epochs

@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from orchestrator.choices import SchedulerName, names_of
 from orchestrator.search import (
+    CategoricalParameter,
     Continuation,
     Decision,
     Observation,
+    SearchSpace,
     SpecSampler,
     find_scheduler,
     load_space,
 )
 from orchestrator.search.explore import explorer
 from orchestrator.search.schedulers import Scheduler
-from orchestrator.search.schedulers._rungs import first_rung, rungs_of
+from orchestrator.search.schedulers._rungs import first_rung, rungs_for, rungs_of
 from orchestrator.search.schedulers.asha import Asha
 from orchestrator.search.schedulers.asha_promote import PromotionAsha
 from orchestrator.search.schedulers.hyperband import Hyperband
@@ -30,6 +32,7 @@ from orchestrator.training import TrialSpec
 
 NAMES = names_of(SchedulerName)
 CONTINUE, STOP, PAUSE = Decision.CONTINUE, Decision.STOP, Decision.PAUSE
+SPACE = SearchSpace(architectures={"mlp": {}})
 SPEC = TrialSpec(architecture="mlp", settings={"depth": 1, "width": 8})
 
 
@@ -58,11 +61,25 @@ def test_rungs_begin_at_a_sixth_and_are_three_times_the_one_before(epochs, rungs
     assert first_rung(epochs) == max(1, epochs // 6)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "rungs"),
+    [(1, ()), (2, (1,)), (15, (1, 3, 7)), (20, (2, 4, 10)), (120, (8, 24, 56)), (256, (18, 52, 120))],
+)
+def test_rungs_are_where_the_learning_rate_of_coslog4_is_zero(epochs, rungs):
+    cycles = SPACE.model_copy(update={"parameters": {"schedule": "coslog4"}})
+    assert rungs_for(epochs, cycles) == rungs == rungs_for(epochs, SearchSpace(architectures={"realmlp": {}}))
+    # where its paper's schedule is not the one that a space has
+    plain = SearchSpace(architectures={"realmlp": {"schedule": "cosine"}, "mlp": {}})
+    assert rungs_for(epochs, plain) == rungs_of(epochs)
+    drawn = CategoricalParameter(type="categorical", choices=["cosine", "coslog4"])
+    assert rungs_for(epochs, SearchSpace(architectures={"mlp": {"schedule": drawn}})) == rungs
+
+
 def test_expected_epochs_by_hand():
-    assert find_scheduler("none").expected_epochs(20) == find_scheduler("pbt").expected_epochs(20) == 20
-    assert find_scheduler("median").expected_epochs(20) == (3 + 20) / 2
+    assert find_scheduler("none").expected_epochs(20, SPACE) == find_scheduler("pbt").expected_epochs(20, SPACE) == 20
+    assert find_scheduler("median").expected_epochs(20, SPACE) == (3 + 20) / 2
     for name in ("asha", "asha-promote", "hyperband"):
-        assert find_scheduler(name).expected_epochs(20) == pytest.approx(3 + (9 - 3) / 3 + (20 - 9) / 9)
+        assert find_scheduler(name).expected_epochs(20, SPACE) == pytest.approx(3 + (9 - 3) / 3 + (20 - 9) / 9)
 
 
 def test_without_a_scheduler_everything_goes_on():

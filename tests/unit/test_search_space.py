@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import OrchestratorError, SearchSpaceError
 from orchestrator.networks import parse_settings
-from orchestrator.search import SpecSampler, list_spaces, load_space, trial_seed
+from orchestrator.search import DataSize, SearchSpace, SpecSampler, list_spaces, load_space, trial_seed
 from orchestrator.search.suggest import suggest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -240,3 +240,70 @@ def test_a_space_is_checked_without_torch(tmp_path):
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+SIZED = """
+epochs: {by: rows, from: {0: 120, 5000: 30}}
+parameters:
+  batch_size: {by: rows, from: {0: 32, 1000: {type: categorical, choices: [64, 128]}}}
+architectures:
+  mlp:
+    width: {by: columns, from: {0: 64, 100: 128}}
+  resnet:
+    width: 32
+start_points:
+  - {architecture: mlp, batch_size: {by: rows, from: {0: 32, 1000: 128}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "epochs", "batch_size", "width", "start"),
+    [
+        (0, 0, 120, 32, 64, 32),
+        (999, 100, 120, 32, 128, 32),
+        (1000, 99, 120, None, 64, 128),
+        (9000, 500, 30, None, 128, 128),
+    ],
+)
+def test_entries_follow_the_size_of_the_data(tmp_path, rows, columns, epochs, batch_size, width, start):
+    space = load_space(write(tmp_path, SIZED))
+    assert space.epochs == 120
+    found = space.for_size(DataSize(rows, columns))
+    assert found.epochs == epochs
+    if batch_size is None:
+        assert found.parameters["batch_size"].choices == [64, 128]
+    else:
+        assert found.parameters["batch_size"] == batch_size
+    assert found.architectures["mlp"]["width"] == width
+    assert found.start_points == [{"architecture": "mlp", "batch_size": start}]
+    # what is written down of a sweep is what it was for its data
+    again = SearchSpace.model_validate(found.model_dump(mode="json")).for_size(DataSize(10**6, 10**6))
+    assert again.model_dump() == found.model_dump()
+    only = space.only("mlp").for_size(DataSize(rows, columns))
+    assert list(only.architectures) == ["mlp"] and only.architectures["mlp"]["width"] == width
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("{by: rows}", "line 2, parameters.batch_size: what follows the data is written"),
+        ("{by: cells, from: {0: 32}}", "by is rows or columns"),
+        ("{by: rows, from: {100: 32}}", "line 2, parameters.batch_size.from: say what holds from 0 rows on"),
+        ("{by: rows, from: {0: 32, many: 64}}", "'many' is no number of rows"),
+        ("{by: rows, from: {0: 32, 50: 0}}", "batch_size must be a whole number of at least 1, but is 0"),
+        ("{by: rows, from: {0: 32, 50: {type: int, low: 9, high: 3}}}", "low \\(9\\) is above high"),
+    ],
+)
+def test_a_mistake_in_what_follows_the_data_is_said(tmp_path, entry, sentence):
+    text = f"parameters:\n  batch_size: {entry}\narchitectures:\n  mlp: {{}}\n"
+    with pytest.raises(SearchSpaceError, match=sentence):
+        load_space(write(tmp_path, text))
+
+
+def test_the_default_space_is_valid_for_data_of_any_size():
+    space = load_space("tabular")
+    for rows in (50, 900, 3000, 12_000, 60_000, 10**6):
+        found = space.for_size(DataSize(rows, 20))
+        spec = SpecSampler(found, "log_loss", 0, {}).example()
+        # neither starved nor endless: steps of a trial with all its epochs
+        assert 200 <= spec.epochs * -(-rows // spec.batch_size) <= 20_000, rows

@@ -80,6 +80,14 @@ def test_outputs_have_the_shape_of_the_task_and_all_weights_learn(architecture, 
 
 
 @pytest.mark.parametrize("architecture", FAMILIES)
+def test_parameters_can_be_counted_without_memory(architecture):
+    with torch.device("meta"):
+        counted = build_network(architecture, SHAPES[1], FAMILIES[architecture])
+    built = build_network(architecture, SHAPES[1], FAMILIES[architecture])
+    assert [weight.shape for weight in counted.parameters()] == [weight.shape for weight in built.parameters()]
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
 def test_a_bundle_gives_what_the_network_gives_and_so_does_onnx(models, architecture, tmp_path):
     network, dataset = models[architecture]
     inputs = inputs_of(dataset, network)

@@ -89,6 +89,7 @@ class SweepEstimate:
         name, metric: of the sweep.
         trials: how many, None if only the time budget limits them.
         epochs: of a trial at most.
+        follows: entries of the search space that follow the size of the data, and what they are for it.
         concurrency: trials at once.
         threads: of a worker.
         architectures: one entry each.
@@ -104,6 +105,7 @@ class SweepEstimate:
     metric: str
     trials: int | None
     epochs: int
+    follows: Mapping[str, Any]
     concurrency: int
     threads: int
     architectures: tuple[ArchitectureEstimate, ...]
@@ -305,6 +307,7 @@ def _summary(
         metric=plan.metric.name,
         trials=plan.trials,
         epochs=plan.epochs,
+        follows=plan.sampler.space.follows,
         concurrency=slots.count,
         threads=slots.threads,
         architectures=tuple(architectures),
@@ -328,5 +331,5 @@ def _trial_seconds(plan: SweepPlan, costs: Mapping[str, Cost]) -> tuple[float, f
             continue
         epoch = costs[spec.architecture].epoch_seconds(size, spec.batch_size)
         full.append(spec.epochs * epoch + TRIAL_OVERHEAD_SECONDS)
-        expected.append(scheduler.expected_epochs(spec.epochs) * epoch + TRIAL_OVERHEAD_SECONDS)
+        expected.append(scheduler.expected_epochs(spec.epochs, plan.sampler.space) * epoch + TRIAL_OVERHEAD_SECONDS)
     return float(np.mean(full)), float(np.mean(expected))

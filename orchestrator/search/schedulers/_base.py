@@ -78,7 +78,7 @@ class Scheduler:
         return cls()
 
     @classmethod
-    def expected_epochs(cls, epochs: int) -> float:
+    def expected_epochs(cls, epochs: int, space: SearchSpace) -> float:
         """How many epochs a trial of at most `epochs` runs on average, for `orchestrator plan`."""
         return float(epochs)
 

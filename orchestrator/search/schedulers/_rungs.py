@@ -1,9 +1,15 @@
-"""The rungs of successive halving."""
+"""The rungs of successive halving: the epochs after which trials are compared."""
 
 from __future__ import annotations
 
+import math
+
+from orchestrator.search.space import SearchSpace
+
 # one of three goes on, also with hyperband; said in docs/schedulers.md
 REDUCTION_FACTOR = 3
+# where the learning rate of coslog4 is 0, in fifteenths of all epochs
+FIFTEENTHS, VALLEYS = 15, (1, 3, 7)
 
 
 def first_rung(epochs: int) -> int:
@@ -21,10 +27,24 @@ def rungs_of(epochs: int, reduction: int = REDUCTION_FACTOR) -> tuple[int, ...]:
     return tuple(rungs)
 
 
-def halving_epochs(epochs: int) -> float:
+def valleys_of(epochs: int) -> tuple[int, ...]:
+    """The epochs in which the learning rate of coslog4 has just been 0.
+
+    Within a cycle it is high, and what validation says then does not tell how good a network becomes.
+    """
+    found = {math.ceil(share * epochs / FIFTEENTHS) for share in VALLEYS}
+    return tuple(sorted(valley for valley in found if valley < epochs))
+
+
+def rungs_for(epochs: int, space: SearchSpace) -> tuple[int, ...]:
+    """The rungs of a search space: the valleys of coslog4 if trials of it may be trained so, else `rungs_of`."""
+    return valleys_of(epochs) if space.may_train_with("schedule", "coslog4") else rungs_of(epochs)
+
+
+def halving_epochs(epochs: int, space: SearchSpace) -> float:
     """Epochs that a trial runs on average, if at every rung one of `REDUCTION_FACTOR` goes on."""
     reached, share, expected = 0, 1.0, 0.0
-    for rung in rungs_of(epochs):
+    for rung in rungs_for(epochs, space):
         expected += share * (rung - reached)
         reached, share = rung, share / REDUCTION_FACTOR
     return expected + share * (epochs - reached)

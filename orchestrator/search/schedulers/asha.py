@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.search.schedulers._base import Decision, Observation, Scheduler
-from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_of
+from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_for
 from orchestrator.search.space import SearchSpace
 
 
@@ -23,12 +23,12 @@ class Asha(Scheduler):
     @classmethod
     def create(cls, epochs: int, space: SearchSpace, seed: int) -> Asha:
         """See `Scheduler`."""
-        return cls(rungs_of(epochs))
+        return cls(rungs_for(epochs, space))
 
     @classmethod
-    def expected_epochs(cls, epochs: int) -> float:
+    def expected_epochs(cls, epochs: int, space: SearchSpace) -> float:
         """At every rung one of `REDUCTION_FACTOR` goes on."""
-        return halving_epochs(epochs)
+        return halving_epochs(epochs, space)
 
     def observe(self, seen: Observation) -> Decision:
         """Goes on if the trial is among the best at this rung of those that have reached it so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
-from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_of
+from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_for
 from orchestrator.search.space import SearchSpace
 
 
@@ -32,12 +32,12 @@ class PromotionAsha(Scheduler):
     @classmethod
     def create(cls, epochs: int, space: SearchSpace, seed: int) -> PromotionAsha:
         """See `Scheduler`."""
-        return cls(rungs_of(epochs))
+        return cls(rungs_for(epochs, space))
 
     @classmethod
-    def expected_epochs(cls, epochs: int) -> float:
+    def expected_epochs(cls, epochs: int, space: SearchSpace) -> float:
         """At every rung one of `REDUCTION_FACTOR` goes on."""
-        return halving_epochs(epochs)
+        return halving_epochs(epochs, space)
 
     def milestones(self, index: int) -> tuple[int, ...]:
         """All rungs."""

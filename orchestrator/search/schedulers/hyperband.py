@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from orchestrator.search.schedulers._base import Continuation, Decision, Observation, Scheduler
-from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_of
+from orchestrator.search.schedulers._rungs import REDUCTION_FACTOR, halving_epochs, rungs_for
 from orchestrator.search.schedulers.asha_promote import PromotionAsha
 from orchestrator.search.space import SearchSpace
 from orchestrator.training import TrialSpec
@@ -35,12 +35,12 @@ class Hyperband(Scheduler):
     @classmethod
     def create(cls, epochs: int, space: SearchSpace, seed: int) -> Hyperband:
         """See `Scheduler`."""
-        return cls(rungs_of(epochs))
+        return cls(rungs_for(epochs, space))
 
     @classmethod
-    def expected_epochs(cls, epochs: int) -> float:
+    def expected_epochs(cls, epochs: int, space: SearchSpace) -> float:
         """All trials are taken to be in its first bracket, which has most of them."""
-        return halving_epochs(epochs)
+        return halving_epochs(epochs, space)
 
     def drawn(self, index: int, spec: TrialSpec) -> None:
         """Goes to the bracket that is furthest behind its share."""

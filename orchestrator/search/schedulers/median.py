@@ -33,7 +33,7 @@ class MedianStopping(Scheduler):
         return cls(first_rung(epochs))
 
     @classmethod
-    def expected_epochs(cls, epochs: int) -> float:
+    def expected_epochs(cls, epochs: int, space: SearchSpace) -> float:
         """The half that it stops is taken to stop after its grace."""
         return (first_rung(epochs) + epochs) / 2
 
