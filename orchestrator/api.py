@@ -15,6 +15,7 @@ from orchestrator.choices import (
     ExecutionName,
     IngressName,
     PrecisionName,
+    PresetName,
     SchedulerName,
     TaskName,
 )
@@ -47,6 +48,7 @@ def sweep(
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
     scheduler: SchedulerName | None = None,
+    preset: PresetName | None = None,
     trials: int | None = None,
     time_budget: timedelta | str | None = None,
     epochs: int | None = None,
@@ -90,7 +92,9 @@ def sweep(
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
         scheduler: which trials are stopped early, paused and promoted.
-        trials: how many; the default is 20 unless there is a time budget, or the whole grid.
+        preset: how much is tried: quick (about a minute), good (10 minutes and 40 trials at most; the default unless
+            trials or time_budget is given) or best (an hour, or the time budget).
+        trials: how many; as the preset says if left out, or as the time budget allows, or the whole grid.
         time_budget: of the search and its end (test, bundle, registration), from the start of the first trial, which in
             any case comes to the end of its first epoch.
         epochs, patience: instead of the search space's.
@@ -144,6 +148,7 @@ def plan(
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
     scheduler: SchedulerName | None = None,
+    preset: PresetName | None = None,
     trials: int | None = None,
     time_budget: timedelta | str | None = None,
     epochs: int | None = None,

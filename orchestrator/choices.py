@@ -10,6 +10,8 @@ TaskName = Literal["binary", "multiclass", "regression", "quantile"]
 AlgorithmName = Literal["tpe", "gp", "random", "qmc", "grid"]
 # each is a file in search/schedulers
 SchedulerName = Literal["asha-promote", "asha", "hyperband", "median", "pbt", "none"]
+# each is an entry in sweeps/presets.py
+PresetName = Literal["quick", "good", "best"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ExecutionName = Literal["auto", "torch", "onnxruntime"]
 IngressName = Literal["auto", "haproxy", "python"]

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, SchedulerName
+from orchestrator.choices import AlgorithmName, ExecutionName, IngressName, PrecisionName, PresetName, SchedulerName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.errors import ConfigError, did_you_mean
@@ -229,7 +229,9 @@ class SweepConfig(_Config):
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
         scheduler: which trials are stopped early, paused and promoted.
-        trials: how many; the default is 20 unless there is a time budget, or the whole grid.
+        preset: how much is tried: quick (about a minute), good (10 minutes and 40 trials at most; the default unless
+            trials or time_budget is given) or best (an hour, or the time budget).
+        trials: how many; as the preset says if left out, or as the time budget allows, or the whole grid.
         time_budget: of the search and its end (test, bundle, registration), from the start of the first trial, which in
             any case comes to the end of its first epoch.
         epochs, patience: instead of the search space's.
@@ -268,6 +270,7 @@ class SweepConfig(_Config):
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"
     scheduler: SchedulerName = "asha-promote"
+    preset: PresetName | None = None
     trials: int | None = Field(default=None, ge=1)
     time_budget: Duration | None = None
     epochs: int | None = Field(default=None, ge=1)

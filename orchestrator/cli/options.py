@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from orchestrator.choices import AlgorithmName, PrecisionName, SchedulerName, TaskName, names_of
+from orchestrator.choices import AlgorithmName, PrecisionName, PresetName, SchedulerName, TaskName, names_of
 from orchestrator.cli.base import DURATION, SIZE, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
@@ -104,7 +104,14 @@ SEARCH_OPTIONS = [
         type=click.Choice(names_of(SchedulerName)),
         help="What to stop early, pause and promote. Default: asha-promote.",
     ),
-    click.option("--trials", type=click.IntRange(1), help="How many. Default: 20, or as many as --time-budget allows."),
+    click.option(
+        "--preset",
+        type=click.Choice(names_of(PresetName)),
+        help="How much is tried: a minute, 10 minutes, an hour. Default: good, if no --trials or --time-budget.",
+    ),
+    click.option(
+        "--trials", type=click.IntRange(1), help="How many, at most. Default: as the preset or the time says."
+    ),
     click.option("--time-budget", type=DURATION, help="Of search and end, from the first trial: 90s, 10m, 2h."),
     click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
     click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),

@@ -40,6 +40,7 @@ from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
+from orchestrator.sweeps.presets import with_preset
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
     Raises:
         OrchestratorError: of the kind that says what is wrong.
     """
+    config = with_preset(config)
     base = sweeps_home() if config.storage is None else Storage.at(config.storage)
     name = config.name or (table.name if table is not None else config.sweep_name)
     sweep_id = new_id(name)

@@ -57,6 +57,9 @@ def session_options(found: KnownSweep, past: Past, trials: str | int | None, opt
     """
     header = found.header
     values = {**header.config, **{name: value for name, value in options.items() if value is not None}}
+    if trials is not None and values.get("preset") and options.get("time_budget") is None:
+        # who asks for more trials than its preset means more than its time
+        values["preset"] = values["time_budget"] = None
     drawn = sum(isinstance(event, Drawn) for event in past.events)
     planned = next((event.trials for event in reversed(past.events) if isinstance(event, Opened)), None)
     wanted = _wanted(trials, max(planned or 0, drawn), drawn)

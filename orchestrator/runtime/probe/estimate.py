@@ -25,6 +25,7 @@ from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.search import batch_sizes, find_extremes, find_scheduler
 from orchestrator.sweeps.disk import most_bytes
 from orchestrator.sweeps.plan import SweepPlan, describe
+from orchestrator.sweeps.presets import with_preset
 from orchestrator.sweeps.slots import Slots
 from orchestrator.training import TrialSpec
 
@@ -164,6 +165,7 @@ def estimate_sweep(
         UsageError, DataError: as `run_sweep`.
         ExecutionError: the sweep cannot run: no node, or all of them together, can hold a trial.
     """
+    config = with_preset(config)
     plan = plan_sweep(config, table)
     describe(plan.dataset, plan.metric, notify)
     quiet_tune()
