@@ -16,6 +16,7 @@ _OTHERS = [-repeated * (10**digits - 1) / 9 for repeated in (7, 8) for digits in
 _FILLS = [-32768.0, 32767.0, 65535.0, -(2.0**31), 2.0**31 - 1, -(2.0**63), 1e20, 1e30, -1e30, 9.969209968386869e36]
 FAR = np.array([*_NINES, *(-number for number in _NINES), *_OTHERS, *_FILLS])
 NEGATIVE = -1.0
+_ALL = frozenset([*FAR.tolist(), NEGATIVE])
 # that have such a number, and different other ones
 MIN_ROWS, MIN_OTHERS = 3, 5
 # times as many rows as the numbers next to it have
@@ -39,12 +40,13 @@ def find_sentinels(numbers: NDArray[np.float64], rows: NDArray[np.int64] | None 
     """
     known = ~np.isnan(numbers)
     numbers = numbers[known]
-    if not len(numbers) or not np.isin([numbers.min(), numbers.max()], [*FAR, NEGATIVE]).any():
+    # most columns have none at either end
+    if not len(numbers) or _ALL.isdisjoint((float(numbers.min()), float(numbers.max()))):
         return {}
     values, places = np.unique(numbers, return_inverse=True)
     counts = np.bincount(places, weights=None if rows is None else rows[known]).astype(np.int64)
     of = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    others = values[~np.isin(values, [*FAR, NEGATIVE])]
+    others = values[~np.isin(values, list(_ALL))]
     if len(others) < MIN_OTHERS:
         return {}
     least, most = float(others[0]), float(others[-1])

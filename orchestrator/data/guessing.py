@@ -13,6 +13,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
 from orchestrator.data.dataset import DataOptions
+from orchestrator.data.leaks import copy_notes
 from orchestrator.data.nested import unusable
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
@@ -193,7 +194,7 @@ def guess_schema(table: Table, options: DataOptions) -> Guessed:
     target, plain, notes = guess_target(table, columns, options)
     known = np.flatnonzero(plain.known)
     guess = guess_columns(table, columns, target.name, options)
-    notes = (*table.notes, *notes, *guess.notes)
+    notes = (*table.notes, *notes, *guess.notes, *copy_notes(guess.columns, guess.raw, target, plain))
     dropped = len(table.frame) - len(known)
     if dropped:
         notes += (dropped_note(dropped, target.name),)

@@ -16,6 +16,7 @@ from orchestrator.columns.values import MISSING_STRINGS, Series, is_missing
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
+from orchestrator.data.leaks import copy_notes
 from orchestrator.data.opening import is_streamed
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
@@ -100,11 +101,14 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
     else:
         table = load_table(source, options.name, options.csv)
     table, options = settle(table, options)
-    target, notes, raw = None, table.notes, RawColumns.of(table, options)
+    target, plain, notes, raw = None, None, table.notes, RawColumns.of(table, options)
     if options.target is not None:
-        target, _, found = guess_target(table, raw, options, sampled=sampled)
+        target, plain, found = guess_target(table, raw, options, sampled=sampled)
         notes += found
     guess = guess_columns(table, raw, None if target is None else target.name, options)
+    notes += tuple(guess.notes)
+    if target is not None and plain is not None:
+        notes += copy_notes(guess.columns, guess.raw, target, plain)
     columns = {column.name: column for column in guess.columns}
     return Inspection(
         origin=table.origin,
@@ -112,7 +116,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
         sampled=sampled,
         columns=_inspected(table, columns, target),
         target=target,
-        notes=(*notes, *guess.notes),
+        notes=notes,
         wishes=_wishes(table, columns, target, options),
     )
 

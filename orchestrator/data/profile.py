@@ -14,6 +14,7 @@ from orchestrator.columns.values import category_keys
 from orchestrator.columns.wish import NO_WISH
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
+from orchestrator.data.leaks import copy_notes
 from orchestrator.data.normalise import plain_frame, stacked
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.parsed import ParsedRows
@@ -104,9 +105,10 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     table = sample_table(folder, options)
     table, options = settle(table, options)
     columns = RawColumns.of(table, options)
-    target, _, notes = guess_target(table, columns, options, sampled=True)
+    target, plain, notes = guess_target(table, columns, options, sampled=True)
     guess = guess_columns(table, columns, target.name, options)
-    return Schema(tuple(guess.columns), target, table.nested), (*table.notes, *notes, *guess.notes)
+    notes = (*table.notes, *notes, *guess.notes, *copy_notes(guess.columns, guess.raw, target, plain))
+    return Schema(tuple(guess.columns), target, table.nested), notes
 
 
 def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
