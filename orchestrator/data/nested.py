@@ -49,6 +49,11 @@ class Shape:
         return sum(shape.width for _, shape in self.fields) if self.fields else 1
 
     @property
+    def depth(self) -> int:
+        """How deep lists are nested in each other."""
+        return 0 if self.item is None else 1 + self.item.depth
+
+    @property
     def parts(self) -> Iterator[tuple[str, Shape]]:
         """What cells consist of, by name."""
         if self.item is not None:
@@ -256,6 +261,45 @@ def _check_lengths(array: pa.ChunkedArray, length: int, column: str) -> None:
             column,
             row,
         )
+
+
+def expand_cells(nested: Nested, cells: Sequence[Any]) -> dict[str, list[Any]]:
+    """What `expand` makes of a column whose cells are values of JSON: the columns by name.
+
+    A field that no record has is no column.
+
+    Raises:
+        InvalidValueError: a list is of another length, or a cell is neither list nor record.
+    """
+    found: dict[str, list[Any]] = {}
+    _collect(nested.column, nested.shape, cells, nested.column, found)
+    return found
+
+
+def _collect(name: str, shape: Shape, cells: Sequence[Any], column: str, found: dict[str, list[Any]]) -> None:
+    if shape.is_plain:
+        found[name] = list(cells)
+        return
+    wanted, what = (list, "a list") if shape.item is not None else (dict, "a record")
+    for row, cell in enumerate(cells):
+        if cell is None:
+            continue
+        if not isinstance(cell, wanted):
+            raise InvalidValueError(f"row {row + 1}, column '{column}': {cell!r} is not {what}", column, row)
+        if shape.item is not None and len(cell) != shape.length:
+            raise InvalidValueError(
+                f"row {row + 1}, column '{column}': a list of {len(cell)} instead of {shape.length}", column, row
+            )
+    if shape.item is not None:
+        for part, inner in shape.parts:
+            items = [None if cell is None else cell[int(part)] for cell in cells]
+            _collect(f"{name}.{part}", inner, items, column, found)
+        return
+    records = [cell for cell in cells if cell is not None]
+    for part, inner in shape.parts:
+        if not records or any(part in record for record in records):
+            items = [None if cell is None else cell.get(part) for cell in cells]
+            _collect(f"{name}.{part}", inner, items, column, found)
 
 
 def unusable(series: Series) -> str | None:

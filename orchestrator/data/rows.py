@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from orchestrator.columns.names import name_of, same_names, spelling_note
-from orchestrator.columns.notes import warn
-from orchestrator.data.nested import expand
+from orchestrator.columns.notes import Note, warn
+from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import plain_frame
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
@@ -41,6 +42,37 @@ def rows_of(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
     found = expand(plain_frame(chosen), schema.nested)
     check_columns(schema, list(found.columns))
     return found
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the columns of a schema come from, among names that are written otherwise or hold lists and records.
+
+    Attributes:
+        plain: what each column is called there; those that are not there are left out.
+        nested: columns that have to be expanded, and what they are called there.
+        notes: about names that are written otherwise.
+    """
+
+    plain: Mapping[str, str]
+    nested: tuple[tuple[Nested, str], ...]
+    notes: tuple[Note, ...]
+
+
+def find_sources(schema: Schema, present: Sequence[str]) -> Sources:
+    """Finds the columns of a schema by names, as `rows_of` does in a data frame."""
+    names = [column.name for column in schema.columns]
+    same = dict(same_names([*names, *(each.column for each in schema.nested)], present))
+    plain = {name: same[name] for name in names if name in same}
+    nested = []
+    for each in schema.nested:
+        if each.column in same and not set(each.names) <= plain.keys():
+            nested.append((each, same[each.column]))
+            for name in each.names:
+                plain.pop(name, None)
+    used = {**plain, **{each.column: source for each, source in nested}}
+    notes = tuple(spelling_note(name, source) for name, source in used.items() if source != name)
+    return Sources(plain, tuple(nested), notes)
 
 
 def _named(frame: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:

@@ -40,7 +40,7 @@ class Model:
             self.network = load_torch(folder / TORCH_FILE, bundle.inputs, bundle.schema.outputs)
 
     def answer(self, body: bytes) -> bytes:
-        columns, rows = self.parse(self.schema, orjson.loads(body))
+        columns, rows, _ = self.parse(self.schema, orjson.loads(body))
         outputs = self.network(self.encoder.encode(columns, rows))
         answers = self.predictions(self.target, outputs)
         return orjson.dumps({"predictions": answers.records()})

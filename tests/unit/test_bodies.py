@@ -25,7 +25,7 @@ VALUES = [[1, "red"], [None, "blue"]]
 
 
 def content(parsed):
-    columns, rows = parsed
+    columns, rows, _ = parsed
     assert list(columns) == ["size", "color"]
     assert [len(cells) for cells in columns.values()] == [rows, rows]
     return [list(row) for row in zip(*columns.values(), strict=True)]
@@ -54,7 +54,7 @@ def test_no_rows_are_empty_columns():
         parse_invocation(SCHEMA, {"dataframe_split": {"columns": ["size", "color"], "data": []}}),
         parse_invocation(SCHEMA, {"inputs": {"size": [], "color": []}}),
     ):
-        assert parsed == ({"size": [], "color": []}, 0)
+        assert parsed == ({"size": [], "color": []}, 0, ())
 
 
 @pytest.mark.parametrize(

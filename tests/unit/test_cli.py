@@ -257,6 +257,20 @@ def test_predict_reads_rows_of_every_dialect_and_says_what_it_passes_over(tmp_pa
     assert "note: 1 line stands above the header: line 3 is taken as the header line" in result.stderr
 
 
+def test_predict_reads_json_lines_and_what_the_user_says_of_a_file(tmp_path, bundle_folder):
+    frame = mixed_frame(20)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    wanted = run("predict", bundle_folder, tmp_path / "rows.csv").stdout
+    frame.to_json(tmp_path / "rows.jsonl", orient="records", lines=True, date_format="iso")
+    assert run("predict", bundle_folder, tmp_path / "rows.jsonl").stdout == wanted
+    (tmp_path / "rows.txt").write_text("made by a tool\n" + frame.to_csv(index=False, sep="~"))
+    result = run("predict", bundle_folder, tmp_path / "rows.txt", "--delimiter", "~", "--header-line", "2")
+    assert result.stdout == wanted
+    result = run("predict", bundle_folder, tmp_path / "rows.jsonl", "--keep-lines")
+    assert result.exit_code == 2
+    assert "--keep-lines is for CSV files" in result.stderr
+
+
 DRIVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
 ESCAPES = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\r"
 

@@ -138,7 +138,7 @@ WRITTEN = {
     ),
     "zero bytes in a cell": (joined().replace("Nrd", "N\0rd", 2), "from line 2 on there are 2 bytes that are zero"),
     "zero bytes at the end": (joined() + "\0" * 100, "100 bytes that are zero"),
-    "control characters": (joined().replace("Srd", "S\x07rd", 1), "line 3 holds a control character"),
+    "control characters": (joined().replace("Srd", "Srd\x07", 1), "line 3 holds a control character"),
     "a mark within": (joined().replace("Ord", "\ufeffOrd", 1), "line 4 holds a byte order mark"),
     "two files in a row": (
         "\ufeff" + joined(rows=TABLE[:9]) + "\ufeff" + joined(rows=[TABLE[0], *TABLE[9:]]),

@@ -866,6 +866,19 @@ def test_what_is_passed_over_in_csv_is_said(endpoint):
     assert "COLOR" in answer.json()["notes"][0]
 
 
+def test_names_in_another_spelling_are_taken_from_json_and_said(endpoint):
+    rows = [{"COLOR" if name == "color" else name: cell for name, cell in row.items()} for row in ROWS]
+    wanted = endpoint.ask("/predict", ROWS).json()["predictions"]
+    answer = endpoint.ask("/predict", rows).json()
+    assert answer["predictions"] == wanted
+    assert answer["notes"] == ["column 'color' is written 'COLOR' here: read as the same column"]
+    split = {"columns": list(rows[0]), "data": [list(row.values()) for row in rows]}
+    answer = endpoint.ask("/invocations", {"dataframe_split": split}).json()
+    assert [row["label"] for row in answer["predictions"]] == [row["label"] for row in wanted]
+    assert "COLOR" in answer["notes"][0]
+    assert endpoint.ask("/predict", [{"COLOUR": 1}]).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
@@ -874,7 +887,7 @@ def test_what_is_passed_over_in_csv_is_said(endpoint):
         (b"number,color,flag,day\n1,red\n", "line 2 has 2 fields, the header has 4"),
         (b"a,a\n1,2\n", "the column name 'a' occurs 2 times"),
         (b"1,2\n3,4\n", "holds values, not column names"),
-        (b"a\x00b", "byte 1 is zero"),
+        (b"a\x00\x01b", "byte 1 is zero"),
         (b"a," * 3000 + b"b\n", "the column name 'a'"),
         (",".join(map("c{}".format, range(3000))).encode() + b"\n", "has 3,000 columns, but at most"),
         (b"x" * 2**22 + b"yz", "the first line is longer than 4 MiB"),

@@ -236,5 +236,6 @@ def _take_out(draft: _Draft) -> None:
     if any(len(piece.translate(None, unseen)) < len(piece) for piece in pieces):
         place = next(at for at, sign in enumerate(draft.text) if sign in unseen)
         line = draft.text.count(b"\n", 0, place) + 1
-        draft.text = draft.text.translate(None, unseen)
-        draft.say(f"line {line} holds a control character", "such characters are left out")
+        # words that they part stay apart
+        draft.text = draft.text.translate(bytes.maketrans(unseen, b" " * len(unseen)))
+        draft.say(f"line {line} holds a control character", "such characters are read as blanks")

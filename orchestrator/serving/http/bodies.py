@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
 import orjson
 
+from orchestrator.columns.notes import Note
 from orchestrator.data.columnar import Cell, Columns
+from orchestrator.data.nested import expand_cells
+from orchestrator.data.rows import Sources, find_sources
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 
+# cells of the columns, number of rows, and what was guessed
+Parsed = tuple[Columns, int, tuple[Note, ...]]
 CELL_TYPES = frozenset({str, int, float, bool, type(None)})
 # orjson makes floats of integers that do not fit into 64 bits, which have 19 digits or more
 LONG_DIGITS = b"0" * 19
@@ -60,11 +65,11 @@ def _parse_slowly(body: bytes) -> Any:  # noqa: ANN401
         ) from None
 
 
-def parse_rows(schema: Schema, content: object, max_rows: int | None = None) -> tuple[Columns, int]:
+def parse_rows(schema: Schema, content: object, max_rows: int | None = None) -> Parsed:
     """`/predict`: a JSON object, or a list of them, by column name.
 
     Returns:
-        The cells of each of the schema's columns, and the number of rows.
+        The cells of each of the schema's columns, the number of rows, and notes about names that are written otherwise.
 
     Raises:
         TooManyRowsError: there are more than `max_rows`.
@@ -78,8 +83,55 @@ def parse_rows(schema: Schema, content: object, max_rows: int | None = None) -> 
     try:
         columns: Columns = {name: [record[name] for record in records] for name in names}
     except (KeyError, TypeError):
-        return _row_by_row(names, records), len(records)
-    return columns if are_cells(all_cells(columns)) else _row_by_row(names, records), len(records)
+        return _by_other_names(schema, names, records)
+    return columns if are_cells(all_cells(columns)) else _row_by_row(names, records), len(records), ()
+
+
+def _by_other_names(schema: Schema, names: Sequence[str], records: Sequence[Any]) -> Parsed:
+    """As `parse_rows`, where names are written otherwise, or lists and records become several columns."""
+    if not all(isinstance(record, dict) for record in records):
+        return _row_by_row(names, records), len(records), ()
+    present = list(dict.fromkeys(chain.from_iterable(records)))
+
+    sources = find_sources(schema, present)
+    if not sources.nested and not sources.notes:
+        # the first row that lacks a column is named
+        return _row_by_row(names, records), len(records), ()
+
+    def cells_of(name: str) -> list[Any]:
+        for row, record in enumerate(records):
+            if name not in record:
+                raise InvalidRequestError(f"row {row + 1}: the column '{name}' is missing", row, name)
+        return [record[name] for record in records]
+
+    return gather(schema, sources, cells_of), len(records), sources.notes
+
+
+def gather(schema: Schema, sources: Sources, cells_of: Callable[[str], Sequence[Any]]) -> Columns:
+    """The cells of each of the schema's columns.
+
+    Args:
+        schema: of the model.
+        sources: where they come from in a request.
+        cells_of: gives the cells of a column of the request, by its name there.
+
+    Raises:
+        InvalidRequestError: a column is missing, or a cell does not fit.
+    """
+    expanded: dict[str, list[Any]] = {}
+    for each, source in sources.nested:
+        try:
+            expanded |= expand_cells(each, cells_of(source))
+        except InvalidValueError as error:
+            raise InvalidRequestError(str(error), error.row, error.column) from None
+    columns: Columns = {}
+    for column in schema.columns:
+        name = column.name
+        if name not in expanded and name not in sources.plain:
+            raise InvalidRequestError(f"the column '{name}' is missing", None, name)
+        cells = expanded[name] if name in expanded else cells_of(sources.plain[name])
+        columns[name] = list(cells) if are_cells(cells) else [cell(value, row, name) for row, value in enumerate(cells)]
+    return columns
 
 
 def _row_by_row(names: Sequence[str], records: Sequence[object]) -> Columns:

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 from orchestrator.columns.names import same_names, spelling_note
 from orchestrator.columns.notes import Note
-from orchestrator.data.columnar import Columns
 from orchestrator.data.csv import CsvLimits, parse_csv
 from orchestrator.data.schema import Schema
 from orchestrator.errors import DataError, InvalidRequestError
 from orchestrator.serving.http.asgi import Headers
-from orchestrator.serving.http.bodies import check_count
+from orchestrator.serving.http.bodies import Parsed, check_count
 from orchestrator.tasks import Predictions
 
 ORIGIN = "the body"
@@ -25,7 +24,7 @@ NOTES_HEADER = b"orchestrator-notes"
 LONGEST_NOTES = 2000
 
 
-def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None) -> tuple[Columns, int, tuple[Note, ...]]:
+def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None) -> Parsed:
     """A CSV file with a header line, as `predict` reads it.
 
     Returns:

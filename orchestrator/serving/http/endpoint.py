@@ -11,7 +11,6 @@ from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.columns.notes import Note
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 from orchestrator.serving.http.asgi import (
     CLOSE,
@@ -29,7 +28,7 @@ from orchestrator.serving.http.asgi import (
     to_json,
 )
 from orchestrator.serving.http.auth import TokenCheck
-from orchestrator.serving.http.bodies import parse_json, parse_rows, refusal
+from orchestrator.serving.http.bodies import Parsed, parse_json, parse_rows, refusal
 from orchestrator.serving.http.browsers import BrowserCheck
 from orchestrator.serving.http.csv_bodies import CSV_TYPE, csv_answer, note_headers, parse_csv_rows
 from orchestrator.serving.http.handlers import fixed, preflight, reading, shown
@@ -45,7 +44,7 @@ from orchestrator.serving.http.oip import (
 )
 from orchestrator.serving.http.openapi import described, openapi_document
 from orchestrator.serving.http.page import form_page
-from orchestrator.serving.http.predict import Answered, Parse, Parsed, Predictor
+from orchestrator.serving.http.predict import Answered, Parse, Predictor
 from orchestrator.serving.inference.hosting import Fetch, HostedModel, LoadedVersion, load_hosted_models
 from orchestrator.serving.inference.prepared_model import description_of
 from orchestrator.serving.messages import AssignedModel
@@ -320,37 +319,27 @@ class Endpoint:
 
     async def _predict(self, name: str, request: Request) -> Answer:
         request.route = "predict"
-        answered, notes = await self._rows_answered(name, request, self._parse_predict)
+        answered = await self._rows_answered(name, request, self._parse_predict)
         if wants_csv(request.scope):
-            return 200, csv_answer(answered.predictions), [CSV_TYPE, *note_headers(notes)]
+            return 200, csv_answer(answered.predictions), [CSV_TYPE, *note_headers(answered.notes)]
         content = {
             "predictions": answered.predictions.records(),
             "model": {"name": name, "version": answered.version.version or None},
         }
-        return 200, to_json(content | shown(notes)), [JSON_TYPE]
+        return 200, to_json(content | shown(answered.notes)), [JSON_TYPE]
 
     async def _invocations(self, name: str, request: Request) -> Answer:
         request.route = "invocations"
-        answered, notes = await self._rows_answered(name, request, self._parse_invocation)
+        answered = await self._rows_answered(name, request, self._parse_invocation)
         if wants_csv(request.scope):
-            return 200, csv_answer(answered.predictions), [CSV_TYPE, *note_headers(notes)]
-        return 200, to_json({"predictions": answered.predictions.flat_records()} | shown(notes)), [JSON_TYPE]
+            return 200, csv_answer(answered.predictions), [CSV_TYPE, *note_headers(answered.notes)]
+        return 200, to_json({"predictions": answered.predictions.flat_records()} | shown(answered.notes)), [JSON_TYPE]
 
-    async def _rows_answered(
-        self, name: str, request: Request, parse_json_rows: Parse
-    ) -> tuple[Answered, tuple[Note, ...]]:
-        """Answers to rows in JSON or CSV, and what was passed over."""
+    async def _rows_answered(self, name: str, request: Request, parse_json_rows: Parse) -> Answered:
+        """Answers to rows in JSON or CSV."""
         form = rows_form(request.scope)
-        read: list[tuple[Note, ...]] = []
-
-        def parse_csv(version: LoadedVersion, body: bytes) -> Parsed:
-            columns, rows, notes = parse_csv_rows(version.model.schema, body, self.settings.limits.rows)
-            read.append(notes)
-            return columns, rows
-
-        parse = parse_csv if form is BodyForm.CSV else parse_json_rows
-        answered = await self.predictor.answer(name, self.hosted[name], request, parse, form=form)
-        return answered, read[0] if read else ()
+        parse = self._parse_csv if form is BodyForm.CSV else parse_json_rows
+        return await self.predictor.answer(name, self.hosted[name], request, parse, form=form)
 
     async def _infer(self, name: str, wanted: str | None, request: Request) -> Answer:
         request.route = "v2_infer"
@@ -363,12 +352,15 @@ class Endpoint:
         def parse(version: LoadedVersion, body: bytes) -> Parsed:
             parsed = parse_infer(version.model.schema, body, int(length) if length else None, self.settings.limits.rows)
             asked.append(parsed)
-            return parsed.columns, parsed.rows
+            return parsed.columns, parsed.rows, parsed.notes
 
         answered = await self.predictor.answer(name, self.hosted[name], request, parse, form=form, wanted=wanted)
         version, found = answered.version, answered.predictions
         body, headers = encode_infer(asked[0], name, version.version, found)
         return 200, body, headers
+
+    def _parse_csv(self, version: LoadedVersion, body: bytes) -> Parsed:
+        return parse_csv_rows(version.model.schema, body, self.settings.limits.rows)
 
     def _parse_predict(self, version: LoadedVersion, body: bytes) -> Parsed:
         return parse_rows(version.model.schema, parse_json(body), self.settings.limits.rows)

@@ -6,17 +6,22 @@ Binary tensors: https://github.com/triton-inference-server/server/blob/main/docs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
+from itertools import chain
+from math import prod
 from typing import Any
 
-from orchestrator.data.columnar import Cell, Columns
+from orchestrator.columns.notes import Note
+from orchestrator.data.columnar import Columns
+from orchestrator.data.nested import Nested
+from orchestrator.data.rows import find_sources
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError, did_you_mean
 from orchestrator.features import KINDS
 from orchestrator.serving.http.asgi import JSON_TYPE, Headers, to_json
-from orchestrator.serving.http.bodies import parse_json
+from orchestrator.serving.http.bodies import gather, parse_json
 from orchestrator.serving.http.oip_tensors import (
     DATATYPES,
     from_binary,
@@ -44,7 +49,7 @@ class RequestedOutput:
     binary: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InferRequest:
     """A request for inference.
 
@@ -53,12 +58,14 @@ class InferRequest:
         rows: number of rows.
         outputs: what is wanted, in the order asked for.
         id: chosen by the client, for the answer; or None.
+        notes: about names that are written otherwise.
     """
 
     columns: Columns
     rows: int
     outputs: tuple[RequestedOutput, ...]
     id: str | None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,8 @@ def shape_of(column: AnswerColumn) -> list[int]:
 def parse_infer(schema: Schema, body: bytes, header_length: int | None, max_rows: int | None) -> InferRequest:
     """`POST /v2/models/NAME/infer`.
 
-    Inputs are found by the names of columns, whatever their order; further ones are ignored. A column may have any
+    Inputs are found by the names of columns, whatever their order; further ones are ignored. A column of lists is one
+    tensor of the shape [rows, length], or one for each of the columns that it becomes. A column may have any
     datatype of the protocol, since its values are read as those of JSON are. Missing values are null in JSON, NaN in
     binary floats, and what stands for "not known" in texts, such as an empty one. An output that is asked for twice is
     given once, as it was asked for last.
@@ -133,14 +141,41 @@ def parse_infer(schema: Schema, body: bytes, header_length: int | None, max_rows
     if not isinstance(identifier, str | None) or not is_unicode(identifier or ""):
         raise InvalidRequestError("`id` must be a text in valid Unicode")
     outputs = _requested_outputs(schema, content)
-    tensors = _tensors(schema, content.get("inputs"), binary)
-    rows = _rows(schema, tensors)
+    tensors, repeated = _tensors(content.get("inputs"), binary)
+    sources = find_sources(schema, list(tensors))
+    for name in (*sources.plain.values(), *(source for _, source in sources.nested)):
+        if name in repeated:
+            raise InvalidRequestError(f"the input '{name}' is given twice", None, name)
+    for column in schema.columns:
+        if column.name not in sources.plain and not any(column.name in each.names for each, _ in sources.nested):
+            raise InvalidRequestError(f"the input '{column.name}' is missing", None, column.name)
+    widths = {source: _lengths(each) for each, source in sources.nested}
+    used = dict.fromkeys((*sources.plain.values(), *widths))
+    rows = _rows({name: tensors[name] for name in used}, widths)
     if max_rows is not None and rows > max_rows:
         raise TooManyRowsError(
             f"the body has {rows:,} rows, but at most {max_rows:,} are answered at once; send them in several requests"
         )
-    columns = {column.name: _cells(column.name, tensors[column.name], rows) for column in schema.columns}
-    return InferRequest(columns, rows, outputs, identifier)
+    cells = {name: _cells(name, tensors[name], rows, widths.get(name, ())) for name in used}
+    columns = gather(schema, sources, cells.__getitem__)
+    return InferRequest(columns=columns, rows=rows, outputs=outputs, id=identifier, notes=sources.notes)
+
+
+def _lengths(nested: Nested) -> tuple[int, ...]:
+    """The shape of a column of lists behind the rows.
+
+    Raises:
+        InvalidRequestError: it holds records, which no tensor does.
+    """
+    lengths, shape = [], nested.shape
+    while shape.item is not None:
+        lengths.append(shape.length or 0)
+        shape = shape.item
+    if not shape.is_plain:
+        parts = ", ".join(nested.names[:3])
+        sentence = f"input '{nested.column}': no tensor holds records; send the inputs {parts}"
+        raise InvalidRequestError(sentence, None, nested.column)
+    return tuple(lengths)
 
 
 def _requested_outputs(schema: Schema, content: dict[str, Any]) -> tuple[RequestedOutput, ...]:
@@ -187,30 +222,29 @@ def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:
     return value
 
 
-def _tensors(schema: Schema, inputs: object, binary: memoryview | None) -> dict[str, _Tensor]:
-    """The columns' tensors, each with its part of the binary data, which lies in the order of all inputs."""
+def _tensors(inputs: object, binary: memoryview | None) -> tuple[dict[str, _Tensor], set[str]]:
+    """The tensors by name, each with its part of the binary data, which lies in the order of all inputs.
+
+    The second value is the names that are given twice.
+    """
     if not isinstance(inputs, list):
         raise InvalidRequestError("`inputs` must be a list of tensors, one per column")
-    wanted = {column.name for column in schema.columns}
     tensors: dict[str, _Tensor] = {}
+    repeated: set[str] = set()
     position = 0
     for content in inputs:
         name = content.get("name") if isinstance(content, dict) else None
         if not isinstance(name, str):
             raise InvalidRequestError("`inputs` must be a list of objects with a `name`")
         if name in tensors:
-            raise InvalidRequestError(f"the input '{name}' is given twice", None, name)
+            repeated.add(name)
         size = _binary_size(content, f"input {_shown(name)}", None if binary is None else len(binary) - position)
         data = None if size is None or binary is None else binary[position : position + size]
         position += size or 0
-        if name in wanted:
-            tensors[name] = _Tensor(content, data)
+        tensors[name] = _Tensor(content, data)
     if binary is not None and position < len(binary):
         raise InvalidRequestError(f"the last {len(binary) - position} bytes of the body belong to no input")
-    for column in schema.columns:
-        if column.name not in tensors:
-            raise InvalidRequestError(f"the input '{column.name}' is missing", None, column.name)
-    return tensors
+    return tensors, repeated
 
 
 def _binary_size(content: dict[str, Any], owner: str, left: int | None) -> int | None:
@@ -228,12 +262,14 @@ def _binary_size(content: dict[str, Any], owner: str, left: int | None) -> int |
     return size
 
 
-def _rows(schema: Schema, tensors: dict[str, _Tensor]) -> int:
+def _rows(tensors: Mapping[str, _Tensor], widths: Mapping[str, tuple[int, ...]]) -> int:
     first: tuple[str, int] | None = None
-    for name in (column.name for column in schema.columns):
-        shape = tensors[name].content.get("shape")
-        if not isinstance(shape, list) or not shape or shape[1:] not in ([], [1]):
-            raise InvalidRequestError(f"input '{name}': `shape` must be [rows] or [rows, 1]", None, name)
+    for name, tensor in tensors.items():
+        shape = tensor.content.get("shape")
+        lengths = list(widths.get(name, ()))
+        wanted = f"[{', '.join(['rows', *map(str, lengths)])}]" if lengths else "[rows] or [rows, 1]"
+        if not isinstance(shape, list) or not shape or shape[1:] not in ([lengths] if lengths else ([], [1])):
+            raise InvalidRequestError(f"input '{name}': `shape` must be {wanted}", None, name)
         rows = shape[0]
         if type(rows) is not int or not 0 <= rows <= _MAX_SIZE:
             raise InvalidRequestError(f"input '{name}': the number of rows in `shape` is not possible", None, name)
@@ -243,15 +279,29 @@ def _rows(schema: Schema, tensors: dict[str, _Tensor]) -> int:
     return first[1] if first else 0
 
 
-def _cells(name: str, tensor: _Tensor, rows: int) -> list[Cell]:
+def _cells(name: str, tensor: _Tensor, rows: int, lengths: Sequence[int]) -> list[Any]:
+    """The cells of a column; those of a column of lists are lists of the given lengths."""
     datatype = tensor.content.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise InvalidRequestError(f"input '{name}': `datatype` must be one of {', '.join(DATATYPES)}", None, name)
-    if tensor.binary is None:
-        return from_json(name, datatype, tensor.content.get("data"), rows)
-    if "data" in tensor.content:
+    if tensor.binary is not None and "data" in tensor.content:
         raise InvalidRequestError(f"input '{name}' has both `data` and binary data", None, name)
-    return from_binary(name, datatype, tensor.binary, rows)
+    count = rows * prod(lengths)
+    cells: list[Any]
+    if tensor.binary is None:
+        data = tensor.content.get("data")
+        for _ in lengths:
+            data = list(chain.from_iterable(data)) if isinstance(data, list) and _are_lists(data) else data
+        cells = from_json(name, datatype, data, count)
+    else:
+        cells = from_binary(name, datatype, tensor.binary, count)
+    for length in reversed(lengths):
+        cells = [cells[start : start + length] for start in range(0, len(cells), length)]
+    return cells
+
+
+def _are_lists(data: Sequence[object]) -> bool:
+    return bool(data) and all(isinstance(item, list) for item in data)
 
 
 def encode_infer(
@@ -286,6 +336,7 @@ def encode_infer(
     content: dict[str, Any] = {"model_name": name}
     content |= {"model_version": version} if version else {}
     content |= {"id": request.id} if request.id is not None else {}
+    content |= {"parameters": {"notes": [str(note) for note in request.notes]}} if request.notes else {}
     head = to_json({**content, "outputs": outputs})
     if not blobs:
         return head, [JSON_TYPE]

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.types import Message
 
-from orchestrator.data.columnar import Columns
+from orchestrator.columns.notes import Note
 from orchestrator.inputs import Inputs
 from orchestrator.roles import Role
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
 from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, read_body
+from orchestrator.serving.http.bodies import Parsed
 from orchestrator.serving.http.media_types import BodyForm
 from orchestrator.serving.inference.batching import OverloadedError
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
@@ -36,7 +37,6 @@ LARGE_CSV = 16 * 1024
 # of all requests that are being answered
 BODIES_IN_MEMORY = 64 * 2**20
 
-Parsed = tuple[Columns, int]
 Parse = Callable[[LoadedVersion, bytes], Parsed]
 
 
@@ -47,11 +47,13 @@ class Answered:
     Attributes:
         version, role: that has answered.
         predictions: one for each row.
+        notes: what was guessed about the rows.
     """
 
     version: LoadedVersion
     role: Role
     predictions: Predictions
+    notes: tuple[Note, ...] = ()
 
 
 class Predictor:
@@ -100,7 +102,7 @@ class Predictor:
             name: of the model.
             hosted: its versions.
             request: is read here, and told model, version, role and rows.
-            parse: (version, body) -> columns and number of rows.
+            parse: (version, body) -> columns, number of rows, and notes.
             form: of the body.
             wanted: a version that the client has named.
 
@@ -121,7 +123,7 @@ class Predictor:
             body = await self._read(request, held)
             started = time.perf_counter()
             try:
-                columns, rows, inputs = await self._encoded(version, body, parse, form=form, keep=logged)
+                (columns, rows, notes), inputs = await self._encoded(version, body, parse, form=form, keep=logged)
                 request.rows = rows
                 if shadow is None:
                     body = b""
@@ -146,7 +148,7 @@ class Predictor:
                 rows=rows,
                 answers=found.values,
             )
-        return Answered(version, role, found)
+        return Answered(version, role, found, notes)
 
     async def _read(self, request: Request, held: Share) -> bytes:
         """The body, counted while it comes."""
@@ -167,13 +169,13 @@ class Predictor:
 
     async def _encoded(
         self, version: LoadedVersion, body: bytes, parse: Parse, *, form: BodyForm, keep: bool
-    ) -> tuple[Columns, int, Inputs]:
+    ) -> tuple[Parsed, Inputs]:
         """The rows of a body; the cells only when they are to be kept, since they need most of the memory."""
 
-        def work() -> tuple[Columns, int, Inputs]:
-            columns, rows = parse(version, body)
+        def work() -> tuple[Parsed, Inputs]:
+            columns, rows, notes = parse(version, body)
             inputs = version.model.encode(columns, rows)
-            return columns if keep else {}, rows, inputs
+            return (columns if keep else {}, rows, notes), inputs
 
         if len(body) <= (LARGE_CSV if form is BodyForm.CSV else LARGE_BODY):
             return work()
@@ -199,7 +201,7 @@ class Predictor:
 
     def _mirror(self, shadow: LoadedVersion, body: bytes, parse: Parse, given: Predictions, *, form: BodyForm) -> None:
         async def encode() -> Inputs:
-            return (await self._encoded(shadow, body, parse, form=form, keep=False))[2]
+            return (await self._encoded(shadow, body, parse, form=form, keep=False))[1]
 
         held = Share(self._bodies)
         task = self._inference.mirror(shadow, encode, given) if held.fits(len(body)) else None
