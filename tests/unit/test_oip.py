@@ -419,7 +419,9 @@ def test_the_client_of_triton_reads_what_is_answered(data):
 
 
 def test_an_answer_in_json_is_plain():
-    request = InferRequest({}, 2, (RequestedOutput("label", False), RequestedOutput("probabilities", False)), None)
+    request = InferRequest(
+        columns={}, rows=2, outputs=tuple(RequestedOutput(name, False) for name in ("label", "probabilities")), id=None
+    )
     shares = np.array([[0.25, 0.75], [1.0, 0.0]])[::-1]
     body, headers = encode_infer(request, "cars", "", answered(["yes", "no"], shares))
     assert headers == [(b"content-type", b"application/json")]
@@ -433,7 +435,9 @@ def test_an_answer_in_json_is_plain():
 
 
 def test_only_what_is_wanted_as_binary_data_is_behind_the_json():
-    request = InferRequest({}, 1, (RequestedOutput("label", True), RequestedOutput("probabilities", False)), "7")
+    request = InferRequest(
+        columns={}, rows=1, outputs=(RequestedOutput("label", True), RequestedOutput("probabilities", False)), id="7"
+    )
     body, headers = encode_infer(request, "cars", "1", answered(["yes"], np.array([[0.25, 0.75]])))
     assert body.endswith(b"}" + texts(b"yes"))
     outputs = read(body, headers).get_response()["outputs"]

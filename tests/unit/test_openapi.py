@@ -459,7 +459,7 @@ def test_answers_have_the_form_that_is_described(schema, rows, data):
     flat = {"predictions": found.frame().to_dict("records")}
     validator(document, answer_schema(document, "/models/m/invocations", "post")).validate(flat)
     wanted = tuple(RequestedOutput(column.name, data.draw(st.booleans())) for column in target.task.answers)
-    request = InferRequest({}, rows, wanted, data.draw(st.none() | names))
+    request = InferRequest(columns={}, rows=rows, outputs=wanted, id=data.draw(st.none() | names))
     body, headers = encode_infer(request, "m", "1", found)
     head = body[: int(dict(headers).get(b"inference-header-content-length", len(body)))]
     validator(document, answer_schema(document, "/v2/models/m/infer", "post")).validate(json.loads(head))
