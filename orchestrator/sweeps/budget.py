@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from orchestrator.journal.statuses import FINAL
+from orchestrator.sweeps.trial_table import TrialRecord
 
 # what the end (test, bundle, registration) takes, in starts of a first worker; both are slower on a busy machine
 END_PER_START = 1.0
@@ -47,6 +51,30 @@ class TimeBudget:
         return min(start + running + self._test_share * self._epoch_seconds, MOST_SHARE * max(0.0, self._seconds))
 
     @property
+    def left(self) -> float:
+        """Seconds until the search has to stop; endless before a trial has begun."""
+        return math.inf if self._begun is None else self._begun + self._seconds - self.reserve - self._clock()
+
+    @property
     def is_spent(self) -> bool:
         """Whether the search has to stop now; never before a trial has begun."""
-        return self._begun is not None and self._clock() >= self._begun + self._seconds - self.reserve
+        return self.left <= 0
+
+
+def seconds_to_end(records: Iterable[TrialRecord]) -> float:
+    """Seconds until the last of some trials would be over, if each goes on at once as fast as it was; 0 for none."""
+    return max(
+        (
+            (record.spec.epochs - record.epochs) * record.train_seconds / record.epochs
+            for record in records
+            if record.epochs and record.status not in FINAL
+        ),
+        default=0.0,
+    )
+
+
+def seconds_of_epochs(records: Iterable[TrialRecord], epochs: int) -> float:
+    """Seconds that so many epochs of a trial take, as far as trials have told."""
+    spent = [(record.train_seconds, record.epochs) for record in records if record.epochs]
+    known = sum(count for _, count in spent)
+    return epochs * sum(seconds for seconds, _ in spent) / known if known else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.search import Continuation, Decision, Observation, Proposals, Scheduler
-from orchestrator.sweeps.budget import TimeBudget
+from orchestrator.sweeps.budget import TimeBudget, seconds_of_epochs, seconds_to_end
 from orchestrator.sweeps.disk import Disk
 from orchestrator.sweeps.limits import MIN_FAILURES, Limits, Room
 from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
@@ -18,6 +19,8 @@ from orchestrator.sweeps.trial_table import Listener, TrialRecord, TrialTable
 
 # a process that is ended by its epoch timeout is noticed within this time
 NOTICE_SECONDS = 30.0
+# trials may become slower, when others run beside them
+SLOWER = 1.1
 NO_TIME = "the time budget was spent before it could go on"
 
 
@@ -259,11 +262,23 @@ class SweepController:
     @property
     def _can_draw(self) -> bool:
         wanted = self.trial_table.wanted
-        return not self._is_spent and (wanted is None or self._proposals.count < wanted)
+        return not self._is_spent and not self._finishing and (wanted is None or self._proposals.count < wanted)
+
+    @property
+    def _finishing(self) -> bool:
+        """Whether the time that is left is just enough to end the best trials, or too short for a new one's start."""
+        if self._budget is None or self._budget.is_spent or not self.trial_table.reports:
+            return False
+        table = self.trial_table
+        best = heapq.nsmallest(max(1, len(self._names)), table.records.values(), key=table.rank)
+        first = min(self._scheduler.milestones(best[0].index), default=1)
+        # what runs now may hold up the best until it comes to a rung
+        until_rung = seconds_of_epochs(table.records.values(), first)
+        return self._budget.left <= until_rung + SLOWER * seconds_to_end(best)
 
     def _fill_queue(self) -> None:
         """A paused trial that is promoted, or else a new one, if it may start."""
-        chosen = self._scheduler.choose(drawing=self._can_draw, idle=self._is_idle)
+        chosen = self._scheduler.choose(drawing=self._can_draw, idle=self._is_idle, finishing=self._finishing)
         if chosen is not None:
             spec = chosen.spec or self.trial_table.records[chosen.index].spec
             if self._room.admits(self._sizes[spec.architecture]):

@@ -4,7 +4,7 @@ Usage: python tests/benchmarks/quality.py DATA_FOLDER --results quality.jsonl [-
            [--methods ours,hgb,hgb_tuned,mlp,linear] [--splits 42,1,2] [--python flaml=/path/to/python] [--table]
 
 DATA_FOLDER has CSV files and `manifest.json`, which says target and task of each. A fifth of the rows is for the test;
-with the split 42 they are those of scikit-learn's `train_test_split(test_size=0.2, random_state=42, stratify=target)`. Each
+with the split 42 those of `train_test_split(test_size=0.2, random_state=42, stratify=target)` of scikit-learn. Each
 result is a line of the file; what is there already is not measured again, so that a table grows over several runs.
 """
 

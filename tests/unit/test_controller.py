@@ -693,6 +693,29 @@ def test_a_sweep_whose_trials_fail_ends_when_its_time_is_spent():
         sweep.start()
 
 
+@pytest.mark.parametrize("scheduler", ["asha-promote", "hyperband"])
+def test_the_last_of_the_time_brings_the_best_trial_to_its_end(scheduler):
+    now = [0.0]
+    sweep = Sweep(scheduler, epochs=24)
+    sweep.open(None)
+    sweep.controller.limit_time(TimeBudget(70, clock=lambda: now[0]))
+
+    def pick(names):
+        now[0] += 1.0
+        return names[0]
+
+    sweep.finish(pick, until=lambda: sweep.controller.time_is_up)
+    records = sweep.trial_table.records.values()
+    finished = [record for record in records if record.status == "finished"]
+    # with a rung of three it takes nine trials until one is promoted twice, and their time is longer than the budget
+    assert len(finished) == 1 and len(records) > 3
+    if scheduler == "asha-promote":
+        # hyperband's brackets finish theirs one after another
+        assert finished[0].value == min(record.value for record in records if record.report is not None)
+    # what is begun comes to its first rung
+    assert all(record.epochs >= 4 for record in records if record.status != "finished")
+
+
 def test_the_time_before_the_first_trial_of_a_session_is_not_the_budgets():
     sweep = Sweep()
     sweep.open(1)

@@ -96,12 +96,13 @@ class Scheduler:
     def ended(self, index: int) -> None:
         """A trial is over: it can neither go on nor give its weights away."""
 
-    def choose(self, *, drawing: bool, idle: bool) -> Continuation | None:
+    def choose(self, *, drawing: bool, idle: bool, finishing: bool = False) -> Continuation | None:
         """Which paused trial should go on now, None if none should; does not change anything.
 
         Args:
             drawing: whether a new trial could start instead.
             idle: whether nothing is running.
+            finishing: whether there is just time enough to bring the best trials to their end.
         """
         return None
 

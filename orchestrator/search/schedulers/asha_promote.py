@@ -55,15 +55,17 @@ class PromotionAsha(Scheduler):
         """See `Scheduler`; its scores still count for the others."""
         self._paused.pop(index, None)
 
-    def choose(self, *, drawing: bool, idle: bool) -> Continuation | None:
+    def choose(self, *, drawing: bool, idle: bool, finishing: bool = False) -> Continuation | None:
         """The best trial of the highest rung from which one can be promoted.
 
-        When nothing else is left to do, the best of each rung is promoted even if there are too few for a share.
+        When nothing else is left to do, the best of each rung is promoted even if there are too few for a share; and
+        any of them, the best first, when there is just time enough to finish.
         """
         last_chance = idle and not drawing
         for rung in reversed(self._rungs):
             scores = self._scores[rung]
             share = max(len(scores) // self._reduction, 1 if last_chance and not self._promoted[rung] else 0)
+            share = len(scores) if finishing else share
             ranked = sorted(scores, key=lambda index: (-scores[index], index))
             for index in ranked[:share]:
                 if index not in self._promoted[rung] and self._paused.get(index) == rung:

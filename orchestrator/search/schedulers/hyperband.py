@@ -60,10 +60,10 @@ class Hyperband(Scheduler):
         """See `Scheduler`."""
         self._of(index).ended(index)
 
-    def choose(self, *, drawing: bool, idle: bool) -> Continuation | None:
+    def choose(self, *, drawing: bool, idle: bool, finishing: bool = False) -> Continuation | None:
         """From the first bracket that has one."""
         for bracket in self._brackets:
-            chosen = bracket.choose(drawing=drawing, idle=idle)
+            chosen = bracket.choose(drawing=drawing, idle=idle, finishing=finishing)
             if chosen is not None:
                 return chosen
         return None

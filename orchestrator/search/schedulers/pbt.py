@@ -68,7 +68,7 @@ class PopulationBasedTraining(Scheduler):
         self._gone.add(index)
         self._paused.pop(index, None)
 
-    def choose(self, *, drawing: bool, idle: bool) -> Continuation | None:
+    def choose(self, *, drawing: bool, idle: bool, finishing: bool = False) -> Continuation | None:
         """The one that has come least far; the population is made complete first."""
         if drawing or not self._paused:
             return None
