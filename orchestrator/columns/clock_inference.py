@@ -35,6 +35,8 @@ UNPADDED, PAIR, HOURS = r"^[0-9]:[0-9]{2}", r"^[-+]?[0-9]+:[0-9]{2}$", r"^[0-9]{
 # terms of contracts: in months, and the most of each unit
 TERM_MONTHS = frozenset({1, 2, 3, 4, 6, 9, 12, 15, 18, 24, 30, 36, 48, 60, 72, 84, 96, 120, 180, 240, 300, 360})
 LONGEST_TERMS = {"D": 31, "W": 52, "M": 360, "Y": 60}
+# pandas writes durations so that are all of whole days
+WHOLE_DAYS = "^-?[0-9]+ days$"
 TERM_NAMES = frozenset(
     {"term", "terms", "tenor", "tenors", "maturity", "duration", "period", "laufzeit", "plazo", "frist", "horizon"}
 )
@@ -202,6 +204,8 @@ def _with_units(raw: RawColumn, clocks: _Clocks, found: FoundClock, *, wished: b
     """Whether numbers with units are durations: one letter can mean much, as in seats, sizes and credits."""
     units = _units(clocks.texts)
     if wished:
+        return found
+    if clocks.matches(WHOLE_DAYS).all():
         return found
     if len(units) == 1 and not clocks.matches(" ?[0-9].* [0-9]").any():
         reading = raw.number_reading

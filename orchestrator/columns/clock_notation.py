@@ -17,7 +17,7 @@ from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notation import Notation
-from orchestrator.columns.values import MISSING_STRINGS, Series, shorten
+from orchestrator.columns.values import MISSING_STRINGS, Series, seconds_of, shorten
 from orchestrator.errors import InvalidValueError
 
 
@@ -61,7 +61,7 @@ def duration_seconds(series: Series, column: str, notation: DurationNotation = P
         InvalidValueError: a cell is no duration.
     """
     if pd.api.types.is_timedelta64_dtype(series.dtype):
-        return np.asarray(series.dt.total_seconds(), np.float64)
+        return seconds_of(series)
 
     def read(texts: pa.Array) -> Seconds:
         return read_durations(texts, notation.short, months=notation.months)[0]

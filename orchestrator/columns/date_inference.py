@@ -75,7 +75,7 @@ def find_dates(raw: RawColumn, *, wished: bool = False) -> FoundDates | None:
     dtype = raw.series.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return _of_stamps(raw)
-    if pd.api.types.is_bool_dtype(dtype):
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
         return None
     if pd.api.types.is_numeric_dtype(dtype):
         return _of_numbers(raw, wished=wished)

@@ -41,6 +41,7 @@ MISSING_STRINGS = frozenset(
         "1.#qnan",
     }
 )
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 TRUE_STRINGS = frozenset({"true", "t"})
 FALSE_STRINGS = frozenset({"false", "f"})
 
@@ -117,6 +118,8 @@ def distinct_cells(series: Series) -> tuple[NDArray[np.int64], list[object]]:
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype):
         codes, index = pd.factorize(series, use_na_sentinel=False)
         return codes.astype(np.int64), list(pd.Index(index).astype(object))
+    if pd.api.types.is_timedelta64_dtype(series.dtype):
+        return distinct_cells(Series(seconds_of(series)))
     texts = texts_in(series)
     if texts is None:
         return factorize(series.to_numpy(dtype=object))
@@ -208,7 +211,8 @@ def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) ->
     elif pd.api.types.is_datetime64_any_dtype(series.dtype):
         raise InvalidValueError(f"column '{column}' must hold numbers, but holds dates", column)
     elif pd.api.types.is_timedelta64_dtype(series.dtype):
-        raise InvalidValueError(f"column '{column}' must hold numbers, but holds durations", column)
+        # models of before have them as seconds
+        numbers = seconds_of(series)
     else:
         codes, uniques = factorize(series.to_numpy(dtype=object))
         parsed = np.array([parse_number(value, words) for value in uniques], dtype=object)
@@ -225,6 +229,14 @@ def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) ->
             f"row {row + 1}, column '{column}': the value is infinite; leave it empty if it is not known", column, row
         )
     return numbers
+
+
+def seconds_of(series: Series) -> NDArray[np.float64]:
+    """A column of the type of durations in seconds, NaN where missing."""
+    cells = series.to_numpy()
+    # one division: pandas rounds otherwise
+    seconds = cells.view(np.int64) / PER_SECOND[np.datetime_data(cells.dtype)[0]]
+    return np.where(np.isnat(cells), np.nan, seconds)
 
 
 def _text_to_numbers(series: Series) -> NDArray[np.float64] | None:

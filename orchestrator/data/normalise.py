@@ -1,6 +1,6 @@
 """Columns of any type as plain ones: numbers, texts, truth values or time stamps, the same from files, folders, frames.
 
-Numbers in decimals are read as a CSV file with them would be. Durations are seconds, times of day are texts, dates and
+Numbers in decimals are read as a CSV file with them would be. Times of day are texts, dates and
 periods are time stamps (of their beginning), intervals are texts. Lists and records stay as they are: `nested` makes
 columns of them. What is none of these stays, too, and `unusable` says why it cannot be a feature.
 """
@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 
 from orchestrator.columns.values import Series, is_number_text
 
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 BINARIES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 VIEWS = (pa.types.is_string_view,)
@@ -29,6 +28,7 @@ PLAIN = (
     pa.types.is_floating,
     pa.types.is_boolean,
     pa.types.is_timestamp,
+    pa.types.is_duration,
     pa.types.is_string,
     pa.types.is_large_string,
     pa.types.is_null,
@@ -70,8 +70,6 @@ def from_arrow(column: pa.ChunkedArray) -> Series:
         column = column.cast(pa.string()).cast(pa.float64())
     elif pa.types.is_date(kind):
         column = column.cast(pa.timestamp("ms"))
-    elif pa.types.is_duration(kind):
-        column = pc.divide(column.cast(pa.int64()).cast(pa.float64(), safe=False), float(PER_SECOND[kind.unit]))
     elif pa.types.is_time(kind):
         column = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
     elif is_any(kind, BINARIES):
@@ -133,7 +131,7 @@ def _plain(series: Series) -> Series | None:
     dtype = series.dtype
     if isinstance(dtype, pd.SparseDtype):
         return plain_series(pd.Series(np.asarray(series.array)))
-    if isinstance(dtype, pd.ArrowDtype) or dtype.kind == "m":
+    if isinstance(dtype, pd.ArrowDtype):
         return None if _is_nested(dtype) else _through_arrow(series)
     if isinstance(dtype, pd.CategoricalDtype):
         categories = dtype.categories
@@ -204,7 +202,7 @@ def _decimals(series: Series) -> Series:
 
 
 def _is_plain(dtype: Any) -> bool:  # noqa: ANN401
-    return isinstance(dtype, pd.StringDtype) or (isinstance(dtype, np.dtype) and dtype.kind in "biufM")
+    return isinstance(dtype, pd.StringDtype) or (isinstance(dtype, np.dtype) and dtype.kind in "biufMm")
 
 
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:

@@ -126,7 +126,7 @@ def is_key_name(name: str) -> bool:
 
 def _may_tell_apart(raw: RawColumn) -> bool:
     """What the first rows say: quick, since most columns have a value twice."""
-    if pd.api.types.is_bool_dtype(raw.series.dtype) or pd.api.types.is_datetime64_any_dtype(raw.series.dtype):
+    if pd.api.types.is_bool_dtype(raw.series.dtype) or raw.series.dtype.kind in "Mm":
         return False
     rows = min(HEAD_ROWS, len(raw.series))
     return sum(raw.head.values()) > 1 and len(raw.head) >= IDENTIFIER_SHARE * min(rows, sum(raw.head.values()))

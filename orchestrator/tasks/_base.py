@@ -102,6 +102,17 @@ class Task(ABC):
         return None, ()
 
     @classmethod
+    def read_notation(cls, content: Mapping[str, Any]) -> Notation:
+        """The inverse of `Notation.to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: the content was not written by it.
+        """
+        if cls.notation is None:
+            raise ValueError(f"the target of a {cls.kind} task has no notation")
+        return cls.notation.from_json(content)
+
+    @classmethod
     @abstractmethod
     def recognises(cls, raw: RawColumn) -> bool:
         """Whether a column looks like this task; tasks are asked in the order of their registry."""

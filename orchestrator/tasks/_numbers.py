@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.clock_notation import DurationNotation
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_notation import NumberNotation
@@ -20,6 +21,7 @@ from orchestrator.columns.summaries import Moments
 from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task, shapes_differ
+from orchestrator.tasks._moments import durations_note, found_durations
 from orchestrator.tasks.predictions import Difference, Predictions
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
@@ -44,12 +46,20 @@ class NumberTask(Task):
         return cls()
 
     @classmethod
+    def read_notation(cls, content: Mapping[str, Any]) -> Notation:
+        """See `Task`: of numbers, or of durations."""
+        return (DurationNotation if "short" in content else NumberNotation).from_json(content)
+
+    @classmethod
     def written(cls, raw: RawColumn) -> tuple[Notation | None, tuple[Note, ...]]:
         """See `Task`.
 
         Raises:
             DataError: the numbers are amounts in several currencies, of which no model can learn what it predicts.
         """
+        durations = found_durations(raw)
+        if durations is not None:
+            return durations.notation, (durations_note(raw, durations),)
         reading, sentinels = raw.number_reading, sentinels_of(raw)
         notes = (sentinel_note(raw.name, sentinels),) if sentinels else ()
         if reading is None or reading.notation is None:

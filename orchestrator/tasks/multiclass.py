@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.codes import are_fractions, why_code
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.tasks._classification import MAX_INTEGER_CLASSES, Classification
+from orchestrator.tasks._moments import found_durations
 from orchestrator.tasks._numbers import has_whole_numbers, is_written_as_number
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class Multiclass(Classification):
         if raw.has_truth_values:
             return True
         if raw.number_error is not None:
-            return not is_written_as_number(raw) or (has_whole_numbers(raw) and _are_few(raw.label_counts))
+            few = _are_few(raw.label_counts)
+            if not few and found_durations(raw) is not None:
+                return False
+            return not is_written_as_number(raw) or (has_whole_numbers(raw) and few)
         if why_code(raw) is not None:
             return True
         # most columns of numbers are known by their first rows

@@ -83,11 +83,7 @@ def read_target(content: Mapping[str, Any]) -> Target:
         raise ValueError(f"there is no task {str(content['task'])[:20]!r}")
 
     task, written = task_class(content["task"]), content.get("notation")
-    notation = None
-    if written is not None:
-        if task.notation is None:
-            raise ValueError(f"the target of a {task.kind} task has no notation")
-        notation = task.notation.from_json(written)
+    notation = None if written is None else task.read_notation(written)
     return Target(str(content["name"]), task.from_json(content), notation)
 
 
@@ -120,9 +116,22 @@ def find_target(
         _check_stray_text(raw)
         wish = next(kind for kind in TASKS if task_class(kind).recognises(raw))
     task = read_task(wish)
+    _check_moments(raw, task, asked=asked)
     notation, notes = task.written(raw)
     plain = raw if notation is None else replace(raw, series=notation.plain(raw.series).rename(raw.name))
     return Target(raw.name, task.found_in(plain, sampled=sampled, asked=asked), notation), plain, notes
+
+
+def _check_moments(raw: RawColumn, task: Task, *, asked: bool) -> None:
+    """Dates and times of the day are no numbers, and many are no classes."""
+    from orchestrator.tasks._classification import MAX_INTEGER_CLASSES
+    from orchestrator.tasks._moments import moments_refusal
+    from orchestrator.tasks._numbers import NumberTask
+
+    if isinstance(task, NumberTask) or (not asked and len(raw.label_counts) > MAX_INTEGER_CLASSES):
+        refusal = moments_refusal(raw)
+        if refusal is not None:
+            raise DataError(refusal)
 
 
 def _check_stray_text(raw: RawColumn) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.tasks._moments import found_durations
 from orchestrator.tasks._numbers import NumberTask, is_written_as_number
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
@@ -37,7 +38,7 @@ class Regression(NumberTask):
     @classmethod
     def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`."""
-        return raw.number_error is None or is_written_as_number(raw)
+        return raw.number_error is None or is_written_as_number(raw) or found_durations(raw) is not None
 
     @property
     def outputs(self) -> int:

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.columns.clock_notation import DurationNotation
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.wish import ColumnWish
+from orchestrator.data import DataOptions, Schema, load_table, open_dataset
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import KINDS, ColumnKind, read_column, recognise
 
@@ -141,6 +143,77 @@ def test_what_an_m_is_is_said():
     assert recognised(["S", "M", "L", "3XL"] * 9).column.kind is ColumnKind.CATEGORICAL
 
 
-@pytest.mark.parametrize("unit", ["months", "min", "days", "ms", "h"])
+@pytest.mark.parametrize("unit", ["months", "min", "weeks", "ms", "h"])
 def test_numbers_of_one_unit_stay_numbers(unit):
     assert recognised([f"{number} {unit}" for number in numbers(1, 90)]).column.kind is ColumnKind.NUMERIC
+
+
+# -- as the target -----------------------------------------------------------------------------------------------------
+
+
+def table(target):
+    return pd.DataFrame({"x": RANDOM.normal(size=ROWS), "y": target})
+
+
+def test_the_seconds_of_durations_are_predicted_aloud_wherever_they_are(tmp_path):
+    lengths = pd.to_timedelta(numbers(0, 90_000), unit="s")
+    frame = table(lengths)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "folder").mkdir()
+    frame.to_parquet(tmp_path / "folder" / "part.parquet", row_group_size=40)
+    sources = [frame, tmp_path / "rows.csv", tmp_path / "rows.parquet", tmp_path / "folder"]
+    datasets = [open_dataset(source, DataOptions(target="y")) for source in sources]
+    assert len({str(dataset.schema.to_json()) for dataset in datasets}) == 1
+    target = datasets[0].schema.target
+    assert (target.task.kind, target.notation) == ("regression", DurationNotation())
+    assert Schema.from_json(datasets[0].schema.to_json()) == datasets[0].schema
+    assert all("their seconds are predicted" in str(dataset.notes) for dataset in datasets)
+    seconds = lengths.total_seconds().to_numpy()
+    for source in sources[1:3]:
+        assert target.plain(load_table(source).frame["y"]).tolist() == seconds.tolist()
+    rows = np.concatenate([part.target for part in (datasets[0].train, datasets[0].validation, datasets[0].test)])
+    encoder = datasets[0].target_encoder
+    found = rows.astype(np.float64) * encoder.std + encoder.mean
+    assert np.allclose(np.sort(found), np.sort(seconds), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([f"{n // 60}h {n % 60}m" for n in range(70, 190)], "'1h 10m' as 4200"),
+        ([f"{n // 60}:{n % 60:02}:30" for n in range(70, 190)], "'1:10:30' as 4230"),
+        ([*["-"] * 3, *(f"PT{n}M" for n in range(70, 187))], "'PT70M' as 4200"),
+        ([f"{20 + n}:{n % 60:02}" for n in range(120)], "'20:00' as 72000"),
+    ],
+)
+def test_it_is_said_what_is_predicted_of_a_duration(cells, expected):
+    dataset = open_dataset(table(cells), DataOptions(target="y"))
+    assert dataset.schema.target.task.kind == "regression"
+    assert expected in str(dataset.notes)
+    assert (
+        open_dataset(table(cells), DataOptions(target="y", task="multiclass")).schema.target.task.kind == "multiclass"
+    )
+
+
+def test_few_durations_and_few_dates_are_classes():
+    for cells in (["1h", "30m", "2h 10m"] * 40, ["2024-01-01", "2024-05-01", "2024-09-01"] * 40):
+        assert open_dataset(table(cells), DataOptions(target="y")).schema.target.task.kind == "multiclass"
+
+
+DAYS = pd.date_range("2020-01-01", periods=ROWS).to_series(index=range(ROWS))
+
+
+@pytest.mark.parametrize("task", [None, "regression"])
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        (DAYS, "dates, which .* the days from a fixed date"),
+        (DAYS.dt.strftime("%d.%m.%Y"), "dates"),
+        (DAYS.dt.strftime("%d-%b-%Y").where(DAYS.dt.day > 5, "-"), "dates"),
+        ([f"{n % 24:02}:{n % 60:02}" for n in range(ROWS)], "times of the day, which .* the minutes since midnight"),
+    ],
+)
+def test_dates_and_times_are_refused_as_targets_in_a_sentence(task, cells, what):
+    with pytest.raises(DataError, match=f"the target column 'y' has {what}"):
+        open_dataset(table(cells), DataOptions(target="y", task=task))

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.data import DataOptions, Schema, open_dataset
+from orchestrator.data import DataOptions, Schema, load_table, open_dataset
+from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.normalise import plain_series, stacked
 from orchestrator.errors import DataError, InvalidValueError
+from orchestrator.features import KINDS, Column, ColumnKind
 
 ROWS = 60
 GENERATOR = np.random.default_rng(0)
@@ -33,7 +35,7 @@ TYPES: dict[str, tuple[pa.Array, dict[str, str]]] = {
     "decimal128": (pa.array(DECIMALS, pa.decimal128(12, 2)), {"c": "numeric"}),
     "decimal256": (pa.array(DECIMALS, pa.decimal256(50, 2)), {"c": "numeric"}),
     "decimals of a dictionary": (pa.array(DECIMALS, pa.decimal128(12, 2)).dictionary_encode(), {"c": "numeric"}),
-    "duration": (pa.array(SPANS, pa.duration("us")), {"c": "numeric"}),
+    "duration": (pa.array(SPANS, pa.duration("us")), {"c": "duration"}),
     "integers, some missing": (pa.array([None if c == 3 else int(c) for c in CODES]), {"c": "numeric"}),
     "truth values, some missing": (pa.array([None if c == 3 else bool(c % 2) for c in CODES]), {"c": "boolean"}),
     "texts of a dictionary": (pa.array([f"p{c}" for c in CODES]).dictionary_encode(), {"c": "categorical"}),
@@ -114,9 +116,9 @@ PANDAS: dict[str, tuple[Any, str]] = {
         "numeric",
     ),
     "objects: dates": (pd.Series(DAYS, dtype=object), "datetime"),
-    "objects: durations": (pd.Series(SPANS, dtype=object), "numeric"),
+    "objects: durations": (pd.Series(SPANS, dtype=object), "duration"),
     "objects: truth values": (pd.Series([None if c == 3 else bool(c % 2) for c in CODES], dtype=object), "boolean"),
-    "durations": (pd.Series(pd.to_timedelta(VALUES, unit="s")), "numeric"),
+    "durations": (pd.Series(pd.to_timedelta(VALUES, unit="s")), "duration"),
     "sparse numbers": (pd.Series(pd.arrays.SparseArray(VALUES)), "numeric"),
 }
 
@@ -128,8 +130,27 @@ def test_types_of_pandas_are_what_they_mean(name: str) -> None:
     assert kinds_of(open_dataset(frame, DataOptions(target="y")).schema) == {"c": kind}
 
 
-def test_a_duration_is_a_number_of_seconds() -> None:
-    assert plain_series(pd.Series(SPANS)).tolist() == [span.total_seconds() for span in SPANS]
+def test_a_duration_is_one_in_texts_and_requests_too(tmp_path: Path) -> None:
+    for spans in (SPANS, [datetime.timedelta(days=int(code)) for code in CODES]):
+        frame = pd.DataFrame({"c": spans, "base": VALUES, "y": np.where(CODES > 4, "yes", "no")})
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        found = [open_dataset(source, DataOptions(target="y")) for source in (frame, tmp_path / "t.csv")]
+        assert found[0].schema == found[1].schema
+        encoder = ColumnarEncoder(found[0].schema, found[0].encoder)
+        texts = load_table(tmp_path / "t.csv").frame["c"].tolist()
+        expected = found[0].encoder.transform(found[0].schema, frame).arrays["numeric"]
+        for cells in (texts, [span.total_seconds() for span in spans]):
+            assert (encoder.encode({"c": cells, "base": VALUES.tolist()}, ROWS).arrays["numeric"] == expected).all()
+
+
+def test_models_of_before_take_a_duration_as_a_number_of_seconds() -> None:
+    seconds = [span.total_seconds() for span in SPANS]
+    column = Column("c", ColumnKind.NUMERIC)
+    assert KINDS[column.kind].parse(column, plain_series(pd.Series(SPANS, name="c")))[None].tolist() == seconds
+    column = Column("c", ColumnKind.CATEGORICAL)
+    assert KINDS[column.kind].json_values(column, pd.Series([SPANS[0].total_seconds()])) == [f"{seconds[0]}"]
+    keys = KINDS[column.kind].parse(column, plain_series(pd.Series([datetime.timedelta(hours=1)], name="c"))).keys
+    assert keys == ["3600"]
 
 
 def test_what_cannot_be_a_feature_is_left_out_with_the_true_reason() -> None:
