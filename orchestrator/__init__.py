@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     # the public names, each once: `exported` reads them here, and imports one when it is asked for
     from orchestrator.api import deploy as deploy
     from orchestrator.api import plan as plan
-    from orchestrator.api import prepare_dataset as prepare_dataset
     from orchestrator.api import resume as resume
     from orchestrator.api import sweep as sweep
     from orchestrator.bundle import ModelBundle as ModelBundle
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.data import Table as Table
     from orchestrator.data import load_table as load_table
     from orchestrator.data import open_dataset as open_dataset
+    from orchestrator.data.asked import prepare_dataset as prepare_dataset
     from orchestrator.errors import OrchestratorError as OrchestratorError
     from orchestrator.networks import FeatureInput as FeatureInput
     from orchestrator.networks import FeatureShape as FeatureShape

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.choices import (
     AlgorithmName,
+    EqualRowsName,
     ExecutionName,
     IngressName,
     PrecisionName,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.columns.csv_wish import CsvWish
     from orchestrator.columns.wish import ColumnWish
     from orchestrator.config import ResourceConfig, SweepConfig
-    from orchestrator.data import Dataset, Table
+    from orchestrator.data import Table
     from orchestrator.runtime.hooks import Hooks, Notify
     from orchestrator.runtime.probe.estimate import SweepEstimate
     from orchestrator.runtime.result import SweepResult
@@ -44,6 +45,13 @@ def sweep(
     ignore_text: bool | None = None,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     csv: CsvWish | Mapping[str, Any] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    split_column: str | None = None,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    weight: str | None = None,
+    equal_rows: EqualRowsName | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -88,6 +96,12 @@ def sweep(
             `{"born": {"kind": "date", "date_format": "%d/%m/%Y"}, "country": {"values": ["NA"]}}`.
         csv: how a CSV file is written, instead of what is found out: a `CsvWish`, or its fields, such as
             `{"keep_lines": True, "header_line": 3, "delimiter": ";", "encoding": "cp1250"}`.
+        group: column whose values are never in two parts of the rows.
+        time: column that orders the rows: the latest are tested on, those before validated on.
+        split_column: column that says `train`, `validation` or `test` of each row.
+        validation, test: files with the rows of these parts.
+        weight: column with what each row counts in loss and metrics.
+        equal_rows: `together` in one part, or `apart`, each drawn by itself.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -144,6 +158,13 @@ def plan(
     ignore_text: bool | None = None,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     csv: CsvWish | Mapping[str, Any] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    split_column: str | None = None,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    weight: str | None = None,
+    equal_rows: EqualRowsName | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -190,50 +211,6 @@ def plan(
     del given["notify"]
     config, table = _configured(given)
     return estimate_sweep(config, table, notify=notify or _silent)
-
-
-def prepare_dataset(
-    data: str | Path | pd.DataFrame | Table,
-    target: Hashable = None,
-    *,
-    name: str | None = None,
-    task: TaskName | Mapping[str, Any] | None = None,
-    categorical: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    ignore_text: bool = False,
-    columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
-    csv: CsvWish | Mapping[str, Any] | None = None,
-) -> Dataset:
-    """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
-
-    Args:
-        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, a data frame, or a loaded table.
-        target: column to predict.
-        name: instead of the one that is made from the data.
-        task: instead of what is inferred.
-        categorical, ignore: columns to read as categories, and to leave out.
-        ignore_text: whether columns of free text are left out.
-        columns: what else is wished of columns, by name.
-        csv: how a CSV file is written, instead of what is found out.
-
-    Raises:
-        UsageError: unknown data set, missing file, no such target, or a column that does not exist.
-        DataError: the content cannot be used.
-    """
-    from orchestrator.data import open_dataset
-    from orchestrator.data.asked import asked_options
-
-    options = asked_options(
-        target=target,
-        name=name,
-        task=task,
-        categorical=categorical,
-        ignore=ignore,
-        ignore_text=ignore_text,
-        columns=columns,
-        csv=csv,
-    )
-    return open_dataset(data, options)
 
 
 def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:

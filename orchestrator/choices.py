@@ -12,6 +12,8 @@ AlgorithmName = Literal["tpe", "gp", "random", "qmc", "grid"]
 SchedulerName = Literal["asha-promote", "asha", "hyperband", "median", "pbt", "none"]
 # each is an entry in sweeps/presets.py
 PresetName = Literal["quick", "good", "best"]
+# what becomes of rows that are the same in all columns
+EqualRowsName = Literal["together", "apart"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ExecutionName = Literal["auto", "torch", "onnxruntime"]
 IngressName = Literal["auto", "haproxy", "python"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Hashable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
@@ -89,4 +90,5 @@ CsvField = Annotated[
     PlainSerializer(CsvWish.to_json),
     Field(default=PLAIN_CSV, exclude_if=lambda wish: wish == PLAIN_CSV),
 ]
+PathField = Annotated[str, BeforeValidator(lambda path: str(path) if isinstance(path, Path) else path)]
 TaskField = Annotated[str | dict[str, Any], BeforeValidator(_task)]

@@ -13,6 +13,7 @@ from orchestrator.choices import AlgorithmName, PrecisionName, PresetName, Sched
 from orchestrator.cli.base import DURATION, SIZE, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
+from orchestrator.cli.row_options import ROW_OPTIONS
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ READ_OPTIONS = [
     click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
     *COLUMN_OPTIONS,
     *CSV_OPTIONS,
+    *ROW_OPTIONS,
 ]
 MODEL_OPTIONS = [
     click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),

@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
+from orchestrator.cli.row_options import ROW_FIELDS
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ versions have changed, which it says. DATA then is where the data is now, if it 
 OF_A_TRIAL = (
     *("target", "name", "task", "categorical", "ignore", "ignore_text", "columns", "csv", "metric", "seed"),
     *("architecture", "settings", "epochs"),
+    *ROW_FIELDS,
 )
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from orchestrator.choices import EqualRowsName, TaskName
 from orchestrator.columns.csv_wish import CsvWish
+from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.config import read_csv_wish, read_wishes
-from orchestrator.data.dataset import DataOptions
+from orchestrator.data.dataset import DataOptions, Dataset
+from orchestrator.data.opening import open_dataset
+from orchestrator.data.sources import Table
 from orchestrator.tasks import TaskWish
 
 
@@ -22,6 +29,7 @@ def asked_options(
     ignore_text: bool,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None,
     csv: CsvWish | Mapping[str, Any] | None,
+    rows: RowsWish,
 ) -> DataOptions:
     """The options that some arguments say, see `DataOptions`.
 
@@ -37,4 +45,56 @@ def asked_options(
         ignore_text=ignore_text,
         columns=read_wishes(columns),
         csv=read_csv_wish(csv),
+        rows=rows,
     )
+
+
+def prepare_dataset(
+    data: str | Path | pd.DataFrame | Table,
+    target: Hashable = None,
+    *,
+    name: str | None = None,
+    task: TaskName | Mapping[str, Any] | None = None,
+    categorical: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    ignore_text: bool = False,
+    columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
+    csv: CsvWish | Mapping[str, Any] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    split_column: str | None = None,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    weight: str | None = None,
+    equal_rows: EqualRowsName | None = None,
+) -> Dataset:
+    """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
+
+    Args:
+        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, a data frame, or a loaded table.
+        target: column to predict.
+        name: instead of the one that is made from the data.
+        task: instead of what is inferred.
+        categorical, ignore: columns to read as categories, and to leave out.
+        ignore_text: whether columns of free text are left out.
+        columns: what else is wished of columns, by name.
+        csv: how a CSV file is written, instead of what is found out.
+        group, time, split_column, validation, test, weight, equal_rows: see `RowsWish`.
+
+    Raises:
+        UsageError: unknown data set, missing file, no such target, or a column that does not exist.
+        DataError: the content cannot be used.
+    """
+    given = dict(locals())
+    options = asked_options(
+        target=target,
+        name=name,
+        task=task,
+        categorical=categorical,
+        ignore=ignore,
+        ignore_text=ignore_text,
+        columns=columns,
+        csv=csv,
+        rows=RowsWish.given(given),
+    )
+    return open_dataset(data, options)

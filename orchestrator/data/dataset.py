@@ -14,7 +14,7 @@ from orchestrator.columns.wish import ColumnWish, all_wishes
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.schema import Schema
-from orchestrator.data.splits import HOLDOUT, Holdout
+from orchestrator.data.splits import HOLDOUT, NO_ROWS_WISH, Holdout, RowsWish
 from orchestrator.features import JsonValue
 from orchestrator.tasks import TargetEncoder, TaskWish, plain_task
 
@@ -46,7 +46,8 @@ class DataOptions:
         ignore_text: whether columns of free text are left out, unless one is wished for.
         columns: what else is wished of columns, by name.
         csv: how a CSV file is written, instead of what is found out.
-        split: which rows are trained on, validated on and tested on.
+        rows: what is said about rows: groups, times, parts, weights.
+        split: which rows are trained on, validated on and tested on, as far as `rows` does not say it.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
 
@@ -58,6 +59,7 @@ class DataOptions:
     ignore_text: bool = False
     columns: Mapping[str, ColumnWish] = field(default_factory=dict)
     csv: CsvWish = PLAIN_CSV
+    rows: RowsWish = NO_ROWS_WISH
     split: Holdout = HOLDOUT
     run: Run = map
 
@@ -81,7 +83,7 @@ class DataOptions:
             "columns": {name: wish.to_json() for name, wish in self.columns.items()},
             "csv": self.csv.to_json(),
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in said.items() if value} | self.rows.to_json()
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, name: str) -> Self:
@@ -95,6 +97,7 @@ class DataOptions:
             ignore_text=bool(content.get("ignore_text")),
             columns={key: ColumnWish.from_json(wish) for key, wish in content.get("columns", {}).items()},
             csv=CsvWish.from_json(content.get("csv", {})),
+            rows=RowsWish.from_json(content),
         )
 
 

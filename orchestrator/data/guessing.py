@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.rows_wish import COLUMN_ROLES
 from orchestrator.columns.values import Series
 from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
 from orchestrator.data.dataset import DataOptions
@@ -22,6 +24,9 @@ from orchestrator.data.sources import Table
 from orchestrator.errors import DataError, UsageError
 from orchestrator.features import KINDS, Column, ColumnKind, Recognised, recognise
 from orchestrator.tasks import Target, find_target
+
+# what a column can be to rows that makes it no feature
+NO_FEATURES = ("group", "split_column", "weight")
 
 
 @dataclass
@@ -123,19 +128,17 @@ def guess_columns(table: Table, columns: RawColumns, target: str | None, options
         UsageError: an option names a column that does not exist.
         DataError: infinite numbers, or no column left to learn from.
     """
-    names, wishes = list(columns.named), options.wishes
-    for name, wish in wishes.items():
-        if name not in names:
-            raise UsageError(f"{table.origin}: {wish.option} {name}: there is no such column{suggestion(name, names)}")
-        if name == target and wish.kind is not None:
-            hint = "" if wish.is_ignored else "; say with --task what it is"
-            raise UsageError(f"{table.origin}: {wish.option} {name}: that is the target column{hint}")
-        if name == target and wish.date_format is not None:
-            raise UsageError(f"{table.origin}: --date-format {name}: that is the target column, which is never a date")
+    names = list(columns.named)
+    _check_wishes(table.origin, names, target, options.wishes)
     guess, spares = Guess(), []
+    roles = {name: field for field, name in options.rows.columns.items()}
     for name, raw in columns.named.items():
         wish = raw.wish
         if name == target or wish.is_ignored:
+            continue
+        role = roles.get(name)
+        if role in NO_FEATURES and (wish.kind is None or role == "split_column"):
+            guess.notes.append(_role_note(name, role))
             continue
         reason = unusable(raw.series) if wish.kind is None else None
         if reason is not None:
@@ -144,6 +147,8 @@ def guess_columns(table: Table, columns: RawColumns, target: str | None, options
         found = recognise(raw)
         if options.ignore_text and wish.kind is None:
             found = _without_text(found)
+        if role == "time" and wish.kind is None:
+            found = _timely(found)
         guess.notes += found.notes
         if found.column is not None:
             _check_followed(table.origin, found.column, wish)
@@ -162,6 +167,40 @@ def guess_columns(table: Table, columns: RawColumns, target: str | None, options
         reasons = "; ".join(map(str, guess.notes)) or "only the target"
         raise DataError(f"{table.origin}: no usable feature column is left ({reasons})")
     return guess
+
+
+def _check_wishes(origin: str, names: Sequence[str], target: str | None, wishes: Mapping[str, ColumnWish]) -> None:
+    """Raises UsageError when something is wished of a column that is not there, or of the target."""
+    for name, wish in wishes.items():
+        if name not in names:
+            raise UsageError(f"{origin}: {wish.option} {name}: there is no such column{suggestion(name, names)}")
+        if name == target and wish.kind is not None:
+            hint = "" if wish.is_ignored else "; say with --task what it is"
+            raise UsageError(f"{origin}: {wish.option} {name}: that is the target column{hint}")
+        if name == target and wish.date_format is not None:
+            raise UsageError(f"{origin}: --date-format {name}: that is the target column, which is never a date")
+
+
+def _role_note(name: str, role: str) -> Note:
+    keeps = f"--categorical '{name}' or --numeric '{name}' keeps it as a feature" if role != "split_column" else ""
+    return Note(column=name, why=COLUMN_ROLES[role], done="it is no feature", option=keeps)
+
+
+def _timely(found: Recognised) -> Recognised:
+    """A column that orders the rows: of dates, the season and the time of day are known of later rows, too."""
+    if found.column is None:
+        return found
+    name = found.column.name
+    if found.column.kind is ColumnKind.DATETIME:
+        note = Note(column=name, why=COLUMN_ROLES["time"], done="it stays a feature", option=f"--ignore '{name}'")
+        return Recognised(found.column, (*found.notes, note))
+    note = Note(
+        column=name,
+        why=f"{COLUMN_ROLES['time']}, and later rows have values that were never seen",
+        done="it is no feature",
+        option=f"{option_of(found.column.kind)} '{name}' keeps it",
+    )
+    return Recognised(None, (note,))
 
 
 def _check_followed(origin: str, column: Column, wish: ColumnWish) -> None:

@@ -17,11 +17,11 @@ from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
 from orchestrator.data.leaks import copy_notes
-from orchestrator.data.opening import is_streamed
+from orchestrator.data.opening import is_streamed, whole_table
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
 from orchestrator.data.settling import settle
-from orchestrator.data.sources import Table, check_csv_wish, load_table
+from orchestrator.data.sources import Table, check_csv_wish
 from orchestrator.features import Column
 from orchestrator.tasks import Target
 
@@ -99,7 +99,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
         check_csv_wish(source, options.csv)
         table = sample_table(open_parquet_folder(Path(source)), options)
     else:
-        table = load_table(source, options.name, options.csv)
+        table = whole_table(source, options)
     table, options = settle(table, options)
     target, plain, notes, raw = None, None, table.notes, RawColumns.of(table, options)
     if options.target is not None:

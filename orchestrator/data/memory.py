@@ -22,6 +22,7 @@ from orchestrator.data.schema import Schema
 from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, Holdout
+from orchestrator.data.splitting import Parted, split_table
 from orchestrator.errors import DataError
 from orchestrator.features import JsonValue
 from orchestrator.tasks import TargetEncoder
@@ -96,9 +97,10 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
     task, target = schema.target.task, schema.target.name
     strata = task.strata(labels)
-    split = options.split.positions(len(labels), strata)
-    notes += task.notes(target, strata)
-    if table.default_target is None:
+    parted = split_table(table, options, found, strata)
+    split, weights = parted.split, parted.weights
+    notes += (*parted.notes, *task.notes(target, strata))
+    if table.default_target is None and options.rows.time is None:
         # scikit-learn's own data sets are sorted, as is known of them
         notes += task.order_notes(target, strata)
     name, origin = table.name, table.origin
@@ -110,12 +112,16 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     target_encoder = task.fit(labels.iloc[split.train])
 
     def encode(positions: NDArray[np.int64]) -> Examples:
-        return Examples(rows.take(positions).encode(encoder), task.encode(target_encoder, labels.iloc[positions]))
+        return Examples(
+            rows.take(positions).encode(encoder),
+            task.encode(target_encoder, labels.iloc[positions]),
+            None if weights is None else weights[positions],
+        )
 
     return MemoryDataset(
         name=name,
         origin=origin,
-        digest=_digest(rows, labels, options.split),
+        digest=_digest(rows, labels, options.split, parted),
         schema=schema,
         encoder=encoder,
         target_encoder=target_encoder,
@@ -127,9 +133,10 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     )
 
 
-def _digest(rows: ParsedRows, labels: Series, split: Holdout) -> str:
+def _digest(rows: ParsedRows, labels: Series, split: Holdout, parted: Parted) -> str:
     """SHA-256 of what decides a result: the values, the target and the split, not how the file was written."""
     state = hashlib.sha256()
     state.update(json.dumps([rows.schema.to_json(), split.seed], sort_keys=True).encode())
     hash_rows(state, rows, labels)
+    parted.add_content(state)
     return state.hexdigest()

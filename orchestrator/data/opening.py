@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.data.dataset import DataOptions, Dataset
+from orchestrator.data.joining import join_files
 from orchestrator.data.memory import prepare_in_memory
 from orchestrator.data.sources import Table, check_csv_wish, load_table
 from orchestrator.data.streamed import prepare_streamed
@@ -32,10 +33,20 @@ def open_dataset(source: Source, options: DataOptions | None = None) -> Dataset:
         DataError: the content cannot be used.
     """
     options = options or DataOptions()
+    options.rows.check()
     if isinstance(source, str | Path) and is_streamed(source):
         check_csv_wish(str(source), options.csv)
         return prepare_streamed(source, options)
-    if isinstance(source, Table):
-        return prepare_in_memory(source, options)
     # without a name for it here, which would hold what is not needed any more
-    return prepare_in_memory(load_table(source, options.name, options.csv), options)
+    return prepare_in_memory(whole_table(source, options), options)
+
+
+def whole_table(source: Source, options: DataOptions) -> Table:
+    """The rows of a source that is no folder, with those of the files to validate and test on.
+
+    Raises:
+        UsageError, DataError: see `load_table` and `join_files`.
+    """
+    table = source if isinstance(source, Table) else load_table(source, options.name, options.csv)
+    ignored = {name for name, wish in options.wishes.items() if wish.is_ignored}
+    return join_files(table, options.rows, ignored)

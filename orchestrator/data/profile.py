@@ -22,7 +22,8 @@ from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import named_options, settle
 from orchestrator.data.sources import Table, name_notes
-from orchestrator.data.splits import Holdout
+from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
+from orchestrator.data.splits.pieces import piece_parts, piece_weights
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue, Summary
 from orchestrator.tasks import TargetSummary
@@ -38,6 +39,7 @@ class PieceProfile:
     Attributes:
         counts: rows with a target, by part.
         dropped: rows without one.
+        weighed: the sum of the weights, by part; None if all rows count the same.
         columns: what is kept of each column, over training rows.
         target: what the task keeps of it.
         digests: of the content of each piece.
@@ -52,6 +54,7 @@ class PieceProfile:
     digests: dict[int, str]
     first: int
     example: tuple[dict[str, JsonValue], ...]
+    weighed: list[float] | None = None
 
     def merge(self, other: PieceProfile) -> PieceProfile:
         """Of the pieces of both."""
@@ -60,6 +63,7 @@ class PieceProfile:
         shown = min((self, other), key=lambda profile: (not profile.example, profile.first))
         return PieceProfile(
             counts=(train, validation, test),
+            weighed=None if self.weighed is None else [*map(sum, zip(self.weighed, other.weighed or (), strict=True))],
             dropped=self.dropped + other.dropped,
             columns={name: summary.merge(other.columns[name]) for name, summary in self.columns.items()},
             target=self.target.merge(other.target),
@@ -111,14 +115,16 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     return Schema(tuple(guess.columns), target, table.nested), notes
 
 
-def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
+def profile_piece(
+    folder: ParquetFolder, schema: Schema, split: Holdout, number: int, rows: RowsWish = NO_ROWS_WISH
+) -> PieceProfile:
     """Reads a piece once.
 
     Raises:
         DataError: a value does not fit its column.
     """
     try:
-        return _profile(folder, schema, split, number)
+        return _profile(folder, schema, split, number, wish=rows)
     except InvalidValueError as error:
         options = f"mend the value, or say --categorical '{error.column}' or --ignore '{error.column}'"
         if error.column == schema.target.name:
@@ -126,27 +132,43 @@ def profile_piece(folder: ParquetFolder, schema: Schema, split: Holdout, number:
         raise DataError(f"{folder.pieces[number]}: {error}; the column did not look so elsewhere: {options}") from None
 
 
-def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int) -> PieceProfile:
-    frame = folder.read(number, [*(column.name for column in schema.columns), schema.target.name], schema.nested)
+def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int, *, wish: RowsWish) -> PieceProfile:
+    origin = str(folder.pieces[number])
+    frame = folder.read(number, wanted_columns(schema, wish), schema.nested)
     labels = schema.target.plain(frame[schema.target.name])
     codes, keys = category_keys(labels)
     known = np.array([key is not None for key in keys], dtype=bool)[codes]
-    parts = split.of_piece(number, len(frame))[known]
+    parts = piece_parts(origin, wish, split, number, frame)[known]
+    weights = piece_weights(origin, wish, frame)
     rows, labels = frame[known].reset_index(drop=True), labels[known].reset_index(drop=True)
     parsed = _parse(schema, rows, np.flatnonzero(known))
     digest = hashlib.sha256()
     hash_rows(digest, parsed, labels)
+    if wish.columns:
+        digest.update(parts.tobytes())
+    weighed = None
+    if weights is not None:
+        digest.update(weights[known].tobytes())
+        weighed = np.bincount(parts, weights[known], minlength=3).tolist()
     training = np.flatnonzero(parts == 0)
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
     counts = np.bincount(parts, minlength=3).tolist()
     return PieceProfile(
         counts=(counts[0], counts[1], counts[2]),
+        weighed=weighed,
         dropped=int((~known).sum()),
         columns=parsed.take(training).summarise(random_keys),
         target=schema.target.task.summarise(labels, labels.iloc[training]),
         digests={number: digest.hexdigest()},
         first=number,
         example=json_rows(schema, rows.iloc[training[:EXAMPLE_ROWS]]),
+    )
+
+
+def wanted_columns(schema: Schema, rows: RowsWish) -> list[str]:
+    """The columns that have to be read: those of the schema, and those that say something about rows."""
+    return list(
+        dict.fromkeys([*(column.name for column in schema.columns), schema.target.name, *rows.columns.values()])
     )
 
 

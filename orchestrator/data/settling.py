@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from orchestrator.columns.names import find_place, name_of, place_note, same_names, spelling_note
 from orchestrator.columns.notes import Note
+from orchestrator.columns.rows_wish import RowsWish, option_of_rows
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.nested import expand, find_nested, notes_of
 from orchestrator.data.sources import Table
@@ -27,6 +28,7 @@ def settle(table: Table, options: DataOptions) -> tuple[Table, DataOptions]:
     target, notes = _find_target(table, names, options.target)
     kept = {*options.ignore, *options.categorical, *([] if target is None else [target])}
     kept |= {name for name, wish in options.columns.items() if wish.kind is not None}
+    kept.update(options.rows.columns.values())
     nested = find_nested(table.frame, kept)
     if nested:
         table = replace(table, frame=expand(table.frame, nested), nested=nested)
@@ -34,7 +36,20 @@ def settle(table: Table, options: DataOptions) -> tuple[Table, DataOptions]:
         options = named_options(options, names)
     if target is None and options.target is not None:
         target, notes = target_column(table, options.target)
+    _check_rows(table.origin, names, target, options.rows)
     return replace(table, notes=(*table.notes, *notes, *notes_of(nested))), replace(options, target=target)
+
+
+def _check_rows(origin: str, names: Sequence[str], target: str | None, rows: RowsWish) -> None:
+    """Raises UsageError when a column that says something about rows does not exist, or is the target."""
+    rows.check()
+    for field, name in rows.columns.items():
+        if name not in names:
+            raise UsageError(
+                f"{origin}: {option_of_rows(field)} {name}: there is no such column{suggestion(name, names)}"
+            )
+        if name == target:
+            raise UsageError(f"{origin}: {option_of_rows(field)} {name}: that is the target column")
 
 
 def target_column(table: Table, target: Hashable) -> tuple[str, tuple[Note, ...]]:
@@ -72,7 +87,8 @@ def _find_target(table: Table, names: Sequence[str], target: Hashable) -> tuple[
 
 def named_options(options: DataOptions, names: Sequence[str]) -> DataOptions:
     """Options in which columns have the names that they have in a table; others stay as they are."""
-    wished = [name_of(label) for label in (*options.categorical, *options.ignore, *options.columns)]
+    roles = options.rows.columns.values()
+    wished = [name_of(label) for label in (*options.categorical, *options.ignore, *options.columns, *roles)]
     same = same_names(wished, names)
 
     def named(label: Hashable) -> str:
@@ -83,6 +99,7 @@ def named_options(options: DataOptions, names: Sequence[str]) -> DataOptions:
         categorical=tuple(map(named, options.categorical)),
         ignore=tuple(map(named, options.ignore)),
         columns={named(label): wish for label, wish in options.columns.items()},
+        rows=options.rows.named(named),
     )
 
 

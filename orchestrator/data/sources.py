@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import name_of
@@ -41,6 +43,7 @@ class Table:
         notes: what the user should know about how it was read.
         index: what the index of a data frame was called, which is no column.
         nested: columns that were expanded, see there.
+        parts: of each row, if some are from files for validation and test: int8 [rows], see `RowMarks`.
     """
 
     frame: pd.DataFrame
@@ -50,6 +53,7 @@ class Table:
     notes: tuple[Note, ...] = ()
     index: tuple[str, ...] = ()
     nested: tuple[Nested, ...] = ()
+    parts: NDArray[np.int8] | None = None
 
 
 def load_table(source: str | Path | pd.DataFrame, name: str | None = None, csv: CsvWish = PLAIN_CSV) -> Table:

@@ -20,9 +20,11 @@ from orchestrator.data.examples import Examples
 from orchestrator.data.guessing import dropped_note
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
-from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
+from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema, wanted_columns
 from orchestrator.data.schema import Schema
-from orchestrator.data.splits import Holdout
+from orchestrator.data.settling import named_options
+from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
+from orchestrator.data.splits.pieces import check_streamed, piece_parts, piece_weights
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue
 from orchestrator.inputs import Inputs
@@ -37,7 +39,9 @@ class StreamedDataset:
 
     Attributes:
         folder: the pieces.
-        split: of the rows.
+        split: of the rows, as far as `wish` does not say it.
+        wish: what is said about rows.
+        mean_weight: of training rows, by which weights are divided.
     """
 
     name: str
@@ -51,19 +55,24 @@ class StreamedDataset:
     split: Holdout
     example: tuple[dict[str, JsonValue], ...]
     notes: tuple[Note, ...] = ()
+    wish: RowsWish = NO_ROWS_WISH
+    mean_weight: float = 1.0
 
     def read(self, number: int, part: Part) -> Examples:
         """See `Pieces`."""
         target = self.schema.target.name
-        frame = self.folder.read(number, [*(column.name for column in self.schema.columns), target], self.schema.nested)
-        chosen = self.split.of_piece(number, len(frame)) == PARTS.index(part)
+        origin = str(self.folder.pieces[number])
+        frame = self.folder.read(number, wanted_columns(self.schema, self.wish), self.schema.nested)
+        chosen = piece_parts(origin, self.wish, self.split, number, frame) == PARTS.index(part)
         rows = frame[chosen]
+        weights = piece_weights(origin, self.wish, rows)
         try:
             labels = self.schema.target.plain(rows[target])
             codes, keys = category_keys(labels)
             known = np.array([key is not None for key in keys], dtype=bool)[codes]
             inputs = self.encoder.transform(self.schema, rows[known].reset_index(drop=True))
-            return Examples(inputs, self.schema.target.task.encode(self.target_encoder, labels[known]))
+            encoded = self.schema.target.task.encode(self.target_encoder, labels[known])
+            return Examples(inputs, encoded, None if weights is None else weights[known] / self.mean_weight)
         except (InvalidValueError, KeyError) as error:
             raise DataError(f"{self.folder.pieces[number]}: changed while it was used ({error})") from None
 
@@ -87,6 +96,7 @@ class StreamedDataset:
         return Examples(
             Inputs({spec.name: spec.zeros(0) for spec in self.encoder.inputs}),
             np.empty(0, self.schema.target.task.target_type),
+            None if self.wish.weight is None else np.empty(0),
         )
 
     def without_test(self) -> StreamedDataset:
@@ -137,8 +147,10 @@ def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDatase
         UsageError, DataError: see `open_parquet_folder`, `guess_schema` and `profile_piece`.
     """
     folder = open_parquet_folder(source, options.name)
+    check_streamed(folder.origin, options.rows)
+    options = named_options(options, folder.columns)
     schema, notes = sample_schema(folder, options)
-    profiler = partial(profile_piece, folder, schema, options.split)
+    profiler = partial(profile_piece, folder, schema, options.split, rows=options.rows)
     profile = reduce(PieceProfile.merge, options.run(profiler, range(len(folder.pieces))))
     return finish_profile(folder, schema, notes, profile, options)
 
@@ -160,6 +172,9 @@ def finish_profile(
             f"{folder.origin}: only {sum(profile.counts)} rows with a target; that is too few to train, validate and "
             "test on rows of a folder: put them into one file"
         )
+    for part, weight in zip(PARTS, profile.weighed or (), strict=False):
+        if not weight:
+            raise DataError(f"{folder.origin}: the column '{options.rows.weight}' (--weight) is 0 in all {part} rows")
     target, rows = schema.target, sum(profile.counts)
     task = target.task.settled(folder.origin, target.name, profile.target, rows, asked=options.task is not None)
     schema = replace(schema, target=replace(target, task=task))
@@ -179,6 +194,8 @@ def finish_profile(
         folder=folder,
         counts=profile.counts,
         split=options.split,
+        wish=options.rows,
+        mean_weight=profile.weighed[0] / profile.counts[0] if profile.weighed else 1.0,
         example=profile.example,
         notes=notes,
     )

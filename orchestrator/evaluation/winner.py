@@ -35,10 +35,12 @@ class Answers:
     Attributes:
         outputs: of the network, float32 [rows, outputs].
         target: class numbers or standardised values, [rows].
+        weight: what each row counts, float64 [rows]; None if all count the same.
     """
 
     outputs: NDArray[np.float32]
     target: NDArray[Any]
+    weight: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, network: nn.Module, rows: Iterable[Examples]) -> Answers:
@@ -75,7 +77,7 @@ def make_winner(
     """
     task = dataset.schema.target.task
     tested = Answers.of(network, test_rows)
-    test = task.evaluate(dataset.target_encoder, tested.outputs, tested.target)
+    test = task.evaluate(dataset.target_encoder, tested.outputs, tested.target, tested.weight)
     train_count, validation_count, test_count = dataset.counts
     metrics: dict[str, Any] = {
         "metric": metric.name,
@@ -109,7 +111,7 @@ def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answ
 
     def figures(answers: Answers) -> tuple[float | None, float | None]:
         same = np.repeat(constant[None], len(answers.target), axis=0)
-        found = (task.evaluate(encoder, outputs, answers.target) for outputs in (answers.outputs, same))
+        found = (task.evaluate(encoder, outputs, answers.target, answers.weight) for outputs in (answers.outputs, same))
         mine, trivial = (metrics.get(metric.name) for metrics in found)
         return mine, trivial
 

@@ -58,12 +58,17 @@ def packed_sweep(config: SweepConfig, *, upload: bool = True) -> Iterator[Packag
     data, files = _data(config.data, upload=upload)
     space, space_files = _space(config.space)
     modules, missing = _networks(config)
-    _check_size({config.data: files} | {f"{name} (a network's module)": found for name, found in modules.items()})
+    given = {part: _data(path, upload=upload, part=part) for part, path in config.rows.files.items()}
+    beside = {str(getattr(config, part)): found for part, (_, found) in given.items()}
+    _check_size(
+        {config.data: files} | beside | {f"{name} (a network's module)": found for name, found in modules.items()}
+    )
     # the cluster keeps what is sent, so that it can go on with the sweep in another job
     changes: dict[str, object] = {"address": None, "data": data, "space": space, "keep_package": True}
+    changes |= {part: place for part, (place, _) in given.items()}
     with tempfile.TemporaryDirectory(prefix="orchestrator-job-") as name:
         folder = Path(name)
-        for content in (files, space_files, *modules.values()):
+        for content in (files, *beside.values(), space_files, *modules.values()):
             _copy(content, folder)
         config.model_copy(update=changes).save(folder / CONFIG_FILE)
         yield Package(config.sweep_name, config.data, folder, missing)
@@ -104,7 +109,7 @@ def _check_storage(storage: str | None) -> None:
         )
 
 
-def _data(data: str, *, upload: bool) -> tuple[str, dict[str, Path]]:
+def _data(data: str, *, upload: bool, part: str | None = None) -> tuple[str, dict[str, Path]]:
     """What the job calls the data, and the files to send: place in the package -> file here."""
     from orchestrator.data.sources import load_table
     from orchestrator.naming import SKLEARN_PREFIX
@@ -120,7 +125,9 @@ def _data(data: str, *, upload: bool) -> tuple[str, dict[str, Path]]:
     if not path.exists():
         hint = "; for a file that only the cluster has, add --no-upload" if path.is_absolute() else ""
         raise UsageError(f"{data}: no such file{hint}")
-    place = f"{DATA_FOLDER}/{path.resolve().name if path.is_dir() else path.name}"
+    # files of the same name from two folders stay two
+    inner = "" if part is None else f"{part}/"
+    place = f"{DATA_FOLDER}/{inner}{path.resolve().name if path.is_dir() else path.name}"
     return place, _files(path, place)
 
 

@@ -69,8 +69,9 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
         return replace(origin.known, config=config, notes=notes, status=SweepStatus.RUNNING)
     if plan.config.keep_package:
         keep_package(origin.storage)
-    elif Path(plan.config.data).exists():
-        config["data"] = str(Path(plan.config.data).resolve())
+    else:
+        paths = {"data": plan.config.data, **plan.config.rows.files}
+        config |= {name: str(Path(path).resolve()) for name, path in paths.items() if Path(path).exists()}
     return Header(
         id=origin.id,
         name=plan.name,

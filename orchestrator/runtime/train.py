@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-import time
+import time as clock
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ import torch
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration, figure_of
+from orchestrator.choices import EqualRowsName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.notes import Note
+from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.config import check_name
 from orchestrator.data import Dataset, Part, open_dataset
@@ -97,6 +99,13 @@ def train(
     ignore_text: bool = False,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     csv: CsvWish | Mapping[str, Any] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    split_column: str | None = None,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    weight: str | None = None,
+    equal_rows: EqualRowsName | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -108,6 +117,7 @@ def train(
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
+        group, time, split_column, validation, test, weight, equal_rows: see `RowsWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -121,7 +131,7 @@ def train(
     Raises:
         OrchestratorError: of the kind that says what is wrong.
     """
-    started = time.perf_counter()
+    given, started = dict(locals()), clock.perf_counter()
     if name is not None:
         check_name(name)
     settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
@@ -136,6 +146,7 @@ def train(
         ignore_text=ignore_text,
         columns=columns,
         csv=csv,
+        rows=RowsWish.given(given),
     )
     dataset = open_dataset(data, options)
     chosen = dataset.schema.target.task.find_metric(metric)
@@ -186,7 +197,7 @@ def train_spec(
         spec, dataset, metric: what to train, on what, judged by what.
         tracking_uri, register_model, on_epoch: see `train`.
         labels: more tags of the run.
-        started: `time.perf_counter()` of the beginning.
+        started: `clock.perf_counter()` of the beginning.
         device: cpu or cuda.
         stop_after: this epoch, as a scheduler would; None to train to the end.
     """
@@ -221,7 +232,7 @@ def train_spec(
         bundle=winner.bundle,
         registration=registration,
         looks=looks,
-        seconds=time.perf_counter() - started,
+        seconds=clock.perf_counter() - started,
     )
 
 
@@ -232,24 +243,24 @@ def _train(
     on_epoch: Callable[[EpochReport], None],
     stop_after: int | None,
 ) -> EpochReport:
-    writer.put(Drawn(time.time(), 0, spec, {}))
-    writer.put(Begun(time.time(), 0, 1))
+    writer.put(Drawn(clock.time(), 0, spec, {}))
+    writer.put(Begun(clock.time(), 0, 1))
     report = None
-    seconds, started = 0.0, time.perf_counter()
+    seconds, started = 0.0, clock.perf_counter()
     status, reason = TrialStatus.FINISHED, ""
     try:
         for report in reports:
-            seconds += time.perf_counter() - started
+            seconds += clock.perf_counter() - started
             writer.put(
                 Reported(
-                    at=time.time(), index=0, report=report, train_seconds=seconds, kept=report.best_epoch, stored=0
+                    at=clock.time(), index=0, report=report, train_seconds=seconds, kept=report.best_epoch, stored=0
                 )
             )
             on_epoch(report)
             if report.epoch == stop_after and not report.last:
                 status, reason = TrialStatus.STOPPED, f"after epoch {stop_after}, as the trial before"
                 break
-            started = time.perf_counter()
+            started = clock.perf_counter()
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         status, reason = (
@@ -257,7 +268,7 @@ def _train(
         )
         raise
     finally:
-        writer.put(Ended(time.time(), 0, status, reason))
+        writer.put(Ended(clock.time(), 0, status, reason))
         writer.close(PATIENCE_SECONDS)
     if report is None:
         raise OrchestratorError("training ended without an epoch")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from orchestrator.config import SweepConfig, problem_sentence
+from orchestrator.config import SweepConfig
 from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
 from orchestrator.networks.settings import (
     ARCHITECTURES,
@@ -22,6 +22,7 @@ from orchestrator.networks.settings import (
 from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter, Parameter, Scalar
 from orchestrator.search.sizing import DataSize, SizingError, all_sizes, chosen, resolved
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec
+from orchestrator.validated import problem_sentence
 from orchestrator.yaml_lines import Place, YamlDocument
 
 MAX_GRID = 100_000

@@ -13,6 +13,7 @@ from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
     DataOptions,
     Dataset,
+    Examples,
     Part,
     Run,
     Table,
@@ -152,9 +153,10 @@ def check_measured(dataset: Dataset, metric: Metric) -> None:
     if dataset.pieces is not None:
         return
     target = dataset.schema.target
-    parts = [np.concatenate([rows.target for rows in dataset.rows(part)]) for part in Part]
+    chunks = [Examples.joined(list(dataset.rows(part))) for part in Part]
+    parts = [chunk.target for chunk in chunks]
     outputs = np.tile(target.task.constant_outputs(parts[0]), (len(parts[1]), 1))
-    if metric.name not in target.task.evaluate(dataset.target_encoder, outputs, parts[1]):
+    if metric.name not in target.task.evaluate(dataset.target_encoder, outputs, parts[1], chunks[1].weight):
         why = target.task.unmeasured_in(np.concatenate(parts))
         raise DataError(
             f"{dataset.origin}: {metric.name} of '{target.name}' cannot be computed: {why}; add such rows, or say "
@@ -183,6 +185,7 @@ def data_options(config: SweepConfig, run: Run = map) -> DataOptions:
         ignore_text=config.ignore_text,
         columns=config.columns,
         csv=config.csv,
+        rows=config.rows,
         run=run,
     )
 

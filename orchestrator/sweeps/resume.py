@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.columns.rows_wish import BEFORE
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Closed, Drawn, Opened
@@ -56,7 +57,11 @@ def session_options(found: KnownSweep, past: Past, trials: str | int | None, opt
         UsageError: nothing would be added to a finished sweep.
     """
     header = found.header
-    values = {**header.config, **{name: value for name, value in options.items() if value is not None}}
+    values = {
+        "equal_rows": BEFORE,
+        **header.config,
+        **{name: value for name, value in options.items() if value is not None},
+    }
     if trials is not None and values.get("preset") and options.get("time_budget") is None:
         # who asks for more trials than its preset means more than its time
         values["preset"] = values["time_budget"] = None

@@ -202,22 +202,30 @@ class Task(ABC):
         """How many numbers a network computes for a row."""
 
     @abstractmethod
-    def loss(self, smoothing: float = 0.0) -> Loss:
+    def loss(self, smoothing: float = 0.0, *, each: bool = False) -> Loss:
         """loss(outputs [rows, outputs], encoded target [rows]) -> the sum over the rows, float32 scalar.
 
         Args:
+            each: gives the loss of each row, float32 [rows], instead of their sum.
             smoothing: share of each label that is spread evenly over all classes (Szegedy et al. 2016); numbers have
                 no classes, and are not changed.
         """
 
     @abstractmethod
-    def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+    def evaluate(
+        self,
+        encoder: TargetEncoder,
+        outputs: NDArray[np.float32],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> dict[str, float]:
         """All metrics that these rows have.
 
         Args:
             encoder: of the target.
             outputs: of a network, float32 [rows, outputs].
             target: encoded, [rows].
+            weight: what each row counts, [rows]; None if all count the same.
         """
 
     @abstractmethod

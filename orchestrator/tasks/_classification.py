@@ -200,10 +200,16 @@ class Classification(Task):
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """What the outputs, float32 [rows, outputs], say about classes: float64 [rows, classes], rows summing to 1."""
 
-    def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+    def evaluate(
+        self,
+        encoder: TargetEncoder,
+        outputs: NDArray[np.float32],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> dict[str, float]:
         """See `Task`."""
         del encoder
-        return classification_metrics(target.astype(np.int64), self.probabilities(outputs))
+        return classification_metrics(target.astype(np.int64), self.probabilities(outputs), weight)
 
     def log_shares(self, target: NDArray[Any]) -> NDArray[np.float64]:
         """The logarithm of the share of each class among encoded targets, float64 [classes]."""
@@ -292,7 +298,9 @@ def sorted_labels(present: list[str], *, truth_values: bool) -> tuple[Label, ...
     return tuple(sorted(present))
 
 
-def classification_metrics(target: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
+def classification_metrics(
+    target: NDArray[np.int64], probabilities: NDArray[np.float64], weight: NDArray[np.float64] | None = None
+) -> dict[str, float]:
     """All classification metrics.
 
     f1 is that of the positive class (class 1) for two classes, else the macro average. roc_auc is one-vs-rest,
@@ -301,39 +309,51 @@ def classification_metrics(target: NDArray[np.int64], probabilities: NDArray[np.
     Args:
         target: [rows], class numbers.
         probabilities: [rows, classes], each row summing to 1.
+        weight: what each row counts, [rows]; None if all count the same. Rows that count nothing are left out.
     """
     import sklearn
     from sklearn import metrics
+
+    if weight is not None:
+        counted = weight > 0
+        target, probabilities, weight = target[counted], probabilities[counted], weight[counted]
 
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
         values = {
-            "accuracy": metrics.accuracy_score(target, predicted),
-            "balanced_accuracy": _balanced_accuracy(target, predicted, classes),
+            "accuracy": metrics.accuracy_score(target, predicted, sample_weight=weight),
+            "balanced_accuracy": _balanced_accuracy(target, predicted, classes, weight),
             "f1": metrics.f1_score(
                 target,
                 predicted,
                 labels=range(classes),
                 average="binary" if classes == 2 else "macro",  # noqa: PLR2004
                 zero_division=0.0,
+                sample_weight=weight,
             ),
-            "log_loss": metrics.log_loss(target, probabilities, labels=range(classes)),
+            "log_loss": metrics.log_loss(target, probabilities, labels=range(classes), sample_weight=weight),
         }
         present = np.unique(target)
         if len(present) > 1:
             if classes == 2:  # noqa: PLR2004
-                values["roc_auc"] = metrics.roc_auc_score(target, probabilities[:, 1])
+                values["roc_auc"] = metrics.roc_auc_score(target, probabilities[:, 1], sample_weight=weight)
             else:
-                areas = [metrics.roc_auc_score(target == label, probabilities[:, label]) for label in present]
+                areas = [
+                    metrics.roc_auc_score(target == label, probabilities[:, label], sample_weight=weight)
+                    for label in present
+                ]
                 values["roc_auc"] = np.mean(areas)
     return {name: float(value) for name, value in values.items()}
 
 
-def _balanced_accuracy(target: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> float:
+def _balanced_accuracy(
+    target: NDArray[np.int64], predicted: NDArray[np.int64], classes: int, weight: NDArray[np.float64] | None
+) -> float:
     # scikit-learn warns about each predicted class that does not occur; the value is the same
-    occurring = np.bincount(target, minlength=classes)
-    hits = np.bincount(target[target == predicted], minlength=classes)
+    right = target == predicted
+    occurring = np.bincount(target, weight, minlength=classes)
+    hits = np.bincount(target[right], None if weight is None else weight[right], minlength=classes)
     return float((hits[occurring > 0] / occurring[occurring > 0]).mean())
 
 

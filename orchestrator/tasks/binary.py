@@ -65,15 +65,17 @@ class Binary(Classification):
         """See `Task`."""
         return 1
 
-    def loss(self, smoothing: float = 0.0) -> Loss:
+    def loss(self, smoothing: float = 0.0, *, each: bool = False) -> Loss:
         """See `Task`: binary cross-entropy."""
         from torch.nn import functional as F
+
+        reduction = "none" if each else "sum"
 
         def loss(outputs: Tensor, target: Tensor) -> Tensor:
             wanted = target.float()
             if smoothing:
                 wanted = wanted * (1 - smoothing) + smoothing / CLASSES
-            return F.binary_cross_entropy_with_logits(outputs[:, 0].float(), wanted, reduction="sum")
+            return F.binary_cross_entropy_with_logits(outputs[:, 0].float(), wanted, reduction=reduction)
 
         return loss
 

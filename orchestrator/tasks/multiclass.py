@@ -58,12 +58,14 @@ class Multiclass(Classification):
         """See `Task`."""
         return f"multiclass of {len(self.classes)} classes"
 
-    def loss(self, smoothing: float = 0.0) -> Loss:
+    def loss(self, smoothing: float = 0.0, *, each: bool = False) -> Loss:
         """See `Task`: cross-entropy."""
         from torch.nn import functional as F
 
+        reduction = "none" if each else "sum"
+
         def loss(outputs: Tensor, target: Tensor) -> Tensor:
-            return F.cross_entropy(outputs.float(), target, reduction="sum", label_smoothing=smoothing)
+            return F.cross_entropy(outputs.float(), target, reduction=reduction, label_smoothing=smoothing)
 
         return loss
 

@@ -102,7 +102,7 @@ class Quantile(NumberTask):
         """Which quantile is the answer in short: the median, or else the one in the middle."""
         return self.quantiles.index(MEDIAN) if MEDIAN in self.quantiles else len(self.quantiles) // 2
 
-    def loss(self, smoothing: float = 0.0) -> Loss:
+    def loss(self, smoothing: float = 0.0, *, each: bool = False) -> Loss:
         """See `Task`: pinball loss of the standardised target, averaged over the quantiles."""
         import torch
 
@@ -111,11 +111,18 @@ class Quantile(NumberTask):
         def loss(outputs: Tensor, target: Tensor) -> Tensor:
             levels = quantiles.to(outputs.device)
             above = target[:, None] - outputs.float()
-            return torch.maximum(levels * above, (levels - 1) * above).mean(1).sum()
+            losses = torch.maximum(levels * above, (levels - 1) * above).mean(1)
+            return losses if each else losses.sum()
 
         return loss
 
-    def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+    def evaluate(
+        self,
+        encoder: TargetEncoder,
+        outputs: NDArray[np.float32],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> dict[str, float]:
         """See `Task`; also `coverage`, the share of rows between the lowest and the highest quantile.
 
         Coverage is no metric to optimise: it should be near to the distance of these two, and infinitely wide
@@ -126,15 +133,16 @@ class Quantile(NumberTask):
         wanted = self.decode(encoder, target)
         found = self.decode(encoder, np.sort(outputs, axis=1))
         losses = [
-            metrics.mean_pinball_loss(wanted, found[:, index], alpha=quantile)
+            metrics.mean_pinball_loss(wanted, found[:, index], alpha=quantile, sample_weight=weight)
             for index, quantile in enumerate(self.quantiles)
         ]
         values = {
             "pinball_loss": float(np.mean(losses)),
-            "mae": float(metrics.mean_absolute_error(wanted, found[:, self.middle])),
+            "mae": float(metrics.mean_absolute_error(wanted, found[:, self.middle], sample_weight=weight)),
         }
         if len(self.quantiles) > 1:
-            values["coverage"] = float(np.mean((found[:, 0] <= wanted) & (wanted <= found[:, -1])))
+            inside = (found[:, 0] <= wanted) & (wanted <= found[:, -1])
+            values["coverage"] = float(np.average(inside, weights=weight))
         return values
 
     def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:

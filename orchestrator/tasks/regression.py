@@ -45,15 +45,22 @@ class Regression(NumberTask):
         """See `Task`."""
         return 1
 
-    def loss(self, smoothing: float = 0.0) -> Loss:
+    def loss(self, smoothing: float = 0.0, *, each: bool = False) -> Loss:
         """See `Task`: squared error of the standardised target."""
         from torch.nn import functional as F
 
-        return lambda outputs, target: F.mse_loss(outputs[:, 0].float(), target, reduction="sum")
+        reduction = "none" if each else "sum"
+        return lambda outputs, target: F.mse_loss(outputs[:, 0].float(), target, reduction=reduction)
 
-    def evaluate(self, encoder: TargetEncoder, outputs: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+    def evaluate(
+        self,
+        encoder: TargetEncoder,
+        outputs: NDArray[np.float32],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> dict[str, float]:
         """See `Task`."""
-        return regression_metrics(self.decode(encoder, target), self.decode(encoder, outputs[:, 0]))
+        return regression_metrics(self.decode(encoder, target), self.decode(encoder, outputs[:, 0]), weight)
 
     def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
         """See `Task`: the mean of the training rows."""
@@ -70,19 +77,22 @@ class Regression(NumberTask):
         return Predictions(self.answers, {"value": self.decode(encoder, outputs[:, 0])})
 
 
-def regression_metrics(target: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+def regression_metrics(
+    target: NDArray[np.float64], predicted: NDArray[np.float64], weight: NDArray[np.float64] | None = None
+) -> dict[str, float]:
     """All regression metrics, in the target's own unit (r2 without one); r2 needs two rows.
 
     Args:
         target: [rows].
         predicted: [rows].
+        weight: what each row counts, [rows]; None if all count the same.
     """
     from sklearn import metrics
 
     values = {
-        "rmse": metrics.root_mean_squared_error(target, predicted),
-        "mae": metrics.mean_absolute_error(target, predicted),
+        "rmse": metrics.root_mean_squared_error(target, predicted, sample_weight=weight),
+        "mae": metrics.mean_absolute_error(target, predicted, sample_weight=weight),
     }
     if len(target) > 1:
-        values["r2"] = metrics.r2_score(target, predicted)
+        values["r2"] = metrics.r2_score(target, predicted, sample_weight=weight)
     return {name: float(value) for name, value in values.items()}

@@ -28,9 +28,9 @@ def describe_origin(data: str | Path | pd.DataFrame, options: DataOptions) -> di
         options: how it was read.
     """
     source = str(data) if isinstance(data, str | Path) else FRAME
-    if source != FRAME and Path(source).exists():
-        source = str(Path(source).resolve())
-    return origin_tags({"data": source, **options.to_json()})
+    paths = {"data": source, **options.rows.files}
+    found = {name: str(Path(path).resolve()) for name, path in paths.items() if path != FRAME and Path(path).exists()}
+    return origin_tags({"data": source, **options.to_json(), **found})
 
 
 def origin_tags(content: Mapping[str, Any]) -> dict[str, str]:

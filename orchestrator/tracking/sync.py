@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.bundle.registration import Registration
+from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.journal import Begun, Event, Reported
 from orchestrator.journal.folder import BrokenSweep, Header, KnownSweep, find_sweep, write_header
@@ -144,7 +145,9 @@ def _describe(header: Header, storage: Storage) -> Description:
         tags.STORAGE: str(storage),
         tags.DIGEST: header.digest,
         tags.MAXIMIZE: str(metric.maximize).lower(),
-        **origin_tags({name: value for name, value in data.items() if value}),
+        **origin_tags(
+            {name: value for name, value in data.items() if value} | RowsWish.from_json(header.config).to_json()
+        ),
     }
     parameters = {
         "metric": header.metric,

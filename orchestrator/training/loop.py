@@ -19,6 +19,7 @@ from orchestrator.networks import FeatureShape, build_network, inputs_taken, is_
 from orchestrator.tasks import Metric
 from orchestrator.training.averaging import weight_average
 from orchestrator.training.best import BestEpoch
+from orchestrator.training.losses import BatchLoss, batch_loss
 from orchestrator.training.optimization import Optimization
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
@@ -27,11 +28,8 @@ from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import TrialState, random_state, set_random_state
 from orchestrator.training.streams import Stream, trial_rows
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 # of data that has to be read
 FITTED_ROWS = 100_000
-# of outputs [rows, members, outputs]
-MEMBER_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def train_network(
     task = dataset.schema.target.task
     metric = task.find_metric(spec.metric)
     optimization = Optimization(spec, network, rows.steps, device)
-    loss = member_loss(task.loss(spec.label_smoothing))
+    loss = batch_loss(task, spec.label_smoothing)
     average = weight_average(network, spec.weight_average) if spec.weight_average else None
     measured_network = network if average is None else average.module
     trained = _distributed(network, spec, ranks)
@@ -228,22 +226,7 @@ def restore(
     set_random_state(state.part("random"), device)
 
 
-def member_loss(loss: Loss) -> Loss:
-    """A loss that also takes the outputs of several members of a network, float32 [rows, members, outputs].
-
-    It is the mean of the members' losses, so that each of them learns by itself (Gorishniy et al. 2025, section 3).
-    """
-
-    def total(outputs: Tensor, target: Tensor) -> Tensor:
-        if outputs.dim() < MEMBER_DIMENSIONS:
-            return loss(outputs, target)
-        members = outputs.shape[1]
-        return loss(outputs.flatten(0, 1), target.repeat_interleave(members, dim=0)) / members
-
-    return total
-
-
-def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Optimization, ranks: Ranks) -> Tensor:
+def training_step(network: nn.Module, step: Step, loss: BatchLoss, optimization: Optimization, ranks: Ranks) -> Tensor:
     """One step of gradient descent; returns this worker's sum of losses before it (scalar, detached)."""
     optimization.clear()
     total = torch.zeros((), device=step.parts[0].batch.target.device)
@@ -251,7 +234,7 @@ def training_step(network: nn.Module, step: Step, loss: Loss, optimization: Opti
         batch, ranks.present = part.batch, part.share
         with ranks.accumulate(network, more=position < len(step.parts)):
             with optimization.autocast():
-                value = loss(batch.answered_by(network), batch.target)
+                value = loss(batch.answered_by(network), batch)
             # gradients are averaged over the workers: the mean over the global batch is a sum of their parts
             optimization.backward(value * (ranks.size / step.rows))
         total += value.detach()
@@ -263,13 +246,15 @@ def _validate(
     network: nn.Module, dataset: Dataset, rows: TrialRows, *, ranks: Ranks, metric: Metric, epoch: int
 ) -> dict[str, float]:
     """All metrics over all validation rows, whichever worker has them."""
-    outputs, target = (ranks.gather(part) for part in network_answers(network, rows.validation()))
+    outputs, target, weight = network_answers(network, rows.validation())
+    outputs, target = ranks.gather(outputs), ranks.gather(target)
+    weight = None if weight is None else ranks.gather(weight)
 
     def measure() -> dict[str, float]:
         if not np.isfinite(outputs).all():
             raise TrainingDivergedError(f"the network's output became infinite or not a number in epoch {epoch}")
         task = dataset.schema.target.task
-        measured = task.evaluate(dataset.target_encoder, outputs, target)
+        measured = task.evaluate(dataset.target_encoder, outputs, target, weight)
         if metric.name not in measured:
             raise ConfigError(f"{metric.name} cannot be computed: {task.unmeasured}")
         return measured
@@ -278,14 +263,22 @@ def _validate(
 
 
 @torch.no_grad()
-def network_answers(network: nn.Module, batches: Iterable[Batch]) -> tuple[NDArray[np.float32], NDArray[np.generic]]:
-    """What the network computes in evaluation mode, float32 [rows, outputs], and the targets of the rows, [rows]."""
+def network_answers(
+    network: nn.Module, batches: Iterable[Batch]
+) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float64] | None]:
+    """What the network computes in evaluation mode, float32 [rows, outputs]; the targets of the rows, [rows].
+
+    Third is what each row counts, float64 [rows], None if all count the same.
+    """
     network.eval()
-    outputs, targets = [], []
+    outputs, targets, weights = [], [], []
     for batch in batches:
         outputs.append(batch.answered_by(network).float().cpu())
         targets.append(batch.target.cpu())
-    return torch.cat(outputs).numpy(), torch.cat(targets).numpy()
+        if batch.weight is not None:
+            weights.append(batch.weight.double().cpu())
+    weight = torch.cat(weights).numpy() if weights else None
+    return torch.cat(outputs).numpy(), torch.cat(targets).numpy(), weight
 
 
 def _number(value: float) -> str:

@@ -26,10 +26,12 @@ class Batch:
     Attributes:
         inputs: by name, those that the network takes, in the order of its arguments.
         target: of equal length.
+        weight: what each row counts, float32 [rows]; None if all count the same.
     """
 
     inputs: Mapping[str, Tensor]
     target: Tensor
+    weight: Tensor | None = None
 
     @classmethod
     def of(cls, examples: Examples, names: Sequence[str], device: str) -> Batch:
@@ -37,6 +39,7 @@ class Batch:
         return cls(
             {name: as_tensor(examples.inputs[name]).to(device) for name in names},
             as_tensor(examples.target).to(device),
+            None if examples.weight is None else as_tensor(examples.weight).float().to(device),
         )
 
     def __len__(self) -> int:
@@ -44,11 +47,13 @@ class Batch:
 
     def take(self, rows: Tensor) -> Batch:
         """The given rows (int64)."""
-        return Batch({name: tensor[rows] for name, tensor in self.inputs.items()}, self.target[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        return Batch({name: tensor[rows] for name, tensor in self.inputs.items()}, self.target[rows], weight)
 
     def between(self, start: int, stop: int) -> Batch:
         """Consecutive rows, without a copy."""
-        return Batch({name: tensor[start:stop] for name, tensor in self.inputs.items()}, self.target[start:stop])
+        inputs = {name: tensor[start:stop] for name, tensor in self.inputs.items()}
+        return Batch(inputs, self.target[start:stop], None if self.weight is None else self.weight[start:stop])
 
     def split(self, size: int) -> Iterator[Batch]:
         """Consecutive batches of at most `size` rows, without a copy; one without rows if there are none."""

@@ -14,6 +14,7 @@ import orchestrator
 from orchestrator import ColumnWish
 from orchestrator.cli import main
 from orchestrator.cli.column_options import KINDS, VALUES, WORDS, with_columns
+from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.wish import CATEGORICAL, IGNORE, all_wishes, option_of
 from orchestrator.config import ColumnsConfig, SweepConfig
 from orchestrator.data import DataOptions, open_dataset
@@ -271,18 +272,30 @@ def test_options_are_put_over_the_wishes_of_a_configuration(tmp_path):
 
 
 def test_all_that_says_how_data_is_read_can_be_said_everywhere():
-    said = {item.name for item in fields(DataOptions)} - {"split", "run"}
+    said = {item.name for item in fields(DataOptions)} - {"split", "run", "rows"}
+    said |= {item.name for item in fields(RowsWish)}
     assert said <= set(SweepConfig.model_fields)
     assert said <= set(inspect.signature(orchestrator.train).parameters)
     config = SweepConfig.create(
-        data="x.csv", target="y", task="binary", ignore=["a"], ignore_text=True, columns={"b": {"kind": "text"}}
+        data="x.csv",
+        target="y",
+        task="binary",
+        ignore=["a"],
+        ignore_text=True,
+        columns={"b": {"kind": "text"}},
+        group="g",
+        weight="w",
+        test="test.csv",
     )
     options = data_options(config)
     again = DataOptions.from_json(json.loads(json.dumps(options.to_json())), name="x")
     assert again.to_json() == options.to_json() != {}
     assert again.wishes == options.wishes
+    assert again.rows == options.rows == RowsWish(group="g", weight="w", test="test.csv")
     # what trials of before say of their data
-    assert DataOptions.from_json({"data": "x.csv", "target": "y"}, name="x") == DataOptions(target="y", name="x")
+    assert DataOptions.from_json({"data": "x.csv", "target": "y"}, name="x") == DataOptions(
+        target="y", name="x", rows=RowsWish(equal_rows="apart")
+    )
 
 
 def test_wishes_go_along_with_a_job(tmp_path, monkeypatch):

@@ -29,7 +29,8 @@ from orchestrator.tasks.quantile import Quantile
 from orchestrator.tasks.regression import Regression
 from orchestrator.training import TrialSpec, feature_shape, spec_from_parameters, train_trial
 from orchestrator.training.averaging import weight_average
-from orchestrator.training.loop import fit_inputs, member_loss
+from orchestrator.training.loop import fit_inputs
+from orchestrator.training.losses import member_loss
 from orchestrator.training.optimization import Optimization, coslog4, flat_cosine
 
 FAMILIES = {

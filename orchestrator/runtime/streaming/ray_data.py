@@ -15,7 +15,8 @@ from ray.data.block import Block, BlockAccessor, BlockMetadata
 from orchestrator.data import Dataset, Examples, Part, Pieces
 from orchestrator.inputs import Inputs
 
-TARGET = "target"
+# no inputs
+TARGET, WEIGHT = "target", "weight"
 # of a dimension that differs between rows, for the size of blocks
 USUAL_LENGTH = 64
 
@@ -62,6 +63,8 @@ def _read_block(shared: Any, number: int) -> Iterable[Block]:  # noqa: ANN401
     pieces: Pieces = ray.get(shared)
     examples = pieces.read(number, Part.TRAIN)
     columns = {**examples.inputs.arrays, TARGET: examples.target}
+    if examples.weight is not None:
+        columns[WEIGHT] = examples.weight
     # a tensor without width is no column for Arrow
     return [BlockAccessor.batch_to_block({name: column for name, column in columns.items() if column.size})]
 
@@ -106,7 +109,7 @@ class RayStream:
         for block in self._rows.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
             count = len(block[TARGET])
             arrays = {spec.name: block.get(spec.name, spec.zeros(count)) for spec in self._specs}
-            yield Examples(Inputs(arrays), block[TARGET])
+            yield Examples(Inputs(arrays), block[TARGET], block.get(WEIGHT))
 
     def validation(self) -> Iterator[Examples]:
         """See `Stream`."""

@@ -1,4 +1,4 @@
-"""Which rows are trained on, validated on and tested on; fixed before anything is fitted."""
+"""The usual split: parts of rows that are drawn at random, with equal shares of all strata."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Holdout:
         if rare.all():
             rare = np.zeros(rows, dtype=bool)
         common = everything[~rare]
-        rest, test = _draw(common, strata, TEST_SHARE, self.seed)
-        train, validation = _draw(rest, strata, VALIDATION_SHARE, self.seed)
+        rest, test = draw(common, strata, TEST_SHARE, self.seed)
+        train, validation = draw(rest, strata, VALIDATION_SHARE, self.seed)
         train = np.concatenate([train, everything[rare]])
         if strata is not None:
-            train, validation, test = _mixed(strata, train, validation, test)
+            train, validation, test = mixed(strata, train, validation, test)
         return Positions(np.sort(train), np.sort(validation), np.sort(test))
 
     def of_piece(self, number: int, rows: int) -> NDArray[np.int8]:
@@ -61,7 +61,10 @@ class Holdout:
 
         Drawn by the number of the piece and the seed alone: every process and every pass finds the same.
         """
-        drawn = np.random.default_rng([self.seed, number]).random(rows)
+        return self.part_of(np.random.default_rng([self.seed, number]).random(rows))
+
+    def part_of(self, drawn: NDArray[np.float64]) -> NDArray[np.int8]:
+        """The parts that numbers from 0 to 1 fall into: int8, of the same length."""
         validation = TEST_SHARE + (1 - TEST_SHARE) * VALIDATION_SHARE
         return np.where(drawn < TEST_SHARE, 2, np.where(drawn < validation, 1, 0)).astype(np.int8)
 
@@ -69,7 +72,7 @@ class Holdout:
 HOLDOUT = Holdout()
 
 
-def _mixed(strata: NDArray[np.int64], *parts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def mixed(strata: NDArray[np.int64], *parts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Parts of which none has rows of one stratum only, if others have rows enough: nothing could be measured there."""
     mixed = list(parts)
     counts = np.bincount(strata)
@@ -87,9 +90,10 @@ def _mixed(strata: NDArray[np.int64], *parts: NDArray[np.int64]) -> list[NDArray
     return mixed
 
 
-def _draw(
+def draw(
     positions: NDArray[np.int64], strata: NDArray[np.int64] | None, share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Some rows without those that are drawn, and these; strata are those of all rows of the table."""
     labels = None
     if strata is not None:
         labels = strata[positions]

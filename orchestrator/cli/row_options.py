@@ -1,0 +1,24 @@
+"""Options that say which rows are trained, validated and tested on, and how much they count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchestrator.choices import EqualRowsName, names_of
+
+ROW_OPTIONS: list[Any] = [
+    click.option("--group", metavar="COLUMN", help="No value of this column is in two parts of the rows."),
+    click.option("--time", metavar="COLUMN", help="Test on the latest rows, validate on those before."),
+    click.option("--split-column", metavar="COLUMN", help="Says train, validation or test of each row."),
+    click.option("--validation", metavar="FILE", help="Validate on the rows of this file, which has the same columns."),
+    click.option("--test", metavar="FILE", help="Test on the rows of this file, which has the same columns."),
+    click.option("--weight", metavar="COLUMN", help="How much each row counts in loss and metrics."),
+    click.option(
+        "--equal-rows",
+        type=click.Choice(names_of(EqualRowsName)),
+        help="Rows that are the same in all columns: in one part, or each drawn by itself. Default: together.",
+    ),
+]
+ROW_FIELDS = ("group", "time", "split_column", "validation", "test", "weight", "equal_rows")

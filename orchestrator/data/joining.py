@@ -1,0 +1,60 @@
+"""A table with the rows of the files that a user gives to validate and test on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.columns.names import same_names
+from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.data.normalise import plain_frame, stacked
+from orchestrator.data.sources import Table, load_table
+from orchestrator.data.splits.marks import TEST, VALIDATION
+from orchestrator.errors import DataError, UsageError
+
+PARTS = {"validation": VALIDATION, "test": TEST}
+
+
+def join_files(table: Table, wish: RowsWish, ignored: Collection[str] = ()) -> Table:
+    """The rows of the table, then those of the files that the wish names; one and the same table without them.
+
+    Args:
+        table: with the rows to train on.
+        wish: that names the files.
+        ignored: columns that the files need not have.
+
+    Raises:
+        UsageError: a file is missing, or a folder.
+        DataError: it cannot be read, or lacks a column.
+    """
+    others = {part: _load(part, path) for part, path in wish.files.items()}
+    if not others:
+        return table
+    names = [str(name) for name in table.frame.columns]
+    frames, parts = [table.frame], [np.zeros(len(table.frame), np.int8)]
+    for part, other in others.items():
+        frames.append(_as(names, table.origin, other, part, ignored))
+        parts.append(np.full(len(other.frame), PARTS[part], np.int8))
+    return replace(table, frame=plain_frame(stacked(frames)), parts=np.concatenate(parts))
+
+
+def _load(part: str, path: str) -> Table:
+    if Path(path).is_dir():
+        raise UsageError(f"--{part} {path}: is a folder; give one file, whose rows fit into memory")
+    return load_table(path)
+
+
+def _as(names: Sequence[str], origin: str, other: Table, part: str, ignored: Collection[str]) -> pd.DataFrame:
+    """The columns of a file by the names that they have in the table; further ones do not matter."""
+    present = [str(name) for name in other.frame.columns]
+    same = same_names(names, present)
+    absent = [name for name in names if name not in same and name not in ignored]
+    if absent:
+        which = f"column '{absent[0]}'" if len(absent) == 1 else f"columns {', '.join(map(repr, absent[:5]))}"
+        raise DataError(f"--{part} {other.origin}: lacks the {which} of {origin}; its columns must be the same")
+    known = {same[name]: name for name in names if name in same}
+    return other.frame[list(known)].rename(columns=known).reindex(columns=list(names))

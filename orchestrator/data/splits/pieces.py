@@ -1,0 +1,59 @@
+"""The parts and weights of rows that are read a piece at a time: each piece by itself, the same in every process."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.columns.rows_wish import FILES, RowsWish, option_of_rows
+from orchestrator.columns.values import Series, category_keys
+from orchestrator.data.splits.holdout import Holdout
+from orchestrator.data.splits.marks import group_key, read_parts, read_weights
+from orchestrator.errors import UsageError
+
+
+def check_streamed(origin: str, wish: RowsWish) -> None:
+    """Raises UsageError when rows of a folder cannot be split so."""
+    for field in ("time", *FILES):
+        if getattr(wish, field) is not None:
+            raise UsageError(
+                f"{origin}: {option_of_rows(field)} does not go with a folder, whose rows are read a piece at a time; "
+                "write train, validation or test into a column and name it with --split-column"
+            )
+
+
+def piece_parts(origin: str, wish: RowsWish, holdout: Holdout, number: int, frame: pd.DataFrame) -> NDArray[np.int8]:
+    """Which part each row of a piece is in: 0 training, 1 validation, 2 test; int8 [rows].
+
+    Raises:
+        DataError: the column that says it holds something else.
+    """
+    if wish.split_column is not None:
+        return read_parts(origin, frame[wish.split_column], wish.split_column)
+    if wish.group is not None:
+        return _of_groups(frame[wish.group], holdout)
+    return holdout.of_piece(number, len(frame))
+
+
+def piece_weights(origin: str, wish: RowsWish, frame: pd.DataFrame) -> NDArray[np.float64] | None:
+    """What each row of a piece counts, float64 [rows]; None if all count the same.
+
+    Raises:
+        DataError: a weight cannot be one.
+    """
+    return None if wish.weight is None else read_weights(origin, frame[wish.weight], wish.weight)
+
+
+def _of_groups(series: Series, holdout: Holdout) -> NDArray[np.int8]:
+    """The part of a group is drawn by a hash of its name, so that all pieces agree."""
+    codes, keys = category_keys(series, group_key)
+    return holdout.part_of(np.array([_draw(key, holdout.seed) for key in keys]))[codes]
+
+
+def _draw(key: str | None, seed: int) -> float:
+    """From 0 to before 1."""
+    text = f"{seed}:{'' if key is None else f'={key}'}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big") / 2**48

@@ -1,0 +1,153 @@
+"""The parts of a table's rows: what columns and files say of them, the rest drawn, equal rows on one side."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.notes import Note
+from orchestrator.columns.values import Series
+from orchestrator.data.dataset import DataOptions
+from orchestrator.data.guessing import Guessed, RawColumns
+from orchestrator.data.sources import Table
+from orchestrator.data.splits import Positions
+from orchestrator.data.splits.drawing import parts_of, split_rows
+from orchestrator.data.splits.equal import equal_rows, keep_together, overlap_notes
+from orchestrator.data.splits.marks import PART_WORDS, TRAIN, RowMarks, read_marks
+from orchestrator.errors import DataError
+
+PART_NAMES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parted:
+    """How the rows of a table with a target are split.
+
+    Attributes:
+        split: their parts.
+        marks: what else is known of them.
+        equal: see `equal_rows`; None if that was not looked for.
+        usual: whether it is the split that a table has of which nothing is said.
+        notes: what the user should know.
+    """
+
+    split: Positions
+    marks: RowMarks
+    equal: NDArray[np.int64] | None
+    usual: bool
+    notes: tuple[Note, ...]
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """What each row counts, 1 in the mean over the training rows; None if all count the same."""
+        weights = self.marks.weights
+        return None if weights is None else weights / weights[self.split.train].mean()
+
+    def add_content(self, state: hashlib._Hash) -> None:
+        """Adds the split to a digest, unless it is the usual one, which follows from the rows."""
+        if not self.usual:
+            state.update(parts_of(self.split).tobytes())
+        if self.marks.weights is not None:
+            state.update(self.marks.weights.tobytes())
+
+
+def split_table(table: Table, options: DataOptions, found: Guessed, strata: NDArray[np.int64] | None) -> Parted:
+    """Splits the rows of a table.
+
+    Args:
+        table: that was settled, with the rows of all files.
+        options: what is said about rows.
+        found: which of them have a target.
+        strata: of these.
+
+    Raises:
+        DataError: they cannot be split so, or a part would have no rows, or classes that are not trained on.
+    """
+    wish = options.rows
+    marks, notes = _marks(table, options, found.known)
+    if marks.times is not None and np.isnan(marks.times).any():
+        row = int(found.known[np.isnan(marks.times)][0])
+        raise DataError(
+            f"{table.origin}: the column '{wish.time}' (--time) is empty in row {row + 1}, so that the row is neither "
+            "early nor late; fill it, or leave the row out"
+        )
+    drawn = split_rows(table.origin, options.split, strata, marks, len(found.known))
+    split = drawn
+    if marks.parts is not None:
+        _check_given(table.origin, options, parts_of(split), marks)
+        _check_classes(table.origin, options, parts_of(split), found.labels, strata)
+    equal = None
+    # scikit-learn's own data sets keep the split that everybody knows
+    if wish.equal_rows == "together" and table.default_target is None:
+        equal = equal_rows(table.frame.drop(columns=_unlike(options)), found.known)
+        if marks.parts is None and marks.groups is None and marks.times is None:
+            split, more = keep_together(drawn, equal, strata)
+        else:
+            more = overlap_notes(table.origin, split, equal) if marks.parts is not None else ()
+        notes += more
+    _check_weights(table.origin, options, split, marks)
+    usual = marks.parts is None and marks.groups is None and marks.times is None and split is drawn
+    return Parted(split=split, marks=marks, equal=equal, usual=usual, notes=notes)
+
+
+def _unlike(options: DataOptions) -> list[str]:
+    # what says the part of a row says nothing else about it
+    return [] if options.rows.split_column is None else [options.rows.split_column]
+
+
+def _marks(table: Table, options: DataOptions, known: NDArray[np.int64]) -> tuple[RowMarks, tuple[Note, ...]]:
+    wish, raw = options.rows, None
+    if wish.time is not None:
+        raw = RawColumns.of(table, options).named[wish.time]
+    marks, notes = read_marks(table.origin, table.frame, wish, raw)
+    if table.parts is not None:
+        marks = replace(marks, parts=table.parts)
+    return marks.take(known), notes
+
+
+def _check_given(origin: str, options: DataOptions, parts: NDArray[np.int8], marks: RowMarks) -> None:
+    for part, path in options.rows.files.items():
+        if marks.parts is None or not (marks.parts == PART_WORDS[part]).any():
+            raise DataError(f"--{part} {path}: no row has a value for the target '{options.target}'")
+    for number, name in enumerate(PART_NAMES):
+        if not (parts == number).any():
+            raise DataError(f"{origin}: there is no row to {'train' if number == TRAIN else name} on; give some")
+        if number == TRAIN or marks.groups is None:
+            continue
+        shared = np.intersect1d(marks.groups[parts == number], marks.groups[parts == TRAIN])
+        if len(shared):
+            raise DataError(
+                f"{origin}: {len(shared):,} groups of '{options.rows.group}' are in the {name} rows and in the "
+                "training rows; give files without common groups, or leave out --group"
+            )
+
+
+def _check_classes(
+    origin: str, options: DataOptions, parts: NDArray[np.int8], labels: Series, strata: NDArray[np.int64] | None
+) -> None:
+    if strata is None:
+        return
+    rows = np.flatnonzero(np.isin(strata, np.setdiff1d(strata, strata[parts == TRAIN])))
+    if len(rows):
+        part = PART_NAMES[parts[rows[0]]]
+        path = options.rows.files.get(part)
+        where = origin if path is None else f"--{part} {path}"
+        have = "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+        raise DataError(
+            f"{where}: {have} of the {part} part of a class that no training row has, such as '{labels.iloc[rows[0]]}';"
+            " a network cannot learn it: leave such rows out"
+        )
+
+
+def _check_weights(origin: str, options: DataOptions, split: Positions, marks: RowMarks) -> None:
+    if marks.weights is None:
+        return
+    for name in PART_NAMES:
+        if not marks.weights[getattr(split, name)].any():
+            raise DataError(
+                f"{origin}: the column '{options.rows.weight}' (--weight) is 0 in all {name} rows, so that nothing "
+                "counts there"
+            )
