@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.errors import TrackingError
 from orchestrator.roles import Role
@@ -33,7 +33,7 @@ class Registration:
         return f"models:/{self.name}@{Role.CHAMPION}" if self.champion else f"models:/{self.name}/{self.version}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
     """How good a version is, by the metric by which it was chosen.
 
@@ -45,15 +45,19 @@ class Figure:
         validation: its value on the validation rows, None if it is not known.
         test: on the test rows, None if it is not known.
         digest: of the data set that these are parts of.
+        tie: what decides between equal ones, by name, smaller is better: on the validation rows; empty if not known.
     """
 
     metric: Metric
     validation: float | None
     test: float | None
     digest: str
+    tie: Mapping[str, float] = field(default_factory=dict)
 
 
-def figure_of(metric: Metric, validation: float, test: Mapping[str, float], digest: str) -> Figure:
+def figure_of(
+    metric: Metric, validation: float, test: Mapping[str, float], digest: str, tie: Mapping[str, float]
+) -> Figure:
     """By which a winner is compared with the champion.
 
     Raises:
@@ -61,4 +65,4 @@ def figure_of(metric: Metric, validation: float, test: Mapping[str, float], dige
     """
     if metric.name not in test:
         raise TrackingError(f"{metric.name} cannot be computed on the test rows, so the model was not registered")
-    return Figure(metric, validation, test[metric.name], digest)
+    return Figure(metric=metric, validation=validation, test=test[metric.name], digest=digest, tie=tie)

@@ -97,6 +97,7 @@ def make_winner(
         test=test,
         digest=digest,
         doubt=doubt,
+        tie={} if report.best_tie is None else {task.tie_metric: report.best_tie},
     )
 
 

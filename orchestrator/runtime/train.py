@@ -305,7 +305,7 @@ def register_winner(
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         path = Path(folder) / "bundle"
         winner.bundle.save(path)
-        figure = figure_of(metric, winner.validation, winner.test, digest)
+        figure = figure_of(metric, winner.validation, winner.test, digest, winner.tie)
         return register_bundle(
             client, run_id, name, path, figure=figure, model_digest=winner.digest, doubt=winner.doubt
         )

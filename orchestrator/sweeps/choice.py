@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.errors import StorageError
@@ -43,6 +43,7 @@ class Winner:
         digest: of what makes the model: columns, encoder, trial, best epoch, and the bits of its weights. It is the
             same however often the bundle is made; its files are not, since torch.export writes random names.
         doubt: why it should not become the champion, nothing if it may.
+        tie: what decides between equally good ones, by name, smaller is better: measured on the validation rows.
     """
 
     bundle: ModelBundle
@@ -50,6 +51,7 @@ class Winner:
     test: dict[str, float]
     digest: str
     doubt: str = ""
+    tie: Mapping[str, float] = field(default_factory=dict)
 
 
 class Candidate(Protocol):

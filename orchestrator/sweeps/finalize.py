@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +47,7 @@ class Outcome:
         doubt: why the winner must not become the champion, nothing if it may.
         skipped: sentences about better trials whose models cannot be used.
         looks: how often this sweep has measured a model on the test rows.
+        tie: see `Winner`; empty if an older version wrote this.
         current: false once another session of the sweep has begun.
     """
 
@@ -68,6 +69,7 @@ class Outcome:
     doubt: str = ""
     skipped: tuple[str, ...] = ()
     looks: int = 1
+    tie: Mapping[str, float] = field(default_factory=dict)
     current: bool = True
 
     def save(self, storage: Storage) -> None:
@@ -210,6 +212,7 @@ def finalize(
         doubt=winner.doubt,
         skipped=skipped,
         looks=looks,
+        tie=winner.tie,
     )
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         folder = Path(temporary) / "bundle"
@@ -331,7 +334,7 @@ def check_model(sweep: str, storage: Storage) -> None:
 
 def _register(tracker: Tracker, name: str, folder: Path, outcome: Outcome) -> Registration:
     metric = Metric(outcome.metric, outcome.maximize)
-    figure = figure_of(metric, outcome.validation, outcome.test, outcome.digest)
+    figure = figure_of(metric, outcome.validation, outcome.test, outcome.digest, outcome.tie)
     digest = outcome.model_digest or _digest_of_files(folder)
     return tracker.register(outcome.best, name, folder=folder, figure=figure, model_digest=digest, doubt=outcome.doubt)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def register_bundle(
 def _labels(figure: Figure) -> dict[str, str]:
     labels = {tags.METRIC: figure.metric.name, tags.DIGEST: figure.digest}
     values = {tags.VALIDATION_VALUE: figure.validation, tags.TEST_VALUE: figure.test}
-    return labels | {key: repr(value) for key, value in values.items() if value is not None}
+    labels |= {key: repr(value) for key, value in values.items() if value is not None}
+    return labels | ({tags.VALIDATION_TIE: json.dumps(dict(figure.tie))} if figure.tie else {})
 
 
 def _is_decided(version: ModelVersion, doubt: str) -> bool:
@@ -108,7 +110,15 @@ def read_figure(client: MlflowClient, name: str, version: str) -> Figure | None:
     validation, test = (_value(labels, key) for key in (tags.VALIDATION_VALUE, tags.TEST_VALUE))
     if tags.DIGEST not in labels or (validation is None and test is None):
         return None
-    return Figure(metric, validation, test, labels[tags.DIGEST])
+    return Figure(metric=metric, validation=validation, test=test, digest=labels[tags.DIGEST], tie=_tie(labels))
+
+
+def _tie(labels: Mapping[str, str]) -> dict[str, float]:
+    """What decides between equal ones; nothing where it is not known."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        found = json.loads(labels.get(tags.VALIDATION_TIE, "{}"))
+        return {str(name): float(value) for name, value in found.items()}
+    return {}
 
 
 def _value(labels: Mapping[str, str], key: str) -> float | None:
@@ -136,8 +146,19 @@ def compare(figure: Figure, champion: Figure | None, version: str) -> Comparison
     shown, beside = show_apart(mine, other)
     figures = f"{metric.name} {shown} on the {rows} rows against {beside} of version {version}"
     if mine == other:
-        return Comparison("equal", figures)
+        return _compare_equal(figure, champion, figures) if rows == "validation" else Comparison("equal", figures)
     return Comparison("better" if metric.better(mine, other) else "worse", figures)
+
+
+def _compare_equal(figure: Figure, champion: Figure, figures: str) -> Comparison:
+    """What decides between equal ones, as between the epochs and the trials of a sweep."""
+    for name, mine in figure.tie.items():
+        other = champion.tie.get(name)
+        if other is not None and mine != other:
+            shown, beside = show_apart(mine, other)
+            verdict: Literal["better", "worse"] = "better" if mine < other else "worse"
+            return Comparison(verdict, f"{figures}, {name} {shown} against {beside}")
+    return Comparison("equal", figures)
 
 
 def _compare(client: MlflowClient, name: str, version: str, figure: Figure, doubt: str) -> tuple[bool, str]:

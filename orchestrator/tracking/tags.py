@@ -19,6 +19,8 @@ METRIC = "orchestrator.metric"
 DIGEST = "orchestrator.data_digest"
 TEST_VALUE = "orchestrator.test_value"
 VALIDATION_VALUE = "orchestrator.validation_value"
+# what decides between equal ones, by name as JSON
+VALIDATION_TIE = "orchestrator.validation_tie"
 MODEL_DIGEST = "orchestrator.model_digest"
 DECISION = "orchestrator.decision"
 SKIPPED = "orchestrator.skipped"

@@ -141,7 +141,7 @@ def register_versions(place: Path, store: str, source: Any, target: str | None, 
         folders.append(place / f"bundle-{number}")
         bundle.save(folders[-1])
         run = client.create_run(experiment)
-        figure = Figure(metric, 0.9, 0.9, dataset.digest)
+        figure = Figure(metric=metric, validation=0.9, test=0.9, digest=dataset.digest)
         register_bundle(client, run.info.run_id, "benchmark", folders[-1], figure=figure, model_digest=str(number))
     return folders
 

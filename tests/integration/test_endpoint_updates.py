@@ -108,7 +108,7 @@ class Served:
             run = self.client.create_run(experiment)
             # each no worse than the one before
             value = 0.5 - 0.01 * number
-            figure = Figure(metric, value, value, dataset.digest)
+            figure = Figure(metric=metric, validation=value, test=value, digest=dataset.digest)
             register_bundle(
                 self.client, run.info.run_id, NAME, folder / str(number), figure=figure, model_digest=str(number)
             )

@@ -55,7 +55,7 @@ class Registry:
     def register(self, name, value=0.9, digest="same", metric="roc_auc", folder=None):
         run = self.client.create_run(self.experiment)
         measured_by = metric_named(metric)
-        figure = Figure(measured_by, value, value, digest)
+        figure = Figure(metric=measured_by, validation=value, test=value, digest=digest)
         # each is another model, whatever its files
         return register_bundle(
             self.client, run.info.run_id, name, folder or self.bundle, figure=figure, model_digest=run.info.run_id
@@ -516,7 +516,7 @@ def test_a_new_version_on_other_data_says_how_to_promote_it(registry):
     registry.register(name, 0.8)
     run = registry.client.create_run(registry.experiment)
     metric = metric_named("roc_auc")
-    figure = Figure(metric, 0.9, 0.9, "other")
+    figure = Figure(metric=metric, validation=0.9, test=0.9, digest="other")
     found = register_bundle(
         registry.client, run.info.run_id, name, registry.bundle, figure=figure, model_digest=run.info.run_id
     )

@@ -22,7 +22,7 @@ from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.rollout import read_rollout
 from orchestrator.tracking.store import client_for
 
-FIGURE = Figure(metric_named("roc_auc"), 0.9, 0.9, "same")
+FIGURE = Figure(metric=metric_named("roc_auc"), validation=0.9, test=0.9, digest="same")
 
 
 @pytest.fixture(scope="module")

@@ -45,8 +45,8 @@ class Registry:
         self.client.log_param(run_id, "width", 8)
         return run_id
 
-    def figure(self, validation=0.9, test=0.8, digest="data"):
-        return Figure(self.metric, validation, test, digest)
+    def figure(self, validation=0.9, test=0.8, digest="data", tie=None):
+        return Figure(metric=self.metric, validation=validation, test=test, digest=digest, tie=tie or {})
 
     def register(self, digest="model", figure=None, run_id=None, doubt=""):
         figure = figure or self.figure()
@@ -165,3 +165,33 @@ def test_what_is_in_doubt_does_not_become_the_champion(registry):
     # accepted afterwards
     assert registry.register().champion
     assert len(registry.versions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "verdict"),
+    [
+        ({"log_loss": 0.1}, {"log_loss": 0.3}, "better"),
+        ({"log_loss": 0.3}, {"log_loss": 0.1}, "worse"),
+        ({"log_loss": 0.1}, {"log_loss": 0.1}, "equal"),
+        ({"log_loss": 0.1}, {}, "equal"),
+        ({}, {"log_loss": 0.1}, "equal"),
+        ({"log_loss": 0.1}, {"rmse": 0.3}, "equal"),
+    ],
+)
+def test_what_decides_between_equal_trials_decides_between_equal_versions(registry, mine, other, verdict):
+    comparison = compare(registry.figure(tie=mine), registry.figure(tie=other), "1")
+    assert comparison.verdict == verdict
+    assert ("log_loss 0.1 against 0.3" in comparison.sentence) == (verdict == "better")
+    # what is better by the metric is better, whatever decides between equals
+    assert compare(registry.figure(0.95, tie=mine), registry.figure(tie=other), "1").verdict == "better"
+    assert compare(registry.figure(0.85, tie=mine), registry.figure(tie=other), "1").verdict == "worse"
+
+
+def test_an_equal_version_with_a_better_log_loss_becomes_the_champion(registry):
+    assert registry.register("first", registry.figure(1.0, tie={"log_loss": 0.2})).champion
+    worse = registry.register("second", registry.figure(1.0, tie={"log_loss": 0.5}), registry.new_run())
+    assert not worse.champion
+    better = registry.register("third", registry.figure(1.0, tie={"log_loss": 0.01}), registry.new_run())
+    assert better.champion
+    assert "log_loss 0.01 against 0.2" in better.reason
+    assert read_figure(registry.client, "m", "3") == registry.figure(1.0, tie={"log_loss": 0.01})
