@@ -30,6 +30,22 @@ _SHAPE = (
 _LIMIT = re.compile(r"^(?:[<>~]=?|[cC]a\.) ?")
 _DASH = re.compile(r"^(?:[.,]-{0,2}|/[-=])")
 _WORDS = re.compile(r"[^\W\d_]+(?:[ ./][^\W\d_]+)*\.?[23\xb2\xb3]?")
+# words of which one makes a number negative: places on the earth, credit and debit
+_NEGATIVE: Mapping[frozenset[str], str] = {
+    frozenset(pair): pair[-1]
+    for pair in (
+        ("N", "S"),
+        ("E", "W"),
+        ("E", "O"),
+        ("CR", "DR"),
+        ("C", "D"),
+        ("H", "S"),
+        ("HABEN", "SOLL"),
+        ("DR",),
+        ("CR",),
+    )
+}
+_SAME_UNITS = {"\u2103": "\xb0C", "\u2109": "\xb0F", "\xbaC": "\xb0C", "\xbaF": "\xb0F"}
 _LETTER = re.compile("[A-Za-z]")
 _MOST_FORMS, _LONGEST_UNIT = 300, 24
 # one other unit in so few cells is a typing error, more are a column of several units
@@ -49,6 +65,7 @@ class Affixes:
         factors: letters and words that stand for thousands or millions.
         currencies: rows of each currency.
         share: of the numbers that have a symbol.
+        negative: those of the symbols that make a number negative, such as S for south and DR for a debit.
         refusal: why they make it no column of numbers, as a part of a sentence; empty if they do not.
         are_codes: whether letters behind the numbers tell things apart, such as seats 3F and 17M: none is a factor.
     """
@@ -57,6 +74,7 @@ class Affixes:
     factors: tuple[str, ...] = ()
     currencies: Mapping[str, int]
     share: float = 0.0
+    negative: tuple[str, ...] = ()
     refusal: str = ""
     are_codes: bool = False
 
@@ -91,12 +109,52 @@ def find_affixes(plain: pa.Array, counts: NDArray[np.int64]) -> Affixes:
         affix = _read(before, behind)
         if affix is not None:
             read[affix] += total
+    if (signs := _signs(plain, amounts)) is not None:
+        return signs
     affixes = _weighed(_settled(read))
     if letters := _telling_letters(amounts):
         refusal = f"its numbers end with different letters ({', '.join(letters)}), as codes do"
         affixes = Affixes(currencies=affixes.currencies, refusal=refusal, are_codes=True)
     is_told = sum(read.values()) >= _TOLD_SHARE * counts.sum()
     return affixes if is_told else replace(affixes, refusal="")
+
+
+def _signs(plain: pa.Array, amounts: Counter[tuple[str, str]]) -> Affixes | None:
+    """Words that say which numbers are negative; None if there are others, or such as stand at codes, too."""
+    forms: dict[str, set[str]] = {}
+    totals, currencies = Counter[str](), Counter[str]()
+    for (before, behind), total in amounts.items():
+        head, tail = before.strip(" +-("), _DASH.sub("", behind, count=1).strip(" +-)")
+        if head in CURRENCY_OF:
+            currencies[head] += total
+            head = ""
+        form = head or tail
+        word = form.strip("\xb0\xba ").upper()
+        totals[word] += total
+        forms.setdefault(word, set()).add(form)
+    negative = _NEGATIVE.get(frozenset(totals) - {""})
+    if negative is None or len(totals) < 2:  # noqa: PLR2004
+        return None
+    # the size 36C is no credit of 36
+    fractions = pc.sum(pc.match_substring_regex(plain, "[0-9][.,][0-9]")).as_py() or 0
+    if len(negative) == 1 and 2 * fractions < len(plain) and not any("\xb0" in form for form in forms[negative]):
+        return None
+    known = {other for word, found in forms.items() for form in found for other in _blanks(form, word)} - {""}
+    symbols = sorted(
+        known | {form for form, code in CURRENCY_OF.items() if code in {CURRENCY_OF[c] for c in currencies}}
+    )
+    return Affixes(
+        symbols=tuple(symbols),
+        currencies=dict(Counter({CURRENCY_OF[code]: total for code, total in currencies.items()})),
+        share=1.0,
+        negative=tuple(symbol for symbol in symbols if symbol.strip("\xb0\xba ").upper() == negative),
+    )
+
+
+def _blanks(form: str, word: str) -> tuple[str, ...]:
+    """A sign with and without a blank behind its degrees."""
+    degrees = form.strip()[:1] if form.strip()[:1] in "\xb0\xba" else ""
+    return (form, f"{degrees}{word}", f"{degrees} {word}" if degrees else form)
 
 
 def _telling_letters(amounts: Counter[tuple[str, str]]) -> list[str]:
@@ -185,7 +243,8 @@ def _weighed(read: Counter[_Affix]) -> Affixes:
 
 def _unit(form: str) -> str:
     """One name for the forms of a unit: in any case, but for a first m or M, and singular or plural."""
-    name = form.rstrip(".")
+    # the sign for micro is no letter of the Greek alphabet, but looks like one
+    name = _SAME_UNITS.get(form, form).rstrip(".").replace("\xb5", "u").replace("\u03bc", "u")
     lower = name[:1] + name[1:].lower() if name[:1] in "mM" else name.lower()
     if len(lower) > len("min") and lower.isalpha():
         for ending in ("es", "en", "s", "e", "n"):

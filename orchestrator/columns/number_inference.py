@@ -222,9 +222,10 @@ def find_marks(cells: Cells, wished: str | None, elsewhere: Callable[[], str | N
         elsewhere: the mark of other columns of the table, if they have one.
     """
     affixes = cells.affixes
-    notations = {
-        mark: NumberNotation(decimal=mark, symbols=affixes.symbols, factors=affixes.factors) for mark in (".", ",")
-    }
+    around = NumberNotation(symbols=affixes.symbols, factors=affixes.factors, negative=affixes.negative)
+    if cells.are_endless.any():
+        around = replace(around, missing=INFINITE)
+    notations = {mark: replace(around, decimal=mark) for mark in (".", ",")}
     point, comma = (notation.fits(cells.plain) for notation in notations.values())
     if not (point | comma).any():
         return None

@@ -43,6 +43,7 @@ _NUMBERS = ("first", "behind", "bracketed")
 _FACTORS = ("first_factor", "factor_behind", "factor_bracketed")
 _EXPONENTS = ("first_exponent", "exponent_behind", "exponent_bracketed")
 _SIGNS = ("before", "beside", "after")
+_LISTS = ("symbols", "factors", "missing", "negative")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ class NumberNotation(NumberCells):
         symbols: signs, codes and units that may stand before or behind a number: those of one currency or unit.
         factors: letters and words behind a number that stand for thousands or millions.
         missing: words that stand for a missing number, lower-cased, beside those that do so everywhere; numbers, too.
+        negative: those of the symbols that make a number negative: S for south, DR for a debit.
         values: words that stand for a number, lower-cased, with it: "5 - very much" is 5.
     """
 
@@ -64,6 +66,7 @@ class NumberNotation(NumberCells):
     symbols: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
     values: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -72,7 +75,10 @@ class NumberNotation(NumberCells):
             raise ValueError("its words are not those that stand among numbers")
         # a symbol is taken out of a text, of which a number must be left
         starts = f"0123456789+-{''.join(DECIMAL_MARKS)}"
-        are_symbols = not any(symbol[0] in starts for symbol in self.symbols) and FACTORS.keys() >= set(self.factors)
+        are_symbols = not any(symbol[0] in starts for symbol in self.symbols) and set(self.negative) <= set(
+            self.symbols
+        )
+        are_symbols = are_symbols and FACTORS.keys() >= set(self.factors)
         if not all(isinstance(number, int | float) and math.isfinite(number) for _, number in self.values):
             raise ValueError("its words stand for no numbers")
         if self.decimal not in DECIMAL_MARKS or not are_symbols or len("".join(self.symbols)) > MOST_SYMBOLS:
@@ -86,6 +92,7 @@ class NumberNotation(NumberCells):
             "symbols": list(self.symbols),
             "factors": list(self.factors),
             "missing": list(self.missing),
+            "negative": list(self.negative),
             "values": dict(self.values),
         }
         return {name: value for name, value in plain.items() if name == "decimal" or value not in ([], {}, True)}
@@ -93,9 +100,9 @@ class NumberNotation(NumberCells):
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """See `Notation`."""
-        if not content.keys() <= {"decimal", "thousands", "symbols", "factors", "missing", "values"}:
+        if not content.keys() <= {"decimal", "thousands", "values", *_LISTS}:
             raise ValueError("it says more than how numbers are written")
-        lists = {name: tuple(content.get(name, ())) for name in ("symbols", "factors", "missing")}
+        lists = {name: tuple(content.get(name, ())) for name in _LISTS}
         thousands, values = content.get("thousands", True), tuple(dict(content.get("values", {})).items())
         return cls(decimal=content["decimal"], thousands=thousands, values=values, **lists)
 
@@ -170,6 +177,7 @@ class NumberNotation(NumberCells):
         exponent = f"e{FACTORS[factor]}" if factor else "".join(found[name] for name in _EXPONENTS)
         number = float(digits + exponent)
         number = -number if found["bracketed"] or any(found[name] == "-" for name in _SIGNS) else number
+        number = -number if self.negative and self.negative_end.search(text) else number
         return math.nan if number in self._missing_numbers else number
 
     def read_texts(self, texts: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -195,6 +203,8 @@ class NumberNotation(NumberCells):
             rest = np.flatnonzero(~read)
             numbers[rest] = self._read_others(plain.take(pa.array(rest)))
             read[rest] = ~np.isnan(numbers[rest])
+        if self.negative:
+            numbers = np.where(matches(plain, self.negative_end.pattern) & ~(true | false | named), -numbers, numbers)
         return self._without_missing(numbers) if self._missing_numbers else numbers, read
 
     def fits(self, texts: pa.Array) -> NDArray[np.bool_]:
@@ -279,6 +289,12 @@ class NumberNotation(NumberCells):
     @cached_property
     def _full(self) -> str:
         return self._expression(_PLAIN)
+
+    @cached_property
+    def negative_end(self) -> re.Pattern[str]:
+        """What begins or ends with a symbol that makes a number negative."""
+        symbols = "|".join(any_form(symbol, _PLAIN) for symbol in _longest_first(map(plain_text, self.negative)))
+        return re.compile(f"^(?:{symbols})|(?:{symbols})$")
 
     @cached_property
     def _simple(self) -> str:

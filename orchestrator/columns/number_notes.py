@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.number_inference import WORD_SHARE, NumberReading
@@ -33,6 +34,9 @@ def _notes(column: str, reading: NumberReading, words_done: str, as_categories: 
     known = reading.known
     limits = known & matches(cells.plain, _LIMITS)
     example = cells.first(known & ~limits & ~matches(cells.texts, _PLAIN))
+    if notation.negative:
+        # what is less to be seen of it
+        example = cells.first(known & matches(cells.plain, notation.negative_end.pattern))
     doubt = None
     if marks is not None and marks.doubtful is not None:
         doubt = _doubtful(column, notation, marks.doubtful, elsewhere=marks.elsewhere)
@@ -69,7 +73,7 @@ def _notes(column: str, reading: NumberReading, words_done: str, as_categories: 
 def _doubtful(column: str, notation: NumberNotation, example: str, *, elsewhere: bool) -> Note | None:
     """About a number that can be read in two ways; None if both are the same (the mark is that of "ca.")."""
     other = "," if notation.decimal == "." else "."
-    another = NumberNotation(decimal=other, symbols=notation.symbols, factors=notation.factors)
+    another = replace(notation, decimal=other, thousands=True)
     mine, its = (shown_number(form, example) for form in (notation, another))
     if mine == its:
         return None

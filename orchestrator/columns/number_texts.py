@@ -132,7 +132,8 @@ UNITS = frozenset(
     y yr yrs year years
     Hz kHz MHz GHz THz B kB KB MB GB TB PB KiB MiB GiB TiB bit bits Kbit Mbit Gbit kbps Mbps Gbps
     W kW MW GW Wh kWh MWh GWh J kJ MJ cal kcal hp bhp PS V mV kV A mA Ah mAh \u2126 ohm Nm N kN
-    Pa hPa kPa MPa bar mbar psi mmHg \xb0 \xb0C \xb0F \xbaC C F K dB dBm dBi px dpi ppi rpm RPM fps mpg
+    Pa hPa kPa MPa bar mbar psi mmHg \xb0 \xb0C \xb0F \xbaC \xbaF \u2103 \u2109 C F K dB dBm dBi px dpi ppi
+    rpm RPM fps mpg
     km/h kmh kph mph m/s ft/s knots kn mg/l mg/L mg/dl mg/dL g/l g/L g/dl g/dL \xb5g/l \xb5g/L ng/ml ng/mL mmol/l mmol/L
     \xb5mol/l \xb5mol/L IU/l IU/L U/l U/L IU mol mmol ppm ppb g/km kmpl bpm pts pt
     ' " \u2032 \u2033

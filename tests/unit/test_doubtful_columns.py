@@ -176,10 +176,12 @@ def test_letters_that_tell_things_apart_are_no_millions(letters):
 
 
 def test_a_column_that_is_left_out_has_one_reason():
-    amounts = [f"{place}.{place % 90 + 10} {'SH'[place % 2]}" for place in range(ROWS)]
+    amounts = [f"{place}.{place % 90 + 10} {('kg', 'lb')[place % 2]}" for place in range(ROWS)]
     column, notes = guessed(amounts)
     assert (
-        column is None and len(notes) == 1 and "different units (S, H), so it looks like an identifier" in str(notes[0])
+        column is None
+        and len(notes) == 1
+        and "different units (kg, lb), so it looks like an identifier" in str(notes[0])
     )
 
 
@@ -227,6 +229,44 @@ def test_amounts_of_many_countries_are_numbers(write, factor):
     assert column is not None and column.kind.value == "numeric" and notes
     assert numbers(cells) == pytest.approx(meant, rel=1e-12)
     assert [column.notation.read_cell(cell) for cell in cells] == numbers(cells)
+
+
+DEGREES = (BASE * 30).tolist()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda n: f"{abs(n):.3f}\xb0 {'S' if n < 0 else 'N'}",
+        lambda n: f"{abs(n):.3f}\xb0{'W' if n < 0 else 'E'}",
+        lambda n: f"{'S' if n < 0 else 'N'}{abs(n):.3f}",
+        lambda n: f"{abs(n):.3f} {'O' if n < 0 else 'E'}".replace(".", ","),
+        lambda n: f"{abs(n):.3f} {'DR' if n < 0 else 'CR'}",
+        lambda n: f"$ {abs(n):,.3f} {'Dr' if n < 0 else 'Cr'}",
+        lambda n: f"{abs(n):.3f}{' DR' if n < 0 else ''}",
+        lambda n: f"{abs(n):.3f} {'S' if n < 0 else 'H'}".replace(".", ","),
+        lambda n: f"{abs(n):.3f} {'Soll' if n < 0 else 'Haben'}".replace(".", ","),
+    ],
+)
+def test_places_and_debits_have_signs_aloud(tmp_path, write):
+    cells = list(map(write, DEGREES))
+    column, notes = guessed(cells)
+    assert column.kind.value == "numeric" and "read as -" in str(notes[0])
+    assert numbers(cells) == pytest.approx(DEGREES)
+    table(cells).to_csv(tmp_path / "rows.csv", index=False)
+    assert open_dataset(tmp_path / "rows.csv", DataOptions(target="y")).schema.columns[1] == column
+
+
+@pytest.mark.parametrize("letters", ["CD", "SH", "EW"])
+def test_codes_with_two_letters_have_no_signs(letters):
+    sizes = [f"{30 + 2 * (place % 5)}{letters[place % 2]}" for place in range(ROWS)]
+    assert said(sizes)[0] == "categorical"
+
+
+@pytest.mark.parametrize("units", [("\xb5g", "\u03bcg", "ug"), ("\xb0C", "\u2103")])
+def test_a_unit_in_several_characters_is_one(units):
+    cells = [f"{value:.1f} {units[place % len(units)]}" for place, value in enumerate(BASE)]
+    assert numbers(cells) == [float(f"{value:.1f}") for value in BASE]
 
 
 @pytest.mark.parametrize("word", ["inf", "-inf", "Infinity", "1e400", "\u221e", "-1.8e+309"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from orchestrator.columns.number_notation import NumberNotation
-from orchestrator.columns.number_texts import FACTORS
+from orchestrator.columns.number_texts import FACTORS, INFINITE
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.data import ColumnarEncoder, DataOptions, load_table, open_dataset
 from orchestrator.data.guessing import guess_schema
@@ -315,16 +315,29 @@ def test_few_whole_numbers_with_a_unit_are_classes_and_amounts_are_not():
         assert open_dataset(frame, DataOptions(target="y")).schema.target.task.kind == task
 
 
-NOTATIONS = st.builds(
-    NumberNotation,
-    decimal=st.sampled_from(",."),
-    thousands=st.booleans(),
-    symbols=st.sampled_from([(), ("€", "EUR"), ("kg",), ("%",), ("m2", "m²"), ("Rs.",)]),
-    factors=st.sampled_from([(), tuple(FACTORS), ("K", "M")]),
-    missing=st.sampled_from([(), ("sold", "-999"), ("\xe4",)]),
+SYMBOLS = st.sampled_from(
+    [
+        *((symbols, ()) for symbols in ((), ("€", "EUR"), ("kg",), ("%",), ("m2", "m²"), ("Rs.",))),
+        (("CR", "DR"), ("DR",)),
+        (("N", "S", "\xb0 S"), ("S", "\xb0 S")),
+    ]
 )
-CHARACTERS = "01234,.' -+()<%kMx\u2019\u2212\u2014\u20ac\xa0\u202f\x1c\n\u0663\xe4\xc4"
+NOTATIONS = SYMBOLS.flatmap(
+    lambda symbols: st.builds(
+        NumberNotation,
+        decimal=st.sampled_from(",."),
+        thousands=st.booleans(),
+        symbols=st.just(symbols[0]),
+        factors=st.sampled_from([(), tuple(FACTORS), ("K", "M")]),
+        missing=st.sampled_from([(), ("sold", "-999"), ("\xe4",), INFINITE]),
+        negative=st.just(symbols[1]),
+        values=st.sampled_from([(), (("1 - low", 1.0), ("x", 7))]),
+    )
+)
+CHARACTERS = "01234,.' -+()<%kMxS\xb0\u2019\u2212\u2014\u20ac\xa0\u202f\x1c\n\u0663\xe4\xc4"
+CHARACTERS += "\uff0c\uff0e\uff08\u066b\uff05"
 WORDS = ["456", "000", "EUR", "kg", "Mio.", "e3", "E-2", "m2", "Rs.", "sold", "n.d.", "true", "nan"]
+WORDS += ["CR", "DR", "1 - low", "inf", "e309", "/-"]
 PIECES = st.sampled_from([*CHARACTERS, *WORDS])
 TEXTS = st.lists(PIECES, max_size=7).map("".join)
 
