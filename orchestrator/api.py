@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.choices import (
     AlgorithmName,
@@ -74,6 +74,7 @@ def sweep(
     epoch_timeout: timedelta | str | None = None,
     disk_budget: int | str | None = None,
     keep_top: int | None = None,
+    ensemble: Literal["auto", "none"] | int | None = None,
     tracking_uri: str | None = None,
     tracking_timeout: timedelta | str | None = None,
     address: str | None = None,
@@ -123,6 +124,8 @@ def sweep(
         epoch_timeout: after this time the process of an epoch is ended.
         disk_budget: bytes that all files of the sweep may have together.
         keep_top: of so many trials the weights stay in the sweep's folder.
+        ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
+            `auto` for the best 25, `none` for never.
         tracking_uri: MLflow store.
         tracking_timeout: how long the end of a sweep waits for a store that is away.
         address: of a Ray cluster; a local one is started if left out.
@@ -187,6 +190,7 @@ def plan(
     epoch_timeout: timedelta | str | None = None,
     disk_budget: int | str | None = None,
     keep_top: int | None = None,
+    ensemble: Literal["auto", "none"] | int | None = None,
     tracking_uri: str | None = None,
     tracking_timeout: timedelta | str | None = None,
     address: str | None = None,

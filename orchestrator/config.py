@@ -31,6 +31,7 @@ from orchestrator.fields import (
     ColumnsField,
     CsvField,
     Duration,
+    EnsembleField,
     Keep,
     LabelField,
     Name,
@@ -43,6 +44,8 @@ from orchestrator.naming import made_name, stem_of
 from orchestrator.validated import Validated
 
 DEFAULT_TRIALS = 20
+# of so many best trials an ensemble is made, unless the user says of how many
+CANDIDATES = 25
 
 
 def check_name(name: str) -> None:
@@ -156,6 +159,8 @@ class SweepConfig(Validated):
         epoch_timeout: after this time the process of an epoch is ended.
         disk_budget: bytes that all files of the sweep may have together.
         keep_top: of so many trials the weights stay in the sweep's folder.
+        ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
+            `auto` for the best 25, `none` for never.
         tracking_uri: MLflow store.
         tracking_timeout: how long the end of a sweep waits for a store that is away.
         address: of a Ray cluster; a local one is started if left out.
@@ -205,6 +210,7 @@ class SweepConfig(Validated):
     epoch_timeout: Duration | None = None
     disk_budget: Size | None = None
     keep_top: int = Field(default=1, ge=1)
+    ensemble: EnsembleField = "auto"
     tracking_uri: str | None = None
     tracking_timeout: Duration = timedelta(minutes=1)
     address: str | None = None
@@ -225,6 +231,18 @@ class SweepConfig(Validated):
         except UsageError as error:
             raise ValueError(str(error)) from None
         return self
+
+    @property
+    def candidates(self) -> int:
+        """Of how many best trials an ensemble is made; 0 for none."""
+        if isinstance(self.ensemble, int):
+            return self.ensemble
+        return CANDIDATES if self.ensemble == "auto" else 0
+
+    @property
+    def kept_trials(self) -> int:
+        """Of how many best trials the weights stay, as long as they are small enough."""
+        return max(self.keep_top, self.candidates)
 
     @property
     def sweep_name(self) -> str:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Hashable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
@@ -21,6 +21,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer
 Size = Annotated[int, BeforeValidator(parse_size)]
 # files are named after it, and other things come behind it
 MOST_NAME_BYTES = 150
+LEAST_MEMBERS = 2
 
 
 def checked_name(name: str) -> str:
@@ -91,4 +92,16 @@ CsvField = Annotated[
     Field(default=PLAIN_CSV, exclude_if=lambda wish: wish == PLAIN_CSV),
 ]
 PathField = Annotated[str, BeforeValidator(lambda path: str(path) if isinstance(path, Path) else path)]
+
+
+def _ensemble(wish: Any) -> Any:  # noqa: ANN401
+    text = str(wish).strip().lower()
+    if text in ("auto", "none"):
+        return text
+    if isinstance(wish, bool) or not text.isdecimal() or int(text) < LEAST_MEMBERS:
+        raise ValueError(f"give auto, none, or a number of trials, {LEAST_MEMBERS} at least, but not {wish!r}")
+    return int(text)
+
+
+EnsembleField = Annotated[int | Literal["auto", "none"], BeforeValidator(_ensemble)]
 TaskField = Annotated[str | dict[str, Any], BeforeValidator(_task)]

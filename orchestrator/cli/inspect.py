@@ -115,6 +115,9 @@ def _show_metrics(metrics: Mapping[str, Any]) -> None:
     """Those that this program has written; a bundle comes from elsewhere."""
     if isinstance(metrics.get("metric"), str) and isinstance(metrics.get("validation"), float):
         echo(f"validation {metrics['metric']} {show_number(metrics['validation'])}")
+    members = metrics.get("ensemble", {}).get("members") if isinstance(metrics.get("ensemble"), Mapping) else None
+    if isinstance(members, list) and members:
+        echo(f"ensemble of {len(members)} trials")
     test = metrics.get("test")
     if isinstance(test, Mapping) and test:
         echo("test " + ", ".join(f"{name} {show_number(value)}" for name, value in test.items()))

@@ -147,6 +147,11 @@ KEEPING_OPTIONS = [
     click.option("--disk-budget", type=SIZE, help="Of the whole sweep, such as 20GB. Default: no limit."),
     click.option("--keep-top", type=click.IntRange(1), help="Keep the weights of so many trials. Default: 1."),
     click.option(
+        "--ensemble",
+        metavar="auto|none|N",
+        help="Combine some of the best N trials if that is better than the best one. Default: auto, of 25.",
+    ),
+    click.option(
         "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
     ),
     click.option(

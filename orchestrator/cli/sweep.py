@@ -84,14 +84,20 @@ class Progress:
 
 def show(result: SweepResult) -> None:
     """Prints the winner and what to do next."""
+    from orchestrator.sweeps.ensembles import shown
+
     best, registration = result.best, result.registration
+    combined = result.ensemble is not None and result.ensemble.accepted
     statuses = [trial.status for trial in result.trials]
     counted = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
     click.echo(f"{len(result.trials)} trials in {result.seconds:.1f} s: {counted}")
     spec = best.best_spec or best.spec
     settings = ", ".join(f"{name} {show_number(value)}" for name, value in spec.settings.items())
-    click.echo(f"best: trial {best.index}, {spec.architecture} ({settings})")
-    click.echo(f"validation {result.metric.name} {show_number(best.value)}")
+    click.echo(f"best{' alone' if combined else ''}: trial {best.index}, {spec.architecture} ({settings})")
+    if result.ensemble is not None:
+        for line in shown(result.ensemble.to_json(), result.metric.name):
+            click.echo(line)
+    click.echo(f"validation {result.metric.name} {show_number(result.validation)}")
     show_test(result.test, result.test_looks)
     if registration is not None:
         show_registration(registration)
@@ -119,7 +125,8 @@ def to_json(result: SweepResult) -> dict[str, Any]:
             for trial in result.trials
         ],
         "best_trial": result.best.index,
-        "validation": result.best.value,
+        "validation": result.validation,
+        "ensemble": result.ensemble and result.ensemble.to_json(),
         "test": dict(result.test),
         "test_looks": result.test_looks,
         "notes": [note.to_json() for note in result.notes],

@@ -13,7 +13,8 @@ from orchestrator.errors import StorageError
 from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.networks import build_network
 from orchestrator.storage import Storage
-from orchestrator.sweeps.choice import Winner
+from orchestrator.sweeps.choice import Candidate, Winner
+from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.sweeps.trial_files import best_weights, trial_folder
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
@@ -53,6 +54,27 @@ class StoredModels:
         _compare(answers, report, self.dataset, self.metric)
         return StoredModel(record=record, report=report, network=network, validation=answers, models=self)
 
+    def combine(self, records: Iterable[TrialRecord]) -> tuple[Ensemble | None, Candidate | None, tuple[str, ...]]:
+        """See `Models`."""
+        from orchestrator.evaluation.ensemble import combine
+
+        found: list[StoredModel] = []
+        told: list[str] = []
+        for record in records:
+            try:
+                found.append(self.open(record))
+            except StorageError as error:
+                # what was deleted to make room is no trouble
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    told.append(f"trial {record.index} cannot be in the ensemble: {error}")
+        if len(found) < 2:  # noqa: PLR2004
+            return None, None, tuple(told)
+        return *combine(found), tuple(told)
+
+    def test_rows(self) -> Iterable[Examples]:
+        """The test part in chunks."""
+        return self.rows(self.dataset, Part.TEST)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
@@ -76,7 +98,6 @@ class StoredModel:
         """See `Candidate`."""
         dataset, metric = self.models.dataset, self.models.metric
         spec = self.record.best_spec or self.record.spec
-        rows = self.models.rows(dataset, Part.TEST)
         return make_winner(
             spec,
             self.report,
@@ -84,7 +105,7 @@ class StoredModel:
             metric=metric,
             network=self.network,
             validation=self.validation,
-            test_rows=rows,
+            test_rows=self.models.test_rows(),
         )
 
 
@@ -120,7 +141,7 @@ def _compare(answers: Answers, report: EpochReport, dataset: Dataset, metric: Me
     if not np.isfinite(answers.outputs).all():
         raise StorageError("with the weights that were kept, outputs are infinite or not a number")
     encoder = dataset.target_encoder
-    found = dataset.schema.target.task.evaluate(encoder, answers.outputs, answers.target, answers.weight)[metric.name]
+    found = dataset.schema.target.task.measure(metric.name, encoder, answers.outputs, answers.target, answers.weight)
     unit = encoder.std if metric.in_target_unit else 1.0
     if abs(found - report.best_value) > ABSOLUTE_TOLERANCE * unit + RELATIVE_TOLERANCE * abs(report.best_value):
         shown, wanted = show_apart(found, report.best_value)

@@ -17,6 +17,7 @@ from orchestrator.bundle import make_bundle
 from orchestrator.data import Dataset, Examples
 from orchestrator.networks import inputs_taken
 from orchestrator.sweeps.choice import Winner
+from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.tasks import Metric
 from orchestrator.training import (
     EVALUATION_BATCH,
@@ -63,41 +64,49 @@ def make_winner(
     network: nn.Module,
     validation: Answers,
     test_rows: Iterable[Examples],
+    ensemble: Ensemble | None = None,
 ) -> Winner:
     """Measures a network on the test rows and wraps it up.
 
     Args:
-        spec: of the trial.
+        spec: of the trial, of an ensemble that of its best one.
         report: its last one.
         dataset: of the sweep.
         metric: of the sweep.
         network: with its best weights.
         validation: what it says about the validation rows.
         test_rows: the test part in chunks.
+        ensemble: that the network is, if it is one.
     """
     task = dataset.schema.target.task
+    value = report.best_value if ensemble is None else ensemble.validation
     tested = Answers.of(network, test_rows)
     test = task.evaluate(dataset.target_encoder, tested.outputs, tested.target, tested.weight)
     train_count, validation_count, test_count = dataset.counts
     metrics: dict[str, Any] = {
         "metric": metric.name,
         "maximize": metric.maximize,
-        "validation": report.best_value,
+        "validation": value,
         "test": test,
         "data_digest": dataset.digest,
         "rows": {"train": train_count, "validation": validation_count, "test": test_count},
         "trial": spec.to_json(),
         "best_epoch": report.best_epoch,
+        **({} if ensemble is None else {"ensemble": ensemble.to_json()}),
     }
-    digest = _model_digest(network, spec, report.best_epoch, dataset)
+    digest = _model_digest(network, spec, report.best_epoch, dataset, ensemble)
     doubt = doubt_of(dataset, metric, validation, tested)
+    tie = report.best_tie
+    if ensemble is not None:
+        said = (validation.outputs, validation.target, validation.weight)
+        tie = task.tie(task.evaluate(dataset.target_encoder, *said))
     return Winner(
         bundle=make_bundle(network, dataset, metrics),
-        validation=report.best_value,
+        validation=value,
         test=test,
         digest=digest,
         doubt=doubt,
-        tie={} if report.best_tie is None else {task.tie_metric: report.best_tie},
+        tie={} if tie is None else {task.tie_metric: tie},
     )
 
 
@@ -129,15 +138,19 @@ def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answ
     )
 
 
-def _model_digest(network: nn.Module, spec: TrialSpec, best_epoch: int, dataset: Dataset) -> str:
+def _model_digest(
+    network: nn.Module, spec: TrialSpec, best_epoch: int, dataset: Dataset, ensemble: Ensemble | None
+) -> str:
     found = hashlib.sha256()
-    plain = {
+    plain: dict[str, Any] = {
         "schema": dataset.schema.to_json(),
         "encoder": dataset.encoder.to_json(),
         "target": asdict(dataset.target_encoder),
         "trial": spec.to_json(),
         "best_epoch": best_epoch,
     }
+    if ensemble is not None:
+        plain["members"] = [[item.spec.to_json(), item.epoch, item.count] for item in ensemble.members]
     found.update(json.dumps(plain, sort_keys=True).encode())
     for name, tensor in sorted(network.state_dict().items()):
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

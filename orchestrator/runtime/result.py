@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.bundle.registration import Registration
 from orchestrator.columns.notes import Note
+from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
 
@@ -25,7 +26,9 @@ class SweepResult:
         run_id: of the parent run in MLflow.
         metric: what was optimised.
         trials: all of them, by index.
-        best: the winner's record.
+        best: record of the best trial; it is the winner, or in the ensemble that is.
+        validation: the winner's figure on the validation rows.
+        ensemble: what was found of an ensemble, whether it is the winner or not; None without one.
         test: the winner's metrics on the test rows.
         notes: what was guessed about the data.
         bundle: the winner's model.
@@ -46,6 +49,8 @@ class SweepResult:
     metric: Metric
     trials: tuple[TrialRecord, ...]
     best: TrialRecord
+    validation: float
+    ensemble: Ensemble | None
     test: Mapping[str, float]
     notes: tuple[Note, ...]
     bundle: ModelBundle

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from orchestrator.evaluation.stored_models import StoredModels
     from orchestrator.journal import Journal
     from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.runtime.tune.run import TuneRunner
     from orchestrator.sweeps.controller import SweepController
 
 QUICK_SECONDS = 2.0
@@ -225,7 +226,8 @@ def _search_and_finalize(
 ) -> SweepResult:
     from orchestrator.evaluation.stored_models import StoredModels
     from orchestrator.runtime.streaming.rows import rows_on_cluster
-    from orchestrator.sweeps.finalize import finalize, find_winner
+    from orchestrator.sweeps.choice import find_winner
+    from orchestrator.sweeps.finalize import finalize
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
     header = last_header(header, slots)
@@ -237,13 +239,9 @@ def _search_and_finalize(
         _drop_lost(plan, controller, models, hooks)
         controller.open(plan.trials)
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
-        search_started = time.perf_counter()
-        exporter = in_background(import_for_export)
-        interrupted = runner.run(plan, controller)
-        search_seconds = time.perf_counter() - search_started
+        interrupted, search_seconds = _search(plan, controller, runner)
         journal.flush()
-        exporter.result()
-        best, winner, skipped = find_winner(plan, controller, models)
+        best, winner, skipped = find_winner(plan, controller, models, hooks.notify)
         for sentence in skipped:
             hooks.notify(sentence)
         journal.flush()
@@ -258,6 +256,8 @@ def _search_and_finalize(
         metric=plan.metric,
         trials=tuple(record for _, record in sorted(controller.trial_table.trials.items())),
         best=best,
+        validation=winner.validation,
+        ensemble=winner.ensemble,
         test=winner.test,
         notes=plan.dataset.notes,
         bundle=winner.bundle,
@@ -271,6 +271,16 @@ def _search_and_finalize(
         search_seconds=search_seconds,
         slots=slots.count,
     )
+
+
+def _search(plan: SweepPlan, controller: SweepController, runner: TuneRunner) -> tuple[bool, float]:
+    """Whether the user has stopped it, and the seconds that it took; what the end needs is imported meanwhile."""
+    started = time.perf_counter()
+    exporter = in_background(import_for_export)
+    interrupted = runner.run(plan, controller)
+    seconds = time.perf_counter() - started
+    exporter.result()
+    return interrupted, seconds
 
 
 def _begin(origin: Origin, tracker: SweepTracker, header: Header, hooks: Hooks, lock: Lock) -> tuple[Past, Journal]:
@@ -322,6 +332,6 @@ def _drop_lost(plan: SweepPlan, controller: SweepController, models: StoredModel
     """What is left of earlier sessions without its weights does not take part any more, and the user hears of it."""
     from orchestrator.sweeps.choice import drop_lost, sentences
 
-    lost = drop_lost(controller.trial_table, models, plan.config.keep_top)
+    lost = drop_lost(controller.trial_table, models, plan.config.kept_trials)
     for sentence in sentences(lost, plan.metric):
         hooks.notify(sentence)

@@ -15,6 +15,10 @@ LEAST_END_SECONDS = 2.0
 MOST_END_SECONDS = 60.0
 # Ray Tune waits so long for epochs that are in the middle when it stops
 WAIT_SECONDS = 10.0
+# to select an ensemble takes so long for each trial, beside its answers to the validation rows
+CANDIDATE_SECONDS = 0.1
+# of the time that an epoch takes for a row: it learns from most of them, which takes longer than to answer
+ANSWER_SHARE = 0.5
 # a machine that is very busy still searches for half of the time
 MOST_SHARE = 0.5
 
@@ -22,12 +26,23 @@ MOST_SHARE = 0.5
 class TimeBudget:
     """Counts from the first trial's start: what a busy machine takes to start Ray is not the search's."""
 
-    def __init__(self, seconds: float, test_share: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        test_share: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        candidates: int = 0,
+        validation_share: float = 0.0,
+    ) -> None:
         """Args:
         seconds: that are left, of all sessions of the sweep.
         test_share: rows of the test part for each row that an epoch looks at.
         clock: seconds, always growing.
+        candidates: of at most so many trials an ensemble is made.
+        validation_share: rows of the validation part for each row that an epoch looks at.
         """
+        self._candidates, self._validation_share, self._starts = candidates, validation_share, 0
         self._seconds, self._test_share, self._clock = seconds, test_share, clock
         self._created = clock()
         self._begun: float | None = None
@@ -35,6 +50,7 @@ class TimeBudget:
 
     def begin(self) -> None:
         """A worker has taken up a trial; the first one counts."""
+        self._starts += 1
         if self._begun is None:
             self._begun = self._clock()
             self._start_seconds = self._begun - self._created
@@ -48,7 +64,10 @@ class TimeBudget:
         """Seconds that are kept for the end, as far as its length is known."""
         start = min(MOST_END_SECONDS, max(LEAST_END_SECONDS, END_PER_START * self._start_seconds))
         running = min(self._epoch_seconds, WAIT_SECONDS)
-        return min(start + running + self._test_share * self._epoch_seconds, MOST_SHARE * max(0.0, self._seconds))
+        tested = self._test_share * self._epoch_seconds
+        each = CANDIDATE_SECONDS + ANSWER_SHARE * self._validation_share * self._epoch_seconds
+        combined = min(self._starts, self._candidates) * each
+        return min(start + running + tested + combined, MOST_SHARE * max(0.0, self._seconds))
 
     @property
     def left(self) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.errors import StorageError
+from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.sweeps.controller import SweepController
+from orchestrator.sweeps.ensembles import Ensemble
+from orchestrator.sweeps.plan import SweepPlan
 from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 from orchestrator.tasks import Metric
 from orchestrator.units import show_number
@@ -44,6 +47,7 @@ class Winner:
             same however often the bundle is made; its files are not, since torch.export writes random names.
         doubt: why it should not become the champion, nothing if it may.
         tie: what decides between equally good ones, by name, smaller is better: measured on the validation rows.
+        ensemble: what greedy selection among the trials has found, whether it is this model or not; None without one.
     """
 
     bundle: ModelBundle
@@ -52,6 +56,7 @@ class Winner:
     digest: str
     doubt: str = ""
     tie: Mapping[str, float] = field(default_factory=dict)
+    ensemble: Ensemble | None = None
 
 
 class Candidate(Protocol):
@@ -76,6 +81,14 @@ class Models(Protocol):
 
         Raises:
             StorageError: its weights are missing, damaged, or do not give the validation figure that was reported.
+        """
+
+    def combine(self, records: Iterable[TrialRecord]) -> tuple[Ensemble | None, Candidate | None, tuple[str, ...]]:
+        """Selects an ensemble of trials, the best of them first.
+
+        Returns:
+            What is known of it, None without two trials; its network, None if it is not better than the best trial
+            alone; and sentences about trials whose weights are damaged.
         """
 
 
@@ -148,3 +161,67 @@ def sentences(skipped: Iterable[Skipped], metric: Metric) -> list[str]:
     ]
     more = len(found) - NAMED
     return told if more <= 0 else [*told, f"so it is with {more} more trials"]
+
+
+def find_winner(
+    plan: SweepPlan, controller: SweepController, models: Models, notify: Callable[[str], None] = lambda _sentence: None
+) -> tuple[TrialRecord, Winner, tuple[str, ...]]:
+    """The best trial whose model can be used, or an ensemble with it, measured on the test rows.
+
+    Args:
+        plan, controller, models: of the sweep.
+        notify: is told of trials that cannot be in the ensemble because their weights are damaged.
+
+    Returns:
+        Its record, its model, and sentences about better trials whose models cannot be used.
+
+    Raises:
+        ExecutionError: no trial has a result.
+    """
+    choice, skipped = choose(controller.trial_table, models)
+    told = tuple(sentences(skipped, plan.metric))
+    if choice is None:
+        raise ExecutionError(_nothing(controller, told))
+    best, candidate = choice
+    winner = _finished(plan, controller, models, best=best, candidate=candidate, notify=notify)
+    if told and not plan.config.allow_second_best:
+        winner = replace(winner, doubt="; ".join((*told, *([winner.doubt] if winner.doubt else []))))
+    return best, winner, told
+
+
+def _finished(
+    plan: SweepPlan,
+    controller: SweepController,
+    models: Models,
+    *,
+    best: TrialRecord,
+    candidate: Candidate,
+    notify: Callable[[str], None],
+) -> Winner:
+    """The best trial, or the ensemble of it and others, measured on the test rows."""
+    if not plan.config.candidates:
+        return candidate.finish()
+    ranked = controller.trial_table.ranked()
+    ensemble, combined, told = models.combine(ranked[ranked.index(best) :][: plan.config.candidates])
+    for sentence in told:
+        notify(sentence)
+    return replace((combined or candidate).finish(), ensemble=ensemble)
+
+
+def _nothing(controller: SweepController, skipped: tuple[str, ...]) -> str:
+    trial_table = controller.trial_table
+    if skipped:
+        return (
+            f"there is no model, because the weights of no trial can be used: {'; '.join(skipped)}; one of them can be "
+            "trained again (orchestrator train --from-trial SWEEP:TRIAL), or new ones (orchestrator resume SWEEP "
+            "--trials +N)"
+        )
+    if controller.stopping:
+        return "stopped before the first epoch of any trial was over: there is no model to keep"
+    if not trial_table.trials:
+        return "no trial was started before the time budget was spent; give more time"
+    reasons: dict[str, int] = {}
+    for trial in trial_table.trials.values():
+        reasons[trial.reason] = reasons.get(trial.reason, 0) + 1
+    common, count = max(reasons.items(), key=lambda item: item[1])
+    return f"no trial has a result; {count} of {len(trial_table.trials)} ended with: {common}"

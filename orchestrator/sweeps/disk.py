@@ -9,11 +9,13 @@ from orchestrator.config import SweepConfig
 from orchestrator.journal.statuses import FINAL
 from orchestrator.search import find_scheduler
 from orchestrator.storage import Storage
-from orchestrator.sweeps.trial_files import CHECKPOINTS, forget_trial
+from orchestrator.sweeps.trial_files import CHECKPOINTS, best_size, forget_trial
 from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 
 # one half is for trials that run, the other for those that wait and for the best ones; the rest for the journal
 RUNNING_SHARE, HELD_SHARE = 0.475, 0.475
+# what the weights of trials that may be in an ensemble may have, but for the best ones: of the second half, in bytes
+CANDIDATES_SHARE, CANDIDATES_BYTES = 0.25, 10**9
 Forget = Callable[..., None]
 # in weights of a network: a checkpoint has two moments of the optimizer besides
 CHECKPOINT_SIZE = 3
@@ -36,20 +38,37 @@ def most_bytes(config: SweepConfig, slots: int, trials: int, weights: int) -> in
     # best weights: known ones, new ones, and those that each checkpoint counts on; one more checkpoint is being written
     running = 2 + CHECKPOINTS + (CHECKPOINTS + 1) * CHECKPOINT_SIZE
     paused = 1 + CHECKPOINTS + CHECKPOINTS * CHECKPOINT_SIZE if find_scheduler(config.scheduler).pauses else 0
-    most = (slots * running + trials * paused + config.keep_top) * weights
+    candidates = min((config.kept_trials - config.keep_top) * weights, CANDIDATES_BYTES)
+    most = (slots * running + trials * paused + config.keep_top) * weights + candidates
     return most if config.disk_budget is None else min(most, config.disk_budget)
 
 
 class Disk:
     """Checkpoints are needed of trials that are running or paused; weights of those, and of the best that are over."""
 
-    def __init__(self, storage: Storage, top: int, budget: int | None, forget: Forget = forget_trial) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        top: int,
+        budget: int | None,
+        forget: Forget = forget_trial,
+        *,
+        candidates: int = 0,
+        size: Callable[[Storage, int, int], int] = best_size,
+    ) -> None:
         """Args:
         storage: of the sweep.
         top: of so many trials the weights are kept.
         budget: bytes of the whole sweep, None for no limit.
         forget: deletes the files of a trial.
+        candidates: of so many trials the weights are kept for an ensemble, if they are not too large.
+        size: bytes of the weights of a trial's best epoch.
         """
+        self._candidates, self._size = candidates, size
+        self._candidate_bytes = min(
+            CANDIDATES_BYTES, CANDIDATES_BYTES if budget is None else budget * HELD_SHARE * CANDIDATES_SHARE
+        )
+        self._sizes: dict[int, int] = {}
         self._storage, self._top, self._forget = storage, top, forget
         self._held_bytes = None if budget is None else budget * HELD_SHARE
         # trials that are over and have files: their kept epoch
@@ -65,9 +84,9 @@ class Disk:
             self._seen.add(record.index)
             if record.index not in keepers:
                 self._forget(self._storage, record.index)
-            else:
-                self._forget(self._storage, record.index, keep=record.kept)
-                self._over[record.index] = record.kept
+                continue
+            self._forget(self._storage, record.index, keep=record.kept)
+            self._over[record.index] = record.kept
         for index in [index for index in self._over if index not in keepers]:
             self._forget(self._storage, index)
             del self._over[index]
@@ -78,7 +97,7 @@ class Disk:
             return
         waiting = sorted(paused, key=trial_table.rank, reverse=True)
         held = sum(record.stored for record in waiting)
-        held += sum(trial_table.records[index].stored for index in self._over)
+        held += sum(self._sizes.get(index, trial_table.records[index].stored) for index in self._over)
         # the best one stays
         for record in waiting[:-1]:
             if held <= self._held_bytes:
@@ -97,4 +116,16 @@ class Disk:
         candidates = [trial_table.records[index] for index in self._over] + [
             record for record in new if record.best_is_kept
         ]
-        return heapq.nsmallest(self._top, candidates, key=trial_table.rank)
+        best = heapq.nsmallest(max(self._top, self._candidates), candidates, key=trial_table.rank)
+        return best if len(best) <= self._top else [*best[: self._top], *self._small_enough(best[self._top :])]
+
+    def _small_enough(self, records: list[TrialRecord]) -> Iterator[TrialRecord]:
+        """The first of them, as many as have room together."""
+        left = self._candidate_bytes
+        for record in records:
+            if record.index not in self._sizes:
+                self._sizes[record.index] = self._size(self._storage, record.index, record.kept)
+            left -= self._sizes[record.index]
+            if left < 0:
+                return
+            yield record

@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.bundle.registration import Figure, Registration, figure_of
-from orchestrator.errors import ExecutionError, StorageError, TrackingError
+from orchestrator.errors import StorageError, TrackingError
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.storage import Storage
-from orchestrator.sweeps.choice import Models, Winner, choose, sentences
+from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.controller import SweepController
 from orchestrator.sweeps.plan import SweepPlan
 from orchestrator.sweeps.trial_table import TrialRecord
@@ -48,6 +48,7 @@ class Outcome:
         skipped: sentences about better trials whose models cannot be used.
         looks: how often this sweep has measured a model on the test rows.
         tie: see `Winner`; empty if an older version wrote this.
+        ensemble: what was found of an ensemble, see `Ensemble.to_json`; None without one.
         current: false once another session of the sweep has begun.
     """
 
@@ -70,6 +71,7 @@ class Outcome:
     skipped: tuple[str, ...] = ()
     looks: int = 1
     tie: Mapping[str, float] = field(default_factory=dict)
+    ensemble: Mapping[str, Any] | None = None
     current: bool = True
 
     def save(self, storage: Storage) -> None:
@@ -140,28 +142,6 @@ class Ending:
     looks: int
 
 
-def find_winner(
-    plan: SweepPlan, controller: SweepController, models: Models
-) -> tuple[TrialRecord, Winner, tuple[str, ...]]:
-    """The best trial whose model can be used, measured on the test rows.
-
-    Returns:
-        Its record, its model, and sentences about better trials whose models cannot be used.
-
-    Raises:
-        ExecutionError: no trial has a result.
-    """
-    choice, skipped = choose(controller.trial_table, models)
-    told = tuple(sentences(skipped, plan.metric))
-    if choice is None:
-        raise ExecutionError(_nothing(controller, told))
-    best, candidate = choice
-    winner = candidate.finish()
-    if told and not plan.config.allow_second_best:
-        winner = replace(winner, doubt="; ".join((*told, *([winner.doubt] if winner.doubt else []))))
-    return best, winner, told
-
-
 def forget_outcome(storage: Storage) -> None:
     """A new session begins: how the one before has ended does not count any more, but what it has done is known."""
     try:
@@ -202,7 +182,7 @@ def finalize(
         epoch=report.best_epoch if report else 0,
         metric=plan.metric.name,
         maximize=plan.metric.maximize,
-        validation=best.value or 0.0,
+        validation=winner.validation,
         test=winner.test,
         trials={status: statuses.count(status) for status in sorted(set(statuses))},
         digest=plan.dataset.digest,
@@ -213,6 +193,7 @@ def finalize(
         skipped=skipped,
         looks=looks,
         tie=winner.tie,
+        ensemble=None if winner.ensemble is None else winner.ensemble.to_json(),
     )
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         folder = Path(temporary) / "bundle"
@@ -280,8 +261,8 @@ def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage, s
                 (folder / file).write_bytes(model.read(file))
             if outcome.files not in ("", _digest_of_files(folder)):
                 raise StorageError(
-                    f"{model}: the model is damaged (its checksum is wrong), so it was not registered; train it again: "
-                    f"orchestrator train --from-trial {sweep}:{outcome.best}"
+                    f"{model}: the model is damaged (its checksum is wrong), so it was not registered; "
+                    f"{_remedy(outcome, sweep)}"
                 )
             registration = _register(tracker, name, folder, outcome)
     _write_outcome(tracker, outcome, registration, storage)
@@ -328,8 +309,15 @@ def check_model(sweep: str, storage: Storage) -> None:
         why = "it was deleted" if outcome.files else "an older version of this program has not kept it"
         raise StorageError(
             f"{model}: the model is not there ({why}), so it cannot be registered, though all trials are in MLflow; "
-            f"train it again: orchestrator train --from-trial {sweep}:{outcome.best}"
+            f"{_remedy(outcome, sweep)}"
         )
+
+
+def _remedy(outcome: Outcome, sweep: str) -> str:
+    """What to do when the model of a sweep is lost."""
+    if outcome.ensemble is not None and outcome.ensemble["accepted"]:
+        return f"let the sweep end again: orchestrator resume {sweep} --trials +1"
+    return f"train it again: orchestrator train --from-trial {sweep}:{outcome.best}"
 
 
 def _register(tracker: Tracker, name: str, folder: Path, outcome: Outcome) -> Registration:
@@ -361,22 +349,3 @@ def _keep_model(folder: Path, storage: Storage) -> None:
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             storage.write(f"{MODEL_FOLDER}/{file.relative_to(folder).as_posix()}", file.read_bytes())
-
-
-def _nothing(controller: SweepController, skipped: tuple[str, ...]) -> str:
-    trial_table = controller.trial_table
-    if skipped:
-        return (
-            f"there is no model, because the weights of no trial can be used: {'; '.join(skipped)}; one of them can be "
-            "trained again (orchestrator train --from-trial SWEEP:TRIAL), or new ones (orchestrator resume SWEEP "
-            "--trials +N)"
-        )
-    if controller.stopping:
-        return "stopped before the first epoch of any trial was over: there is no model to keep"
-    if not trial_table.trials:
-        return "no trial was started before the time budget was spent; give more time"
-    reasons: dict[str, int] = {}
-    for trial in trial_table.trials.values():
-        reasons[trial.reason] = reasons.get(trial.reason, 0) + 1
-    common, count = max(reasons.items(), key=lambda item: item[1])
-    return f"no trial has a result; {count} of {len(trial_table.trials)} ended with: {common}"

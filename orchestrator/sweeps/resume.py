@@ -59,6 +59,8 @@ def session_options(found: KnownSweep, past: Past, trials: str | int | None, opt
     header = found.header
     values = {
         "equal_rows": BEFORE,
+        # sweeps of before have kept the weights of their best trial only
+        "ensemble": "none",
         **header.config,
         **{name: value for name, value in options.items() if value is not None},
     }

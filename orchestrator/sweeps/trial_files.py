@@ -29,6 +29,13 @@ def best_weights(storage: Storage, index: int, epoch: int) -> bytes:
     return trial_folder(storage, index).read(f"best-{epoch:06d}.safetensors")
 
 
+def best_size(storage: Storage, index: int, epoch: int) -> int:
+    """Bytes of the weights of a trial's best epoch, as far as the storage says."""
+    with contextlib.suppress(StorageError):
+        return trial_folder(storage, index).size(f"best-{epoch:06d}.safetensors")
+    return 0
+
+
 def forget_trial(storage: Storage, index: int, *, keep: int = 0) -> None:
     """Deletes the files of a trial that is over, but for the weights of the epoch `keep`.
 

@@ -247,6 +247,47 @@ class Task(ABC):
             float32 [rows, outputs].
         """
 
+    def shares(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What networks' answers are averaged in: the mean of it over networks is that of what `average` gives.
+
+        Args:
+            outputs: of a network, float32 [rows, outputs].
+
+        Returns:
+            float64 [rows, any].
+        """
+        return outputs.astype(np.float64)
+
+    @abstractmethod
+    def score(
+        self,
+        name: str,
+        encoder: TargetEncoder,
+        shares: NDArray[np.float64],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> float | None:
+        """One metric of answers as `shares` has them, None if these rows do not have it; quicker than `evaluate`.
+
+        Args:
+            name: of the metric.
+            encoder: of the target.
+            shares: see `shares`.
+            target: encoded, [rows].
+            weight: what each row counts, [rows]; None if all count the same.
+        """
+
+    def measure(
+        self,
+        name: str,
+        encoder: TargetEncoder,
+        outputs: NDArray[np.float32],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> float:
+        """One metric, as `evaluate` has it; see there."""
+        return self.evaluate(encoder, outputs, target, weight)[name]
+
     def unmeasured_in(self, target: NDArray[Any]) -> str:
         """Why another metric than the sure one is missing, with what the encoded targets of all rows say of it."""
         del target

@@ -20,6 +20,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task, shapes_differ
+from orchestrator.tasks._scores import CLASSIFICATION
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
@@ -210,6 +211,23 @@ class Classification(Task):
         """See `Task`."""
         del encoder
         return classification_metrics(target.astype(np.int64), self.probabilities(outputs), weight)
+
+    def shares(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Task`: probabilities."""
+        return self.probabilities(outputs)
+
+    def score(
+        self,
+        name: str,
+        encoder: TargetEncoder,
+        shares: NDArray[np.float64],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> float | None:
+        """See `Task`."""
+        counts = np.ones(len(target)) if weight is None else weight
+        del encoder
+        return CLASSIFICATION[name](target.astype(np.int64), shares, counts)
 
     def log_shares(self, target: NDArray[Any]) -> NDArray[np.float64]:
         """The logarithm of the share of each class among encoded targets, float64 [classes]."""

@@ -145,6 +145,26 @@ class Quantile(NumberTask):
             values["coverage"] = float(np.average(inside, weights=weight))
         return values
 
+    def shares(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Task`: they are averaged in order."""
+        return np.sort(outputs, axis=1).astype(np.float64)
+
+    def score(
+        self,
+        name: str,
+        encoder: TargetEncoder,
+        shares: NDArray[np.float64],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> float | None:
+        """See `Task`."""
+        counts = np.ones(len(target)) if weight is None else weight
+        wanted, found = (self.decode(encoder, values) for values in (target, shares))
+        if name == "mae":
+            return float(np.average(np.abs(wanted - found[:, self.middle]), weights=counts))
+        above, levels = wanted[:, None] - found, np.array(self.quantiles)
+        return float(np.average(np.maximum(levels * above, (levels - 1) * above).mean(axis=1), weights=counts))
+
     def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
         """See `Task`: the quantiles of these targets."""
         return np.quantile(target.astype(np.float64), self.quantiles).astype(np.float32)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.tasks._moments import found_durations
 from orchestrator.tasks._numbers import NumberTask, is_written_as_number
+from orchestrator.tasks._scores import REGRESSION
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
 from orchestrator.tasks.target import TargetEncoder
@@ -61,6 +62,19 @@ class Regression(NumberTask):
     ) -> dict[str, float]:
         """See `Task`."""
         return regression_metrics(self.decode(encoder, target), self.decode(encoder, outputs[:, 0]), weight)
+
+    def score(
+        self,
+        name: str,
+        encoder: TargetEncoder,
+        shares: NDArray[np.float64],
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+    ) -> float | None:
+        """See `Task`."""
+        counts = np.ones(len(target)) if weight is None else weight
+        wanted, found = (self.decode(encoder, values) for values in (target, shares[:, 0]))
+        return REGRESSION[name](wanted, found, counts, encoder.std)
 
     def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
         """See `Task`: the mean of the training rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -223,6 +224,9 @@ class SweepTracker:
             tags.SKIPPED: "; ".join(outcome.skipped)[:MAX_TAG_LENGTH],
             **{f"{tags.TRIALS}.{status}": str(count) for status, count in outcome.trials.items()},
         }
+        if outcome.ensemble is not None:
+            labels[tags.ENSEMBLE] = json.dumps(outcome.ensemble)[:MAX_TAG_LENGTH]
+            figures["single_validation"] = outcome.ensemble["single"]["validation"]
         if outcome.model is not None:
             labels |= {tags.MODEL: outcome.model, tags.CHAMPION: outcome.champion}
         self.finish("KILLED" if outcome.status == SweepStatus.INTERRUPTED else "FINISHED", figures, labels, outcome.at)

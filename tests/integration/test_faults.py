@@ -399,7 +399,9 @@ def test_the_disk_budget_holds_while_trials_run_pause_and_end(store, tmp_path):
     assert result.best.best_is_kept
     check_accounts(store, result)
     left = sorted(path.parent.name for path in tmp_path.glob("kept/*/trials/*/*"))
-    assert left == [f"{result.best.index:05d}"]
+    # each once, without checkpoints; those of an ensemble are small beside the budget
+    assert f"{result.best.index:05d}" in left
+    assert len(left) == len(set(left)) == len(list(tmp_path.glob("kept/*/trials/*/best-*")))
 
 
 def test_a_sweep_that_is_stopped_before_its_first_epoch_says_how_to_go_on(store):

@@ -51,14 +51,15 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
     for best, names in seen:
         assert any(f"/trials/{best:05d}/best-" in name for name in names)
     left = [name.partition("/")[2] for name in Storage.at(bucket).names()]
-    kept = f"trials/{result.best.index:05d}/best-{result.best.kept:06d}.safetensors"
+    # for an ensemble, the weights of both
+    kept = [f"trials/{trial.index:05d}/best-{trial.kept:06d}.safetensors" for trial in result.trials]
     assert any(name.startswith("model/") for name in left)
     assert [name for name in left if not name.startswith(("journal/", "model/"))] == [
         "result.json",
         "sweep-copy.json",
         "sweep.json",
         "tracking.json",
-        kept,
+        *kept,
     ]
     assert b"secret" not in Storage.at(bucket).read(f"{result.id}/sweep.json")
 

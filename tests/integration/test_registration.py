@@ -23,7 +23,15 @@ class Place:
         self.store = empty_store(folder)
         self.client = client_for(self.store)
         self.said = []
-        options = {"space": "quick", "trials": 3, "epochs": 4, "scheduler": "none", "keep_top": 2, "name": "place"}
+        options = {
+            "space": "quick",
+            "trials": 3,
+            "epochs": 4,
+            "scheduler": "none",
+            "keep_top": 2,
+            "name": "place",
+            "ensemble": "none",
+        }
         self.result = orchestrator.sweep("sklearn:wine", tracking_uri=self.store, concurrency=1, **options)
 
     @property

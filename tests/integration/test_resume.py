@@ -122,6 +122,7 @@ def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(ray_cluster, tmp
     place.check_mlflow()
     refused = place.here("resume", "--trials", "2", code=2)
     assert refused == ""
-    # its weights are those of the best trial, its checkpoints are gone
-    best = longer["best_trial"]
-    assert [path.parent.name for path in (place.sweep / "trials").glob("*/*")] == [f"{best:05d}"]
+    # for an ensemble there are the weights of all, their checkpoints are gone
+    left = sorted((path.parent.name, path.name[:5]) for path in (place.sweep / "trials").glob("*/*"))
+    assert left == [(f"{index:05d}", "best-") for index in range(5)]
+    assert longer["ensemble"]["single"]["trial"] == longer["best_trial"]

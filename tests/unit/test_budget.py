@@ -35,6 +35,15 @@ def test_the_end_is_longer_on_a_busy_machine_and_with_long_epochs():
         budget.note_epoch(epoch)
         return budget.reserve
 
+    def combined(trials, candidates):
+        budget = TimeBudget(1000, 0.25, lambda: 0.0, candidates=candidates, validation_share=0.2)
+        for _ in range(trials):
+            budget.begin()
+        budget.note_epoch(10)
+        return budget.reserve
+
+    # an ensemble of those that there are, of no more than may be in it
+    assert combined(3, 0) < combined(1, 25) < combined(3, 25) < combined(25, 25) == combined(99, 25)
     assert reserve(1, 0.1) < reserve(20, 0.1) < reserve(20, 100)
     # waiting for nodes is no sign of a slow machine
     assert reserve(900, 0) == 60

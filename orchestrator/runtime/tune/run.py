@@ -76,7 +76,10 @@ class TuneRunner:
         if plan.config.time_budget is not None:
             left = plan.config.time_budget.total_seconds() - controller.trial_table.spent
             train_rows, validation_rows, test_rows = plan.dataset.counts
-            budget = TimeBudget(left, test_rows / (train_rows + validation_rows))
+            rows = train_rows + validation_rows
+            budget = TimeBudget(
+                left, test_rows / rows, candidates=plan.config.candidates, validation_share=validation_rows / rows
+            )
             controller.limit_time(budget)
             if left <= 0 and controller.trial_table.reports:
                 budget.begin()

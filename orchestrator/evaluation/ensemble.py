@@ -1,0 +1,138 @@
+"""The trials of a sweep as one network: greedy selection among them, judged on rows that did not select."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from orchestrator.evaluation.selection import LEAST_ROWS, Contest, judge, select
+from orchestrator.evaluation.stored_models import StoredModel
+from orchestrator.evaluation.winner import Answers, make_winner
+from orchestrator.networks import Averaged
+from orchestrator.sweeps.choice import Winner
+from orchestrator.sweeps.ensembles import Ensemble, Member, why
+from orchestrator.training import feature_shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinedModel:
+    """A `Candidate` for the winner of a sweep that is made of several trials.
+
+    Attributes:
+        members: each with a count of at least 1, the best first.
+        ensemble: what is known of it.
+        validation: what it says about the validation rows.
+    """
+
+    members: tuple[StoredModel, ...]
+    ensemble: Ensemble
+    validation: Answers
+
+    def finish(self) -> Winner:
+        """See `Candidate`."""
+        best = self.members[0]
+        models = best.models
+        average = models.dataset.schema.target.task.average
+        names = feature_shape(models.dataset).names
+        counts = [member.count for member in self.ensemble.members]
+        return make_winner(
+            best.record.best_spec or best.record.spec,
+            best.report,
+            dataset=models.dataset,
+            metric=models.metric,
+            network=Averaged([member.network for member in self.members], average, names, counts),
+            validation=self.validation,
+            test_rows=models.test_rows(),
+            ensemble=self.ensemble,
+        )
+
+
+def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | None]:
+    """Selects an ensemble of trials by what they say about the validation rows.
+
+    Args:
+        found: the trials, the best first; two at least.
+
+    Returns:
+        What is known of it; and its model, None if it is not better than the best trial alone.
+    """
+    best, metric = found[0], found[0].models.metric
+    dataset = best.models.dataset
+    task, encoder, target = dataset.schema.target.task, dataset.target_encoder, best.validation.target
+    contest = Contest.of(
+        score=partial(task.score, metric.name, encoder),
+        metric=metric,
+        unit=encoder.std if metric.in_target_unit else 1.0,
+        shares=task.shares,
+        outputs=tuple(model.validation.outputs for model in found),
+        target=target,
+        weight=best.validation.weight,
+    )
+    counts = select(contest)
+    taken = [place for place, count in enumerate(counts) if count]
+    members = tuple(found[place] for place in taken)
+    outputs = _averaged(members, [counts[place] for place in taken])
+    value = task.measure(metric.name, encoder, outputs, target, best.validation.weight)
+    judged = judge(contest) if len(members) > 1 else None
+    better = judged is not None and contest.rounded(judged[0]) < contest.rounded(judged[1])
+    accepted = better and metric.better(value, best.report.best_value)
+    single = best.record.index
+    if len(members) == 1:
+        reason = f"no other trial makes trial {members[0].record.index} better"
+    elif judged is None:
+        reason = f"{len(target)} validation rows cannot tell whether it is better; {LEAST_ROWS} are needed at least"
+    else:
+        reason = why(metric, single, judged, better=accepted)
+    ensemble = Ensemble(
+        members=_members(contest, counts, found),
+        candidates=len(found),
+        validation=value,
+        single=single,
+        single_validation=best.report.best_value,
+        judged=judged and judged[0],
+        judged_single=judged and judged[1],
+        accepted=accepted,
+        reason=reason,
+    )
+    model = CombinedModel(
+        members=members, ensemble=ensemble, validation=Answers(outputs, target, best.validation.weight)
+    )
+    return ensemble, model if accepted else None
+
+
+def _averaged(members: Sequence[StoredModel], counts: Sequence[int]) -> NDArray[np.float32]:
+    """What the network of an ensemble says about the validation rows."""
+    if len(members) == 1:
+        return members[0].validation.outputs
+    outputs = [torch.from_numpy(model.validation.outputs) for model in members]
+    stacked = torch.stack([found for found, count in zip(outputs, counts, strict=True) for _ in range(count)])
+    task = members[0].models.dataset.schema.target.task
+    averaged: NDArray[np.float32] = task.average(stacked).numpy()
+    return averaged
+
+
+def _members(contest: Contest, counts: Sequence[int], found: Sequence[StoredModel]) -> tuple[Member, ...]:
+    whole, sign = contest.figure(contest.mixed(counts)), 1 if contest.metric.maximize else -1
+    members = []
+    for place, (model, count) in enumerate(zip(found, counts, strict=True)):
+        if not count:
+            continue
+        others = [0 if other == place else n for other, n in enumerate(counts)]
+        without = contest.figure(contest.mixed(others)) if any(others) else None
+        members.append(
+            Member(
+                index=model.record.index,
+                spec=model.record.best_spec or model.record.spec,
+                epoch=model.report.best_epoch,
+                count=count,
+                weight=count / sum(counts),
+                value=model.report.best_value,
+                adds=0.0 if whole is None or without is None else sign * (whole - without),
+            )
+        )
+    return tuple(members)
