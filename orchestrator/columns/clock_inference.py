@@ -267,11 +267,11 @@ def _pairs(clocks: _Clocks, *, is_time: bool, is_duration: bool) -> FoundClock |
     different = len(np.unique(second))
     many = len(first) >= MANY_PAIRS and different >= MANY_SECONDS
     early = second.max() < HALF_AN_HOUR and (many or (not padded and different >= SEVERAL))
-    if early or (many and not padded and not is_time):
+    if early or not (padded or is_time):
         refusal = f"pairs of numbers such as '{clocks.shown}' look like scores or ratios"
         return FoundClock(is_duration=not is_time, refusal=refusal, option=option)
     if not padded:
-        return FoundClock(is_duration=not is_time, notes=(_pairs_note(clocks, is_time=is_time),))
+        return FoundClock(is_duration=False, notes=(_pairs_note(clocks),))
     if not is_time:
         note = Note(
             column=clocks.name,
@@ -285,14 +285,12 @@ def _pairs(clocks: _Clocks, *, is_time: bool, is_duration: bool) -> FoundClock |
     return FoundClock(is_duration=False, notes=notes)
 
 
-def _pairs_note(clocks: _Clocks, *, is_time: bool) -> Note:
-    first = "times of the day, lengths" if is_time else "lengths in hours and minutes or in minutes and seconds"
-    other = f", --duration '{clocks.name}' durations" if is_time else ""
+def _pairs_note(clocks: _Clocks) -> Note:
     return Note(
         column=clocks.name,
-        why=f"has pairs of numbers such as '{clocks.shown}', which can be {first}, scores or ratios",
-        done="read as times of the day" if is_time else "read as hours and minutes",
-        option=f"--categorical '{clocks.name}' reads categories{other}",
+        why=f"has pairs of numbers such as '{clocks.shown}', which can be times of the day, lengths, scores or ratios",
+        done="read as times of the day",
+        option=f"--categorical '{clocks.name}' reads categories, --duration '{clocks.name}' durations",
     )
 
 

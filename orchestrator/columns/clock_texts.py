@@ -45,7 +45,7 @@ DURATIONS = {
     "clock": f"(?P<sign>[-+])?{_CLOCK}",
     # a negative number of days, and a time of day that is added to it
     "days": rf"(?P<sign>[-+])?(?P<d>[0-9]{{1,7}}) ?(?:days?|d),? ?\+?{_CLOCK}",
-    "short": r"(?P<sign>[-+])?(?P<first>[0-9]{1,5}):(?P<second>[0-9]{2})(?:[.,](?P<secondf>[0-9]{1,9}))?",
+    "short": r"(?P<sign>[-+])?(?P<first>[0-9]{1,5}):(?P<second>[0-9]{2})(?:[.,](?P<secondf>[0-9]{1,9})| ?h)?",
     "hours": r"(?P<h>[0-9]{1,5}) ?h ?(?P<m>[0-9]{2})(?: ?m(?:in)?\.?)?",
     "iso": f"(?P<sign>[-+])?{_DESIGNATORS}",
     "spoken": _spoken(_UNITS),
@@ -56,6 +56,8 @@ TIME = (
     r"t?(?P<h>[0-9]{1,2})(?:(?:[:h](?P<m>[0-9]{2})|(?=[^0-9:h.]*[ap])|(?= ?(?:uhr|h)$))(?::(?P<s>[0-9]{2})"
     r"(?:[.,](?P<sf>[0-9]{1,9}))?)?)(?: ?(?:(?P<half>[ap])\.? ?m\.?|uhr|h))?"
 )
+# a point between hours and minutes says little without a word behind it
+DOTTED_TIME = r"(?P<h>[0-9]{1,2})\.(?P<m>[0-9]{2}) ?(?:(?P<half>[ap])\.? ?m\.?|uhr|h)"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _duration_layout(signature: str, *, months: bool) -> ClockLayout | None:
 
 @lru_cache(maxsize=2**12)
 def _time_layout(signature: str) -> ClockLayout | None:
-    return _layout("time", TIME, signature)
+    return _layout("time", TIME, signature) or _layout("time", DOTTED_TIME, signature)
 
 
 def read_durations(texts: pa.Array, short: str, *, months: bool = False) -> tuple[Seconds, dict[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from orchestrator.columns.number_notes import listed
 ODD_SHARE, ODD_TEXTS = 0.05, 20
 # a column that is not of dates is told of if so many of its rows are
 TOLD_SHARE = 0.2
+SOME_DECADES = "2040-01-01"
 FAR_AWAY, FEW_FAR, LONG_GAP = "2200-01-01", 3, 20
 # where programs begin to count, or put what they do not know
 LOWEST = (
@@ -125,8 +126,10 @@ def extremes_of(
         rows: of each.
         kept: dates that the user says are what they are.
     """
-    lowest, highest = _microseconds(LOWEST[-1]), _microseconds(FAR_AWAY)
-    if len(moments) < FEW_FAR or (moments.min() > lowest and moments.max() < highest):
+    highest = _microseconds(FAR_AWAY)
+    if len(moments) < FEW_FAR or (
+        moments.min() > _microseconds(LOWEST[-1]) and moments.max() < _microseconds(SOME_DECADES)
+    ):
         return (), ()
     values, places = np.unique(moments, return_inverse=True)
     counts = np.bincount(places, rows).astype(np.int64)
@@ -142,14 +145,22 @@ def extremes_of(
             done = "they stand for no date, and are missing values"
             notes.append(Note(column=column, why=why, done=done, option=f"{name} reads it as the date that it is"))
         values, counts = values[~far], counts[~far]
-    first = values[:2]
-    if len(first) > 1 and counts[0] > 1 and first[1] - first[0] > LONG_GAP * A_YEAR:
-        text = _iso(first[0])
-        if text[:10] in LOWEST and text not in kept:
-            why = f"has {text} in {counts[0]:,} rows, {(first[1] - first[0]) // A_YEAR} years before all others"
+    return ends, (*notes, *_far_notes(column, values, counts, kept))
+
+
+def _far_notes(
+    column: str, values: NDArray[np.int64], counts: NDArray[np.int64], kept: Sequence[str]
+) -> Iterator[Note]:
+    """About dates in several rows that are far from all others, and likely to be no dates."""
+    if len(values) < FEW_FAR:
+        return
+    for at, beside, where in ((0, 1, "before"), (-1, -2, "after")):
+        text, years = _iso(values[at]), int(abs(values[beside] - values[at]) // A_YEAR)
+        likely = text[:10] in LOWEST if at == 0 else text[4:10] in ("-12-31", "-01-01")
+        if counts[at] > 1 and years > LONG_GAP and likely and text not in kept:
+            why = f"has {text} in {counts[at]:,} rows, {years} years {where} all others"
             option = f"--na '{column}={text}' reads it as a missing value"
-            notes.append(Note(column=column, why=why, done="read as the date that it is", option=option))
-    return ends, tuple(notes)
+            yield Note(column=column, why=why, done="read as the date that it is", option=option)
 
 
 def _microseconds(text: str) -> int:

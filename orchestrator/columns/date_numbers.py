@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from orchestrator.columns.codes import words_of
 from orchestrator.columns.date_gaps import gaps_note
-from orchestrator.columns.date_notation import EPOCHS, SERIALS, UNITS, DateNotation
+from orchestrator.columns.date_notation import EPOCHS, SERIALS, UNITS, DateNotation, read_serials
 from orchestrator.columns.date_texts import read_texts
 from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
@@ -29,6 +30,8 @@ COMPACT_YEARS, COMPACT_VALUES = (1900, 2100), 3
 # in the place of a date that is not known, or not there yet
 NOTHING, ENDLESS = (0.0, -1.0), (99_991_231.0, 29_991_231.0, 99_999_999.0, 99_990_101.0, 19_000_100.0)
 
+DATE_NAMES = frozenset({"date", "dates", "datum", "fecha", "dob", "birthday", "birthdate", "geburtsdatum"})
+
 Found = tuple[DateNotation, tuple[Note, ...]]
 
 
@@ -44,7 +47,8 @@ def dates_of_numbers(raw: RawColumn, *, wished: bool) -> Found | None:
         return None
     first = numbers[:1000]
     first = first[~np.isnan(first) & ~np.isin(first, NOTHING)]
-    if len(first) and min(first.min(), 1e8) < COMPACT_YEARS[0] * 10_000 and not wished:
+    serial = not DATE_NAMES.isdisjoint(words_of(raw.name))
+    if len(first) and min(first.min(), 1e8) < COMPACT_YEARS[0] * 10_000 and not (wished or serial):
         # most columns of numbers are seen not to be dates by a few
         return None
     known = numbers[~np.isnan(numbers)]
@@ -56,6 +60,8 @@ def dates_of_numbers(raw: RawColumn, *, wished: bool) -> Found | None:
     nothing = {f"{value:.0f}": int(rows) for value, rows in zip(values[ended], counts[ended], strict=True)}
     missing = (*normalised(pa.array(raw.wish.missing, pa.string())).to_pylist(), *nothing)
     found = _compact(raw.name, dates, missing, wished) or _counted(raw.name, dates, missing, wished)
+    if found is None and (wished or (serial and len(dates) >= EPOCH_VALUES)):
+        found = _serials(raw.name, dates, missing)
     if found is None:
         return None
     words = _words(raw.series)
@@ -102,9 +108,17 @@ def _counted(column: str, values: NDArray[np.float64], missing: Sequence[str], w
         why = f"has numbers that count {UNITS[unit]} since 1970 ({values[0]:.0f} is {moment:%Y-%m-%d %H:%M} UTC)"
         note = Note(column=column, why=why, done="read as dates", option=f"--numeric '{column}' keeps the numbers")
         return DateNotation(formats=(), epoch=unit, missing=tuple(missing)), (note,)
-    if wished and SERIALS[0] <= values[0] and values[-1] <= SERIALS[1]:
-        return DateNotation(formats=("%Y-%m-%d",), missing=tuple(missing), serials=True), ()
     return None
+
+
+def _serials(column: str, values: NDArray[np.float64], missing: Sequence[str]) -> Found | None:
+    """Days that Excel counts: only with a reason beside the numbers."""
+    if not (SERIALS[0] <= values[0] and values[-1] <= SERIALS[1]):
+        return None
+    day = read_serials(pa.array([f"{values[0]:.0f}"]))[0].view("M8[us]")[0].astype("M8[D]")
+    why = f"has the name of dates, and numbers that can be days that Excel counts ({values[0]:.0f} is {day})"
+    note = Note(column=column, why=why, done="read as dates", option=f"--numeric '{column}' keeps the numbers")
+    return DateNotation(formats=("%Y-%m-%d",), missing=tuple(missing), serials=True), (note,)
 
 
 def _compact_format(values: NDArray[np.float64], least: int) -> str | None:

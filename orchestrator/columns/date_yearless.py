@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.date_texts import DateOrder, WrittenMoments, read_texts
 from orchestrator.columns.date_words import AMBIGUOUS_MONTHS, MONTHS
 from orchestrator.columns.digit_layouts import normalised
+from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
@@ -23,7 +24,10 @@ FEW_YEARS, SEVERAL_MONTHS, PER_YEAR, NO_GAPS = 10, 6, 3, 0.6
 LAST_YEAR = 29
 # days that are all in a few months are not months of as many years
 FEW_MONTHS, MANY_NUMBERS = 3, 8
-LEAST_TEXTS, LAST_MONTH = 3, 12
+LEAST_TEXTS, LEAST_PAIRS, LAST_MONTH, LAST_DAY = 3, 12, 12, 31
+LATE_DAY, LAST_DAY_OF_YEAR = 300, 366
+ORDINAL = "(?:19|20)[0-9]{2}-(?P<day>[0-9]{3})"
+PAIR = "(?P<first>[0-9]{2})(?P<between>[-/])(?P<second>[0-9]{2})"
 _YEAR = r"(?:^|[^0-9])(?P<year>(?:19|20)[0-9]{2})(?:[^0-9]|$)"
 
 
@@ -65,6 +69,49 @@ def find_yearless(raw: RawColumn, texts: pa.Array, plain: WrittenMoments) -> Yea
     if plain.read.all():
         return _settled(raw, shown, numbers, months, bool(pc.all(pc.match_substring(texts, " ")).as_py()))
     return Yearless(are_days=True, notes=(_days_note(raw.name, shown, f"--categorical '{raw.name}' keeps categories"),))
+
+
+def day_and_month(raw: RawColumn) -> Note | None:
+    """About pairs such as 20/05, which can be days and months; None if they cannot, or if nothing suggests it."""
+    if not all(map(re.compile(PAIR).fullmatch, raw.first_texts)) or len(raw.first_texts) < LEAST_PAIRS:
+        return None
+    texts = distinct_texts(raw.series).texts
+    parts = pc.extract_regex(pc.utf8_trim_whitespace(texts), pattern=f"^{PAIR}$")
+    if parts.null_count:
+        return None
+    first, second = (
+        pc.struct_field(parts, name).cast(pa.int64()).to_numpy(zero_copy_only=False) for name in ("first", "second")
+    )
+    day, month = (first, second) if first.max() > LAST_MONTH else (second, first)
+    if not (month.min() >= 1 and month.max() <= LAST_MONTH < day.max() <= LAST_DAY and day.min() >= 1):
+        return None
+    between = parts[0]["between"].as_py()
+    order = ("%d", "%m") if day is first else ("%m", "%d")
+    return Note(
+        column=raw.name,
+        why=f"has pairs of numbers such as '{texts[0].as_py().strip()}', which can be days and months",
+        done="not read as dates",
+        option=f"--date-format '{raw.name}={between.join(order)}' reads days that come again every year",
+    )
+
+
+def day_of_year(raw: RawColumn) -> Note | None:
+    """About texts such as 2023-312, which can be days of a year, or numbers of orders; None if they cannot."""
+    if not all(map(re.compile(ORDINAL).fullmatch, raw.first_texts)) or len(raw.first_texts) < LEAST_PAIRS:
+        return None
+    texts = distinct_texts(raw.series).texts
+    parts = pc.extract_regex(pc.utf8_trim_whitespace(texts), pattern=f"^{ORDINAL}$")
+    if parts.null_count:
+        return None
+    days = pc.struct_field(parts, "day").cast(pa.int64()).to_numpy(zero_copy_only=False)
+    if days.min() < 1 or not LATE_DAY < days.max() <= LAST_DAY_OF_YEAR:
+        return None
+    return Note(
+        column=raw.name,
+        why=f"has texts such as '{texts[0].as_py().strip()}', which can be days of a year",
+        done="not read as dates",
+        option=f"--date-format '{raw.name}=%Y-%j' reads dates",
+    )
 
 
 def _is_a_word(texts: pa.Array) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.date_inference import find_dates, follow_format
 from orchestrator.columns.date_notation import ISO, DateNotation, Stamps, plain_stamps
+from orchestrator.columns.date_yearless import day_and_month, day_of_year
 from orchestrator.columns.notes import Note
 from orchestrator.columns.patterns import date_pattern
 from orchestrator.columns.raw_column import RawColumn
@@ -71,6 +72,9 @@ class DatetimeKind(NumberKind):
 
     def regrets(self, raw: RawColumn) -> tuple[Note, ...]:
         """See `FeatureKind`."""
+        note = day_and_month(raw) or day_of_year(raw)
+        if note is not None:
+            return (note,)
         found = find_dates(raw)
         if found is None or not found.refusal:
             return ()

@@ -246,6 +246,83 @@ def test_numbers_of_excel_among_dates_are_read_aloud():
     assert recognised(RANDOM.integers(44_000, 46_000, ROWS)).column.kind is ColumnKind.NUMERIC
 
 
+def test_days_of_excel_need_a_name_or_the_word_of_the_user():
+    cells = RANDOM.integers(44_000, 46_000, ROWS).tolist()
+    expected = [datetime(1899, 12, 30) + timedelta(days=cell) for cell in cells]
+    found = recognise(RawColumn("data.csv", pd.Series(cells, name="order_date")))
+    assert moments_of(found.column, cells) == expected
+    assert found.notes[0].option == "--numeric 'order_date' keeps the numbers"
+    assert moments_of(recognised(cells, kind="datetime").column, cells) == expected
+
+
+@pytest.mark.parametrize(("form", "option"), [("%d/%m", "%d/%m"), ("%m-%d", "%m-%d"), ("%Y-%j", "%Y-%j")])
+def test_what_is_not_read_as_a_date_but_could_be_is_said(form, option):
+    cells = [day.strftime(form) for day in DAYS]
+    found = recognised(cells)
+    assert found.column is None or found.column.kind is ColumnKind.CATEGORICAL
+    assert found.notes[0].option.startswith(f"--date-format 'x={option}' reads")
+    expected = DAYS if "%Y" in form else EVERY_YEAR
+    assert moments_of(recognised(cells, date_format=option).column, cells) == expected
+
+
+@pytest.mark.parametrize("cells", [["1/2", "3/4", "5/8"], ["120/80", "140/95"], ["2023-001", "2023-020"]])
+def test_what_can_be_no_date_is_not_said(cells):
+    assert not any("date-format" in str(note) for note in recognised(cells * 20).notes)
+
+
+def test_a_date_long_after_all_others_is_said():
+    cells, _ = often("2099-12-31")
+    assert recognised(cells).notes[0].option == "--na 'x=2099-12-31' reads it as a missing value"
+    assert recognised([f"{2030 + number}-12-31" for number in range(60)]).notes == ()
+
+
+# -- other forms -------------------------------------------------------------------------------------------------------
+
+FORMS = {
+    "weeks": (lambda day: "{}-W{:02}-{}".format(*day.isocalendar()), lambda day: day),
+    "weeks in German": (
+        lambda day: f"KW {day.isocalendar()[1]}/{day.isocalendar()[0]}",
+        lambda day: day - timedelta(days=day.weekday()),
+    ),
+    "Japanese": (lambda day: f"{day.year}年{day.month}月{day.day}日", lambda day: day),
+    "Korean": (lambda day: f"{day.year}. {day.month:02}. {day.day:02}.", lambda day: day),
+    "Italian": (lambda day: f"{day.day} {ITALIAN[day.month - 1]} {day.year}", lambda day: day),
+    "Czech": (lambda day: f"{day.day}. {CZECH[day.month - 1]} {day.year}", lambda day: day),
+    "Google": (lambda day: f"{day:%Y/%m/%d} 12:00:00 AM GMT+1", lambda day: day - timedelta(hours=1)),
+    "JSON": (lambda day: f"/Date({int((day - datetime(1970, 1, 1)).total_seconds()) * 1000})/", lambda day: day),
+    "quarters": (
+        lambda day: f"{(day.month + 2) // 3}Q{day:%y}",
+        lambda day: datetime(day.year, (day.month + 2) // 3 * 3 - 2, 1),
+    ),
+    "half years": (
+        lambda day: f"{day.year}-H{(day.month + 5) // 6}",
+        lambda day: datetime(day.year, 1 + 6 * (day.month > 6), 1),
+    ),
+    "fiscal years": (lambda day: f"FY{day.year}", lambda day: datetime(day.year, 1, 1)),
+    "the end of the day": (lambda day: f"{day:%Y-%m-%d} 24:00", lambda day: day + timedelta(days=1)),
+    "Spanish with a time": (lambda day: f"{day:%d/%m/%Y} a las 10:30", lambda day: day + timedelta(hours=10.5)),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_other_forms_are_read_and_written_back(name):
+    write, expected = FORMS[name]
+    cells = [write(day) for day in DAYS]
+    found = recognised(cells)
+    assert moments_of(found.column, cells) == [expected(day) for day in DAYS]
+    assert bool(found.notes) == (name == "fiscal years")
+    assert read_column(found.column.to_json()) == found.column
+    back = KINDS[found.column.kind].json_values(found.column, pd.Series(cells))
+    assert moments_of(found.column, back) == [expected(day) for day in DAYS]
+
+
+@pytest.mark.parametrize("text", ["2023-W54", "2023-W00-1", "2021-W53-1", "Q5 2023", "2023-H3", "2023年13月1日"])
+def test_weeks_and_quarters_that_no_year_has_are_refused(text):
+    column = recognised([FORMS["Japanese"][0](day) for day in DAYS]).column
+    with pytest.raises(InvalidValueError, match="is not a date"):
+        parsed(column, [text])
+
+
 # -- everywhere alike --------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,8 @@ from orchestrator.data.schema import Schema
 ROWS = 60
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+ITALIAN = ("gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic")
+
 
 def plain_table():
     """Numbers of several sizes with a few missing, a date, a category, a code with leading zeros, and a label."""
@@ -62,6 +64,10 @@ DATES = st.sampled_from(
         lambda day: f"{day.day:02d}-{MONTHS[day.month - 1]}-{day.year}",
         lambda day: f"{MONTHS[day.month - 1]} {day.day}, {day.year}",
         lambda day: day.strftime("%Y/%m/%d"),
+        lambda day: f"{day.year}年{day.month}月{day.day}日",
+        lambda day: "{}-W{:02}-{}".format(*day.isocalendar()),
+        lambda day: f"{day.day} {ITALIAN[day.month - 1]} {day.year}",
+        lambda day: f"/Date({(day - date(1970, 1, 1)).days * 86_400_000})/",
     ]
 )
 
