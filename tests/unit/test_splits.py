@@ -246,6 +246,11 @@ def test_classes_that_are_not_trained_on_are_refused(tmp_path):
     assert any("5 of 405 test rows are the same" in str(note) for note in noted.notes)
 
 
+def test_equal_rows_are_numbered_without_gaps_also_where_a_later_column_parts_some():
+    frame = pd.DataFrame({"a": [1, 1, 2, 2, 3, 3], "b": [1, 2, 3, 3, 5, 5]})
+    assert equal_rows(frame, np.arange(6)).tolist() == [-1, -1, 0, 0, 1, 1]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=60, max_size=150), st.integers(0, 9))
 def test_equal_rows_are_on_one_side(values, seed):

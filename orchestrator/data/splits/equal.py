@@ -39,7 +39,8 @@ def equal_rows(frame: pd.DataFrame, rows: NDArray[np.int64]) -> NDArray[np.int64
         at, codes = at[repeated], codes[repeated]
         if not len(at):
             return found
-    found[at] = codes
+    # those that are left are numbered from 0 on
+    found[at] = pd.factorize(codes)[0]
     return found
 
 
