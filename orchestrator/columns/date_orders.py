@@ -144,14 +144,14 @@ def _votes(doubt: Doubt, candidates: tuple[DateOrder, ...]) -> set[DateOrder]:
     votes: dict[str, set[DateOrder]] = {}
     for other in doubt.raw.beside:
         if other.name != doubt.raw.name:
-            found = _decided(other.series)
+            found = other.date_order
             if found is not None and found[1] in candidates:
                 votes.setdefault(found[0], set()).add(found[1])
     same = votes.get(mine["between"], set()) if mine else set()
     return same or set().union(*votes.values())
 
 
-def _decided(series: Series) -> tuple[str, DateOrder] | None:
+def decided(series: Series) -> tuple[str, DateOrder] | None:
     """What stands between the numbers of a column's dates, and what is first, if that is sure."""
     if not isinstance(series.dtype, pd.StringDtype | np.dtype) or pd.api.types.is_numeric_dtype(series.dtype):
         return None

@@ -28,6 +28,8 @@ LEAST_TEXTS, LEAST_PAIRS, LAST_MONTH, LAST_DAY = 3, 12, 12, 31
 LATE_DAY, LAST_DAY_OF_YEAR = 300, 366
 ORDINAL = "(?:19|20)[0-9]{2}-(?P<day>[0-9]{3})"
 PAIR = "(?P<first>[0-9]{2})(?P<between>[-/])(?P<second>[0-9]{2})"
+# that are looked at to learn of which years they are, and the rows among which they mostly are
+FIRST_DATES, HEAD = 200, 5000
 _YEAR = r"(?:^|[^0-9])(?P<year>(?:19|20)[0-9]{2})(?:[^0-9]|$)"
 
 
@@ -167,19 +169,22 @@ def _years_elsewhere(raw: RawColumn) -> tuple[int, int] | None:
     years: set[int] = set()
     for other in raw.beside:
         if other.name != raw.name:
-            years |= _years(other.series)
+            years |= other.years
     return (min(years) % 100, max(years) % 100) if years and min(years) // 100 == max(years) // 100 else None
 
 
-def _years(series: Series) -> set[int]:
-    head = series.dropna().iloc[:200]
+def years_of(series: Series) -> frozenset[int]:
+    """The years that the first dates of a column have; none if it is not one of dates."""
+    head = series.iloc[:HEAD].dropna().iloc[:FIRST_DATES]
+    if len(head) < FIRST_DATES:
+        head = series.dropna().iloc[:FIRST_DATES]
     if head.dtype.kind == "M":
-        return set(head.dt.year.tolist())
+        return frozenset(head.dt.year.tolist())
     texts = [text for text in head.tolist() if isinstance(text, str)]
     if len(texts) < len(head) or not texts:
-        return set()
+        return frozenset()
     plain = normalised(pa.array(texts, pa.string()))
     found = pc.extract_regex(plain, pattern=_YEAR)
     if found.null_count or not any(read_texts(plain, order).read.all() for order in DateOrder):
-        return set()
-    return set(map(int, pc.struct_field(found, "year").to_pylist()))
+        return frozenset()
+    return frozenset(map(int, pc.struct_field(found, "year").to_pylist()))

@@ -31,6 +31,7 @@ from orchestrator.columns.wish import NO_WISH, ColumnWish
 from orchestrator.errors import InvalidValueError
 
 if TYPE_CHECKING:
+    from orchestrator.columns.date_texts import DateOrder
     from orchestrator.columns.number_inference import NumberReading
 
 FIRST_ROWS, SAMPLE_ROWS = 50, 5000
@@ -56,7 +57,7 @@ class RawColumn:
     origin: str
     series: Series
     wish: ColumnWish = NO_WISH
-    beside: Sequence[RawColumn] = ()
+    beside: Sequence[RawColumn | Neighbour] = ()
 
     @property
     def name(self) -> str:
@@ -151,6 +152,20 @@ class RawColumn:
 
         cells = Cells.of(self.series.iloc[:SAMPLE_ROWS])
         return None if cells is None else decimal_of(cells)
+
+    @cached_property
+    def date_order(self) -> tuple[str, DateOrder] | None:
+        """What stands between the numbers of its dates, and what is first, if that is sure."""
+        from orchestrator.columns.date_orders import decided
+
+        return decided(self.series)
+
+    @cached_property
+    def years(self) -> frozenset[int]:
+        """The years that its first dates have; none if it is not one of dates."""
+        from orchestrator.columns.date_yearless import years_of
+
+        return years_of(self.series)
 
     def decimal_elsewhere(self) -> str | None:
         """The decimal mark of the other columns of the table, None if they have none or several."""
@@ -261,3 +276,18 @@ class RawColumn:
     @cached_property
     def _keys(self) -> tuple[NDArray[np.int64], list[str | None]]:
         return category_keys(self.series)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """What a column says about others, when its cells are not needed any more; see `RawColumn`."""
+
+    name: str
+    decimal: str | None
+    date_order: tuple[str, DateOrder] | None
+    years: frozenset[int]
+
+    @classmethod
+    def of(cls, raw: RawColumn) -> Neighbour:
+        """Of a column."""
+        return cls(raw.name, raw.decimal, raw.date_order, raw.years)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.rows import rows_of
 from orchestrator.data.schema import Schema
-from orchestrator.features import KINDS, CategoricalFeature, NumericFeature, Summary, TextFeature
+from orchestrator.features import KINDS, CategoricalFeature, Fitted, NumericFeature, Summary, TextFeature
 from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.features.text import encode_texts
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
@@ -109,14 +109,24 @@ class FeatureEncoder:
 
 def fit_summaries(schema: Schema, summaries: Mapping[str, Summary]) -> FeatureEncoder:
     """Fits medians, means, deviations and category tables on training rows that were summed up."""
-    fitted = [item for column in schema.columns for item in KINDS[column.kind].fit(column, summaries[column.name])]
+    return _encoder_of(item for each in schema.columns for item in KINDS[each.kind].fit(each, summaries[each.name]))
+
+
+def fit_rows(rows: ParsedRows) -> FeatureEncoder:
+    """`fit_summaries` for rows in memory, which must be training rows only; a column at a time, since it is large."""
+    columns = rows.schema.columns
+    return _encoder_of(item for each in columns for item in KINDS[each.kind].fit(each, rows.summary(each)))
+
+
+def fit_features(schema: Schema, frame: pd.DataFrame) -> FeatureEncoder:
+    """`fit_rows` for rows of a data frame."""
+    return fit_rows(ParsedRows.of(schema, frame))
+
+
+def _encoder_of(features: Iterable[Fitted]) -> FeatureEncoder:
+    fitted = list(features)
     return FeatureEncoder(
         tuple(item for item in fitted if isinstance(item, NumericFeature)),
         tuple(item for item in fitted if isinstance(item, CategoricalFeature)),
         tuple(item for item in fitted if isinstance(item, TextFeature)),
     )
-
-
-def fit_features(schema: Schema, frame: pd.DataFrame) -> FeatureEncoder:
-    """`fit_summaries` for rows in memory, which must be training rows only."""
-    return fit_summaries(schema, ParsedRows.of(schema, frame).summarise())

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note, rows_text
-from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.raw_column import Neighbour, RawColumn
 from orchestrator.columns.rows_wish import COLUMN_ROLES
 from orchestrator.columns.values import Series
 from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.leaks import copy_notes
+from orchestrator.data.leaks import find_copies
 from orchestrator.data.nested import unusable
-from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import suggestion, target_column
 from orchestrator.data.sources import Table
@@ -27,44 +28,16 @@ from orchestrator.tasks import Target, find_target
 
 # what a column can be to rows that makes it no feature
 NO_FEATURES = ("group", "split_column", "weight")
+# of so many rows, it matters when the cells of a column are let go of
+LARGE_ROWS = 50_000
 
 
 @dataclass
 class Guess:
-    """The inferred schema, and what was noticed on the way."""
+    """The inferred columns, and what was noticed on the way."""
 
     columns: list[Column] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    raw: dict[str, RawColumn] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guessed:
-    """What is known of a table before its rows are split.
-
-    Attributes:
-        schema: of the table.
-        known: positions of the rows that have a target, int64 [rows].
-        labels: their targets, as the task takes them.
-        notes: what the user should know.
-        raw: the columns of the schema, with all rows.
-        total: rows of the table.
-    """
-
-    schema: Schema
-    known: NDArray[np.int64]
-    labels: Series
-    notes: tuple[Note, ...]
-    raw: dict[str, RawColumn]
-    total: int
-
-    def parsed(self) -> ParsedRows:
-        """The rows that have a target. Once only: what is known of the columns is let go of, since it is large."""
-        cells = {
-            column.name: KINDS[column.kind].parse_raw(column, self.raw.pop(column.name))
-            for column in self.schema.columns
-        }
-        return ParsedRows(schema=self.schema, cells=cells, total=self.total, chosen=self.known)
 
 
 @dataclass(frozen=True)
@@ -77,24 +50,66 @@ class RawColumns:
     """
 
     named: dict[str, RawColumn]
-    beside: list[RawColumn]
+    beside: list[RawColumn | Neighbour]
 
     @classmethod
     def of(cls, table: Table, options: DataOptions) -> Self:
-        """Of a table of which options may say something."""
-        beside: list[RawColumn] = []
+        """Of a table of which options may say something; see `settle`.
+
+        Raises:
+            UsageError: an option names a column that does not exist, or says of the target what cannot be.
+        """
+        beside: list[RawColumn | Neighbour] = []
         wishes, ignored = options.wishes, set(options.ignore)
         named = {
             str(name): RawColumn(table.origin, series, wishes.get(str(name), NO_WISH), beside)
             for name, series in table.frame.items()
         }
+        _check_wishes(table.origin, list(named), options)
         beside += [raw for name, raw in named.items() if name not in ignored]
         return cls(named, beside)
 
+    def let_go(self, raw: RawColumn) -> None:
+        """Keeps of a column that is known only what it says about others, if it is large."""
+        if len(raw.series) < LARGE_ROWS:
+            return
+        for place, other in enumerate(self.beside):
+            if other is raw:
+                self.beside[place] = Neighbour.of(raw)
+                pa.default_memory_pool().release_unused()
 
-def guess_target(
-    table: Table, columns: RawColumns, options: DataOptions, *, sampled: bool = False
-) -> tuple[Target, RawColumn, tuple[Note, ...]]:
+
+def _check_wishes(origin: str, names: Sequence[str], options: DataOptions) -> None:
+    for name, wish in options.wishes.items():
+        if name not in names:
+            raise UsageError(f"{origin}: {wish.option} {name}: there is no such column{suggestion(name, names)}")
+        if name == options.target and wish.kind is not None:
+            hint = "" if wish.is_ignored else "; say with --task what it is"
+            raise UsageError(f"{origin}: {wish.option} {name}: that is the target column{hint}")
+        if name == options.target and wish.date_format is not None:
+            raise UsageError(f"{origin}: --date-format {name}: that is the target column, which is never a date")
+
+
+@dataclass(frozen=True)
+class FoundTarget:
+    """What is predicted, its cells as its task takes them, and what the user should know about it."""
+
+    target: Target
+    plain: RawColumn
+    notes: tuple[Note, ...]
+
+    @cached_property
+    def known(self) -> NDArray[np.int64]:
+        """Positions of the rows that have a target: int64 [rows]."""
+        return np.flatnonzero(self.plain.known)
+
+    @cached_property
+    def labels(self) -> Series:
+        """The target of these rows."""
+        return self.plain.series.iloc[self.known]
+
+
+def guess_target(table: Table, columns: RawColumns, options: DataOptions, *, sampled: bool = False) -> FoundTarget:
     """What is predicted, see `find_target`.
 
     Args:
@@ -112,28 +127,42 @@ def guess_target(
     if reason is not None:
         raise DataError(f"{table.origin}: the target column '{name}' {reason}, which cannot be predicted")
     target, plain, notes = find_target(raw, options.task, sampled=sampled)
-    return target, plain, (*found_by, *notes)
+    return FoundTarget(target, plain, (*found_by, *notes))
 
 
-def guess_columns(table: Table, columns: RawColumns, target: str | None, options: DataOptions) -> Guess:
+def guess_columns(
+    columns: RawColumns,
+    found_target: FoundTarget | None,
+    options: DataOptions,
+    use: Callable[[Column, RawColumn], object],
+) -> Guess:
     """Kinds of all feature columns. Constant, empty and identifier columns are left out, with a note.
 
     Args:
-        table: that has them.
-        columns: of the table. Once only: they are let go of, since what is known of them is large.
-        target: which of them is predicted.
+        columns: of a table. Once only: they are let go of one by one, since what is known of them is large.
+        found_target: which of them is predicted, if one is.
         options: what the user says about them.
+        use: takes each column that is a feature, as soon as this is known.
 
     Raises:
-        UsageError: an option names a column that does not exist.
+        UsageError: an option says something of a column that its kind makes nothing of.
         DataError: infinite numbers, or no column left to learn from.
     """
-    names = list(columns.named)
-    _check_wishes(table.origin, names, target, options.wishes)
-    guess, spares = Guess(), []
+    guess, spares, origin = Guess(), [], ""
+    target = None if found_target is None else found_target.target.name
+    copies = None if found_target is None else find_copies(found_target.target, found_target.plain)
+    copied: list[Note] = []
+
+    def keep(column: Column, raw: RawColumn) -> None:
+        guess.columns.append(column)
+        if copies is not None and copies.is_copy(column, raw):
+            copied.append(copies.note(column, str(target)))
+        use(column, raw)
+
     roles = {name: field for field, name in options.rows.columns.items()}
-    for name, raw in columns.named.items():
-        wish = raw.wish
+    for name in list(columns.named):
+        raw = columns.named.pop(name)
+        wish, origin = raw.wish, raw.origin
         if name == target or wish.is_ignored:
             continue
         role = roles.get(name)
@@ -151,34 +180,24 @@ def guess_columns(table: Table, columns: RawColumns, target: str | None, options
             found = _timely(found)
         guess.notes += found.notes
         if found.column is not None:
-            _check_followed(table.origin, found.column, wish)
-            guess.columns.append(found.column)
-            guess.raw[name] = raw
+            _check_followed(origin, found.column, wish)
+            keep(found.column, raw)
         elif found.spare is not None:
             spares.append((found, found.spare, raw))
-    # columns are let go of one by one from here on
-    columns.named.clear()
+        columns.let_go(raw)
     columns.beside.clear()
     for found, spare, raw in [] if guess.columns else spares:
         guess.notes = [note for note in guess.notes if note not in found.notes] + [spare.note]
-        guess.columns.append(spare.column)
-        guess.raw[raw.name] = raw
+        keep(spare.column, raw)
     if not guess.columns:
         reasons = "; ".join(map(str, guess.notes)) or "only the target"
-        raise DataError(f"{table.origin}: no usable feature column is left ({reasons})")
+        raise DataError(f"{origin}: no usable feature column is left ({reasons})")
+    guess.notes += copied
     return guess
 
 
-def _check_wishes(origin: str, names: Sequence[str], target: str | None, wishes: Mapping[str, ColumnWish]) -> None:
-    """Raises UsageError when something is wished of a column that is not there, or of the target."""
-    for name, wish in wishes.items():
-        if name not in names:
-            raise UsageError(f"{origin}: {wish.option} {name}: there is no such column{suggestion(name, names)}")
-        if name == target and wish.kind is not None:
-            hint = "" if wish.is_ignored else "; say with --task what it is"
-            raise UsageError(f"{origin}: {wish.option} {name}: that is the target column{hint}")
-        if name == target and wish.date_format is not None:
-            raise UsageError(f"{origin}: --date-format {name}: that is the target column, which is never a date")
+def no_use(_column: Column, _raw: RawColumn) -> None:
+    """Of columns of which only the kinds are wanted."""
 
 
 def _role_note(name: str, role: str) -> Note:
@@ -223,28 +242,29 @@ def _without_text(found: Recognised) -> Recognised:
     return Recognised(None, (note,))
 
 
-def guess_schema(table: Table, options: DataOptions) -> Guessed:
-    """The schema of a table, which of its rows have a target, and notes for the user; see `settle`.
+@dataclass(frozen=True)
+class Guessed:
+    """The schema that a table seems to have, and what the user should know about it."""
+
+    schema: Schema
+    notes: tuple[Note, ...]
+
+
+def guess_schema(table: Table, options: DataOptions, *, sampled: bool = False) -> Guessed:
+    """The schema of a table, see `settle`.
+
+    Args:
+        table: with the target.
+        options: how to read it.
+        sampled: the table has some rows of many.
 
     Raises:
-        UsageError, DataError: see `guess_target` and `guess_columns`.
+        UsageError, DataError: see `RawColumns.of`, `guess_target` and `guess_columns`.
     """
     columns = RawColumns.of(table, options)
-    target, plain, notes = guess_target(table, columns, options)
-    known = np.flatnonzero(plain.known)
-    guess = guess_columns(table, columns, target.name, options)
-    notes = (*table.notes, *notes, *guess.notes, *copy_notes(guess.columns, guess.raw, target, plain))
-    dropped = len(table.frame) - len(known)
-    if dropped:
-        notes += (dropped_note(dropped, target.name),)
-    return Guessed(
-        schema=Schema(tuple(guess.columns), target, table.nested),
-        known=known,
-        labels=plain.series.iloc[known],
-        notes=notes,
-        raw=guess.raw,
-        total=len(table.frame),
-    )
+    found = guess_target(table, columns, options, sampled=sampled)
+    guess = guess_columns(columns, found, options, no_use)
+    return Guessed(Schema(tuple(guess.columns), found.target, table.nested), (*table.notes, *found.notes, *guess.notes))
 
 
 def dropped_note(count: int, target: str) -> Note:

@@ -15,8 +15,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.values import MISSING_STRINGS, Series, is_missing
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
-from orchestrator.data.leaks import copy_notes
+from orchestrator.data.guessing import RawColumns, guess_columns, guess_target, no_use
 from orchestrator.data.opening import is_streamed, whole_table
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
@@ -101,14 +100,11 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
     else:
         table = whole_table(source, options)
     table, options = settle(table, options)
-    target, plain, notes, raw = None, None, table.notes, RawColumns.of(table, options)
+    raw, found = RawColumns.of(table, options), None
     if options.target is not None:
-        target, plain, found = guess_target(table, raw, options, sampled=sampled)
-        notes += found
-    guess = guess_columns(table, raw, None if target is None else target.name, options)
-    notes += tuple(guess.notes)
-    if target is not None and plain is not None:
-        notes += copy_notes(guess.columns, guess.raw, target, plain)
+        found = guess_target(table, raw, options, sampled=sampled)
+    guess = guess_columns(raw, found, options, no_use)
+    target = None if found is None else found.target
     columns = {column.name: column for column in guess.columns}
     return Inspection(
         origin=table.origin,
@@ -116,7 +112,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
         sampled=sampled,
         columns=_inspected(table, columns, target),
         target=target,
-        notes=notes,
+        notes=(*table.notes, *(() if found is None else found.notes), *guess.notes),
         wishes=_wishes(table, columns, target, options),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -23,31 +22,17 @@ TOLERANCE = 1e-6
 NUMBERS = frozenset({ColumnKind.NUMERIC, ColumnKind.BOOLEAN, ColumnKind.DURATION})
 
 
-def copy_notes(
-    columns: Sequence[Column], raw: Mapping[str, RawColumn], target: Target, labels: RawColumn
-) -> tuple[Note, ...]:
-    """About columns that give the target away. The first rows show of nearly all columns that they do not.
+def find_copies(target: Target, labels: RawColumn) -> Copies | None:
+    """What tells of columns whether they give the target away; None if there are too few rows to tell.
 
     Args:
-        columns: that are learned from.
-        raw: their cells.
         target: what is predicted.
         labels: its cells, as the task takes them.
     """
     known = np.flatnonzero(labels.known)
     if len(known) < MIN_ROWS:
-        return ()
-    finder = ClassCopies(labels, known) if target.classes else NumberCopies(labels, known)
-    return tuple(
-        Note(
-            column=column.name,
-            why=f"{finder.says} the target '{target.name}', so it gives the answer away",
-            done="read as any other column",
-            option=f"--ignore '{column.name}' leaves it out, if nobody knows it before the target",
-        )
-        for column in columns
-        if finder.is_copy(column, raw[column.name])
-    )
+        return None
+    return (ClassCopies if target.classes else NumberCopies)(labels, known)
 
 
 class Copies(ABC):
@@ -64,8 +49,17 @@ class Copies(ABC):
     def __init__(self, values: NDArray[np.float64], known: NDArray[np.int64]) -> None:
         self._known, self._values = known, values[known]
 
+    def note(self, column: Column, target: str) -> Note:
+        """About a column that is a copy."""
+        return Note(
+            column=column.name,
+            why=f"{self.says} the target '{target}', so it gives the answer away",
+            done="read as any other column",
+            option=f"--ignore '{column.name}' leaves it out, if nobody knows it before the target",
+        )
+
     def is_copy(self, column: Column, raw: RawColumn) -> bool:
-        """Whether a column says in all rows what the target says."""
+        """Whether a column says in all rows what the target says; the first show of nearly all that they do not."""
         if not self.may_be(column, raw):
             return False
         head = self._known[:HEAD_ROWS]
@@ -107,6 +101,9 @@ class ClassCopies(Copies):
 
     def agree(self, cells: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
         """See `Copies`."""
+        if (cells[values == values[0]] != cells[0]).any():
+            # as of most columns
+            return False
         (one, codes), (other, others) = (np.unique(found, return_inverse=True) for found in (cells, values))
         return len(one) == len(other) == len(np.unique(codes * len(other) + others))
 

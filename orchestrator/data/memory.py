@@ -6,16 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note, rows_text
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
 from orchestrator.data.dataset import DataOptions, Part
-from orchestrator.data.encoder import FeatureEncoder, fit_summaries
+from orchestrator.data.encoder import FeatureEncoder, fit_rows
 from orchestrator.data.examples import Examples
-from orchestrator.data.guessing import guess_schema
+from orchestrator.data.guessing import RawColumns, dropped_note, guess_columns, guess_target
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
@@ -24,7 +26,7 @@ from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, Holdout
 from orchestrator.data.splitting import Parted, split_table
 from orchestrator.errors import DataError
-from orchestrator.features import JsonValue
+from orchestrator.features import KINDS, Column, JsonValue
 from orchestrator.tasks import TargetEncoder
 
 
@@ -87,28 +89,41 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     """Infers the schema, splits the rows, fits the encoder on the training part and encodes all parts.
 
     Raises:
-        UsageError, DataError: see `guess_schema`; also when fewer than 10 rows have a target.
+        UsageError, DataError: see `guess_target` and `guess_columns`; also when fewer than 10 rows have a target.
     """
     table, options = settle(table, options)
-    found = guess_schema(table, options)
-    schema, notes, labels = found.schema, found.notes, found.labels
+    columns = RawColumns.of(table, options)
+    found = guess_target(table, columns, options)
+    target, known, labels, total = found.target, found.known, found.labels, len(table.frame)
     if len(labels) < MIN_ROWS:
         count = rows_text(len(labels))
         raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
-    task, target = schema.target.task, schema.target.name
+    task = target.task
     strata = task.strata(labels)
     parted = split_table(table, options, found, strata)
     split, weights = parted.split, parted.weights
-    notes += (*parted.notes, *task.notes(target, strata))
-    if table.default_target is None and options.rows.time is None:
-        # scikit-learn's own data sets are sorted, as is known of them
-        notes += task.order_notes(target, strata)
-    name, origin = table.name, table.origin
-    example = json_rows(schema, table.frame.iloc[found.known[split.train[:EXAMPLE_ROWS]]])
+    notes = [*table.notes, *found.notes]
+    name, origin, nested = table.name, table.origin, table.nested
+    # scikit-learn's own data sets are sorted, as is known of them
+    may_be_sorted = table.default_target is None and options.rows.time is None
+    shown = table.frame.iloc[known[split.train[:EXAMPLE_ROWS]]]
     # if nobody else needs it, the texts of a column are let go of as soon as they are numbers
     del table
-    rows = found.parsed()
-    encoder = fit_summaries(schema, rows.take(split.train).summarise())
+    cells: dict[str, Any] = {}
+
+    def parse(column: Column, raw: RawColumn) -> None:
+        cells[column.name] = KINDS[column.kind].parse_raw(column, raw)
+
+    guess = guess_columns(columns, found, options, parse)
+    notes += guess.notes
+    if len(known) < total:
+        notes.append(dropped_note(total - len(known), target.name))
+    notes += (*parted.notes, *task.notes(target.name, strata))
+    if may_be_sorted:
+        notes += task.order_notes(target.name, strata)
+    schema = Schema(tuple(guess.columns), target, nested)
+    rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
+    encoder = fit_rows(rows.take(split.train))
     target_encoder = task.fit(labels.iloc[split.train])
 
     def encode(positions: NDArray[np.int64]) -> Examples:
@@ -128,8 +143,8 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         train=encode(split.train),
         validation=encode(split.validation),
         test=encode(split.test),
-        example=example,
-        notes=notes,
+        example=json_rows(schema, shown),
+        notes=tuple(notes),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.features import KINDS, Summary
+from orchestrator.features import KINDS, Column, Summary
 
 if TYPE_CHECKING:
     import hashlib
@@ -55,16 +55,16 @@ class ParsedRows:
         """Some of the rows, by their positions among these."""
         return replace(self, chosen=rows if self.chosen is None else self.chosen[rows])
 
-    def summarise(self, keys: NDArray[np.float64] | None = None) -> dict[str, Summary]:
-        """What `fit_summaries` needs of training rows, by column; see `FeatureKind.summarise`."""
-        return {
-            column.name: KINDS[column.kind].summarise(self._parsed(column.name), keys) for column in self.schema.columns
-        }
+    def summary(self, column: Column, keys: NDArray[np.float64] | None = None) -> Summary:
+        """What is kept of a column; see `FeatureKind.summarise`."""
+        kept: Summary = KINDS[column.kind].summarise(self._parsed(column.name), keys)
+        return kept
 
     def add_content(self, state: hashlib._Hash) -> None:
         """Adds the values of all columns, in their order, to a digest."""
         for column in self.schema.columns:
-            state.update(KINDS[column.kind].content(self._parsed(column.name)))
+            for piece in KINDS[column.kind].content(self._parsed(column.name)):
+                state.update(piece)
 
     def encode(self, encoder: FeatureEncoder) -> Inputs:
         """See `FeatureEncoder.transform`."""

@@ -13,8 +13,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.values import category_keys
 from orchestrator.columns.wish import NO_WISH
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
-from orchestrator.data.leaks import copy_notes
+from orchestrator.data.guessing import guess_schema
 from orchestrator.data.normalise import plain_frame, stacked
 from orchestrator.data.parquet import ParquetFolder
 from orchestrator.data.parsed import ParsedRows
@@ -108,11 +107,8 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
     """
     table = sample_table(folder, options)
     table, options = settle(table, options)
-    columns = RawColumns.of(table, options)
-    target, plain, notes = guess_target(table, columns, options, sampled=True)
-    guess = guess_columns(table, columns, target.name, options)
-    notes = (*table.notes, *notes, *guess.notes, *copy_notes(guess.columns, guess.raw, target, plain))
-    return Schema(tuple(guess.columns), target, table.nested), notes
+    found = guess_schema(table, options, sampled=True)
+    return found.schema, found.notes
 
 
 def profile_piece(
@@ -151,13 +147,14 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int,
         digest.update(weights[known].tobytes())
         weighed = np.bincount(parts, weights[known], minlength=3).tolist()
     training = np.flatnonzero(parts == 0)
+    chosen = parsed.take(training)
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
     counts = np.bincount(parts, minlength=3).tolist()
     return PieceProfile(
         counts=(counts[0], counts[1], counts[2]),
         weighed=weighed,
         dropped=int((~known).sum()),
-        columns=parsed.take(training).summarise(random_keys),
+        columns={each.name: chosen.summary(each, random_keys) for each in schema.columns},
         target=schema.target.task.summarise(labels, labels.iloc[training]),
         digests={number: digest.hexdigest()},
         first=number,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import Series
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import Guessed, RawColumns
+from orchestrator.data.guessing import FoundTarget, RawColumns
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import Positions
 from orchestrator.data.splits.drawing import parts_of, split_rows
@@ -54,7 +54,7 @@ class Parted:
             state.update(self.marks.weights.tobytes())
 
 
-def split_table(table: Table, options: DataOptions, found: Guessed, strata: NDArray[np.int64] | None) -> Parted:
+def split_table(table: Table, options: DataOptions, found: FoundTarget, strata: NDArray[np.int64] | None) -> Parted:
     """Splits the rows of a table.
 
     Args:

@@ -144,7 +144,7 @@ def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDatase
     """Infers the kinds of columns from a sample, then reads every piece once to fit the encoder on the training part.
 
     Raises:
-        UsageError, DataError: see `open_parquet_folder`, `guess_schema` and `profile_piece`.
+        UsageError, DataError: see `open_parquet_folder`, `sample_schema` and `profile_piece`.
     """
     folder = open_parquet_folder(source, options.name)
     check_streamed(folder.origin, options.rows)

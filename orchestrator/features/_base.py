@@ -7,7 +7,7 @@ is needed of training rows, `fit` makes features of that, and the encoder makes 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -166,8 +166,8 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         """Some rows, by their positions: as if only these had been parsed."""
 
     @abstractmethod
-    def content(self, parsed: Parsed) -> bytes:
-        """The values, however they were written: what the digest of a data set is made of."""
+    def content(self, parsed: Parsed) -> Iterable[bytes]:
+        """The values, however they were written: what the digest of a data set is made of, in pieces."""
 
     @abstractmethod
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:

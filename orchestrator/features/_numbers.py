@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -70,9 +70,9 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
         """See `FeatureKind`."""
         return {part: values[rows] for part, values in parsed.items()}
 
-    def content(self, parsed: Numbers) -> bytes:
+    def content(self, parsed: Numbers) -> Iterable[bytes]:
         """See `FeatureKind`."""
-        return b"".join(map(number_content, parsed.values()))
+        return map(number_content, parsed.values())
 
     def summarise(self, parsed: Numbers, keys: NDArray[np.float64] | None) -> NumberSummaries:
         """See `FeatureKind`."""

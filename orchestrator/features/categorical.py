@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -145,9 +145,9 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
             [key for key, is_present in zip(parsed.keys, present, strict=True) if is_present],
         )
 
-    def content(self, parsed: Categories) -> bytes:
+    def content(self, parsed: Categories) -> Iterable[bytes]:
         """See `FeatureKind`."""
-        return category_content(parsed.codes, parsed.keys)
+        return [category_content(parsed.codes, parsed.keys)]
 
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
         """See `FeatureKind`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -110,7 +110,7 @@ class DatetimeKind(NumberKind):
                 found[f"{cycle}_{side}"] = np.where(missing, np.nan, values[at])
         return {part: stamps.spread(values) for part, values in found.items()}
 
-    def content(self, parsed: Numbers) -> bytes:
+    def content(self, parsed: Numbers) -> Iterable[bytes]:
         """See `FeatureKind`: what the other parts follow from."""
         return super().content({part: parsed[part] for part in PLAIN_PARTS})
 

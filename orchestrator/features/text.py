@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -71,9 +71,9 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
         """See `FeatureKind`."""
         return [parsed[row] for row in rows]
 
-    def content(self, parsed: Sequence[str]) -> bytes:
+    def content(self, parsed: Sequence[str]) -> Iterable[bytes]:
         """See `FeatureKind`."""
-        return b"".join(b"%d:%s" % (len(text), text.encode("utf-8", "surrogatepass")) for text in parsed)
+        return (b"%d:%s" % (len(text), text.encode("utf-8", "surrogatepass")) for text in parsed)
 
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
         """See `FeatureKind`."""

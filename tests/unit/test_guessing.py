@@ -1,11 +1,13 @@
 """What columns and targets are taken for."""
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from orchestrator.data import DataOptions, load_table, open_dataset
-from orchestrator.data.guessing import guess_schema
+from orchestrator.data.guessing import LARGE_ROWS, RawColumns, guess_columns, guess_schema, guess_target
 from orchestrator.errors import DataError, UsageError
 from orchestrator.features import ColumnKind
 
@@ -188,3 +190,36 @@ def test_a_column_of_numbers_with_a_stray_text_is_explained():
     column, notes = kind_of(values)
     assert column.kind is ColumnKind.CATEGORICAL
     assert any("row 4, column 'c': 'unknown!' is not a number" in note for note in notes)
+
+
+def test_columns_of_a_large_table_are_let_go_of_one_by_one_and_still_speak_for_others():
+    rows = LARGE_ROWS
+    numbers = np.arange(rows)
+    data = pd.DataFrame(
+        {
+            "price": [f"{at % 7},{at % 90 + 10}" for at in numbers],
+            "mileage": [f"{at % 9 + 1}.{at % 800 + 100}" for at in numbers],
+            "paid": [f"{at % 20 + 1}/{at % 12 + 1}/2021" for at in numbers],
+            "sent": [f"{at % 11 + 1}/{at % 12 + 1}/2021" for at in numbers],
+            "label": np.where(numbers % 3, "yes", "no"),
+        }
+    ).astype("str")
+    options = DataOptions(target="label")
+    table = load_table(data)
+    columns = RawColumns.of(table, options)
+    target = guess_target(table, columns, options)
+    del table
+    seen, held = [], []
+
+    def use(column, raw):
+        held.append(sum(one() is not None for one in seen))
+        seen.append(weakref.ref(raw))
+
+    guess = guess_columns(columns, target, options, use)
+    # the last one is that of the loop itself
+    assert max(held) <= 1
+    few = schema_of(data.head(1000))
+    assert guess.columns == list(few.schema.columns)
+    assert [column.notation is not None for column in guess.columns] == [True, True, False, False]
+    assert {column.datetime_format for column in guess.columns[2:]} == {"%d/%m/%Y"}
+    assert [str(note) for note in guess.notes] == list(map(str, few.notes))
