@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from numpy.typing import NDArray
+
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
@@ -169,6 +171,9 @@ class Dataset(Protocol):
         Raises:
             DataError: see `Pieces.read`.
         """
+
+    def targets(self) -> tuple[NDArray[Any], ...] | None:
+        """The encoded targets of each part; of rows that have to be read some of each class, None without classes."""
 
     def no_rows(self) -> Examples:
         """Encoded rows of the right shapes, but none."""

@@ -63,6 +63,10 @@ class MemoryDataset:
         """See `Dataset`: all of them at once."""
         yield {Part.TRAIN: self.train, Part.VALIDATION: self.validation, Part.TEST: self.test}[part]
 
+    def targets(self) -> tuple[NDArray[Any], ...]:
+        """See `Dataset`."""
+        return self.train.target, self.validation.target, self.test.target
+
     def no_rows(self) -> Examples:
         """See `Dataset`."""
         return self.train.between(0, 0)

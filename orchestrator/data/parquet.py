@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.columns.names import levels, name_of
+from orchestrator.columns.notes import Note
 from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import frame_of
+from orchestrator.data.partitions import Partition, find_partitions, partition_column, partition_note
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import made_name, stem_of
 
 SUFFIXES = (".parquet", ".pq")
 MAGIC = b"PAR1"
+TEXTS = re.compile(r"\.(csv|tsv|txt|jsonl?|ndjson)(\.(gz|bz2|xz|zip))?$")
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,19 @@ class Piece:
         file: full path.
         group: position of the row group in it.
         rows: how many it has.
+        partition: what the names of its folders say of its rows.
     """
 
     file: str
     group: int
     rows: int
+    partition: Partition = ()
 
     def __str__(self) -> str:
         return f"{self.file}, row group {self.group + 1}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ParquetFolder:
     """Where the rows are; nothing of them is read yet.
 
@@ -50,12 +56,14 @@ class ParquetFolder:
         origin: the folder, as messages call it.
         pieces: row groups, by the names of their files.
         columns: names of all columns.
+        notes: what the user should know about how they are found.
     """
 
     name: str
     origin: str
     pieces: tuple[Piece, ...]
     columns: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
 
     def read(self, number: int, columns: Iterable[str] | None = None, nested: Iterable[Nested] = ()) -> pd.DataFrame:
         """The rows of a piece as plain cells, see `orchestrator.data.normalise`.
@@ -79,14 +87,19 @@ class ParquetFolder:
         try:
             with pq.ParquetFile(piece.file) as file:
                 labels = _labels(file.schema_arrow)
+                # a column that is in the names of folders is not in the file
                 known = [labels[name] for name in wanted if name in labels]
                 table = _encoded(file, file.read_row_group(piece.group, columns=known))
         except (pa.ArrowException, OSError, IndexError) as error:
             raise DataError(f"{piece}: cannot be read ({_first_line(error)})") from None
-        absent = [name for name in wanted if labels.get(name) not in table.column_names]
+        named = dict(piece.partition)
+        absent = [name for name in wanted if name not in named and labels.get(name) not in table.column_names]
         if absent:
             raise DataError(f"{piece.file}: changed while it was used: there is no column '{absent[0]}' any more")
-        return frame_of((name, table.column(labels[name])) for name in wanted)
+        return frame_of(
+            (name, partition_column(named[name], piece.rows) if name in named else table.column(labels[name]))
+            for name in wanted
+        )
 
 
 def is_parquet(path: Path) -> bool:
@@ -159,9 +172,10 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
         raise UsageError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
     files = sorted(file for file in folder.rglob("*") if _is_piece(file, folder))
     if not files:
-        raise UsageError(f"{folder}: there is no .parquet file in this folder")
+        raise UsageError(f"{folder}: there is no .parquet file in this folder{_other_files(folder)}")
     pieces: list[Piece] = []
     columns: tuple[str, ...] = ()
+    footers: dict[Path, pq.FileMetaData] = {}
     for file in files:
         try:
             footer = pq.read_metadata(file)
@@ -175,13 +189,32 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
             odd = sorted(set(names) ^ set(columns))[0]
             place = "is not in" if odd in names else "is only in"
             raise DataError(f"{file}: other columns than the files before: '{odd}' {place} {files[0].name}")
+        footers[file] = footer
+    partitions = find_partitions(folder, files, columns)
+    for file, footer in footers.items():
         for group in range(footer.num_row_groups):
             rows = footer.row_group(group).num_rows
             if rows:
-                pieces.append(Piece(str(file.absolute()), group, rows))
+                pieces.append(Piece(str(file.absolute()), group, rows, partitions[file]))
     if not pieces:
         raise DataError(f"{folder}: there are no rows in its {len(files)} Parquet files")
-    return ParquetFolder(name or made_name(stem_of(folder)), str(folder), tuple(pieces), columns)
+    first = partitions[files[0]]
+    return ParquetFolder(
+        name=name or made_name(stem_of(folder)),
+        origin=str(folder),
+        pieces=tuple(pieces),
+        columns=(*columns, *(key for key, _ in first)),
+        notes=partition_note(first),
+    )
+
+
+def _other_files(folder: Path) -> str:
+    """What to do with files of another kind, to end a sentence."""
+    found = [file for file in folder.rglob("*") if file.is_file() and TEXTS.search(file.name.lower())]
+    if not found:
+        return ""
+    count = "1 file" if len(found) == 1 else f"{len(found)} files"
+    return f", but {count} such as {found[0].name}: put them into one file, or save them as Parquet"
 
 
 def _is_piece(file: Path, folder: Path) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -41,6 +43,8 @@ class PieceProfile:
         weighed: the sum of the weights, by part; None if all rows count the same.
         columns: what is kept of each column, over training rows.
         target: what the task keeps of it.
+        parts: the same of the rows of each part.
+        order: of each piece: the target of the first and of the last row, and how often it changes between them.
         digests: of the content of each piece.
         first: number of the piece that the example rows are from.
         example: a few training rows as JSON objects.
@@ -50,6 +54,8 @@ class PieceProfile:
     dropped: int
     columns: dict[str, Summary]
     target: TargetSummary
+    parts: tuple[TargetSummary, ...]
+    order: dict[int, tuple[str, str, int]]
     digests: dict[int, str]
     first: int
     example: tuple[dict[str, JsonValue], ...]
@@ -66,10 +72,19 @@ class PieceProfile:
             dropped=self.dropped + other.dropped,
             columns={name: summary.merge(other.columns[name]) for name, summary in self.columns.items()},
             target=self.target.merge(other.target),
+            parts=tuple(mine.merge(its) for mine, its in zip(self.parts, other.parts, strict=True)),
+            order=self.order | other.order,
             digests=self.digests | other.digests,
             first=shown.first,
             example=shown.example,
         )
+
+    @property
+    def changes(self) -> int:
+        """How often the target changes from one row to the next, in the order of the pieces."""
+        ends = [self.order[number] for number in sorted(self.order)]
+        between = sum(before[1] != after[0] for before, after in pairwise(ends))
+        return between + sum(changes for _, _, changes in ends)
 
 
 def sample_table(folder: ParquetFolder, options: DataOptions) -> Table:
@@ -95,7 +110,7 @@ def sample_table(folder: ParquetFolder, options: DataOptions) -> Table:
         frame=frame.reindex(columns=[*columns, *(name for name in folder.columns if name not in columns)]),
         name=folder.name,
         origin=folder.origin,
-        notes=() if options.name else name_notes(folder.origin),
+        notes=(*folder.notes, *(() if options.name else name_notes(folder.origin))),
     )
 
 
@@ -150,16 +165,24 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int,
     chosen = parsed.take(training)
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
     counts = np.bincount(parts, minlength=3).tolist()
+    task, codes = schema.target.task, codes[known]
     return PieceProfile(
         counts=(counts[0], counts[1], counts[2]),
         weighed=weighed,
         dropped=int((~known).sum()),
         columns={each.name: chosen.summary(each, random_keys) for each in schema.columns},
-        target=schema.target.task.summarise(labels, labels.iloc[training]),
+        target=task.summarise(labels, labels.iloc[training]),
+        parts=tuple(task.summarise(labels.iloc[parts == part], labels.iloc[:0]) for part in range(3)),
+        order={number: _order_of(codes, keys)} if len(codes) else {},
         digests={number: digest.hexdigest()},
         first=number,
         example=json_rows(schema, rows.iloc[training[:EXAMPLE_ROWS]]),
     )
+
+
+def _order_of(codes: NDArray[np.int64], keys: Sequence[str | None]) -> tuple[str, str, int]:
+    """The first and the last key of some rows, and how often it changes."""
+    return str(keys[codes[0]]), str(keys[codes[-1]]), int(np.count_nonzero(codes[1:] != codes[:-1]))
 
 
 def wanted_columns(schema: Schema, rows: RowsWish) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import category_keys
@@ -28,9 +30,11 @@ from orchestrator.data.splits.pieces import check_streamed, piece_parts, piece_w
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue
 from orchestrator.inputs import Inputs
-from orchestrator.tasks import TargetEncoder
+from orchestrator.tasks import TargetEncoder, TargetSummary, Task
 
 PARTS = tuple(Part)
+# of a class; more of them say nothing new about whether a metric exists
+MANY_ROWS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,7 @@ class StreamedDataset:
         split: of the rows, as far as `wish` does not say it.
         wish: what is said about rows.
         mean_weight: of training rows, by which weights are divided.
+        class_counts: rows of each class in each part; none where no classes are predicted.
     """
 
     name: str
@@ -57,6 +62,7 @@ class StreamedDataset:
     notes: tuple[Note, ...] = ()
     wish: RowsWish = NO_ROWS_WISH
     mean_weight: float = 1.0
+    class_counts: tuple[tuple[int, ...], ...] = ()
 
     def read(self, number: int, part: Part) -> Examples:
         """See `Pieces`."""
@@ -99,6 +105,11 @@ class StreamedDataset:
             None if self.wish.weight is None else np.empty(0),
         )
 
+    def targets(self) -> tuple[NDArray[Any], ...] | None:
+        """See `Dataset`."""
+        few = [np.minimum(counts, MANY_ROWS) for counts in self.class_counts]
+        return tuple(np.repeat(np.arange(len(counts)), counts) for counts in few) or None
+
     def without_test(self) -> StreamedDataset:
         """The same: trials do not ask for the test part."""
         return self
@@ -138,6 +149,11 @@ class StreamedDataset:
             example=self.example,
         )
         return found, reading / count
+
+
+def _class_counts(task: Task, parts: Iterable[TargetSummary]) -> tuple[tuple[int, ...], ...]:
+    found = [task.class_counts(summary) for summary in parts]
+    return tuple(tuple(counts.tolist()) for counts in found if counts is not None)
 
 
 def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDataset:
@@ -181,6 +197,7 @@ def finish_profile(
     if profile.dropped:
         notes = (*notes, dropped_note(profile.dropped, schema.target.name))
     notes = (*notes, *task.summary_notes(target.name, profile.target))
+    notes = (*notes, *task.summary_order_notes(target.name, profile.target, profile.changes))
     state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())
@@ -193,6 +210,7 @@ def finish_profile(
         target_encoder=task.fit_summary(profile.target),
         folder=folder,
         counts=profile.counts,
+        class_counts=_class_counts(task, profile.parts),
         split=options.split,
         wish=options.rows,
         mean_weight=profile.weighed[0] / profile.counts[0] if profile.weighed else 1.0,

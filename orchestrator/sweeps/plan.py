@@ -148,15 +148,16 @@ def make_plan(
 def check_measured(dataset: Dataset, metric: Metric) -> None:
     """Raises DataError when the validation rows do not have the metric: every trial would fail.
 
-    Rows that have to be read are not looked at.
+    Of rows that have to be read the counts of the classes say so.
     """
-    if dataset.pieces is not None:
+    target, parts = dataset.schema.target, dataset.targets()
+    if parts is None:
         return
-    target = dataset.schema.target
-    chunks = [Examples.joined(list(dataset.rows(part))) for part in Part]
-    parts = [chunk.target for chunk in chunks]
+    weight = None
+    if dataset.pieces is None:
+        weight = Examples.joined(list(dataset.rows(Part.VALIDATION))).weight
     outputs = np.tile(target.task.constant_outputs(parts[0]), (len(parts[1]), 1))
-    if metric.name not in target.task.evaluate(dataset.target_encoder, outputs, parts[1], chunks[1].weight):
+    if metric.name not in target.task.evaluate(dataset.target_encoder, outputs, parts[1], weight):
         why = target.task.unmeasured_in(np.concatenate(parts))
         raise DataError(
             f"{dataset.origin}: {metric.name} of '{target.name}' cannot be computed: {why}; add such rows, or say "

@@ -174,6 +174,16 @@ class Task(ABC):
         del target, strata
         return ()
 
+    def summary_order_notes(self, target: str, summary: TargetSummary, changes: int) -> tuple[Note, ...]:
+        """The same as `order_notes` about the rows of a folder, in which the target changes so often."""
+        del target, summary, changes
+        return ()
+
+    def class_counts(self, summary: TargetSummary) -> NDArray[np.int64] | None:
+        """Rows of each class, int64 [classes]; None where there are none."""
+        del summary
+        return None
+
     # ---- from cells to numbers
 
     def fit(self, training: Series) -> TargetEncoder:

@@ -164,18 +164,15 @@ class Classification(Task):
         """See `Task`: where a row is must not say what it is, since columns that grow with the rows would."""
         if strata is None:
             return ()
-        changes = int(np.count_nonzero(strata[1:] != strata[:-1]))
-        shares = np.bincount(strata) / len(strata)
-        if changes > SORTED_SHARE * len(strata) * float(1 - (shares**2).sum()):
-            return ()
-        times = "once" if changes == 1 else f"{changes} times"
-        note = Note(
-            column=target,
-            why=f"changes {times} in {len(strata)} rows, so the rows are sorted by it",
-            done="training, validation and test rows are drawn at random",
-            option="--ignore COLUMN leaves out a column that follows the order of the rows, which would give it away",
-        )
-        return (note,)
+        return _order_notes(target, np.bincount(strata), int(np.count_nonzero(strata[1:] != strata[:-1])))
+
+    def summary_order_notes(self, target: str, summary: TargetSummary, changes: int) -> tuple[Note, ...]:
+        """See `Task`."""
+        return _order_notes(target, self.class_counts(summary), changes)
+
+    def class_counts(self, summary: TargetSummary) -> NDArray[np.int64]:
+        """See `Task`."""
+        return np.array([summary.labels.get(_key_of(label), 0) for label in self.classes], np.int64)
 
     def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.int64]:
         """See `Task`: the position of each label among the classes."""
@@ -192,6 +189,9 @@ class Classification(Task):
         """See `Task`: the class that has too few rows."""
         counts = np.bincount(target.astype(np.int64), minlength=len(self.classes))
         least = int(counts.argmin())
+        if counts[least] >= MIN_CLASS_ROWS:
+            drawn = f"none of the {rows_text(int(counts[least]))} of class '{self.classes[least]}' was drawn for it"
+            return f"{self.unmeasured}; {drawn}; say with --split-column COLUMN which rows to validate on"
         return (
             f"{self.unmeasured}; the class '{self.classes[least]}' has {rows_text(int(counts[least]))}, and at least "
             f"{MIN_CLASS_ROWS} are needed: one each to train, validate and test on"
@@ -273,6 +273,21 @@ class Classification(Task):
         yield from super().changes(before)
         if self.kind == before.kind and _typed(self.classes) != _typed(before.classes):
             yield f"the classes are {_listed(self.classes)}, were {_listed(before.classes)}"
+
+
+def _order_notes(target: str, counts: NDArray[np.int64], changes: int) -> tuple[Note, ...]:
+    """Says that rows are sorted by their class, if that changes far less often than by chance."""
+    rows = int(counts.sum())
+    if not rows or changes > SORTED_SHARE * rows * float(1 - ((counts / rows) ** 2).sum()):
+        return ()
+    times = "once" if changes == 1 else f"{changes} times"
+    note = Note(
+        column=target,
+        why=f"changes {times} in {rows} rows, so the rows are sorted by it",
+        done="training, validation and test rows are drawn at random",
+        option="--ignore COLUMN leaves out a column that follows the order of the rows, which would give it away",
+    )
+    return (note,)
 
 
 def _few_rows(target: str, counts: Mapping[str, int]) -> tuple[Note, ...]:
