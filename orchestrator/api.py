@@ -75,6 +75,8 @@ def sweep(
     disk_budget: int | str | None = None,
     keep_top: int | None = None,
     ensemble: Literal["auto", "none"] | int | None = None,
+    max_latency: timedelta | str | None = None,
+    max_size: int | str | None = None,
     tracking_uri: str | None = None,
     tracking_timeout: timedelta | str | None = None,
     address: str | None = None,
@@ -126,6 +128,8 @@ def sweep(
         keep_top: of so many trials the weights stay in the sweep's folder.
         ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
             `auto` for the best 25, `none` for never.
+        max_latency, max_size: a model that takes longer to answer a row, or whose network has more bytes, does not win,
+            measured on the exported network as an endpoint does.
         tracking_uri: MLflow store.
         tracking_timeout: how long the end of a sweep waits for a store that is away.
         address: of a Ray cluster; a local one is started if left out.
@@ -191,6 +195,8 @@ def plan(
     disk_budget: int | str | None = None,
     keep_top: int | None = None,
     ensemble: Literal["auto", "none"] | int | None = None,
+    max_latency: timedelta | str | None = None,
+    max_size: int | str | None = None,
     tracking_uri: str | None = None,
     tracking_timeout: timedelta | str | None = None,
     address: str | None = None,

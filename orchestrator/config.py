@@ -34,6 +34,7 @@ from orchestrator.fields import (
     EnsembleField,
     Keep,
     LabelField,
+    Latency,
     Name,
     PathField,
     Size,
@@ -161,6 +162,8 @@ class SweepConfig(Validated):
         keep_top: of so many trials the weights stay in the sweep's folder.
         ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
             `auto` for the best 25, `none` for never.
+        max_latency, max_size: a model that takes longer to answer a row, or whose network has more bytes, does not win,
+            measured on the exported network as an endpoint does.
         tracking_uri: MLflow store.
         tracking_timeout: how long the end of a sweep waits for a store that is away.
         address: of a Ray cluster; a local one is started if left out.
@@ -211,6 +214,8 @@ class SweepConfig(Validated):
     disk_budget: Size | None = None
     keep_top: int = Field(default=1, ge=1)
     ensemble: EnsembleField = "auto"
+    max_latency: Latency | None = None
+    max_size: Size | None = None
     tracking_uri: str | None = None
     tracking_timeout: Duration = timedelta(minutes=1)
     address: str | None = None
@@ -242,7 +247,12 @@ class SweepConfig(Validated):
     @property
     def kept_trials(self) -> int:
         """Of how many best trials the weights stay, as long as they are small enough."""
-        return max(self.keep_top, self.candidates)
+        return max(self.keep_top, self.candidates, CANDIDATES if self.has_bounds else 0)
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether it is limited what the model may cost."""
+        return self.max_latency is not None or self.max_size is not None
 
     @property
     def sweep_name(self) -> str:

@@ -14,10 +14,19 @@ from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.wish import ColumnWish, all_wishes, plain_wish
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks.registry import plain_task
-from orchestrator.units import format_duration, format_keep, parse_duration, parse_keep, parse_size
+from orchestrator.units import (
+    format_duration,
+    format_keep,
+    format_latency,
+    parse_duration,
+    parse_keep,
+    parse_latency,
+    parse_size,
+)
 
 Keep = Annotated[timedelta | int, BeforeValidator(parse_keep), PlainSerializer(format_keep, return_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Latency = Annotated[timedelta, BeforeValidator(parse_latency), PlainSerializer(format_latency, return_type=str)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 # files are named after it, and other things come behind it
 MOST_NAME_BYTES = 150

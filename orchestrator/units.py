@@ -17,6 +17,7 @@ UNITS = {
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?")
+LATENCY = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s)")
 EXPONENT = re.compile(r"e([+-])0*(\d+)$")
 # below, and from here on, an exponent is easier to read
 SMALL, LARGE = 1e-4, 1e15
@@ -60,6 +61,36 @@ def format_duration(duration: timedelta) -> str:
     hours, minutes = divmod(int(minutes), MINUTE)
     parts = [f"{count:g}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count]
     return "".join(parts) or "0s"
+
+
+def parse_latency(value: object) -> timedelta:
+    """`2ms`, `500us` or `0.5s`.
+
+    Raises:
+        ValueError: anything else, or less than a microsecond.
+    """
+    if isinstance(value, timedelta):
+        return value
+    match = LATENCY.fullmatch(str(value).strip().lower())
+    if match is None:
+        raise ValueError(f"'{value}' is not a time for a row; write 2ms, 500us or 0.5s")
+    try:
+        latency = timedelta(seconds=float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]])
+    except OverflowError:
+        raise ValueError(f"'{value}' is too long a time for a row") from None
+    if not latency:
+        raise ValueError("a time for a row must be a microsecond at least")
+    return latency
+
+
+def show_latency(seconds: float) -> str:
+    """`2ms`, `0.153ms`: the inverse of `parse_latency`, to 3 digits."""
+    return f"{seconds * 1e3:.3g}ms" if seconds < 1 else f"{seconds:.3g}s"
+
+
+def format_latency(latency: timedelta) -> str:
+    """The inverse of `parse_latency`."""
+    return f"{latency / timedelta(microseconds=1):.0f}us"
 
 
 def parse_size(value: object) -> int:

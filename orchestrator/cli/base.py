@@ -22,7 +22,7 @@ from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError
 from orchestrator.replacing import replaced
-from orchestrator.units import parse_duration, parse_size
+from orchestrator.units import parse_duration, parse_latency, parse_size
 
 # Ray's and MLflow's usage statistics stay off unless the user turns them on
 QUIET_ENVIRONMENT = {
@@ -170,7 +170,7 @@ class Checked(click.ParamType[Any]):
         return value
 
 
-DURATION, SIZE = Checked("time", parse_duration), Checked("size", parse_size)
+DURATION, SIZE, LATENCY = Checked("time", parse_duration), Checked("size", parse_size), Checked("time", parse_latency)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 tracking_option = click.option(
     "--tracking-uri",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from orchestrator.choices import AlgorithmName, PrecisionName, PresetName, SchedulerName, TaskName, names_of
-from orchestrator.cli.base import DURATION, SIZE, echo
+from orchestrator.cli.base import DURATION, LATENCY, SIZE, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
 from orchestrator.cli.row_options import ROW_OPTIONS
@@ -151,6 +151,8 @@ KEEPING_OPTIONS = [
         metavar="auto|none|N",
         help="Combine some of the best N trials if that is better than the best one. Default: auto, of 25.",
     ),
+    click.option("--max-latency", type=LATENCY, help="Of the model, for one row, such as 2ms. Default: no limit."),
+    click.option("--max-size", type=SIZE, help="Of the exported network, such as 50MB. Default: no limit."),
     click.option(
         "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
     ),

@@ -9,7 +9,7 @@ import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
 from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
-from orchestrator.units import show_number
+from orchestrator.units import show_bytes, show_latency, show_number
 
 if TYPE_CHECKING:
     from orchestrator.runtime.result import SweepResult
@@ -98,6 +98,9 @@ def show(result: SweepResult) -> None:
         for line in shown(result.ensemble.to_json(), result.metric.name):
             click.echo(line)
     click.echo(f"validation {result.metric.name} {show_number(result.validation)}")
+    cost = result.bundle.metrics.get("cost")
+    if cost is not None:
+        click.echo(f"a row takes {show_latency(cost['seconds'])} with {cost['engine']}, {show_bytes(cost['size'])}")
     show_test(result.test, result.test_looks)
     if registration is not None:
         show_registration(registration)
@@ -131,6 +134,8 @@ def to_json(result: SweepResult) -> dict[str, Any]:
         "test_looks": result.test_looks,
         "notes": [note.to_json() for note in result.notes],
         "skipped": list(result.skipped),
+        "bounded": list(result.bounded),
+        "cost": result.bundle.metrics.get("cost"),
         "model": None
         if registration is None
         else {

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from orchestrator.evaluation.selection import LEAST_ROWS, Contest, judge, select
+from orchestrator.evaluation.cost import measure_cost
+from orchestrator.evaluation.selection import LEAST_ROWS, Contest, Fits, everything, judge, select
 from orchestrator.evaluation.stored_models import StoredModel
 from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.networks import Averaged
+from orchestrator.sweeps.bounds import ModelCost
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.ensembles import Ensemble, Member, why
 from orchestrator.training import feature_shape
@@ -27,28 +29,34 @@ class CombinedModel:
         members: each with a count of at least 1, the best first.
         ensemble: what is known of it.
         validation: what it says about the validation rows.
+        network: of all members.
+        cost: of the network, if what it may cost is limited.
     """
 
     members: tuple[StoredModel, ...]
     ensemble: Ensemble
     validation: Answers
+    network: Averaged
+    cost: ModelCost | None
+
+    def refusal(self) -> str:
+        """See `Candidate`: `combine` takes only members that keep to the limits together."""
+        return ""
 
     def finish(self) -> Winner:
         """See `Candidate`."""
         best = self.members[0]
         models = best.models
-        average = models.dataset.schema.target.task.average
-        names = feature_shape(models.dataset).names
-        counts = [member.count for member in self.ensemble.members]
         return make_winner(
             best.record.best_spec or best.record.spec,
             best.report,
             dataset=models.dataset,
             metric=models.metric,
-            network=Averaged([member.network for member in self.members], average, names, counts),
+            network=self.network,
             validation=self.validation,
             test_rows=models.test_rows(),
             ensemble=self.ensemble,
+            cost=self.cost,
         )
 
 
@@ -73,12 +81,13 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
         target=target,
         weight=best.validation.weight,
     )
-    counts = select(contest)
+    fits = _fitting(found)
+    counts = select(contest, fits=fits)
     taken = [place for place, count in enumerate(counts) if count]
-    members = tuple(found[place] for place in taken)
-    outputs = _averaged(members, [counts[place] for place in taken])
+    members, times = tuple(found[place] for place in taken), [counts[place] for place in taken]
+    outputs = _averaged(members, times)
     value = task.measure(metric.name, encoder, outputs, target, best.validation.weight)
-    judged = judge(contest) if len(members) > 1 else None
+    judged = judge(contest, fits=fits) if len(members) > 1 else None
     better = judged is not None and contest.rounded(judged[0]) < contest.rounded(judged[1])
     accepted = better and metric.better(value, best.report.best_value)
     single = best.record.index
@@ -99,10 +108,40 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
         accepted=accepted,
         reason=reason,
     )
+    if not accepted:
+        return ensemble, None
+    names = feature_shape(dataset).names
+    network = Averaged([member.network for member in members], task.average, names, times)
     model = CombinedModel(
-        members=members, ensemble=ensemble, validation=Answers(outputs, target, best.validation.weight)
+        members=members,
+        ensemble=ensemble,
+        validation=Answers(outputs, target, best.validation.weight),
+        network=network,
+        cost=measure_cost(network, dataset) if best.models.bounds else None,
     )
-    return ensemble, model if accepted else None
+    return _within(model)
+
+
+def _fitting(found: Sequence[StoredModel]) -> Fits:
+    """Which trials cost little enough together: they answer one after the other."""
+    bounds = found[0].models.bounds
+    if not bounds:
+        return everything
+    costs = [model.cost for model in found]
+
+    def fits(places: Set[int]) -> bool:
+        seconds, size = sum(costs[place].seconds for place in places), sum(costs[place].size for place in places)
+        return not bounds.why_not(seconds, size)
+
+    return fits
+
+
+def _within(model: CombinedModel) -> tuple[Ensemble, CombinedModel | None]:
+    """The model, if it costs as little as its members made believe."""
+    why_not = model.cost and model.members[0].models.bounds.why_not(model.cost.seconds, model.cost.size)
+    if not why_not:
+        return model.ensemble, model
+    return replace(model.ensemble, accepted=False, reason=f"together, {why_not}"), None
 
 
 def _averaged(members: Sequence[StoredModel], counts: Sequence[int]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ Knows neither networks nor trials: candidates are arrays of what they say about 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,13 @@ LEAST_ROWS = 20
 # of more rows so many, evenly spaced, decide
 MOST_ROWS = 10_000
 Shares = NDArray[np.float64]
+Fits = Callable[[Set[int]], bool]
 Score = Callable[[Shares, NDArray[Any], Shares | None], float | None]
+
+
+def everything(_places: Set[int]) -> bool:
+    """Any candidates may be together."""
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +110,7 @@ class Contest:
         return round((-value if self.metric.maximize else value) / self.unit, DIGITS)
 
 
-def select(contest: Contest, steps: int = STEPS) -> tuple[int, ...]:
+def select(contest: Contest, steps: int = STEPS, fits: Fits = everything) -> tuple[int, ...]:
     """How often each candidate counts.
 
     Starting with none, the candidate is added that makes the mean best; of equal ones one that is in already, then the
@@ -113,13 +119,18 @@ def select(contest: Contest, steps: int = STEPS) -> tuple[int, ...]:
     Args:
         contest: with one candidate at least.
         steps: at most.
+        fits: whether these candidates may be together; each of them may be alone.
     """
     total = np.zeros_like(contest.shares[0])
     counts = [0] * len(contest.shares)
     taken: list[int] = []
     losses: list[float] = []
     for step in range(1, steps + 1):
-        found = [contest.loss((total + shares) / step) for shares in contest.shares]
+        inside = {place for place, count in enumerate(counts) if count}
+        found = [
+            contest.loss((total + shares) / step) if place in inside or fits(inside | {place}) else np.inf
+            for place, shares in enumerate(contest.shares)
+        ]
         best = min(range(len(found)), key=lambda place: (found[place], counts[place] == 0, place))
         total += contest.shares[best]
         counts[best] += 1
@@ -135,7 +146,7 @@ def single_best(contest: Contest) -> int:
     return losses.index(min(losses))
 
 
-def judge(contest: Contest, steps: int = STEPS) -> tuple[float, float] | None:
+def judge(contest: Contest, steps: int = STEPS, fits: Fits = everything) -> tuple[float, float] | None:
     """The figures of ensembles and of best candidates on rows that did not choose them.
 
     A fifth of the rows after the other is left out; the others choose an ensemble, and the best candidate. What both
@@ -151,7 +162,7 @@ def judge(contest: Contest, steps: int = STEPS) -> tuple[float, float] | None:
     for number in range(JUDGED_PARTS):
         choosing = contest.take(part != number)
         left = part == number
-        mixed[left] = contest.take(left).mixed(select(choosing, steps))
+        mixed[left] = contest.take(left).mixed(select(choosing, steps, fits))
         alone[left] = contest.shares[single_best(choosing)][left]
     ours, its = contest.figure(mixed), contest.figure(alone)
     return None if ours is None or its is None else (ours, its)

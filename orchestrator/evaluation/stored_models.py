@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import nn
 
 from orchestrator.data import Dataset, Examples, Part
 from orchestrator.errors import StorageError
+from orchestrator.evaluation.cost import measure_cost
 from orchestrator.evaluation.winner import Answers, make_winner
 from orchestrator.networks import build_network
 from orchestrator.storage import Storage
+from orchestrator.sweeps.bounds import Bounds, ModelCost
 from orchestrator.sweeps.choice import Candidate, Winner
 from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.sweeps.trial_files import best_weights, trial_folder
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
-from orchestrator.training import EpochReport, check_weights, feature_shape, unpack_weights
+from orchestrator.training import EpochReport, TrialSpec, check_weights, feature_shape, unpack_weights
 from orchestrator.units import show_apart
 
 # other devices, numbers of threads and workers round otherwise
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-2, 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredModels:
     """See `Models` of a sweep, which this is.
 
@@ -34,12 +37,15 @@ class StoredModels:
         dataset: that its trials are trained on.
         metric: of the sweep.
         rows: gives all rows of a part in chunks.
+        bounds: of what a model may cost.
     """
 
     storage: Storage
     dataset: Dataset
     metric: Metric
     rows: Callable[[Dataset, Part], Iterable[Examples]]
+    bounds: Bounds = field(default_factory=Bounds)
+    _costs: dict[str, ModelCost] = field(default_factory=dict)
 
     def check(self, record: TrialRecord) -> None:
         """See `Models`."""
@@ -62,7 +68,9 @@ class StoredModels:
         told: list[str] = []
         for record in records:
             try:
-                found.append(self.open(record))
+                model = self.open(record)
+                if not model.refusal():
+                    found.append(model)
             except StorageError as error:
                 # what was deleted to make room is no trouble
                 if not isinstance(error.__cause__, FileNotFoundError):
@@ -70,6 +78,13 @@ class StoredModels:
         if len(found) < 2:  # noqa: PLR2004
             return None, None, tuple(told)
         return *combine(found), tuple(told)
+
+    def cost_of(self, spec: TrialSpec, network: nn.Module) -> ModelCost:
+        """What the network of a trial costs; those of the same settings cost the same, and are measured once."""
+        key = json.dumps([spec.architecture, dict(spec.settings)], sort_keys=True)
+        if key not in self._costs:
+            self._costs[key] = measure_cost(network, self.dataset)
+        return self._costs[key]
 
     def test_rows(self) -> Iterable[Examples]:
         """The test part in chunks."""
@@ -94,6 +109,20 @@ class StoredModel:
     validation: Answers
     models: StoredModels
 
+    @property
+    def cost(self) -> ModelCost:
+        """What it costs, measured when it is first asked for."""
+        return self.models.cost_of(self.record.best_spec or self.record.spec, self.network)
+
+    def refusal(self) -> str:
+        """See `Candidate`."""
+        bounds = self.models.bounds
+        if not bounds:
+            return ""
+        weights = sum(tensor.nbytes for tensor in self.network.state_dict().values())
+        # what is too large without its graph need not be exported
+        return bounds.why_not(0.0, weights) or bounds.why_not(self.cost.seconds, self.cost.size)
+
     def finish(self) -> Winner:
         """See `Candidate`."""
         dataset, metric = self.models.dataset, self.models.metric
@@ -106,6 +135,7 @@ class StoredModel:
             network=self.network,
             validation=self.validation,
             test_rows=self.models.test_rows(),
+            cost=self.cost if self.models.bounds else None,
         )
 
 

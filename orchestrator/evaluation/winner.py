@@ -16,6 +16,7 @@ from torch import nn
 from orchestrator.bundle import make_bundle
 from orchestrator.data import Dataset, Examples
 from orchestrator.networks import inputs_taken
+from orchestrator.sweeps.bounds import ModelCost
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.tasks import Metric
@@ -65,6 +66,7 @@ def make_winner(
     validation: Answers,
     test_rows: Iterable[Examples],
     ensemble: Ensemble | None = None,
+    cost: ModelCost | None = None,
 ) -> Winner:
     """Measures a network on the test rows and wraps it up.
 
@@ -77,6 +79,7 @@ def make_winner(
         validation: what it says about the validation rows.
         test_rows: the test part in chunks.
         ensemble: that the network is, if it is one.
+        cost: of the network, if it was measured.
     """
     task = dataset.schema.target.task
     value = report.best_value if ensemble is None else ensemble.validation
@@ -93,6 +96,7 @@ def make_winner(
         "trial": spec.to_json(),
         "best_epoch": report.best_epoch,
         **({} if ensemble is None else {"ensemble": ensemble.to_json()}),
+        **({} if cost is None else {"cost": cost.to_json()}),
     }
     digest = _model_digest(network, spec, report.best_epoch, dataset, ensemble)
     doubt = doubt_of(dataset, metric, validation, tested)

@@ -146,7 +146,7 @@ def assemble(
         room=room,
         sizes=plan.workers,
         limits=Limits(config.max_failures, config.failed_share, timeout),
-        disk=Disk(origin.storage, config.keep_top, config.disk_budget, candidates=config.candidates),
+        disk=Disk(origin.storage, config.keep_top, config.disk_budget, candidates=config.kept_trials),
         record=journal.record,
         listener=hooks.on_trial,
         notify=hooks.notify,

@@ -29,6 +29,7 @@ class SweepResult:
         best: record of the best trial; it is the winner, or in the ensemble that is.
         validation: the winner's figure on the validation rows.
         ensemble: what was found of an ensemble, whether it is the winner or not; None without one.
+        bounded: sentences about better trials that cost more than `max_latency` or `max_size`.
         test: the winner's metrics on the test rows.
         notes: what was guessed about the data.
         bundle: the winner's model.
@@ -51,6 +52,7 @@ class SweepResult:
     best: TrialRecord
     validation: float
     ensemble: Ensemble | None
+    bounded: tuple[str, ...]
     test: Mapping[str, float]
     notes: tuple[Note, ...]
     bundle: ModelBundle

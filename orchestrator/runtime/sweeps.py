@@ -235,15 +235,15 @@ def _search_and_finalize(
     with _closing(origin, header, journal, hooks) as end:
         controller, runner = assemble(plan, origin, hooks, pool=pool, slots=slots, header=header, journal=journal)
         controller.restore(past.events)
-        models = StoredModels(origin.storage, plan.dataset, plan.metric, rows_on_cluster)
+        models = StoredModels(
+            storage=origin.storage, dataset=plan.dataset, metric=plan.metric, rows=rows_on_cluster, bounds=plan.bounds
+        )
         _drop_lost(plan, controller, models, hooks)
         controller.open(plan.trials)
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
         interrupted, search_seconds = _search(plan, controller, runner)
         journal.flush()
         best, winner, skipped = find_winner(plan, controller, models, hooks.notify)
-        for sentence in skipped:
-            hooks.notify(sentence)
         journal.flush()
         ending = finalize(
             plan, tracker, best=best, winner=winner, skipped=skipped, controller=controller, storage=origin.storage
@@ -258,6 +258,7 @@ def _search_and_finalize(
         best=best,
         validation=winner.validation,
         ensemble=winner.ensemble,
+        bounded=winner.bounded,
         test=winner.test,
         notes=plan.dataset.notes,
         bundle=winner.bundle,

@@ -17,6 +17,8 @@ MOST_END_SECONDS = 60.0
 WAIT_SECONDS = 10.0
 # to select an ensemble takes so long for each trial, beside its answers to the validation rows
 CANDIDATE_SECONDS = 0.1
+# and so long if its latency has to be measured, for which it is exported
+MEASURED_SECONDS = 4.0
 # of the time that an epoch takes for a row: it learns from most of them, which takes longer than to answer
 ANSWER_SHARE = 0.5
 # a machine that is very busy still searches for half of the time
@@ -34,6 +36,7 @@ class TimeBudget:
         *,
         candidates: int = 0,
         validation_share: float = 0.0,
+        candidate_seconds: float = CANDIDATE_SECONDS,
     ) -> None:
         """Args:
         seconds: that are left, of all sessions of the sweep.
@@ -41,7 +44,9 @@ class TimeBudget:
         clock: seconds, always growing.
         candidates: of at most so many trials an ensemble is made.
         validation_share: rows of the validation part for each row that an epoch looks at.
+        candidate_seconds: that the end takes longer for each of them.
         """
+        self._candidate_seconds = candidate_seconds
         self._candidates, self._validation_share, self._starts = candidates, validation_share, 0
         self._seconds, self._test_share, self._clock = seconds, test_share, clock
         self._created = clock()
@@ -65,7 +70,7 @@ class TimeBudget:
         start = min(MOST_END_SECONDS, max(LEAST_END_SECONDS, END_PER_START * self._start_seconds))
         running = min(self._epoch_seconds, WAIT_SECONDS)
         tested = self._test_share * self._epoch_seconds
-        each = CANDIDATE_SECONDS + ANSWER_SHARE * self._validation_share * self._epoch_seconds
+        each = self._candidate_seconds + ANSWER_SHARE * self._validation_share * self._epoch_seconds
         combined = min(self._starts, self._candidates) * each
         return min(start + running + tested + combined, MOST_SHARE * max(0.0, self._seconds))
 

@@ -28,11 +28,13 @@ class Skipped:
         index: of the trial.
         value: its validation figure.
         reason: why not, as a part of a sentence.
+        bounded: whether it is good, but costs more than the user wants.
     """
 
     index: int
     value: float
     reason: str
+    bounded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Winner:
             same however often the bundle is made; its files are not, since torch.export writes random names.
         doubt: why it should not become the champion, nothing if it may.
         tie: what decides between equally good ones, by name, smaller is better: measured on the validation rows.
+        bounded: sentences about better trials that cost more than the user wants.
         ensemble: what greedy selection among the trials has found, whether it is this model or not; None without one.
     """
 
@@ -56,11 +59,15 @@ class Winner:
     digest: str
     doubt: str = ""
     tie: Mapping[str, float] = field(default_factory=dict)
+    bounded: tuple[str, ...] = ()
     ensemble: Ensemble | None = None
 
 
 class Candidate(Protocol):
     """The network of a trial with the weights of its best epoch, which give the validation figure that it reported."""
+
+    def refusal(self) -> str:
+        """Why it costs more than the user wants, empty if it does not."""
 
     def finish(self) -> Winner:
         """Measures it on the test rows, which is done once in a sweep, and wraps it up."""
@@ -114,8 +121,11 @@ def choose(trial_table: TrialTable, models: Models) -> tuple[tuple[TrialRecord, 
             candidate = models.open(record)
         except StorageError as error:
             skipped.append(Skipped(record.index, record.report.best_value, str(error)))
-        else:
+            continue
+        refusal = candidate.refusal()
+        if not refusal:
             return (record, candidate), tuple(skipped)
+        skipped.append(Skipped(record.index, record.report.best_value, refusal, bounded=True))
     return None, tuple(skipped)
 
 
@@ -156,7 +166,7 @@ def sentences(skipped: Iterable[Skipped], metric: Metric) -> list[str]:
     found = list(skipped)
     told = [
         f"trial {item.index} is better ({metric.name} {show_number(item.value)}), "
-        f"but its model cannot be used: {item.reason}"
+        f"but {'is not taken' if item.bounded else 'its model cannot be used'}: {item.reason}"
         for item in found[:NAMED]
     ]
     more = len(found) - NAMED
@@ -179,11 +189,17 @@ def find_winner(
         ExecutionError: no trial has a result.
     """
     choice, skipped = choose(controller.trial_table, models)
-    told = tuple(sentences(skipped, plan.metric))
+    told = tuple(sentences((item for item in skipped if not item.bounded), plan.metric))
+    bounded = tuple(sentences((item for item in skipped if item.bounded), plan.metric))
+    if choice is None and bounded:
+        raise ExecutionError(_too_costly(skipped))
     if choice is None:
         raise ExecutionError(_nothing(controller, told))
+    for sentence in (*bounded, *told):
+        notify(sentence)
     best, candidate = choice
     winner = _finished(plan, controller, models, best=best, candidate=candidate, notify=notify)
+    winner = replace(winner, bounded=bounded)
     if told and not plan.config.allow_second_best:
         winner = replace(winner, doubt="; ".join((*told, *([winner.doubt] if winner.doubt else []))))
     return best, winner, told
@@ -206,6 +222,15 @@ def _finished(
     for sentence in told:
         notify(sentence)
     return replace((combined or candidate).finish(), ensemble=ensemble)
+
+
+def _too_costly(skipped: Iterable[Skipped]) -> str:
+    reasons = [f"trial {item.index}: {item.reason}" for item in skipped if item.bounded]
+    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    return (
+        f"no trial is small and quick enough ({'; '.join(reasons[:NAMED])}{more}); give a higher limit, or search "
+        "smaller networks with --space"
+    )
 
 
 def _nothing(controller: SweepController, skipped: tuple[str, ...]) -> str:

@@ -21,6 +21,7 @@ from orchestrator.data import (
 )
 from orchestrator.errors import DataError
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
+from orchestrator.sweeps.bounds import Bounds
 from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
 
@@ -53,6 +54,11 @@ class SweepPlan:
     epochs: int
     workers: Mapping[str, int]
     size: int | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the winner may cost."""
+        return Bounds(self.config.max_latency, self.config.max_size)
 
     @property
     def searcher(self) -> Searcher:

@@ -24,9 +24,9 @@ class Model:
     def __init__(self, folder: Path, execution: str) -> None:
         from orchestrator.bundle import ModelBundle
         from orchestrator.bundle.archive import read_program
+        from orchestrator.bundle.engines import TORCH_FILE, convert, load_onnx, load_torch
         from orchestrator.data.columnar import ColumnarEncoder
         from orchestrator.serving.http.bodies import parse_rows
-        from orchestrator.serving.inference.engines import TORCH_FILE, convert, load_onnx, load_torch
 
         bundle = ModelBundle.load(folder)
         self.schema, self.target = bundle.schema, bundle.target_encoder

@@ -294,7 +294,7 @@ def endpoint(folder: Path) -> Iterator[Row]:
                 f"probabilities differ from the bundle's by {worst:.1e}; {execution['name']} ({execution['reason']}), "
                 f"p50 {statistics.median(times) * 1e3:.1f} ms through the Python proxy",
             )
-            from orchestrator.serving.inference import engines as code
+            from orchestrator.bundle import engines as code
 
             supported = "cuda" in Path(code.__file__).read_text().lower()
             yield Row(

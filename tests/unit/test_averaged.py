@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.bundle.archive import export_network, load_network, read_program
+from orchestrator.bundle.engines import convert, load_onnx
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
 from orchestrator.networks import Averaged, FeatureShape, build_network, inputs_taken
-from orchestrator.serving.inference.engines import convert, load_onnx
 from orchestrator.tasks import TargetEncoder
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass

@@ -68,7 +68,12 @@ class Sweep:
 
     @property
     def models(self):
-        return StoredModels(self.storage, self.dataset, self.metric, lambda dataset, part: dataset.rows(part))
+        return StoredModels(
+            storage=self.storage,
+            dataset=self.dataset,
+            metric=self.metric,
+            rows=lambda dataset, part: dataset.rows(part),
+        )
 
     def choose(self, trial_table=None):
         """The index of the trial that was taken, its model, and what was skipped for it."""

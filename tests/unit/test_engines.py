@@ -13,11 +13,7 @@ from torch import nn
 
 from orchestrator.bundle import make_bundle
 from orchestrator.bundle.archive import export_network, read_program
-from orchestrator.data import DataOptions, open_dataset
-from orchestrator.errors import BundleError, ServingError
-from orchestrator.inputs import Inputs
-from orchestrator.networks import FeatureShape
-from orchestrator.serving.inference.engines import (
+from orchestrator.bundle.engines import (
     Execution,
     choose,
     convert,
@@ -26,6 +22,10 @@ from orchestrator.serving.inference.engines import (
     load_onnx,
     load_torch,
 )
+from orchestrator.data import DataOptions, open_dataset
+from orchestrator.errors import BundleError, ServingError
+from orchestrator.inputs import Inputs
+from orchestrator.networks import FeatureShape
 from orchestrator.serving.inference.prepared_model import load_prepared
 
 EXECUTIONS = ("torch", "onnxruntime")

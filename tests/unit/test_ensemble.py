@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
@@ -15,12 +16,14 @@ from test_choice import Sweep
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.archive import read_program
 from orchestrator.bundle.content import specs_of
+from orchestrator.bundle.engines import convert, largest_difference, load_onnx, load_torch
 from orchestrator.config import SweepConfig
 from orchestrator.data import open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.evaluation.ensemble import combine
 from orchestrator.evaluation.selection import STEPS, Contest, judge, select, single_best
-from orchestrator.serving.inference.engines import convert, largest_difference, load_onnx, load_torch
+from orchestrator.sweeps.bounds import Bounds
+from orchestrator.sweeps.choice import choose, sentences
 from orchestrator.sweeps.disk import CANDIDATES_BYTES, Disk
 from orchestrator.sweeps.ensembles import shown
 from orchestrator.sweeps.trial_files import trial_folder
@@ -287,3 +290,57 @@ def test_candidates_are_kept_as_long_as_they_are_small_and_the_best_in_any_case(
     disk.tidy(sweep.trial_table)
     order = [record.index for record in sweep.trial_table.ranked()]
     assert gone == sorted(order[kept:])
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), most=st.integers(1, 4))
+def test_no_more_is_taken_than_fits_together(seed, most):
+    contest = contest_of(Regression(), seed)
+    counts = select(contest, fits=lambda places: len(places) <= most)
+    assert sum(count > 0 for count in counts) <= most
+    assert contest.loss(contest.mixed(counts)) <= contest.loss(contest.shares[single_best(contest)])
+    if most == 1:
+        assert [place for place, count in enumerate(counts) if count] == [single_best(contest)]
+
+
+def test_better_models_that_are_too_large_or_too_slow_are_passed_over_aloud(sweep):
+    costs = {record.index: sweep.models.open(record).cost for record in sweep.trial_table.ranked()}
+    sizes = sorted({cost.size for cost in costs.values()})
+    assert len(sizes) == 2
+    small = replace(sweep.models, bounds=Bounds(size=sizes[0]))
+    (record, candidate), skipped = choose(sweep.trial_table, small)
+    assert costs[record.index].size == sizes[0]
+    order = [record.index for record in sweep.trial_table.ranked()]
+    assert [item.index for item in skipped] == order[: order.index(record.index)]
+    assert all("more than --max-size" in item.reason and item.bounded for item in skipped)
+    assert all("is better" in text and "is not taken" in text for text in sentences(skipped, sweep.metric)[:3])
+    cost = candidate.finish().bundle.metrics["cost"]
+    assert (cost["size"], cost["engine"]) == (sizes[0], costs[record.index].engine)
+    # together they keep to it as well
+    bounds = Bounds(latency=timedelta(seconds=1), size=3 * sizes[0])
+    ensemble, model, _ = replace(sweep.models, bounds=bounds).combine(sweep.trial_table.ranked())
+    assert ensemble.candidates == sum(cost.size <= 3 * sizes[0] for cost in costs.values())
+    assert len(ensemble.members) <= 3
+    if model is not None:
+        assert not bounds.why_not(model.cost.seconds, model.cost.size)
+        assert model.finish().bundle.metrics["cost"]["size"] == model.cost.size
+    # nothing answers in a microsecond
+    choice, skipped = choose(sweep.trial_table, replace(sweep.models, bounds=Bounds(timedelta(microseconds=1))))
+    assert choice is None
+    assert all("more than --max-latency 0.001ms" in item.reason for item in skipped)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2ms", 0.002), ("500us", 0.0005), ("0.5 MS", 0.0005), ("1s", 1), ("1.5ms", 0.0015)]
+)
+def test_a_time_for_a_row_is_read_and_written(text, seconds):
+    config = SweepConfig.create(data="x.csv", max_latency=text, max_size="50MB")
+    assert (config.max_latency.total_seconds(), config.max_size) == (seconds, 50_000_000)
+    assert SweepConfig(**config.model_dump(mode="json", exclude_none=True)) == config
+    assert config.kept_trials == 25
+
+
+@pytest.mark.parametrize("text", ["2", "ms", "2m", "-1ms", "0ms", "0.0001us", "soon", f"{'9' * 400}s"])
+def test_what_is_no_time_for_a_row_is_a_sentence(text):
+    with pytest.raises(ConfigError, match=r"^max_latency: "):
+        SweepConfig.create(data="x.csv", max_latency=text)

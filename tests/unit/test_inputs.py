@@ -10,12 +10,12 @@ from support import mixed_frame, prepare_bundle
 from torch import nn
 
 from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.bundle.engines import load
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.errors import ArchitectureError, BundleError
 from orchestrator.inputs import Inputs
 from orchestrator.networks import inputs_taken
-from orchestrator.serving.inference.engines import load
 from orchestrator.training import TrialSpec, train_trial
 
 NAMES = ("numeric", "categorical")

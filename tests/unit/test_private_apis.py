@@ -239,7 +239,7 @@ def test_what_torch_onnx_says_comes_from_the_logger_that_is_quieted():
     import torch.onnx  # noqa: F401
 
     name = "torch.onnx._internal.exporter._registration"
-    assert "logging.getLogger(__name__)" in inspect.getsource(importlib.import_module(name)), "inference/engines"
+    assert "logging.getLogger(__name__)" in inspect.getsource(importlib.import_module(name)), "bundle/engines"
 
 
 def test_mlflow_says_what_went_wrong_in_the_words_that_are_known():

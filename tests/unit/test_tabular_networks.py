@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.archive import read_program
+from orchestrator.bundle.engines import convert, load_onnx
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.inputs import Inputs
 from orchestrator.networks import ARCHITECTURES, FeatureShape, build_network, inputs_taken
@@ -22,7 +23,6 @@ from orchestrator.networks.inputs import CategoryInput
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
 from orchestrator.networks.settings import TRAINING
 from orchestrator.networks.tabm import first_factors
-from orchestrator.serving.inference.engines import convert, load_onnx
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.quantile import Quantile

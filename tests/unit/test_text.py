@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support import prepare_bundle
 
 from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.bundle.engines import load
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.errors import ArchitectureError, BundleError
@@ -18,7 +19,6 @@ from orchestrator.features import KINDS, ColumnKind, TextFeature
 from orchestrator.features.text import MAX_TOKENS, encode_texts, text_of, token_id, token_ids
 from orchestrator.networks import FeatureInput, build_network
 from orchestrator.networks.text import TextInput
-from orchestrator.serving.inference.engines import load
 from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
 
 FEATURE = TextFeature("remark", 1000)

@@ -16,7 +16,7 @@ from orchestrator.environment import debugging
 from orchestrator.errors import StoppedError
 from orchestrator.runtime.tune.interrupt import stop_on_signal
 from orchestrator.storage import Storage
-from orchestrator.sweeps.budget import TimeBudget
+from orchestrator.sweeps.budget import CANDIDATE_SECONDS, MEASURED_SECONDS, TimeBudget
 from orchestrator.sweeps.plan import SweepPlan
 
 if TYPE_CHECKING:
@@ -78,7 +78,11 @@ class TuneRunner:
             train_rows, validation_rows, test_rows = plan.dataset.counts
             rows = train_rows + validation_rows
             budget = TimeBudget(
-                left, test_rows / rows, candidates=plan.config.candidates, validation_share=validation_rows / rows
+                left,
+                test_rows / rows,
+                candidates=plan.config.candidates,
+                validation_share=validation_rows / rows,
+                candidate_seconds=MEASURED_SECONDS if plan.config.has_bounds else CANDIDATE_SECONDS,
             )
             controller.limit_time(budget)
             if left <= 0 and controller.trial_table.reports:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.bundle.engines import Execution
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import Schema
 from orchestrator.errors import BreakingChangeError, OrchestratorError, TrackingError, UsageError, did_you_mean
 from orchestrator.roles import Role
 from orchestrator.serving.control.compatibility import breaking_changes, listed
 from orchestrator.serving.control.gates import check_answers, check_prepared
-from orchestrator.serving.inference.engines import Execution
 from orchestrator.serving.inference.prepared_cache import copy_prepared, keep_copy, key_of
 from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions, ServedModel, ServedVersion

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.bundle.engines import Network
 from orchestrator.errors import ServingError
 from orchestrator.inputs import Inputs
-from orchestrator.serving.inference.engines import Network
 
 # shorter batches are computed where the requests are read: handing them to a thread would cost more
 INLINE_SECONDS = 0.002

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.bundle.content import read_content, specs_of
+from orchestrator.bundle.engines import TORCH_FILE, Execution, Network, choose, load
 from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, write_folder
 from orchestrator.data import Schema
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
 from orchestrator.errors import BundleError, InvalidRequestError, UnansweredError
 from orchestrator.inputs import Inputs
-from orchestrator.serving.inference.engines import TORCH_FILE, Execution, Network, choose, load
 from orchestrator.tasks import Predictions, TargetEncoder
 
 if TYPE_CHECKING:
