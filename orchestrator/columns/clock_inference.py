@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.clock_notation import PLAIN_DURATIONS, DurationNotation, absent_clocks
 from orchestrator.columns.clock_texts import Seconds, read_durations, read_times
 from orchestrator.columns.codes import words_of
-from orchestrator.columns.date_gaps import gaps_note
+from orchestrator.columns.date_gaps import are_words, gaps_note
 from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.distinct import distinct_texts
@@ -103,7 +103,8 @@ def find_clock(raw: RawColumn, *, wished: bool = False) -> FoundClock | None:
         return FoundClock(is_duration=True)
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
         return None
-    if raw.first_texts and all(map(is_number_text, raw.first_texts[:FIRST_TEXTS])):
+    some = raw.first_texts[:FIRST_TEXTS]
+    if some and (are_words(some) or all(map(is_number_text, some))):
         return None
     few = _there(pa.array(raw.first_texts[: 2 * FIRST_TEXTS], pa.large_string()))[:FIRST_TEXTS]
     if len(few) and not _reads_all(few):

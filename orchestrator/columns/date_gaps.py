@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from orchestrator.columns.date_words import OPEN_WORDS, no_dates
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_inference import MOST_WORDS_ASKED, PLACEHOLDER_SHARE, WORD_SHARE
 from orchestrator.columns.number_notes import listed
+from orchestrator.columns.number_texts import PLACEHOLDERS
+from orchestrator.columns.values import MISSING_STRINGS
 
 # rows with texts that are neither dates nor words, and how many different texts are kept in mind
 ODD_SHARE, ODD_TEXTS = 0.05, 20
@@ -34,6 +37,7 @@ LOWEST = (
     "1970-01-01",
 )
 YEAR_ONE = r"^0001-0?1-0?1(?:[ t]00:00:00(?:\.0+)?z?)?$|^0?1[./-]0?1[./-]0001(?: (?:00:00:00|12:00:00 am))?$"
+_HAS_DIGIT = re.compile("[0-9]").search
 A_YEAR = 365 * 86_400_000_000
 
 
@@ -52,6 +56,14 @@ class Gaps:
     learned: tuple[str, ...] = ()
     refusal: str = ""
     is_told: bool = False
+
+
+def are_words(texts: Sequence[str]) -> bool:
+    """Whether some texts are words that show that a column has no dates and no times: none has a digit."""
+    if not texts or any(map(_HAS_DIGIT, texts)):
+        return False
+    plain = [text.strip().lower() for text in texts]
+    return any(text not in MISSING_STRINGS | PLACEHOLDERS | OPEN_WORDS for text in plain)
 
 
 def are_gaps(texts: pa.Array) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.columns.date_gaps import Gaps, are_gaps, extremes_of, gaps_note, gaps_of
+from orchestrator.columns.date_gaps import Gaps, are_gaps, are_words, extremes_of, gaps_note, gaps_of
 from orchestrator.columns.date_notation import (
     DATETIME_FORMATS,
     ISO,
@@ -80,20 +80,25 @@ def find_dates(raw: RawColumn, *, wished: bool = False) -> FoundDates | None:
     if pd.api.types.is_numeric_dtype(dtype):
         return _of_numbers(raw, wished=wished)
     first = [text for text in raw.first_texts[:FIRST_TEXTS] if text.strip()]
+    if not wished and are_words(first):
+        return None
     if not _are_numbers(first):
         first = _first_texts(raw)
     if _are_numbers(first):
         return _of_numbers(raw, wished=wished)
     if not first:
         return None
-    plain = normalised(pa.array(first))
-    serial = read_serials(plain)[1]
-    share = max((read_texts(plain, order).read | serial).mean() for order in (None, *DateOrder))
-    if share < DATE_SHARE and not wished:
-        share = read_texts(plain, None, yearless=True).read.mean()
-    if share < DATE_SHARE and not wished:
+    if not wished and not _read_most(normalised(pa.array(first))):
         return None
     return _of_texts(raw, distinct_texts(raw.series), wished=wished)
+
+
+def _read_most(texts: pa.Array) -> bool:
+    """Whether most of some normalised texts are dates in one of the ways."""
+    serial = read_serials(texts)[1]
+    if any((read_texts(texts, order).read | serial).mean() >= DATE_SHARE for order in (None, *DateOrder)):
+        return True
+    return bool(read_texts(texts, None, yearless=True).read.mean() >= DATE_SHARE)
 
 
 def _first_texts(raw: RawColumn) -> list[str]:
