@@ -14,7 +14,7 @@ import pandas as pd
 
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note, rows_text
-from orchestrator.columns.spellings import are_one_word
+from orchestrator.columns.spellings import are_one_word, visible
 from orchestrator.columns.values import MISSING_STRINGS, Key, Series, category_key, category_keys
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class CodeNotation(Notation):
 def folded(text: str) -> str:
     """What all spellings of a label have in common: Unicode's compatible form, lower case, single blanks."""
     if not text.isascii():
-        # invisible characters, such as a byte order mark, come with text that was copied
-        text = "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
-        text = unicodedata.normalize("NFKC", text.casefold())
+        text = unicodedata.normalize("NFKC", visible(text).casefold())
     return " ".join(text.lower().split())
 
 

@@ -20,6 +20,13 @@ SURE, SHORT = 4, 3
 RARE_SHARE = 0.05
 
 
+def visible(text: str) -> str:
+    """Unicode's compatible form, without what is not seen, such as a byte order mark: it comes with copied text."""
+    if text.isascii():
+        return text
+    return "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
+
+
 def are_one_word(spellings: Sequence[str], counts: Mapping[str, int]) -> bool:
     """Whether some labels that are the same but for case, blanks and Unicode forms are one.
 
@@ -27,7 +34,7 @@ def are_one_word(spellings: Sequence[str], counts: Mapping[str, int]) -> bool:
         spellings: the most frequent one first.
         counts: rows of each.
     """
-    cased = {" ".join(unicodedata.normalize("NFKC", spelling).split()) for spelling in spellings}
+    cased = {" ".join(visible(spelling).split()) for spelling in spellings}
     tokens = [TOKEN.findall(spelling) for spelling in cased]
     if len(cased) == 1 or len({len(found) for found in tokens}) > 1:
         return True

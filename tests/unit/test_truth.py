@@ -148,6 +148,7 @@ def test_a_target_with_one_class_and_a_few_empty_cells_is_refused():
         (["New York, NY", "new york, ny"], [9, 9], True),
         (["Caf\xe9", "Cafe\u0301"], [9, 9], True),
         (["stra\xdfe", "STRASSE"], [9, 9], True),
+        (["a", "a\u200b"], [9, 9], True),
         (["mA", "MA"], [90, 2], False),
         (["3 mA", "3 MA"], [9, 9], False),
         (["mbar", "Mbar"], [9, 9], False),

@@ -149,9 +149,10 @@ def _from_old(origin: str, content: bytes, error: int) -> tuple[bytes, list[Note
     try:
         text = b"".join(piece.encode("utf-8") for piece in _pieces(content, OLD))
     except UnicodeDecodeError:
-        raise _not_utf8(
-            origin, content, error, 0, "and the file is not Windows-1252 either; save the file as UTF-8 and try again"
-        ) from None
+        mend = (
+            "and the file is not Windows-1252 either; say what it is, such as --encoding shift_jis, or save it as UTF-8"
+        )
+        raise _not_utf8(origin, content, error, 0, mend) from None
     end = error + 1
     while end < len(content) and (content[end : end + 1].isalnum() or content[end] > 0x7F):  # noqa: PLR2004
         end += 1
