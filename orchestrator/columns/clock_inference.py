@@ -18,7 +18,6 @@ from orchestrator.columns.codes import words_of
 from orchestrator.columns.date_gaps import are_words, gaps_note
 from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
-from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_inference import PLACEHOLDER_SHARE
 from orchestrator.columns.raw_column import RawColumn
@@ -104,7 +103,7 @@ def find_clock(raw: RawColumn, *, wished: bool = False) -> FoundClock | None:
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
         return None
     some = raw.first_texts[:FIRST_TEXTS]
-    if some and (are_words(some) or all(map(is_number_text, some))):
+    if raw.are_first_numbers or (some and are_words(some)):
         return None
     few = _there(pa.array(raw.first_texts[: 2 * FIRST_TEXTS], pa.large_string()))[:FIRST_TEXTS]
     if len(few) and not _reads_all(few):
@@ -131,7 +130,7 @@ def _there(texts: pa.Array) -> pa.Array:
 
 
 def _clocks(raw: RawColumn) -> _Clocks:
-    distinct = distinct_texts(raw.series)
+    distinct = raw.texts
     texts = normalised(distinct.texts)
     absent = absent_clocks(texts)
     there = pa.array(~absent)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from orchestrator.columns.date_gaps import Gaps, are_gaps, are_words, extremes_of, gaps_note, gaps_of
 from orchestrator.columns.date_notation import (
     DATETIME_FORMATS,
-    ISO,
     DateNotation,
     plain_stamps,
     read_serials,
@@ -24,10 +23,11 @@ from orchestrator.columns.date_notation import (
 )
 from orchestrator.columns.date_numbers import dates_of_numbers
 from orchestrator.columns.date_orders import Doubt, order_of_format, settle
+from orchestrator.columns.date_padded import ISO
 from orchestrator.columns.date_texts import ANY_YEAR, FISCAL, DateOrder, WrittenMoments, read_texts, written_as
 from orchestrator.columns.date_yearless import find_yearless
 from orchestrator.columns.digit_layouts import normalised
-from orchestrator.columns.distinct import DistinctTexts, distinct_texts
+from orchestrator.columns.distinct import DistinctTexts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import is_number_text
@@ -82,15 +82,17 @@ def find_dates(raw: RawColumn, *, wished: bool = False) -> FoundDates | None:
     first = [text for text in raw.first_texts[:FIRST_TEXTS] if text.strip()]
     if not wished and are_words(first):
         return None
-    if not _are_numbers(first):
+    are_numbers = _are_numbers(first)
+    if not are_numbers:
         first = _first_texts(raw)
-    if _are_numbers(first):
+        are_numbers = _are_numbers(first)
+    if are_numbers:
         return _of_numbers(raw, wished=wished)
     if not first:
         return None
     if not wished and not _read_most(normalised(pa.array(first))):
         return None
-    return _of_texts(raw, distinct_texts(raw.series), wished=wished)
+    return _of_texts(raw, raw.texts, wished=wished)
 
 
 def _read_most(texts: pa.Array) -> bool:
@@ -104,7 +106,7 @@ def _read_most(texts: pa.Array) -> bool:
 def _first_texts(raw: RawColumn) -> list[str]:
     """Some of the texts that may be dates."""
     for all_rows in (False, True):
-        texts = distinct_texts(raw.series).texts if all_rows else pa.array(raw.first_texts, pa.large_string())
+        texts = raw.texts.texts if all_rows else pa.array(raw.first_texts, pa.large_string())
         plain = normalised(texts)
         there = ~DateNotation(formats=()).absent(plain) & ~are_gaps(plain)
         if there.any():
@@ -166,7 +168,7 @@ def follow_format(raw: RawColumn, wanted: str) -> FoundDates:
     expected = readable.replace(year=ANY_YEAR) if notation.yearless else readable
     if not read[0] or local.view("M8[us]")[0] != expected.to_datetime64():
         notation = replace(notation, order=None, exact=True)
-    distinct = distinct_texts(raw.series)
+    distinct = raw.texts
     gaps = _gaps_of_format(distinct, replace(notation, missing=_wished_missing(raw)))
     notation = replace(notation, missing=(*_wished_missing(raw), *gaps.learned))
     notes = gaps_note(raw.name, gaps.rows)
@@ -280,7 +282,7 @@ def _of_texts(raw: RawColumn, distinct: DistinctTexts, *, wished: bool) -> Found
     formats = _formats(dated.cells, order, yearless=days)
     if len(formats) == 1 and formats[0] in DATETIME_FORMATS and not missing and not serials:
         try:
-            plain_stamps(raw.series, raw.name, formats[0])
+            plain_stamps(raw.series, raw.name, formats[0], raw.only_texts)
         except InvalidValueError:
             pass
         else:
@@ -298,7 +300,7 @@ def _iso(raw: RawColumn, texts: pa.Array, missing: tuple[str, ...], form: str) -
     if has_offsets or missing:
         return FoundDates(notation=DateNotation(formats=(ISO if has_offsets else form,), missing=missing))
     try:
-        plain_stamps(raw.series, raw.name, ISO)
+        plain_stamps(raw.series, raw.name, ISO, raw.only_texts)
     except InvalidValueError:
         return None
     return FoundDates(ISO)

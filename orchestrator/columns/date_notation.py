@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.date_padded import ISO, MISSING, padded_moments
 from orchestrator.columns.date_texts import ANY_YEAR, DateOrder, read_texts
 from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
@@ -32,7 +33,6 @@ from orchestrator.columns.values import (
 from orchestrator.errors import InvalidValueError
 
 RELATIVE_DATES = ("now", "today")
-ISO = "ISO8601"
 DATETIME_FORMATS = (
     ISO,
     "%m/%d/%Y",
@@ -51,7 +51,6 @@ DATETIME_FORMATS = (
 # microseconds
 EPOCHS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-MISSING = np.iinfo(np.int64).min
 COMPACT_CHARACTERS = frozenset("%YmdHMS")
 # days that Excel counts, of the years 1954 to 2064
 SERIAL, SERIALS, SERIAL_EPOCH = r"^[0-9]{5}(?:\.[0-9]{1,12})?$", (20_000, 60_000), 25_569
@@ -191,8 +190,8 @@ class DateNotation(Notation):
         text = moment.isoformat() if minutes or ISO in self.formats else local.isoformat()
         return f"--{text[5:]}" if self.yearless else text
 
-    def stamps(self, series: Series, column: str) -> Stamps:
-        """Reads a column.
+    def stamps(self, series: Series, column: str, distinct: DistinctTexts | None = None) -> Stamps:
+        """Reads a column, of which the texts may be known already if it has nothing else.
 
         Raises:
             InvalidValueError: a value is not written so, or there is no such day.
@@ -201,7 +200,7 @@ class DateNotation(Notation):
             return self._without_masked(typed_stamps(series))
         if self.epoch is not None:
             return self._counted(series, column, self.epoch)
-        distinct = distinct_texts(series)
+        distinct = distinct or distinct_texts(series)
         texts = normalised(distinct.texts)
         absent = self.absent(texts)
         local, utc, read = self.read(distinct.texts, texts)
@@ -327,8 +326,14 @@ def typed_stamps(series: Series) -> Stamps:
     return Stamps(utc, pd.DatetimeIndex(series.dt.tz_localize(None)))
 
 
-def plain_stamps(series: Series, column: str, datetime_format: str) -> Stamps:
+def plain_stamps(series: Series, column: str, datetime_format: str, distinct: DistinctTexts | None = None) -> Stamps:
     """Dates of one plain format; those with offsets have the parts that they have in UTC, as ever.
+
+    Args:
+        series: the cells.
+        column: its name.
+        datetime_format: one of `DATETIME_FORMATS`.
+        distinct: its texts, if it has nothing else and they are known.
 
     Raises:
         InvalidValueError: for a value that does not have the column's format.
@@ -336,7 +341,10 @@ def plain_stamps(series: Series, column: str, datetime_format: str) -> Stamps:
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         utc = typed_stamps(series).utc
         return Stamps(utc, utc)
-    distinct = distinct_texts(series, text_as_is)
+    distinct = distinct or distinct_texts(series, text_as_is)
+    if (quick := padded_moments(distinct.texts, datetime_format)) is not None:
+        index = pd.DatetimeIndex(np.append(quick, MISSING).view("M8[us]"), tz="UTC")
+        return Stamps(index, index, distinct.codes)
     cells: Sequence[str] = distinct.texts.to_pylist()
     words = [cell.strip().lower() for cell in cells]
     missing = np.array([word in MISSING_STRINGS for word in words], dtype=bool)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from orchestrator.columns.date_texts import DateOrder, WrittenMoments, read_texts
 from orchestrator.columns.date_words import AMBIGUOUS_MONTHS, MONTHS
 from orchestrator.columns.digit_layouts import normalised
-from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
@@ -77,7 +76,7 @@ def day_and_month(raw: RawColumn) -> Note | None:
     """About pairs such as 20/05, which can be days and months; None if they cannot, or if nothing suggests it."""
     if not all(map(re.compile(PAIR).fullmatch, raw.first_texts)) or len(raw.first_texts) < LEAST_PAIRS:
         return None
-    texts = distinct_texts(raw.series).texts
+    texts = raw.texts.texts
     parts = pc.extract_regex(pc.utf8_trim_whitespace(texts), pattern=f"^{PAIR}$")
     if parts.null_count:
         return None
@@ -101,7 +100,7 @@ def day_of_year(raw: RawColumn) -> Note | None:
     """About texts such as 2023-312, which can be days of a year, or numbers of orders; None if they cannot."""
     if not all(map(re.compile(ORDINAL).fullmatch, raw.first_texts)) or len(raw.first_texts) < LEAST_PAIRS:
         return None
-    texts = distinct_texts(raw.series).texts
+    texts = raw.texts.texts
     parts = pc.extract_regex(pc.utf8_trim_whitespace(texts), pattern=f"^{ORDINAL}$")
     if parts.null_count:
         return None

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.distinct import DistinctTexts, distinct_texts
 from orchestrator.columns.number_affixes import Affixes, find_affixes
 from orchestrator.columns.number_answers import labelled_answers, several_codes
 from orchestrator.columns.number_notation import LONGEST, NumberNotation, matches
@@ -62,11 +63,16 @@ class Cells:
     endless: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, series: Series) -> Cells | None:
-        """Of a column; None if it has no texts, or what is neither text nor number."""
+    def of(cls, series: Series, distinct: DistinctTexts | None = None) -> Cells | None:
+        """Of a column; None if it has no texts, or what is neither text nor number.
+
+        Args:
+            series: its cells.
+            distinct: its texts, if it has nothing else and they are known.
+        """
         if isinstance(series.dtype, pd.StringDtype):
-            found = pc.value_counts(pa.array(series, from_pandas=True).cast(pa.string()))
-            return cls._known(found.field("values"), found.field("counts").to_numpy(), ())
+            distinct = distinct or distinct_texts(series)
+            return cls._known(distinct.texts.cast(pa.string()), distinct.rows, ())
         if series.dtype != object:
             return None
         cells = series.dropna().tolist()

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.distinct import DistinctTexts, distinct_texts
 from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_texts import BLANKS, FACTORS, PLACEHOLDERS, SAME, lowered, plain_text, plain_texts
 from orchestrator.columns.patterns import ANY_CHARACTER, any_form, in_class, word_pattern
@@ -123,17 +124,21 @@ class NumberNotation(NumberCells):
         numbers = self.numbers(series, str(series.name))
         return pd.Series(numbers, index=series.index, name=series.name, dtype=np.float64)
 
-    def numbers(self, series: Series, column: str) -> NDArray[np.float64]:
+    def numbers(self, series: Series, column: str, distinct: DistinctTexts | None = None) -> NDArray[np.float64]:
         """float64 [rows], NaN where missing.
+
+        Args:
+            series: the cells.
+            column: its name.
+            distinct: its texts, if it has nothing else and they are known.
 
         Raises:
             InvalidValueError: for a text that is not written so, what is neither text nor number, and infinities.
         """
         if isinstance(series.dtype, pd.StringDtype):
-            codes = pa.array(series, from_pandas=True).cast(pa.string()).dictionary_encode()
-            codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-            found, read = self.read_texts(codes.dictionary)
-            places = codes.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
+            distinct = distinct or distinct_texts(series)
+            found, read = self.read_texts(distinct.texts.cast(pa.string()))
+            places = distinct.codes
             if not read.all():
                 row = int(np.flatnonzero(~np.append(read, True)[places])[0])
                 raise self._refused(series.iloc[row], row, column)

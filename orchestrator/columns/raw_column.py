@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import ZERO_LED, Labels, whole_key
-from orchestrator.columns.distinct import distinct_texts
+from orchestrator.columns.distinct import DistinctTexts, distinct_texts
 from orchestrator.columns.values import (
     MISSING_STRINGS,
     Series,
@@ -25,6 +25,8 @@ from orchestrator.columns.values import (
     count_numbers,
     distinct_cells,
     is_missing,
+    is_number_text,
+    keys_of,
     to_numbers,
 )
 from orchestrator.columns.wish import NO_WISH, ColumnWish
@@ -39,6 +41,8 @@ FIRST_ROWS, SAMPLE_ROWS = 50, 5000
 HEAD_ROWS = 1000
 # from all over a column: enough to see a share that counts
 SOME_ROWS = 20_000
+# a number with a decimal point, whatever the others say
+WITH_POINT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.(?:[0-9]{1,2}|[0-9]{4,15})")
 # a whole number that may have a point between thousands
 GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(?:\.[0-9]{3})?")
 
@@ -65,6 +69,21 @@ class RawColumn:
         return str(self.series.name)
 
     @cached_property
+    def distinct(self) -> tuple[NDArray[np.int64], list[object]]:
+        """See `distinct_cells`."""
+        return distinct_cells(self.series)
+
+    @cached_property
+    def texts(self) -> DistinctTexts:
+        """See `distinct_texts`."""
+        return distinct_texts(self.series)
+
+    @property
+    def only_texts(self) -> DistinctTexts | None:
+        """The same, if nothing else is in the column."""
+        return self.texts if isinstance(self.series.dtype, pd.StringDtype) else None
+
+    @cached_property
     def counts(self) -> dict[str, int]:
         """How many rows have each value, by its `category_key`; missing values are not counted."""
         return count_keys(*self._keys)
@@ -79,7 +98,7 @@ class RawColumn:
     @cached_property
     def missing_words(self) -> dict[str, int]:
         """How many rows have each of the words that stand for a missing value, as they are written."""
-        codes, cells = distinct_cells(self.series)
+        codes, cells = self.distinct
         found: dict[str, int] = {}
         for cell, count in zip(cells, np.bincount(codes, minlength=len(cells)).tolist(), strict=True):
             text = cell.strip() if isinstance(cell, str) else ""
@@ -138,7 +157,7 @@ class RawColumn:
         # 1.234 is read plainly unless other columns have a decimal comma
         if is_plain and not (self._may_have_thousands and self.decimal_elsewhere() == ","):
             return None
-        cells = Cells.of(self.series)
+        cells = Cells.of(self.series, self.only_texts)
         if cells is None:
             return with_missing_words(self.series, self.wish) if self.numbers is not None or self.is_endless else None
         if is_plain and not cells.are_grouped:
@@ -150,6 +169,10 @@ class RawColumn:
         """The decimal mark that its first cells say that it has, None if they do not."""
         from orchestrator.columns.number_inference import Cells, decimal_of
 
+        if self.numbers is not None and any(
+            isinstance(cell, str) and WITH_POINT.fullmatch(cell) for cell in self.first_cells
+        ):
+            return "."
         cells = Cells.of(self.series.iloc[:SAMPLE_ROWS])
         return None if cells is None else decimal_of(cells)
 
@@ -191,7 +214,7 @@ class RawColumn:
     def label_counts(self) -> dict[str, int]:
         """How many rows have each label, if it is a target: 7.0 is 7."""
         notation = self.labels.notation
-        plain = self.counts if notation is None else count_keys(*category_keys(self.series, notation.key))
+        plain = self.counts if notation is None else count_keys(*keys_of(*self.distinct, notation.key))
         found: dict[str, int] = {}
         for key, count in plain.items():
             label = whole_key(key)
@@ -215,6 +238,11 @@ class RawColumn:
             return list(dict.fromkeys(cell for cell in self._cells_up_to(HEAD_ROWS) if isinstance(cell, str)))
         texts: list[str] = distinct_texts(self.series.iloc[:HEAD_ROWS]).texts.to_pylist()
         return texts
+
+    @cached_property
+    def are_first_numbers(self) -> bool:
+        """Whether the first texts are numbers, as Python writes them."""
+        return bool(self.first_texts) and all(map(is_number_text, self.first_texts[:FIRST_ROWS]))
 
     @cached_property
     def may_lead_with_zero(self) -> bool:
@@ -275,7 +303,7 @@ class RawColumn:
 
     @cached_property
     def _keys(self) -> tuple[NDArray[np.int64], list[str | None]]:
-        return category_keys(self.series)
+        return keys_of(*self.distinct)
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,14 @@ def category_keys(
         codes: int64 [rows], position in `keys`.
         keys: the distinct keys, None standing for missing.
     """
-    codes, uniques = distinct_cells(series)
-    keys = list(map(key or category_key, uniques))
+    return keys_of(*distinct_cells(series), key)
+
+
+def keys_of(
+    codes: NDArray[np.int64], cells: Sequence[object], key: Callable[[object], str | None] | None = None
+) -> tuple[NDArray[np.int64], list[str | None]]:
+    """The same as `category_keys` of what `distinct_cells` gave."""
+    keys = list(map(key or category_key, cells))
     distinct = list(dict.fromkeys(keys))
     position = {key: index for index, key in enumerate(distinct)}
     translation = np.array([position[key] for key in keys], dtype=np.int64)
@@ -214,7 +220,7 @@ def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) ->
         # models of before have them as seconds
         numbers = seconds_of(series)
     else:
-        codes, uniques = factorize(series.to_numpy(dtype=object))
+        codes, uniques = distinct_cells(series)
         parsed = np.array([parse_number(value, words) for value in uniques], dtype=object)
         bad = [position for position, value in enumerate(parsed) if value is None]
         if bad:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.date_notation import ISO
+from orchestrator.columns.date_padded import ISO
 from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.values import category_key, is_missing, parse_number

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.notation import NumberCells
+from orchestrator.columns.number_notation import NumberNotation
 from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.summaries import AllNumbers, NumericSummary
@@ -64,7 +65,11 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
     def parse_raw(self, column: Column, raw: RawColumn) -> Numbers:
         """See `FeatureKind`."""
         plain = self.parts == (None,) and column.notation is None
-        return {None: raw.numbers} if plain and raw.numbers is not None else self.parse(column, raw.series)
+        if plain and raw.numbers is not None:
+            return {None: raw.numbers}
+        if isinstance(column.notation, NumberNotation):
+            return {None: column.notation.numbers(raw.series, column.name, raw.only_texts)}
+        return self.parse(column, raw.series)
 
     def take(self, parsed: Numbers, rows: NDArray[np.int64]) -> Numbers:
         """See `FeatureKind`."""

@@ -14,7 +14,15 @@ from orchestrator.columns.codes import why_code
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_answers import several_answers
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.columns.values import Series, category_content, category_key, category_keys, count_numbers, shorten
+from orchestrator.columns.values import (
+    Series,
+    category_content,
+    category_key,
+    category_keys,
+    count_numbers,
+    keys_of,
+    shorten,
+)
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature
@@ -135,6 +143,10 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     def parse(self, column: Column, series: Series) -> Categories:
         """See `FeatureKind`."""
         return Categories(*category_keys(series, key_of(column)))
+
+    def parse_raw(self, column: Column, raw: RawColumn) -> Categories:
+        """See `FeatureKind`."""
+        return Categories(*keys_of(*raw.distinct, key_of(column)))
 
     def take(self, parsed: Categories, rows: NDArray[np.int64]) -> Categories:
         """See `FeatureKind`: without the categories that these rows do not have."""

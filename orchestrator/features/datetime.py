@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.date_inference import find_dates, follow_format
-from orchestrator.columns.date_notation import ISO, DateNotation, Stamps, plain_stamps
+from orchestrator.columns.date_notation import DateNotation, Stamps, plain_stamps
+from orchestrator.columns.date_padded import ISO
 from orchestrator.columns.date_yearless import day_and_month, day_of_year
+from orchestrator.columns.distinct import DistinctTexts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.patterns import date_pattern
 from orchestrator.columns.raw_column import RawColumn
@@ -89,7 +91,13 @@ class DatetimeKind(NumberKind):
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
-        stamps = stamps_of(column, series)
+        return self._parts(column, stamps_of(column, series))
+
+    def parse_raw(self, column: Column, raw: RawColumn) -> Numbers:
+        """See `FeatureKind`."""
+        return self._parts(column, stamps_of(column, raw.series, raw.only_texts))
+
+    def _parts(self, column: Column, stamps: Stamps) -> Numbers:
         days = (stamps.utc - pd.Timestamp("1970-01-01", tz=stamps.utc.tz)) / pd.Timedelta(days=1)
         found: dict[str, NDArray[np.float64]] = {"days": np.asarray(days, np.float64)}
         for part in PLAIN_PARTS[1:]:
@@ -152,15 +160,20 @@ class DatetimeKind(NumberKind):
         return f"datetime ({format_of(column)})"
 
 
-def stamps_of(column: Column, series: Series) -> Stamps:
+def stamps_of(column: Column, series: Series, distinct: DistinctTexts | None = None) -> Stamps:
     """The dates of a column.
+
+    Args:
+        column: how they are read.
+        series: its cells.
+        distinct: its texts, if it has nothing else and they are known.
 
     Raises:
         InvalidValueError: a value does not fit the column.
     """
     if isinstance(column.notation, DateNotation):
-        return column.notation.stamps(series, column.name)
-    return plain_stamps(series, column.name, format_of(column))
+        return column.notation.stamps(series, column.name, distinct)
+    return plain_stamps(series, column.name, format_of(column), distinct)
 
 
 def format_of(column: Column) -> str:

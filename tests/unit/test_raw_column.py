@@ -1,5 +1,7 @@
 """What a few cells say about a column saves time and never changes what all of them say."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,7 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.columns import codes, number_codes
+from orchestrator.columns.date_notation import DATETIME_FORMATS
+from orchestrator.columns.date_padded import padded_moments
 from orchestrator.columns.distinct import distinct_texts
+from orchestrator.columns.number_inference import Cells, decimal_of
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import category_key, coded_texts, distinct_cells, to_numbers
 from orchestrator.data.encoder import FeatureEncoder
@@ -77,6 +82,18 @@ def test_what_the_first_cells_show_is_so(cells):
         assert column.head == column.counts
 
 
+@given(
+    st.lists(
+        st.sampled_from(["2.1", "2.10", "1.234", "12", "1e5", "", "-0.5", "1.2345", "NA", "00.12", "5."]),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_decimal_point_that_is_seen_at_once_is_that_of_all_cells(cells):
+    column = raw(cells)
+    assert column.decimal == decimal_of(Cells.of(column.series))
+
+
 @given(st.lists(st.lists(st.none() | st.sampled_from("abc"), max_size=4), max_size=4))
 def test_distinct_texts_are_those_of_all_chunks(chunks):
     texts = pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string())
@@ -108,3 +125,31 @@ def test_columns_that_are_encoded_together_are_encoded_as_alone():
         for feature in features
     ]
     assert together.arrays["numeric"].tobytes() == np.hstack(alone).tobytes()
+
+
+PADDED_FORMATS = [name for name in DATETIME_FORMATS if name != "ISO8601"]
+
+
+@given(st.data())
+def test_padded_dates_are_those_that_pandas_reads(data):
+    name = data.draw(st.sampled_from(["ISO8601", *PADDED_FORMATS]))
+    shape = "%Y-%m-%dT%H:%M:%S" if name == "ISO8601" else name
+    widths = {"%Y": 4}
+    pieces = [
+        data.draw(st.text("0123456789", min_size=widths.get(part, 2), max_size=widths.get(part, 2)))
+        if part.startswith("%")
+        else part
+        for part in re.split("(%.)", shape)
+    ]
+    valid = data.draw(
+        st.datetimes(pd.Timestamp("1000-01-01").to_pydatetime()).map(lambda moment: moment.strftime(shape))
+    )
+    texts = pa.array([valid, "".join(pieces), ""], pa.large_string())
+    for some in (texts, texts.take(pa.array([0, 2]))):
+        found = padded_moments(some, name)
+        if found is not None:
+            cells = pd.Series([text or None for text in some.to_pylist()], dtype=object)
+            stamps = pd.DatetimeIndex(pd.to_datetime(cells, format=name, utc=True, errors="coerce")).as_unit("us")
+            assert found.tolist() == stamps.asi8.tolist()
+    year = valid[shape.index("%Y") :][:4]
+    assert (padded_moments(texts.take(pa.array([0, 2])), name) is not None) == ("1000" <= year <= "2999")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.values import is_number_text
 from orchestrator.data.csv.totals import (
     MANY_VALUES,
     STEMS,
@@ -216,6 +217,9 @@ class _Finder:
 def _label(cells: Sequence[str]) -> int | None:
     """Where the label of totals is: before it there are only numbers and nothing."""
     for place, cell in enumerate(cells):
+        if is_number_text(cell):
+            # as most are
+            continue
         if is_total(cell) or is_statistic(cell) or mentions_total(cell):
             return place
         if cell and not is_number_like(cell):
