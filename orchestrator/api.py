@@ -52,6 +52,7 @@ def sweep(
     test: str | Path | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
+    folds: int | str | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -105,6 +106,7 @@ def sweep(
         validation, test: files with the rows of these parts.
         weight: column with what each row counts in loss and metrics.
         equal_rows: `together` in one part, or `apart`, each drawn by itself.
+        folds: each trial trains so many networks on so many splits, and the model averages them; `auto` goes by rows.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -172,6 +174,7 @@ def plan(
     test: str | Path | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
+    folds: int | str | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,

@@ -32,6 +32,7 @@ from orchestrator.fields import (
     CsvField,
     Duration,
     EnsembleField,
+    FoldsField,
     Keep,
     LabelField,
     Latency,
@@ -138,7 +139,8 @@ class SweepConfig(Validated):
         ignore_text: whether columns of free text are left out, unless one is wished for.
         columns: what else is wished of columns, by name; see `ColumnWish`.
         csv: how a CSV file is written, instead of what is found out; see `CsvWish`.
-        group, time, split_column, validation, test, weight, equal_rows: how rows are split and weighed; see `RowsWish`.
+        group, time, split_column, validation, test, weight, equal_rows, folds: how rows are split and weighed; see
+            `RowsWish`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -191,6 +193,7 @@ class SweepConfig(Validated):
     test: PathField | None = None
     weight: LabelField | None = None
     equal_rows: EqualRowsName = "together"
+    folds: FoldsField | None = None
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"
@@ -235,6 +238,8 @@ class SweepConfig(Validated):
             self.rows.check()
         except UsageError as error:
             raise ValueError(str(error)) from None
+        if self.rows.folds not in (None, "1") and self.scheduler == "pbt":
+            raise ValueError("--folds does not go with --scheduler pbt, which copies weights; say another scheduler")
         return self
 
     @property

@@ -101,6 +101,10 @@ CsvField = Annotated[
     Field(default=PLAIN_CSV, exclude_if=lambda wish: wish == PLAIN_CSV),
 ]
 PathField = Annotated[str, BeforeValidator(lambda path: str(path) if isinstance(path, Path) else path)]
+FoldsField = Annotated[
+    str,
+    BeforeValidator(lambda folds: str(folds) if isinstance(folds, int) and not isinstance(folds, bool) else folds),
+]
 
 
 def _ensemble(wish: Any) -> Any:  # noqa: ANN401

@@ -20,5 +20,10 @@ ROW_OPTIONS: list[Any] = [
         type=click.Choice(names_of(EqualRowsName)),
         help="Rows that are the same in all columns: in one part, or each drawn by itself. Default: together.",
     ),
+    click.option(
+        "--folds",
+        metavar="K|auto",
+        help="Trials train K networks on K splits; the model averages them. Default: 1.",
+    ),
 ]
-ROW_FIELDS = ("group", "time", "split_column", "validation", "test", "weight", "equal_rows")
+ROW_FIELDS = ("group", "time", "split_column", "validation", "test", "weight", "equal_rows", "folds")

@@ -18,6 +18,7 @@ COLUMN_ROLES = {
     "split_column": "says which part a row is in",
     "weight": "says how much a row counts",
 }
+AUTO = "auto"
 FILES = ("validation", "test")
 
 
@@ -31,6 +32,7 @@ class RowsWish:
         split_column: column that says `train`, `validation` or `test` of each row.
         validation, test: files with the rows of these parts, the columns of which are those of the data.
         weight: column with what each row counts in loss and metrics.
+        folds: how many, or `auto`; 1 is the usual split.
         equal_rows: whether rows that are the same in all columns stay together, or are drawn each by itself.
     """
 
@@ -41,6 +43,7 @@ class RowsWish:
     test: str | None = None
     weight: str | None = None
     equal_rows: EqualRowsName = "together"
+    folds: str | None = None
 
     @classmethod
     def given(cls, arguments: Mapping[str, object]) -> Self:
@@ -62,6 +65,13 @@ class RowsWish:
         if len(both) > 1:
             one, other = map(option_of_rows, both[:2])
             raise UsageError(f"{one} and {other}: rows are split in one way; say one of them")
+        number = self.folds or AUTO
+        if number != AUTO and not (number.isdecimal() and int(number) > 0):
+            raise UsageError(f"--folds {number}: give a number of folds, or {AUTO}")
+        if self.has_folds and self.validation is not None:
+            raise UsageError(
+                "--folds and --validation: with folds all rows but the test rows are validated on; say one"
+            )
         files = [name for name in FILES if getattr(self, name) is not None]
         if self.split_column is not None and files:
             raise UsageError(f"--split-column and --{files[0]}: the column says already which rows these are; say one")
@@ -71,6 +81,11 @@ class RowsWish:
                 one, other = option_of_rows(roles[name]), option_of_rows(field)
                 raise UsageError(f"{one} {name} and {other} {name}: a column is one or the other; say which")
             roles[name] = field
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether several folds are asked for by number."""
+        return self.folds not in (None, AUTO, "1")
 
     @property
     def columns(self) -> dict[str, str]:
@@ -96,7 +111,9 @@ class RowsWish:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Of what is said of data, among other things; what was written before equal rows were looked at has none."""
         known: dict[str, Any] = {item.name: content.get(item.name) for item in fields(cls)}
-        return cls(**{**known, "equal_rows": known["equal_rows"] or BEFORE})
+        return cls(
+            **{**known, "equal_rows": known["equal_rows"] or BEFORE, "folds": known["folds"] and str(known["folds"])}
+        )
 
 
 NO_ROWS_WISH = RowsWish()

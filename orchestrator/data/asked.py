@@ -67,6 +67,7 @@ def prepare_dataset(
     test: str | Path | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
+    folds: int | str | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -79,7 +80,7 @@ def prepare_dataset(
         ignore_text: whether columns of free text are left out.
         columns: what else is wished of columns, by name.
         csv: how a CSV file is written, instead of what is found out.
-        group, time, split_column, validation, test, weight, equal_rows: see `RowsWish`.
+        group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
 
     Raises:
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.

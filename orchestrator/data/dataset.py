@@ -17,6 +17,7 @@ from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, NO_ROWS_WISH, Holdout, RowsWish
+from orchestrator.data.splits.folds import Fold
 from orchestrator.features import JsonValue
 from orchestrator.tasks import TargetEncoder, TaskWish, plain_task
 
@@ -164,6 +165,13 @@ class Dataset(Protocol):
     @property
     def pieces(self) -> Pieces | None:
         """Where rows are read from while a network is trained; None if all of them are in memory."""
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds that a trial trains a network for each; none for a single split."""
+
+    def fold(self, number: int) -> Dataset:
+        """The training and validation rows of a fold, as a data set of its own."""
 
     def rows(self, part: Part) -> Iterator[Examples]:
         """All rows of a part in chunks, in an order that is always the same.

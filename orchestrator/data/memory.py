@@ -24,6 +24,7 @@ from orchestrator.data.schema import Schema
 from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, Holdout
+from orchestrator.data.splits.folds import Fold
 from orchestrator.data.splitting import Parted, split_table
 from orchestrator.errors import DataError
 from orchestrator.features import KINDS, Column, JsonValue
@@ -35,7 +36,9 @@ class MemoryDataset:
     """See `Dataset`.
 
     Attributes:
-        train, validation, test: encoded parts. `test` is empty where it must not be looked at (`without_test`).
+        train, validation, test: encoded parts. `test` is empty where it must not be looked at (`without_test`). With
+            folds, `train` are all rows but the test rows, and `validation` those of them that are validated on in turn.
+        folds: places in `train`; none for a single split.
     """
 
     name: str
@@ -49,6 +52,7 @@ class MemoryDataset:
     test: Examples
     example: tuple[dict[str, JsonValue], ...]
     notes: tuple[Note, ...] = ()
+    folds: tuple[Fold, ...] = ()
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -67,6 +71,12 @@ class MemoryDataset:
         """See `Dataset`."""
         return self.train.target, self.validation.target, self.test.target
 
+    def fold(self, number: int) -> MemoryDataset:
+        """See `Dataset`; its training rows are copies."""
+        fold = self.folds[number]
+        train = Examples.joined([self.train.between(*part) for part in fold.train])
+        return replace(self, train=train, validation=self.train.between(*fold.validation), folds=())
+
     def no_rows(self) -> Examples:
         """See `Dataset`."""
         return self.train.between(0, 0)
@@ -80,8 +90,8 @@ class MemoryDataset:
         return self.train
 
     def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
-        """See `Dataset`: all of them, read at once."""
-        return self.without_test(), 0.0
+        """See `Dataset`: all of them, read at once, of one fold."""
+        return (self.fold(len(self.folds) - 1) if self.folds else self).without_test(), 0.0
 
     def first(self, rows: int) -> MemoryDataset:
         """The first training rows, and equally large a share of the validation rows, but two at least."""
@@ -127,8 +137,8 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         notes += task.order_notes(target.name, strata)
     schema = Schema(tuple(guess.columns), target, nested)
     rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
-    encoder = fit_rows(rows.take(split.train))
-    target_encoder = task.fit(labels.iloc[split.train])
+    encoder = fit_rows(rows.take(parted.training))
+    target_encoder = task.fit(labels.iloc[parted.training])
 
     def encode(positions: NDArray[np.int64]) -> Examples:
         return Examples(
@@ -137,6 +147,8 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
             None if weights is None else weights[positions],
         )
 
+    train, folded = encode(parted.training), parted.folded
+    validated = encode(split.validation) if folded is None else train.between(folded.folds[0].validation[0], len(train))
     return MemoryDataset(
         name=name,
         origin=origin,
@@ -144,11 +156,12 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         schema=schema,
         encoder=encoder,
         target_encoder=target_encoder,
-        train=encode(split.train),
-        validation=encode(split.validation),
+        train=train,
+        validation=validated,
         test=encode(split.test),
         example=json_rows(schema, shown),
         notes=tuple(notes),
+        folds=() if folded is None else folded.folds,
     )
 
 

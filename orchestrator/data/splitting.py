@@ -16,8 +16,9 @@ from orchestrator.data.sources import Table
 from orchestrator.data.splits import Positions
 from orchestrator.data.splits.drawing import parts_of, split_rows
 from orchestrator.data.splits.equal import equal_rows, keep_together, overlap_notes
-from orchestrator.data.splits.marks import PART_WORDS, TRAIN, RowMarks, read_marks
-from orchestrator.errors import DataError
+from orchestrator.data.splits.folds import Folded, fold_rows, number_of_folds
+from orchestrator.data.splits.marks import PART_WORDS, TRAIN, VALIDATION, RowMarks, read_marks
+from orchestrator.errors import DataError, UsageError
 
 PART_NAMES = ("train", "validation", "test")
 
@@ -32,6 +33,7 @@ class Parted:
         equal: see `equal_rows`; None if that was not looked for.
         usual: whether it is the split that a table has of which nothing is said.
         notes: what the user should know.
+        folded: the rows that are not tested on, in folds; None for a single split.
     """
 
     split: Positions
@@ -39,17 +41,25 @@ class Parted:
     equal: NDArray[np.int64] | None
     usual: bool
     notes: tuple[Note, ...]
+    folded: Folded | None = None
+
+    @property
+    def training(self) -> NDArray[np.int64]:
+        """The rows that are fitted on; with folds all but the test rows."""
+        return self.split.train if self.folded is None else self.folded.order
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
         """What each row counts, 1 in the mean over the training rows; None if all count the same."""
         weights = self.marks.weights
-        return None if weights is None else weights / weights[self.split.train].mean()
+        return None if weights is None else weights / weights[self.training].mean()
 
     def add_content(self, state: hashlib._Hash) -> None:
         """Adds the split to a digest, unless it is the usual one, which follows from the rows."""
         if not self.usual:
             state.update(parts_of(self.split).tobytes())
+        if self.folded is not None:
+            state.update(self.folded.order.tobytes() + repr(self.folded.folds).encode())
         if self.marks.weights is not None:
             state.update(self.marks.weights.tobytes())
 
@@ -90,7 +100,32 @@ def split_table(table: Table, options: DataOptions, found: FoundTarget, strata: 
         notes += more
     _check_weights(table.origin, options, split, marks)
     usual = marks.parts is None and marks.groups is None and marks.times is None and split is drawn
-    return Parted(split=split, marks=marks, equal=equal, usual=usual, notes=notes)
+    parted = Parted(split=split, marks=marks, equal=equal, usual=usual, notes=notes)
+    return _in_folds(table, options, parted, strata)
+
+
+def _in_folds(table: Table, options: DataOptions, parted: Parted, strata: NDArray[np.int64] | None) -> Parted:
+    parts, wish = parted.marks.parts, options.rows
+    given = parts is not None and bool((parts == VALIDATION).any())
+    if given and wish.has_folds:
+        raise UsageError(
+            f"{table.origin}: --folds: the column '{wish.split_column}' says which rows validate, and with folds all "
+            "but the test rows do; leave out one"
+        )
+    split = parted.split
+    count = 1 if given else number_of_folds(wish.folds, len(parts_of(split)))
+    if count == 1:
+        return parted
+    folded, notes = fold_rows(
+        table.origin,
+        count,
+        np.sort(np.concatenate([split.train, split.validation])),
+        marks=parted.marks,
+        strata=strata,
+        equal=parted.equal,
+        seed=options.split.seed,
+    )
+    return replace(parted, folded=folded, notes=(*parted.notes, *notes))
 
 
 def _unlike(options: DataOptions) -> list[str]:

@@ -26,6 +26,7 @@ from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import named_options
 from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
+from orchestrator.data.splits.folds import Fold
 from orchestrator.data.splits.pieces import check_streamed, piece_parts, piece_weights
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue
@@ -91,6 +92,16 @@ class StreamedDataset:
     def piece_rows(self) -> tuple[int, ...]:
         """See `Pieces`."""
         return tuple(piece.rows for piece in self.folder.pieces)
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """See `Dataset`: none, its rows are many."""
+        return ()
+
+    def fold(self, number: int) -> StreamedDataset:
+        """See `Dataset`."""
+        del number
+        return self
 
     def rows(self, part: Part) -> Iterator[Examples]:
         """See `Dataset`: piece by piece."""

@@ -12,8 +12,7 @@ from torch import nn
 from orchestrator.data import Dataset, Examples, Part
 from orchestrator.errors import StorageError
 from orchestrator.evaluation.cost import measure_cost
-from orchestrator.evaluation.winner import Answers, make_winner
-from orchestrator.networks import build_network
+from orchestrator.evaluation.winner import Answers, make_winner, validation_answers
 from orchestrator.storage import Storage
 from orchestrator.sweeps.bounds import Bounds, ModelCost
 from orchestrator.sweeps.choice import Candidate, Winner
@@ -21,7 +20,7 @@ from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.sweeps.trial_files import best_weights, trial_folder
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
-from orchestrator.training import EpochReport, TrialSpec, check_weights, feature_shape, unpack_weights
+from orchestrator.training import EpochReport, TrialSpec, check_weights, trial_network, unpack_weights
 from orchestrator.units import show_apart
 
 # other devices, numbers of threads and workers round otherwise
@@ -56,7 +55,7 @@ class StoredModels:
         """See `Models`."""
         report = _report(record)
         network = _load(record, report, self.storage, self.dataset)
-        answers = Answers.of(network, self.rows(self.dataset, Part.VALIDATION))
+        answers = validation_answers(network, self.dataset, self.rows(self.dataset, Part.VALIDATION))
         _compare(answers, report, self.dataset, self.metric)
         return StoredModel(record=record, report=report, network=network, validation=answers, models=self)
 
@@ -149,7 +148,7 @@ def _load(record: TrialRecord, report: EpochReport, storage: Storage, dataset: D
     if not record.best_is_kept:
         raise StorageError(f"the weights of its best epoch, {report.best_epoch}, are not in {storage}")
     spec = record.best_spec or record.spec
-    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    network = trial_network(spec, dataset)
     unpack_weights(network, _content(record, report, storage), _what(record, report, storage))
     return network
 

@@ -56,6 +56,27 @@ class Answers:
         return cls(*network_answers(network, batches()))
 
 
+def validation_answers(network: nn.Module, dataset: Dataset, rows: Iterable[Examples]) -> Answers:
+    """What the network of a trial says about the rows that are validated on.
+
+    With folds each row is answered by the network of its fold, which has not seen it.
+
+    Args:
+        network: see `trial_network`.
+        dataset: of the trial.
+        rows: the validation part in chunks.
+    """
+    if not dataset.folds:
+        return Answers.of(network, rows)
+    validated, first = Examples.joined(list(rows)), dataset.folds[0].validation[0]
+    members: list[nn.Module] = list(network.members)  # type: ignore[arg-type]
+    outputs = [
+        Answers.of(member, [validated.between(fold.validation[0] - first, fold.validation[1] - first)]).outputs
+        for member, fold in zip(members, dataset.folds, strict=True)
+    ]
+    return Answers(np.concatenate(outputs), validated.target, validated.weight)
+
+
 def make_winner(
     spec: TrialSpec,
     report: EpochReport,

@@ -23,9 +23,9 @@ from orchestrator.config import check_name
 from orchestrator.data import Dataset, Part, open_dataset
 from orchestrator.data.asked import asked_options
 from orchestrator.errors import ArchitectureError, OrchestratorError
-from orchestrator.evaluation.winner import Answers, make_winner
+from orchestrator.evaluation.winner import make_winner, validation_answers
 from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
-from orchestrator.networks import build_network, is_custom, never_read, parse_settings, settings_asked_for
+from orchestrator.networks import is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.runtime.hooks import Notify
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.plan import describe
@@ -47,6 +47,7 @@ from orchestrator.training import (
     feature_shape,
     spec_from_parameters,
     train_trial,
+    trial_network,
 )
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def train(
     test: str | Path | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
+    folds: int | str | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -117,7 +119,7 @@ def train(
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
-        group, time, split_column, validation, test, weight, equal_rows: see `RowsWish`.
+        group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -154,16 +156,9 @@ def train(
         _check_settings(architecture, settings, dataset)
     spec = spec_from_parameters({"architecture": architecture, **(parameters or {})}, chosen.name, seed)
     describe(dataset, chosen, notify or _ignore)
-    return train_spec(
-        spec,
-        dataset,
-        chosen,
-        tracking_uri=tracking_uri,
-        register_model=register_model,
-        on_epoch=on_epoch or _ignore,
-        labels=describe_origin(data, options),
-        started=started,
-    )
+    common: dict[str, Any] = {"tracking_uri": tracking_uri, "register_model": register_model, "started": started}
+    labels = describe_origin(data, options)
+    return train_spec(spec, dataset, chosen, on_epoch=on_epoch or _ignore, labels=labels, **common)
 
 
 def _check_settings(architecture: str, settings: Mapping[str, Any], dataset: Dataset) -> None:
@@ -277,7 +272,7 @@ def _train(
 
 def _measured(spec: TrialSpec, report: EpochReport, best: BestWeights, dataset: Dataset, metric: Metric) -> Winner:
     """The network with the weights of its best epoch, measured on the validation and test rows."""
-    network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
+    network = trial_network(spec, dataset)
     network.load_state_dict(best.state or {})
     return make_winner(
         spec,
@@ -285,7 +280,7 @@ def _measured(spec: TrialSpec, report: EpochReport, best: BestWeights, dataset: 
         dataset=dataset,
         metric=metric,
         network=network,
-        validation=Answers.of(network, dataset.rows(Part.VALIDATION)),
+        validation=validation_answers(network, dataset, dataset.rows(Part.VALIDATION)),
         test_rows=dataset.rows(Part.TEST),
     )
 

@@ -26,7 +26,7 @@ def quota(budget: int | None, slots: int) -> int | None:
     return None if budget is None else int(budget * RUNNING_SHARE / slots)
 
 
-def most_bytes(config: SweepConfig, slots: int, trials: int, weights: int) -> int:
+def most_bytes(config: SweepConfig, slots: int, trials: int, weights: int, *, folds: int = 0) -> int:
     """What the files of a sweep may have together, its journal aside.
 
     Args:
@@ -34,10 +34,12 @@ def most_bytes(config: SweepConfig, slots: int, trials: int, weights: int) -> in
         slots: trials at once.
         trials: of the sweep.
         weights: bytes of those of its largest network.
+        folds: of each trial; checkpoints have the best weights of all of them, too.
     """
     # best weights: known ones, new ones, and those that each checkpoint counts on; one more checkpoint is being written
-    running = 2 + CHECKPOINTS + (CHECKPOINTS + 1) * CHECKPOINT_SIZE
-    paused = 1 + CHECKPOINTS + CHECKPOINTS * CHECKPOINT_SIZE if find_scheduler(config.scheduler).pauses else 0
+    size = CHECKPOINT_SIZE + (1 if folds else 0)
+    running = 2 + CHECKPOINTS + (CHECKPOINTS + 1) * size
+    paused = 1 + CHECKPOINTS + CHECKPOINTS * size if find_scheduler(config.scheduler).pauses else 0
     candidates = min((config.kept_trials - config.keep_top) * weights, CANDIDATES_BYTES)
     most = (slots * running + trials * paused + config.keep_top) * weights + candidates
     return most if config.disk_budget is None else min(most, config.disk_budget)

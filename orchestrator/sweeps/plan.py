@@ -162,8 +162,19 @@ def check_measured(dataset: Dataset, metric: Metric) -> None:
     weight = None
     if dataset.pieces is None:
         weight = Examples.joined(list(dataset.rows(Part.VALIDATION))).weight
-    outputs = np.tile(target.task.constant_outputs(parts[0]), (len(parts[1]), 1))
-    if metric.name not in target.task.evaluate(dataset.target_encoder, outputs, parts[1], weight):
+    constant, validated = target.task.constant_outputs(parts[0]), parts[1]
+    # each fold is measured by itself
+    bounds = [fold.validation for fold in dataset.folds] or [(0, len(validated))]
+    first = bounds[0][0]
+
+    def is_measured(start: int, stop: int) -> bool:
+        rows, outputs = validated[start:stop], np.tile(constant, (stop - start, 1))
+        counted = None if weight is None else weight[start:stop]
+        return metric.name in target.task.evaluate(dataset.target_encoder, outputs, rows, counted)
+
+    if not all(is_measured(start - first, stop - first) for start, stop in bounds):
+        # with folds the first part has the rows of the second one, too
+        parts = (parts[0], parts[2]) if dataset.folds else parts
         why = target.task.unmeasured_in(np.concatenate(parts))
         raise DataError(
             f"{dataset.origin}: {metric.name} of '{target.name}' cannot be computed: {why}; add such rows, or say "
@@ -222,7 +233,10 @@ def describe(dataset: Dataset, metric: Metric, notify: Callable[[str], None]) ->
         kinds[column.kind.value] = kinds.get(column.kind.value, 0) + 1
     columns = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     train, validation, test = dataset.counts
-    notify(f"{dataset.origin}: {train} training, {validation} validation and {test} test rows; columns: {columns}")
+    rows = f"{train} training, {validation} validation and {test} test rows"
+    if dataset.folds:
+        rows = f"{train} rows in {len(dataset.folds)} folds, and {test} test rows"
+    notify(f"{dataset.origin}: {rows}; columns: {columns}")
     notify(f"predicting '{target.name}' ({target.task.title}), optimising {metric.name}")
     warn(dataset.notes)
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
+    from orchestrator.training.answers import feature_shape, network_answers
     from orchestrator.training.checkpoints import BestWeights, check_weights, pack_weights, unpack_weights
-    from orchestrator.training.loop import feature_shape, network_answers, train_trial
+    from orchestrator.training.folds import trial_network
+    from orchestrator.training.loop import train_trial
     from orchestrator.training.ranks import ProcessGroupRanks, Ranks, process_group_backend
     from orchestrator.training.report import EpochReport
     from orchestrator.training.rows import EVALUATION_BATCH, Batch
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazily(
         __name__,
+        answers=["feature_shape", "network_answers"],
         checkpoints=["BestWeights", "check_weights", "pack_weights", "unpack_weights"],
-        loop=["feature_shape", "network_answers", "train_trial"],
+        folds=["trial_network"],
+        loop=["train_trial"],
         ranks=["ProcessGroupRanks", "Ranks", "process_group_backend"],
         report=["EpochReport"],
         rows=["EVALUATION_BATCH", "Batch"],
@@ -45,6 +49,7 @@ __all__ = [
     "process_group_backend",
     "spec_from_parameters",
     "train_trial",
+    "trial_network",
     "unpack_state",
     "unpack_weights",
 ]

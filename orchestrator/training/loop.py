@@ -4,46 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
-from orchestrator.networks import FeatureShape, build_network, inputs_taken, is_custom
+from orchestrator.networks import build_network, inputs_taken, is_custom
 from orchestrator.tasks import Metric
+from orchestrator.training.answers import feature_shape, network_answers
 from orchestrator.training.averaging import weight_average
 from orchestrator.training.best import BestEpoch
+from orchestrator.training.folds import EpochHooks, train_folds
 from orchestrator.training.losses import BatchLoss, batch_loss
 from orchestrator.training.optimization import Optimization
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
-from orchestrator.training.rows import Batch, Step, TrialRows, as_tensor
+from orchestrator.training.rows import Step, TrialRows, as_tensor
 from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import TrialState, random_state, set_random_state
 from orchestrator.training.streams import Stream, trial_rows
 
 # of data that has to be read
 FITTED_ROWS = 100_000
-
-
-@dataclass(frozen=True)
-class EpochHooks:
-    """Who is told of what; see `train_trial`."""
-
-    on_best: Callable[[nn.Module], None] | None = None
-    on_epoch: Callable[[TrialState], None] | None = None
-
-
-def feature_shape(dataset: Dataset) -> FeatureShape:
-    """What a network for this data set looks like from outside."""
-    task = dataset.schema.target.task
-    return FeatureShape(dataset.encoder.inputs, task.outputs, classes=len(task.classes), average=task.average)
 
 
 def train_trial(
@@ -57,7 +43,7 @@ def train_trial(
     resume: TrialState | None = None,
     on_epoch: Callable[[TrialState], None] | None = None,
 ) -> Iterator[EpochReport]:
-    """Trains one network; the caller decides after each epoch whether to go on.
+    """Trains one network, or one for each fold; the caller decides after each epoch whether to go on.
 
     Args:
         spec: what to train and how. torch's global generator is seeded with its seed.
@@ -82,6 +68,10 @@ def train_trial(
         ConfigError: the metric cannot be computed on this data set's validation part.
     """
     ranks = ranks or Ranks()
+    if dataset.folds:
+        hooks = EpochHooks(on_best, on_epoch)
+        yield from train_folds(train_trial, spec, dataset, hooks=hooks, device=device, ranks=ranks, resume=resume)
+        return
     torch.manual_seed(spec.seed)
     shape = feature_shape(dataset)
     network = build_network(spec.architecture, shape, spec.settings)
@@ -260,25 +250,6 @@ def _validate(
         return measured
 
     return ranks.on_first(measure)
-
-
-@torch.no_grad()
-def network_answers(
-    network: nn.Module, batches: Iterable[Batch]
-) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float64] | None]:
-    """What the network computes in evaluation mode, float32 [rows, outputs]; the targets of the rows, [rows].
-
-    Third is what each row counts, float64 [rows], None if all count the same.
-    """
-    network.eval()
-    outputs, targets, weights = [], [], []
-    for batch in batches:
-        outputs.append(batch.answered_by(network).float().cpu())
-        targets.append(batch.target.cpu())
-        if batch.weight is not None:
-            weights.append(batch.weight.double().cpu())
-    weight = torch.cat(weights).numpy() if weights else None
-    return torch.cat(outputs).numpy(), torch.cat(targets).numpy(), weight
 
 
 def _number(value: float) -> str:

@@ -11,6 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from support import free_port, mixed_frame
 
+from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import TrainingDivergedError
 from orchestrator.networks import ARCHITECTURES
@@ -20,6 +21,7 @@ SIZES = (2, 3)
 IMPORTED = ["torch._dynamo", "sklearn.datasets", "orchestrator.bundle", "orchestrator.data.memory", "requests"]
 # 131 mixed rows leave 83 for training: no batch size here, and neither 2 nor 3 workers, divides that
 DATA = {"mixed": (131, "label"), "iris": ("sklearn:iris", None), "diabetes": ("sklearn:diabetes", None)}
+DATA["folds"] = DATA["iris"]
 SPECS = {
     "batch norm and dropout": ("mixed", {"depth": 2, "width": 16, "normalization": "batch", "dropout": 0.3}, {}),
     "last batch of 2 rows": ("mixed", {"depth": 1, "width": 8, "normalization": "layer"}, {"batch_size": 27}),
@@ -29,6 +31,7 @@ SPECS = {
         {"depth": 1, "width": 8, "normalization": "batch"},
         {"gradient_clip": 0.5, "schedule": "cosine", "warmup_epochs": 1.0, "optimizer": "sgd_momentum"},
     ),
+    "two folds": ("folds", {"depth": 1, "width": 8, "dropout": 0.2, "normalization": "batch"}, {"patience": 1}),
     "realmlp": (
         "mixed",
         {"depth": 2, "width": 8, "numeric_width": 3},
@@ -41,7 +44,8 @@ SPECS = {
 
 def dataset(name):
     source, target = DATA[name]
-    return open_dataset(mixed_frame(source) if isinstance(source, int) else source, DataOptions(target=target))
+    options = DataOptions(target=target, rows=RowsWish(folds="2" if name == "folds" else None))
+    return open_dataset(mixed_frame(source) if isinstance(source, int) else source, options)
 
 
 def spec_of(name):

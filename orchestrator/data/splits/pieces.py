@@ -17,6 +17,8 @@ from orchestrator.errors import UsageError
 
 def check_streamed(origin: str, wish: RowsWish) -> None:
     """Raises UsageError when rows of a folder cannot be split so."""
+    if wish.has_folds:
+        raise UsageError(f"{origin}: --folds does not go with a folder; its rows are many enough for one split")
     for field in ("time", *FILES):
         if getattr(wish, field) is not None:
             raise UsageError(

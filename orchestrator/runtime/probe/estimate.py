@@ -258,12 +258,14 @@ def _probe(
     row = max(0.0, (wide.step_seconds - narrow.step_seconds) / (high - low)) if high > low else 0.0
     step = min(max(0.0, narrow.step_seconds - low * row), big.step_seconds)
     train, held, _ = plan.dataset.counts
+    # each of the networks learns what the others' folds hold
+    folds = len(plan.dataset.folds)
     cost = Cost(
         step=step,
         small=max(0.0, narrow.step_seconds - step) / low,
         large=(big.step_seconds - step) / low,
         sizes=(smallest.size, largest.size),
-        rows=train,
+        rows=train * max(1, folds - 1),
         reading=reading,
         validation=(held * narrow.row_seconds, held * big.row_seconds),
     )
@@ -296,7 +298,8 @@ def _summary(
     if budget is not None:
         seconds = min(seconds, budget.total_seconds())
         at_most = min(at_most or math.inf, budget.total_seconds())
-    largest = BYTES_PER_PARAMETER * max(entry.largest.parameters for entry in architectures)
+    networks = max(1, len(plan.dataset.folds))
+    largest = BYTES_PER_PARAMETER * networks * max(entry.largest.parameters for entry in architectures)
     needed = slots.count * max(entry.memory for entry in architectures)
     advice = [plan.exhausts] if plan.exhausts else []
     if needed > memory:
@@ -313,7 +316,9 @@ def _summary(
         concurrency=slots.count,
         threads=slots.threads,
         architectures=tuple(architectures),
-        storage_bytes=most_bytes(plan.config, slots.count, plan.trials or slots.count, largest),
+        storage_bytes=most_bytes(
+            plan.config, slots.count, plan.trials or slots.count, largest, folds=len(plan.dataset.folds)
+        ),
         model_bytes=largest,
         seconds_at_most=at_most,
         seconds=seconds,

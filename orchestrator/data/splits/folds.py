@@ -1,0 +1,177 @@
+"""Folds: all rows but the test rows are validated on in turn, each fold by a network that has not seen it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.columns.notes import Note
+from orchestrator.columns.rows_wish import AUTO
+from orchestrator.data.splits.drawing import deal_groups
+from orchestrator.data.splits.marks import RowMarks
+from orchestrator.errors import DataError
+
+# of a table: below, `auto` is five folds, above it is one split
+FEW_ROWS, MANY_ROWS = 2_000, 20_000
+MOST_AUTO = 5
+# classes with fewer rows are only trained on, as without folds
+MIN_CLASS_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Places among the rows of `Folded`, each as start and stop.
+
+    Attributes:
+        train: what its network learns.
+        validation: what it is validated on.
+    """
+
+    train: tuple[tuple[int, int], ...]
+    validation: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Rows in an order in which those of each fold follow each other.
+
+    Attributes:
+        order: positions of the rows, int64; those that are never validated on come first.
+        folds: two at least.
+    """
+
+    order: NDArray[np.int64]
+    folds: tuple[Fold, ...]
+
+    @property
+    def validated(self) -> NDArray[np.int64]:
+        """The rows that are validated on, in their order."""
+        return self.order[self.folds[0].validation[0] :]
+
+
+def number_of_folds(wanted: str | None, rows: int) -> int:
+    """How many folds a table gets.
+
+    `auto` is 5 below 2,000 rows and 1 above 20,000. In between an epoch of all folds passes over about 20,000 rows, but
+    there are two at least.
+    """
+    if wanted is None:
+        return 1
+    if wanted != AUTO:
+        return int(wanted)
+    if rows < FEW_ROWS:
+        return MOST_AUTO
+    return 1 if rows > MANY_ROWS else max(2, min(MOST_AUTO, MANY_ROWS // rows))
+
+
+def fold_rows(
+    origin: str,
+    count: int,
+    rows: NDArray[np.int64],
+    *,
+    marks: RowMarks,
+    strata: NDArray[np.int64] | None,
+    equal: NDArray[np.int64] | None,
+    seed: int,
+) -> tuple[Folded, tuple[Note, ...]]:
+    """Deals rows to folds: by groups, in the order of time, or at random with equal shares of all strata.
+
+    Args:
+        origin: what messages call the source.
+        count: of folds, 2 at least.
+        rows: positions of those that are not tested on, int64.
+        marks, strata, equal: of all rows of the table; see there.
+        seed: of the draw.
+
+    Raises:
+        DataError: there are too few groups, times or rows for two folds.
+    """
+    if marks.times is not None:
+        return _in_time(origin, count, rows, marks.times)
+    labels = None if strata is None else strata[rows]
+    never = np.zeros(len(rows), bool)
+    if labels is not None and strata is not None:
+        sizes = np.bincount(strata)
+        never = sizes[labels] < MIN_CLASS_ROWS
+    least = (
+        len(rows)
+        if labels is None or never.all()
+        else int(np.bincount(labels[~never])[np.unique(labels[~never])].min())
+    )
+    most, why = least, "the rarest class has"
+    if marks.groups is not None:
+        groups = len(np.unique(marks.groups[rows]))
+        most, why = (groups, "there are as groups") if groups < least else (most, why)
+    folds = min(count, most)
+    if folds < 2:  # noqa: PLR2004
+        raise DataError(f"{origin}: {why} only {most}, too few for two folds; leave out --folds")
+    if never.all():
+        never[:] = False
+    if marks.groups is not None:
+        at = deal_groups(marks.groups[rows], labels, [1 / folds] * folds, seed)
+    else:
+        at = _dealt(labels, len(rows), folds, seed)
+        if equal is not None:
+            _together(at, equal[rows])
+    at[never] = -1
+    order = np.argsort(at, kind="stable")
+    starts = np.searchsorted(at[order], np.arange(folds + 1))
+    found = tuple(
+        Fold(tuple(part for part in ((0, start), (stop, len(rows))) if part[0] < part[1]), (start, stop))
+        for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    )
+    return Folded(rows[order], found), _fewer(count, folds, f"{why} {most}")
+
+
+def _fewer(wanted: int, found: int, why: str) -> tuple[Note, ...]:
+    if found == wanted:
+        return ()
+    return (Note(why=f"{why}, which is fewer than {wanted} folds", done=f"there are {found} folds"),)
+
+
+def _dealt(labels: NDArray[np.int64] | None, rows: int, folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each row: shuffled, then one after another, class by class."""
+    order = np.random.default_rng(seed).permutation(rows)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    found = np.empty(rows, np.int64)
+    found[order] = np.arange(rows) % folds
+    return found
+
+
+def _together(at: NDArray[np.int64], equal: NDArray[np.int64]) -> None:
+    """Equal rows go to the fold of the first of them, unless a fold would have no rows."""
+    held = np.flatnonzero(equal >= 0)
+    if not len(held):
+        return
+    _, first, back = np.unique(equal[held], return_index=True, return_inverse=True)
+    moved = at.copy()
+    moved[held] = at[held[first]][back]
+    if len(np.unique(moved)) == len(np.unique(at)):
+        at[:] = moved
+
+
+def _in_time(
+    origin: str, count: int, rows: NDArray[np.int64], times: NDArray[np.float64]
+) -> tuple[Folded, tuple[Note, ...]]:
+    """Expanding windows: rows in the order of time in one block more than there are folds, of which the first is only
+    trained on; each further one is validated on by a network that learns all that came before."""
+    order = rows[np.argsort(times[rows], kind="stable")]
+    values, first = np.unique(times[order], return_index=True)
+    folds = min(count, len(values) - 1)
+    if folds < 2:  # noqa: PLR2004
+        raise DataError(
+            f"{origin}: the rows that are not tested on have {len(values)} different times, too few for two folds; "
+            "leave out --folds"
+        )
+    # rows of the same time stay together: the first of a time that is nearest to each equal share
+    starts: list[int] = []
+    for number in range(1, folds + 1):
+        later = first[first > (starts[-1] if starts else 0)]
+        later = later[: len(later) - (folds - number)]
+        starts.append(int(later[np.argmin(np.abs(later - number * len(order) / (folds + 1)))]))
+    stops = [*starts[1:], len(order)]
+    found = tuple(Fold(((0, start),), (start, stop)) for start, stop in zip(starts, stops, strict=True))
+    return Folded(order, found), _fewer(count, folds, f"there are {len(values)} different times")
