@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -18,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.authentication import prepare_connection, protect_token
-from orchestrator.environment import debugging, given_by, low_limits
+from orchestrator.environment import debugging, given_by, low_limits, no_ports, small_shared_memory
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import TIMED_OUT, busy, children, end_leftovers, start_patiently
 from orchestrator.replacing import replaced
@@ -42,6 +43,10 @@ ENVIRONMENT = {
 DATA_FOLDER = "uploaded"
 # without these processes nothing of Ray works any more
 VITAL = ("raylet", "gcs_server")
+# what Ray and the system say of one
+PORT_TAKEN = re.compile(
+    r"address already in use|errno 98|\bports?\b.{0,60}\b(in use|occupied|taken|not available)", re.IGNORECASE
+)
 # Ray's variable for modules that workers import when they start
 PRELOADED = "RAY_preload_python_modules"
 
@@ -296,8 +301,12 @@ def _as_we_want_it(preload: Sequence[str]) -> Iterator[None]:
 
 def _explain(address: str | None, error: Exception) -> str:
     reason = textwrap.shorten(" ".join(str(error).split()), 300, placeholder=" ...")
-    if address is None and (low := low_limits()):
+    low = [*low_limits(), *filter(None, (small_shared_memory(), no_ports()))]
+    if address is None and low:
         return f"Ray could not be started on this machine: {'; '.join(low)} ({reason})"
+    if address is None and PORT_TAKEN.search(reason):
+        remedy = "end what listens there (an older Ray: `ray stop`) and try again"
+        return f"Ray could not be started on this machine: a port that it wants is in use; {remedy} ({reason})"
     if address is None and TIMED_OUT.search(reason):
         return f"Ray could not be started on this machine in time: {busy()}; try again when less is running"
     if address is None:

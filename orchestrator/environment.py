@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import socket
 import sys
 import threading
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 Result = TypeVar("Result")
 
 NICENESS = 10
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+MIN_SHARED_GB = 0.5
 # Ray's processes have hundreds of files and threads each
 LIMITS = {
     "open files (ulimit -n)": (resource.RLIMIT_NOFILE, 1024),
@@ -61,6 +64,25 @@ def low_limits() -> list[str]:
         if allowed != resource.RLIM_INFINITY and allowed < wanted:
             found.append(f"only {allowed} {what} are allowed, Ray wants {wanted}")
     return found
+
+
+def small_shared_memory() -> str | None:
+    """That there is too little of the memory in which Ray's processes share data, None if there is enough."""
+    if not SHARED_MEMORY.is_dir():
+        return None
+    free = shutil.disk_usage(SHARED_MEMORY).free / 2**30
+    if free >= MIN_SHARED_GB:
+        return None
+    return (
+        f"only {free:.1f} GB are free in {SHARED_MEMORY}, Ray wants {MIN_SHARED_GB:g} GB (a container gets more with "
+        "--shm-size=2g)"
+    )
+
+
+def no_ports() -> str | None:
+    """That no program can listen on a port of its own, None if one can."""
+    problem = port_problem("127.0.0.1", 0)
+    return None if problem is None else f"no port is free on this machine ({problem})"
 
 
 def port_problem(host: str, port: int) -> str | None:

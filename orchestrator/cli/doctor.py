@@ -13,7 +13,15 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
-from orchestrator.environment import home, low_limits, port_problem
+from orchestrator.environment import (
+    MIN_SHARED_GB,
+    SHARED_MEMORY,
+    home,
+    low_limits,
+    no_ports,
+    port_problem,
+    small_shared_memory,
+)
 from orchestrator.errors import ExecutionError
 from orchestrator.temporary import RAY_VARIABLE, VARIABLE, ray_folder
 
@@ -28,8 +36,6 @@ Example:
 """
 PORTS = {8000: "deploy", 5000: "ui"}
 MIN_FREE_GB = 2
-MIN_SHM_GB = 0.5
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 PACKAGES = ("ray", "torch", "mlflow", "optuna", "scikit-learn", "pandas", "pyarrow", "pydantic", "fastapi", "click")
 
 
@@ -134,11 +140,13 @@ def _disk() -> list[Finding]:
     with contextlib.suppress(ExecutionError):
         places.append(("Ray", str(ray_folder().path), 5))
     if SHARED_MEMORY.is_dir():
-        places.append(("shared memory", str(SHARED_MEMORY), MIN_SHM_GB))
+        places.append(("shared memory", str(SHARED_MEMORY), MIN_SHARED_GB))
     for what, path, needed in places:
         free = shutil.disk_usage(path).free / 2**30
         state = "ok" if free >= needed else "warning"
         fix = "" if free >= needed else f"make room: {needed:g} GB are wanted"
+        if path == str(SHARED_MEMORY):
+            fix = small_shared_memory() or ""
         findings.append(Finding(f"disk, {what}", state, f"{free:.1f} GB free in {path}", fix))
     if not os.access(".", os.W_OK):
         fix = "go to another folder, or give --tracking-uri"
@@ -147,7 +155,8 @@ def _disk() -> list[Finding]:
 
 
 def _ports() -> list[Finding]:
-    findings = []
+    none = no_ports()
+    findings = [] if none is None else [Finding("ports", "error", none, "end programs that have many connections")]
     for port, command in PORTS.items():
         free = port_problem("127.0.0.1", port) is None
         fix = "" if free else f"orchestrator {command} --port {port + 1}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ from orchestrator.columns.values import Series
 from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.leaks import find_copies
-from orchestrator.data.nested import unusable
+from orchestrator.data.nested import unpredictable, unusable
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import suggestion, target_column
 from orchestrator.data.sources import Table
@@ -30,6 +32,10 @@ from orchestrator.tasks import Target, find_target
 NO_FEATURES = ("group", "split_column", "weight")
 # of so many rows, it matters when the cells of a column are let go of
 LARGE_ROWS = 50_000
+
+# rows whose target may look like a list, and how one looks
+LOOKED_AT = 200
+LISTED = re.compile(r"\s*(\[.*\]|\(.*[,:].*\)|\{.*\})\s*", re.DOTALL)
 
 
 @dataclass
@@ -123,11 +129,31 @@ def guess_target(table: Table, columns: RawColumns, options: DataOptions, *, sam
     """
     name, found_by = target_column(table, options.target)
     raw = columns.named[name]
-    reason = unusable(raw.series)
+    reason = unpredictable(name, raw.series)
     if reason is not None:
-        raise DataError(f"{table.origin}: the target column '{name}' {reason}, which cannot be predicted")
-    target, plain, notes = find_target(raw, options.task, sampled=sampled)
+        raise DataError(f"{table.origin}: the target column '{name}' {reason}")
+    listed = _listed_text(raw.series)
+    try:
+        target, plain, notes = find_target(raw, options.task, sampled=sampled)
+    except DataError as error:
+        if listed is None:
+            raise
+        raise DataError(
+            f"{table.origin}: the target column '{name}' holds texts such as {listed!r}, which look like lists or "
+            f"records; write each part into a column of its own, and predict one of them"
+        ) from error
+    if listed is not None and target.classes:
+        why = f"holds texts such as {listed!r}, which look like lists or records"
+        notes = (*notes, Note(column=name, why=why, done="each text is a class"))
     return FoundTarget(target, plain, (*found_by, *notes))
+
+
+def _listed_text(series: Series) -> str | None:
+    """One of the texts of a column, if all of the first ones look like lists or records."""
+    if not pd.api.types.is_string_dtype(series.dtype):
+        return None
+    texts = [str(text) for text in series.iloc[:LOOKED_AT].dropna() if str(text).strip()]
+    return texts[0] if texts and all(LISTED.fullmatch(text) for text in texts) else None
 
 
 def guess_columns(

@@ -320,6 +320,21 @@ def unusable(series: Series) -> str | None:
     return None
 
 
+def unpredictable(name: str, series: Series) -> str | None:
+    """Why a column that is not plain cannot be the target, as `unusable` says it, with the way out; None if it can."""
+    reason = unusable(series)
+    if reason is None:
+        return None
+    if isinstance(series.dtype, pd.ArrowDtype):
+        nested = Nested(name, _shape_of(_array(series)))
+        if not nested.shape.is_plain and nested.shape.width <= MOST_COLUMNS:
+            what = f"lists of {nested.shape.length}" if nested.shape.item is not None else "records"
+            first, *others = nested.names
+            ignored = f", and leave the others out with --ignore '{others[0]}'" if others else ""
+            return f"holds {what}, but one value is predicted; choose a part with --target '{first}'{ignored}"
+    return f"{reason}, which cannot be predicted; make a column with one number or label in each row"
+
+
 def _unusable_arrow(series: Series, kind: pa.DataType) -> str | None:
     if is_any(kind, LISTS):
         return _unusable_lists(series, kind)

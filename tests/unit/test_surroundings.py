@@ -1,11 +1,13 @@
 """What the environment has given is named in errors, and how to be rid of it."""
 
 import resource
+import shutil
 import socket
 
 import pytest
 
-from orchestrator.cli.doctor import _limits
+from orchestrator import environment
+from orchestrator.cli.doctor import _disk, _limits, _ports
 from orchestrator.cluster import _explain, ray_session
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.tracking.store import client_for, tracked
@@ -78,3 +80,37 @@ def test_a_low_limit_of_open_files_is_said_when_ray_cannot_start_and_by_doctor()
     said = "only 1000 open files (ulimit -n) are allowed, Ray wants 1024"
     assert (finding.state, said in finding.seen) == ("warning", True)
     assert sentence.startswith(f"Ray could not be started on this machine: {said}")
+
+
+def test_little_shared_memory_is_said_when_ray_cannot_start_and_by_doctor(monkeypatch):
+    real = shutil.disk_usage
+
+    def usage(path):
+        return real(path)._replace(free=64 * 2**20) if str(path) == "/dev/shm" else real(path)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    said = "only 0.1 GB are free in /dev/shm, Ray wants 0.5 GB (a container gets more with --shm-size=2g)"
+    assert said in _explain(None, RuntimeError("no"))
+    (finding,) = [finding for finding in _disk() if finding.check == "disk, shared memory"]
+    assert (finding.state, finding.fix) == ("warning", said)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "[Errno 98] Address already in use",
+        "Ray component dashboard_grpc is trying to use a port number 8265 that is in use by other components",
+        "the port 6379 is not available",
+    ],
+)
+def test_a_port_that_is_taken_is_said_when_ray_cannot_start(reason):
+    sentence = _explain(None, RuntimeError(reason))
+    assert sentence.startswith("Ray could not be started on this machine: a port that it wants is in use; end what")
+    assert "port" not in _explain(None, RuntimeError("no")).replace("supports", "")
+
+
+def test_that_no_port_is_free_is_said_when_ray_cannot_start_and_by_doctor(monkeypatch):
+    monkeypatch.setattr(environment, "port_problem", lambda _host, _port: "Address already in use")
+    sentence = "no port is free on this machine (Address already in use)"
+    assert sentence in _explain(None, RuntimeError("no"))
+    assert _ports()[0].seen == sentence

@@ -165,10 +165,51 @@ def test_what_cannot_be_a_feature_is_left_out_with_the_true_reason() -> None:
     ]
 
 
-def test_a_target_of_lists_is_refused_with_the_reason() -> None:
-    frame = table_with(TYPES["lists of one length"][0]).to_pandas()
-    with pytest.raises(DataError, match=r"the target column 'c' holds lists.*cannot be predicted"):
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (
+            [(at % 2, at) for at in range(40)],
+            "lists of 2, but one value is predicted; choose a part with --target",
+        ),
+        ([np.arange(3) + at for at in range(40)], "and leave the others out with --ignore 'c.1'"),
+        ([{"a": at % 2} for at in range(40)], "records, but one value is predicted; choose a part with --target 'c.a'"),
+        (
+            [[1.0] * (at % 3) for at in range(40)],
+            "lists of different lengths (0 to 2), which cannot be predicted; make",
+        ),
+        ([("a", "b")] * 40, "holds lists of texts, which cannot be predicted; make a column with one number or label"),
+        ([{1, at % 2} for at in range(40)], "holds lists or records that are not alike, which cannot be predicted"),
+        (
+            [f"[{at}, {at * 2}]" for at in range(40)],
+            "texts such as '[0, 0]', which look like lists or records",
+        ),
+    ],
+)
+def test_a_target_of_lists_is_refused_with_the_reason_and_the_way_out(cells: list[Any], sentence: str) -> None:
+    frame = pd.DataFrame({"c": pd.Series(cells, dtype=object), "x": [at * 7 % 31 for at in range(40)]})
+    with pytest.raises(DataError) as caught:
         open_dataset(frame, DataOptions(target="c"))
+    assert str(caught.value).startswith("the data frame: the target column 'c' holds ")
+    assert sentence in str(caught.value)
+
+
+def test_the_part_that_the_sentence_names_is_predicted() -> None:
+    cells = pd.Series([(at // 3 % 2, at) for at in range(40)], dtype=object)
+    frame = pd.DataFrame({"c": cells, "x": [at * 7 % 31 for at in range(40)]})
+    found = open_dataset(frame, DataOptions(target="c.0", ignore=("c.1",))).schema
+    assert (found.target.name, [column.name for column in found.columns]) == ("c.0", ["x"])
+
+
+def test_classes_that_look_like_lists_are_said() -> None:
+    frame = pd.DataFrame({"c": ["(0, 1)", "(1, 1)"] * 20, "x": [at * 7 % 31 for at in range(40)]})
+    dataset = open_dataset(frame, DataOptions(target="c"))
+    assert dataset.schema.target.classes == ("(0, 1)", "(1, 1)")
+    assert "column 'c' holds texts such as '(0, 1)', which look like lists or records: each text is a class" in map(
+        str, dataset.notes
+    )
+    money = pd.DataFrame({"c": [f"({at},234.50)" for at in range(1, 41)], "x": range(40)})
+    assert open_dataset(money, DataOptions(target="c")).schema.target.task.kind == "regression"
 
 
 def test_a_part_of_a_record_can_be_the_target_and_be_named_by_options() -> None:

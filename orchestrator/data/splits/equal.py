@@ -48,7 +48,7 @@ def _codes(series: Series) -> NDArray[np.int64]:
     values: Any = series
     try:
         codes = pd.factorize(values)[0]
-    except TypeError:
+    except (TypeError, NotImplementedError):
         # lists and the like
         codes = pd.factorize(values.astype(str))[0]
     found: NDArray[np.int64] = codes.astype(np.int64)
