@@ -41,7 +41,7 @@ def moments_refusal(raw: RawColumn) -> str | None:
         return _refusal(raw, "dates", "the days from a fixed date to each")
     clock = find_clock(raw)
     if clock is not None and not clock.is_duration and not clock.refusal:
-        return _refusal(raw, "times of the day", "the minutes since midnight")
+        return _refusal(raw, "times of the day", "the minutes since midnight, or the seconds if they are durations")
     return None
 
 
