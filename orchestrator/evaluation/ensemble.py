@@ -86,7 +86,7 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
     taken = [place for place, count in enumerate(counts) if count]
     members, times = tuple(found[place] for place in taken), [counts[place] for place in taken]
     outputs = _averaged(members, times)
-    value = task.measure(metric.name, encoder, outputs, target, best.validation.weight)
+    value = task.measure(metric.name, encoder, outputs, target, best.validation.weight)[metric.name]
     judged = judge(contest, fits=fits) if len(members) > 1 else None
     better = judged is not None and contest.rounded(judged[0]) < contest.rounded(judged[1])
     accepted = better and metric.better(value, best.report.best_value)

@@ -170,7 +170,9 @@ def _compare(answers: Answers, report: EpochReport, dataset: Dataset, metric: Me
     if not np.isfinite(answers.outputs).all():
         raise StorageError("with the weights that were kept, outputs are infinite or not a number")
     encoder = dataset.target_encoder
-    found = dataset.schema.target.task.measure(metric.name, encoder, answers.outputs, answers.target, answers.weight)
+    found = dataset.schema.target.task.measure(metric.name, encoder, answers.outputs, answers.target, answers.weight)[
+        metric.name
+    ]
     unit = encoder.std if metric.in_target_unit else 1.0
     if abs(found - report.best_value) > ABSOLUTE_TOLERANCE * unit + RELATIVE_TOLERANCE * abs(report.best_value):
         shown, wanted = show_apart(found, report.best_value)

@@ -105,7 +105,7 @@ def make_winner(
     task = dataset.schema.target.task
     value = report.best_value if ensemble is None else ensemble.validation
     tested = Answers.of(network, test_rows)
-    test = task.evaluate(dataset.target_encoder, tested.outputs, tested.target, tested.weight)
+    test = task.measure(metric.name, dataset.target_encoder, tested.outputs, tested.target, tested.weight)
     train_count, validation_count, test_count = dataset.counts
     metrics: dict[str, Any] = {
         "metric": metric.name,
@@ -146,7 +146,10 @@ def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answ
 
     def figures(answers: Answers) -> tuple[float | None, float | None]:
         same = np.repeat(constant[None], len(answers.target), axis=0)
-        found = (task.evaluate(encoder, outputs, answers.target, answers.weight) for outputs in (answers.outputs, same))
+        found = (
+            task.measure(metric.name, encoder, outputs, answers.target, answers.weight)
+            for outputs in (answers.outputs, same)
+        )
         mine, trivial = (metrics.get(metric.name) for metrics in found)
         return mine, trivial
 

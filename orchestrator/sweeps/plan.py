@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.columns.notes import warn
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
@@ -162,23 +163,26 @@ def check_measured(dataset: Dataset, metric: Metric) -> None:
     weight = None
     if dataset.pieces is None:
         weight = Examples.joined(list(dataset.rows(Part.VALIDATION))).weight
-    constant, validated = target.task.constant_outputs(parts[0]), parts[1]
+    task, encoder = target.task, dataset.target_encoder
+    constant, validated = task.constant_outputs(parts[0]), parts[1]
     # each fold is measured by itself
     bounds = [fold.validation for fold in dataset.folds] or [(0, len(validated))]
     first = bounds[0][0]
 
-    def is_measured(start: int, stop: int) -> bool:
-        rows, outputs = validated[start:stop], np.tile(constant, (stop - start, 1))
-        counted = None if weight is None else weight[start:stop]
-        return metric.name in target.task.evaluate(dataset.target_encoder, outputs, rows, counted)
+    def is_measured(rows: NDArray[Any], counted: NDArray[np.float64] | None) -> bool:
+        outputs = np.tile(constant, (len(rows), 1))
+        return metric.name in task.measure(metric.name, encoder, outputs, rows, counted)
 
-    if not all(is_measured(start - first, stop - first) for start, stop in bounds):
+    pieces = [slice(start - first, stop - first) for start, stop in bounds]
+    found = all(is_measured(validated[piece], None if weight is None else weight[piece]) for piece in pieces)
+    # what is rarely asked for must not turn out to be missing in the end
+    if not found or (metric.name in task.more_metrics and not is_measured(parts[2], None)):
         # with folds the first part has the rows of the second one, too
         parts = (parts[0], parts[2]) if dataset.folds else parts
-        why = target.task.unmeasured_in(np.concatenate(parts))
+        why = task.unmeasured_in(np.concatenate(parts), metric.name, encoder)
         raise DataError(
-            f"{dataset.origin}: {metric.name} of '{target.name}' cannot be computed: {why}; add such rows, or say "
-            f"--metric {target.task.sure_metric}"
+            f"{dataset.origin}: {metric.name} of '{target.name}' cannot be computed: {why}; "
+            f"{task.remedy(metric.name)}, or say --metric {task.sure_metric}"
         )
 
 

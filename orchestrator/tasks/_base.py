@@ -34,6 +34,7 @@ class Task(ABC):
         kind: its name, for users and in files.
         metrics: that it has, by name, in the order in which they are shown.
         notation: how target cells may be written otherwise than plainly, if they may.
+        more_metrics: that are measured only where they are asked for.
         default_metric: what is optimised unless the user wants another one.
         sure_metric: one that all rows have, however few there are.
         tie_metric: what decides between epochs, and between trials, that are equally good by the metric; empty if
@@ -45,6 +46,7 @@ class Task(ABC):
 
     kind: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
+    more_metrics: ClassVar[Mapping[str, Metric]] = {}
     default_metric: ClassVar[str]
     sure_metric: ClassVar[str]
     tie_metric: ClassVar[str] = ""
@@ -294,14 +296,29 @@ class Task(ABC):
         outputs: NDArray[np.float32],
         target: NDArray[Any],
         weight: NDArray[np.float64] | None = None,
-    ) -> float:
-        """One metric, as `evaluate` has it; see there."""
-        return self.evaluate(encoder, outputs, target, weight)[name]
+    ) -> dict[str, float]:
+        """What `evaluate` gives, see there, and the metric of this name if these rows have it."""
+        found = self.evaluate(encoder, outputs, target, weight)
+        if name in found or name not in self.more_metrics:
+            return found
+        value = self.score(name, encoder, self.shares(outputs), target, weight)
+        return found if value is None else {**found, name: value}
 
-    def unmeasured_in(self, target: NDArray[Any]) -> str:
-        """Why another metric than the sure one is missing, with what the encoded targets of all rows say of it."""
-        del target
+    def unmeasured_in(self, target: NDArray[Any], name: str = "", encoder: TargetEncoder | None = None) -> str:
+        """Why another metric than the sure one is missing, with what the encoded targets of all rows say of it.
+
+        Args:
+            target: encoded, [rows].
+            name: of the metric.
+            encoder: of the target.
+        """
+        del target, name, encoder
         return self.unmeasured
+
+    def remedy(self, name: str) -> str:
+        """What to do with rows for this metric, as an order."""
+        del name
+        return "add such rows"
 
     def tie(self, measured: Mapping[str, float]) -> float | None:
         """What decides between equally good epochs: smaller is better, None if it was not measured."""
@@ -314,12 +331,12 @@ class Task(ABC):
         Raises:
             ConfigError: the task has no such metric.
         """
-        wanted = name or self.default_metric
-        if wanted not in self.metrics:
-            known = ", ".join(self.metrics)
-            hint = did_you_mean(wanted, self.metrics)
+        wanted, all_of_them = name or self.default_metric, {**self.metrics, **self.more_metrics}
+        if wanted not in all_of_them:
+            known = ", ".join(all_of_them)
+            hint = did_you_mean(wanted, all_of_them)
             raise ConfigError(f"a {self.kind} task has no metric '{wanted}' (it has: {known}){hint}")
-        return self.metrics[wanted]
+        return all_of_them[wanted]
 
     # ---- answers
 

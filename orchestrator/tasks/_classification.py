@@ -20,7 +20,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task, shapes_differ
-from orchestrator.tasks._scores import CLASSIFICATION
+from orchestrator.tasks._scores import CLASSIFICATION, classification_metrics
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
@@ -53,6 +53,12 @@ class Classification(Task):
         Metric("f1", maximize=True),
         Metric("roc_auc", maximize=True),
         Metric("log_loss", maximize=False),
+    )
+    more_metrics: ClassVar[Mapping[str, Metric]] = by_name(
+        Metric("mcc", maximize=True),
+        Metric("average_precision", maximize=True),
+        Metric("brier", maximize=False),
+        Metric("quadratic_kappa", maximize=True),
     )
     sure_metric: ClassVar[str] = "accuracy"
     tie_metric: ClassVar[str] = "log_loss"
@@ -185,8 +191,9 @@ class Classification(Task):
         """See `category_keys`; where the classes are whole numbers, 7.0 is 7."""
         return category_keys(series, _whole_key if type(self.classes[0]) is int else None)
 
-    def unmeasured_in(self, target: NDArray[Any]) -> str:
+    def unmeasured_in(self, target: NDArray[Any], name: str = "", encoder: TargetEncoder | None = None) -> str:
         """See `Task`: the class that has too few rows."""
+        del name, encoder
         counts = np.bincount(target.astype(np.int64), minlength=len(self.classes))
         least = int(counts.argmin())
         if counts[least] >= MIN_CLASS_ROWS:
@@ -329,65 +336,6 @@ def sorted_labels(present: list[str], *, truth_values: bool) -> tuple[Label, ...
     if all(map(WHOLE_LABEL.fullmatch, present)):
         return tuple(sorted(int(key) for key in present))
     return tuple(sorted(present))
-
-
-def classification_metrics(
-    target: NDArray[np.int64], probabilities: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-) -> dict[str, float]:
-    """All classification metrics.
-
-    f1 is that of the positive class (class 1) for two classes, else the macro average. roc_auc is one-vs-rest,
-    macro-averaged over the classes that occur; it is left out when only one class occurs.
-
-    Args:
-        target: [rows], class numbers.
-        probabilities: [rows, classes], each row summing to 1.
-        weight: what each row counts, [rows]; None if all count the same. Rows that count nothing are left out.
-    """
-    import sklearn
-    from sklearn import metrics
-
-    if weight is not None:
-        counted = weight > 0
-        target, probabilities, weight = target[counted], probabilities[counted], weight[counted]
-
-    classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
-        values = {
-            "accuracy": metrics.accuracy_score(target, predicted, sample_weight=weight),
-            "balanced_accuracy": _balanced_accuracy(target, predicted, classes, weight),
-            "f1": metrics.f1_score(
-                target,
-                predicted,
-                labels=range(classes),
-                average="binary" if classes == 2 else "macro",  # noqa: PLR2004
-                zero_division=0.0,
-                sample_weight=weight,
-            ),
-            "log_loss": metrics.log_loss(target, probabilities, labels=range(classes), sample_weight=weight),
-        }
-        present = np.unique(target)
-        if len(present) > 1:
-            if classes == 2:  # noqa: PLR2004
-                values["roc_auc"] = metrics.roc_auc_score(target, probabilities[:, 1], sample_weight=weight)
-            else:
-                areas = [
-                    metrics.roc_auc_score(target == label, probabilities[:, label], sample_weight=weight)
-                    for label in present
-                ]
-                values["roc_auc"] = np.mean(areas)
-    return {name: float(value) for name, value in values.items()}
-
-
-def _balanced_accuracy(
-    target: NDArray[np.int64], predicted: NDArray[np.int64], classes: int, weight: NDArray[np.float64] | None
-) -> float:
-    # scikit-learn warns about each predicted class that does not occur; the value is the same
-    right = target == predicted
-    occurring = np.bincount(target, weight, minlength=classes)
-    hits = np.bincount(target[right], None if weight is None else weight[right], minlength=classes)
-    return float((hits[occurring > 0] / occurring[occurring > 0]).mean())
 
 
 def _typed(classes: tuple[Label, ...]) -> list[tuple[type, Label]]:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.codes import are_fractions, why_code
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.errors import ConfigError
 from orchestrator.tasks._classification import MAX_INTEGER_CLASSES, Classification
 from orchestrator.tasks._moments import found_durations
 from orchestrator.tasks._numbers import has_whole_numbers, is_written_as_number
+from orchestrator.tasks.metric import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,6 +49,16 @@ class Multiclass(Classification):
         if are_fractions(raw.head) and not raw.missing_words:
             return False
         return _are_few(raw.label_counts) and not are_fractions(raw.label_counts)
+
+    def find_metric(self, name: str | None = None) -> Metric:
+        """See `Task`: quadratic_kappa is about how far classes are apart, which names do not say."""
+        metric = super().find_metric(name)
+        if metric.name == "quadratic_kappa" and self.classes and not all(type(label) is int for label in self.classes):
+            raise ConfigError(
+                "quadratic_kappa needs classes that are whole numbers, such as grades, but they are texts "
+                f"({', '.join(map(str, self.classes[:3]))}, ...); number them, or choose another --metric"
+            )
+        return metric
 
     @property
     def outputs(self) -> int:

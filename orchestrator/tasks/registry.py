@@ -155,7 +155,8 @@ def metric_named(name: str) -> Metric:
     Raises:
         ConfigError: no task has such a metric.
     """
-    known = {name: metric for kind in TASKS for name, metric in task_class(kind).metrics.items()}
+    tasks = [task_class(kind) for kind in TASKS]
+    known = {name: metric for task in tasks for name, metric in {**task.metrics, **task.more_metrics}.items()}
     if name not in known:
         raise ConfigError(f"there is no metric '{name}' (known: {', '.join(known)}){did_you_mean(name, known)}")
     return known[name]
@@ -164,6 +165,6 @@ def metric_named(name: str) -> Metric:
 def describe_metrics() -> str:
     """All metrics, and which one each task optimises by default, for the help of a command."""
     tasks = [task_class(kind) for kind in TASKS]
-    lists = dict.fromkeys(", ".join(task.metrics) for task in tasks)
+    lists = dict.fromkeys(", ".join((*task.metrics, *task.more_metrics)) for task in tasks)
     defaults = ", ".join(f"{task.default_metric} ({task.kind})" for task in tasks)
     return f"{'; '.join(lists)}. Default: {defaults}."

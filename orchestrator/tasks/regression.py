@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.tasks._moments import found_durations
 from orchestrator.tasks._numbers import NumberTask, is_written_as_number
-from orchestrator.tasks._scores import REGRESSION
+from orchestrator.tasks._scores import REGRESSION, ZERO
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
 from orchestrator.tasks.target import TargetEncoder
@@ -31,6 +31,10 @@ class Regression(NumberTask):
         Metric("rmse", maximize=False, in_target_unit=True),
         Metric("mae", maximize=False, in_target_unit=True),
         Metric("r2", maximize=True),
+    )
+    more_metrics: ClassVar[Mapping[str, Metric]] = by_name(
+        Metric("mape", maximize=False),
+        Metric("rmsle", maximize=False),
     )
     default_metric: ClassVar[str] = "rmse"
     sure_metric: ClassVar[str] = "rmse"
@@ -75,6 +79,22 @@ class Regression(NumberTask):
         counts = np.ones(len(target)) if weight is None else weight
         wanted, found = (self.decode(encoder, values) for values in (target, shares[:, 0]))
         return REGRESSION[name](wanted, found, counts, encoder.std)
+
+    def unmeasured_in(self, target: NDArray[Any], name: str = "", encoder: TargetEncoder | None = None) -> str:
+        """See `Task`: how many rows mape would divide by zero in, and rmsle has no logarithm of."""
+        if name not in self.more_metrics or encoder is None:
+            return self.unmeasured
+        values = self.decode(encoder, target)
+        if name == "mape":
+            wrong, why = np.abs(values) <= ZERO * encoder.std, "0, by which it would divide"
+        else:
+            wrong, why = values < -ZERO * encoder.std, "below 0, where it has no logarithm"
+        count = int(wrong.sum())
+        return f"the target is {why}, in {'1 row' if count == 1 else f'{count:,} rows'}"
+
+    def remedy(self, name: str) -> str:
+        """See `Task`."""
+        return "leave such rows out" if name in self.more_metrics else super().remedy(name)
 
     def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
         """See `Task`: the mean of the training rows."""

@@ -190,7 +190,7 @@ def _pooled(spec: TrialSpec, dataset: Dataset, runs: Sequence[FoldRun]) -> tuple
     rows = Examples.joined(list(dataset.rows(Part.VALIDATION)))
     outputs = np.concatenate([run.outputs for run in runs if run.outputs is not None])
     task = dataset.schema.target.task
-    measured = task.evaluate(dataset.target_encoder, outputs, rows.target, rows.weight)
+    measured = task.measure(spec.metric, dataset.target_encoder, outputs, rows.target, rows.weight)
     return measured[spec.metric], task.tie(measured)
 
 

@@ -244,9 +244,11 @@ def _validate(
         if not np.isfinite(outputs).all():
             raise TrainingDivergedError(f"the network's output became infinite or not a number in epoch {epoch}")
         task = dataset.schema.target.task
-        measured = task.evaluate(dataset.target_encoder, outputs, target, weight)
+        measured = task.measure(metric.name, dataset.target_encoder, outputs, target, weight)
         if metric.name not in measured:
-            raise ConfigError(f"{metric.name} cannot be computed: {task.unmeasured}")
+            rare = metric.name in task.more_metrics
+            why = task.unmeasured_in(target, metric.name, dataset.target_encoder) if rare else task.unmeasured
+            raise ConfigError(f"{metric.name} cannot be computed: {why}")
         return measured
 
     return ranks.on_first(measure)

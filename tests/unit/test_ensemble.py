@@ -28,8 +28,7 @@ from orchestrator.sweeps.disk import CANDIDATES_BYTES, Disk
 from orchestrator.sweeps.ensembles import shown
 from orchestrator.sweeps.trial_files import trial_folder
 from orchestrator.tasks import TargetEncoder
-from orchestrator.tasks._classification import classification_metrics
-from orchestrator.tasks._scores import CLASSIFICATION, REGRESSION
+from orchestrator.tasks._scores import CLASSIFICATION, REGRESSION, classification_metrics
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.quantile import Quantile

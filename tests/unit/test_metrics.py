@@ -3,17 +3,25 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
+from support import mixed_frame
 
-from orchestrator.errors import ConfigError
-from orchestrator.tasks._classification import classification_metrics
+from orchestrator.data import DataOptions, Part, open_dataset
+from orchestrator.errors import ConfigError, DataError
+from orchestrator.evaluation.winner import Answers, make_winner
+from orchestrator.networks import build_network
+from orchestrator.sweeps.plan import check_measured
+from orchestrator.tasks import describe_metrics, metric_named
+from orchestrator.tasks._scores import classification_metrics
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.regression import Regression, regression_metrics
+from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
 
 
 @given(
@@ -72,3 +80,61 @@ def test_an_unknown_metric_is_a_sentence():
         Binary().find_metric("rocauc")
     with pytest.raises(ConfigError, match="it has: rmse, mae, r2"):
         Regression().find_metric("accuracy")
+
+
+MORE = [
+    (task, name) for task in (Binary(("a", "b")), Multiclass((1, 2, 3)), Regression()) for name in task.more_metrics
+]
+
+
+@pytest.mark.parametrize(("task", "name"), MORE, ids=lambda item: getattr(item, "kind", item))
+def test_a_metric_that_is_asked_for_chooses_epochs_and_is_measured_on_the_test_rows(task, name):
+    frame = mixed_frame(rows=120)
+    number = np.random.default_rng(0).integers(0, 3, len(frame)) + 1
+    frame["label"] = {"binary": frame["label"], "multiclass": number, "regression": number + frame["number"].abs()}[
+        task.kind
+    ]
+    dataset = open_dataset(frame, DataOptions(target="label", task=task.kind))
+    metric = dataset.schema.target.task.find_metric(name)
+    check_measured(dataset, metric)
+    spec = TrialSpec(architecture="mlp", settings={"depth": 1, "width": 8}, metric=name, epochs=3, batch_size=16)
+    best = BestWeights()
+    reports = list(train_trial(spec, dataset.without_test(), on_best=best.keep))
+    values = [report.validation[name] for report in reports]
+    assert reports[-1].best_value == (max if metric.maximize else min)(values)
+    network = build_network("mlp", feature_shape(dataset), spec.settings)
+    network.load_state_dict(best.state)
+    validation = Answers.of(network, dataset.rows(Part.VALIDATION))
+    winner = make_winner(
+        spec,
+        reports[-1],
+        dataset=dataset,
+        metric=metric,
+        network=network,
+        validation=validation,
+        test_rows=dataset.rows(Part.TEST),
+    )
+    assert winner.test[name] == pytest.approx(winner.bundle.metrics["test"][name])
+    # who does not ask for it does not pay for it
+    assert name not in dataset.schema.target.task.evaluate(
+        dataset.target_encoder, validation.outputs, validation.target
+    )
+    assert metric_named(name) == metric
+    assert name in describe_metrics()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("mape", 0.0, r"mape of 'y' cannot be computed: the target is 0, by which it would divide, in \d+ rows; leave"),
+        ("rmsle", -3.0, r"rmsle of 'y' cannot be computed: the target is below 0, where .* in \d+ rows; leave such"),
+    ],
+)
+def test_a_metric_that_the_targets_do_not_have_is_refused_before_any_trial(name, value, sentence):
+    target = np.where(np.arange(90) % 3 == 0, value, np.linspace(1, 50, 90))
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=90), "y": target})
+    dataset = open_dataset(frame, DataOptions(target="y", task="regression"))
+    with pytest.raises(DataError, match=sentence):
+        check_measured(dataset, Regression().find_metric(name))
+    with pytest.raises(ConfigError, match=r"whole numbers, such as grades, but they are texts \(a, b, c"):
+        Multiclass(("a", "b", "c")).find_metric("quadratic_kappa")

@@ -68,8 +68,8 @@ def keep_together(
     before = parts_of(split)
     parts = before.copy()
     held = np.flatnonzero(equal >= 0)
-    first = held[np.unique(equal[held], return_index=True)[1]]
-    parts[held] = before[first][equal[held]]
+    _, first, group = np.unique(equal[held], return_index=True, return_inverse=True)
+    parts[held] = before[held[first]][group]
     if (parts == before).all():
         return split, (_note(why, "they are in the same parts already"),) if many else ()
     moved = positions_of(parts)
