@@ -43,7 +43,7 @@ def rows(count):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=str)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=4))
 def test_answers_are_the_weighted_mean_of_the_members_answers(task, counts):
     network, shape = averaged(task, counts)

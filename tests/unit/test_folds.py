@@ -58,7 +58,7 @@ def places(found, fold):
     return learnt, found.order[slice(*fold.validation)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_each_row_is_validated_on_once_by_a_network_that_has_not_seen_it(data):
     rows = data.draw(st.integers(30, 120))
@@ -206,7 +206,7 @@ def test_a_trial_goes_on_after_any_epoch_as_if_nothing_had_happened(dataset):
 
     whole, states, weights = run()
     assert len(whole) > 3
-    for epoch in range(1, len(whole)):
+    for epoch in (1, len(whole) - 1):
         torch.manual_seed(0)
         rest, _, later = run(unpack_state(states[epoch - 1], "a checkpoint"))
         assert rest == whole[epoch:]
@@ -219,7 +219,7 @@ def test_the_model_is_one_network_that_averages_those_of_the_folds(tmp_path):
         table()[["a", "b", "y"]],
         target="y",
         folds=3,
-        parameters={"depth": 1, "width": 4, "epochs": 2, "batch_size": 32},
+        parameters={"depth": 1, "width": 4, "epochs": 1, "batch_size": 64},
         tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
         register_model=False,
     )

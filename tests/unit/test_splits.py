@@ -57,7 +57,7 @@ def written(tmp_path, name, frame):
     return str(tmp_path / name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_no_group_is_in_two_parts_and_each_part_has_its_share(data):
     count = data.draw(st.integers(3, 40))
@@ -88,7 +88,7 @@ def test_classes_have_their_shares_among_grouped_rows():
     assert [strata[parts == part].mean() for part in range(3)] == pytest.approx([0.1] * 3, abs=0.02)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(times=st.lists(st.integers(0, 30), min_size=10, max_size=200).filter(lambda found: len(set(found)) > 2))
 def test_what_is_tested_on_is_later_than_what_is_trained_on(times):
     times = np.array(times, float)
@@ -251,7 +251,7 @@ def test_equal_rows_are_numbered_without_gaps_also_where_a_later_column_parts_so
     assert equal_rows(frame, np.arange(6)).tolist() == [-1, -1, 0, 0, 1, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=60, max_size=150), st.integers(0, 9))
 def test_equal_rows_are_on_one_side(values, seed):
     frame = pd.DataFrame({"a": values, "b": [str(value % 7) for value in values]})
