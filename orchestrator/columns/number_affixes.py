@@ -132,8 +132,12 @@ def _signs(plain: pa.Array, amounts: Counter[tuple[str, str]]) -> Affixes | None
         word = form.strip("\xb0\xba ").upper()
         totals[word] += total
         forms.setdefault(word, set()).add(form)
-    negative = _NEGATIVE.get(frozenset(totals) - {""})
+    words = frozenset(totals) - {""}
+    negative = _NEGATIVE.get(words)
     if negative is None or len(totals) < 2:  # noqa: PLR2004
+        return None
+    if len(words) == 1 and forms[negative] != {negative}:
+        # 5 Cr are crores
         return None
     # the size 36C is no credit of 36
     fractions = pc.sum(pc.match_substring_regex(plain, "[0-9][.,][0-9]")).as_py() or 0

@@ -263,6 +263,11 @@ def test_codes_with_two_letters_have_no_signs(letters):
     assert said(sizes)[0] == "categorical"
 
 
+def test_crores_are_no_credits():
+    cells = [f"{number} Cr" if number % 2 else f"{number}00000" for number in AMOUNT]
+    assert numbers(cells) == [number * 1e7 if number % 2 else number * 1e5 for number in AMOUNT]
+
+
 @pytest.mark.parametrize("units", [("\xb5g", "\u03bcg", "ug"), ("\xb0C", "\u2103")])
 def test_a_unit_in_several_characters_is_one(units):
     cells = [f"{value:.1f} {units[place % len(units)]}" for place, value in enumerate(BASE)]
@@ -387,7 +392,13 @@ def columns(draw):
     return (cells * 8)[:60]
 
 
-KIND_WORDS = {"numbers": "numeric", "categories": "categorical", "free text": "text"}
+KIND_WORDS = {
+    "numbers": "numeric",
+    "categories": "categorical",
+    "free text": "text",
+    "dates": "datetime",
+    "durations": "duration",
+}
 
 
 @settings(max_examples=150, deadline=None)
