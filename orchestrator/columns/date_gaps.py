@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.date_words import OPEN_WORDS, no_dates
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.number_inference import MOST_WORDS_ASKED, PLACEHOLDER_SHARE, WORD_SHARE
 from orchestrator.columns.number_notes import listed
 from orchestrator.columns.number_texts import PLACEHOLDERS
@@ -120,7 +120,7 @@ def gaps_note(column: str, gaps: Mapping[str, int], what: str = "dates") -> tupl
     return (
         Note(
             column=column,
-            why=f"has {what}, and in {'1 row' if count == 1 else f'{count:,} rows'} texts that are none: {texts}",
+            why=f"has {what}, and in {rows_text(count)} texts that are none: {texts}",
             done="they are missing values",
             option=f"--categorical '{column}' keeps all of it as categories",
         ),

@@ -28,7 +28,7 @@ from orchestrator.columns.date_texts import ANY_YEAR, FISCAL, DateOrder, Written
 from orchestrator.columns.date_yearless import find_yearless
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.distinct import DistinctTexts
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import is_number_text
 from orchestrator.errors import DataError, InvalidValueError
@@ -340,7 +340,7 @@ def _serial_note(column: str, texts: _Texts, serial: NDArray[np.bool_]) -> tuple
     number = texts.plain[place].as_py()
     day = read_serials(texts.plain.slice(place, 1))[0].view("M8[us]")[0].astype("M8[D]")
     rows = int(texts.cells.rows[serial].sum())
-    why = f"has numbers such as {number} among its dates, in {'1 row' if rows == 1 else f'{rows:,} rows'}"
+    why = f"has numbers such as {number} among its dates, in {rows_text(rows)}"
     option = f"--categorical '{column}' keeps all of it as categories"
     return (Note(column=column, why=why, done=f"read as days that Excel counts, {number} as {day}", option=option),)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.values import Series
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import FoundTarget, RawColumns
@@ -170,9 +170,8 @@ def _check_classes(
         part = PART_NAMES[parts[rows[0]]]
         path = options.rows.files.get(part)
         where = origin if path is None else f"--{part} {path}"
-        have = "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
         raise DataError(
-            f"{where}: {have} of the {part} part of a class that no training row has, such as '{labels.iloc[rows[0]]}';"
+            f"{where}: {rows_text(len(rows))} of the {part} part of a class that no training row has, such as '{labels.iloc[rows[0]]}';"
             " a network cannot learn it: leave such rows out"
         )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import whole_key
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.rows_wish import RowsWish, option_of_rows
 from orchestrator.columns.values import Series, category_key, category_keys, shorten, to_numbers
@@ -72,7 +72,7 @@ def read_marks(
     if wish.group is not None:
         groups, missing = read_groups(frame[wish.group])
         if missing:
-            notes += (Note(column=wish.group, why=f"is empty in {_rows(missing)}", done="they are one group"),)
+            notes += (Note(column=wish.group, why=f"is empty in {rows_text(missing)}", done="they are one group"),)
     if wish.time is not None and raw is not None:
         times = read_times(raw)
     if wish.split_column is not None:
@@ -154,7 +154,3 @@ def read_weights(origin: str, series: Series, name: str) -> NDArray[np.float64]:
             row = int(np.flatnonzero(bad)[0])
             raise DataError(f"{where} {what} in row {row + 1}; a weight is a number of at least 0")
     return weights
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
