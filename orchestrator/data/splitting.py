@@ -171,8 +171,8 @@ def _check_classes(
         path = options.rows.files.get(part)
         where = origin if path is None else f"--{part} {path}"
         raise DataError(
-            f"{where}: {rows_text(len(rows))} of the {part} part of a class that no training row has, such as '{labels.iloc[rows[0]]}';"
-            " a network cannot learn it: leave such rows out"
+            f"{where}: {rows_text(len(rows))} of the {part} part of a class that no training row has, such as "
+            f"'{labels.iloc[rows[0]]}'; a network cannot learn it: leave such rows out"
         )
 
 

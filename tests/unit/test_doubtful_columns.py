@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.columns.number_answers import labelled_answers, several_codes
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.data import ColumnarEncoder, DataOptions, load_table, open_dataset
-from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
+from orchestrator.data.guessing import guess_schema
 from orchestrator.errors import DataError
 from orchestrator.features import KINDS
 
@@ -28,9 +28,8 @@ def table(cells):
 
 def guessed(cells, **wish):
     options = DataOptions(target="y", columns={"x": ColumnWish(**wish)} if wish else {})
-    loaded = load_table(table(cells))
-    found = guess_columns(loaded, RawColumns.of(loaded, options), "y", options)
-    column = next((column for column in found.columns if column.name == "x"), None)
+    found = guess_schema(load_table(table(cells)), options)
+    column = next((column for column in found.schema.columns if column.name == "x"), None)
     return column, [note for note in found.notes if note.column == "x"]
 
 
@@ -88,10 +87,10 @@ def test_measures_stay_numbers_without_a_word(cells):
 
 
 def test_versions_are_classes_of_a_target():
-    loaded, options = load_table(table(cycle("2.1", "2.10", "10.4", "1.9"))), DataOptions(target="x")
-    target, _, notes = guess_target(loaded, RawColumns.of(loaded, options), options)
+    found = guess_schema(load_table(table(cycle("2.1", "2.10", "10.4", "1.9"))), DataOptions(target="x"))
+    target = found.schema.target
     assert target.task.kind == "multiclass" and "2.10" in target.classes and "2.1" in target.classes
-    assert "--task regression" in str(notes[0])
+    assert "--task regression" in str(found.notes[0])
 
 
 @pytest.mark.parametrize(
