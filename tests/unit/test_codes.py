@@ -18,7 +18,7 @@ from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.features import ColumnKind
 
 ROWS = 200
-MEASURE = np.random.default_rng(7).normal(size=ROWS).round(3)
+MEASURE = np.random.default_rng(7).normal(size=ROWS).round(6)
 ANSWER = np.where(MEASURE > 0, "yes", "no")
 
 
