@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,20 @@ WITH_POINT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.(?:[0-9]{1,2}|[0-9]{4,15})")
 GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(?:\.[0-9]{3})?")
 
 
+class Beside(list["RawColumn | Neighbour"]):
+    """The columns of a table, in which one may be replaced by what it says about others."""
+
+    @cached_property
+    def decimal_of(self) -> dict[str, str | None]:
+        """The decimal mark that each column says that it has."""
+        return {each.name: each.decimal for each in self}
+
+    @cached_property
+    def decimals(self) -> Counter[str | None]:
+        """How many columns have each."""
+        return Counter(self.decimal_of.values())
+
+
 @dataclass(frozen=True, eq=False)
 class RawColumn:
     """A column of a table, of which nothing is known yet. What is asked of it is found out once.
@@ -61,7 +75,7 @@ class RawColumn:
     origin: str
     series: Series
     wish: ColumnWish = NO_WISH
-    beside: Sequence[RawColumn | Neighbour] = ()
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def name(self) -> str:
@@ -173,6 +187,11 @@ class RawColumn:
             isinstance(cell, str) and WITH_POINT.fullmatch(cell) for cell in self.first_cells
         ):
             return "."
+        if self.numbers is not None and isinstance(self.series.dtype, pd.StringDtype):
+            some = self._cells_up_to(SAMPLE_ROWS)
+            if all(is_missing(cell) or GROUPED.fullmatch(cell) for cell in some):
+                # with a point and with a comma, each of them can be read
+                return None
         cells = Cells.of(self.series.iloc[:SAMPLE_ROWS])
         return None if cells is None else decimal_of(cells)
 
@@ -192,7 +211,8 @@ class RawColumn:
 
     def decimal_elsewhere(self) -> str | None:
         """The decimal mark of the other columns of the table, None if they have none or several."""
-        marks = {raw.decimal for raw in self.beside if raw.name != self.name} - {None}
+        known = self.beside.decimals
+        marks = {mark for mark in (".", ",") if known[mark] > (self.beside.decimal_of.get(self.name) == mark)}
         return marks.pop() if len(marks) == 1 else None
 
     def is_among(self, keys: frozenset[str]) -> bool:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note, rows_text
-from orchestrator.columns.raw_column import Neighbour, RawColumn
+from orchestrator.columns.raw_column import Beside, Neighbour, RawColumn
 from orchestrator.columns.rows_wish import COLUMN_ROLES
 from orchestrator.columns.values import Series
 from orchestrator.columns.wish import NO_WISH, ColumnWish, option_of
@@ -56,7 +56,7 @@ class RawColumns:
     """
 
     named: dict[str, RawColumn]
-    beside: list[RawColumn | Neighbour]
+    beside: Beside
 
     @classmethod
     def of(cls, table: Table, options: DataOptions) -> Self:
@@ -65,14 +65,14 @@ class RawColumns:
         Raises:
             UsageError: an option names a column that does not exist, or says of the target what cannot be.
         """
-        beside: list[RawColumn | Neighbour] = []
+        beside = Beside()
         wishes, ignored = options.wishes, set(options.ignore)
         named = {
             str(name): RawColumn(table.origin, series, wishes.get(str(name), NO_WISH), beside)
             for name, series in table.frame.items()
         }
         _check_wishes(table.origin, list(named), options)
-        beside += [raw for name, raw in named.items() if name not in ignored]
+        beside.extend(raw for name, raw in named.items() if name not in ignored)
         return cls(named, beside)
 
     def let_go(self, raw: RawColumn) -> None:

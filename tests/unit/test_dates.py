@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator.columns.date_notation import DateNotation
 from orchestrator.columns.date_texts import DateOrder
-from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.raw_column import Beside, RawColumn
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.data import DataOptions, Schema, load_table, open_dataset
 from orchestrator.data.columnar import ColumnarEncoder
@@ -101,7 +101,7 @@ WRITTEN = {
 
 def recognised(cells, **options):
     frame = options.pop("beside", None)
-    others = () if frame is None else tuple(RawColumn("data.csv", frame[name]) for name in frame)
+    others = Beside([] if frame is None else [RawColumn("data.csv", frame[name]) for name in frame])
     return recognise(RawColumn("data.csv", pd.Series(cells, name="x"), ColumnWish(**options), others))
 
 

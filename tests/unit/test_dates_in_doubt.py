@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.raw_column import Beside, RawColumn
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.data import DataOptions, load_table, open_dataset
 from orchestrator.data.columnar import ColumnarEncoder
@@ -51,7 +51,7 @@ CZECH = [
 
 def recognised(cells, **options):
     frame = options.pop("beside", None)
-    others = () if frame is None else tuple(RawColumn("data.csv", frame[name]) for name in frame)
+    others = Beside([] if frame is None else [RawColumn("data.csv", frame[name]) for name in frame])
     return recognise(RawColumn("data.csv", pd.Series(cells, name="x"), ColumnWish(**options), others))
 
 

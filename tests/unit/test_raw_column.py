@@ -13,7 +13,7 @@ from orchestrator.columns.date_notation import DATETIME_FORMATS
 from orchestrator.columns.date_padded import padded_moments
 from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.number_inference import Cells, decimal_of
-from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.raw_column import Beside, RawColumn
 from orchestrator.columns.values import category_key, coded_texts, distinct_cells, to_numbers
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.errors import InvalidValueError
@@ -153,3 +153,14 @@ def test_padded_dates_are_those_that_pandas_reads(data):
             assert found.tolist() == stamps.asi8.tolist()
     year = valid[shape.index("%Y") :][:4]
     assert (padded_moments(texts.take(pa.array([0, 2])), name) is not None) == ("1000" <= year <= "2999")
+
+
+@given(st.lists(st.lists(st.sampled_from(["1.234", "12", "1,5", "0.25", "", "x"]), min_size=3, max_size=3), max_size=4))
+def test_the_decimal_mark_of_other_columns_is_that_of_all_but_the_column_itself(columns):
+    beside = Beside()
+    beside.extend(
+        RawColumn("f", pd.Series(cells, dtype="str", name=str(at)), beside=beside) for at, cells in enumerate(columns)
+    )
+    for column in beside:
+        marks = {other.decimal for other in beside if other is not column} - {None}
+        assert column.decimal_elsewhere() == (marks.pop() if len(marks) == 1 else None)
