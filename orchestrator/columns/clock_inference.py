@@ -35,6 +35,8 @@ UNPADDED, PAIR, HOURS = r"^[0-9]:[0-9]{2}", r"^[-+]?[0-9]+:[0-9]{2}$", r"^[0-9]{
 TERM_MONTHS = frozenset({1, 2, 3, 4, 6, 9, 12, 15, 18, 24, 30, 36, 48, 60, 72, 84, 96, 120, 180, 240, 300, 360})
 LONGEST_TERMS = {"D": 31, "W": 52, "M": 360, "Y": 60}
 # pandas writes durations so that are all of whole days
+# of 3:59.122 only seconds can be
+FRACTION = r"^[-+]?[0-9]+:[0-9]{2}[.,][0-9]"
 WHOLE_DAYS = "^-?[0-9]+ days$"
 TERM_NAMES = frozenset(
     {"term", "terms", "tenor", "tenors", "maturity", "duration", "period", "laufzeit", "plazo", "frist", "horizon"}
@@ -161,7 +163,8 @@ def _found(raw: RawColumn, clocks: _Clocks, *, wished: bool) -> FoundClock | Non
     is_time = not np.isnan(read_times(texts)).any()
     # meaning of 12:30 matters only where longer ones are beside it
     lengths, shapes = read_durations(texts, "h")
-    short = "m" if shapes.keys() & {"clock", "days"} and "short" in shapes else "h"
+    minutes = shapes.keys() & {"clock", "days"} or clocks.matches(FRACTION).any()
+    short = "m" if minutes and "short" in shapes else "h"
     months = "spoken" in shapes and _has_months(texts)
     notation = DurationNotation(short, months)
     is_duration = "number" not in shapes and not np.isnan(read_durations(texts, short, months=months)[0]).any()
@@ -270,7 +273,9 @@ def _pairs(clocks: _Clocks, *, is_time: bool, is_duration: bool) -> FoundClock |
     if early or not (padded or is_time):
         refusal = f"pairs of numbers such as '{clocks.shown}' look like scores or ratios"
         return FoundClock(is_duration=not is_time, refusal=refusal, option=option)
-    if not padded:
+    # few times of the day are round ones
+    odd = is_time and len(first) < MANY_PAIRS and second.max() < HALF_AN_HOUR and bool((second % 5).any())
+    if not padded or odd:
         return FoundClock(is_duration=False, notes=(_pairs_note(clocks),))
     if not is_time:
         note = Note(

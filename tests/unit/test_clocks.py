@@ -60,6 +60,7 @@ def test_numbers_of_one_digit_behind_a_colon_are_no_times(cells):
         (["9:15", "12:45", "17:30"] * 9, "time_of_day", "scores"),
         ([f"{hour:02}:{minute}" for hour in range(24) for minute in (15, 45)], "time_of_day", "scores"),
         (["24:00", "08:00", "12:30"] * 9, "time_of_day", None),
+        (["4:03", "21:09", "16:09"] * 9, "time_of_day", "ratios"),
         (["12:05", "75:00", "30:40"] * 9, "duration", "minutes and seconds"),
         (["70:30", "80:20", "50:50"] * 9, "categorical", "scores"),
         ([f"{n % 9 + 1}:{n % 60:02} h" for n in range(60)], "time_of_day", "duration"),
@@ -108,6 +109,7 @@ def test_placeholders_among_times_are_missing_and_counted(word):
 @pytest.mark.parametrize(
     ("text", "expected", "beside"),
     [
+        ("3:59.122", 239.122, ["4:01.5", "3:07"]),
         ("2 yrs 3 mos", 2 * YEAR + 3 * MONTH, ["10 mos", "1 yr"]),
         ("2y 3m", 2 * YEAR + 3 * MONTH, ["10m", "1y"]),
         ("5 Jahre, 1 Monat", 5 * YEAR + MONTH, ["3 Monate", "2 Jahre"]),
