@@ -238,8 +238,6 @@ class SweepConfig(Validated):
             self.rows.check()
         except UsageError as error:
             raise ValueError(str(error)) from None
-        if self.rows.folds not in (None, "1") and self.scheduler == "pbt":
-            raise ValueError("--folds does not go with --scheduler pbt, which copies weights; say another scheduler")
         return self
 
     @property

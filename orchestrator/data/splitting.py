@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note, rows_text
+from orchestrator.columns.rows_wish import AUTO
 from orchestrator.columns.values import Series
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import FoundTarget, RawColumns
@@ -116,15 +117,21 @@ def _in_folds(table: Table, options: DataOptions, parted: Parted, strata: NDArra
     count = 1 if given else number_of_folds(wish.folds, len(parts_of(split)))
     if count == 1:
         return parted
-    folded, notes = fold_rows(
-        table.origin,
-        count,
-        np.sort(np.concatenate([split.train, split.validation])),
-        marks=parted.marks,
-        strata=strata,
-        equal=parted.equal,
-        seed=options.split.seed,
-    )
+    try:
+        folded, notes = fold_rows(
+            table.origin,
+            count,
+            np.sort(np.concatenate([split.train, split.validation])),
+            marks=parted.marks,
+            strata=strata,
+            equal=parted.equal,
+            seed=options.split.seed,
+        )
+    except DataError:
+        # too few rows for folds are rows enough for one split
+        if wish.folds == AUTO:
+            return parted
+        raise
     return replace(parted, folded=folded, notes=(*parted.notes, *notes))
 
 

@@ -20,7 +20,7 @@ from orchestrator.data import (
     Table,
     open_dataset,
 )
-from orchestrator.errors import DataError
+from orchestrator.errors import ConfigError, DataError
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.sweeps.bounds import Bounds
 from orchestrator.sweeps.slots import Slots
@@ -129,6 +129,10 @@ def make_plan(
         UsageError, DataError: see `open_dataset`, `space_of` and `Task.find_metric`.
         ArchitectureError: a user's own network cannot be built.
     """
+    if config.folds not in (None, "1") and find_scheduler(config.scheduler).copies_weights:
+        raise ConfigError(
+            f"--folds does not go with --scheduler {config.scheduler}, which copies weights; say another scheduler"
+        )
     space = space or space_of(config)
     dataset = open_dataset(table or config.data, data_options(config, run))
     metric = dataset.schema.target.task.find_metric(config.metric)

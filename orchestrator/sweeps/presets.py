@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 from orchestrator.choices import PresetName
+from orchestrator.columns.rows_wish import AUTO
 from orchestrator.config import SweepConfig
 from orchestrator.search import find_scheduler, find_searcher
 
@@ -19,17 +22,19 @@ class Preset:
     Attributes:
         time_budget: of the search and its end.
         trials: at most; None for as many as the time allows.
+        folds: of a trial, see `RowsWish`; None for one split.
     """
 
     time_budget: timedelta
     trials: int | None
+    folds: str | None = None
 
 
 # what starts and ends a sweep comes on top of what a quick one searches
 PRESETS: dict[PresetName, Preset] = {
     "quick": Preset(timedelta(seconds=50), 10),
-    "good": Preset(timedelta(minutes=10), 40),
-    "best": Preset(timedelta(hours=1), None),
+    "good": Preset(timedelta(minutes=10), 40, folds=AUTO),
+    "best": Preset(timedelta(hours=1), None, folds=AUTO),
 }
 
 
@@ -38,7 +43,8 @@ def with_preset(config: SweepConfig) -> SweepConfig:
 
     Without a preset, it is `good`, unless the user has said how many trials there shall be, or how much time, or the
     algorithm or the scheduler works with a fixed number of trials. A time budget of the user's is used whole: the
-    number of trials of `good` and `best` does not end it.
+    number of trials of `good` and `best` does not end it. They train each trial on as many folds as the table wants,
+    unless the user has said which rows validate.
 
     Args:
         config: as the user gave it.
@@ -53,5 +59,13 @@ def with_preset(config: SweepConfig) -> SweepConfig:
     trials = config.trials
     if trials is None and (config.time_budget is None or name == "quick"):
         trials = preset.trials
-    update = {"preset": name, "trials": trials, "time_budget": config.time_budget or preset.time_budget}
+    update: dict[str, Any] = {"preset": name, "trials": trials, "time_budget": config.time_budget or preset.time_budget}
+    if _can_have_folds(config):
+        update["folds"] = preset.folds
     return config.model_copy(update=update)
+
+
+def _can_have_folds(config: SweepConfig) -> bool:
+    """Whether nothing speaks against folds that the user has not asked for."""
+    said = (config.folds, config.validation, config.split_column, config.time, config.group)
+    return not any(said) and not find_scheduler(config.scheduler).copies_weights and not Path(config.data).is_dir()

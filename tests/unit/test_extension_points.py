@@ -17,13 +17,16 @@ ROOT = Path(orchestrator.__file__).parent
 WORK_WITH_TASKS = {
     "api",
     "cli.options",
+    "data.asked",
     "data.dataset",
     "data.guessing",
     "data.profile",
     "data.schema",
+    "data.streamed",
     "fields",
     "runtime.train",
     "serving.http.openapi_bodies",
+    "training.losses",
 }
 TASK_NAMES = {
     "Task",
@@ -81,8 +84,9 @@ def test_few_modules_work_with_tasks():
     assert found <= WORK_WITH_TASKS
 
 
-# one user's choice, a faster way to parse requests, and the input that texts make
-KNOW_KINDS = {"data.guessing", "data.columnar", "data.encoder"}
+# one user's choice, a faster way to parse requests, the input that texts make, times that order rows, and copies of the
+# target, which are other ones among numbers than among labels
+KNOW_KINDS = {"data.guessing", "data.columnar", "data.encoder", "data.splits.marks", "data.leaks"}
 
 
 def test_few_modules_know_a_kind_of_column():
@@ -108,8 +112,9 @@ def test_the_form_page_is_told_how_the_values_of_each_kind_of_column_are_entered
 
 
 # what a scheduler or a search algorithm is to others: found by its name, asked for what its base promises
-FIND_SCHEDULERS = {"runtime.assembly", "runtime.probe.estimate", "search", "sweeps.disk", "sweeps.plan"}
-FIND_SEARCHERS = {"search", "search.proposals", "sweeps.plan", "sweeps.resume"}
+DECIDE = {"search", "sweeps.plan", "sweeps.presets"}
+FIND_SCHEDULERS = {"runtime.assembly", "runtime.probe.estimate", "sweeps.disk"} | DECIDE
+FIND_SEARCHERS = {"search.proposals", "sweeps.resume"} | DECIDE
 
 
 @pytest.mark.parametrize(

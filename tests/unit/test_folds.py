@@ -16,6 +16,7 @@ from orchestrator.data.splits.folds import fold_rows, number_of_folds
 from orchestrator.data.splits.marks import RowMarks
 from orchestrator.errors import ConfigError, DataError, UsageError
 from orchestrator.evaluation.winner import validation_answers
+from orchestrator.runtime.planning import plan_sweep
 from orchestrator.training import (
     BestWeights,
     TrialSpec,
@@ -158,7 +159,7 @@ def test_what_cannot_be_is_one_sentence(options, error, sentence):
 
 def test_weights_of_networks_are_not_copied_between_trials_with_folds():
     with pytest.raises(ConfigError, match="--folds does not go with --scheduler pbt"):
-        SweepConfig.create(data="x.csv", folds=3, scheduler="pbt")
+        plan_sweep(SweepConfig.create(data="sklearn:iris", folds=3, scheduler="pbt"))
     assert SweepConfig.create(data="x.csv", folds=3).rows.folds == "3"
 
 

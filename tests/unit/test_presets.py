@@ -3,10 +3,12 @@
 from datetime import timedelta
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+from orchestrator import prepare_dataset
 from orchestrator.config import SweepConfig
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, DataError
 from orchestrator.sweeps.presets import PRESETS, with_preset
 from orchestrator.sweeps.resume import session_options
 
@@ -35,6 +37,30 @@ def test_what_a_preset_says_counts_where_the_user_says_nothing(given, preset, tr
     assert (found.preset, found.trials) == (preset, trials)
     assert found.time_budget == (None if seconds is None else timedelta(seconds=seconds))
     assert with_preset(found) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "folds"),
+    [
+        ({}, "auto"),
+        ({"preset": "quick"}, None),
+        ({"preset": "best"}, "auto"),
+        ({"folds": "1"}, "1"),
+        ({"validation": "rows.csv"}, None),
+        ({"split_column": "part"}, None),
+        ({"group": "shop"}, None),
+        ({"trials": 5}, None),
+    ],
+)
+def test_a_preset_trains_on_folds_unless_the_user_has_said_which_rows_validate(given, folds):
+    assert with_preset(SweepConfig.create(data="sklearn:iris", **given)).folds == folds
+
+
+def test_as_many_folds_as_there_can_be_may_be_none():
+    frame = pd.DataFrame({"x": range(24), "day": [1, 2, 3] * 8, "y": [number % 7 / 2 for number in range(24)]})
+    with pytest.raises(DataError, match="too few for two folds"):
+        prepare_dataset(frame, "y", time="day", folds=5)
+    assert prepare_dataset(frame, "y", time="day", folds="auto").folds == ()
 
 
 def test_presets_are_more_and_more_and_an_unknown_one_is_named():

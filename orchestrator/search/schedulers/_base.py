@@ -60,11 +60,13 @@ class Scheduler:
 
     Attributes:
         pauses: whether trials wait with their checkpoints to be promoted, so that the disk must hold these.
+        copies_weights: whether a trial may go on with the weights of another one.
         wants_all: whether all trials have to be there before it compares them, so that their number must be known.
     """
 
     pauses: ClassVar[bool] = False
     wants_all: ClassVar[bool] = False
+    copies_weights: ClassVar[bool] = False
 
     @classmethod
     def create(cls, epochs: int, space: SearchSpace, seed: int) -> Scheduler:

@@ -27,6 +27,7 @@ class PopulationBasedTraining(Scheduler):
 
     pauses = True
     wants_all = True
+    copies_weights = True
 
     def __init__(self, interval: int, epochs: int, seed: int, explore: Explore) -> None:
         """Args:
