@@ -24,9 +24,7 @@ from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_texts import BLANKS, FACTORS, PLACEHOLDERS, SAME, lowered, plain_text, plain_texts
 from orchestrator.columns.patterns import ANY_CHARACTER, any_form, in_class, word_pattern
 from orchestrator.columns.values import (
-    FALSE_STRINGS,
     MISSING_STRINGS,
-    TRUE_STRINGS,
     Series,
     is_number_text,
     parse_number,
@@ -168,8 +166,6 @@ class NumberNotation(NumberCells):
             return math.nan
         if word in self._values:
             return self._values[word]
-        if word in TRUE_STRINGS or word in FALSE_STRINGS:
-            return float(word in TRUE_STRINGS)
         match = self._compiled.fullmatch(text)
         if match is None:
             return None
@@ -194,22 +190,21 @@ class NumberNotation(NumberCells):
         plain = plain_texts(texts)
         lower = pc.ascii_lower(plain)
         missing = _is_in(lower, self._words)
-        true, false, named = (_is_in(lower, words) for words in (TRUE_STRINGS, FALSE_STRINGS, self._values))
-        simple = ~missing & ~true & ~false & ~named & matches(plain, self._simple)
+        named = _is_in(lower, self._values)
+        simple = ~missing & ~named & matches(plain, self._simple)
         numbers = np.full(len(plain), np.nan)
         digits = plain.filter(pa.array(simple))
         for symbol in self._symbols:
             digits = pc.replace_substring(digits, symbol, "")
         numbers[simple] = self._to_floats(digits)
-        numbers[true], numbers[false] = 1.0, 0.0
         numbers[named] = [self._values[word] for word in lower.filter(pa.array(named)).to_pylist()]
-        read = missing | true | false | named | simple
+        read = missing | named | simple
         if not read.all():
             rest = np.flatnonzero(~read)
             numbers[rest] = self._read_others(plain.take(pa.array(rest)))
             read[rest] = ~np.isnan(numbers[rest])
         if self.negative:
-            numbers = np.where(matches(plain, self.negative_end.pattern) & ~(true | false | named), -numbers, numbers)
+            numbers = np.where(matches(plain, self.negative_end.pattern) & ~named, -numbers, numbers)
         return self._without_missing(numbers) if self._missing_numbers else numbers, read
 
     def fits(self, texts: pa.Array) -> NDArray[np.bool_]:
@@ -267,7 +262,7 @@ class NumberNotation(NumberCells):
     @property
     def pattern(self) -> str:
         """A regular expression of all texts that are read, for JSON Schema."""
-        words = word_pattern((self._words | TRUE_STRINGS | FALSE_STRINGS | self._values.keys()) - {""})
+        words = word_pattern((self._words | self._values.keys()) - {""})
         blanks = f"[{in_class(BLANKS)}]*"
         return f"^{blanks}(?:{_without_names(self._expression(_ALL))}|{words})?{blanks}$"
 

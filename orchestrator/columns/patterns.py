@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
 
 from orchestrator.columns.number_texts import PLACEHOLDERS, SAME
-from orchestrator.columns.values import FALSE_STRINGS, MISSING_STRINGS, TRUE_STRINGS
+from orchestrator.columns.values import MISSING_STRINGS, TRUTH_STRINGS
 
 # what Python's `str.strip` takes away: \s is another set in every dialect of regular expressions
 _SPACE = r"[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
@@ -100,8 +100,6 @@ def word_pattern(words: Iterable[str], characters: Mapping[str, str] = ANY_CHARA
 
 # those that clients have always been told of
 _BLANKS_AND_DASHES = {plain: ANY_CHARACTER[plain] for plain in " -'<>~"}
-NUMBER_PATTERN = (
-    f"^{_SPACE}(?:{_NUMBER}|{_any_case(sorted(TRUE_STRINGS | FALSE_STRINGS))}|{_MISSING}"
-    f"|{word_pattern(PLACEHOLDERS, _BLANKS_AND_DASHES)})?"
-    f"{_SPACE}$"
-)
+_UNKNOWN = f"{_MISSING}|{word_pattern(PLACEHOLDERS, _BLANKS_AND_DASHES)}"
+NUMBER_PATTERN = f"^{_SPACE}(?:{_NUMBER}|{_UNKNOWN})?{_SPACE}$"
+TRUTH_PATTERN = f"^{_SPACE}(?:{_NUMBER}|{_any_case(sorted(TRUTH_STRINGS))}|{_UNKNOWN})?{_SPACE}$"

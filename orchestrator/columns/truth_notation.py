@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import folded
 from orchestrator.columns.notation import NumberCells
-from orchestrator.columns.patterns import NUMBER_PATTERN, escape
+from orchestrator.columns.patterns import TRUTH_PATTERN, escape
 from orchestrator.columns.values import Series, distinct_cells, is_missing, parse_number, shorten, to_numbers
 from orchestrator.errors import InvalidValueError
 
@@ -103,7 +103,7 @@ class TruthNotation(NumberCells):
                 return self._empty
         elif is_missing(cell):
             return self._empty
-        return parse_number(cell)
+        return parse_number(cell, truth=True)
 
     def numbers(self, series: Series, column: str) -> NDArray[np.float64]:
         """See `NumberCells`."""
@@ -133,7 +133,7 @@ class TruthNotation(NumberCells):
     def pattern(self) -> str:
         """A regular expression of all texts that are read, for JSON Schema."""
         words = "|".join(map(_any_case, sorted(word for word in self._words if word)))
-        return f"{NUMBER_PATTERN}|^\\s*(?:{words})\\s*$"
+        return f"{TRUTH_PATTERN}|^\\s*(?:{words})\\s*$"
 
     @property
     def _empty(self) -> float:

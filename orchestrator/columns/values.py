@@ -44,6 +44,7 @@ MISSING_STRINGS = frozenset(
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 TRUE_STRINGS = frozenset({"true", "t"})
 FALSE_STRINGS = frozenset({"false", "f"})
+TRUTH_STRINGS = TRUE_STRINGS | FALSE_STRINGS
 
 
 class Key(str):
@@ -199,13 +200,16 @@ def factorize(values: NDArray[np.object_]) -> tuple[NDArray[np.int64], list[obje
 NO_WORDS: frozenset[str] = frozenset()
 
 
-def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) -> NDArray[np.float64]:
+def to_numbers(
+    series: Series, column: str, words: frozenset[str] = NO_WORDS, *, truth: bool = False
+) -> NDArray[np.float64]:
     """float64 [rows], NaN where missing.
 
     Args:
         series: the cells.
         column: its name.
         words: that stand for a missing number, too.
+        truth: whether the words for true and false are 1 and 0. Among numbers, T is a trace of rain, and F a grade.
 
     Raises:
         InvalidValueError: for text that is not a number, and for infinities.
@@ -221,7 +225,7 @@ def to_numbers(series: Series, column: str, words: frozenset[str] = NO_WORDS) ->
         numbers = seconds_of(series)
     else:
         codes, uniques = distinct_cells(series)
-        parsed = np.array([parse_number(value, words) for value in uniques], dtype=object)
+        parsed = np.array([parse_number(value, words, truth=truth) for value in uniques], dtype=object)
         bad = [position for position, value in enumerate(parsed) if value is None]
         if bad:
             row = int(np.flatnonzero(np.isin(codes, bad))[0])
@@ -267,13 +271,19 @@ def _as_floats(numbers: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
     return np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def parse_number(value: object, words: frozenset[str] = NO_WORDS) -> float | None:
-    """A float, NaN for missing, which some words stand for, too, or None when the value is not a number."""
+def parse_number(value: object, words: frozenset[str] = NO_WORDS, *, truth: bool = False) -> float | None:
+    """A float, NaN for missing, which some words stand for, too, or None when the value is not a number.
+
+    Args:
+        value: a cell.
+        words: that stand for a missing number.
+        truth: whether the words for true and false are 1 and 0.
+    """
     if is_missing(value):
         return math.nan
     if isinstance(value, str):
         text = value.strip().lower()
-        if text in TRUE_STRINGS | FALSE_STRINGS:
+        if truth and text in TRUTH_STRINGS:
             return float(text in TRUE_STRINGS)
         # float() also takes "1_000", which no spreadsheet means
         if "_" in text or text in words or lowered(plain_text(text)) in words:

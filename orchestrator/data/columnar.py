@@ -78,9 +78,7 @@ class ColumnarEncoder:
                 dates.setdefault(item.column, []).append(at)
         self._number_columns = [encoder.numeric[at].column for at in numbers]
         self._notations = {
-            name: _Notated(notation)
-            for name in self._number_columns
-            if isinstance(notation := self._columns[name].notation, NumberCells)
+            name: reader for name in self._number_columns if (reader := _reader_of(self._columns[name])) is not None
         }
         self._dates = [
             _Times(self._columns[name], [encoder.numeric[at].part for at in places]) for name, places in dates.items()
@@ -169,12 +167,21 @@ class ColumnarEncoder:
         return np.ascontiguousarray(np.array(codes, dtype=np.int64).reshape(len(self._codes), rows).T)
 
 
+def _reader_of(column: Column) -> _Notated | None:
+    """What reads a column of numbers otherwise than most; None if nothing needs to."""
+    if isinstance(column.notation, NumberCells):
+        return _Notated(column.notation.read_cell, PLAIN_NUMBERS if column.notation.takes_numbers else frozenset())
+    if column.kind is ColumnKind.BOOLEAN:
+        return _Notated(partial(parse_number, words=PLACEHOLDERS, truth=True), PLAIN_NUMBERS)
+    return None
+
+
 class _Notated:
     """Reads a column of numbers that are not written plainly."""
 
-    def __init__(self, notation: NumberCells) -> None:
-        self._memory: _Memory[float | None] = _Memory(notation.read_cell)
-        self._plain = PLAIN_NUMBERS if notation.takes_numbers else frozenset[type]()
+    def __init__(self, read: Callable[[Cell], float | None], plain: frozenset[type]) -> None:
+        self._memory: _Memory[float | None] = _Memory(read)
+        self._plain = plain
 
     def read(self, cells: Sequence[Cell]) -> list[Cell] | None:
         """Its cells as plain numbers; None when one may have to be refused."""

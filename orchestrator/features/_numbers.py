@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +55,14 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
     """Cells are numbers: float64 [rows], NaN where missing; one array, or for dates one per part (year, month, ...)."""
 
     parts: Sequence[str | None] = (None,)
+    # whether plain cells may be the words for true and false
+    has_truth: ClassVar[bool] = False
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""
         if isinstance(column.notation, NumberCells):
             return {None: column.notation.numbers(series, column.name)}
-        return {None: to_numbers(series, column.name, PLACEHOLDERS)}
+        return {None: to_numbers(series, column.name, PLACEHOLDERS, truth=self.has_truth)}
 
     def parse_raw(self, column: Column, raw: RawColumn) -> Numbers:
         """See `FeatureKind`."""

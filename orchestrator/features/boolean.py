@@ -8,14 +8,18 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.columns.notes import Note, rows_text
+from orchestrator.columns.patterns import TRUTH_PATTERN
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.truth_notation import TruthNotation, find_truth
-from orchestrator.columns.values import FALSE_STRINGS, TRUE_STRINGS, Series
+from orchestrator.columns.values import TRUTH_STRINGS, Series
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Reads, Recognised
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.numeric import NUMBERS, number_schema
+
+# numbers beside the words
+BITS = frozenset({"0", "1", "0.0", "1.0"})
 
 
 class BooleanKind(NumberKind):
@@ -24,6 +28,7 @@ class BooleanKind(NumberKind):
     kind = ColumnKind.BOOLEAN
     datatype = "BOOL"
     control = FormControl(Reads.TRUTH, choices=("true", "false"))
+    has_truth = True
     notation = TruthNotation
     follows = frozenset({"missing", "values"})
 
@@ -31,9 +36,10 @@ class BooleanKind(NumberKind):
         """See `FeatureKind`."""
         if pd.api.types.is_bool_dtype(raw.series.dtype):
             return Recognised(Column(raw.name, self.kind))
-        if pd.api.types.is_numeric_dtype(raw.series.dtype) or not raw.is_among(TRUE_STRINGS | FALSE_STRINGS):
+        if pd.api.types.is_numeric_dtype(raw.series.dtype) or not raw.is_among(TRUTH_STRINGS | BITS):
             return None
-        return Recognised(Column(raw.name, self.kind))
+        has_words = any(key not in BITS for key in raw.counts)
+        return Recognised(Column(raw.name, self.kind)) if has_words else None
 
     def obey(self, raw: RawColumn) -> Recognised:
         """See `FeatureKind`: words of many languages are known, and a mark with empty cells beside it."""
@@ -58,7 +64,7 @@ class BooleanKind(NumberKind):
             true, false = (", ".join(words) for words in (column.notation.true, column.notation.false))
             words = f"true is written as {true}, and false as {false or 'an empty cell'}"
             return number_schema(f"True or false, or 1 or 0; in the data {words}", column.notation.pattern)
-        return number_schema("True or false, or 1 or 0")
+        return number_schema("True or false, or 1 or 0", TRUTH_PATTERN)
 
     def accepts(self, column: Column, before: Column) -> bool:
         """See `FeatureKind`."""

@@ -16,7 +16,7 @@ from orchestrator.features._base import FormControl, JsonSchema, JsonValue, Read
 from orchestrator.features._numbers import NumberKind
 from orchestrator.features.column import Column, ColumnKind
 
-# both are read as numbers, true and false among them
+# both are read as numbers, the words for true and false only in the second
 NUMBERS = frozenset({ColumnKind.NUMERIC, ColumnKind.BOOLEAN})
 
 
@@ -69,7 +69,7 @@ class NumericKind(NumberKind):
     def accepts(self, column: Column, before: Column) -> bool:
         """See `FeatureKind`."""
         was = before.notation
-        if before.kind not in NUMBERS or not isinstance(was, NumberNotation | None):
+        if before.kind is not self.kind or not isinstance(was, NumberNotation | None):
             return False
         return column.notation.accepts(was) if isinstance(column.notation, NumberNotation) else was is None
 
