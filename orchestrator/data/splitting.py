@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.rows_wish import AUTO
-from orchestrator.columns.values import Series
+from orchestrator.columns.values import Series, is_missing, shorten
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import FoundTarget, RawColumns
 from orchestrator.data.sources import Table
@@ -18,7 +18,7 @@ from orchestrator.data.splits import Positions
 from orchestrator.data.splits.drawing import parts_of, split_rows
 from orchestrator.data.splits.equal import equal_rows, keep_together, overlap_notes
 from orchestrator.data.splits.folds import Folded, fold_rows, number_of_folds
-from orchestrator.data.splits.marks import PART_WORDS, TRAIN, VALIDATION, RowMarks, read_marks
+from orchestrator.data.splits.marks import PART_WORDS, TRAIN, VALIDATION, RowMarks, read_marks, uneven_note
 from orchestrator.errors import DataError, UsageError
 
 PART_NAMES = ("train", "validation", "test")
@@ -80,11 +80,7 @@ def split_table(table: Table, options: DataOptions, found: FoundTarget, strata: 
     wish = options.rows
     marks, notes = _marks(table, options, found.known)
     if marks.times is not None and np.isnan(marks.times).any():
-        row = int(found.known[np.isnan(marks.times)][0])
-        raise DataError(
-            f"{table.origin}: the column '{wish.time}' (--time) is empty in row {row + 1}, so that the row is neither "
-            "early nor late; fill it, or leave the row out"
-        )
+        raise _no_time(table, str(wish.time), int(found.known[np.isnan(marks.times)][0]))
     drawn = split_rows(table.origin, options.split, strata, marks, len(found.known))
     split = drawn
     if marks.parts is not None:
@@ -99,6 +95,8 @@ def split_table(table: Table, options: DataOptions, found: FoundTarget, strata: 
         else:
             more = overlap_notes(table.origin, split, equal) if marks.parts is not None else ()
         notes += more
+    if wish.group is not None and marks.parts is None:
+        notes += uneven_note(wish.group, [len(getattr(split, name)) for name in PART_NAMES])
     _check_weights(table.origin, options, split, marks)
     usual = marks.parts is None and marks.groups is None and marks.times is None and split is drawn
     parted = Parted(split=split, marks=marks, equal=equal, usual=usual, notes=notes)
@@ -141,13 +139,23 @@ def _unlike(options: DataOptions) -> list[str]:
 
 
 def _marks(table: Table, options: DataOptions, known: NDArray[np.int64]) -> tuple[RowMarks, tuple[Note, ...]]:
-    wish, raw = options.rows, None
-    if wish.time is not None:
-        raw = RawColumns.of(table, options).named[wish.time]
+    wish = options.rows
+    raw = {} if wish.time is None and wish.weight is None else RawColumns.of(table, options).named
     marks, notes = read_marks(table.origin, table.frame, wish, raw)
     if table.parts is not None:
         marks = replace(marks, parts=table.parts)
     return marks.take(known), notes
+
+
+def _no_time(table: Table, name: str, row: int) -> DataError:
+    cell = table.frame[name].iloc[row]
+    what, remedy = f"is empty in row {row + 1}", "fill it, or leave the row out"
+    if not is_missing(cell):
+        what = f"has {shorten(cell)} in row {row + 1}, which stands for no time there"
+        remedy = f"leave the row out, or read it as the time that it is with --value '{name}={cell}'"
+    return DataError(
+        f"{table.origin}: the column '{name}' (--time) {what}, so that the row is neither early nor late; {remedy}"
+    )
 
 
 def _check_given(origin: str, options: DataOptions, parts: NDArray[np.int8], marks: RowMarks) -> None:

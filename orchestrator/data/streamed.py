@@ -27,6 +27,7 @@ from orchestrator.data.schema import Schema
 from orchestrator.data.settling import named_options
 from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
 from orchestrator.data.splits.folds import Fold
+from orchestrator.data.splits.marks import uneven_note
 from orchestrator.data.splits.pieces import check_streamed, piece_parts, piece_weights
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue
@@ -205,6 +206,8 @@ def finish_profile(
     target, rows = schema.target, sum(profile.counts)
     task = target.task.settled(folder.origin, target.name, profile.target, rows, asked=options.task is not None)
     schema = replace(schema, target=replace(target, task=task))
+    if options.rows.group is not None:
+        notes = (*notes, *uneven_note(options.rows.group, profile.counts))
     if profile.dropped:
         notes = (*notes, dropped_note(profile.dropped, schema.target.name))
     notes = (*notes, *task.summary_notes(target.name, profile.target))

@@ -15,7 +15,7 @@ from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.data.splits import Holdout
 from orchestrator.data.splits.drawing import deal_groups, parts_of, split_rows
 from orchestrator.data.splits.equal import equal_rows, keep_together
-from orchestrator.data.splits.marks import RowMarks
+from orchestrator.data.splits.marks import RowMarks, uneven_note
 from orchestrator.errors import ConfigError, DataError, UsageError
 
 ROWS = 400
@@ -307,3 +307,40 @@ def test_the_command_line_and_a_file_say_the_same(tmp_path):
     assert RowsWish.from_json(config.rows.to_json()) == config.rows
     with pytest.raises(ConfigError, match="--group and --time"):
         SweepConfig.create(data=path, group="store", time="day")
+
+
+def test_all_spellings_of_a_name_are_one_group():
+    frame = table()
+    frame["shop"] = [
+        ["Berlin", "berlin ", "BERLIN\u200b", "Hamburg", "HAMBURG", "Köln", "Bonn"][row % 7]
+        for row in range(len(frame))
+    ]
+    dataset = prepared(frame, group="shop")
+    shops = [set(frame["shop"][rows].str.strip("\u200b ").str.lower()) for rows in numbers_of(dataset, frame)]
+    assert not (shops[0] & shops[1] | shops[0] & shops[2] | shops[1] & shops[2])
+    assert any("'Berlin' and 'berlin'" in str(note) for note in dataset.notes)
+
+
+def test_groups_that_leave_little_to_train_on_are_said():
+    frame = table()
+    frame["shop"] = np.where(np.arange(len(frame)) % 10 < 8, "a", np.where(np.arange(len(frame)) % 10 < 9, "b", "c"))
+    assert not any("trained on" in str(note) for note in prepared(frame, group="store").notes)
+    notes = uneven_note("shop", (15, 59, 46))
+    assert "12 % of the rows are trained on, 49 % validated and 38 % tested on" in str(notes[0])
+
+
+@pytest.mark.parametrize("write", ["{:.1f}", "€{:.1f}", "{:.1f} %"])
+def test_weights_are_numbers_in_any_notation(write):
+    frame = table()
+    frame["w"] = np.arange(len(frame)) % 9 + 0.5
+    plain = next(iter(prepared(frame, weight="w").rows(Part.TRAIN))).weight
+    comma = frame.assign(w=[write.format(weight).replace(".", ",") for weight in frame["w"]])
+    assert next(iter(prepared(comma, weight="w").rows(Part.TRAIN))).weight == pytest.approx(plain)
+
+
+def test_a_time_without_end_is_not_called_empty():
+    frame = table()
+    frame["until"] = ["9999-12-31", *(f"2021-{row % 12 + 1:02d}-{row % 27 + 1:02d}" for row in range(1, len(frame)))]
+    with pytest.raises(DataError, match=r"'until' \(--time\) has '9999-12-31' in row 1, .* --value 'until=9999-12-31'"):
+        prepared(frame, time="until")
+    assert prepared(frame, time="until", columns={"until": {"values": ["9999-12-31"]}}).counts[2] > 0

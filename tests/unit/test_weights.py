@@ -139,3 +139,11 @@ def test_weights_of_a_folder_are_those_of_its_rows(folder):
 def test_what_a_folder_cannot_do_is_one_sentence(folder, options, error, sentence):
     with pytest.raises(error, match=sentence):
         orchestrator.prepare_dataset(folder, "y", **options)
+
+
+def test_few_groups_of_a_folder_say_how_little_is_trained_on(tmp_path):
+    names = np.array(["Rome", "rome", *["oslo", "Oslo ", "berlin", "Berlin"] * 2])
+    table().assign(shop=lambda rows: names[rows.index % 10]).to_parquet(tmp_path / "rows.parquet")
+    dataset = orchestrator.prepare_dataset(tmp_path, "y", group="shop")
+    assert dataset.counts == (60, 120, 120)
+    assert any("20 % of the rows are trained on" in str(note) for note in dataset.notes)

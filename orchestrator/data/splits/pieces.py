@@ -46,7 +46,7 @@ def piece_weights(origin: str, wish: RowsWish, frame: pd.DataFrame) -> NDArray[n
     Raises:
         DataError: a weight cannot be one.
     """
-    return None if wish.weight is None else read_weights(origin, frame[wish.weight], wish.weight)
+    return None if wish.weight is None else read_weights(origin, frame[wish.weight], wish.weight)[0]
 
 
 def _of_groups(series: Series, holdout: Holdout) -> NDArray[np.int8]:
