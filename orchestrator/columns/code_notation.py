@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 WHOLE_NUMBER = re.compile(r"([+-]?)(\d+)(?:\.0*)?", re.ASCII)
 NUMBER = re.compile(r"[+-]?(\d+)(?:\.\d*)?", re.ASCII)
+# a code that a program has read as a number
+SHORTENED = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)
+DIGITS = re.compile(r"\d+", re.ASCII)
+MOST_DIGITS = 40
 ZERO_LED = re.compile(r"[+-]?0\d.*", re.ASCII)
 # words that are written for "none of them" or "not applicable", but not by programs for what they do not know
 NO_CLASS_WORDS = frozenset({"none", "na", "n/a"})
@@ -45,6 +49,8 @@ class CodeNotation(Notation):
         values: texts that are taken as they are: neither as missing values nor as other spellings of a label.
         missing: words that stand for a missing value.
         blank: the label of cells that are empty; empty if they are missing.
+        digits: of every code that is a number, some of which have zeros in front: 1067 is 01067 where it lost its zero;
+            0 if they have not all the same number of digits.
     """
 
     whole: bool = False
@@ -52,22 +58,31 @@ class CodeNotation(Notation):
     values: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     blank: str = ""
+    digits: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """See `Notation`."""
         texts = {"labels": self.labels, "values": self.values, "missing": self.missing}
         lists = {name: list(found) for name, found in texts.items() if found}
-        return {"whole": self.whole, **lists, **({"blank": self.blank} if self.blank else {})}
+        return {
+            "whole": self.whole,
+            **lists,
+            **{name: said for name in ("blank", "digits") if (said := getattr(self, name))},
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """See `Notation`."""
         texts = {name: content.get(name, []) for name in ("labels", "values", "missing")}
-        unknown, blank = set(content) - set(texts) - {"whole", "blank"}, content.get("blank", "")
+        unknown = set(content) - set(texts) - {"whole", "blank", "digits"}
+        blank, digits = content.get("blank", ""), content.get("digits", 0)
         listed = all(isinstance(found, list) and all(type(text) is str for text in found) for found in texts.values())
-        if unknown or not listed or type(content["whole"]) is not bool or type(blank) is not str:
+        plain = type(content["whole"]) is bool and type(blank) is str and type(digits) is int
+        if unknown or not listed or not plain or not 0 <= digits <= MOST_DIGITS:
             raise ValueError("it does not say how categories are written")
-        return cls(whole=content["whole"], blank=blank, **{name: tuple(found) for name, found in texts.items()})
+        return cls(
+            whole=content["whole"], blank=blank, digits=digits, **{name: tuple(found) for name, found in texts.items()}
+        )
 
     def key(self, cell: object) -> str | None:
         """What a cell is looked up by, None for a missing value; see `category_key`."""
@@ -88,6 +103,8 @@ class CodeNotation(Notation):
             return None if isinstance(cell, str) else self.blank or None
         if self.whole:
             key = whole_key(key)
+        if self.digits:
+            key = filled_key(key, self.digits)
         return self._labels.get(folded(key), key) if self._labels else key
 
     def plain(self, series: Series) -> Series:
@@ -134,6 +151,20 @@ def whole_key(key: str) -> str:
     return digits if sign != "-" or digits == "0" else f"-{digits}"
 
 
+def filled_key(key: str, digits: int) -> str:
+    """01067 for 1067 and 1067.0, if a code has five digits; other keys as they are."""
+    found = SHORTENED.fullmatch(key)
+    return found[1].zfill(digits) if found is not None and len(found[1]) <= digits else key
+
+
+def same_digits(keys: Iterable[str]) -> int:
+    """How many digits all whole numbers among some keys have, if some have zeros in front; else 0."""
+    whole = [key for key in keys if DIGITS.fullmatch(key)]
+    lengths = set(map(len, whole))
+    led = any(map(ZERO_LED.fullmatch, whole))
+    return lengths.pop() if led and len(lengths) == 1 and len(whole[0]) <= MOST_DIGITS else 0
+
+
 def are_whole(keys: Sequence[str]) -> bool:
     """Whether keys are numbers that can be names of something: some of them whole, and no zeros in front."""
     numbers = all(NUMBER.fullmatch(key) and not ZERO_LED.fullmatch(key) for key in keys)
@@ -172,9 +203,10 @@ class Labels:
         kept = tuple(dict.fromkeys([*raw.wish.values, *values]))
         missing = raw.wish.missing
         labels, spelled = _spellings(raw, kept, missing)
-        if not (whole or labels or kept or missing):
+        digits = same_digits(raw.counts)
+        if not (whole or labels or kept or missing or digits):
             return cls(None, (*notes, *spelled))
-        notation = CodeNotation(whole=whole, labels=labels, values=kept, missing=missing)
+        notation = CodeNotation(whole=whole, labels=labels, values=kept, missing=missing, digits=digits)
         return cls(notation, (*notes, *spelled))
 
 

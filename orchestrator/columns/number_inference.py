@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -114,11 +114,15 @@ class Cells:
             found[at] = is_number_text(text) and math.isinf(float(text))
         return found
 
+    def are_among(self, words: Iterable[str]) -> NDArray[np.bool_]:
+        """Which are some words, lower-cased."""
+        found = pc.is_in(pc.ascii_lower(self.plain), value_set=pa.array(sorted(words), pa.string()))
+        return np.asarray(found.to_numpy(zero_copy_only=False))
+
     @cached_property
     def placeholders(self) -> NDArray[np.bool_]:
         """Which are words that stand for a missing number everywhere."""
-        found = pc.is_in(pc.ascii_lower(self.plain), value_set=pa.array(sorted(PLACEHOLDERS)))
-        return np.asarray(found.to_numpy(zero_copy_only=False))
+        return self.are_among(PLACEHOLDERS)
 
     @property
     def rows(self) -> int:
@@ -286,6 +290,8 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     notation = replace(marks.notation, missing=tuple(dict.fromkeys((*_words(wish), *endless))))
     numbers, read = notation.read_texts(cells.texts)
     odd, words = ~read, ~read & ~matches(cells.plain, "[0-9]")
+    # what the user says is missing is none of too many
+    placeholders = cells.placeholders & ~cells.are_among(_words(wish))
     without = odd | cells.placeholders | cells.are_endless
     known = read & ~np.isnan(numbers)
     shown = {**cells.endless, **cells.shown(without)}
@@ -299,13 +305,15 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     if not refusal and asked and odd.sum() > MOST_WORDS_ASKED:
         refusal = f"{odd.sum():,} different cells are no numbers, such as '{cells.first(odd)}'"
     elif not refusal and not asked:
-        refusal = _too_many(cells, odd, words)
+        refusal = _too_many(cells, placeholders, odd, words)
         whole = different <= FEW_CODES and bool((numbers[known] % 1 == 0).all())
         if words.any() and whole and not cells.affixes.symbols:
             refusal = f"few whole numbers beside a word such as '{cells.first(words)}' look like codes"
     if refusal:
         # a few numbers beside words are categories as they should be
-        is_told = different > FEW_CODES and 1 - cells.share(without) >= TOLD_SHARE
+        many = different > FEW_CODES or bool(cells.affixes.symbols) or bool((numbers[known] % 1 != 0).any())
+        others = 1 - cells.share(cells.placeholders)
+        is_told = many and 1 - cells.share(without) >= TOLD_SHARE * others
         return replace(found, refusal=refusal if is_told else "")
     missing = plain_texts(cells.texts.filter(pa.array(odd))).to_pylist()
     return replace(
@@ -350,10 +358,10 @@ def _too_long(cells: Cells, odd: NDArray[np.bool_]) -> str:
     return f"a text of {longest:,} characters is among its numbers" if longest > LONGEST else ""
 
 
-def _too_many(cells: Cells, odd: NDArray[np.bool_], words: NDArray[np.bool_]) -> str:
+def _too_many(cells: Cells, placeholders: NDArray[np.bool_], odd: NDArray[np.bool_], words: NDArray[np.bool_]) -> str:
     """Why so many cells that are no numbers make it another kind of column; empty if they do not."""
     for chosen, most, what in (
-        (cells.placeholders, PLACEHOLDER_SHARE, "words that stand for a missing value"),
+        (placeholders, PLACEHOLDER_SHARE, "words that stand for a missing value"),
         (words, WORD_SHARE, "words"),
         (odd & ~words, ODD_SHARE, "no numbers"),
     ):

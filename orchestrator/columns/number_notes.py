@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.columns.notes import Note, rows_text
-from orchestrator.columns.number_inference import WORD_SHARE, NumberReading
+from orchestrator.columns.number_inference import WORD_SHARE, Cells, NumberReading
 from orchestrator.columns.number_notation import NumberNotation, matches
 from orchestrator.columns.number_texts import CURRENCIES
+from orchestrator.columns.raw_column import RawColumn
 
 SHOWN = 5
 # a share of cells without a sign that is worth a word
@@ -84,6 +85,35 @@ def _doubtful(column: str, notation: NumberNotation, example: str, *, elsewhere:
         done=f"read as {mine}",
         option=f"--decimal '{column}={other}' reads {its}",
     )
+
+
+def refused_note(raw: RawColumn) -> Note | None:
+    """About a target of which many cells are numbers, and which is none of numbers; None if it is none such."""
+    reading = raw.number_reading
+    if reading is None or not reading.refusal or raw.number_error is None:
+        return None
+    words = reading.cells.shown(reading.cells.placeholders)
+    option = "".join(f" --na '{raw.name}={word}'" for word in list(words)[:SHOWN])
+    return Note(
+        column=raw.name,
+        why=f"has numbers, but {reading.refusal}",
+        done="each text is a class, each number too",
+        option=f"{option.strip()} --task regression leaves such rows out and predicts numbers" if words else "",
+    )
+
+
+def dotted_note(raw: RawColumn) -> Note | None:
+    """About plain numbers such as 1.234, which may have a point between thousands; None if nothing hints at it."""
+    if raw.numbers is None or raw.wish.decimal is not None or raw.number_reading is not None:
+        return None
+    cells = Cells.of(raw.series, raw.only_texts) if raw.may_have_thousands else None
+    if cells is None or not cells.are_grouped:
+        return None
+    dotted = matches(cells.plain, r"\.")
+    # a program writes 567.000 beside 4.117, and no 12.000 beside 12.500
+    if dotted.all() and not matches(cells.plain, "0$").all() and raw.decimal_elsewhere() == ".":
+        return None
+    return _doubtful(raw.name, NumberNotation(), str(cells.first(dotted)), elsewhere=False)
 
 
 def _about_symbols(column: str, reading: NumberReading, option: str) -> Iterator[Note]:

@@ -169,7 +169,7 @@ class RawColumn:
         has_wish = self.wish.decimal is not None or bool(self.wish.missing)
         is_plain = self.numbers is not None and not has_wish
         # 1.234 is read plainly unless other columns have a decimal comma
-        if is_plain and not (self._may_have_thousands and self.decimal_elsewhere() == ","):
+        if is_plain and not (self.may_have_thousands and self.decimal_elsewhere() == ","):
             return None
         cells = Cells.of(self.series, self.only_texts)
         if cells is None:
@@ -301,18 +301,17 @@ class RawColumn:
             return error.with_traceback(None)
 
     @property
-    def _may_have_thousands(self) -> bool:
+    def may_have_thousands(self) -> bool:
         """Whether the first plain numbers could be whole ones with points between thousands."""
         if pd.api.types.is_numeric_dtype(self.series.dtype):
             return False
         first = (cell.strip() for cell in self.first_cells if isinstance(cell, str))
-        is_one = False
-        for cell in first:
-            if GROUPED.fullmatch(cell):
-                is_one = is_one or "." in cell
-            elif not is_missing(cell):
-                return False
-        return is_one
+        if not all(GROUPED.fullmatch(cell) or is_missing(cell) for cell in first):
+            return False
+        if any(isinstance(cell, str) and "." in cell for cell in self.first_cells):
+            return True
+        texts = self.only_texts
+        return texts is not None and bool(pc.any(pc.match_substring(texts.texts, ".")).as_py())
 
     @property
     def _are_first_alike(self) -> bool:

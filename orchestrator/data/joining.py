@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from orchestrator.columns.code_notation import filled_key, same_digits
 from orchestrator.columns.names import same_names
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.values import category_key
+from orchestrator.columns.wish import DECIMAL_MARKS
 from orchestrator.data.normalise import plain_frame, stacked
 from orchestrator.data.sources import Table, load_table
 from orchestrator.data.splits.marks import TEST, VALIDATION
 from orchestrator.errors import DataError, UsageError
 
+MARK_NAMES = {",": "comma", ".": "point"}
 PARTS = {"validation": VALIDATION, "test": TEST}
 
 
@@ -37,9 +42,35 @@ def join_files(table: Table, wish: RowsWish, ignored: Collection[str] = ()) -> T
     names = [str(name) for name in table.frame.columns]
     frames, parts = [table.frame], [np.zeros(len(table.frame), np.int8)]
     for part, other in others.items():
-        frames.append(_as(names, table.origin, other, part, ignored))
+        rows = _as(names, table.origin, other, part, ignored)
+        frames.append(_written_alike(rows, table, f"--{part} {other.origin}", ignored))
         parts.append(np.full(len(other.frame), PARTS[part], np.int8))
     return replace(table, frame=plain_frame(stacked(frames)), parts=np.concatenate(parts))
+
+
+def _written_alike(frame: pd.DataFrame, table: Table, origin: str, ignored: Collection[str]) -> pd.DataFrame:
+    """The rows of a file with the codes that lost their zeros as those of the table.
+
+    Raises:
+        DataError: numbers of the file have another decimal mark.
+    """
+    frame = frame.copy(deep=False)
+    for name, series in table.frame.items():
+        if name in ignored or not (isinstance(series.dtype, pd.StringDtype) or series.dtype == object):
+            continue
+        raw, other = RawColumn(table.origin, series), RawColumn(origin, frame[name])
+        digits = same_digits(raw.counts) if raw.may_lead_with_zero else 0
+        if digits:
+            codes, cells = other.distinct
+            keys = [None if (key := category_key(cell)) is None else filled_key(key, digits) for cell in cells]
+            frame[name] = pd.Series(np.array(keys, object)[codes], index=frame.index, name=name)
+        elif {raw.decimal, other.decimal} == set(DECIMAL_MARKS):
+            mine, its = (MARK_NAMES[str(column.decimal)] for column in (raw, other))
+            raise DataError(
+                f"{origin}: the numbers of the column '{name}' have a decimal {its}, but those of {table.origin} have "
+                f"a decimal {mine}; write both alike"
+            )
+    return frame
 
 
 def _load(part: str, path: str) -> Table:

@@ -88,6 +88,13 @@ def _identifier(raw: RawColumn) -> Note:
     )
 
 
+def _filled(raw: RawColumn, labels: Labels) -> str:
+    """What becomes of later codes that lost their zeros, as the end of a sentence."""
+    digits = 0 if labels.notation is None else labels.notation.digits
+    shortened = next((key.lstrip("0") for key in raw.counts if len(key) == digits and key.startswith("0")), None)
+    return f", and later cells such as {shortened} as {shortened.zfill(digits)}" if shortened else ""
+
+
 class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     """Values that are looked up in a table."""
 
@@ -109,8 +116,10 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
             option = f"--categorical '{raw.name}' keeps it as codes, --numeric '{raw.name}' as numbers"
             return replace(found, notes=tuple(replace(note, option=option) for note in found.notes))
         option = f"--numeric '{raw.name}' reads numbers"
-        note = Note(column=raw.name, why=why, done="read as categories", option=option)
-        return replace(found, notes=(note, *Labels.of_feature(raw).notes))
+        labels = Labels.of_feature(raw)
+        done = f"read as categories{_filled(raw, labels)}"
+        note = Note(column=raw.name, why=why, done=done, option=option)
+        return replace(found, notes=(note, *labels.notes))
 
     def recognise(self, raw: RawColumn) -> Recognised:
         """See `FeatureKind`: anything else; what is different in almost every row is left out."""

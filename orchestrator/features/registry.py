@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.columns.codes import some_zeros
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_codes import key_digits, lone_exponent, same_number
-from orchestrator.columns.number_notes import sentinel_note
+from orchestrator.columns.number_notes import dotted_note, sentinel_note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.sentinels import sentinels_of
 from orchestrator.features._base import FeatureKind, Recognised, Spare
@@ -107,6 +107,8 @@ def doubts(raw: RawColumn) -> Iterator[Note]:
     if (exponent := lone_exponent(raw)) is not None:
         why = f"has numbers such as '{exponent}'"
         yield Note(column=raw.name, why=why, done=f"read as {float(exponent):.0f}", option=option)
+    if (dotted := dotted_note(raw)) is not None:
+        yield dotted
     if sentinels := sentinels_of(raw):
         yield sentinel_note(raw.name, sentinels)
     if raw.numbers is not None and (digits := key_digits(raw.numbers, named=is_key_name(raw.name))) is not None:

@@ -13,7 +13,7 @@ from orchestrator.columns.clock_notation import DurationNotation
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_notation import NumberNotation
-from orchestrator.columns.number_notes import sentinel_note, target_notes
+from orchestrator.columns.number_notes import dotted_note, sentinel_note, target_notes
 from orchestrator.columns.number_texts import PERCENT
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.sentinels import sentinels_of
@@ -61,7 +61,8 @@ class NumberTask(Task):
         if durations is not None:
             return durations.notation, (durations_note(raw, durations),)
         reading, sentinels = raw.number_reading, sentinels_of(raw)
-        notes = (sentinel_note(raw.name, sentinels),) if sentinels else ()
+        dotted = dotted_note(raw)
+        notes = (*filter(None, [dotted]), *((sentinel_note(raw.name, sentinels),) if sentinels else ()))
         if reading is None or reading.notation is None:
             return None, notes
         currencies = reading.cells.affixes.currencies

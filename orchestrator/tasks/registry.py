@@ -106,7 +106,8 @@ def find_target(
     """
     if raw.is_empty:
         raise DataError(f"{raw.origin}: the target column '{raw.name}' is empty")
-    from orchestrator.tasks._numbers import is_written_as_number
+    from orchestrator.columns.number_notes import refused_note
+    from orchestrator.tasks._numbers import NumberTask, is_written_as_number
     from orchestrator.tasks.target import Target
 
     if raw.is_endless and not is_written_as_number(raw):
@@ -118,6 +119,8 @@ def find_target(
     task = read_task(wish)
     _check_moments(raw, task, asked=asked)
     notation, notes = task.written(raw)
+    if not asked and not isinstance(task, NumberTask) and (refused := refused_note(raw)) is not None:
+        notes = (refused, *notes)
     plain = raw if notation is None else replace(raw, series=notation.plain(raw.series).rename(raw.name))
     return Target(raw.name, task.found_in(plain, sampled=sampled, asked=asked), notation), plain, notes
 

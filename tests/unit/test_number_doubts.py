@@ -1,13 +1,16 @@
 """Cells among numbers that mean something else: words for true and false, codes, sentinels, the other decimal mark."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.data import ColumnarEncoder, DataOptions, load_table, open_dataset
 from orchestrator.data.guessing import guess_schema
-from orchestrator.errors import InvalidValueError
+from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind
 
 ROWS = 80
@@ -76,3 +79,114 @@ def test_requests_meet_the_same_words(tmp_path):
     assert np.array_equal(encoder.encode(cells, 4)["numeric"], wanted["numeric"])
     with pytest.raises(InvalidValueError, match="row 1, column 'rain': 'T' is not a number"):
         encoder.encode({"rain": ["T"], "flag": ["T"]}, 1)
+
+
+# -- codes that lost their zeros ---------------------------------------------------------------------------------------
+
+PLACES = (["01067", "04109", "10115", "80331", "99084"] * ROWS)[:ROWS]
+
+
+def test_a_code_that_lost_its_zeros_is_the_same_code(tmp_path):
+    frame = pd.DataFrame({"place": PLACES, "base": np.arange(ROWS) * 0.5, "y": (["a", "b", "b"] * ROWS)[:ROWS]})
+    found = open_dataset(frame, DataOptions(target="y"))
+    assert any("later cells such as 1067 as 01067" in str(note) for note in found.notes)
+    schema = type(found.schema).from_json(json.loads(json.dumps(found.schema.to_json())))
+    assert schema == found.schema
+    right = found.encoder.transform(schema, frame)["categorical"]
+    numbers = frame.assign(place=frame["place"].astype(int))
+    numbers.to_csv(tmp_path / "rows.csv")
+    for other in (
+        numbers,
+        numbers.astype({"place": float}),
+        numbers.astype({"place": float}).astype({"place": str}),
+        pd.read_csv(tmp_path / "rows.csv"),
+    ):
+        assert np.array_equal(found.encoder.transform(schema, other)["categorical"], right)
+    rows = {name: numbers[name].tolist() for name in ("place", "base")}
+    assert np.array_equal(ColumnarEncoder(schema, found.encoder).encode(rows, ROWS)["categorical"], right)
+    numbers.assign(base=numbers["base"] + 0.2).to_csv(tmp_path / "test.csv", index=False)
+    tested = open_dataset(frame, DataOptions(target="y", rows=RowsWish(test=str(tmp_path / "test.csv"))))
+    assert np.array_equal(tested.test.inputs["categorical"], right)
+
+
+@pytest.mark.parametrize(
+    "cells", [["7", "07", "007", "12"], ["12", "34", "56"], ["0101.21", "0201.30"], ["a", "01", "1"]]
+)
+def test_codes_of_several_lengths_stay_as_they_are(cells):
+    column, _ = guessed(((*cells, cells[0]) * ROWS)[:ROWS], kind="categorical")
+    parsed = KINDS[column.kind].parse(column, pd.Series(["1", "7", "003", "7.5"]))
+    assert parsed.keys == ["1", "7", "003", "7.5"]
+
+
+def test_a_target_of_codes_meets_shorter_ones():
+    target, _ = guessed(PLACES, "x")
+    assert target.classes == ("01067", "04109", "10115", "80331", "99084")
+    assert target.plain(pd.Series([1067, 4109.0, 99084])).tolist() == ["01067", "04109", "99084"]
+
+
+# -- words that are too many, and points between thousands -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["-", "--", "ND", "k.A."])
+@pytest.mark.parametrize("number", ["12.34", "345", "€ 4000"])
+def test_numbers_among_too_many_placeholders_are_said(word, number):
+    cells = [word if place % 5 else number.replace("4", str(1 + place // 5)) for place in range(ROWS)]
+    column, notes = guessed(cells)
+    assert column.kind is ColumnKind.CATEGORICAL
+    assert f"80 % of its cells are words that stand for a missing value, such as '{word}'" in notes[0]
+    assert "--numeric 'x' reads numbers" in notes[0]
+    assert guessed(cells, kind="numeric")[0].kind is ColumnKind.NUMERIC
+    target, notes = guessed(cells, "x")
+    assert target.task.kind == "multiclass"
+    assert f"(--na 'x={word}' --task regression leaves such rows out and predicts numbers)" in notes[0]
+    frame = pd.DataFrame({"base": np.arange(ROWS), "x": cells})
+    wish = DataOptions(target="x", task="regression", columns={"x": ColumnWish(missing=(word,))})
+    assert guess_schema(load_table(frame), wish).schema.target.task.kind == "regression"
+
+
+THOUSANDS = [f"{1 + place % 9}.{100 + place * 7 % 900}" for place in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        THOUSANDS,
+        [cell if place % 3 == 0 else str(100 + place * 11 % 900) for place, cell in enumerate(THOUSANDS)],
+        every(60, "4.117", [str(100 + place * 11 % 900) for place in range(ROWS)]),
+        (["12.000", "12.500", "9.250", "11.750"] * ROWS)[:ROWS],
+    ],
+)
+def test_points_that_may_stand_between_thousands_are_said(cells, tmp_path):
+    frame = pd.DataFrame({"base": np.arange(ROWS), "x": cells, "y": (["a", "b", "b"] * ROWS)[:ROWS]})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    for target in ("x", "y"):
+        found = guess_schema(load_table(tmp_path / "rows.csv"), DataOptions(target=target))
+        (note,) = [str(note) for note in found.notes if note.column == "x"]
+        assert "and no cell says which: read as" in note
+        assert "(--decimal 'x=,' reads" in note
+    for other in ([*cells[:-1], "4.25"], [f"0{cell}" if "." in cell else f"{cell}.5" for cell in cells]):
+        assert not any("--decimal" in note for note in guessed(other)[1])
+
+
+# -- both decimal marks ------------------------------------------------------------------------------------------------
+
+
+def test_a_file_to_test_on_has_the_same_decimal_mark(tmp_path):
+    rows = pd.DataFrame({"base": np.arange(ROWS) * 2, "x": np.arange(ROWS) / 8, "y": (["a", "b", "b"] * ROWS)[:ROWS]})
+    rows.to_csv(tmp_path / "comma.csv", sep=";", decimal=",", index=False)
+    rows.assign(base=rows["base"] + 1).to_csv(tmp_path / "point.csv", sep=";", index=False)
+    rows.assign(base=rows["base"] + 1).to_parquet(tmp_path / "numbers.parquet")
+    for data, test, other in (("comma.csv", "point.csv", "point"), ("point.csv", "comma.csv", "comma")):
+        with pytest.raises(DataError, match=f"the numbers of the column 'x' have a decimal {other}, but those of"):
+            open_dataset(tmp_path / data, DataOptions(target="y", rows=RowsWish(test=str(tmp_path / test))))
+    found = open_dataset(
+        tmp_path / "comma.csv", DataOptions(target="y", rows=RowsWish(test=str(tmp_path / "numbers.parquet")))
+    )
+    assert found.schema.columns[-1].kind is ColumnKind.NUMERIC
+
+
+def test_both_decimal_marks_in_a_column_are_said():
+    cells = [f"{place % 9}{',.'[place % 2]}5" for place in range(ROWS)]
+    for target in ("x", "y"):
+        notes = guessed(cells, target)[1]
+        assert "some of its numbers have a decimal comma and others a point" in notes[0]
