@@ -3,13 +3,15 @@
 import itertools
 import random
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.data import DataOptions, load_table, open_dataset
 from orchestrator.data.csv import read_csv
+from orchestrator.data.csv.reader import parse_csv
 from orchestrator.errors import DataError, UsageError
 
 DRAWN = random.Random(3)
@@ -269,3 +271,35 @@ def test_whatever_stands_around_the_rows_the_table_is_the_same(
     path = tmp_path_factory.mktemp("lines") / "data.csv"
     path.write_text("\n".join([*above, HEADER, *below, *lines[:9], *between, *lines[9:], *tail, *footer, ""]))
     assert read_csv(path).frame.to_numpy().tolist() == sorted(ROWS)
+
+
+def sold(rows=40, seed=0):
+    random = np.random.default_rng(seed)
+    return random.choice(["A", "B"], rows), random.integers(1, 90, rows), np.round(random.uniform(1, 4, rows), 2)
+
+
+@pytest.mark.parametrize("label", ["Razem", "Celkem", "ALL", "", "whatever"])
+@pytest.mark.parametrize("figures", ["sum", "mean"])
+def test_a_last_line_of_sums_is_passed_over_whatever_it_is_called(label, figures):
+    shops, amounts, prices = sold()
+    figure = {"sum": np.sum, "mean": np.mean}[figures]
+    lines = [*map("{},{},{}".format, shops, amounts, prices), f"{label},{figure(amounts):.6g},{figure(prices):.6f}"]
+    lines += [f"Max,{amounts.max()},{prices.max()}"]
+    found = parse_csv("a.csv", "\n".join(["shop,amount,price", *lines]).encode())
+    assert len(found.frame) == 40 and "lines 42 and 43 hold totals" in str(found.notes[0])
+    kept = parse_csv("a.csv", "\n".join(["shop,amount,price", *lines]).encode(), wish=CsvWish(keep_lines=True))
+    assert len(kept.frame) == 42
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_an_ordinary_last_row_is_no_line_of_sums(data):
+    numbers = st.lists(st.integers(-3, 9), min_size=12, max_size=12)
+    columns = data.draw(st.lists(numbers, min_size=1, max_size=3))
+    labels = data.draw(st.lists(st.sampled_from(["a", "b", "max", "c d"]), min_size=12, max_size=12))
+    rows = [",".join(map(str, row)) for row in zip(labels, *columns, strict=True)]
+    head = ",".join(f"c{place}" for place in range(len(columns) + 1))
+    # sums above all values, and the largest value under its own name, are no ordinary rows
+    known = labels[-1] != "max" or "max" in labels[:-1]
+    assume(known and all(abs(column[-1]) <= max(map(abs, column[:-1])) for column in columns))
+    assert len(parse_csv("a.csv", "\n".join([head, *rows]).encode()).frame) == 12

@@ -14,7 +14,8 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.values import is_number_text
 from orchestrator.data.csv.passed import SHOWN_LINES, Reason
 from orchestrator.data.csv.rows import Body, Rows, line_of_row
-from orchestrator.data.csv.summaries import BLANKS, find_summaries
+from orchestrator.data.csv.summaries import find_summaries
+from orchestrator.data.csv.sums import BLANKS
 
 # a cell of a line that is drawn; one dash alone is a missing value
 DRAWING = "-=_*~:+"

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.values import is_number_text
+from orchestrator.data.csv.sums import BLANKS, is_sum_line, plain_number
 from orchestrator.data.csv.totals import (
     MANY_VALUES,
     STEMS,
@@ -23,7 +24,6 @@ from orchestrator.data.csv.totals import (
     mentions_total,
 )
 
-BLANKS = " \t\r\n\ufeff"
 # where labels of lines between rows are looked for
 LABEL_COLUMNS = 3
 # of which each is looked at
@@ -33,6 +33,8 @@ FEW = 0.05
 MOST_SHARE = 0.5
 # lines below the rows
 DEEPEST_TAIL = 20
+# lines with sums and means that may stand above another one
+MOST_SUM_LINES = 3
 TOLERANCE = 1e-4
 Places = NDArray[np.int64]
 NOWHERE: Places = np.empty(0, np.int64)
@@ -107,7 +109,7 @@ class _Finder:
         totals: list[int] = []
         footers: list[int] = []
         for place in sorted(tail, reverse=True):
-            if place in self._labels and self._sums_up(place, last=True):
+            if (place in self._labels and self._sums_up(place, last=True)) or self._is_sum_line(place):
                 totals.append(place)
             elif self._is_footer(place):
                 footers.append(place)
@@ -183,7 +185,7 @@ class _Finder:
 
     def _is_total_of(self, column: int, cell: str) -> bool:
         """Whether a number is the sum or the mean of all others."""
-        numbers, total = self._numbers(column), _number(cell)
+        numbers, total = self._numbers(column), plain_number(cell)
         return numbers is not None and total is not None and _is_sum(total, numbers[self._kept])
 
     def _is_group_sum(self, place: int) -> bool:
@@ -192,7 +194,7 @@ class _Finder:
         start = max(earlier, default=-1) + 1
         checked = 0
         for column, cell in enumerate(self._cells[place]):
-            total = _number(cell) if column != self._labels[place] and cell else None
+            total = plain_number(cell) if column != self._labels[place] and cell else None
             if total is None:
                 continue
             numbers = self._numbers(column)
@@ -203,6 +205,16 @@ class _Finder:
                 return False
             checked += 1
         return checked > 0
+
+    def _is_sum_line(self, place: int) -> bool:
+        """Whether it sums up the rows above it, or those above other such lines."""
+        before = np.flatnonzero(self._kept[:place])
+        for lines in range(MOST_SUM_LINES):
+            above = np.zeros(self._table.num_rows, bool)
+            above[before[: len(before) - lines]] = True
+            if is_sum_line(self._table, place, self._cells[place], above, self._numbers):
+                return True
+        return False
 
     def _is_footer(self, place: int) -> bool:
         cells = self._cells[place]
@@ -237,16 +249,6 @@ def _is_sum(total: float, numbers: NDArray[np.float64]) -> bool:
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.utf8_trim(column, characters=BLANKS)
-
-
-def _number(cell: str) -> float | None:
-    """A number in the plain notation, or with a decimal comma."""
-    for text in (cell, cell.replace(".", "").replace(",", "."), cell.replace(",", "")):
-        try:
-            return float(text)
-        except ValueError:
-            continue
-    return None
 
 
 def _numbers(column: pa.ChunkedArray, kept: NDArray[np.bool_]) -> NDArray[np.float64] | None:

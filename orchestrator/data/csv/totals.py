@@ -12,6 +12,7 @@ total totals totales totali totais sum sums summe summen gesamt gesamtsumme ends
 sub-total zwischensumme teilsumme zwischentotal teilergebnis gesamtergebnis endergebnis somme sous-total suma subtotale
 totale totaal subtotaal toplam итого всего 合計 總計 总计 小計 小计 average mean avg durchschnitt mittelwert moyenne
 media gemiddelde count anzahl saldo endsaldo anfangssaldo schlusssaldo abschlusssaldo balance übertrag kontostand
+razem łącznie ogółem celkem spolu összesen ukupno skupaj yhteensä totalt sammenlagt σύνολο 합계
 """
 PHRASES = """
 grand total|sub total|total general|total général|sum total|opening balance|closing balance|ending balance
@@ -29,6 +30,8 @@ STATISTIC_WORDS = """
 min max minimum maximum std stddev sd stdev median variance var standardabweichung p25 p50 p75 25% 50% 75%
 """
 STATISTICS = frozenset(STATISTIC_WORDS.split())
+# of the largest and the smallest value
+HIGHEST, LOWEST = frozenset({"max", "maximum", "maks", "massimo", "máximo"}), frozenset({"min", "minimum", "mínimo"})
 # words that make a label of a longer text: "Nord Total", "Total sales 2024"
 STEM_WORDS = """
 total totals subtotal sub-total sum summe zwischensumme gesamt gesamtsumme endsumme teilsumme ergebnis gesamtergebnis
