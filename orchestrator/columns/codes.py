@@ -18,6 +18,10 @@ ZERO_LED_SHARE = 0.05
 # of rows: words among codes
 OTHER_SHARE = 0.1
 DECIMAL_CODE = re.compile(r"\d{2}\.\d{1,2}", re.ASCII)
+# such as those of customs: 0101.21
+LONG_DECIMAL_CODE = re.compile(r"\d{3,}\.\d+", re.ASCII)
+# Excel writes 4006381333931 so, and its last digits are lost
+SHORTENED_CODE = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+", re.ASCII)
 DECIMAL_CODES_SHARE = 0.2
 # float64 holds all whole numbers of 15 digits, and round ones of more
 LONG = re.compile(r"\d{16,}", re.ASCII)
@@ -86,9 +90,25 @@ def _zeros(raw: RawColumn) -> str | None:
         fixed = len({len(key) for key in numbers}) == 1
         if fixed or sum(led.values()) >= ZERO_LED_SHARE * raw.rows:
             return f"has codes with zeros in front, such as {shown}"
-    elif all(map(DECIMAL_CODE.fullmatch, numbers)) and len(numbers) <= DECIMAL_CODES_SHARE * raw.rows:
+    elif _are_decimal_codes(numbers) and len(numbers) <= DECIMAL_CODES_SHARE * raw.rows:
         return f"has codes with zeros in front, such as {shown}"
     return None
+
+
+def _are_decimal_codes(keys: Sequence[str]) -> bool:
+    if all(map(DECIMAL_CODE.fullmatch, keys)):
+        return True
+    return len({key.find(".") for key in keys}) == 1 and all(map(LONG_DECIMAL_CODE.fullmatch, keys))
+
+
+def shortened_code(raw: RawColumn) -> str | None:
+    """A number such as 4.00638E+12 in a column of codes by its name, of which the last digits are lost; else None."""
+    words = words_of(raw.name)
+    names = POSTAL_NAMES | ARTICLE_NAMES | PHONE_NAMES
+    if names.isdisjoint([*words, "".join(words[-2:])]):
+        return None
+    texts = (cell.strip() for cell in raw.first_cells if isinstance(cell, str))
+    return next((text for text in texts if SHORTENED_CODE.fullmatch(text)), None)
 
 
 def _may_be_numbers(some: Series) -> bool:
@@ -99,7 +119,7 @@ def _may_be_numbers(some: Series) -> bool:
 
 
 def _is_zero_led(key: str) -> bool:
-    return ZERO_LED.fullmatch(key) is not None and WHOLE_NUMBER.fullmatch(key) is not None
+    return ZERO_LED.fullmatch(key) is not None and NUMBER.fullmatch(key) is not None
 
 
 def _other_codes(raw: RawColumn) -> str | None:

@@ -36,6 +36,8 @@ from orchestrator.errors import InvalidValueError
 
 # of one notation, and of one sign or word in it
 MOST, LONGEST = 400, 300
+# an exponent of three digits
+LARGE = 1e99
 # characters of all symbols together: RE2 has bounds, too
 MOST_SYMBOLS = 1000
 _NUMBERS = ("first", "behind", "bracketed")
@@ -140,7 +142,8 @@ class NumberNotation(NumberCells):
             if not read.all():
                 row = int(np.flatnonzero(~np.append(read, True)[places])[0])
                 raise self._refused(series.iloc[row], row, column)
-            return np.asarray(np.append(found, np.nan)[places])
+            numbers = np.asarray(np.append(found, np.nan)[places])
+            return to_numbers(pd.Series(numbers), column) if np.isinf(found).any() else numbers
         if series.dtype != object:
             if self._missing_numbers and pd.api.types.is_numeric_dtype(series.dtype):
                 # infinite ones may be among those that are missing
@@ -347,7 +350,7 @@ class NumberNotation(NumberCells):
         limit = f"(?:(?:[{characters['<']}{characters['>']}{characters['~']}]=?|[cC]a\\.){blank})?"
 
         # as large as float64 has them, unless larger ones are missing ones
-        longest = 3 if math.inf in self._missing_numbers else 2
+        longest = 3 if any(abs(number) >= LARGE for number in self._missing_numbers) else 2
 
         def number(at: int) -> str:
             # the dash as in 12,- and in 500/-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.columns.codes import some_zeros
+from orchestrator.columns.codes import shortened_code, some_zeros
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_codes import key_digits, lone_exponent, same_number
 from orchestrator.columns.number_notes import dotted_note, sentinel_note
@@ -99,11 +99,15 @@ def doubts(raw: RawColumn) -> Iterator[Note]:
     """What may be wrong about plain numbers: they may be names of something."""
     option, keeps = (f"--categorical '{raw.name}' {does}" for does in ("reads them as codes", "keeps them"))
     if (stray := some_zeros(raw)) is not None:
-        why = f"has a few numbers with zeros in front, such as {stray}"
+        why = f"has numbers with zeros in front, such as {stray}"
         yield Note(column=raw.name, why=why, done="read as numbers, so that the zeros do not count", option=keeps)
     if (same := same_number(raw)) is not None:
         why = f"has '{same[0]}' and '{same[1]}', which are the same number"
         yield Note(column=raw.name, why=why, done="read as numbers, so that the zeros do not count", option=keeps)
+    if (shortened := shortened_code(raw)) is not None:
+        why = f"has codes by its name written as numbers, such as '{shortened}', so that their last digits are lost"
+        lost = f"--ignore '{raw.name}' leaves it out; or write its cells as texts where they come from"
+        yield Note(column=raw.name, why=why, done="read as numbers", option=lost)
     if (exponent := lone_exponent(raw)) is not None:
         why = f"has numbers such as '{exponent}'"
         yield Note(column=raw.name, why=why, done=f"read as {float(exponent):.0f}", option=option)

@@ -190,3 +190,44 @@ def test_both_decimal_marks_in_a_column_are_said():
     for target in ("x", "y"):
         notes = guessed(cells, target)[1]
         assert "some of its numbers have a decimal comma and others a point" in notes[0]
+
+
+# -- numbers that stand for a missing one, and codes that look like measures -------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["1.797e308", "-3.4e38", "-200", "999.9", "99.99", "9999.9", "-99.9", "999.99"])
+@pytest.mark.parametrize("typed", [str, float])
+def test_more_numbers_that_may_stand_for_a_missing_one_are_said(code, typed):
+    cells = [typed(cell) for cell in every(8, code, [str(place * 7 % 100 / 10) for place in range(ROWS)])]
+    for target in ("x", "y"):
+        note = guessed(cells, target)[1][-1]
+        assert "in 10 rows, far from its other numbers" in note
+        option = note.split("--na 'x=")[1].split("'")[0]
+        assert np.isnan(numbers_of(guessed(cells, missing=(option,))[0], cells)[::8]).all()
+
+
+def test_several_codes_for_missing_ones_are_said_together():
+    few = [str(1 + place * 7 % 60) for place in range(ROWS)]
+    note = guessed(every(10, "999", every(8, "998", every(7, "997", few))))[1][-1]
+    assert note.endswith("(--na 'x=997' --na 'x=998' --na 'x=999' make them missing)")
+    many = [str(1000 + place * 7 % 8000) for place in range(ROWS)]
+    assert "--na 'x=99998' --na 'x=99999'" in guessed(every(10, "99999", every(8, "99998", many)))[1][-1]
+    for plain in ([place * 7 % 50 * 2 + 1 for place in range(ROWS)], [90 + place * 7 % 10 for place in range(ROWS)]):
+        assert guessed(list(map(str, plain)))[1] == []
+
+
+def test_codes_with_points_are_categories_or_said():
+    codes = ["0101.21", "0201.30", "0302.11", "0405.10", "1201.90"]
+    column, notes = guessed((codes * ROWS)[:ROWS])
+    assert column.kind is ColumnKind.CATEGORICAL
+    assert "codes with zeros in front" in notes[0]
+    column, notes = guessed([f"0{100 + place}.{place % 89 + 10}" for place in range(ROWS)])
+    assert column.kind is ColumnKind.NUMERIC
+    assert "zeros in front" in notes[0]
+
+
+def test_barcodes_that_excel_has_shortened_are_said():
+    cells = [f"4.00{600 + place % 50}E+12" for place in range(ROWS)]
+    frame = pd.DataFrame({"EAN": cells, "mass": cells, "y": (["a", "b", "b"] * ROWS)[:ROWS]})
+    notes = [str(note) for note in guess_schema(load_table(frame), DataOptions(target="y")).notes]
+    assert ["EAN" in note and "their last digits are lost" in note for note in notes] == [True]
