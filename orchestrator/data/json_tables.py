@@ -50,8 +50,8 @@ def read_json(path: Path) -> pd.DataFrame:
     if not text.strip():
         raise DataError(f"{origin}: the file is empty")
     try:
-        content = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        content = _loaded(text)
+    except (ValueError, RecursionError):
         return _of_rows(origin, _lines(origin, text))
     if isinstance(content, list):
         return _of_rows(origin, enumerate(content, 1), "row")

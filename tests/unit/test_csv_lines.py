@@ -303,3 +303,36 @@ def test_an_ordinary_last_row_is_no_line_of_sums(data):
     known = labels[-1] != "max" or "max" in labels[:-1]
     assume(known and all(abs(column[-1]) <= max(map(abs, column[:-1])) for column in columns))
     assert len(parse_csv("a.csv", "\n".join([head, *rows]).encode()).frame) == 12
+
+
+def as_r_writes(mark, names, rows=40):
+    lines = [mark.join(['"a"', '"b c"', '"y"'])]
+    lines += [mark.join([f'"{names(row)}"', str(row / 8), '"u v"', str(row % 2)]) for row in range(rows)]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("mark", [" ", ",", "\t", ";"])
+@pytest.mark.parametrize("names", [lambda row: row + 1, lambda row: 3 * row + 7, lambda row: f"Mazda RX{row}"])
+def test_the_names_of_rows_that_r_writes_are_a_column_without_a_name(mark, names):
+    found = parse_csv("a.csv", as_r_writes(mark, names))
+    assert found.frame.columns.tolist() == ["Unnamed: 0", "a", "b c", "y"]
+    assert found.frame.iloc[2].tolist() == [str(names(2)), "0.25", "u v", "0"]
+    assert any("one name less" in str(note) for note in found.notes)
+
+
+@pytest.mark.parametrize("row", ["Smith{0}, John,{1}", "{0},{1},{1}", "Smith,{0},{1}"])
+def test_a_cell_that_was_cut_in_two_names_no_row(row):
+    lines = [row.format(100 + at, at % 10) for at in range(40)]
+    with pytest.raises(DataError, match="line 2 has 3 fields, the header has 2"):
+        parse_csv("a.csv", "\n".join(["name,y", *lines]).encode())
+
+
+@pytest.mark.parametrize("mark", [" ", ",", "\t"])
+@pytest.mark.parametrize("above", ["", "of Monday\n"])
+def test_the_header_that_numpy_writes_is_one(tmp_path, mark, above):
+    numbers = np.round(np.random.default_rng(0).normal(size=(30, 3)), 3)
+    np.savetxt(tmp_path / "a.txt", numbers, delimiter=mark, header=above + mark.join(["a", "b", "y"]))
+    found = parse_csv("a.txt", (tmp_path / "a.txt").read_bytes())
+    assert found.frame.columns.tolist() == ["a", "b", "y"]
+    assert (found.frame.astype(float).to_numpy() == numbers).all()
+    assert any("begins with #" in str(note) for note in found.notes)

@@ -262,3 +262,19 @@ def test_a_parquet_file_that_is_called_csv_is_read(tmp_path):
     table = load_table(tmp_path / "data.csv")
     assert table.frame["n"].tolist() == FRAME["n"].tolist()
     assert "the file is Parquet, although its name says otherwise: read as such" in map(str, table.notes)
+
+
+def test_json_as_python_writes_it_has_missing_values(tmp_path):
+    rows = [{"x": None if row == 3 else row / 7, "y": "ab"[row % 2]} for row in range(30)]
+    wanted = pd.DataFrame(rows)
+    with_nan = [{**row, "x": float("nan") if row["x"] is None else row["x"]} for row in rows]
+    forms = {
+        "rows": json.dumps(with_nan),
+        "pretty": json.dumps(with_nan, indent=2),
+        "columns": json.dumps({name: [row[name] for row in with_nan] for name in ("x", "y")}),
+        "lines": "\n".join(map(json.dumps, with_nan)),
+    }
+    for name, text in forms.items():
+        (tmp_path / f"{name}.json").write_text(text)
+        frame = load_table(tmp_path / f"{name}.json").frame
+        assert frame["x"].equals(wanted["x"]) and frame["y"].tolist() == wanted["y"].tolist(), name

@@ -242,21 +242,47 @@ def _rarely(sample: Beginning, known: frozenset[str]) -> tuple[Dialect, list[Not
     """Colons or blanks, if all lines agree and a column of numbers speaks for them; else a single column."""
     for delimiter in RARE_DELIMITERS:
         dialect = Dialect(delimiter=delimiter, joins_blanks=delimiter == " ")
-        records = [item for item in sample.records(dialect) if not (item.is_blank or item.is_comment or item.is_rule)]
-        if len(records) < 2 or len({len(record.cells) for record in records}) != 1:  # noqa: PLR2004
+        every = [item for item in sample.records(dialect) if not item.is_blank]
+        records = [item for item in every if not (item.is_comment or item.is_rule)]
+        if len(records) < 2 or len({len(record.cells) for record in records[1:]}) != 1:  # noqa: PLR2004
             continue
-        names = [cell.strip() for cell in records[0].cells]
+        header, rows = records[0].cells, records[1:]
+        if every[0].is_comment and all(map(is_number_text, header)):
+            # what numpy.savetxt writes
+            above = [item for item in every if item.is_comment and item.line < records[0].line]
+            header, rows = above[-1].cells[above[-1].cells[0].strip() == "#" :], records
+        names = [cell.strip() for cell in header]
+        width = len(rows[0].cells)
         if len(names) < 2 or any(not name or is_number_text(name) for name in names):  # noqa: PLR2004
             continue
-        columns = list(zip(*(record.cells for record in records[1:]), strict=True))
-        if known.issuperset(names) or any(all(map(is_number_text, column)) for column in columns):
+        if not (len(names) == width or (len(names) == width - 1 and are_row_names(rows))):
+            continue
+        columns = list(zip(*(record.cells for record in rows), strict=True))
+        if known.issuperset(names) or any(all(map(is_number_text, column)) for column in columns[width - len(names) :]):
             note = Note(
                 why=f"the cells are kept apart by {NAMES[delimiter]} only",
-                done=f"these are taken as delimiters, which gives {len(names)} columns",
+                done=f"these are taken as delimiters, which gives {width} columns",
                 option="--delimiter says what parts them",
             )
             return dialect, [note]
     return Dialect(delimiter=","), []
+
+
+def are_row_names(rows: Sequence[Record]) -> bool:
+    """Whether the first cells of some rows of one length tell them apart, as names of rows that R writes do.
+
+    A number that is cut in two by a decimal comma, or a name by the comma before the first name, does not.
+    """
+    first = [record.cells[0].strip() for record in rows]
+    if len(first) < 2 or not all(first) or len(set(first)) < len(first):  # noqa: PLR2004
+        return False
+    if all(map(str.isdecimal, first)):
+        numbers = list(map(int, first))
+        if sorted(numbers) in (list(range(len(first))), list(range(1, len(first) + 1))):
+            return True
+        # rows of which some were left out
+        return numbers == sorted(numbers) and not all(record.cells[1].strip().isdecimal() for record in rows)
+    return not any(map(is_number_text, first)) and not all(record.cells[1].startswith(" ") for record in rows)
 
 
 def line_starts(lines: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,7 @@ from orchestrator.data.csv.below import (
     is_value,
     second_names,
 )
-from orchestrator.data.csv.dialect import Record, usual_width
+from orchestrator.data.csv.dialect import Record, are_row_names, usual_width
 from orchestrator.errors import DataError, UsageError
 
 # titles and comments above a header line are no longer than this
@@ -81,6 +81,14 @@ def find_layout(origin: str, records: Sequence[Record], known: frozenset[str], w
             Note(
                 why=f"{count} above the header",
                 done=f"line {header.line} is taken as the header line",
+                option="--header-line N takes another one",
+            )
+        )
+    if any(record.line == header.line and _is_apart(record) for record in filled):
+        notes.append(
+            Note(
+                why=f"line {header.line}, which begins with #, has a name for each column",
+                done="it is taken as the header line",
                 option="--header-line N takes another one",
             )
         )
@@ -148,19 +156,30 @@ def _header(filled: Sequence[Record], plain: Sequence[Record], width: int) -> Re
         header = plain[0]
     comments = [record for record in filled if record.is_comment and record.line < header.line]
     if header is plain[0] and comments and header is not comments[-1]:
-        last = comments[-1]
+        last = _without_sign(comments[-1], width)
         before = [comment for comment in comments[:-1] if len(comment.cells) == len(last.cells)]
         if before and all(_bare(cell, place).lower() in UNIT_WORDS for place, cell in enumerate(last.cells)):
             last = before[-1]
         names = [_bare(cell, place) for place, cell in enumerate(last.cells)]
         if len(last.cells) in (width, core) and _are_names(names, core):
             # what numpy.savetxt writes, or "#id,name"
-            is_attached = not last.cells[0].lstrip().startswith("# ")
+            is_attached = not _is_apart(comments[-1])
             if not _are_names([cell.strip() for cell in header.cells], core) or (
                 is_attached and not _has_contrast(header, plain[1:])
             ):
                 return last
     return header
+
+
+def _is_apart(record: Record) -> bool:
+    """Whether a line begins with a number sign that a blank follows: "#id,name" is another thing than "# id,name"."""
+    return record.is_comment and not record.cells[0].lstrip("\ufeff ")[1:2].strip()
+
+
+def _without_sign(comment: Record, width: int) -> Record:
+    """A comment whose number sign is a cell of its own, as where blanks keep cells apart, without that cell."""
+    alone = comment.cells[0].strip() == "#" and len(comment.cells) == width + 1
+    return Record(comment.line, comment.last, comment.cells[1:]) if alone else comment
 
 
 def _core(plain: Sequence[Record], width: int) -> int:
@@ -225,21 +244,13 @@ def _pad(names: Sequence[str], body: Sequence[Record]) -> tuple[list[str], int, 
         return list(names[:named]), named, []
     if len(names) == width or len(names) >= _core(body, width):
         return [*names, *[""] * (width - len(names))], len(names), []
-    first = [record.cells[0].strip() for record in body if len(record.cells) == width]
-    if len(names) == width - 1 and _is_counter(first):
+    if len(names) == width - 1 and are_row_names([record for record in body if len(record.cells) == width]):
         note = Note(
-            why="the header line has one name less than there are columns, and the first column counts the rows",
-            done="the first column is taken as that without a name",
+            why="the header line has one name less than there are columns, and the first one names or counts the rows",
+            done="the first column is taken as that without a name, as R writes it",
         )
         return ["", *names], len(names) + 1, [note]
     return list(names), len(names), []
-
-
-def _is_counter(cells: Sequence[str]) -> bool:
-    if len(cells) < 2 or not all(cell.isdecimal() for cell in cells):  # noqa: PLR2004
-        return False
-    start = int(cells[0])
-    return start in (0, 1) and [int(cell) for cell in cells] == list(range(start, start + len(cells)))
 
 
 def _check_names(origin: str, line: int, names: Sequence[str], body: Sequence[Record]) -> None:
