@@ -323,7 +323,7 @@ def test_the_names_of_rows_that_r_writes_are_a_column_without_a_name(mark, names
 @pytest.mark.parametrize("row", ["Smith{0}, John,{1}", "{0},{1},{1}", "Smith,{0},{1}"])
 def test_a_cell_that_was_cut_in_two_names_no_row(row):
     lines = [row.format(100 + at, at % 10) for at in range(40)]
-    with pytest.raises(DataError, match="line 2 has 3 fields, the header has 2"):
+    with pytest.raises(DataError, match=r"line 2 has 3 fields, the header has 2; .* a name in the header"):
         parse_csv("a.csv", "\n".join(["name,y", *lines]).encode())
 
 

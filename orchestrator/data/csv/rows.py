@@ -301,6 +301,8 @@ def _uneven(body: Body, text: bytes, place: int, row: str) -> DataError:
     shown = "tab" if mark == "\t" else mark
     if len(cells) > layout.named:
         remedy = f"put quotes around a cell that holds '{shown}'"
+        if not text[:place].strip():
+            remedy = f"{remedy}, or give each column a name in the header"
     elif "\n" in row.strip() and row.count(body.dialect.quote) % 2:
         remedy = "a quote that begins there is not closed"
     elif not text[place + len(row.encode("utf-8")) :].strip():
