@@ -13,18 +13,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.date_centuries import calendar_notes, century_notes, last_year_of
 from orchestrator.columns.date_gaps import Gaps, are_gaps, are_words, extremes_of, gaps_note, gaps_of
 from orchestrator.columns.date_notation import (
     DATETIME_FORMATS,
     DateNotation,
     plain_stamps,
-    read_serials,
     typed_stamps,
 )
 from orchestrator.columns.date_numbers import dates_of_numbers
-from orchestrator.columns.date_orders import Doubt, order_of_format, settle
+from orchestrator.columns.date_orders import Doubt, may_be_versions, order_of_format, settle
 from orchestrator.columns.date_padded import ISO
-from orchestrator.columns.date_texts import ANY_YEAR, FISCAL, DateOrder, WrittenMoments, read_texts, written_as
+from orchestrator.columns.date_serials import read_serials
+from orchestrator.columns.date_texts import (
+    ANY_YEAR,
+    FISCAL,
+    DateOrder,
+    WrittenMoments,
+    read_texts,
+    written_as,
+)
 from orchestrator.columns.date_yearless import find_yearless
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.distinct import DistinctTexts
@@ -122,6 +130,7 @@ def _of_stamps(raw: RawColumn) -> FoundDates:
     stamps = typed_stamps(raw.series)
     known, rows = np.unique(stamps.local.as_unit("us").asi8[np.asarray(stamps.local.notna())], return_counts=True)
     missing, notes = extremes_of(raw.name, known, rows, _said(raw))
+    notes += calendar_notes(raw.name, known)
     missing = (*_wished_missing(raw), *missing)
     if is_utc and not missing:
         return FoundDates(ISO, notes=notes)
@@ -247,15 +256,16 @@ def _of_texts(raw: RawColumn, distinct: DistinctTexts, *, wished: bool) -> Found
     missing = _wished_missing(raw)
     every = _Texts(cells=distinct, plain=normalised(distinct.texts))
     known = every.chosen(~DateNotation(formats=(), missing=missing).absent(every.plain))
-    if not len(known.plain):
-        return None
-    plain = read_texts(known.plain, None)
+    last_year = last_year_of(raw.name)
+    plain = read_texts(known.plain, None, last_year=last_year)
     texts, total = known, int(known.cells.rows.sum())
     if not plain.read.all():
         texts = known.chosen(plain.read | ~are_gaps(known.plain))
-        plain = read_texts(texts.plain, None)
+        plain = read_texts(texts.plain, None, last_year=last_year)
     yearless = find_yearless(raw, texts.plain, plain) if len(texts.plain) else None
+    doubt, has_short = None, plain.has_short
     if yearless is not None and yearless.are_days:
+        has_short = False
         read, order, serials, notes = np.ones(len(texts.plain), bool), None, False, yearless.notes
         local = read_texts(texts.plain, None, yearless=True).local
     else:
@@ -263,22 +273,28 @@ def _of_texts(raw: RawColumn, distinct: DistinctTexts, *, wished: bool) -> Found
         order, notes = settle(doubt) if doubt.candidates else (None, ())
         notes = (*(yearless.notes if yearless is not None else ()), *notes)
         local, read, serials = doubt.settled(order)
+        has_short |= order in doubt.short
         notes += _fiscal_note(raw.name, texts, plain) + _serial_note(raw.name, texts, doubt.serial)
     dated = texts.chosen(read)
     if not read.any() or (wished is False and read.mean() < 1 - DATE_SHARE):
         return None
+    if not wished and doubt is not None and may_be_versions(doubt, order, read):
+        return FoundDates(refusal=f"texts such as '{dated.cells.texts[0].as_py().strip()}' can be numbers of versions")
     none = known.chosen(~read) if texts is known else known.without(dated)
     gaps = gaps_of(none.cells.texts, none.plain, none.cells.rows, total, wished=wished)
     if gaps.refusal:
         return FoundDates(refusal=gaps.refusal) if gaps.is_told or wished else None
     ends, far = extremes_of(raw.name, local[read], dated.cells.rows, _said(raw))
     notes = (*notes, *gaps_note(raw.name, gaps.rows), *far)
+    days = yearless is not None and yearless.are_days
+    if has_short:
+        notes += century_notes(raw.name, dated.cells.texts, dated.plain, dated.cells.rows, order)
+    notes += calendar_notes(raw.name, local[read])
     missing = (*missing, *gaps.learned, *ends)
-    if plain.read.all() and (yearless is None or not yearless.are_days):
+    if plain.read.all() and not days:
         found = _iso(raw, texts.plain, missing, _plain_form(local) if missing else ISO)
         if found is not None:
             return replace(found, notes=notes)
-    days = yearless is not None and yearless.are_days
     formats = _formats(dated.cells, order, yearless=days)
     if len(formats) == 1 and formats[0] in DATETIME_FORMATS and not missing and not serials:
         try:
@@ -287,7 +303,14 @@ def _of_texts(raw: RawColumn, distinct: DistinctTexts, *, wished: bool) -> Found
             pass
         else:
             return FoundDates(formats[0], notes=notes)
-    notation = DateNotation(formats=formats, order=order, missing=missing, yearless=days, serials=serials)
+    notation = DateNotation(
+        formats=formats,
+        order=order,
+        missing=missing,
+        yearless=days,
+        serials=serials,
+        last_year=last_year if has_short else None,
+    )
     return FoundDates(notation=notation, notes=notes)
 
 
@@ -312,7 +335,8 @@ def _doubt(raw: RawColumn, texts: _Texts, plain: WrittenMoments) -> Doubt:
     serial &= ~plain.read
     left = np.flatnonzero(~plain.read & ~serial)
     readings = {
-        order: read_texts(texts.plain.take(pa.array(left)), order) for order in (DateOrder if len(left) else ())
+        order: read_texts(texts.plain.take(pa.array(left)), order, last_year=last_year_of(raw.name))
+        for order in (DateOrder if len(left) else ())
     }
     best = max((reading.read.sum() for reading in readings.values()), default=0)
     first = next((order for order, reading in readings.items() if reading.read.sum() == best), None)
@@ -330,6 +354,7 @@ def _doubt(raw: RawColumn, texts: _Texts, plain: WrittenMoments) -> Doubt:
         plain=plain,
         serial=serial,
         days=days,
+        short=frozenset(order for order, reading in readings.items() if reading.has_short),
     )
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.date_padded import ISO, MISSING, padded_moments
+from orchestrator.columns.date_serials import read_serials
 from orchestrator.columns.date_texts import ANY_YEAR, DateOrder, read_texts
 from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
@@ -51,8 +52,6 @@ DATETIME_FORMATS = (
 EPOCHS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 COMPACT_CHARACTERS = frozenset("%YmdHMS")
-# days that Excel counts, of the years 1954 to 2064
-SERIAL, SERIALS, SERIAL_EPOCH = r"^[0-9]{5}(?:\.[0-9]{1,12})?$", (20_000, 60_000), 25_569
 # of the years 1 to 9999
 FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000_000, 253_402_300_799_999_999
 
@@ -91,6 +90,7 @@ class DateNotation(Notation):
         exact: whether nothing but the (only) format is read.
         yearless: whether the dates are days without a year.
         serials: whether numbers are read, too, as days that Excel counts.
+        last_year: that two digits can mean; None for the usual one.
     """
 
     formats: tuple[str, ...]
@@ -100,6 +100,7 @@ class DateNotation(Notation):
     exact: bool = False
     yearless: bool = False
     serials: bool = False
+    last_year: int | None = None
 
     def __post_init__(self) -> None:
         if self.epoch not in (None, *EPOCHS) or (self.exact and len(self.formats) != 1):
@@ -115,6 +116,7 @@ class DateNotation(Notation):
             "exact": self.exact,
             "yearless": self.yearless,
             "serials": self.serials,
+            "last_year": self.last_year,
         }
         return {name: value for name, value in said.items() if value}
 
@@ -123,18 +125,20 @@ class DateNotation(Notation):
         """See `Notation`."""
         formats, missing, order = content.get("formats", []), content.get("missing", []), content.get("order")
         flags = {name: content.get(name, False) for name in ("exact", "yearless", "serials")}
-        known = {"formats", "order", "epoch", "missing", *flags}
+        known = {"formats", "order", "epoch", "missing", "last_year", *flags}
         if not all(isinstance(text, str) for text in (*formats, *missing)) or not set(map(type, flags.values())) <= {
             bool
         }:
             raise TypeError("a form of dates must be a text")
-        if not isinstance(formats, list) or not isinstance(missing, list) or not content.keys() <= known:
+        lists = isinstance(formats, list) and isinstance(missing, list)
+        if not lists or type(content.get("last_year", 0)) is not int or not content.keys() <= known:
             raise TypeError("a form of dates is not known")
         return cls(
             formats=tuple(formats),
             order=None if order is None else DateOrder(order),
             epoch=content.get("epoch"),
             missing=tuple(missing),
+            last_year=content.get("last_year"),
             **flags,
         )
 
@@ -157,6 +161,7 @@ class DateNotation(Notation):
         """Whether all that another notation reads is read so, too."""
         mine, its = ((notation.order, notation.epoch, notation.exact, notation.yearless) for notation in (self, before))
         same = mine == its and self.serials >= before.serials
+        same &= (self.last_year is None) == (before.last_year is None)
         formats = not self.exact or self.formats == before.formats
         numbers = self.takes_numbers or not before.takes_numbers
         return same and formats and numbers and set(self.missing) >= set(before.missing)
@@ -222,7 +227,7 @@ class DateNotation(Notation):
     def read(self, texts: pa.Array, plain: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Local time and moment in microseconds of texts (given as they are, and normalised), and which are dates."""
         if not self.exact:
-            moments = read_texts(plain, self.order, yearless=self.yearless)
+            moments = read_texts(plain, self.order, yearless=self.yearless, last_year=self.last_year)
             local, utc, read = moments.local, moments.utc, moments.read
             if self.serials:
                 days, serial = read_serials(plain)
@@ -239,7 +244,8 @@ class DateNotation(Notation):
         """Local moments that stand for a missing date."""
         if not self.missing:
             return np.empty(0, np.int64)
-        found = read_texts(pa.array(self.missing, pa.string()), self.order, yearless=self.yearless)
+        texts = pa.array(self.missing, pa.string())
+        found = read_texts(texts, self.order, yearless=self.yearless, last_year=self.last_year)
         return found.local[found.read]
 
     def _without_masked(self, stamps: Stamps) -> Stamps:
@@ -278,16 +284,6 @@ class DateNotation(Notation):
                 hint = {DateOrder.DAY: "%d/%m/%Y", DateOrder.MONTH: "%m/%d/%Y"}[other]
                 return f"{said}{_other_order(self.order, other, column, hint)}"
         return said
-
-
-def read_serials(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Days that Excel counts, in microseconds since 1970, and which texts are such numbers."""
-    like = pc.match_substring_regex(texts, SERIAL)
-    numbers = pc.if_else(like, texts, "0").cast(pa.float64()).to_numpy(zero_copy_only=False)
-    found = (numbers >= SERIALS[0]) & (numbers <= SERIALS[1])
-    # they are rounded to seconds
-    seconds = np.rint((np.where(found, numbers, SERIAL_EPOCH) - SERIAL_EPOCH) * 86_400)
-    return seconds.astype(np.int64) * 1_000_000, found
 
 
 def _refuse_truths(series: Series, column: str, shown: str) -> None:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.codes import words_of
 from orchestrator.columns.date_gaps import gaps_note
-from orchestrator.columns.date_notation import EPOCHS, SERIALS, UNITS, DateNotation, read_serials
+from orchestrator.columns.date_notation import EPOCHS, UNITS, DateNotation
+from orchestrator.columns.date_serials import SERIALS, read_serials
 from orchestrator.columns.date_texts import read_texts
-from orchestrator.columns.date_words import no_dates
+from orchestrator.columns.date_words import DATE_NAMES, no_dates
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notes import Note
@@ -25,12 +26,10 @@ from orchestrator.errors import InvalidValueError
 
 # numbers that count from 1970 on are dates of these years if there are so many
 EPOCH_YEARS, EPOCH_VALUES = ("2000-01-01", "2040-01-01"), 10
-COMPACT_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+COMPACT_FORMATS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 COMPACT_YEARS, COMPACT_VALUES = (1900, 2100), 3
 # in the place of a date that is not known, or not there yet
 NOTHING, ENDLESS = (0.0, -1.0), (99_991_231.0, 29_991_231.0, 99_999_999.0, 99_990_101.0, 19_000_100.0)
-
-DATE_NAMES = frozenset({"date", "dates", "datum", "fecha", "dob", "birthday", "birthdate", "geburtsdatum"})
 
 Found = tuple[DateNotation, tuple[Note, ...]]
 

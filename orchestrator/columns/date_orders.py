@@ -12,7 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.columns.date_texts import DateOrder, WrittenMoments, written_as
+from orchestrator.columns.codes import words_of
+from orchestrator.columns.date_centuries import last_year_of
+from orchestrator.columns.date_texts import UNPADDED, DateOrder, WrittenMoments, written_as
+from orchestrator.columns.date_words import DATE_NAMES
 from orchestrator.columns.distinct import distinct_texts
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
@@ -20,7 +23,8 @@ from orchestrator.columns.values import Series
 
 # texts that say which of two numbers is the day
 NUMBERS = r"^\s*(?P<first>[0-9]{1,2})(?P<between>[-/.])(?P<second>[0-9]{1,2})[-/.](?:[0-9]{4}|[0-9]{2})(?:[ T,].*)?$"
-FEW_MOMENTS = 3
+YEAR_FIRST = r"^\s*[0-9]{4}[-/.](?P<first>[0-9]{1,2})[-/.](?P<second>[0-9]{1,2})\s*$"
+FEW_MOMENTS, LAST_MONTH, LAST_DAY = 3, 12, 31
 PLAIN = {DateOrder.DAY: "%d/%m/%Y", DateOrder.MONTH: "%m/%d/%Y", DateOrder.YEAR: "%y/%m/%d"}
 
 
@@ -37,6 +41,7 @@ class Doubt:
         plain: what all texts are without an order.
         serial: which of them are numbers of days that Excel counts: bool [texts].
         days: these, in microseconds since 1970.
+        short: the orders in which some texts have years of two digits.
     """
 
     raw: RawColumn
@@ -47,6 +52,7 @@ class Doubt:
     plain: WrittenMoments
     serial: NDArray[np.bool_]
     days: NDArray[np.int64]
+    short: frozenset[DateOrder]
 
     @property
     def candidates(self) -> tuple[DateOrder, ...]:
@@ -93,6 +99,25 @@ def settle(doubt: Doubt) -> tuple[DateOrder, tuple[Note, ...]]:
         option=f"--date-format '{doubt.raw.name}={option}' reads them otherwise",
     )
     return order, (note,)
+
+
+def may_be_versions(doubt: Doubt, order: DateOrder | None, read: NDArray[np.bool_]) -> bool:
+    """Whether texts such as 3.10.23 may be numbers of versions: nothing about them or beside them says dates.
+
+    Args:
+        doubt: what was settled.
+        order: so.
+        read: which texts are dates then.
+    """
+    if order is None or not pc.any(pc.match_substring_regex(doubt.texts, UNPADDED)).as_py():
+        return False
+    # times behind them, years of four digits, and slashes are not those of versions
+    surely = doubt.plain.read.any() or pc.any(pc.match_substring_regex(doubt.texts, "[0-9]{4}|[:/]")).as_py()
+    if surely or not DATE_NAMES.isdisjoint(words_of(doubt.raw.name)) or last_year_of(doubt.raw.name) is not None:
+        return False
+    days = doubt.moments[order].view("M8[us]").astype("M8[D]")
+    different = len(np.unique(days - days.astype("M8[M]").astype("M8[D]")))
+    return not read.all() or {DateOrder.DAY, DateOrder.MONTH} <= set(doubt.candidates) or different < FEW_MOMENTS
 
 
 def _format_option(text: str, order: DateOrder) -> str:
@@ -168,3 +193,46 @@ def decided(series: Series) -> tuple[str, DateOrder] | None:
     if over_first == over_second:
         return None
     return match["between"], DateOrder.DAY if over_first else DateOrder.MONTH
+
+
+def strange_order(raw: RawColumn) -> Note | None:
+    """About dates whose order changes from row to row, or is that of nobody; None if there are no such."""
+    for pattern, note in ((NUMBERS, _changing), (YEAR_FIRST, _year_day_month)):
+        known = [text for text in raw.first_texts if text.strip()]
+        if len(known) < FEW_MOMENTS or sum(re.match(pattern, text) is not None for text in known) < 0.8 * len(known):
+            continue
+        texts = raw.texts.texts.cast(pa.string())
+        texts = texts.filter(pc.match_substring_regex(texts, pattern))
+        parts = pc.extract_regex(texts, pattern=pattern)
+        first, second = (
+            pc.struct_field(parts, name).cast(pa.int64()).to_numpy(zero_copy_only=False) for name in ("first", "second")
+        )
+        if not len(first) or max(first.max(), second.max()) > LAST_DAY or min(first.min(), second.min()) < 1:
+            continue
+        return note(raw.name, texts, first > LAST_MONTH, second > LAST_MONTH)
+    return None
+
+
+def _changing(column: str, texts: pa.Array, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Note | None:
+    if (first & second).any() or not first.any() or not second.any():
+        return None
+    day, month = (texts[int(np.flatnonzero(late)[0])].as_py().strip() for late in (first, second))
+    return Note(
+        column=column,
+        why=f"has dates with the day first, such as '{day}', and others with the month first, such as '{month}'",
+        done="not read as dates",
+        option="write all of them in one order",
+    )
+
+
+def _year_day_month(column: str, texts: pa.Array, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Note | None:
+    if second.any() or not first.any():
+        return None
+    shown = texts[int(np.flatnonzero(first)[0])].as_py().strip()
+    between = shown[4]
+    return Note(
+        column=column,
+        why=f"has dates with the day between year and month, such as '{shown}'",
+        done="not read as dates",
+        option=f"--date-format '{column}=%Y{between}%d{between}%m' reads them",
+    )

@@ -18,7 +18,7 @@ from orchestrator.columns.digit_layouts import Digits, by_layout
 MICROSECONDS = 1_000_000
 DAY = 86_400 * MICROSECONDS
 # POSIX: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068
-PIVOT = 69
+PIVOT, LAST_SHORT = 69, 2068
 YEARS, MONTHLY_YEARS = (1000, 9999), (1800, 2200)
 LONGEST_SHORT_NAME = 4
 # of the years up to 9999, in microseconds
@@ -53,14 +53,16 @@ _COMPACT_TAIL = (
     "(?:[t ]?(?P<H>[0-9]{2}):?(?P<M>[0-9]{2})(?::?(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
     rf"(?: ?{_ZONE})?)?"
 )
-_TWO_DIGITS = r"(?:(?P<{}>[0-9]{{1,2}})/(?P<{}>[0-9]{{1,2}})/|(?P<{}2>[0-9]{{2}})[-.](?P<{}2>[0-9]{{2}})[-.])"
 
 
 def _triple(first: str, second: str) -> str:
-    """Numbers and a year of four digits, or of two where it cannot be the number of a version."""
+    """Numbers and a year of four digits, or of two."""
     plain = f"(?P<{first}>[0-9]{{1,2}}){_BETWEEN}(?P<{second}>[0-9]{{1,2}}){_BETWEEN}{_YEAR4}"
-    short = _TWO_DIGITS.format(f"{first}1", f"{second}1", first, second) + _YEAR2
-    return f"(?:{plain}|{short})"
+    short = (
+        rf"(?P<{first}{at}>[0-9]{{1,2}}){mark}(?P<{second}{at}>[0-9]{{1,2}}){mark}"
+        for at, mark in enumerate(("/", "-", r"\. ?"), 1)
+    )
+    return f"(?:{plain}|(?:{'|'.join(short)}){_YEAR2})"
 
 
 # those in which nothing can be taken for something else come first; each is tried on what is left by those before
@@ -68,8 +70,8 @@ UNAMBIGUOUS: dict[str, str] = {
     "ymd": rf"{_WEEKDAY}{_YEAR4}{_BETWEEN}{_MONTH}{_BETWEEN}{_DAY}\.?{_TAIL}",
     "dbY": rf"{_WEEKDAY}{_NTH}{_LOOSE}{_NAME}{_LOOSE}{_YEAR}(?: г\.)?{_TAIL}",  # noqa: RUF001
     "bdY": f"{_WEEKDAY}{_NAME}{_LOOSE}{_NTH}{_APART}{_YEAR}{_TAIL}",
-    # of logs of web servers
-    "dbYt": f"{_DAY}/{_NAME}/{_YEAR4}:{_TIME}{_ZONED}",
+    # of logs of web servers, and of SAS
+    "dbYt": f"{_DAY}/?{_NAME}/?{_YEAR}:{_TIME}{_ZONED}",
     "Ybd": f"{_WEEKDAY}{_YEAR4}{_LOOSE}{_NAME}{_LOOSE}{_NTH}{_TAIL}",
     "bdtY": rf"{_WEEKDAY}{_NAME} +{_DAY} +{_CLOCK}(?: {_ZONE})? {_YEAR4}",
     # Chinese and Japanese, Korean
@@ -92,6 +94,7 @@ UNAMBIGUOUS: dict[str, str] = {
     "Yw": f"{_YEAR4}(?:[-/ ]?|[-/ ])(?:w|kw|cw|wk|week)[- ]?(?P<k>[0-9]{{1,2}})",
     "wY": f"(?:w|kw|cw|wk|week)[- ]?(?P<k>[0-9]{{1,2}})[-/ ]{{1,2}}{_YEAR4}",
     "compact": f"{_YEAR4}(?P<m>[0-9]{{2}})(?P<d>[0-9]{{2}}){_COMPACT_TAIL}",
+    "compact hour": f"{_YEAR4}(?P<m>[0-9]{{2}})(?P<d>[0-9]{{2}})[t ]?(?P<H>[0-9]{{2}})",
     # of JSON that .NET writes
     "ticks": r"\\?/date\((?P<s>-)?(?P<e>[0-9]{1,14})(?P<z>[+-][0-9]{4})?\)\\?/",
 }
@@ -100,6 +103,8 @@ ORDERED: dict[DateOrder, dict[str, str]] = {
     DateOrder.DAY: {"dmY": f"{_WEEKDAY}{_triple('d', 'm')}{_TAIL}"},
     DateOrder.YEAR: {"ymd2": f"(?P<y>[0-9]{{2}})[-/.](?P<m>[0-9]{{2}})[-/.](?P<d>[0-9]{{2}}){_TAIL}"},
 }
+# such as 3.10.23, which may be the number of a version, too
+UNPADDED = "^(?:[0-9][-.] ?[0-9]{1,2}|[0-9]{2}[-.] ?[0-9])[-.] ?[0-9]{2}(?:$|[^0-9])"
 # days that come again every year: May 20, 20 May, 20.05., --05-20
 YEARLESS: dict[str, str] = {
     "bd": f"{_WEEKDAY}{_NAME}{_APART}{_NTH}{_TAIL}",
@@ -108,8 +113,10 @@ YEARLESS: dict[str, str] = {
     "md": f"--(?P<m>[0-9]{{2}})-?(?P<d>[0-9]{{2}}){_TAIL}",
     "md cjk": f"{_MONTH} ?[月월] ?{_DAY} ?[日일]{_TAIL}",
 }
-# without a day: the years of such texts must be usual ones
-MONTHLY = frozenset({"Ym", "mY", "bY", "Yb", "Yq", "qY", "nqY", "Yh", "hY", "fY", "qfY", "Ywd", "Yw", "wY", "ym cjk"})
+# without a day, or such as other numbers are: the years of such texts must be usual ones
+MONTHLY = frozenset(
+    {"Ym", "mY", "bY", "Yb", "Yq", "qY", "nqY", "Yh", "hY", "fY", "qfY", "Ywd", "Yw", "wY", "ym cjk", "compact hour"}
+)
 # years that begin in any month
 FISCAL = frozenset({"fY", "qfY"})
 # a year with a day more than others has all days that there are
@@ -132,12 +139,14 @@ class WrittenMoments:
         offset: minutes east of Greenwich, 0 where none is written: int64 [texts].
         read: which texts are dates: bool [texts].
         names: of the shapes by which some were read.
+        has_short: whether some have years of two digits.
     """
 
     local: NDArray[np.int64]
     offset: NDArray[np.int64]
     read: NDArray[np.bool_]
     names: tuple[str, ...] = ()
+    has_short: bool = False
 
     @property
     def utc(self) -> NDArray[np.int64]:
@@ -176,7 +185,7 @@ def layout_of(signature: str, order: DateOrder | None, *, yearless: bool = False
         return None
     # d, d1 and d2 are one part at different places
     parts = {name[0]: name for name, text in match.groupdict().items() if text}
-    if "H" in parts and not parts.keys() & {"M", "p"}:
+    if "H" in parts and not parts.keys() & {"M", "p"} and shape != "compact hour":
         # an hour alone is a time only with AM or PM
         return None
     places = {part: match.span(name) for part, name in parts.items() if part in "YymdqakujeHMSf"}
@@ -202,31 +211,38 @@ def layout_of(signature: str, order: DateOrder | None, *, yearless: bool = False
     )
 
 
-def read_texts(texts: pa.Array, order: DateOrder | None, *, yearless: bool = False) -> WrittenMoments:
+def read_texts(
+    texts: pa.Array, order: DateOrder | None, *, yearless: bool = False, last_year: int | None = None
+) -> WrittenMoments:
     """Reads texts. What one says does not depend on the others.
 
     Args:
         texts: as `normalised` gives them.
         order: of numbers; without one, texts that need it are not read.
         yearless: whether days without a year are read, as those of the year 2000, and no others.
+        last_year: that two digits can mean, `LAST_SHORT` if left out.
     """
     local, offset = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
     read = np.zeros(len(texts), bool)
     used: dict[str, None] = {}
+    last, has_short = last_year or LAST_SHORT, False
     for layout, digits, rows in by_layout(texts, partial(layout_of, order=order, yearless=yearless)):
-        local[rows], offset[rows], read[rows] = _read_layout(layout, digits)
+        local[rows], offset[rows], read[rows] = _read_layout(layout, digits, last)
         used[layout.shape] = None
-    return WrittenMoments(local=local, offset=offset, read=read, names=tuple(used))
+        has_short |= "y" in layout.digits
+    return WrittenMoments(local=local, offset=offset, read=read, names=tuple(used), has_short=has_short)
 
 
-def _read_layout(layout: DateLayout, digits: Digits) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+def _read_layout(
+    layout: DateLayout, digits: Digits, last_year: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Local time, offset and which texts are dates, see `WrittenMoments`. A day that no calendar has is none."""
     part = partial(_part, layout, digits)
     offset = layout.zone * (part("z") * 60 + part("Z")) if "z" in layout.digits else digits.zeros() + layout.zone
     if "e" in layout.digits:
         counted = layout.sign * part("e") * 1000 + offset * (60 * MICROSECONDS)
         return counted, offset, np.abs(counted) < LAST_COUNTED
-    days, fits = _read_days(layout, digits)
+    days, fits = _read_days(layout, digits, last_year)
     hour, minute, second = part("H"), part("M"), part("S")
     if layout.half:
         fits &= hour <= 12  # noqa: PLR2004
@@ -244,13 +260,13 @@ def _part(layout: DateLayout, digits: Digits, name: str, default: int = 0) -> ND
     return digits.number(*layout.digits[name]) if name in layout.digits else digits.zeros() + default
 
 
-def _read_days(layout: DateLayout, digits: Digits) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _read_days(layout: DateLayout, digits: Digits, last_year: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Days since 1970, and which of them there are."""
     places, part = layout.digits, partial(_part, layout, digits)
     year = part("Y", ANY_YEAR)
     if "y" in places:
         short = part("y")
-        year = short + np.where(short < PIVOT, 2000, 1900)
+        year = short + np.where(short + 2000 <= last_year, 2000, 1900)
     low, high = MONTHLY_YEARS if layout.shape in MONTHLY else YEARS
     fits = (year >= low) & (year <= high)
     if "k" in places:

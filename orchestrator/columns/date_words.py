@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.number_texts import PLACEHOLDERS, plain_texts
+
+_GREEK = """
+ιανουάριος ιανουαρίου ιαν|φεβρουάριος φεβρουαρίου φεβ|μάρτιος μαρτίου μάρ|απρίλιος απριλίου απρ
+μάιος μαΐου μάι μαΐ μαϊου μαϊ|ιούνιος ιουνίου ιούν|ιούλιος ιουλίου ιούλ|αύγουστος αυγούστου αύγ
+σεπτέμβριος σεπτεμβρίου σεπ σεπτ|οκτώβριος οκτωβρίου οκτ|νοέμβριος νοεμβρίου νοέ|δεκέμβριος δεκεμβρίου δεκ
+"""
+
+
+def _bare(word: str) -> str:
+    """Without accents, as in capitals."""
+    letters = unicodedata.normalize("NFD", word)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
 
 # English, German, French, Spanish, Italian, Portuguese, Dutch, Scandinavian, Polish, Czech, Hungarian, Romanian,
 # Turkish, Finnish, Russian; none of them means two months
@@ -47,6 +61,13 @@ MONTHS = {
         start=1,
     )
     for name in names.split()
+} | {
+    spelling: month
+    for month, names in enumerate(re.split(r"[|\n]", _GREEK.strip()), start=1)
+    for name in names.split()
+    for accented in (name, _bare(name))
+    # the last sigma of a word in capitals is the same as others
+    for spelling in (accented, accented.replace("ς", "σ"))
 }
 # of these, words that have another meaning in English
 AMBIGUOUS_MONTHS = frozenset({"set", "out", "ago", "mag", "gen", "lug", "des", "sty", "lut", "gru", "mart", "giu"})
@@ -67,6 +88,8 @@ WEEKDAYS = tuple(
         for name in names.split()
     )
 )
+# of columns
+DATE_NAMES = frozenset({"date", "dates", "datum", "fecha", "dob", "birthday", "birthdate", "geburtsdatum"})
 # minutes east of Greenwich; RFC 2822, Europe, and those elsewhere that mean one zone
 ZONES = {
     "z": 0, "utc": 0, "gmt": 0, "ut": 0, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420, "mdt": -360,

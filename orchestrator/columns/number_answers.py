@@ -16,6 +16,8 @@ GROUPS = re.compile(r"[1-9]\d{2}(?:[, ]\d{3})*", re.ASCII)
 KNOWN_SHARE = 0.8
 MOST_ANSWERS = 50
 SEPARATORS = (";", "|", ",", "/")
+# three numbers in all cells are dates that somebody wrote in two orders
+DATE = re.compile(r"\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})(?: .*)?", re.ASCII)
 # of the rows that have several answers, and values that are looked at
 SEVERAL_SHARE, SOME = 0.1, 2000
 LONGEST_ANSWER = 40
@@ -68,7 +70,7 @@ def several_answers(counts: Mapping[str, int]) -> str | None:
     rows = sum(counts[key] for key in some)
     for mark in SEPARATORS:
         cells = {key: _answers(key, mark) for key in some if mark in key}
-        if sum(counts[key] for key in cells) < SEVERAL_SHARE * rows:
+        if sum(counts[key] for key in cells) < SEVERAL_SHARE * rows or all(map(DATE.fullmatch, cells)):
             continue
         places: dict[str, set[int]] = {}
         for answers in (*cells.values(), *([key] for key in some if mark not in key)):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.date_inference import find_dates, follow_format
 from orchestrator.columns.date_notation import DateNotation, Stamps, plain_stamps
+from orchestrator.columns.date_orders import strange_order
 from orchestrator.columns.date_padded import ISO
 from orchestrator.columns.date_yearless import day_and_month, day_of_year
 from orchestrator.columns.distinct import DistinctTexts
@@ -74,7 +75,7 @@ class DatetimeKind(NumberKind):
 
     def regrets(self, raw: RawColumn) -> tuple[Note, ...]:
         """See `FeatureKind`."""
-        note = day_and_month(raw) or day_of_year(raw)
+        note = day_and_month(raw) or day_of_year(raw) or strange_order(raw)
         if note is not None:
             return (note,)
         found = find_dates(raw)
