@@ -52,6 +52,18 @@ _MOST_FORMS, _LONGEST_UNIT = 300, 24
 _OTHER_UNITS = 0.02
 # other letters in more cells than this are no typing errors
 _OTHER_LETTERS = 0.1
+# points of so many, a quotation mark of Excel, blanks of programmers, and amounts with words around them or a rate
+_RATIO = r"^[0-9]+/(?P<total>[0-9]+)$"
+_AMOUNT = r"[$\x{20ac}\x{a3}\x{a5}\x{20b9}] ?[0-9][0-9.,]*[kKM]?"
+_MORE = (
+    _RATIO,
+    r"^'[0-9.,]+$",
+    r"^[0-9]{1,3}(?:_[0-9]{3})+$",
+    rf"^[A-Za-z][A-Za-z .:]{{0,19}}{_AMOUNT}$",
+    rf"^{_AMOUNT} ?(?:/ ?[a-z]+|[a-z][a-z. ]{{1,19}})$",
+    r"^[0-9][0-9.,]* ?/ ?[a-z]{1,10}$",
+)
+_FIRST, _MORE_SHARE, _MORE_DIFFERENT = 50, 0.9, 5
 # that are told of, if so many of the cells are numbers
 _MOST_UNITS, _TOLD_SHARE = 6, 0.5
 
@@ -85,6 +97,25 @@ class _Affix:
 
     symbol: str = ""
     factor: str = ""
+
+
+def more_than_numbers(plain: pa.Array, counts: NDArray[np.int64]) -> str:
+    """That nearly all texts are such as $45/hr or 27/30, as a part of a sentence; empty if they are not.
+
+    Args:
+        plain: `plain_texts`.
+        counts: rows of each, 0 for those that are read as numbers.
+    """
+    if not any(pc.any(pc.match_substring_regex(plain[:_FIRST], form)).as_py() for form in _MORE):
+        return ""
+    rates = pc.extract_regex(plain, _RATIO)
+    totals = pc.unique(pc.struct_field(rates, "total").drop_null())
+    forms = _MORE if len(totals) == 1 else _MORE[1:]
+    found = [pc.match_substring_regex(plain, form).to_numpy(zero_copy_only=False) for form in forms]
+    such = np.logical_or.reduce(found) & (counts > 0)
+    if counts[such].sum() < _MORE_SHARE * counts.sum() or such.sum() < _MORE_DIFFERENT:
+        return ""
+    return f"there is more than a number in them, such as '{plain[int(np.flatnonzero(such)[0])].as_py()}'"
 
 
 def find_affixes(plain: pa.Array, counts: NDArray[np.int64]) -> Affixes:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.distinct import DistinctTexts, distinct_texts
-from orchestrator.columns.number_affixes import Affixes, find_affixes
+from orchestrator.columns.number_affixes import Affixes, find_affixes, more_than_numbers
 from orchestrator.columns.number_answers import labelled_answers, several_codes
 from orchestrator.columns.number_notation import LONGEST, NumberNotation, matches
 from orchestrator.columns.number_texts import INFINITE, PLACEHOLDERS, lowered, plain_text, plain_texts
@@ -285,7 +285,7 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
         return nothing
     marks = find_marks(cells, wish.decimal, elsewhere)
     if marks is None or (cells.affixes.refusal and (not asked or cells.affixes.are_codes)):
-        return replace(nothing, refusal=cells.affixes.refusal)
+        return replace(nothing, refusal=cells.affixes.refusal or more_than_numbers(cells.plain, cells.counts))
     endless = INFINITE if cells.endless or cells.are_endless.any() else ()
     notation = replace(marks.notation, missing=tuple(dict.fromkeys((*_words(wish), *endless))))
     numbers, read = notation.read_texts(cells.texts)
@@ -301,7 +301,7 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     different = bool(cells.others) + (len(np.unique(numbers[known])) if different <= FEW_CODES else different)
     refusal = marks.refusal or _too_long(cells, odd)
     if different < 2 or (not asked and _are_codes(cells, read)):  # noqa: PLR2004
-        return nothing
+        return replace(nothing, refusal=more_than_numbers(cells.plain, cells.counts * odd))
     if not refusal and asked and odd.sum() > MOST_WORDS_ASKED:
         refusal = f"{odd.sum():,} different cells are no numbers, such as '{cells.first(odd)}'"
     elif not refusal and not asked:
@@ -314,7 +314,7 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
         many = different > FEW_CODES or bool(cells.affixes.symbols) or bool((numbers[known] % 1 != 0).any())
         others = 1 - cells.share(cells.placeholders)
         is_told = many and 1 - cells.share(without) >= TOLD_SHARE * others
-        return replace(found, refusal=refusal if is_told else "")
+        return replace(found, refusal=refusal if is_told else more_than_numbers(cells.plain, cells.counts * odd))
     missing = plain_texts(cells.texts.filter(pa.array(odd))).to_pylist()
     return replace(
         found, notation=replace(notation, missing=(*notation.missing, *dict.fromkeys(map(lowered, missing))))

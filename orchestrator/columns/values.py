@@ -63,7 +63,9 @@ def is_missing(value: object) -> bool:
 
 
 def is_number_text(text: str) -> bool:
-    """Whether Python reads the text as a number."""
+    """Whether Python reads the text as a number, but for 80_000: no spreadsheet writes it."""
+    if "_" in text:
+        return False
     try:
         float(text)
     except ValueError:

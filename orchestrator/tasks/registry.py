@@ -122,7 +122,14 @@ def find_target(
     if not asked and not isinstance(task, NumberTask) and (refused := refused_note(raw)) is not None:
         notes = (refused, *notes)
     plain = raw if notation is None else replace(raw, series=notation.plain(raw.series).rename(raw.name))
-    return Target(raw.name, task.found_in(plain, sampled=sampled, asked=asked), notation), plain, notes
+    try:
+        found = task.found_in(plain, sampled=sampled, asked=asked)
+    except DataError as error:
+        reading = raw.number_reading if not asked else None
+        if reading is None or not reading.refusal:
+            raise
+        raise DataError(f"{error}; if it has numbers, they cannot be read: {reading.refusal}") from None
+    return Target(raw.name, found, notation), plain, notes
 
 
 def _check_moments(raw: RawColumn, task: Task, *, asked: bool) -> None:

@@ -231,3 +231,43 @@ def test_barcodes_that_excel_has_shortened_are_said():
     frame = pd.DataFrame({"EAN": cells, "mass": cells, "y": (["a", "b", "b"] * ROWS)[:ROWS]})
     notes = [str(note) for note in guess_schema(load_table(frame), DataOptions(target="y")).notes]
     assert ["EAN" in note and "their last digits are lost" in note for note in notes] == [True]
+
+
+# -- more than a number ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["'{}", "{}/120", "${}/hr", "£1,{} pcm", "${},000/yr", "From ${}", "{}_000", "{}/hr", "up to € {}"],
+)
+def test_cells_with_more_than_a_number_are_said(form):
+    cells = [form.format(100 + place % 20) for place in range(ROWS)]
+    column, notes = guessed(cells)
+    assert column.kind is ColumnKind.CATEGORICAL
+    assert f"there is more than a number in them, such as '{cells[0]}'" in notes[0]
+    assert "there is more than a number in them" in guessed(cells, "x")[1][0]
+
+
+@pytest.mark.parametrize("form", ["A{}", "Flat {}", "{}-X", "v{}.1", "{}/7/{}"])
+def test_names_with_numbers_are_categories_without_a_word(form):
+    assert guessed([form.format(100 + place % 20, place) for place in range(ROWS)])[1] in ([], [IDENTIFIER])
+
+
+IDENTIFIER = (
+    "column 'x' is different in almost every row, so it looks like an identifier: left out (--categorical 'x' keeps it)"
+)
+
+
+@pytest.mark.parametrize("form", ["${} million", "€{} EUR", "{} km/h", "12{},000"])
+def test_what_is_read_as_numbers_stays_so(form):
+    assert guessed([form.format(100 + place % 20) for place in range(ROWS)])[0].kind is ColumnKind.NUMERIC
+
+
+@pytest.mark.parametrize("formula", ['="{}"', '"=""{}"""'])
+def test_formulas_of_excel_are_their_content(tmp_path, formula):
+    lines = [f"{place},{formula.format(f'0{1000 + place % 9}')},{'abb'[place % 3]}" for place in range(ROWS)]
+    (tmp_path / "rows.csv").write_text("\n".join([f"base,{formula.format('x')},y", *lines]))
+    table = load_table(tmp_path / "rows.csv")
+    assert list(table.frame.columns) == ["base", "x", "y"]
+    assert table.frame["x"].tolist() == [f"0{1000 + place % 9}" for place in range(ROWS)]
+    assert str(table.notes[-1]) == "column 'x' has formulas such as =\"01000\": read as their content"

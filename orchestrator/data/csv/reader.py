@@ -15,6 +15,7 @@ from orchestrator.data.csv.decoding import to_utf8
 from orchestrator.data.csv.dialect import SEPARATOR_LINE, find_dialect, line_starts, take_sample
 from orchestrator.data.csv.files import read_bytes
 from orchestrator.data.csv.foreign import check_text
+from orchestrator.data.csv.formulas import MARK, without_formulas
 from orchestrator.data.csv.header import find_layout
 from orchestrator.data.csv.passing import pass_over
 from orchestrator.data.csv.quotes import check_quotes
@@ -100,4 +101,7 @@ def parse_csv(
     rows = read_rows(body)
     check_quotes(body, rows)
     frame, passed = pass_over(body, rows)
+    if MARK.encode() in text:
+        frame, formulas = without_formulas(frame)
+        passed = (*passed, *formulas)
     return CsvTable(frame, (*notes, *rewritten, *guessed, *layout.notes, *passed))
