@@ -354,5 +354,11 @@ def test_what_is_not_said_of_a_familys_training_its_paper_says():
         "coslog4",
         {"width": 64},
     )
+    # smoothed labels are for being right, not for probabilities
+    assert spec.label_smoothing == 0.0
+    assert spec_from_parameters({"architecture": "realmlp"}, "accuracy", 0).label_smoothing == 0.1
+    assert (
+        spec_from_parameters({"architecture": "realmlp", "label_smoothing": 0.2}, "accuracy", 0).label_smoothing == 0.2
+    )
     assert spec_from_parameters({"architecture": "mlp"}, "log_loss", 0) == TrialSpec(architecture="mlp")
     assert set(TRAINING) <= set(ARCHITECTURES)
