@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.columns.number_texts import (
+    CENTS,
     CURRENCIES,
     CURRENCY_OF,
     DOUBTFUL_FACTORS,
@@ -20,6 +21,7 @@ from orchestrator.columns.number_texts import (
     NOT_UNITS,
     PERCENT,
     UNITS,
+    WITH_CENTS,
 )
 
 # a number with whatever is around it; a unit may end with a digit, as in m2
@@ -265,12 +267,20 @@ def _weighed(read: Counter[_Affix]) -> Affixes:
         every = [form for form, code in CURRENCY_OF.items() if code in currencies]
         forms = [*seen, *every]
     factors = {affix.factor for affix in read} - {""}
+    hundredths: set[str] = set()
+    if "cent" in currencies and len(currencies.keys() - {"cent"} & WITH_CENTS) == 1 == len(
+        currencies.keys() - {"cent"}
+    ):
+        hundredths = set(CENTS)
+        del currencies["cent"]
+        forms = [form for form in forms if form not in CENTS]
+        found = replace(found, currencies=dict(currencies))
     if factors:
         # the next higher factor may come later; a doubtful one only if it is there
         factors |= FACTORS.keys() - (DOUBTFUL_FACTORS - factors)
     return Affixes(
         symbols=tuple(dict.fromkeys(forms)),
-        factors=tuple(sorted(factors)),
+        factors=tuple(sorted(factors | hundredths)),
         currencies=found.currencies,
         share=found.share,
     )

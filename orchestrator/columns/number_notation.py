@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.distinct import DistinctTexts, distinct_texts
 from orchestrator.columns.notation import NumberCells
-from orchestrator.columns.number_texts import BLANKS, FACTORS, PLACEHOLDERS, SAME, lowered, plain_text, plain_texts
+from orchestrator.columns.number_texts import BLANKS, PLACEHOLDERS, POWERS, SAME, lowered, plain_text, plain_texts
 from orchestrator.columns.patterns import ANY_CHARACTER, any_form, in_class, word_pattern
 from orchestrator.columns.values import (
     MISSING_STRINGS,
@@ -79,7 +79,7 @@ class NumberNotation(NumberCells):
         are_symbols = not any(symbol[0] in starts for symbol in self.symbols) and set(self.negative) <= set(
             self.symbols
         )
-        are_symbols = are_symbols and FACTORS.keys() >= set(self.factors)
+        are_symbols = are_symbols and POWERS.keys() >= set(self.factors)
         if not all(isinstance(number, int | float) and math.isfinite(number) for _, number in self.values):
             raise ValueError("its words stand for no numbers")
         if self.decimal not in DECIMAL_MARKS or not are_symbols or len("".join(self.symbols)) > MOST_SYMBOLS:
@@ -178,7 +178,7 @@ class NumberNotation(NumberCells):
         for mark in self._marks:
             digits = digits.replace(mark, "")
         digits = digits.replace(self.decimal, ".")
-        exponent = f"e{FACTORS[factor]}" if factor else "".join(found[name] for name in _EXPONENTS)
+        exponent = f"e{POWERS[factor]}" if factor else "".join(found[name] for name in _EXPONENTS)
         number = float(digits + exponent)
         number = -number if found["bracketed"] or any(found[name] == "-" for name in _SIGNS) else number
         number = -number if self.negative and self.negative_end.search(text) else number
@@ -224,8 +224,8 @@ class NumberNotation(NumberCells):
         group = {name: pc.struct_field(found, name) for name in (*_NUMBERS, *_FACTORS, *_EXPONENTS, *_SIGNS)}
         digits = pc.binary_join_element_wise(*(group[name] for name in _NUMBERS), "")
         factor = pc.binary_join_element_wise(*(group[name] for name in _FACTORS), "")
-        powers = pa.array([f"e{power}" for power in FACTORS.values()])
-        exponents = powers.take(pc.index_in(factor, pa.array(list(FACTORS))))
+        powers = pa.array([f"e{power}" for power in POWERS.values()])
+        exponents = powers.take(pc.index_in(factor, pa.array(list(POWERS))))
         exponents = pc.coalesce(exponents, pc.binary_join_element_wise(*(group[name] for name in _EXPONENTS), ""))
         values = self._to_floats(digits, exponents)
         minus = pc.not_equal(group["bracketed"], "")

@@ -155,6 +155,12 @@ FACTORS: Mapping[str, int] = {
     }.items()
     for form in forms.split()
 }
+# hundredths of another currency beside them, in a column with both only
+CENTS: Mapping[str, int] = {
+    form: -2 for name in CURRENCIES["cent"] for form in (name, name.lower(), name.upper(), name.capitalize())
+}
+POWERS: Mapping[str, int] = {**FACTORS, **CENTS}
+WITH_CENTS = frozenset({"USD", "EUR", "CAD", "AUD", "NZD", "HKD", "SGD", "ZAR"})
 # metres, bytes, tonnes and Kelvin, unless there are others or a currency beside them
 DOUBTFUL_FACTORS = frozenset({"m", "b", "T"})
 

@@ -271,3 +271,19 @@ def test_formulas_of_excel_are_their_content(tmp_path, formula):
     assert list(table.frame.columns) == ["base", "x", "y"]
     assert table.frame["x"].tolist() == [f"0{1000 + place % 9}" for place in range(ROWS)]
     assert str(table.notes[-1]) == "column 'x' has formulas such as =\"01000\": read as their content"
+
+
+@pytest.mark.parametrize("cent", ["{}¢", "{} ct", "{} Cents"])
+@pytest.mark.parametrize("sign", ["$", "€"])
+def test_cents_beside_their_currency_are_hundredths(cent, sign):
+    cells = [cent.format(10 + place) if place % 3 == 0 else f"{sign}{place}.50" for place in range(ROWS)]
+    column, notes = guessed(cells)
+    wanted = [(10 + place) / 100 if place % 3 == 0 else place + 0.5 for place in range(ROWS)]
+    assert np.allclose(numbers_of(column, cells), wanted, rtol=1e-15)
+    assert [column.notation.read_cell(cell) for cell in cells] == numbers_of(column, cells).tolist()
+    assert type(column.notation).from_json(json.loads(json.dumps(column.notation.to_json()))) == column.notation
+    assert not any("currencies" in note for note in notes)
+    assert any("read as 0.1" in note for note in notes)
+    # alone, they are what is counted
+    column, _ = guessed([cent.format(10 + place % 40) for place in range(ROWS)])
+    assert numbers_of(column, [cent.format(39)]).tolist() == [39]

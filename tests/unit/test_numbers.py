@@ -134,7 +134,7 @@ def test_other_texts_with_digits_are_no_numbers(cells):
 
 
 def test_plain_numbers_have_neither_notation_nor_note():
-    for cells in (VALUES, list(map(str, VALUES)), [f"{value:.3f}" for value in SMALL], list(map(str, WHOLE))):
+    for cells in (VALUES, list(map(str, VALUES)), [f"{value / 100:.3f}" for value in SMALL], list(map(str, WHOLE))):
         column, notes = guessed(cells)
         assert column == Column("x", ColumnKind.NUMERIC)
         assert not [note for note in notes if "numbers such as" in note]
