@@ -268,9 +268,8 @@ def _weighed(read: Counter[_Affix]) -> Affixes:
         forms = [*seen, *every]
     factors = {affix.factor for affix in read} - {""}
     hundredths: set[str] = set()
-    if "cent" in currencies and len(currencies.keys() - {"cent"} & WITH_CENTS) == 1 == len(
-        currencies.keys() - {"cent"}
-    ):
+    others = currencies.keys() - {"cent"}
+    if "cent" in currencies and len(others) == 1 and others <= WITH_CENTS:
         hundredths = set(CENTS)
         del currencies["cent"]
         forms = [form for form in forms if form not in CENTS]
