@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from orchestrator.columns.clock_inference import SHORT_FORMATS, FoundClock, find_clock
 from orchestrator.columns.clock_notation import PLAIN_DURATIONS, DurationNotation, duration_seconds
@@ -26,7 +27,9 @@ class DurationKind(NumberKind):
     follows = frozenset({"date_format"})
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
-        """See `FeatureKind`."""
+        """See `FeatureKind`; what has the type of durations is a number of seconds, unless the user wants this kind."""
+        if pd.api.types.is_timedelta64_dtype(raw.series.dtype):
+            return None
         found = find_clock(raw)
         if found is None or not found.is_duration or found.refusal:
             return None

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.columns.wish import ColumnWish
 from orchestrator.data import DataOptions, Schema, load_table, open_dataset
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.data.normalise import plain_series, stacked
@@ -35,7 +36,7 @@ TYPES: dict[str, tuple[pa.Array, dict[str, str]]] = {
     "decimal128": (pa.array(DECIMALS, pa.decimal128(12, 2)), {"c": "numeric"}),
     "decimal256": (pa.array(DECIMALS, pa.decimal256(50, 2)), {"c": "numeric"}),
     "decimals of a dictionary": (pa.array(DECIMALS, pa.decimal128(12, 2)).dictionary_encode(), {"c": "numeric"}),
-    "duration": (pa.array(SPANS, pa.duration("us")), {"c": "duration"}),
+    "duration": (pa.array(SPANS, pa.duration("us")), {"c": "numeric"}),
     "integers, some missing": (pa.array([None if c == 3 else int(c) for c in CODES]), {"c": "numeric"}),
     "truth values, some missing": (pa.array([None if c == 3 else bool(c % 2) for c in CODES]), {"c": "boolean"}),
     "texts of a dictionary": (pa.array([f"p{c}" for c in CODES]).dictionary_encode(), {"c": "categorical"}),
@@ -116,9 +117,9 @@ PANDAS: dict[str, tuple[Any, str]] = {
         "numeric",
     ),
     "objects: dates": (pd.Series(DAYS, dtype=object), "datetime"),
-    "objects: durations": (pd.Series(SPANS, dtype=object), "duration"),
+    "objects: durations": (pd.Series(SPANS, dtype=object), "numeric"),
     "objects: truth values": (pd.Series([None if c == 3 else bool(c % 2) for c in CODES], dtype=object), "boolean"),
-    "durations": (pd.Series(pd.to_timedelta(VALUES, unit="s")), "duration"),
+    "durations": (pd.Series(pd.to_timedelta(VALUES, unit="s")), "numeric"),
     "sparse numbers": (pd.Series(pd.arrays.SparseArray(VALUES)), "numeric"),
 }
 
@@ -130,12 +131,19 @@ def test_types_of_pandas_are_what_they_mean(name: str) -> None:
     assert kinds_of(open_dataset(frame, DataOptions(target="y")).schema) == {"c": kind}
 
 
-def test_a_duration_is_one_in_texts_and_requests_too(tmp_path: Path) -> None:
+def test_a_number_of_seconds_is_a_duration_as_in_texts_and_requests_if_it_is_wished(tmp_path: Path) -> None:
     for spans in (SPANS, [datetime.timedelta(days=int(code)) for code in CODES]):
         frame = pd.DataFrame({"c": spans, "base": VALUES, "y": np.where(CODES > 4, "yes", "no")})
         frame.to_csv(tmp_path / "t.csv", index=False)
-        found = [open_dataset(source, DataOptions(target="y")) for source in (frame, tmp_path / "t.csv")]
+        wish = {"c": ColumnWish(kind="duration")}
+        found = [
+            open_dataset(frame, DataOptions(target="y", columns=wish)),
+            open_dataset(tmp_path / "t.csv", DataOptions(target="y")),
+        ]
         assert found[0].schema == found[1].schema
+        plain = open_dataset(frame, DataOptions(target="y"))
+        encoded = [each.encoder.transform(each.schema, frame).arrays["numeric"] for each in (plain, found[0])]
+        assert (encoded[0] == encoded[1]).all()
         encoder = ColumnarEncoder(found[0].schema, found[0].encoder)
         texts = load_table(tmp_path / "t.csv").frame["c"].tolist()
         expected = found[0].encoder.transform(found[0].schema, frame).arrays["numeric"]
