@@ -22,7 +22,7 @@ from orchestrator.columns.date_notation import (
     typed_stamps,
 )
 from orchestrator.columns.date_numbers import dates_of_numbers
-from orchestrator.columns.date_orders import Doubt, may_be_versions, order_of_format, settle
+from orchestrator.columns.date_orders import Doubt, may_be_versions, order_of_format, settle, unpadded_note
 from orchestrator.columns.date_padded import ISO
 from orchestrator.columns.date_serials import read_serials
 from orchestrator.columns.date_texts import (
@@ -271,7 +271,7 @@ def _of_texts(raw: RawColumn, distinct: DistinctTexts, *, wished: bool) -> Found
     else:
         doubt = _doubt(raw, texts, plain)
         order, notes = settle(doubt) if doubt.candidates else (None, ())
-        notes = (*(yearless.notes if yearless is not None else ()), *notes)
+        notes = (*(yearless.notes if yearless is not None else ()), *notes, *unpadded_note(doubt))
         local, read, serials = doubt.settled(order)
         has_short |= order in doubt.short
         notes += _fiscal_note(raw.name, texts, plain) + _serial_note(raw.name, texts, doubt.serial)

@@ -24,7 +24,7 @@ from orchestrator.columns.values import Series
 # texts that say which of two numbers is the day
 NUMBERS = r"^\s*(?P<first>[0-9]{1,2})(?P<between>[-/.])(?P<second>[0-9]{1,2})[-/.](?:[0-9]{4}|[0-9]{2})(?:[ T,].*)?$"
 YEAR_FIRST = r"^\s*[0-9]{4}[-/.](?P<first>[0-9]{1,2})[-/.](?P<second>[0-9]{1,2})\s*$"
-FEW_MOMENTS, LAST_MONTH, LAST_DAY = 3, 12, 31
+FEW_MOMENTS, LAST_MONTH, LATE_DAY, LAST_DAY = 3, 12, 25, 31
 PLAIN = {DateOrder.DAY: "%d/%m/%Y", DateOrder.MONTH: "%m/%d/%Y", DateOrder.YEAR: "%y/%m/%d"}
 
 
@@ -109,15 +109,32 @@ def may_be_versions(doubt: Doubt, order: DateOrder | None, read: NDArray[np.bool
         order: so.
         read: which texts are dates then.
     """
-    if order is None or not pc.any(pc.match_substring_regex(doubt.texts, UNPADDED)).as_py():
+    if order is None or not is_unpadded(doubt):
+        return False
+    days = doubt.moments[order].view("M8[us]").astype("M8[D]")
+    numbers = (days - days.astype("M8[M]").astype("M8[D]")).astype(np.int64) + 1
+    spread = len(np.unique(numbers)) >= FEW_MOMENTS and numbers.max() >= LATE_DAY
+    return not read.all() or {DateOrder.DAY, DateOrder.MONTH} <= set(doubt.candidates) or not spread
+
+
+def is_unpadded(doubt: Doubt) -> bool:
+    """Whether there are texts such as 3.10.23, and nothing beside the numbers says that they are dates."""
+    if not pc.any(pc.match_substring_regex(doubt.texts, UNPADDED)).as_py():
         return False
     # times behind them, years of four digits, and slashes are not those of versions
     surely = doubt.plain.read.any() or pc.any(pc.match_substring_regex(doubt.texts, "[0-9]{4}|[:/]")).as_py()
-    if surely or not DATE_NAMES.isdisjoint(words_of(doubt.raw.name)) or last_year_of(doubt.raw.name) is not None:
-        return False
-    days = doubt.moments[order].view("M8[us]").astype("M8[D]")
-    different = len(np.unique(days - days.astype("M8[M]").astype("M8[D]")))
-    return not read.all() or {DateOrder.DAY, DateOrder.MONTH} <= set(doubt.candidates) or different < FEW_MOMENTS
+    is_named = not DATE_NAMES.isdisjoint(words_of(doubt.raw.name)) or last_year_of(doubt.raw.name) is not None
+    return not surely and not is_named
+
+
+def unpadded_note(doubt: Doubt) -> tuple[Note, ...]:
+    """About such texts that were read as dates."""
+    if doubt.raw.wish.kind is not None or not is_unpadded(doubt):
+        return ()
+    shown = str(doubt.raw.series.iloc[int(np.argmax(doubt.codes == doubt.places[0]))]).strip()
+    why = f"has texts such as '{shown}', which can be dates or numbers of versions"
+    option = f"--categorical '{doubt.raw.name}' keeps categories"
+    return (Note(column=doubt.raw.name, why=why, done="read as dates, since all of them are some", option=option),)
 
 
 def _format_option(text: str, order: DateOrder) -> str:
