@@ -75,7 +75,7 @@ _MISSING = _any_case(sorted(MISSING_STRINGS - {""}))
 
 
 def _with_missing(pattern: str) -> str:
-    return f"^(?:{pattern}|{_SPACE}(?:{_MISSING})?{_SPACE})$"
+    return f"^(?:{pattern}|{_SPACE}(?:{_UNKNOWN})?{_SPACE})$"
 
 
 def any_form(text: str, characters: Mapping[str, str]) -> str:

@@ -185,9 +185,9 @@ def test_an_unknown_source_is_a_sentence(tmp_path):
         load_table("sklearn:irsi")
     with pytest.raises(UsageError, match="no such file"):
         load_table(tmp_path / "absent.json")
-    (tmp_path / "data.json").write_text("{}")
+    (tmp_path / "data.xyz").write_text("{}")
     with pytest.raises(UsageError, match="unknown file type"):
-        load_table(tmp_path / "data.json")
+        load_table(tmp_path / "data.xyz")
 
 
 def test_a_data_set_is_prepared_with_arguments(tmp_path):

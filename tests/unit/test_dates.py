@@ -359,7 +359,6 @@ LENGTHS = [timedelta(seconds=int(seconds)) for seconds in RANDOM.integers(3600, 
         str,
         lambda length: f"{length // timedelta(hours=1)}h {length.seconds // 60 % 60}m {length.seconds % 60}s",
         lambda length: f"{length // timedelta(minutes=1)} minutes and {length.seconds % 60} seconds",
-        pd.Timedelta,
     ],
 )
 def test_durations(write):
