@@ -7,12 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from orchestrator.errors import ArchitectureError
-from orchestrator.inputs import TEXT
 from orchestrator.networks.groups import ParameterGroup
-from orchestrator.networks.inputs import FeatureShape, NumericInput
+from orchestrator.networks.inputs import FeatureShape, NumericInput, text_input
 from orchestrator.networks.settings import FtTransformerSettings
-from orchestrator.networks.text import TextInput
 
 # as in the paper: what only shifts or scales is not decayed
 UNDECAYED = ("tokens.", "norm", "bias")
@@ -39,10 +36,9 @@ class ColumnTokens(nn.Module):
         self.embeddings = nn.ModuleList(nn.Embedding(cardinality, width) for cardinality in shape.cardinalities)
         for weight in self.embeddings.parameters():
             nn.init.uniform_(weight, -bound, bound)
-        tokens = [spec.codes[0] for spec in shape.inputs if spec.name == TEXT]
-        self.text = TextInput(tokens[0]) if tokens else None
+        self.text = text_input(shape)
         self.text_map = None if self.text is None else nn.Linear(self.text.width, width)
-        count = shape.numeric + len(shape.cardinalities) + len(tokens)
+        count = shape.numeric + len(shape.cardinalities) + (self.text is not None)
         self.bias = uniform(count, width)
 
     def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
@@ -50,8 +46,6 @@ class ColumnTokens(nn.Module):
         parts = [self.numbers(numeric).unsqueeze(2) * self.weight]
         parts += [embedding(categorical[:, column]).unsqueeze(1) for column, embedding in enumerate(self.embeddings)]
         if self.text is not None and self.text_map is not None:
-            if text is None:
-                raise ArchitectureError("the data has free text, which the network was not given")
             parts.append(self.text_map(self.text(text)).unsqueeze(1))
         columns = torch.cat(parts, dim=1) + self.bias
         return torch.cat([self.answer.expand(columns.shape[0], -1, -1), columns], dim=1)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from orchestrator.errors import ArchitectureError
 from orchestrator.features.fitted import FIRST_CATEGORY
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, InputSpec
 from orchestrator.networks.embeddings import PERIODIC, PIECEWISE, PeriodicEmbedding, PiecewiseLinearEmbedding
@@ -72,6 +71,12 @@ class FeatureShape:
 def embedding_width(cardinality: int) -> int:
     """Width for a table of `cardinality` rows: 1.6 n^0.56, at most 50 (the rule of fastai's tabular models)."""
     return min(MAX_EMBEDDING_WIDTH, max(1, math.ceil(1.6 * math.pow(cardinality, 0.56))))
+
+
+def text_input(shape: FeatureShape) -> TextInput | None:
+    """The layer for the texts of the data, None if it has none."""
+    tokens = [spec.codes[0] for spec in shape.inputs if spec.name == TEXT]
+    return TextInput(tokens[0]) if tokens else None
 
 
 class NumericInput(nn.Module):
@@ -197,8 +202,7 @@ class FeatureInput(nn.Module):
         )
         self.width = shape.numeric if self.numbers is None else self.numbers.width
         self.width += sum(embedding_width(cardinality) for cardinality in shape.cardinalities)
-        tokens = [spec.codes[0] for spec in shape.inputs if spec.name == TEXT]
-        self.text = TextInput(tokens[0]) if tokens else None
+        self.text = text_input(shape)
         if self.text is not None:
             self.width += self.text.width
 
@@ -212,9 +216,5 @@ class FeatureInput(nn.Module):
         for column, embedding in enumerate(self.embeddings):
             parts.append(embedding(categorical[:, column]))
         if self.text is not None:
-            if text is None:
-                raise ArchitectureError(
-                    "the data has free text: a network with FeatureInput must have an argument `text` and pass it on"
-                )
             parts.append(self.text(text))
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]

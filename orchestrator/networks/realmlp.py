@@ -10,14 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from orchestrator.errors import ArchitectureError
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
 from orchestrator.networks.embeddings import PeriodicEmbedding
 from orchestrator.networks.groups import ParameterGroup
-from orchestrator.networks.inputs import CategoryInput, FeatureShape
+from orchestrator.networks.inputs import CategoryInput, FeatureShape, text_input
 from orchestrator.networks.scaling import RobustScaling
 from orchestrator.networks.settings import RealMlpSettings
-from orchestrator.networks.text import TextInput
 
 # where numbers are predicted all learning rates are so many times as high: 0.2 instead of 0.04
 REGRESSION_FACTOR = 5.0
@@ -89,8 +87,7 @@ class RealMlp(nn.Module):
             nn.init.normal_(weight)
             weight.data[0].zero_()
         self.one_hot_scaling = RobustScaling(self.categories.one_hot_width)
-        tokens = [spec.codes[0] for spec in shape.inputs if spec.name == TEXT]
-        self.text = TextInput(tokens[0]) if tokens else None
+        self.text = text_input(shape)
         width = shape.numeric * (settings.numeric_width if self.embedding is not None else 1)
         width += self.categories.one_hot_width + sum(self.categories.embedded_widths)
         width += 0 if self.text is None else self.text.width
@@ -158,7 +155,5 @@ class RealMlp(nn.Module):
         one_hot, embedded = self.categories(categorical)
         parts = [numbers, self.one_hot_scaling(one_hot), embedded]
         if self.text is not None:
-            if text is None:
-                raise ArchitectureError("the data has free text, which the network was not given")
             parts.append(self.text(text))
         return torch.cat(parts, dim=1) * self.input_factor

@@ -13,13 +13,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from orchestrator.errors import ArchitectureError
-from orchestrator.inputs import TEXT
 from orchestrator.networks.groups import ParameterGroup
-from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput
+from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput, text_input
 from orchestrator.networks.layers import activation
 from orchestrator.networks.settings import TabmSettings
-from orchestrator.networks.text import TextInput
 
 
 def first_factors(members: int, blocks: Sequence[int], *, signs: bool) -> Tensor:
@@ -92,8 +89,7 @@ class _Members(nn.Module):
             bins=settings.bins,
         )
         self.categories = CategoryInput(shape.cardinalities, settings.one_hot_limit)
-        tokens = [spec.codes[0] for spec in shape.inputs if spec.name == TEXT]
-        self.text = TextInput(tokens[0]) if tokens else None
+        self.text = text_input(shape)
         self.blocks = [self.numbers.each] * shape.numeric + self.categories.sizes + self.categories.embedded_widths
         if self.text is not None:
             self.blocks.append(self.text.width)
@@ -109,8 +105,6 @@ class _Members(nn.Module):
         """All inputs: float32 [batch, width]."""
         parts = [self.numbers(numeric), *self.categories(categorical)]
         if self.text is not None:
-            if text is None:
-                raise ArchitectureError("the data has free text, which the network was not given")
             parts.append(self.text(text))
         return torch.cat(parts, dim=1)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from orchestrator.errors import ArchitectureError
 from orchestrator.inputs import TEXT
 
 WIDTH = 32
@@ -42,8 +43,16 @@ class TextInput(nn.Module):
         self.rarity.copy_(torch.log((1 + len(tokens)) / (1 + rows)) + 1)
         self.rarity[0] = 0.0
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """See the class."""
+    def forward(self, tokens: Tensor | None) -> Tensor:
+        """See the class.
+
+        Raises:
+            ArchitectureError: the data has texts, which the network does not pass on.
+        """
+        if tokens is None:
+            raise ArchitectureError(
+                "the data has free text: a network with FeatureInput must have an argument `text` and pass it on"
+            )
         if self.training:
             tokens = tokens * (torch.rand(tokens.shape, device=tokens.device) >= DROPPED)
         places = tokens.abs()
