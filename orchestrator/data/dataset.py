@@ -17,7 +17,7 @@ from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, NO_ROWS_WISH, Holdout, RowsWish
-from orchestrator.data.splits.folds import Fold
+from orchestrator.data.splits.folds import AUTO_ROWS, Fold
 from orchestrator.features import JsonValue
 from orchestrator.tasks import TargetEncoder, TaskWish, plain_task
 
@@ -50,6 +50,7 @@ class DataOptions:
         columns: what else is wished of columns, by name.
         csv: how a CSV file is written, instead of what is found out.
         rows: what is said about rows: groups, times, parts, weights.
+        fold_rows: rows that an epoch of all folds may train on, if their number is `auto`.
         split: which rows are trained on, validated on and tested on, as far as `rows` does not say it.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
@@ -63,6 +64,7 @@ class DataOptions:
     columns: Mapping[str, ColumnWish] = field(default_factory=dict)
     csv: CsvWish = PLAIN_CSV
     rows: RowsWish = NO_ROWS_WISH
+    fold_rows: int = AUTO_ROWS
     split: Holdout = HOLDOUT
     run: Run = map
 

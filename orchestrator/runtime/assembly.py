@@ -94,12 +94,13 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
     )
 
 
-def last_header(header: Header, slots: Slots) -> Header:
+def last_header(header: Header, slots: Slots, plan: SweepPlan) -> Header:
     """The header with what is known when Ray has started; of an earlier session that stays as it is."""
     if header.threads:
         return header
-    labels = {**header.labels, tags.THREADS: str(slots.threads)}
-    return replace(header, threads=slots.threads, labels=labels)
+    labels = {**header.labels, tags.THREADS: str(slots.threads), tags.EPOCHS: str(plan.epochs)}
+    space = plan.sampler.space.model_dump(mode="json")
+    return replace(header, threads=slots.threads, labels=labels, space=space)
 
 
 def assemble(

@@ -230,7 +230,8 @@ def _search_and_finalize(
     from orchestrator.sweeps.finalize import finalize
 
     slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
-    header = last_header(header, slots)
+    plan = plan if header.threads else plan.paced(slots, hooks.notify)
+    header = last_header(header, slots, plan)
     past, journal = _begin(origin, tracker, header, hooks, lock)
     with _closing(origin, header, journal, hooks) as end:
         controller, runner = assemble(plan, origin, hooks, pool=pool, slots=slots, header=header, journal=journal)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PrivateAttr, ValidationError
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
@@ -44,6 +44,8 @@ class SearchSpace(BaseModel):
         workers_per_trial: by architecture, how many workers train one network together; the sweep's own number for
             those that are not named.
         start_points: configurations to try first; what one leaves out is drawn.
+        milliseconds_per_row: by architecture, of one core for each row that an epoch trains on, about. What a time
+            budget has room for follows from it; nothing does of architectures that are not named.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +57,7 @@ class SearchSpace(BaseModel):
     architectures: dict[str, dict[str, Entry]] = Field(min_length=1)
     workers_per_trial: dict[str, int] = Field(default_factory=dict)
     start_points: list[dict[str, Scalar]] = Field(default_factory=list)
+    milliseconds_per_row: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     # the content of the file, if entries in it follow the size of the data
     _written: dict[str, Any] | None = PrivateAttr(default=None)
 
@@ -91,6 +94,19 @@ class SearchSpace(BaseModel):
         return self.model_copy(
             update={"architectures": {architecture: self.architectures.get(architecture, {})}, "start_points": points}
         )
+
+    def without(self, architecture: str) -> SearchSpace:
+        """The space without one of its architectures."""
+        points = [point for point in self.start_points if point.get("architecture") != architecture]
+        others = {name: settings for name, settings in self.architectures.items() if name != architecture}
+        return self.model_copy(update={"architectures": others, "start_points": points})
+
+    def with_epochs(self, epochs: int) -> SearchSpace:
+        """The space with other epochs of a trial."""
+        space = self.model_copy(update={"epochs": epochs})
+        if "epochs" in self._follows:
+            space._follows = {**self._follows, "epochs": epochs}
+        return space
 
     def entries(self, architecture: str) -> dict[str, tuple[str, Entry]]:
         """The parameters of one architecture in order: name -> (name unique in the whole space, entry)."""
@@ -279,6 +295,12 @@ def _explain(document: YamlDocument, error: ValidationError) -> UsageError:
 
 
 def _check(document: YamlDocument, space: SearchSpace) -> None:
+    for architecture in space.milliseconds_per_row:
+        if architecture not in space.architectures:
+            raise document.error(
+                ("milliseconds_per_row", architecture),
+                f"'{architecture}' is not in this space{did_you_mean(architecture, space.architectures)}",
+            )
     for name, entry in space.parameters.items():
         _check_entry(
             document, space, place=("parameters", name), architectures=list(space.architectures), name=name, entry=entry

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import warn
+from orchestrator.columns.rows_wish import AUTO
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.data import (
     DataOptions,
@@ -23,6 +24,7 @@ from orchestrator.data import (
 from orchestrator.errors import ConfigError, DataError
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.sweeps.bounds import Bounds
+from orchestrator.sweeps.pace import fitted, fold_rows
 from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
 
@@ -56,6 +58,45 @@ class SweepPlan:
     workers: Mapping[str, int]
     size: int | None = None
 
+    def paced(self, slots: Slots, notify: Callable[[str], None] = lambda _sentence: None) -> SweepPlan:
+        """With as many epochs as the time budget has room for, see `fitted`; epochs that the user has said stay.
+
+        Args:
+            slots: trials at once.
+            notify: is told what is shortened, or left out.
+        """
+        config, space = self.config, self.sampler.space
+        if config.time_budget is None or not self.may_be_paced:
+            return self
+        pace = fitted(space, self.trained_rows, config.time_budget.total_seconds(), slots.count)
+        if pace.epochs == space.epochs and not pace.left_out:
+            return self
+        for name in pace.left_out:
+            space = space.without(name)
+        text = f"{pace.epochs} epochs instead of {space.epochs} of a trial, so that the first ones end in time"
+        notify(f"{text}; {' and '.join(pace.left_out)} would take too long" if pace.left_out else text)
+        space = space.with_epochs(pace.epochs)
+        sampler = replace(self.sampler, space=space)
+        return replace(
+            self,
+            sampler=sampler,
+            points=tuple(self.searcher.first_points(sampler)),
+            epochs=pace.epochs,
+            workers=workers_of(config, space),
+            size=space_size(config, sampler),
+        )
+
+    @property
+    def may_be_paced(self) -> bool:
+        """Whether its epochs follow the time budget; how long an epoch takes is known of cores only."""
+        config = self.config
+        return config.time_budget is not None and config.epochs is None and config.resources.gpus_per_worker == 0
+
+    @property
+    def trained_rows(self) -> int:
+        """Rows that an epoch of a trial trains on; each of the folds' networks learns what the others' hold."""
+        return self.dataset.counts[0] * max(1, len(self.dataset.folds) - 1)
+
     @property
     def bounds(self) -> Bounds:
         """What the winner may cost."""
@@ -88,7 +129,8 @@ class SweepPlan:
         left_out = {"tracking_uri", "storage", "metric", "resources"}
         given = config.model_dump(mode="json", exclude_none=True, exclude=left_out)
         resources = config.resources.model_dump(mode="json")
-        return given | resources | {"planned_trials": self.trials, "max_epochs": self.epochs}
+        known = {} if self.may_be_paced else {"max_epochs": self.epochs}
+        return given | resources | {"planned_trials": self.trials, **known}
 
     def announcement(self, slots: Slots, done: int) -> str:
         """One sentence about what is about to run, after so many trials of earlier sessions."""
@@ -135,6 +177,9 @@ def make_plan(
         )
     space = space or space_of(config)
     dataset = open_dataset(table or config.data, data_options(config, run))
+    if config.folds == AUTO:
+        # a sweep that goes on with another time budget has the same folds
+        config = config.model_copy(update={"folds": str(max(1, len(dataset.folds)))})
     metric = dataset.schema.target.task.find_metric(config.metric)
     check_measured(dataset, metric)
     space = space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns)))
@@ -212,6 +257,7 @@ def data_options(config: SweepConfig, run: Run = map) -> DataOptions:
         columns=config.columns,
         csv=config.csv,
         rows=config.rows,
+        fold_rows=fold_rows(config.time_budget),
         run=run,
     )
 

@@ -32,6 +32,8 @@ SWEEP_ID = "orchestrator.sweep_id"
 STORAGE = "orchestrator.storage"
 THREADS = "orchestrator.threads"
 WORKERS = "orchestrator.workers"
+# of a trial at most, as far as the time budget has room for them
+EPOCHS = "orchestrator.epochs"
 DEVICE = "orchestrator.device"
 DONOR = "orchestrator.donor"
 DATA = "orchestrator.data"

@@ -13,9 +13,10 @@ from orchestrator.data.splits.drawing import deal_groups
 from orchestrator.data.splits.marks import RowMarks
 from orchestrator.errors import DataError
 
-# of a table: below, `auto` is five folds, above it is one split
-FEW_ROWS, MANY_ROWS = 2_000, 20_000
-MOST_AUTO = 5
+# rows that an epoch of all folds may train on with `auto`, when the sweep has ten minutes or an open end
+AUTO_ROWS = 20_000
+# of fewer folds each network would miss too many rows
+LEAST_AUTO, MOST_AUTO = 3, 5
 # classes with fewer rows are only trained on, as without folds
 MIN_CLASS_ROWS = 3
 
@@ -51,19 +52,23 @@ class Folded:
         return self.order[self.folds[0].validation[0] :]
 
 
-def number_of_folds(wanted: str | None, rows: int) -> int:
+def number_of_folds(wanted: str | None, rows: int, auto_rows: int = AUTO_ROWS) -> int:
     """How many folds a table gets.
 
-    `auto` is 5 below 2,000 rows and 1 above 20,000. In between an epoch of all folds passes over about 20,000 rows, but
-    there are two at least.
+    With `auto` the most, from 3 to 5, of which an epoch of all folds trains on at most `auto_rows` rows: K networks
+    train on K - 1 times the rows. One split, if 3 are too many.
+
+    Args:
+        wanted: by the user: a number, `auto`, or None for one split.
+        rows: to train and to validate on.
+        auto_rows: see above.
     """
     if wanted is None:
         return 1
     if wanted != AUTO:
         return int(wanted)
-    if rows < FEW_ROWS:
-        return MOST_AUTO
-    return 1 if rows > MANY_ROWS else max(2, min(MOST_AUTO, MANY_ROWS // rows))
+    count = min(MOST_AUTO, auto_rows // max(1, rows) + 1)
+    return count if count >= LEAST_AUTO else 1
 
 
 def fold_rows(

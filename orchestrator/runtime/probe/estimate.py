@@ -175,6 +175,7 @@ def estimate_sweep(
     imports = in_background(import_for_probe)
     with ray_session(config.address), after(imports):
         slots = cluster_slots(config, plan.workers, plan.trials, plan.readers)
+        plan = plan.paced(slots, notify)
         notify("probing the smallest and the largest network ...")
         started = time.perf_counter()
         rows, row_seconds = plan.dataset.for_probe(PROBE_ROWS, PROBE_READING_SECONDS)

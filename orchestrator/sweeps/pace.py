@@ -1,0 +1,70 @@
+"""What a time budget has room for: folds, epochs and architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from orchestrator.data.splits.folds import AUTO_ROWS
+from orchestrator.search import SearchSpace
+
+# for which `--folds auto` and the epochs of the search spaces are meant
+USUAL = timedelta(minutes=10)
+# an hour has room for six times the rows; more folds of larger tables are not worth their time
+MOST_TIMES = 6.0
+# of all cores' time the start points may take so much, and the longest of them so much of the time of its slot
+START_SHARE, LONGEST_SHARE = 0.6, 0.8
+# with fewer epochs the schedules say little, so that rather an architecture is left out
+LEAST_EPOCHS = 10
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What fits.
+
+    Attributes:
+        epochs: of a trial at most.
+        left_out: architectures, none of which would come to an end.
+    """
+
+    epochs: int
+    left_out: tuple[str, ...] = ()
+
+
+def fold_rows(budget: timedelta | None) -> int:
+    """Rows that an epoch of all folds may train on, for `--folds auto`."""
+    return AUTO_ROWS if budget is None else round(AUTO_ROWS * min(MOST_TIMES, budget / USUAL))
+
+
+def fitted(space: SearchSpace, rows: int, seconds: float, slots: int) -> Pace:
+    """How many epochs, at most those of the space, let the start points come to their end within a time budget.
+
+    Where not even `LEAST_EPOCHS` of them fit, the slowest architecture is left out, and so on; one stays.
+
+    Args:
+        space: which says how long architectures take, see `SearchSpace.milliseconds_per_row`.
+        rows: that an epoch trains on, of all folds.
+        seconds: of the budget.
+        slots: trials at once.
+    """
+    costs = {name: rows * space.milliseconds_per_row.get(name, 0.0) / 1000.0 for name in space.architectures}
+    counts = _start_points(space)
+    left_out: list[str] = []
+    while True:
+        total = sum(counts[name] * cost for name, cost in costs.items())
+        longest = max(costs.values())
+        if total == 0 or longest == 0:
+            return Pace(space.epochs, tuple(left_out))
+        room = min(START_SHARE * seconds * slots / total, LONGEST_SHARE * seconds / longest)
+        if room >= min(LEAST_EPOCHS, space.epochs) or len(costs) == 1:
+            return Pace(max(1, min(space.epochs, int(room))), tuple(left_out))
+        slowest = max(costs, key=lambda name: costs[name])
+        del costs[slowest]
+        left_out.append(slowest)
+
+
+def _start_points(space: SearchSpace) -> Mapping[str, int]:
+    """Of each architecture; one at least, which is drawn."""
+    named = [point.get("architecture") for point in space.start_points]
+    return {name: max(1, named.count(name)) for name in space.architectures}
