@@ -91,5 +91,5 @@ def test_a_space_says_its_paced_epochs():
 def test_a_pace_of_an_unknown_architecture_is_refused(tmp_path):
     file = tmp_path / "space.yaml"
     file.write_text("architectures:\n  mlp: {}\nmilliseconds_per_row: {mpl: 0.1}\n")
-    with pytest.raises(SearchSpaceError, match=r"space.yaml:3: .*'mpl' is not in this space.*mlp"):
+    with pytest.raises(SearchSpaceError, match=r"space.yaml, line 3, .*'mpl' is not in this space.*mlp"):
         load_space(file)

@@ -8,8 +8,8 @@ from orchestrator.search.space import SearchSpace
 
 # one of three goes on, also with hyperband; said in docs/schedulers.md
 REDUCTION_FACTOR = 3
-# where the learning rate of coslog4 is 0, in fifteenths of all epochs; after the first cycle, which is over at 1, a trial
-# says too little yet (docs/schedulers.md has the figures)
+# where the learning rate of coslog4 is 0, in fifteenths of all epochs; at the end of the first cycle, 1, a trial says
+# too little yet (docs/schedulers.md has the figures)
 FIFTEENTHS, VALLEYS = 15, (3, 7)
 
 
