@@ -53,6 +53,7 @@ def sweep(
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
+    clip_predictions: bool | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -107,6 +108,7 @@ def sweep(
         weight: column with what each row counts in loss and metrics.
         equal_rows: `together` in one part, or `apart`, each drawn by itself.
         folds: each trial trains so many networks on so many splits, and the model averages them; `auto` goes by rows.
+        clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -175,6 +177,7 @@ def plan(
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
+    clip_predictions: bool | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,

@@ -25,6 +25,7 @@ from orchestrator.choices import (
 )
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.fields import (
@@ -141,6 +142,7 @@ class SweepConfig(Validated):
         csv: how a CSV file is written, instead of what is found out; see `CsvWish`.
         group, time, split_column, validation, test, weight, equal_rows, folds: how rows are split and weighed; see
             `RowsWish`.
+        clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -194,6 +196,7 @@ class SweepConfig(Validated):
     weight: LabelField | None = None
     equal_rows: EqualRowsName = "together"
     folds: FoldsField | None = None
+    clip_predictions: bool = True
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"
@@ -231,6 +234,11 @@ class SweepConfig(Validated):
     def rows(self) -> RowsWish:
         """What is said about rows."""
         return RowsWish.from_json({item.name: getattr(self, item.name) for item in fields(RowsWish)})
+
+    @property
+    def target_wish(self) -> TargetWish:
+        """What is said about a target of numbers."""
+        return TargetWish(**{item.name: getattr(self, item.name) for item in fields(TargetWish)})
 
     @model_validator(mode="after")
     def _consistent_rows(self) -> Self:

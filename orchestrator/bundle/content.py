@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,7 +51,7 @@ class BundleContent:
         """
         encoder = {
             "features": self.encoder.to_json(),
-            "target": asdict(self.target_encoder),
+            "target": self.target_encoder.to_json(),
             "inputs": list(self.inputs),
         }
         contents: dict[str, Mapping[str, Any]] = {
@@ -83,7 +83,7 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
     name = "encoder.json"
     try:
         encoder = _checked(FeatureEncoder, FeatureEncoder.from_json(documents[name]["features"]))
-        target_encoder = _checked(TargetEncoder, TargetEncoder(**documents[name]["target"]))
+        target_encoder = _checked(TargetEncoder, TargetEncoder.from_json(documents[name]["target"]))
         _check_encoder(schema, encoder, target_encoder)
         inputs = _read_inputs(documents, encoder)
         name = "example.json"
@@ -187,6 +187,8 @@ def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncode
         raise ValueError("all texts must have one table, of a possible size")
     if min([target.std, *(feature.std for feature in encoder.numeric)]) <= 0:
         raise ValueError("a standard deviation must be positive")
+    if target.bounds is not None and (schema.target.classes or target.bounds[0] > target.bounds[1]):
+        raise ValueError("the bounds of the target must be numbers, the smaller one first")
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Options that say which rows are trained, validated and tested on, and how much they count."""
+"""Options that say which rows are trained, validated and tested on, how much they count, and of targets of numbers."""
 
 from __future__ import annotations
 
@@ -26,4 +26,12 @@ ROW_OPTIONS: list[Any] = [
         help="Trials train K networks on K splits; the model averages them. Default: 1.",
     ),
 ]
+TARGET_OPTIONS: list[Any] = [
+    click.option(
+        "--clip-predictions/--no-clip-predictions",
+        default=None,
+        help="Predicted numbers stay within the range of the training rows' target. Default: yes.",
+    ),
+]
+TARGET_FIELDS = ("clip_predictions",)
 ROW_FIELDS = ("group", "time", "split_column", "validation", "test", "weight", "equal_rows", "folds")

@@ -9,7 +9,7 @@ import click
 
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
-from orchestrator.cli.row_options import ROW_FIELDS
+from orchestrator.cli.row_options import ROW_FIELDS, TARGET_FIELDS
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ OF_A_TRIAL = (
     *("target", "name", "task", "categorical", "ignore", "ignore_text", "columns", "csv", "metric", "seed"),
     *("architecture", "settings", "epochs"),
     *ROW_FIELDS,
+    *TARGET_FIELDS,
 )
 
 

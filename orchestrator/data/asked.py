@@ -11,6 +11,7 @@ import pandas as pd
 from orchestrator.choices import EqualRowsName, TaskName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.config import read_csv_wish, read_wishes
 from orchestrator.data.dataset import DataOptions, Dataset
@@ -30,6 +31,7 @@ def asked_options(
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None,
     csv: CsvWish | Mapping[str, Any] | None,
     rows: RowsWish,
+    target_wish: TargetWish,
 ) -> DataOptions:
     """The options that some arguments say, see `DataOptions`.
 
@@ -46,6 +48,7 @@ def asked_options(
         columns=read_wishes(columns),
         csv=read_csv_wish(csv),
         rows=rows,
+        target_wish=target_wish,
     )
 
 
@@ -68,6 +71,7 @@ def prepare_dataset(
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
+    clip_predictions: bool | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -81,6 +85,7 @@ def prepare_dataset(
         columns: what else is wished of columns, by name.
         csv: how a CSV file is written, instead of what is found out.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
+        clip_predictions: see `TargetWish`.
 
     Raises:
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.
@@ -97,5 +102,6 @@ def prepare_dataset(
         columns=columns,
         csv=csv,
         rows=RowsWish.given(given),
+        target_wish=TargetWish.given(given),
     )
     return open_dataset(data, options)

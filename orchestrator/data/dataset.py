@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
+from orchestrator.columns.target_wish import TARGET_WISH, TargetWish
 from orchestrator.columns.wish import ColumnWish, all_wishes
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
@@ -51,6 +52,7 @@ class DataOptions:
         csv: how a CSV file is written, instead of what is found out.
         rows: what is said about rows: groups, times, parts, weights.
         fold_rows: rows that an epoch of all folds may train on, if their number is `auto`.
+        target_wish: what is said about a target of numbers.
         split: which rows are trained on, validated on and tested on, as far as `rows` does not say it.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
@@ -65,6 +67,7 @@ class DataOptions:
     csv: CsvWish = PLAIN_CSV
     rows: RowsWish = NO_ROWS_WISH
     fold_rows: int = AUTO_ROWS
+    target_wish: TargetWish = TARGET_WISH
     split: Holdout = HOLDOUT
     run: Run = map
 
@@ -88,7 +91,7 @@ class DataOptions:
             "columns": {name: wish.to_json() for name, wish in self.columns.items()},
             "csv": self.csv.to_json(),
         }
-        return {name: value for name, value in said.items() if value} | self.rows.to_json()
+        return {name: value for name, value in said.items() if value} | self.rows.to_json() | self.target_wish.to_json()
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, name: str) -> Self:
@@ -103,6 +106,7 @@ class DataOptions:
             columns={key: ColumnWish.from_json(wish) for key, wish in content.get("columns", {}).items()},
             csv=CsvWish.from_json(content.get("csv", {})),
             rows=RowsWish.from_json(content),
+            target_wish=TargetWish.from_json(content),
         )
 
 

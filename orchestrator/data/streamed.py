@@ -221,7 +221,7 @@ def finish_profile(
         digest=state.hexdigest(),
         schema=schema,
         encoder=fit_summaries(schema, profile.columns),
-        target_encoder=task.fit_summary(profile.target),
+        target_encoder=task.fit_summary(profile.target, options.target_wish),
         folder=folder,
         counts=profile.counts,
         class_counts=_class_counts(task, profile.parts),

@@ -76,7 +76,7 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
         score=partial(task.score, metric.name, encoder),
         metric=metric,
         unit=encoder.std if metric.in_target_unit else 1.0,
-        shares=task.shares,
+        shares=partial(task.shares, encoder),
         outputs=tuple(model.validation.outputs for model in found),
         target=target,
         weight=best.validation.weight,
@@ -111,7 +111,8 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
     if not accepted:
         return ensemble, None
     names = feature_shape(dataset).names
-    network = Averaged([member.network for member in members], task.average, names, times)
+    average = partial(task.average, encoder)
+    network = Averaged([member.network for member in members], average, names, times)
     model = CombinedModel(
         members=members,
         ensemble=ensemble,
@@ -150,8 +151,8 @@ def _averaged(members: Sequence[StoredModel], counts: Sequence[int]) -> NDArray[
         return members[0].validation.outputs
     outputs = [torch.from_numpy(model.validation.outputs) for model in members]
     stacked = torch.stack([found for found, count in zip(outputs, counts, strict=True) for _ in range(count)])
-    task = members[0].models.dataset.schema.target.task
-    averaged: NDArray[np.float32] = task.average(stacked).numpy()
+    dataset = members[0].models.dataset
+    averaged: NDArray[np.float32] = dataset.schema.target.task.average(dataset.target_encoder, stacked).numpy()
     return averaged
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -173,7 +173,7 @@ def _model_digest(
     plain: dict[str, Any] = {
         "schema": dataset.schema.to_json(),
         "encoder": dataset.encoder.to_json(),
-        "target": asdict(dataset.target_encoder),
+        "target": dataset.target_encoder.to_json(),
         "trial": spec.to_json(),
         "best_epoch": best_epoch,
     }

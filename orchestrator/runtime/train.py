@@ -18,6 +18,7 @@ from orchestrator.choices import EqualRowsName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.config import check_name
 from orchestrator.data import Dataset, Part, open_dataset
@@ -108,6 +109,7 @@ def train(
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
+    clip_predictions: bool | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -120,6 +122,7 @@ def train(
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
+        clip_predictions: see `TargetWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -149,6 +152,7 @@ def train(
         columns=columns,
         csv=csv,
         rows=RowsWish.given(given),
+        target_wish=TargetWish.given(given),
     )
     dataset = open_dataset(data, options)
     chosen = dataset.schema.target.task.find_metric(metric)

@@ -258,6 +258,7 @@ def data_options(config: SweepConfig, run: Run = map) -> DataOptions:
         csv=config.csv,
         rows=config.rows,
         fold_rows=fold_rows(config.time_budget),
+        target_wish=config.target_wish,
         run=run,
     )
 

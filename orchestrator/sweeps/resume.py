@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from orchestrator.columns.rows_wish import BEFORE
+from orchestrator.columns.target_wish import BEFORE as TARGET_BEFORE
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
 from orchestrator.errors import StorageError, UsageError
 from orchestrator.journal import Closed, Drawn, Opened
@@ -59,6 +61,7 @@ def session_options(found: KnownSweep, past: Past, trials: str | int | None, opt
     header = found.header
     values = {
         "equal_rows": BEFORE,
+        **asdict(TARGET_BEFORE),
         # sweeps of before have kept the weights of their best trial only
         "ensemble": "none",
         **header.config,

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.target_wish import BEFORE, TargetWish
 from orchestrator.columns.values import Series
 from orchestrator.errors import ConfigError, did_you_mean
 from orchestrator.tasks.metric import Metric
-from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions, Values
+from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
 if TYPE_CHECKING:
@@ -161,6 +162,11 @@ class Task(ABC):
         del series
         return None
 
+    def part_notes(self, target: str, encoder: TargetEncoder, validation: Series) -> tuple[Note, ...]:
+        """What the user should know about the target of validation rows beside that of training rows."""
+        del target, encoder, validation
+        return ()
+
     def notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
         """What the user should know about these groups of the rows of a column."""
         del target, strata
@@ -188,14 +194,19 @@ class Task(ABC):
 
     # ---- from cells to numbers
 
-    def fit(self, training: Series) -> TargetEncoder:
-        """Fits on the target cells of training rows."""
-        del training
+    def fit(self, training: Series, wish: TargetWish = BEFORE) -> TargetEncoder:
+        """Fits on the target cells of training rows.
+
+        Args:
+            training: the cells.
+            wish: what the user says about a target of numbers.
+        """
+        del training, wish
         return TargetEncoder()
 
-    def fit_summary(self, summary: TargetSummary) -> TargetEncoder:
+    def fit_summary(self, summary: TargetSummary, wish: TargetWish = BEFORE) -> TargetEncoder:
         """The same as `fit`, from a summary."""
-        del summary
+        del summary, wish
         return TargetEncoder()
 
     @abstractmethod
@@ -249,25 +260,28 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def average(self, outputs: Tensor) -> Tensor:
+    def average(self, encoder: TargetEncoder, outputs: Tensor) -> Tensor:
         """The outputs of which the answers are the mean of the answers of several networks.
 
         Args:
+            encoder: of the target.
             outputs: float32 [networks, rows, outputs].
 
         Returns:
             float32 [rows, outputs].
         """
 
-    def shares(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    def shares(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """What networks' answers are averaged in: the mean of it over networks is that of what `average` gives.
 
         Args:
+            encoder: of the target.
             outputs: of a network, float32 [rows, outputs].
 
         Returns:
             float64 [rows, any].
         """
+        del encoder
         return outputs.astype(np.float64)
 
     @abstractmethod
@@ -301,7 +315,7 @@ class Task(ABC):
         found = self.evaluate(encoder, outputs, target, weight)
         if name in found or name not in self.more_metrics:
             return found
-        value = self.score(name, encoder, self.shares(outputs), target, weight)
+        value = self.score(name, encoder, self.shares(encoder, outputs), target, weight)
         return found if value is None else {**found, name: value}
 
     def unmeasured_in(self, target: NDArray[Any], name: str = "", encoder: TargetEncoder | None = None) -> str:
@@ -380,13 +394,3 @@ class Task(ABC):
 
 # a task that a user asks for: by name, by name with options, or as it is
 TaskWish = str | Mapping[str, Any] | Task
-
-
-def shapes_differ(answers: Predictions, other: Predictions) -> bool:
-    """Whether two models give answers of different forms."""
-    one, another = ([_shape(values) for values in found.values.values()] for found in (answers, other))
-    return one != another
-
-
-def _shape(values: Values) -> tuple[int, ...]:
-    return (len(values),) if isinstance(values, list) else values.shape

@@ -19,10 +19,10 @@ from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
-from orchestrator.tasks._base import Task, shapes_differ
+from orchestrator.tasks._base import Task
 from orchestrator.tasks._scores import CLASSIFICATION, classification_metrics
 from orchestrator.tasks.metric import Metric, by_name
-from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
+from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions, shapes_differ
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
 # a code such as 007 is a name: only what survives the round trip is a number
@@ -219,8 +219,9 @@ class Classification(Task):
         del encoder
         return classification_metrics(target.astype(np.int64), self.probabilities(outputs), weight)
 
-    def shares(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    def shares(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Task`: probabilities."""
+        del encoder
         return self.probabilities(outputs)
 
     def score(

@@ -18,15 +18,20 @@ from orchestrator.columns.number_texts import PERCENT
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.sentinels import sentinels_of
 from orchestrator.columns.summaries import Moments
+from orchestrator.columns.target_wish import BEFORE, TargetWish
 from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.errors import DataError
-from orchestrator.tasks._base import Task, shapes_differ
+from orchestrator.tasks._base import Task
 from orchestrator.tasks._moments import durations_note, found_durations
-from orchestrator.tasks.predictions import Difference, Predictions
-from orchestrator.tasks.target import TargetEncoder, TargetSummary
+from orchestrator.tasks.predictions import Difference, Predictions, shapes_differ
+from orchestrator.tasks.target import NO_BOUNDS, TargetEncoder, TargetSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+# validation rows beyond the training rows' target are worth a word from so many on, and from this share of them
+OUTSIDE_ROWS, OUTSIDE_SHARE = 3, 0.02
 
 
 @dataclass(frozen=True)
@@ -87,21 +92,43 @@ class NumberTask(Task):
     def summarise(self, rows: Series, training: Series) -> TargetSummary:
         """See `Task`."""
         del rows
-        return TargetSummary(moments=Moments.of(to_numbers(training, str(training.name))))
+        values = to_numbers(training, str(training.name))
+        bounds = (float(values.min()), float(values.max())) if len(values) else NO_BOUNDS
+        return TargetSummary(moments=Moments.of(values), bounds=bounds)
 
     def content_of(self, series: Series) -> bytes:
         """See `Task`."""
         return number_content(to_numbers(series, str(series.name)))
 
-    def fit(self, training: Series) -> TargetEncoder:
+    def fit(self, training: Series, wish: TargetWish = BEFORE) -> TargetEncoder:
         """See `Task`."""
         values = to_numbers(training, str(training.name))
         std = float(values.std())
-        return TargetEncoder(float(values.mean()), std if std > 0 else 1.0)
+        bounds = (float(values.min()), float(values.max())) if wish.clip_predictions else None
+        return TargetEncoder(float(values.mean()), std if std > 0 else 1.0, bounds)
 
-    def fit_summary(self, summary: TargetSummary) -> TargetEncoder:
+    def fit_summary(self, summary: TargetSummary, wish: TargetWish = BEFORE) -> TargetEncoder:
         """See `Task`."""
-        return TargetEncoder(summary.moments.mean, summary.moments.std or 1.0)
+        bounds = summary.bounds if wish.clip_predictions else None
+        return TargetEncoder(summary.moments.mean, summary.moments.std or 1.0, bounds)
+
+    def part_notes(self, target: str, encoder: TargetEncoder, validation: Series) -> tuple[Note, ...]:
+        """See `Task`: answers are held within bounds that later rows may have left."""
+        if encoder.bounds is None:
+            return ()
+        values, (low, high) = to_numbers(validation, str(validation.name)), encoder.bounds
+        outside = int(((values < low) | (values > high)).sum())
+        if outside < OUTSIDE_ROWS or outside < OUTSIDE_SHARE * len(values):
+            return ()
+        return (
+            Note(
+                column=target,
+                why=f"is beyond the training rows ({low:.6g} to {high:.6g}) in {outside:,} of {len(values):,} "
+                "validation rows",
+                done="predictions stay within these",
+                option="--no-clip-predictions",
+            ),
+        )
 
     def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.float32]:
         """See `Task`: standardised."""
@@ -113,9 +140,24 @@ class NumberTask(Task):
         result: NDArray[np.float64] = numbers.astype(np.float64) * encoder.std + encoder.mean
         return result
 
-    def average(self, outputs: Tensor) -> Tensor:
-        """See `Task`: their mean."""
-        return outputs.mean(0)
+    def answered(self, encoder: TargetEncoder, outputs: NDArray[np.generic]) -> NDArray[np.float64]:
+        """What standardised outputs say, in the target's unit and within its bounds: float64 of the same shape."""
+        values = self.decode(encoder, outputs)
+        if encoder.bounds is None:
+            return values
+        # what is no number must not look like one
+        return np.where(np.isfinite(values), np.clip(values, *encoder.bounds), values)
+
+    def average(self, encoder: TargetEncoder, outputs: Tensor) -> Tensor:
+        """See `Task`: their mean, each within the target's bounds."""
+        bounds = encoder.standard_bounds
+        return (outputs if bounds is None else outputs.clamp(*bounds)).mean(0)
+
+    def shares(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Task`."""
+        bounds = encoder.standard_bounds
+        shares = outputs.astype(np.float64)
+        return shares if bounds is None else shares.clip(*bounds)
 
     def difference(self, answers: Predictions, other: Predictions, tolerance: float = 0.0) -> Difference:
         """See `Task`: how far the numbers of a row are apart."""

@@ -14,7 +14,7 @@ from orchestrator.errors import UsageError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._classification import Classification
 from orchestrator.tasks.multiclass import Multiclass
-from orchestrator.tasks.target import TargetSummary
+from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,8 +94,9 @@ class Binary(Classification):
         shares = self.log_shares(target)
         return (shares[1:] - shares[:1]).astype(np.float32)
 
-    def average(self, outputs: Tensor) -> Tensor:
+    def average(self, encoder: TargetEncoder, outputs: Tensor) -> Tensor:
         """See `Task`: the logit of the mean probability."""
+        del encoder
         from torch.nn import functional as F
 
         return F.logsigmoid(outputs).logsumexp(0) - F.logsigmoid(-outputs).logsumexp(0)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from orchestrator.tasks._base import Loss
+    from orchestrator.tasks.target import TargetEncoder
 
 ROWS_PER_CLASS = 5
 
@@ -92,8 +93,9 @@ class Multiclass(Classification):
         """See `Task`: the shares of the classes."""
         return self.log_shares(target).astype(np.float32)
 
-    def average(self, outputs: Tensor) -> Tensor:
+    def average(self, encoder: TargetEncoder, outputs: Tensor) -> Tensor:
         """See `Task`: the logarithm of the mean probabilities."""
+        del encoder
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(outputs))
 
 

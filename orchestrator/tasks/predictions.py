@@ -136,3 +136,13 @@ class Predictions:
     def _cells(self, column: AnswerColumn) -> list[Any]:
         values = self.values[column.name]
         return values if isinstance(values, list) else values.tolist()
+
+
+def shapes_differ(answers: Predictions, other: Predictions) -> bool:
+    """Whether two models give answers of different forms."""
+    one, another = ([_shape(values) for values in found.values.values()] for found in (answers, other))
+    return one != another
+
+
+def _shape(values: Values) -> tuple[int, ...]:
+    return (len(values),) if isinstance(values, list) else values.shape

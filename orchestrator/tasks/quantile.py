@@ -131,7 +131,7 @@ class Quantile(NumberTask):
         from sklearn import metrics
 
         wanted = self.decode(encoder, target)
-        found = self.decode(encoder, np.sort(outputs, axis=1))
+        found = self.answered(encoder, np.sort(outputs, axis=1))
         losses = [
             metrics.mean_pinball_loss(wanted, found[:, index], alpha=quantile, sample_weight=weight)
             for index, quantile in enumerate(self.quantiles)
@@ -145,9 +145,9 @@ class Quantile(NumberTask):
             values["coverage"] = float(np.average(inside, weights=weight))
         return values
 
-    def shares(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    def shares(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Task`: they are averaged in order."""
-        return np.sort(outputs, axis=1).astype(np.float64)
+        return super().shares(encoder, np.sort(outputs, axis=1))
 
     def score(
         self,
@@ -159,7 +159,7 @@ class Quantile(NumberTask):
     ) -> float | None:
         """See `Task`."""
         counts = np.ones(len(target)) if weight is None else weight
-        wanted, found = (self.decode(encoder, values) for values in (target, shares))
+        wanted, found = self.decode(encoder, target), self.answered(encoder, shares)
         if name == "mae":
             return float(np.average(np.abs(wanted - found[:, self.middle]), weights=counts))
         above, levels = wanted[:, None] - found, np.array(self.quantiles)
@@ -169,9 +169,9 @@ class Quantile(NumberTask):
         """See `Task`: the quantiles of these targets."""
         return np.quantile(target.astype(np.float64), self.quantiles).astype(np.float32)
 
-    def average(self, outputs: Tensor) -> Tensor:
+    def average(self, encoder: TargetEncoder, outputs: Tensor) -> Tensor:
         """See `Task`: the mean of each quantile."""
-        return outputs.sort(-1).values.mean(0)
+        return super().average(encoder, outputs.sort(-1).values)
 
     @cached_property
     def answers(self) -> tuple[AnswerColumn, ...]:
@@ -183,7 +183,7 @@ class Quantile(NumberTask):
 
     def predictions(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
         """See `Task`."""
-        found = self.decode(encoder, np.sort(outputs, axis=1))
+        found = self.answered(encoder, np.sort(outputs, axis=1))
         return Predictions(self.answers, {"value": found[:, self.middle], "quantiles": found})
 
     def changes(self, before: Task) -> Iterator[str]:

@@ -65,7 +65,7 @@ class Regression(NumberTask):
         weight: NDArray[np.float64] | None = None,
     ) -> dict[str, float]:
         """See `Task`."""
-        return regression_metrics(self.decode(encoder, target), self.decode(encoder, outputs[:, 0]), weight)
+        return regression_metrics(self.decode(encoder, target), self.answered(encoder, outputs[:, 0]), weight)
 
     def score(
         self,
@@ -77,7 +77,7 @@ class Regression(NumberTask):
     ) -> float | None:
         """See `Task`."""
         counts = np.ones(len(target)) if weight is None else weight
-        wanted, found = (self.decode(encoder, values) for values in (target, shares[:, 0]))
+        wanted, found = self.decode(encoder, target), self.answered(encoder, shares[:, 0])
         return REGRESSION[name](wanted, found, counts, encoder.std)
 
     def unmeasured_in(self, target: NDArray[Any], name: str = "", encoder: TargetEncoder | None = None) -> str:
@@ -108,7 +108,7 @@ class Regression(NumberTask):
 
     def predictions(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
         """See `Task`."""
-        return Predictions(self.answers, {"value": self.decode(encoder, outputs[:, 0])})
+        return Predictions(self.answers, {"value": self.answered(encoder, outputs[:, 0])})
 
 
 def regression_metrics(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.summaries import Moments
@@ -14,6 +15,10 @@ from orchestrator.columns.values import Series
 if TYPE_CHECKING:
     from orchestrator.tasks._base import Task
     from orchestrator.tasks.predictions import Label
+
+
+# of no numbers
+NO_BOUNDS = (math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,41 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetEncoder:
-    """What is fitted on training rows: mean and standard deviation of numbers; for classes there is nothing to fit."""
+    """What is fitted on training rows; for classes there is nothing to fit.
+
+    Attributes:
+        mean, std: of numbers.
+        bounds: the smallest and the largest of them, between which answers are held; None for any answers.
+    """
 
     mean: float = 0.0
     std: float = 1.0
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def standard_bounds(self) -> tuple[float, float] | None:
+        """The bounds as networks have them, standardised."""
+        if self.bounds is None:
+            return None
+        low, high = ((bound - self.mean) / self.std for bound in self.bounds)
+        return low, high
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, the inverse of `from_json`; without what encoders of before do not have."""
+        content = asdict(self)
+        if self.bounds is None:
+            del content["bounds"]
+        return content | ({} if self.bounds is None else {"bounds": list(self.bounds)})
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Rebuilds an encoder.
+
+        Raises:
+            TypeError: the content was not written by `to_json`.
+        """
+        bounds = content.get("bounds")
+        return cls(**{**content, "bounds": None if bounds is None else tuple(bounds)})
 
 
 @dataclass(frozen=True)
@@ -64,11 +100,15 @@ class TargetSummary:
     Attributes:
         labels: rows by key, over all rows; none for numbers.
         moments: of numbers, over training rows.
+        bounds: the smallest and the largest of these.
     """
 
     labels: Mapping[str, int] = field(default_factory=dict)
     moments: Moments = field(default_factory=Moments)
+    bounds: tuple[float, float] = NO_BOUNDS
 
     def merge(self, other: TargetSummary) -> TargetSummary:
         """Of the rows of both."""
-        return TargetSummary(Counter(self.labels) + Counter(other.labels), self.moments.merge(other.moments))
+        low, high = min(self.bounds[0], other.bounds[0]), max(self.bounds[1], other.bounds[1])
+        labels = Counter(self.labels) + Counter(other.labels)
+        return TargetSummary(labels, self.moments.merge(other.moments), (low, high))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.bundle.registration import Registration
 from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.target_wish import TargetWish
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.journal import Begun, Event, Reported
 from orchestrator.journal.folder import BrokenSweep, Header, KnownSweep, find_sweep, write_header
@@ -146,7 +147,9 @@ def _describe(header: Header, storage: Storage) -> Description:
         tags.DIGEST: header.digest,
         tags.MAXIMIZE: str(metric.maximize).lower(),
         **origin_tags(
-            {name: value for name, value in data.items() if value} | RowsWish.from_json(header.config).to_json()
+            {name: value for name, value in data.items() if value}
+            | RowsWish.from_json(header.config).to_json()
+            | TargetWish.from_json(header.config).to_json()
         ),
     }
     parameters = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,16 @@ from torch import nn
 
 from orchestrator.data import Dataset
 from orchestrator.networks import FeatureShape
+from orchestrator.tasks import TargetEncoder
 from orchestrator.training.rows import Batch
 
 
 def feature_shape(dataset: Dataset) -> FeatureShape:
     """What a network for this data set looks like from outside."""
     task = dataset.schema.target.task
-    return FeatureShape(dataset.encoder.inputs, task.outputs, classes=len(task.classes), average=task.average)
+    # members of one network are averaged as they are: what is fitted on the target is for answers
+    average = partial(task.average, TargetEncoder())
+    return FeatureShape(dataset.encoder.inputs, task.outputs, classes=len(task.classes), average=average)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def trial_network(spec: TrialSpec, dataset: Dataset) -> nn.Module:
     if not dataset.folds:
         return build_network(spec.architecture, shape, spec.settings)
     members = [build_network(spec.architecture, shape, spec.settings) for _ in dataset.folds]
-    return Averaged(members, dataset.schema.target.task.average, shape.names)
+    average = partial(dataset.schema.target.task.average, dataset.target_encoder)
+    return Averaged(members, average, shape.names)
 
 
 class FoldRun:

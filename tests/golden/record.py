@@ -90,20 +90,22 @@ def source_of(name: str) -> str:
 
 def dataset_of(name: str):
     """A data set in memory."""
+    from orchestrator.columns.target_wish import BEFORE
     from orchestrator.data import DataOptions, open_dataset
 
-    return open_dataset(source_of(name), DataOptions(target=TARGETS[name]))
+    return open_dataset(source_of(name), DataOptions(target=TARGETS[name], target_wish=BEFORE))
 
 
 def streamed_of(name: str, folder: Path):
     """The same rows from a folder of Parquet files."""
+    from orchestrator.columns.target_wish import BEFORE
     from orchestrator.data import DataOptions, load_table, open_dataset
 
     path = folder / name
     path.mkdir(exist_ok=True)
     frame = load_table(source_of(name)).frame
     frame.to_parquet(path / "part-0.parquet", row_group_size=math.ceil(len(frame) / 7), index=False)
-    return open_dataset(path, DataOptions(target=TARGETS[name]))
+    return open_dataset(path, DataOptions(target=TARGETS[name], target_wish=BEFORE))
 
 
 def spec_of(name: str, dataset):
@@ -211,7 +213,7 @@ def encodings(name: str, *, encoder: list[dict[str, object]] | None = None) -> d
         "counts": list(dataset.counts),
         "notes": list(map(str, dataset.notes)),
         "encoder": dataset.encoder.to_json(),
-        "target": dataclasses.asdict(dataset.target_encoder),
+        "target": dataset.target_encoder.to_json(),
         "parts": {
             part: [digest(array) for array in (*rows.inputs.arrays.values(), rows.target)]
             for part, rows in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test))

@@ -1,5 +1,7 @@
 """Several networks as one: its answers are the mean of theirs, exported, in torch and in onnxruntime."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.regression import Regression
 
 TASKS = [Binary(("a", "b")), Multiclass(("a", "b", "c")), Regression()]
+MEAN = partial(Regression().average, TargetEncoder())
 SHAPES = {task.kind: FeatureShape.of_table(3, (4,), task.outputs) for task in TASKS}
 
 
@@ -35,7 +38,7 @@ def averaged(task, counts):
     shape = SHAPES[task.kind]
     members = [build_network("mlp", shape, {"depth": 1, "width": 4}).eval() for _ in counts[1:]]
     members.append(Numbers(task.outputs))
-    return Averaged(members, task.average, shape.names, counts).eval(), shape
+    return Averaged(members, partial(task.average, TargetEncoder()), shape.names, counts).eval(), shape
 
 
 def rows(count):
@@ -81,7 +84,7 @@ def test_it_is_exported_for_any_number_of_rows(tmp_path):
 
 def test_it_takes_texts_where_the_data_has_some():
     shape = FeatureShape((*FeatureShape.of_table(3, (), 1).inputs, InputSpec(TEXT, "int64", (None,), (8,))), 1)
-    network = Averaged([build_network("mlp", shape, {}), Numbers(1)], Regression().average, shape.names)
+    network = Averaged([build_network("mlp", shape, {}), Numbers(1)], MEAN, shape.names)
     assert inputs_taken(network, shape.names) == (NUMERIC, CATEGORICAL, TEXT)
     one, other = (
         network.eval()(torch.zeros(2, 3), torch.zeros(2, 0, dtype=torch.int64), torch.full((2, 3), word))
@@ -93,4 +96,4 @@ def test_it_takes_texts_where_the_data_has_some():
 @pytest.mark.parametrize(("members", "counts"), [(0, []), (2, [1]), (2, [1, 0])])
 def test_each_member_counts(members, counts):
     with pytest.raises(ValueError, match="counts once at least"):
-        Averaged([Numbers(1) for _ in range(members)], Regression().average, [NUMERIC], counts)
+        Averaged([Numbers(1) for _ in range(members)], MEAN, [NUMERIC], counts)

@@ -54,7 +54,7 @@ def contest_of(task, seed, rows=60, candidates=6, noise=1.0, metric=None):
         score=partial(task.score, found.name, ENCODER),
         metric=found,
         unit=ENCODER.std if found.in_target_unit else 1.0,
-        shares=task.shares,
+        shares=partial(task.shares, ENCODER),
         outputs=outputs,
         target=target,
     )

@@ -15,6 +15,7 @@ from orchestrator import ColumnWish
 from orchestrator.cli import main
 from orchestrator.cli.column_options import KINDS, VALUES, WORDS, with_columns
 from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.target_wish import BEFORE, TargetWish
 from orchestrator.columns.wish import CATEGORICAL, IGNORE, all_wishes, option_of
 from orchestrator.config import ColumnsConfig, SweepConfig
 from orchestrator.data import DataOptions, open_dataset
@@ -272,8 +273,8 @@ def test_options_are_put_over_the_wishes_of_a_configuration(tmp_path):
 
 
 def test_all_that_says_how_data_is_read_can_be_said_everywhere():
-    said = {item.name for item in fields(DataOptions)} - {"split", "run", "rows"}
-    said |= {item.name for item in fields(RowsWish)}
+    said = {item.name for item in fields(DataOptions)} - {"split", "run", "rows", "target_wish"}
+    said |= {item.name for item in (*fields(RowsWish), *fields(TargetWish))}
     assert said <= set(SweepConfig.model_fields)
     assert said <= set(inspect.signature(orchestrator.train).parameters)
     config = SweepConfig.create(
@@ -294,7 +295,7 @@ def test_all_that_says_how_data_is_read_can_be_said_everywhere():
     assert again.rows == options.rows == RowsWish(group="g", weight="w", test="test.csv")
     # what trials of before say of their data
     assert DataOptions.from_json({"data": "x.csv", "target": "y"}, name="x") == DataOptions(
-        target="y", name="x", rows=RowsWish(equal_rows="apart")
+        target="y", name="x", rows=RowsWish(equal_rows="apart"), target_wish=BEFORE
     )
 
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from orchestrator.networks.inputs import CategoryInput
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
 from orchestrator.networks.settings import TRAINING
 from orchestrator.networks.tabm import first_factors
+from orchestrator.tasks import TargetEncoder
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.quantile import Quantile
@@ -242,7 +244,8 @@ def test_realmlps_layers_start_with_deviation_1_and_train_at_their_own_rates():
 )
 def test_tabm_answers_with_the_mean_of_its_members_answers(found):
     task, outputs, classes = found.kind, found.outputs, found.classes
-    shape = FeatureShape(FeatureShape.of_table(4, (5,), 1).inputs, outputs, len(classes), found.average)
+    average = partial(found.average, TargetEncoder())
+    shape = FeatureShape(FeatureShape.of_table(4, (5,), 1).inputs, outputs, len(classes), average)
     torch.manual_seed(1)
     network = build_network("tabm", shape, {**FAMILIES["tabm"], "dropout": 0.0})
     numeric, codes = torch.randn(6, 4), torch.randint(0, 5, (6, 1))

@@ -98,7 +98,7 @@ def test_answers_are_what_the_task_says_that_they_are(task, data):
 @given(st.data())
 def test_averaged_outputs_answer_the_mean_of_the_answers(task, data):
     outputs = data.draw(outputs_of(task, 2, 3))
-    mean = task.predictions(ENCODER, task.average(torch.from_numpy(outputs)).numpy())
+    mean = task.predictions(ENCODER, task.average(ENCODER, torch.from_numpy(outputs)).numpy())
     each = [task.predictions(ENCODER, found) for found in outputs]
     for column in task.answers:
         if not column.labels:
