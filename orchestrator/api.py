@@ -54,6 +54,7 @@ def sweep(
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
+    rare_categories: int | str | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -109,6 +110,7 @@ def sweep(
         equal_rows: `together` in one part, or `apart`, each drawn by itself.
         folds: each trial trains so many networks on so many splits, and the model averages them; `auto` goes by rows.
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
+        rare_categories: values of fewer training rows share a code; `auto` in columns of many values, `none` never.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -178,6 +180,7 @@ def plan(
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
+    rare_categories: int | str | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,

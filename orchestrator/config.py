@@ -24,6 +24,7 @@ from orchestrator.choices import (
     SchedulerName,
 )
 from orchestrator.columns.csv_wish import CsvWish
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
@@ -33,6 +34,7 @@ from orchestrator.fields import (
     CsvField,
     Duration,
     EnsembleField,
+    FewRowsField,
     FoldsField,
     Keep,
     LabelField,
@@ -143,6 +145,7 @@ class SweepConfig(Validated):
         group, time, split_column, validation, test, weight, equal_rows, folds: how rows are split and weighed; see
             `RowsWish`.
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
+        rare_categories: what becomes of categories of few rows; see `FeaturesWish`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -197,6 +200,7 @@ class SweepConfig(Validated):
     equal_rows: EqualRowsName = "together"
     folds: FoldsField | None = None
     clip_predictions: bool = True
+    rare_categories: FewRowsField = "auto"
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"
@@ -240,10 +244,16 @@ class SweepConfig(Validated):
         """What is said about a target of numbers."""
         return TargetWish(**{item.name: getattr(self, item.name) for item in fields(TargetWish)})
 
+    @property
+    def features(self) -> FeaturesWish:
+        """What is said about the inputs that are made of columns."""
+        return FeaturesWish.from_json({item.name: getattr(self, item.name) for item in fields(FeaturesWish)})
+
     @model_validator(mode="after")
     def _consistent_rows(self) -> Self:
         try:
             self.rows.check()
+            self.features.check()
         except UsageError as error:
             raise ValueError(str(error)) from None
         return self

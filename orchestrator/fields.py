@@ -101,10 +101,11 @@ CsvField = Annotated[
     Field(default=PLAIN_CSV, exclude_if=lambda wish: wish == PLAIN_CSV),
 ]
 PathField = Annotated[str, BeforeValidator(lambda path: str(path) if isinstance(path, Path) else path)]
-FoldsField = Annotated[
-    str,
-    BeforeValidator(lambda folds: str(folds) if isinstance(folds, int) and not isinstance(folds, bool) else folds),
-]
+_TEXT_OF_NUMBER = BeforeValidator(
+    lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+)
+FoldsField = Annotated[str, _TEXT_OF_NUMBER]
+FewRowsField = Annotated[str, _TEXT_OF_NUMBER]
 
 
 def _ensemble(wish: Any) -> Any:  # noqa: ANN401

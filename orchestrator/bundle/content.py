@@ -185,6 +185,8 @@ def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncode
             raise ValueError(f"column '{feature.column}' is of another kind in schema.json")
     if any(item.buckets != encoder.text[0].buckets or not 0 < item.buckets <= MAX_BUCKETS for item in encoder.text):
         raise ValueError("all texts must have one table, of a possible size")
+    if any(not 0 <= item.shared <= MAX_BUCKETS for item in encoder.categorical):
+        raise ValueError("a number of shared codes is not possible")
     if min([target.std, *(feature.std for feature in encoder.numeric)]) <= 0:
         raise ValueError("a standard deviation must be positive")
     if target.bounds is not None and (schema.target.classes or target.bounds[0] > target.bounds[1]):

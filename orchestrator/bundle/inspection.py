@@ -100,7 +100,8 @@ def _feature(feature: Fitted) -> str:
             what = f"{part}: " if part else ""
             scaled = f"mean {show_number(mean)}, deviation {show_number(std)}"
             return f"{what}{scaled}, missing as {show_number(median)}{mark}"
-        case CategoricalFeature(categories=categories):
-            return f"{len(categories)} categories, others as unknown"
+        case CategoricalFeature(categories=categories, shared=shared):
+            others = "share one code" if shared == 1 else f"share {shared:,} codes" if shared else "as unknown"
+            return f"{len(categories):,} categories, others {others}"
         case _:
             return f"tokens of {feature.buckets} buckets"

@@ -13,6 +13,7 @@ from orchestrator.choices import AlgorithmName, PrecisionName, PresetName, Sched
 from orchestrator.cli.base import DURATION, LATENCY, SIZE, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
+from orchestrator.cli.feature_options import FEATURE_OPTIONS
 from orchestrator.cli.row_options import ROW_OPTIONS, TARGET_OPTIONS
 from orchestrator.units import show_number
 
@@ -47,6 +48,7 @@ READ_OPTIONS = [
     *COLUMN_OPTIONS,
     *CSV_OPTIONS,
     *ROW_OPTIONS,
+    *FEATURE_OPTIONS,
 ]
 MODEL_OPTIONS = [
     click.option("--name", help="Name of the MLflow experiment and of the registered model. Default: from DATA."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
+from orchestrator.cli.feature_options import FEATURE_FIELDS
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
 from orchestrator.cli.row_options import ROW_FIELDS, TARGET_FIELDS
 from orchestrator.units import show_number
@@ -36,6 +37,7 @@ OF_A_TRIAL = (
     *("architecture", "settings", "epochs"),
     *ROW_FIELDS,
     *TARGET_FIELDS,
+    *FEATURE_FIELDS,
 )
 
 

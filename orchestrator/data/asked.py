@@ -10,6 +10,7 @@ import pandas as pd
 
 from orchestrator.choices import EqualRowsName, TaskName
 from orchestrator.columns.csv_wish import CsvWish
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
@@ -32,6 +33,7 @@ def asked_options(
     csv: CsvWish | Mapping[str, Any] | None,
     rows: RowsWish,
     target_wish: TargetWish,
+    features: FeaturesWish,
 ) -> DataOptions:
     """The options that some arguments say, see `DataOptions`.
 
@@ -49,6 +51,7 @@ def asked_options(
         csv=read_csv_wish(csv),
         rows=rows,
         target_wish=target_wish,
+        features=features,
     )
 
 
@@ -72,6 +75,7 @@ def prepare_dataset(
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
+    rare_categories: int | str | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -86,6 +90,7 @@ def prepare_dataset(
         csv: how a CSV file is written, instead of what is found out.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
         clip_predictions: see `TargetWish`.
+        rare_categories: see `FeaturesWish`.
 
     Raises:
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.
@@ -103,5 +108,6 @@ def prepare_dataset(
         csv=csv,
         rows=RowsWish.given(given),
         target_wish=TargetWish.given(given),
+        features=FeaturesWish.given(given),
     )
     return open_dataset(data, options)

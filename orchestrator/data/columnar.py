@@ -24,7 +24,7 @@ from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.features.categorical import key_of
 from orchestrator.features.datetime import circle
-from orchestrator.features.fitted import UNKNOWN, NumericColumns, category_table, places_of
+from orchestrator.features.fitted import CategoricalFeature, NumericColumns, category_table, places_of
 from orchestrator.features.numeric import NUMBERS
 from orchestrator.features.text import encode_texts, text_of
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
@@ -90,8 +90,7 @@ class ColumnarEncoder:
         self._width = encoder.numeric_width
         self._parsed: _Memory[float | None] = _Memory(partial(parse_number, words=PLACEHOLDERS))
         self._codes = [
-            (item.column, _code_memory(item.categories, key_of(self._columns[item.column])))
-            for item in encoder.categorical
+            (item.column, _code_memory(item, key_of(self._columns[item.column]))) for item in encoder.categorical
         ]
 
     def transform(self, frame: pd.DataFrame) -> Inputs:
@@ -254,14 +253,10 @@ def _by_pandas(column: Column, cells: Sequence[Cell]) -> dict[str | None, NDArra
     return found
 
 
-def _code_memory(categories: Sequence[str], key: Callable[[object], str | None]) -> _Memory[int]:
-    table = category_table(categories)
-    memory = _Memory(partial(_code, table, key))
-    for category in categories:
+def _code_memory(feature: CategoricalFeature, key: Callable[[object], str | None]) -> _Memory[int]:
+    table = category_table(feature.categories)
+    memory = _Memory(lambda cell: feature.code_in(table, key(cell)))
+    for category in feature.categories:
         # the table's own keys are there whatever requests have filled the memory with
-        memory[category] = _code(table, key, category)
+        memory[category] = feature.code_in(table, key(category))
     return memory
-
-
-def _code(table: Mapping[str | None, int], key: Callable[[object], str | None], cell: Cell) -> int:
-    return table.get(key(cell), UNKNOWN)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from numpy.typing import NDArray
 
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
+from orchestrator.columns.features_wish import USUAL_FEATURES, FeaturesWish
 from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
 from orchestrator.columns.target_wish import TARGET_WISH, TargetWish
@@ -53,6 +54,7 @@ class DataOptions:
         rows: what is said about rows: groups, times, parts, weights.
         fold_rows: rows that an epoch of all folds may train on, if their number is `auto`.
         target_wish: what is said about a target of numbers.
+        features: what is said about the inputs that are made of columns.
         split: which rows are trained on, validated on and tested on, as far as `rows` does not say it.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
@@ -68,6 +70,7 @@ class DataOptions:
     rows: RowsWish = NO_ROWS_WISH
     fold_rows: int = AUTO_ROWS
     target_wish: TargetWish = TARGET_WISH
+    features: FeaturesWish = USUAL_FEATURES
     split: Holdout = HOLDOUT
     run: Run = map
 
@@ -91,7 +94,8 @@ class DataOptions:
             "columns": {name: wish.to_json() for name, wish in self.columns.items()},
             "csv": self.csv.to_json(),
         }
-        return {name: value for name, value in said.items() if value} | self.rows.to_json() | self.target_wish.to_json()
+        plain = {name: value for name, value in said.items() if value}
+        return plain | self.rows.to_json() | self.target_wish.to_json() | self.features.to_json()
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, name: str) -> Self:
@@ -107,6 +111,7 @@ class DataOptions:
             csv=CsvWish.from_json(content.get("csv", {})),
             rows=RowsWish.from_json(content),
             target_wish=TargetWish.from_json(content),
+            features=FeaturesWish.from_json(content),
         )
 
 

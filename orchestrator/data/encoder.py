@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.columns.features_wish import USUAL_FEATURES, FeaturesWish
+from orchestrator.columns.notes import Note
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.rows import rows_of
 from orchestrator.data.schema import Schema
-from orchestrator.features import KINDS, CategoricalFeature, Fitted, NumericFeature, Summary, TextFeature
+from orchestrator.features import KINDS, CategoricalFeature, Column, Fitted, NumericFeature, Summary, TextFeature
 from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.features.text import encode_texts
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
@@ -91,7 +93,10 @@ class FeatureEncoder:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return {name: features for name, features in asdict(self).items() if features or name != TEXT}
+        plain = asdict(self)
+        # where nothing is shared, nothing is written, as before there were such codes
+        plain[CATEGORICAL] = [_without(item, "shared") for item in plain[CATEGORICAL]]
+        return {name: features for name, features in plain.items() if features or name != TEXT}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> FeatureEncoder:
@@ -102,29 +107,53 @@ class FeatureEncoder:
         """
         return cls(
             tuple(NumericFeature(**feature) for feature in content["numeric"]),
-            tuple(CategoricalFeature(item["column"], tuple(item["categories"])) for item in content["categorical"]),
+            tuple(
+                CategoricalFeature(item["column"], tuple(item["categories"]), item.get("shared", 0))
+                for item in content["categorical"]
+            ),
             tuple(TextFeature(**feature) for feature in content.get(TEXT, ())),
         )
 
 
-def fit_summaries(schema: Schema, summaries: Mapping[str, Summary]) -> FeatureEncoder:
-    """Fits medians, means, deviations and category tables on training rows that were summed up."""
-    return _encoder_of(item for each in schema.columns for item in KINDS[each.kind].fit(each, summaries[each.name]))
+def fit_summaries(
+    schema: Schema, summaries: Mapping[str, Summary], wish: FeaturesWish = USUAL_FEATURES
+) -> tuple[FeatureEncoder, tuple[Note, ...]]:
+    """Fits medians, means, deviations and category tables on training rows that were summed up.
+
+    Returns:
+        The encoder, and what the user should know about it.
+    """
+    return _fit(schema, lambda column: summaries[column.name], wish)
 
 
-def fit_rows(rows: ParsedRows) -> FeatureEncoder:
+def fit_rows(rows: ParsedRows, wish: FeaturesWish = USUAL_FEATURES) -> tuple[FeatureEncoder, tuple[Note, ...]]:
     """`fit_summaries` for rows in memory, which must be training rows only; a column at a time, since it is large."""
-    columns = rows.schema.columns
-    return _encoder_of(item for each in columns for item in KINDS[each.kind].fit(each, rows.summary(each)))
+    return _fit(rows.schema, rows.summary, wish)
 
 
 def fit_features(schema: Schema, frame: pd.DataFrame) -> FeatureEncoder:
-    """`fit_rows` for rows of a data frame."""
-    return fit_rows(ParsedRows.of(schema, frame))
+    """The encoder of `fit_rows`, for rows of a data frame."""
+    return fit_rows(ParsedRows.of(schema, frame))[0]
 
 
-def _encoder_of(features: Iterable[Fitted]) -> FeatureEncoder:
-    fitted = list(features)
+def _fit(
+    schema: Schema, summary_of: Callable[[Column], Summary], wish: FeaturesWish
+) -> tuple[FeatureEncoder, tuple[Note, ...]]:
+    fitted: list[Fitted] = []
+    notes: list[Note] = []
+    for column in schema.columns:
+        kind, summary = KINDS[column.kind], summary_of(column)
+        fitted += kind.fit(column, summary, wish)
+        notes += kind.fit_notes(column, summary, wish)
+    return _encoder_of(fitted), tuple(notes)
+
+
+def _without(item: dict[str, Any], name: str) -> dict[str, Any]:
+    """An entry of an encoder without a field that says nothing."""
+    return {key: value for key, value in item.items() if value or key != name}
+
+
+def _encoder_of(fitted: Sequence[Fitted]) -> FeatureEncoder:
     return FeatureEncoder(
         tuple(item for item in fitted if isinstance(item, NumericFeature)),
         tuple(item for item in fitted if isinstance(item, CategoricalFeature)),

@@ -12,16 +12,17 @@ import pyarrow.compute as pc
 
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
+from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import MISSING_STRINGS, Series, is_missing
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
-from orchestrator.data.guessing import RawColumns, guess_columns, guess_target, no_use
+from orchestrator.data.guessing import RawColumns, guess_columns, guess_target
 from orchestrator.data.opening import is_streamed, whole_table
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
 from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table, check_csv_wish
-from orchestrator.features import Column
+from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.tasks import Target
 
 LEFT_OUT = "left out"
@@ -99,11 +100,20 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
         table = sample_table(open_parquet_folder(Path(source)), options)
     else:
         table = whole_table(source, options)
+    options.features.check()
     table, options = settle(table, options)
     raw, found = RawColumns.of(table, options), None
     if options.target is not None:
         found = guess_target(table, raw, options, sampled=sampled)
-    guess = guess_columns(raw, found, options, no_use)
+    shared: list[Note] = []
+
+    def look(column: Column, cells: RawColumn) -> None:
+        if column.kind is ColumnKind.CATEGORICAL:
+            kind = KINDS[column.kind]
+            seen = kind.summarise(kind.parse_raw(column, cells), None)
+            shared.extend(kind.fit_notes(column, seen, options.features))
+
+    guess = guess_columns(raw, found, options, look)
     target = None if found is None else found.target
     columns = {column.name: column for column in guess.columns}
     return Inspection(
@@ -112,7 +122,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
         sampled=sampled,
         columns=_inspected(table, columns, target),
         target=target,
-        notes=(*table.notes, *(() if found is None else found.notes), *guess.notes),
+        notes=(*table.notes, *(() if found is None else found.notes), *guess.notes, *shared),
         wishes=_wishes(table, columns, target, options),
     )
 

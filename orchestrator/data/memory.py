@@ -137,9 +137,9 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         notes += task.order_notes(target.name, strata)
     schema = Schema(tuple(guess.columns), target, nested)
     rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
-    encoder = fit_rows(rows.take(parted.training))
+    encoder, told = fit_rows(rows.take(parted.training), options.features)
     target_encoder = task.fit(labels.iloc[parted.training], options.target_wish)
-    notes += task.part_notes(target.name, target_encoder, labels.iloc[split.validation])
+    notes += (*told, *task.part_notes(target.name, target_encoder, labels.iloc[split.validation]))
 
     def encode(positions: NDArray[np.int64]) -> Examples:
         return Examples(

@@ -34,6 +34,7 @@ def open_dataset(source: Source, options: DataOptions | None = None) -> Dataset:
     """
     options = options or DataOptions()
     options.rows.check()
+    options.features.check()
     if isinstance(source, str | Path) and is_streamed(source):
         check_csv_wish(str(source), options.csv)
         return prepare_streamed(source, options)

@@ -212,6 +212,7 @@ def finish_profile(
         notes = (*notes, dropped_note(profile.dropped, schema.target.name))
     notes = (*notes, *task.summary_notes(target.name, profile.target))
     notes = (*notes, *task.summary_order_notes(target.name, profile.target, profile.changes))
+    encoder, fit_notes = fit_summaries(schema, profile.columns, options.features)
     state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())
@@ -220,7 +221,7 @@ def finish_profile(
         origin=folder.origin,
         digest=state.hexdigest(),
         schema=schema,
-        encoder=fit_summaries(schema, profile.columns),
+        encoder=encoder,
         target_encoder=task.fit_summary(profile.target, options.target_wish),
         folder=folder,
         counts=profile.counts,
@@ -229,5 +230,5 @@ def finish_profile(
         wish=options.rows,
         mean_weight=profile.weighed[0] / profile.counts[0] if profile.weighed else 1.0,
         example=profile.example,
-        notes=notes,
+        notes=(*notes, *fit_notes),
     )

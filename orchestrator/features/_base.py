@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
@@ -184,8 +185,19 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         """
 
     @abstractmethod
-    def fit(self, column: Column, summary: Kept) -> Sequence[Fitted]:
-        """The features that a column gives, none if it says nothing."""
+    def fit(self, column: Column, summary: Kept, wish: FeaturesWish) -> Sequence[Fitted]:
+        """The features that a column gives, none if it says nothing.
+
+        Args:
+            column: of the schema.
+            summary: of its training rows.
+            wish: what the user says about features.
+        """
+
+    def fit_notes(self, column: Column, summary: Kept, wish: FeaturesWish) -> tuple[Note, ...]:
+        """What the user should know about that."""
+        del column, summary, wish
+        return ()
 
     @abstractmethod
     def makes(self, feature: Fitted) -> bool:

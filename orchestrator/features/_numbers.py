@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_notation import NumberNotation
 from orchestrator.columns.number_texts import PLACEHOLDERS
@@ -87,7 +88,7 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
             return NumberSummaries({part: AllNumbers(values) for part, values in parsed.items()})
         return NumberSummaries({part: NumericSummary.of(values, keys) for part, values in parsed.items()})
 
-    def fit(self, column: Column, summary: NumberSummaries) -> Sequence[NumericFeature]:
+    def fit(self, column: Column, summary: NumberSummaries, wish: FeaturesWish) -> Sequence[NumericFeature]:
         """See `FeatureKind`: one for each number that is not always the same part of a date."""
         features: list[NumericFeature] = []
         for part, numbers in summary.parts.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import CodeNotation, Labels
 from orchestrator.columns.codes import why_code
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_answers import several_answers
 from orchestrator.columns.raw_column import RawColumn
@@ -26,6 +27,7 @@ from orchestrator.columns.values import (
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.fitted import CategoricalFeature
+from orchestrator.features.rare_categories import table_of
 
 IDENTIFIER_SHARE = 0.95
 IDENTIFIER_ROWS = 20
@@ -48,13 +50,16 @@ class Categories:
 
 @dataclass(frozen=True)
 class SeenCategories:
-    """The categories of some training rows."""
+    """How many of some training rows have each category."""
 
-    keys: frozenset[str]
+    counts: Mapping[str, int]
 
     def merge(self, other: SeenCategories) -> SeenCategories:
         """Of the rows of both."""
-        return SeenCategories(self.keys | other.keys)
+        counts = dict(self.counts)
+        for key, rows in other.counts.items():
+            counts[key] = counts.get(key, 0) + rows
+        return SeenCategories(counts)
 
 
 def _no_numbers(raw: RawColumn) -> tuple[Note, ...]:
@@ -176,11 +181,17 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
 
     def summarise(self, parsed: Categories, keys: NDArray[np.float64] | None) -> SeenCategories:
         """See `FeatureKind`."""
-        return SeenCategories(frozenset(key for key in parsed.keys if key is not None))
+        rows = np.bincount(parsed.codes, minlength=len(parsed.keys)).tolist()
+        return SeenCategories({key: count for key, count in zip(parsed.keys, rows, strict=True) if key is not None})
 
-    def fit(self, column: Column, summary: SeenCategories) -> Sequence[CategoricalFeature]:
+    def fit(self, column: Column, summary: SeenCategories, wish: FeaturesWish) -> Sequence[CategoricalFeature]:
+        """See `FeatureKind`: a table of categories, with shared codes if there are many."""
+        table = table_of(summary.counts, wish.rare_categories)
+        return [CategoricalFeature(column.name, table.kept, table.shared)]
+
+    def fit_notes(self, column: Column, summary: SeenCategories, wish: FeaturesWish) -> tuple[Note, ...]:
         """See `FeatureKind`."""
-        return [CategoricalFeature(column.name, tuple(sorted(summary.keys)))]
+        return table_of(summary.counts, wish.rare_categories).notes(column.name)
 
     def makes(self, feature: Fitted) -> bool:
         """See `FeatureKind`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 # no training row is farther than sqrt(rows) deviations off; a typing error of 1e300 must not become infinite
 MAX_SCALED = 1e4
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
+# an odd factor that mixes the bits of a checksum (Knuth's multiplicative hashing)
+MIX = 0x9E3779B1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +43,39 @@ class NumericFeature:
 
 @dataclass(frozen=True)
 class CategoricalFeature:
-    """One embedded input: code 0 for a category that training did not see, 1 for missing, 2.. in table order."""
+    """One embedded input: code 1 for missing, 2.. in the order of the table, and behind these codes that are shared.
+
+    Attributes:
+        column: where the category comes from.
+        categories: with codes of their own.
+        shared: codes that all other values have together, each one of them by a hash; with 0 they have code 0, which
+            training does not see.
+    """
 
     column: str
     categories: tuple[str, ...]
+    shared: int = 0
 
     @property
     def cardinality(self) -> int:
         """Number of codes."""
-        return len(self.categories) + FIRST_CATEGORY
+        return len(self.categories) + FIRST_CATEGORY + self.shared
 
     def encode(self, keys: Sequence[str | None]) -> NDArray[np.int64]:
         """Codes of some category keys, int64 [keys]."""
         table = category_table(self.categories)
-        return np.array([table.get(key, UNKNOWN) for key in keys], dtype=np.int64)
+        return np.array([self.code_in(table, key) for key in keys], dtype=np.int64)
+
+    def code_in(self, table: Mapping[str | None, int], key: str | None) -> int:
+        """The code of a category key, with the `category_table` of the categories."""
+        code = table.get(key)
+        return self.other_code(str(key)) if code is None else code
+
+    def other_code(self, key: str) -> int:
+        """The code of a key that has none of its own."""
+        if not self.shared:
+            return UNKNOWN
+        return FIRST_CATEGORY + len(self.categories) + (mixed_bits(key) % self.shared if self.shared > 1 else 0)
 
 
 @dataclass(frozen=True)
@@ -69,8 +91,14 @@ class TextFeature:
     buckets: int
 
 
+def mixed_bits(text: str) -> int:
+    """A hash of a text, 32 bits: the same in all processes and on all machines."""
+    mixed = zlib.crc32(text.encode("utf-8", "surrogatepass")) * MIX & 0xFFFFFFFF
+    return mixed ^ (mixed >> 15)
+
+
 def category_table(categories: Sequence[str]) -> dict[str | None, int]:
-    """The code of every `category_key` that is not `UNKNOWN`."""
+    """The code of every `category_key` that has its own."""
     return {None: MISSING, **{key: code for code, key in enumerate(categories, start=FIRST_CATEGORY)}}
 
 

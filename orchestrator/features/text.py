@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,12 +12,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_key
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
-from orchestrator.features.fitted import TextFeature
+from orchestrator.features.fitted import TextFeature, mixed_bits
 
 # on average, in a column with many different values
 TEXT_WORDS = 4
@@ -29,8 +29,6 @@ BUCKETS = 2**16
 MAX_TOKENS = 2048
 PIECE_LENGTHS = (3, 4)
 WORD = re.compile(r"\w+")
-# an odd factor that mixes the bits of a checksum (Knuth's multiplicative hashing)
-MIX = 0x9E3779B1
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
         """See `FeatureKind`."""
         return NoSummary()
 
-    def fit(self, column: Column, summary: NoSummary) -> Sequence[TextFeature]:
+    def fit(self, column: Column, summary: NoSummary, wish: FeaturesWish) -> Sequence[TextFeature]:
         """See `FeatureKind`."""
         return [TextFeature(column.name, BUCKETS)]
 
@@ -141,8 +139,7 @@ def encode_texts(features: Sequence[TextFeature], texts: Sequence[Sequence[str]]
 
 def token_id(token: str, buckets: int) -> int:
     """The bucket of a token, from 1 to `buckets`, with its sign."""
-    mixed = zlib.crc32(token.encode("utf-8", "surrogatepass")) * MIX & 0xFFFFFFFF
-    mixed ^= mixed >> 15
+    mixed = mixed_bits(token)
     bucket = 1 + (mixed >> 1) % buckets
     return bucket if mixed & 1 else -bucket
 

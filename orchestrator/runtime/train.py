@@ -16,6 +16,7 @@ from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration, figure_of
 from orchestrator.choices import EqualRowsName
 from orchestrator.columns.csv_wish import CsvWish
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import TargetWish
@@ -110,6 +111,7 @@ def train(
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
+    rare_categories: int | str | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -123,6 +125,7 @@ def train(
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
         clip_predictions: see `TargetWish`.
+        rare_categories: see `FeaturesWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -153,6 +156,7 @@ def train(
         csv=csv,
         rows=RowsWish.given(given),
         target_wish=TargetWish.given(given),
+        features=FeaturesWish.given(given),
     )
     dataset = open_dataset(data, options)
     chosen = dataset.schema.target.task.find_metric(metric)

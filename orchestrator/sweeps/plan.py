@@ -259,6 +259,7 @@ def data_options(config: SweepConfig, run: Run = map) -> DataOptions:
         rows=config.rows,
         fold_rows=fold_rows(config.time_budget),
         target_wish=config.target_wish,
+        features=config.features,
         run=run,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.columns.features_wish import BEFORE as FEATURES_BEFORE
 from orchestrator.columns.rows_wish import BEFORE
 from orchestrator.columns.target_wish import BEFORE as TARGET_BEFORE
 from orchestrator.config import DEFAULT_TRIALS, SweepConfig
@@ -62,6 +63,7 @@ def session_options(found: KnownSweep, past: Past, trials: str | int | None, opt
     values = {
         "equal_rows": BEFORE,
         **asdict(TARGET_BEFORE),
+        **FEATURES_BEFORE,
         # sweeps of before have kept the weights of their best trial only
         "ensemble": "none",
         **header.config,

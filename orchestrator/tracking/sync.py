@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.bundle.registration import Registration
+from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import TargetWish
 from orchestrator.errors import ExecutionError, TrackingError
@@ -150,6 +151,7 @@ def _describe(header: Header, storage: Storage) -> Description:
             {name: value for name, value in data.items() if value}
             | RowsWish.from_json(header.config).to_json()
             | TargetWish.from_json(header.config).to_json()
+            | FeaturesWish.from_json(header.config).to_json()
         ),
     }
     parameters = {

@@ -124,7 +124,7 @@ def columns_and_encoders(draw):
         notation = draw(st.sampled_from(NOTATIONS.get(kind, [None])))
         columns.append(Column(name, kind, None if notation else form, notation))
         if kind is ColumnKind.CATEGORICAL:
-            categorical.append(CategoricalFeature(name, tuple(draw(CATEGORIES))))
+            categorical.append(CategoricalFeature(name, tuple(draw(CATEGORIES)), draw(st.sampled_from([0, 1, 7]))))
             continue
         if kind is ColumnKind.TEXT:
             text.append(TextFeature(name, 100))

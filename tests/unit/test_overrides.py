@@ -14,6 +14,7 @@ import orchestrator
 from orchestrator import ColumnWish
 from orchestrator.cli import main
 from orchestrator.cli.column_options import KINDS, VALUES, WORDS, with_columns
+from orchestrator.columns.features_wish import PLAIN_FEATURES, FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import BEFORE, TargetWish
 from orchestrator.columns.wish import CATEGORICAL, IGNORE, all_wishes, option_of
@@ -273,8 +274,8 @@ def test_options_are_put_over_the_wishes_of_a_configuration(tmp_path):
 
 
 def test_all_that_says_how_data_is_read_can_be_said_everywhere():
-    said = {item.name for item in fields(DataOptions)} - {"split", "run", "rows", "target_wish"}
-    said |= {item.name for item in (*fields(RowsWish), *fields(TargetWish))}
+    said = {item.name for item in fields(DataOptions)} - {"split", "run", "rows", "target_wish", "features"}
+    said |= {item.name for wish in (RowsWish, TargetWish, FeaturesWish) for item in fields(wish)}
     assert said <= set(SweepConfig.model_fields)
     assert said <= set(inspect.signature(orchestrator.train).parameters)
     config = SweepConfig.create(
@@ -287,15 +288,21 @@ def test_all_that_says_how_data_is_read_can_be_said_everywhere():
         group="g",
         weight="w",
         test="test.csv",
+        rare_categories=5,
     )
     options = data_options(config)
     again = DataOptions.from_json(json.loads(json.dumps(options.to_json())), name="x")
     assert again.to_json() == options.to_json() != {}
     assert again.wishes == options.wishes
+    assert again.features == options.features == FeaturesWish(rare_categories="5")
     assert again.rows == options.rows == RowsWish(group="g", weight="w", test="test.csv")
     # what trials of before say of their data
     assert DataOptions.from_json({"data": "x.csv", "target": "y"}, name="x") == DataOptions(
-        target="y", name="x", rows=RowsWish(equal_rows="apart"), target_wish=BEFORE
+        target="y",
+        name="x",
+        rows=RowsWish(equal_rows="apart"),
+        target_wish=BEFORE,
+        features=PLAIN_FEATURES,
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from orchestrator import prepare_dataset
+from orchestrator.columns.features_wish import PLAIN_FEATURES, USUAL_FEATURES
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ConfigError, DataError
 from orchestrator.sweeps.presets import PRESETS, with_preset
@@ -77,4 +78,12 @@ def test_who_asks_for_more_trials_than_a_preset_means_more_than_its_time(trials,
     config = with_preset(SweepConfig.create(data="sklearn:iris")).model_dump(mode="json", exclude_none=True)
     found = SimpleNamespace(header=SimpleNamespace(config=config, status="interrupted", id="iris-1"))
     session = session_options(found, SimpleNamespace(events=()), trials, options)
+    assert session.features == USUAL_FEATURES
     assert session.time_budget == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_a_sweep_of_before_goes_on_with_the_inputs_that_it_has():
+    config = SweepConfig.create(data="sklearn:iris").model_dump(mode="json", exclude_none=True)
+    config = {name: value for name, value in config.items() if name not in PLAIN_FEATURES.to_json()}
+    found = SimpleNamespace(header=SimpleNamespace(config=config, status="interrupted", id="iris-1"))
+    assert session_options(found, SimpleNamespace(events=()), None, {}).features == PLAIN_FEATURES
