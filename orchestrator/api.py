@@ -55,6 +55,7 @@ def sweep(
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
+    target_statistics: str | Sequence[str] | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -111,6 +112,7 @@ def sweep(
         folds: each trial trains so many networks on so many splits, and the model averages them; `auto` goes by rows.
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
         rare_categories: values of fewer training rows share a code; `auto` in columns of many values, `none` never.
+        target_statistics: categories for which the mean of the target is an input; `auto` for those of many values.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -181,6 +183,7 @@ def plan(
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
+    target_statistics: str | Sequence[str] | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -228,8 +231,7 @@ def plan(
     from orchestrator.runtime.probe.estimate import estimate_sweep
 
     del given["notify"]
-    config, table = _configured(given)
-    return estimate_sweep(config, table, notify=notify or _silent)
+    return estimate_sweep(*_configured(given), notify=notify or _silent)
 
 
 def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:

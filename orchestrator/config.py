@@ -30,6 +30,7 @@ from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.fields import (
+    ColumnNamesField,
     ColumnsField,
     CsvField,
     Duration,
@@ -145,7 +146,7 @@ class SweepConfig(Validated):
         group, time, split_column, validation, test, weight, equal_rows, folds: how rows are split and weighed; see
             `RowsWish`.
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
-        rare_categories: what becomes of categories of few rows; see `FeaturesWish`.
+        rare_categories, target_statistics: which inputs are made of categories; see `FeaturesWish`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -201,6 +202,7 @@ class SweepConfig(Validated):
     folds: FoldsField | None = None
     clip_predictions: bool = True
     rare_categories: FewRowsField = "auto"
+    target_statistics: ColumnNamesField = ()
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"

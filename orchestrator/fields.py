@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
+from orchestrator.columns.features_wish import plain_columns
 from orchestrator.columns.wish import ColumnWish, all_wishes, plain_wish
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks.registry import plain_task
@@ -106,6 +107,7 @@ _TEXT_OF_NUMBER = BeforeValidator(
 )
 FoldsField = Annotated[str, _TEXT_OF_NUMBER]
 FewRowsField = Annotated[str, _TEXT_OF_NUMBER]
+ColumnNamesField = Annotated[tuple[LabelField, ...], BeforeValidator(plain_columns)]
 
 
 def _ensemble(wish: Any) -> Any:  # noqa: ANN401

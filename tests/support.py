@@ -46,6 +46,11 @@ def quick_model(
 ) -> tuple[nn.Module, Dataset]:
     """A network trained for three epochs, with its best weights, in evaluation mode."""
     dataset = open_dataset(source, DataOptions(target=target, task=task))
+    return quick_network(dataset, **settings), dataset
+
+
+def quick_network(dataset: Dataset, **settings) -> nn.Module:
+    """The same of a data set that there is."""
     spec = TrialSpec(
         architecture=settings.pop("architecture", "mlp"),
         settings=settings or {"depth": 1, "width": 8},
@@ -59,7 +64,7 @@ def quick_model(
         pass
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     network.load_state_dict(best.state)
-    return network.eval(), dataset
+    return network.eval()
 
 
 def train_bundle(source: str | pd.DataFrame, target: str | None, path: Path, **settings) -> ModelBundle:

@@ -185,12 +185,22 @@ def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncode
             raise ValueError(f"column '{feature.column}' is of another kind in schema.json")
     if any(item.buckets != encoder.text[0].buckets or not 0 < item.buckets <= MAX_BUCKETS for item in encoder.text):
         raise ValueError("all texts must have one table, of a possible size")
+    _check_statistics(encoder)
     if any(not 0 <= item.shared <= MAX_BUCKETS for item in encoder.categorical):
         raise ValueError("a number of shared codes is not possible")
     if min([target.std, *(feature.std for feature in encoder.numeric)]) <= 0:
         raise ValueError("a standard deviation must be positive")
     if target.bounds is not None and (schema.target.classes or target.bounds[0] > target.bounds[1]):
         raise ValueError("the bounds of the target must be numbers, the smaller one first")
+
+
+def _check_statistics(encoder: FeatureEncoder) -> None:
+    categories = {item.column: item for item in encoder.categorical}
+    for item in encoder.statistics:
+        if item.column not in categories or len(item.means) != categories[item.column].cardinality:
+            raise ValueError(f"the target statistics of '{item.column}' are not about its categories")
+        if not item.mean or {len(row) for row in (*item.means, item.std)} != {len(item.mean)} or min(item.std) <= 0:
+            raise ValueError(f"the target statistics of '{item.column}' have other numbers than they say")
 
 
 def _reason(error: Exception) -> str:

@@ -90,7 +90,9 @@ def _encoded(name: str, content: BundleContent) -> str:
     """What was fitted of a column: the rule by which `predict` encodes its values."""
     encoder = content.encoder
     fitted: tuple[Fitted, ...] = (*encoder.numeric, *encoder.categorical, *encoder.text)
-    return "; ".join(_feature(feature) for feature in fitted if feature.column == name) or "says nothing"
+    words = [_feature(feature) for feature in fitted if feature.column == name]
+    words += ["mean of the target for each" for item in encoder.statistics if item.column == name]
+    return "; ".join(words) or "says nothing"
 
 
 def _feature(feature: Fitted) -> str:

@@ -12,5 +12,11 @@ FEATURE_OPTIONS: list[Any] = [
         metavar="N|auto|none",
         help="Categories of fewer training rows share one code. Default: auto, 3 rows in columns of many.",
     ),
+    click.option(
+        "--target-statistics",
+        multiple=True,
+        metavar="COLUMN|auto|none",
+        help="The mean of the target for each category is an input, too. Default: none. May be repeated.",
+    ),
 ]
-FEATURE_FIELDS = ("rare_categories",)
+FEATURE_FIELDS = ("rare_categories", "target_statistics")

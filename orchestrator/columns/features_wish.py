@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from orchestrator.errors import UsageError
@@ -18,9 +18,12 @@ class FeaturesWish:
     Attributes:
         rare_categories: values of fewer training rows than this number share a code; `auto` goes by the number of
             values, `none` gives each a code of its own.
+        target_statistics: columns of categories for which the mean of the target is an input; `auto` alone for those of
+            many values.
     """
 
     rare_categories: str = AUTO
+    target_statistics: tuple[str, ...] = ()
 
     @classmethod
     def given(cls, arguments: Mapping[str, object]) -> Self:
@@ -30,7 +33,8 @@ class FeaturesWish:
             UsageError: there is no such choice.
         """
         said = {item.name: arguments[item.name] for item in fields(cls) if arguments[item.name] is not None}
-        wish = cls(**{name: str(value) for name, value in said.items()})
+        columns = plain_columns(said.pop("target_statistics", ()))
+        wish = cls(**{name: str(value) for name, value in said.items()}, target_statistics=tuple(map(str, columns)))
         wish.check()
         return wish
 
@@ -39,18 +43,42 @@ class FeaturesWish:
         number = self.rare_categories
         if number not in (AUTO, NONE) and not (number.isdecimal() and int(number) > 1):
             raise UsageError(f"--rare-categories {number}: give a number of rows above 1, {AUTO} or {NONE}")
+        columns = self.target_statistics
+        if len(columns) > 1 and (words := [name for name in columns if name in (AUTO, NONE)]):
+            raise UsageError(f"--target-statistics {words[0]}: say either that or columns")
+        if len(set(columns)) < len(columns):
+            twice = next(name for name in columns if columns.count(name) > 1)
+            raise UsageError(f"--target-statistics {twice}: say a column once")
+
+    @property
+    def averaged_columns(self) -> tuple[str, ...]:
+        """The columns that are named for target statistics."""
+        return () if self.target_statistics == (AUTO,) else self.target_statistics
+
+    def named(self, name_in: Callable[[str], str]) -> Self:
+        """With the names that columns have in a table."""
+        columns = tuple(map(name_in, self.averaged_columns))
+        return replace(self, target_statistics=columns or self.target_statistics)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        return {"rare_categories": self.rare_categories, "target_statistics": list(self.target_statistics)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Of what is said of data, among other things; what was written before there were choices has none."""
-        return cls(**{**BEFORE, **{item.name: content[item.name] for item in fields(cls) if item.name in content}})
+        known = {**BEFORE, **{item.name: content[item.name] for item in fields(cls) if item.name in content}}
+        return cls(**{**known, "target_statistics": tuple(known["target_statistics"])})
+
+
+def plain_columns(value: Any) -> Any:  # noqa: ANN401
+    """Columns as people say them: one alone is a list, and `none` is no column."""
+    if isinstance(value, str | int):
+        value = (value,)
+    return () if isinstance(value, list | tuple) and tuple(value) == (NONE,) else value
 
 
 # of data that was read before there was a choice
-BEFORE: Mapping[str, Any] = {"rare_categories": NONE}
+BEFORE: Mapping[str, Any] = {"rare_categories": NONE, "target_statistics": ()}
 PLAIN_FEATURES = FeaturesWish(**BEFORE)
 USUAL_FEATURES = FeaturesWish()

@@ -76,6 +76,7 @@ def prepare_dataset(
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
+    target_statistics: str | Sequence[str] | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -90,7 +91,7 @@ def prepare_dataset(
         csv: how a CSV file is written, instead of what is found out.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
         clip_predictions: see `TargetWish`.
-        rare_categories: see `FeaturesWish`.
+        rare_categories, target_statistics: see `FeaturesWish`.
 
     Raises:
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.

@@ -109,10 +109,9 @@ class ColumnarEncoder:
         """
         if not self._names <= columns.keys():
             check_columns(self._schema, list(columns))
-        arrays: dict[str, NDArray[Any]] = {
-            NUMERIC: self._encode_numbers(columns, rows),
-            CATEGORICAL: self._encode_categories(columns, rows),
-        }
+        numbers, codes = self._encode_numbers(columns, rows), self._encode_categories(columns, rows)
+        self._encoder.write_statistics(codes, numbers)
+        arrays: dict[str, NDArray[Any]] = {NUMERIC: numbers, CATEGORICAL: codes}
         texts = self._encoder.text
         if texts:
             arrays[TEXT] = encode_texts(texts, [[text_of(cell) for cell in columns[item.column]] for item in texts])

@@ -16,13 +16,23 @@ from orchestrator.columns.notes import Note
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.rows import rows_of
 from orchestrator.data.schema import Schema
-from orchestrator.features import KINDS, CategoricalFeature, Column, Fitted, NumericFeature, Summary, TextFeature
+from orchestrator.features import (
+    KINDS,
+    CategoricalFeature,
+    Column,
+    Fitted,
+    NumericFeature,
+    Summary,
+    TargetStatistic,
+    TextFeature,
+)
 from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.features.text import encode_texts
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
 
 # of numbers that are written to inputs at once
 BLOCK_CELLS = 2**16
+STATISTICS = "statistics"
 
 
 @dataclass(frozen=True)
@@ -32,11 +42,18 @@ class FeatureEncoder:
     numeric: tuple[NumericFeature, ...]
     categorical: tuple[CategoricalFeature, ...]
     text: tuple[TextFeature, ...] = ()
+    statistics: tuple[TargetStatistic, ...] = ()
 
     @property
     def numeric_width(self) -> int:
-        """Columns of the input `numeric`, missing-value indicators included."""
-        return sum(feature.width for feature in self.numeric)
+        """Columns of the input `numeric`, missing-value indicators and target statistics included."""
+        return sum(feature.width for feature in self.numeric) + sum(item.width for item in self.statistics)
+
+    @property
+    def statistic_places(self) -> tuple[int, ...]:
+        """The column of `categorical` that each target statistic is about."""
+        places = {feature.column: place for place, feature in enumerate(self.categorical)}
+        return tuple(places[item.column] for item in self.statistics)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -86,17 +103,30 @@ class FeatureEncoder:
         for index, category in enumerate(self.categorical):
             found = parsed(category.column)
             codes[:, index] = category.encode(found.keys)[found.codes]
+        self.write_statistics(codes, numbers)
         arrays: dict[str, NDArray[Any]] = {NUMERIC: numbers, CATEGORICAL: codes}
         if self.text:
             arrays[TEXT] = encode_texts(self.text, [parsed(item.column) for item in self.text])
         return Inputs(arrays)
+
+    def write_statistics(self, codes: NDArray[np.int64], numbers: NDArray[np.float32]) -> None:
+        """Puts target statistics into encoded rows.
+
+        Args:
+            codes: the input `categorical` of the rows.
+            numbers: their input `numeric`, which is written to.
+        """
+        end = self.numeric_width
+        for statistic, place in reversed(list(zip(self.statistics, self.statistic_places, strict=True))):
+            numbers[:, end - statistic.width : end] = statistic.encode(codes[:, place])
+            end -= statistic.width
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
         plain = asdict(self)
         # where nothing is shared, nothing is written, as before there were such codes
         plain[CATEGORICAL] = [_without(item, "shared") for item in plain[CATEGORICAL]]
-        return {name: features for name, features in plain.items() if features or name != TEXT}
+        return {name: features for name, features in plain.items() if features or name not in (TEXT, STATISTICS)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> FeatureEncoder:
@@ -112,6 +142,7 @@ class FeatureEncoder:
                 for item in content["categorical"]
             ),
             tuple(TextFeature(**feature) for feature in content.get(TEXT, ())),
+            tuple(_statistic(item) for item in content.get(STATISTICS, ())),
         )
 
 
@@ -146,6 +177,11 @@ def _fit(
         fitted += kind.fit(column, summary, wish)
         notes += kind.fit_notes(column, summary, wish)
     return _encoder_of(fitted), tuple(notes)
+
+
+def _statistic(item: Mapping[str, Any]) -> TargetStatistic:
+    means = tuple(map(tuple, item["means"]))
+    return TargetStatistic(column=item["column"], means=means, mean=tuple(item["mean"]), std=tuple(item["std"]))
 
 
 def _without(item: dict[str, Any], name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
 from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table, check_csv_wish
-from orchestrator.features import KINDS, Column, ColumnKind
+from orchestrator.features import KINDS, Column
 from orchestrator.tasks import Target
 
 LEFT_OUT = "left out"
@@ -108,10 +108,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
     shared: list[Note] = []
 
     def look(column: Column, cells: RawColumn) -> None:
-        if column.kind is ColumnKind.CATEGORICAL:
-            kind = KINDS[column.kind]
-            seen = kind.summarise(kind.parse_raw(column, cells), None)
-            shared.extend(kind.fit_notes(column, seen, options.features))
+        shared.extend(KINDS[column.kind].raw_notes(column, cells, options.features))
 
     guess = guess_columns(raw, found, options, look)
     target = None if found is None else found.target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,10 +24,12 @@ from orchestrator.data.schema import Schema
 from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import MIN_ROWS, Holdout
-from orchestrator.data.splits.folds import Fold
+from orchestrator.data.splits.folds import Fold, inner_parts
 from orchestrator.data.splitting import Parted, split_table
+from orchestrator.data.target_statistics import averaged_of, fit_statistics, wished_columns, with_own
 from orchestrator.errors import DataError
-from orchestrator.features import KINDS, Column, JsonValue
+from orchestrator.features import KINDS, CategoricalFeature, Column, JsonValue
+from orchestrator.inputs import CATEGORICAL
 from orchestrator.tasks import TargetEncoder
 
 
@@ -36,6 +38,7 @@ class MemoryDataset:
     """See `Dataset`.
 
     Attributes:
+        statistic_parts: for target statistics the part of each training row, see `inner_parts`; None without them.
         train, validation, test: encoded parts. `test` is empty where it must not be looked at (`without_test`). With
             folds, `train` are all rows but the test rows, and `validation` those of them that are validated on in turn.
         folds: places in `train`; none for a single split.
@@ -53,6 +56,7 @@ class MemoryDataset:
     example: tuple[dict[str, JsonValue], ...]
     notes: tuple[Note, ...] = ()
     folds: tuple[Fold, ...] = ()
+    statistic_parts: NDArray[np.int64] | None = None
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -74,8 +78,33 @@ class MemoryDataset:
     def fold(self, number: int) -> MemoryDataset:
         """See `Dataset`; its training rows are copies."""
         fold = self.folds[number]
+        train, validation = self._rows_of(fold)
+        return replace(self, train=train, validation=validation, folds=(), statistic_parts=None)
+
+    def _rows_of(self, fold: Fold) -> tuple[Examples, Examples]:
         train = Examples.joined([self.train.between(*part) for part in fold.train])
-        return replace(self, train=train, validation=self.train.between(*fold.validation), folds=())
+        validation = self.train.between(*fold.validation)
+        if self.statistic_parts is None:
+            return train, validation
+        # what is known of the target is that of the fold's own training rows
+        parts = np.concatenate([self.statistic_parts[slice(*part)] for part in fold.train])
+        train, (validation,) = with_own(self.encoder, train, (validation,), averaged_of(self.schema, train), parts)
+        return train, validation
+
+    def with_statistics(self, columns: Sequence[CategoricalFeature], parts: NDArray[np.int64]) -> MemoryDataset:
+        """The same with target statistics.
+
+        Args:
+            columns: of the encoder, that get some.
+            parts: of the training rows, see `inner_parts`.
+        """
+        averaged = averaged_of(self.schema, self.train)
+        encoder = fit_statistics(self.encoder, columns, self.train.inputs[CATEGORICAL], averaged)
+        train, (validation, test) = with_own(encoder, self.train, (self.validation, self.test), averaged, parts)
+        found = replace(self, encoder=encoder, train=train, validation=validation, test=test, statistic_parts=parts)
+        if not self.folds:
+            return found
+        return replace(found, validation=Examples.joined([found._rows_of(fold)[1] for fold in self.folds]))
 
     def no_rows(self) -> Examples:
         """See `Dataset`."""
@@ -150,7 +179,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
 
     train, folded = encode(parted.training), parted.folded
     validated = encode(split.validation) if folded is None else train.between(folded.folds[0].validation[0], len(train))
-    return MemoryDataset(
+    dataset = MemoryDataset(
         name=name,
         origin=origin,
         digest=_digest(rows, labels, options.split, parted),
@@ -164,6 +193,20 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         notes=tuple(notes),
         folds=() if folded is None else folded.folds,
     )
+    return _with_statistics(dataset, options, parted, strata)
+
+
+def _with_statistics(
+    dataset: MemoryDataset, options: DataOptions, parted: Parted, strata: NDArray[np.int64] | None
+) -> MemoryDataset:
+    """With the target statistics that are wished for."""
+    columns, notes = wished_columns(dataset.origin, options.features, dataset.schema, dataset.encoder)
+    dataset = replace(dataset, notes=(*dataset.notes, *notes))
+    if not columns:
+        return dataset
+    seed = options.split.seed
+    parts = inner_parts(parted.training, marks=parted.marks, strata=strata, equal=parted.equal, seed=seed)
+    return dataset.with_statistics(columns, parts)
 
 
 def _digest(rows: ParsedRows, labels: Series, split: Holdout, parted: Parted) -> str:

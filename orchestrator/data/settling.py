@@ -37,6 +37,10 @@ def settle(table: Table, options: DataOptions) -> tuple[Table, DataOptions]:
     if target is None and options.target is not None:
         target, notes = target_column(table, options.target)
     _check_rows(table.origin, names, target, options.rows)
+    for name in options.features.averaged_columns:
+        if name not in names:
+            hint = suggestion(name, names)
+            raise UsageError(f"{table.origin}: --target-statistics {name}: there is no such column{hint}")
     return replace(table, notes=(*table.notes, *notes, *notes_of(nested))), replace(options, target=target)
 
 
@@ -88,7 +92,8 @@ def _find_target(table: Table, names: Sequence[str], target: Hashable) -> tuple[
 def named_options(options: DataOptions, names: Sequence[str]) -> DataOptions:
     """Options in which columns have the names that they have in a table; others stay as they are."""
     roles = options.rows.columns.values()
-    wished = [name_of(label) for label in (*options.categorical, *options.ignore, *options.columns, *roles)]
+    more = (*options.columns, *roles, *options.features.averaged_columns)
+    wished = [name_of(label) for label in (*options.categorical, *options.ignore, *more)]
     same = same_names(wished, names)
 
     def named(label: Hashable) -> str:
@@ -100,6 +105,7 @@ def named_options(options: DataOptions, names: Sequence[str]) -> DataOptions:
         ignore=tuple(map(named, options.ignore)),
         columns={named(label): wish for label, wish in options.columns.items()},
         rows=options.rows.named(named),
+        features=options.features.named(named),
     )
 
 

@@ -29,7 +29,7 @@ from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
 from orchestrator.data.splits.folds import Fold
 from orchestrator.data.splits.marks import uneven_note
 from orchestrator.data.splits.pieces import check_streamed, piece_parts, piece_weights
-from orchestrator.errors import DataError, InvalidValueError
+from orchestrator.errors import DataError, InvalidValueError, UsageError
 from orchestrator.features import JsonValue
 from orchestrator.inputs import Inputs
 from orchestrator.tasks import TargetEncoder, TargetSummary, Task
@@ -176,6 +176,11 @@ def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDatase
     """
     folder = open_parquet_folder(source, options.name)
     check_streamed(folder.origin, options.rows)
+    if options.features.target_statistics:
+        raise UsageError(
+            f"{folder.origin}: --target-statistics is not for a folder, whose rows stay in their files; put them into "
+            "one file, or leave the option out"
+        )
     options = named_options(options, folder.columns)
     schema, notes = sample_schema(folder, options)
     profiler = partial(profile_piece, folder, schema, options.split, rows=options.rows)

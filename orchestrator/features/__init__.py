@@ -5,7 +5,7 @@ To add one: a file beside the others with a `FeatureKind`, and its entries in `C
 
 from orchestrator.features._base import FeatureKind, Fitted, JsonSchema, JsonValue, Reads, Recognised, Summary
 from orchestrator.features.column import Column, ColumnKind
-from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TextFeature
+from orchestrator.features.fitted import CategoricalFeature, NumericFeature, TargetStatistic, TextFeature
 from orchestrator.features.registry import KINDS, constant_note, read_column, recognise
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Reads",
     "Recognised",
     "Summary",
+    "TargetStatistic",
     "TextFeature",
     "constant_note",
     "read_column",

@@ -199,6 +199,11 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         del column, summary, wish
         return ()
 
+    def raw_notes(self, column: Column, raw: RawColumn, wish: FeaturesWish) -> tuple[Note, ...]:
+        """The same if all rows of a column were trained on."""
+        del column, raw, wish
+        return ()
+
     @abstractmethod
     def makes(self, feature: Fitted) -> bool:
         """Whether a column of this kind can have such a feature; those of a bundle come from elsewhere."""

@@ -193,6 +193,10 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
         """See `FeatureKind`."""
         return table_of(summary.counts, wish.rare_categories).notes(column.name)
 
+    def raw_notes(self, column: Column, raw: RawColumn, wish: FeaturesWish) -> tuple[Note, ...]:
+        """See `FeatureKind`."""
+        return self.fit_notes(column, self.summarise(self.parse_raw(column, raw), None), wish)
+
     def makes(self, feature: Fitted) -> bool:
         """See `FeatureKind`."""
         return isinstance(feature, CategoricalFeature)

@@ -78,6 +78,36 @@ class CategoricalFeature:
         return FIRST_CATEGORY + len(self.categories) + (mixed_bits(key) % self.shared if self.shared > 1 else 0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TargetStatistic:
+    """What the target is on average for each code of a categorical column: numbers behind all other ones.
+
+    Attributes:
+        column: of categories.
+        means: of the training rows, by code: one number, or one for each class.
+        mean, std: of each of these numbers over the training rows.
+    """
+
+    column: str
+    means: tuple[tuple[float, ...], ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def width(self) -> int:
+        """Columns of the input."""
+        return len(self.mean)
+
+    def scaled(self, means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardised, at most 10,000 in size: float64 [rows, width]."""
+        scaled: NDArray[np.float64] = np.clip((means - self.mean) / np.array(self.std), -MAX_SCALED, MAX_SCALED)
+        return scaled
+
+    def encode(self, codes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The numbers of some codes, int64 [rows]: float64 [rows, width]."""
+        return self.scaled(np.array(self.means)[codes])
+
+
 @dataclass(frozen=True)
 class TextFeature:
     """A text of which tokens are hashed: see `orchestrator.features.text`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time as clock
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +112,7 @@ def train(
     folds: int | str | None = None,
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
+    target_statistics: str | Sequence[str] | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -125,7 +126,7 @@ def train(
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
         clip_predictions: see `TargetWish`.
-        rare_categories: see `FeaturesWish`.
+        rare_categories, target_statistics: see `FeaturesWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.

@@ -274,7 +274,14 @@ def test_options_are_put_over_the_wishes_of_a_configuration(tmp_path):
 
 
 def test_all_that_says_how_data_is_read_can_be_said_everywhere():
-    said = {item.name for item in fields(DataOptions)} - {"split", "run", "rows", "target_wish", "features"}
+    said = {item.name for item in fields(DataOptions)} - {
+        "split",
+        "run",
+        "rows",
+        "fold_rows",
+        "target_wish",
+        "features",
+    }
     said |= {item.name for wish in (RowsWish, TargetWish, FeaturesWish) for item in fields(wish)}
     assert said <= set(SweepConfig.model_fields)
     assert said <= set(inspect.signature(orchestrator.train).parameters)

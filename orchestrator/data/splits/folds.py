@@ -19,6 +19,8 @@ AUTO_ROWS = 20_000
 LEAST_AUTO, MOST_AUTO = 3, 5
 # classes with fewer rows are only trained on, as without folds
 MIN_CLASS_ROWS = 3
+# of training rows, for what is averaged of other rows
+INNER_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,31 @@ def fold_rows(
         for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     )
     return Folded(rows[order], found), _fewer(count, folds, f"{why} {most}")
+
+
+def inner_parts(
+    rows: NDArray[np.int64],
+    *,
+    marks: RowMarks,
+    strata: NDArray[np.int64] | None,
+    equal: NDArray[np.int64] | None,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Parts of training rows of which none may say anything about itself: int64 [rows]; for arguments see `fold_rows`.
+
+    Groups and equal rows are in one part; with times, parts are blocks of time.
+    """
+    labels = None if strata is None else strata[rows]
+    if marks.times is not None:
+        _, place = np.unique(marks.times[rows], return_inverse=True)
+        return np.asarray(place * INNER_PARTS // (int(place.max()) + 1), np.int64)
+    if marks.groups is not None:
+        count = min(INNER_PARTS, len(np.unique(marks.groups[rows])))
+        return deal_groups(marks.groups[rows], labels, [1 / count] * count, seed)
+    found = _dealt(labels, len(rows), INNER_PARTS, seed)
+    if equal is not None:
+        _together(found, equal[rows])
+    return found
 
 
 def _fewer(wanted: int, found: int, why: str) -> tuple[Note, ...]:
