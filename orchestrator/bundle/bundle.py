@@ -197,14 +197,23 @@ class ReadBundle:
         return cls(files, program, bundle)
 
 
-def make_bundle(network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any]) -> ModelBundle:
-    """A bundle of a trained network (on the CPU), with its answers to the data set's example rows."""
+def make_bundle(
+    network: nn.Module, dataset: Dataset, metrics: Mapping[str, Any], target_encoder: TargetEncoder | None = None
+) -> ModelBundle:
+    """A bundle of a trained network (on the CPU), with its answers to the data set's example rows.
+
+    Args:
+        network: with its best weights.
+        dataset: that it was trained on.
+        metrics: see `ModelBundle`.
+        target_encoder: with what was decided after training; that of the data set if left out.
+    """
     network = network.cpu().eval()
     names = inputs_taken(network, [spec.name for spec in dataset.encoder.inputs])
     bare = ModelBundle(
         schema=dataset.schema,
         encoder=dataset.encoder,
-        target_encoder=dataset.target_encoder,
+        target_encoder=target_encoder or dataset.target_encoder,
         metrics=metrics,
         example={},
         inputs=names,

@@ -192,6 +192,8 @@ def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncode
         raise ValueError("a standard deviation must be positive")
     if target.bounds is not None and (schema.target.classes or target.bounds[0] > target.bounds[1]):
         raise ValueError("the bounds of the target must be numbers, the smaller one first")
+    if not 0 < target.threshold < 1:
+        raise ValueError("the threshold must be between 0 and 1")
 
 
 def _check_statistics(encoder: FeatureEncoder) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, echo, json_option, plain, print_json, print_table, tracking_option
+from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.options import read_options
 from orchestrator.errors import UsageError
 from orchestrator.units import show_number
@@ -108,6 +109,7 @@ def _show(found: Inspection | ModelInspection) -> None:
     print_table(lines, titles)
     if not isinstance(found, Inspection):
         _show_metrics(found.metrics)
+        show_decisions(found.metrics)
     _show_notes(found.notes)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
 
 # what can be said about a task: options of `data_options`
-TASK_OPTIONS = ("quantiles",)
+TASK_OPTIONS = ("quantiles", "cost", "threshold")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -45,6 +45,17 @@ READ_OPTIONS = [
         help="Instead of what the target column looks like.",
     ),
     click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
+    click.option(
+        "--cost",
+        metavar="LIST",
+        help="Of wrong labels of two classes: false_positive=1,false_negative=5. The label is the one that costs less.",
+    ),
+    click.option(
+        "--threshold",
+        metavar="NUMBER",
+        help="Of two classes: the probability of the second one above which it is the label. Default: chosen for "
+        "--cost and for --metric f1, balanced_accuracy, mcc and quadratic_kappa, else 0.5.",
+    ),
     *COLUMN_OPTIONS,
     *CSV_OPTIONS,
     *ROW_OPTIONS,

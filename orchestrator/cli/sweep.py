@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
 from orchestrator.units import show_bytes, show_latency, show_number
 
@@ -101,6 +102,7 @@ def show(result: SweepResult) -> None:
     cost = result.bundle.metrics.get("cost")
     if cost is not None:
         click.echo(f"a row takes {show_latency(cost['seconds'])} with {cost['engine']}, {show_bytes(cost['size'])}")
+    show_decisions(result.bundle.metrics)
     show_test(result.test, result.test_looks)
     if registration is not None:
         show_registration(registration)
@@ -136,6 +138,7 @@ def to_json(result: SweepResult) -> dict[str, Any]:
         "skipped": list(result.skipped),
         "bounded": list(result.bounded),
         "cost": result.bundle.metrics.get("cost"),
+        "threshold": result.bundle.metrics.get("threshold"),
         "model": None
         if registration is None
         else {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
+from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.feature_options import FEATURE_FIELDS
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
 from orchestrator.cli.row_options import ROW_FIELDS, TARGET_FIELDS
@@ -89,6 +90,7 @@ def train(
         print_json(_to_json(result, repeated))
         return
     click.echo(f"best epoch {result.report.best_epoch}, {result.spec.metric} {show_number(result.report.best_value)}")
+    show_decisions(result.bundle.metrics)
     show_test(result.test, result.looks)
     if repeated is not None:
         _show_comparison(repeated)
@@ -135,6 +137,7 @@ def _to_json(result: TrainResult, repeated: Reproduction | None) -> dict[str, An
         "validation": dict(result.report.validation),
         "best_epoch": result.report.best_epoch,
         "best_value": result.report.best_value,
+        "threshold": result.bundle.metrics.get("threshold"),
         "test": dict(result.test),
         "test_looks": result.looks,
         "notes": [note.to_json() for note in result.notes],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from orchestrator.networks import inputs_taken
 from orchestrator.sweeps.bounds import ModelCost
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.ensembles import Ensemble
-from orchestrator.tasks import Metric
+from orchestrator.tasks import Metric, TargetEncoder
 from orchestrator.training import (
     EVALUATION_BATCH,
     Batch,
@@ -104,8 +104,13 @@ def make_winner(
     """
     task = dataset.schema.target.task
     value = report.best_value if ensemble is None else ensemble.validation
+    decision = task.decide(metric.name, validation.outputs, validation.target, validation.weight)
+    encoder = dataset.target_encoder
+    if decision is not None:
+        encoder = replace(encoder, threshold=decision.threshold)
+        value = value if decision.validation is None else decision.validation
     tested = Answers.of(network, test_rows)
-    test = task.measure(metric.name, dataset.target_encoder, tested.outputs, tested.target, tested.weight)
+    test = task.measure(metric.name, encoder, tested.outputs, tested.target, tested.weight)
     train_count, validation_count, test_count = dataset.counts
     metrics: dict[str, Any] = {
         "metric": metric.name,
@@ -119,29 +124,41 @@ def make_winner(
         **({} if ensemble is None else {"ensemble": ensemble.to_json()}),
         **({} if cost is None else {"cost": cost.to_json()}),
     }
-    digest = _model_digest(network, spec, report.best_epoch, dataset, ensemble)
-    doubt = doubt_of(dataset, metric, validation, tested)
+    decided: dict[str, dict[str, Any]] = {}
+    if decision is not None:
+        figures = task.figures_of(decision, tested.outputs, tested.target, tested.weight)
+        decided["threshold"] = decision.to_json() | figures
+    digest = _model_digest(network, spec, report.best_epoch, dataset, ensemble=ensemble, encoder=encoder)
+    doubt = doubt_of(dataset, metric, validation, tested, encoder)
     tie = report.best_tie
     if ensemble is not None:
         said = (validation.outputs, validation.target, validation.weight)
-        tie = task.tie(task.evaluate(dataset.target_encoder, *said))
+        tie = task.tie(task.evaluate(encoder, *said))
     return Winner(
-        bundle=make_bundle(network, dataset, metrics),
+        bundle=make_bundle(network, dataset, metrics | decided, encoder),
         validation=value,
         test=test,
         digest=digest,
         doubt=doubt,
         tie={} if tie is None else {task.tie_metric: tie},
+        decided=decided,
     )
 
 
-def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answers) -> str:
+def doubt_of(
+    dataset: Dataset, metric: Metric, validation: Answers, tested: Answers, encoder: TargetEncoder | None = None
+) -> str:
     """Why a test figure is absurd beside its validation figure, nothing if it is not.
 
     It is, when always answering the same (the mean of the training rows; the shares of the classes among the validation
     rows) is better on the test rows, but was worse on the validation rows.
+
+    Args:
+        dataset, metric: of the sweep.
+        validation, tested: what the model says about these rows.
+        encoder: of the target, as it is in the bundle; that of the data set if left out.
     """
-    task, encoder = dataset.schema.target.task, dataset.target_encoder
+    task, encoder = dataset.schema.target.task, encoder or dataset.target_encoder
     constant = task.constant_outputs(validation.target)
 
     def figures(answers: Answers) -> tuple[float | None, float | None]:
@@ -167,13 +184,19 @@ def doubt_of(dataset: Dataset, metric: Metric, validation: Answers, tested: Answ
 
 
 def _model_digest(
-    network: nn.Module, spec: TrialSpec, best_epoch: int, dataset: Dataset, ensemble: Ensemble | None
+    network: nn.Module,
+    spec: TrialSpec,
+    best_epoch: int,
+    dataset: Dataset,
+    *,
+    ensemble: Ensemble | None,
+    encoder: TargetEncoder,
 ) -> str:
     found = hashlib.sha256()
     plain: dict[str, Any] = {
         "schema": dataset.schema.to_json(),
         "encoder": dataset.encoder.to_json(),
-        "target": dataset.target_encoder.to_json(),
+        "target": encoder.to_json(),
         "trial": spec.to_json(),
         "best_epoch": best_epoch,
     }

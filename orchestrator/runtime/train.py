@@ -33,6 +33,7 @@ from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.plan import describe
 from orchestrator.tasks import Metric, TaskWish
 from orchestrator.tracking import tags
+from orchestrator.tracking.decided import log_decided
 from orchestrator.tracking.description import dataset_input
 from orchestrator.tracking.looks import note_look
 from orchestrator.tracking.notes import log_notes, notes_tag
@@ -220,6 +221,7 @@ def train_spec(
     run_id = writer.run_id(0)
     with tracked(tracking_uri):
         log_notes(client, run_id, dataset.notes)
+        log_decided(client, run_id, winner.decided)
     looks = note_look(client, run_id, winner.test, dataset.digest)
     registration = None
     if register_model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.errors import ExecutionError, StorageError
 from orchestrator.sweeps.controller import SweepController
@@ -51,6 +51,7 @@ class Winner:
         tie: what decides between equally good ones, by name, smaller is better: measured on the validation rows.
         bounded: sentences about better trials that cost more than the user wants.
         ensemble: what greedy selection among the trials has found, whether it is this model or not; None without one.
+        decided: what was decided about it after training, by name, as its metrics have it.
     """
 
     bundle: ModelBundle
@@ -61,6 +62,7 @@ class Winner:
     tie: Mapping[str, float] = field(default_factory=dict)
     bounded: tuple[str, ...] = ()
     ensemble: Ensemble | None = None
+    decided: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Candidate(Protocol):

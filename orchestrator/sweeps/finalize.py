@@ -49,6 +49,7 @@ class Outcome:
         looks: how often this sweep has measured a model on the test rows.
         tie: see `Winner`; empty if an older version wrote this.
         ensemble: what was found of an ensemble, see `Ensemble.to_json`; None without one.
+        decided: see `Winner`; empty if an older version wrote this.
         current: false once another session of the sweep has begun.
     """
 
@@ -72,6 +73,7 @@ class Outcome:
     looks: int = 1
     tie: Mapping[str, float] = field(default_factory=dict)
     ensemble: Mapping[str, Any] | None = None
+    decided: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     current: bool = True
 
     def save(self, storage: Storage) -> None:
@@ -194,6 +196,7 @@ def finalize(
         looks=looks,
         tie=winner.tie,
         ensemble=None if winner.ensemble is None else winner.ensemble.to_json(),
+        decided=winner.decided,
     )
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         folder = Path(temporary) / "bundle"

@@ -8,6 +8,7 @@ from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
     from orchestrator.tasks._base import Task, TaskWish
+    from orchestrator.tasks._thresholds import LabelThreshold
     from orchestrator.tasks.metric import Metric
     from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
     from orchestrator.tasks.registry import (
@@ -24,6 +25,7 @@ else:
     __getattr__ = lazily(
         __name__,
         _base=["Task", "TaskWish"],
+        _thresholds=["LabelThreshold"],
         metric=["Metric"],
         predictions=["AnswerColumn", "Difference", "Label", "Predictions"],
         registry=["TASKS", "describe_metrics", "find_target", "metric_named", "plain_task", "read_target", "read_task"],
@@ -35,6 +37,7 @@ __all__ = [
     "AnswerColumn",
     "Difference",
     "Label",
+    "LabelThreshold",
     "Metric",
     "Predictions",
     "Target",

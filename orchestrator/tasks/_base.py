@@ -18,6 +18,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.target_wish import BEFORE, TargetWish
 from orchestrator.columns.values import Series
 from orchestrator.errors import ConfigError, did_you_mean
+from orchestrator.tasks._finishing import Finishing
 from orchestrator.tasks.metric import Metric
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-class Task(ABC):
+class Task(Finishing, ABC):
     """A kind of prediction. Tasks are frozen dataclasses: equal if all that is known of them is.
 
     Attributes:
@@ -43,6 +44,7 @@ class Task(ABC):
         unmeasured: why another one may be missing, as a part of a sentence.
         target_type: dtype of encoded targets.
         classes: the labels in the order of the network's outputs; empty where numbers are predicted.
+        own_options: names of what can be said about it besides its name, see `asked`.
     """
 
     kind: ClassVar[str]
@@ -54,6 +56,7 @@ class Task(ABC):
     unmeasured: ClassVar[str]
     target_type: ClassVar[type[np.generic]]
     notation: ClassVar[type[Notation] | None] = None
+    own_options: ClassVar[tuple[str, ...]] = ()
     classes: tuple[Label, ...] = ()
 
     def __str__(self) -> str:
@@ -188,7 +191,7 @@ class Task(ABC):
         return ()
 
     def class_counts(self, summary: TargetSummary) -> NDArray[np.int64] | None:
-        """Rows of each class, int64 [classes]; None where there are none."""
+        """ScoredRows of each class, int64 [classes]; None where there are none."""
         del summary
         return None
 

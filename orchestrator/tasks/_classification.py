@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -20,7 +20,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task
-from orchestrator.tasks._scores import CLASSIFICATION, classification_metrics
+from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, classification_metrics
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions, shapes_differ
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
@@ -103,7 +103,7 @@ class Classification(Task):
         # more rows have no fewer classes
         if not sampled or len(present) > self.most_classes:
             self.check(raw.origin, raw.name, present, raw.rows, asked=asked)
-        return type(self)(sorted_labels(present, truth_values=raw.has_truth_values))
+        return replace(self, classes=sorted_labels(present, truth_values=raw.has_truth_values))
 
     def settled(self, origin: str, target: str, summary: TargetSummary, rows: int, *, asked: bool) -> Task:
         """See `Task`."""
@@ -116,7 +116,7 @@ class Classification(Task):
         self.check(origin, target, labels, rows, asked=asked)
         # (0, 1) == (False, True) in Python
         truth_values = all(isinstance(label, bool) for label in self.classes) and set(labels) <= {"false", "true"}
-        return type(self)(sorted_labels(labels, truth_values=truth_values))
+        return replace(self, classes=sorted_labels(labels, truth_values=truth_values))
 
     def check(self, origin: str, target: str, present: list[str], rows: int, *, asked: bool) -> None:
         """Raises DataError, or UsageError, if the labels (keys) cannot be classes of the task.
@@ -216,8 +216,8 @@ class Classification(Task):
         weight: NDArray[np.float64] | None = None,
     ) -> dict[str, float]:
         """See `Task`."""
-        del encoder
-        return classification_metrics(target.astype(np.int64), self.probabilities(outputs), weight)
+        shares = self.probabilities(outputs)
+        return classification_metrics(target.astype(np.int64), shares, weight, said=self.said(encoder, shares))
 
     def shares(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Task`: probabilities."""
@@ -234,8 +234,15 @@ class Classification(Task):
     ) -> float | None:
         """See `Task`."""
         counts = np.ones(len(target)) if weight is None else weight
-        del encoder
+        if name in OF_LABELS:
+            shares = np.eye(shares.shape[1])[self.said(encoder, shares)]
         return CLASSIFICATION[name](target.astype(np.int64), shares, counts)
+
+    def said(self, encoder: TargetEncoder, shares: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Which class each row is said to be of, by their probabilities, float64 [rows, classes]."""
+        del encoder
+        likeliest: NDArray[np.int64] = shares.argmax(axis=1)
+        return likeliest
 
     def log_shares(self, target: NDArray[Any]) -> NDArray[np.float64]:
         """The logarithm of the share of each class among encoded targets, float64 [classes]."""
@@ -260,9 +267,8 @@ class Classification(Task):
 
     def predictions(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
         """See `Task`."""
-        del encoder
         shares, classes = self.probabilities(outputs), self.classes
-        labels = [classes[code] for code in shares.argmax(axis=1)]
+        labels = [classes[code] for code in self.said(encoder, shares)]
         return Predictions(self.answers, {"label": labels, "probabilities": shares})
 
     def difference(self, answers: Predictions, other: Predictions, tolerance: float = 0.0) -> Difference:

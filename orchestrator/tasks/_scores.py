@@ -96,6 +96,8 @@ CLASSIFICATION: Mapping[str, Callable[[Target, Shares, Weight], float | None]] =
     "brier": brier,
     "quadratic_kappa": quadratic_kappa,
 }
+# which look at labels only
+OF_LABELS = frozenset({"accuracy", "balanced_accuracy", "f1", "mcc", "quadratic_kappa"})
 
 
 def rmse(target: Shares, found: Shares, weight: Weight, unit: float) -> float:
@@ -145,7 +147,11 @@ REGRESSION: Mapping[str, Callable[[Shares, Shares, Weight, float], float | None]
 
 
 def classification_metrics(
-    target: NDArray[np.int64], probabilities: NDArray[np.float64], weight: NDArray[np.float64] | None = None
+    target: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    weight: NDArray[np.float64] | None = None,
+    *,
+    said: NDArray[np.int64] | None = None,
 ) -> dict[str, float]:
     """All classification metrics.
 
@@ -156,16 +162,18 @@ def classification_metrics(
         target: [rows], class numbers.
         probabilities: [rows, classes], each row summing to 1.
         weight: what each row counts, [rows]; None if all count the same. Rows that count nothing are left out.
+        said: class numbers of the labels, [rows]; the likeliest classes if left out.
     """
     import sklearn
     from sklearn import metrics
 
+    predicted = probabilities.argmax(axis=1) if said is None else said
     if weight is not None:
         counted = weight > 0
         target, probabilities, weight = target[counted], probabilities[counted], weight[counted]
+        predicted = predicted[counted]
 
     classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
     with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
         values = {
             "accuracy": metrics.accuracy_score(target, predicted, sample_weight=weight),

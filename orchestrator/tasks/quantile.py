@@ -44,6 +44,7 @@ class Quantile(NumberTask):
     default_metric: ClassVar[str] = "pinball_loss"
     sure_metric: ClassVar[str] = "pinball_loss"
     tie_metric: ClassVar[str] = "pinball_loss"
+    own_options: ClassVar[tuple[str, ...]] = ("quantiles",)
 
     quantiles: tuple[float, ...] = DEFAULT
 

@@ -38,7 +38,8 @@ def read_task(wish: TaskWish) -> Task:
     """The task that a user asks for.
 
     Args:
-        wish: its name, or its name as `kind` with options of its own, or the task itself.
+        wish: its name, or its name as `kind` with options of its own, which no other task has if the name is missing,
+            or the task itself.
 
     Raises:
         ConfigError: there is no such task, or it has no such option.
@@ -51,10 +52,13 @@ def read_task(wish: TaskWish) -> Task:
         return task_class(wish).asked({})
     if not isinstance(wish, Mapping):
         raise ConfigError(f"a task is a name, or its name as {KIND} with its options, but not {wish!r}")
-    if KIND not in wish:
-        raise ConfigError(f"say which task has these options ({', '.join(map(str, wish))}): its name is missing")
     options = {str(name): value for name, value in wish.items() if name != KIND}
-    return task_class(str(wish[KIND])).asked(options)
+    if KIND in wish:
+        return task_class(str(wish[KIND])).asked(options)
+    for kind in TASKS:
+        if options and options.keys() <= set(task_class(kind).own_options):
+            return task_class(kind).asked(options)
+    raise ConfigError(f"say which task has these options ({', '.join(map(str, wish))}): its name is missing")
 
 
 def plain_task(wish: TaskWish) -> str | dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.columns.notation import Notation
@@ -56,16 +56,19 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetEncoder:
-    """What is fitted on training rows; for classes there is nothing to fit.
+    """What is fitted of a target.
 
     Attributes:
-        mean, std: of numbers.
+        mean, std: of numbers, fitted on training rows; classes have none.
         bounds: the smallest and the largest of them, between which answers are held; None for any answers.
+        threshold: of two classes, the probability of the second one above which it is the label; fitted on validation
+            rows when a model is finished.
     """
 
     mean: float = 0.0
     std: float = 1.0
     bounds: tuple[float, float] | None = None
+    threshold: float = 0.5
 
     @property
     def standard_bounds(self) -> tuple[float, float] | None:
@@ -77,10 +80,9 @@ class TargetEncoder:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`; without what encoders of before do not have."""
-        content = asdict(self)
-        if self.bounds is None:
-            del content["bounds"]
-        return content | ({} if self.bounds is None else {"bounds": list(self.bounds)})
+        plain = {item.name: item.default for item in fields(self) if item.name not in ("mean", "std")}
+        content = {name: value for name, value in asdict(self).items() if plain.get(name, ...) != value}
+        return content if self.bounds is None else {**content, "bounds": list(self.bounds)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:

@@ -17,6 +17,7 @@ from orchestrator.journal.folder import Header
 from orchestrator.journal.statuses import FINAL, SweepStatus
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.tracking import tags
+from orchestrator.tracking.decided import decided_notes
 from orchestrator.tracking.description import Description
 from orchestrator.tracking.looks import count_looks
 from orchestrator.tracking.notes import log_notes
@@ -227,6 +228,8 @@ class SweepTracker:
         if outcome.ensemble is not None:
             labels[tags.ENSEMBLE] = json.dumps(outcome.ensemble)[:MAX_TAG_LENGTH]
             figures["single_validation"] = outcome.ensemble["single"]["validation"]
+        decided_figures, decided_tags = decided_notes(outcome.decided)
+        figures, labels = figures | decided_figures, labels | decided_tags
         if outcome.model is not None:
             labels |= {tags.MODEL: outcome.model, tags.CHAMPION: outcome.champion}
         self.finish("KILLED" if outcome.status == SweepStatus.INTERRUPTED else "FINISHED", figures, labels, outcome.at)

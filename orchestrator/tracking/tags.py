@@ -46,6 +46,8 @@ TRAIN_SECONDS = "orchestrator.train_seconds"
 MAXIMIZE = "orchestrator.maximize"
 BEST_TRIAL = "orchestrator.best_trial"
 ENSEMBLE = "orchestrator.ensemble"
+# what was decided after training, by name as JSON
+DECIDED = "orchestrator.decided"
 TRIALS = "orchestrator.trials"
 MODEL = "orchestrator.model"
 CHAMPION = "orchestrator.champion"
