@@ -12,7 +12,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# sweep over iris, leaderboard, deploy the winner, ask it over HTTP, stop
+# sweep over breast_cancer with folds, deploy the ensemble, ask it over HTTP, stop
 demo: install
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh
 

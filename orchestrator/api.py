@@ -48,8 +48,8 @@ def sweep(
     group: str | None = None,
     time: str | None = None,
     split_column: str | None = None,
-    validation: str | Path | None = None,
-    test: str | Path | None = None,
+    validation: str | Path | pd.DataFrame | None = None,
+    test: str | Path | pd.DataFrame | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
@@ -106,7 +106,7 @@ def sweep(
         group: column whose values are never in two parts of the rows.
         time: column that orders the rows: the latest are tested on, those before validated on.
         split_column: column that says `train`, `validation` or `test` of each row.
-        validation, test: files with the rows of these parts.
+        validation, test: files with the rows of these parts, or data frames.
         weight: column with what each row counts in loss and metrics.
         equal_rows: `together` in one part, or `apart`, each drawn by itself.
         folds: each trial trains so many networks on so many splits, and the model averages them; `auto` goes by rows.
@@ -176,8 +176,8 @@ def plan(
     group: str | None = None,
     time: str | None = None,
     split_column: str | None = None,
-    validation: str | Path | None = None,
-    test: str | Path | None = None,
+    validation: str | Path | pd.DataFrame | None = None,
+    test: str | Path | pd.DataFrame | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
@@ -238,20 +238,30 @@ def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:
     """The configuration of a sweep, and its data if that is not in a file."""
     import pandas as pd
 
+    from orchestrator.columns.rows_wish import FRAME
     from orchestrator.config import SweepConfig
-    from orchestrator.data import load_table
+    from orchestrator.data import Table, load_table
+    from orchestrator.data.joining import without_frames
+    from orchestrator.data.opening import with_frames
+    from orchestrator.sweeps.plan import data_options
 
     data = given["data"]
-    if not isinstance(data, pd.DataFrame):
-        return SweepConfig.create(**{**given, "data": str(data)}), None
-    config = SweepConfig.create(**{**given, "data": "data frame"})
-    return config, load_table(data, config.name, config.csv)
+    plain, frames = without_frames(given)
+    if isinstance(data, pd.DataFrame):
+        config = SweepConfig.create(**{**plain, "data": FRAME})
+        data = load_table(data, config.name, config.csv)
+    else:
+        config = SweepConfig.create(**{**plain, "data": str(data)})
+    whole = with_frames(data, data_options(config), frames)
+    return config, whole if isinstance(whole, Table) else None
 
 
 def resume(
     sweep: str | None = None,
     *,
     data: pd.DataFrame | None = None,
+    validation: pd.DataFrame | None = None,
+    test: pd.DataFrame | None = None,
     storage: str | None = None,
     trials: str | int | None = None,
     tracking_uri: str | None = None,
@@ -275,7 +285,7 @@ def resume(
 
     Args:
         sweep: its id, its name (the latest of that name) or its MLflow run; None for the latest.
-        data: the data frame that it was started with, if it was.
+        data, validation, test: the data frames that it was started with, if it was.
         storage: where to look for it, if that is not known on this machine.
         trials: how many there shall be in all, or `+N` for so many more; the same as before if left out.
         tracking_uri: the store, if it has another address now.
@@ -290,11 +300,10 @@ def resume(
     options = dict(locals())
     from orchestrator.runtime.resume import resume_sweep
 
-    for name in ("sweep", "data", "storage", "trials", "tracking_uri", "hooks"):
-        del options[name]
-    return resume_sweep(
-        sweep, data=data, storage=storage, trials=trials, tracking_uri=tracking_uri, hooks=hooks, options=options
-    )
+    own = ("data", "validation", "test", "storage", "trials", "tracking_uri", "hooks")
+    given = {name: options.pop(name) for name in own}
+    del options["sweep"]
+    return resume_sweep(sweep, **given, options=options)
 
 
 def deploy(

@@ -21,20 +21,21 @@ from orchestrator.cli import main
 PATIENCE_SECONDS = 120
 # as many cores as the Ray of the tests has: with more, a worker has more threads, and sums are rounded otherwise
 TWO_CORES = {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": 2})}
-# the command, which kills itself when its journal has so many more lines: on a busy machine to watch it comes too late
+# the command, which kills itself when its journal has so many more lines with certain words: on a busy machine to watch
+# it comes too late
 DYING = """
 import os, signal, sys
 from orchestrator.journal.lines import GrowingFile
 
-whole, left = GrowingFile.add, int(sys.argv.pop(1))
+whole, words, left = GrowingFile.add, sys.argv.pop(1).encode(), int(sys.argv.pop(1))
 
 def add(self, content):
     global left
-    lines = content.splitlines(keepends=True)
-    whole(self, b"".join(lines[:left]))
-    left -= len(lines)
-    if left <= 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    for line in content.splitlines(keepends=True):
+        whole(self, line)
+        left -= words in line
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 GrowingFile.add = add
 from orchestrator.cli import main
@@ -119,9 +120,9 @@ class Place(processes.Place):
         content = (self.sweep / "journal.jsonl").read_bytes() if self.sweep else b""
         return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
-    def lines(self) -> int:
-        """How many events there are: cheap enough to be asked all the time."""
-        return (self.sweep / "journal.jsonl").read_bytes().count(b"\n") if self.sweep else 0
+    def lines(self, words: str = "\n") -> int:
+        """How many events there are, that have certain words once: cheap enough to be asked all the time."""
+        return (self.sweep / "journal.jsonl").read_bytes().count(words.encode()) if self.sweep else 0
 
     def kill_at(self, process: psutil.Popen, events: int) -> bool:
         """Kills a command when the journal has so many events; False if it was faster."""
@@ -135,11 +136,12 @@ class Place(processes.Place):
         process.wait()
         return True
 
-    def killed_at(self, events: int, *arguments: str) -> bool:
-        """Runs a command that dies (SIGKILL) when the journal has exactly so many events; False if it had fewer."""
+    def killed_at(self, events: int, *arguments: str, words: str = "\n") -> bool:
+        """Runs a command that dies (SIGKILL) when the journal has exactly so many events, those with certain words;
+        False if it had fewer."""
         log = self.folder / "log"
-        left = events - self.lines()
-        process = self.start_program([sys.executable, "-c", DYING, str(left), *arguments], log)
+        left = events - self.lines(words)
+        process = self.start_program([sys.executable, "-c", DYING, words, str(left), *arguments], log)
         try:
             return process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
         except psutil.TimeoutExpired:
@@ -162,9 +164,9 @@ class Place(processes.Place):
         return found
 
     def winner(self) -> tuple:
-        """The best trial, its epoch, its value and its test metrics."""
+        """The best trial, its epoch, what is known of the ensemble, the figures of the model and all that it is of."""
         result = json.loads((self.sweep / "result.json").read_text())
-        return result["best"], result["epoch"], result["validation"], result["test"]
+        return tuple(result[name] for name in ("best", "epoch", "ensemble", "validation", "test", "model_digest"))
 
     def check_mlflow(self) -> None:
         """MLflow has one run per trial of the journal, with each metric point once, under one parent."""
@@ -186,16 +188,16 @@ class Place(processes.Place):
                 assert [point.value for point in points] == [pick(report) for report in trial["reports"]]
 
 
-def sweep_arguments(scheduler: str, trials: int, epochs: int) -> list[str]:
+def sweep_arguments(scheduler: str, trials: int, epochs: int, data: str = "sklearn:digits") -> list[str]:
     """A sweep of which two runs of the same seed are the same."""
     return [
-        *("sweep", "sklearn:digits", "--space", "quick", "--concurrency", "1", "--no-register", "--seed", "5"),
+        *("sweep", data, "--space", "quick", "--concurrency", "1", "--seed", "5"),
         *("--scheduler", scheduler, "--trials", str(trials), "--epochs", str(epochs)),
     ]
 
 
 def assert_same(resumed: Place, whole: Place) -> None:
-    """The same trials with the same configurations and the same metrics, the same stops, the same winner."""
+    """The same trials with the same configurations and the same metrics, the same stops, the same model."""
     assert resumed.trials() == whole.trials()
     assert resumed.winner() == whole.winner()
     resumed.check_mlflow()

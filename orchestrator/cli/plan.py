@@ -47,8 +47,7 @@ def plan(data: str | None, config_file: Path | None, as_json: bool, **options: A
 
 def show(estimate: SweepEstimate, config: SweepConfig) -> None:
     """Prints the estimate."""
-    amount = "as many trials as the time allows" if estimate.trials is None else f"{estimate.trials} trials"
-    click.echo(f"sweep {estimate.name}: {amount} of at most {estimate.epochs} epochs, optimising {estimate.metric}")
+    click.echo(f"sweep {estimate.name}: {_amount(estimate)}, optimising {estimate.metric}")
     if estimate.follows:
         entries = ", ".join(f"{name} {_entry(value)}" for name, value in estimate.follows.items())
         click.echo(f"for data of this size the search space has: {entries}")
@@ -69,6 +68,16 @@ def show(estimate: SweepEstimate, config: SweepConfig) -> None:
     click.echo(f"duration: {show_duration(estimate)}")
     for sentence in estimate.advice:
         click.echo(f"note: {sentence}")
+
+
+def _amount(estimate: SweepEstimate) -> str:
+    """How much is tried."""
+    count = "as many trials as the time allows" if estimate.trials is None else f"{estimate.trials} trials"
+    if estimate.trials is not None and estimate.time_budget is not None:
+        count += f" in {show_seconds(estimate.time_budget)} at most"
+    preset = "" if estimate.preset is None else f" (preset {estimate.preset})"
+    folds = "" if estimate.folds == 1 else f" on {estimate.folds} folds"
+    return f"{count}{preset}, each of at most {estimate.epochs} epochs{folds}"
 
 
 def _entry(value: Any) -> str:  # noqa: ANN401

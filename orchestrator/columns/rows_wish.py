@@ -20,6 +20,8 @@ COLUMN_ROLES = {
 }
 AUTO = "auto"
 FILES = ("validation", "test")
+# what is said of rows that are in no file
+FRAME = "data frame"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,8 @@ class RowsWish:
         group: column whose values are never in two parts.
         time: column that orders rows: the latest are tested on, those before validated on.
         split_column: column that says `train`, `validation` or `test` of each row.
-        validation, test: files with the rows of these parts, the columns of which are those of the data.
+        validation, test: files with the rows of these parts, the columns of which are those of the data; `FRAME` for
+            data frames, see `Table`.
         weight: column with what each row counts in loss and metrics.
         folds: how many, or `auto`; 1 is the usual split.
         equal_rows: whether rows that are the same in all columns stay together, or are drawn each by itself.

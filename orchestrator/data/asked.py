@@ -16,7 +16,8 @@ from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.config import read_csv_wish, read_wishes
 from orchestrator.data.dataset import DataOptions, Dataset
-from orchestrator.data.opening import open_dataset
+from orchestrator.data.joining import without_frames
+from orchestrator.data.opening import open_dataset, with_frames
 from orchestrator.data.sources import Table
 from orchestrator.tasks import TaskWish
 
@@ -69,8 +70,8 @@ def prepare_dataset(
     group: str | None = None,
     time: str | None = None,
     split_column: str | None = None,
-    validation: str | Path | None = None,
-    test: str | Path | None = None,
+    validation: str | Path | pd.DataFrame | None = None,
+    test: str | Path | pd.DataFrame | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
@@ -89,7 +90,8 @@ def prepare_dataset(
         ignore_text: whether columns of free text are left out.
         columns: what else is wished of columns, by name.
         csv: how a CSV file is written, instead of what is found out.
-        group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
+        group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`; validation and
+            test may be data frames.
         clip_predictions: see `TargetWish`.
         rare_categories, target_statistics: see `FeaturesWish`.
 
@@ -97,7 +99,7 @@ def prepare_dataset(
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.
         DataError: the content cannot be used.
     """
-    given = dict(locals())
+    given, frames = without_frames(locals())
     options = asked_options(
         target=target,
         name=name,
@@ -111,4 +113,4 @@ def prepare_dataset(
         target_wish=TargetWish.given(given),
         features=FeaturesWish.given(given),
     )
-    return open_dataset(data, options)
+    return open_dataset(with_frames(data, options, frames), options)

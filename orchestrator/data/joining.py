@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from orchestrator.columns.code_notation import filled_key, same_digits
 from orchestrator.columns.names import same_names
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.rows_wish import FRAME, RowsWish
 from orchestrator.columns.values import category_key
 from orchestrator.columns.wish import DECIMAL_MARKS
 from orchestrator.data.normalise import plain_frame, stacked
@@ -24,8 +25,14 @@ MARK_NAMES = {",": "comma", ".": "point"}
 PARTS = {"validation": VALIDATION, "test": TEST}
 
 
+def without_frames(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Arguments of which data frames to validate and test on are only named as such; and these frames, by part."""
+    frames = {part: given[part] for part in PARTS if isinstance(given[part], pd.DataFrame)}
+    return {**given, **dict.fromkeys(frames, FRAME)}, frames
+
+
 def join_files(table: Table, wish: RowsWish, ignored: Collection[str] = ()) -> Table:
-    """The rows of the table, then those of the files that the wish names; one and the same table without them.
+    """The rows of the table, then those of the files, or frames, of the wish; one and the same table without them.
 
     Args:
         table: with the rows to train on.
@@ -36,7 +43,7 @@ def join_files(table: Table, wish: RowsWish, ignored: Collection[str] = ()) -> T
         UsageError: a file is missing, or a folder.
         DataError: it cannot be read, or lacks a column.
     """
-    others = {part: _load(part, path) for part, path in wish.files.items()}
+    others = {part: _load(part, path, table.others) for part, path in wish.files.items()}
     if not others:
         return table
     names = [str(name) for name in table.frame.columns]
@@ -73,7 +80,11 @@ def _written_alike(frame: pd.DataFrame, table: Table, origin: str, ignored: Coll
     return frame
 
 
-def _load(part: str, path: str) -> Table:
+def _load(part: str, path: str, frames: Mapping[str, pd.DataFrame]) -> Table:
+    if part in frames:
+        return load_table(frames[part])
+    if path == FRAME and not Path(path).exists():
+        raise UsageError(f"the {part} rows were a data frame; give them again from Python: {part}=frame")
     if Path(path).is_dir():
         raise UsageError(f"--{part} {path}: is a folder; give one file, whose rows fit into memory")
     return load_table(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +20,23 @@ Source = str | Path | pd.DataFrame | Table
 def is_streamed(source: Source) -> bool:
     """Whether the rows of a source stay in their files: it is a folder of Parquet files."""
     return isinstance(source, str | Path) and Path(source).is_dir()
+
+
+def with_frames(source: Source, options: DataOptions, frames: Mapping[str, pd.DataFrame]) -> Source:
+    """A source of which some parts are data frames, as a table with these; itself without any.
+
+    Args:
+        source: see `open_dataset`; a folder is refused later, with the option that does not go with it.
+        options: how to read it.
+        frames: by part, see `Table`.
+
+    Raises:
+        UsageError, DataError: see `load_table`.
+    """
+    if not frames or is_streamed(source):
+        return source
+    table = source if isinstance(source, Table) else load_table(source, options.name, options.csv)
+    return replace(table, others=frames)
 
 
 def open_dataset(source: Source, options: DataOptions | None = None) -> Dataset:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ class Table:
         index: what the index of a data frame was called, which is no column.
         nested: columns that were expanded, see there.
         parts: of each row, if some are from files for validation and test: int8 [rows], see `RowMarks`.
+        others: data frames with the rows of these parts, by their names; instead of files.
     """
 
     frame: pd.DataFrame
@@ -54,6 +55,7 @@ class Table:
     index: tuple[str, ...] = ()
     nested: tuple[Nested, ...] = ()
     parts: NDArray[np.int8] | None = None
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def load_table(source: str | Path | pd.DataFrame, name: str | None = None, csv: CsvWish = PLAIN_CSV) -> Table:

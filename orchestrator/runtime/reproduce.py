@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
 import torch
 
+from orchestrator.columns.rows_wish import FRAME
 from orchestrator.data import DataOptions, Dataset, open_dataset
+from orchestrator.data.joining import without_frames
+from orchestrator.data.opening import with_frames
 from orchestrator.errors import TrackingError, UsageError
 from orchestrator.runtime.train import TrainResult, train_spec
 from orchestrator.sweeps.plan import describe
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import StoredTrial, find_trial
-from orchestrator.tracking.origin import FRAME, kept_origin, read_origin
+from orchestrator.tracking.origin import kept_origin, read_origin
 from orchestrator.training import EpochReport
 
 
@@ -44,6 +47,8 @@ def reproduce(
     selector: str,
     *,
     data: str | pd.DataFrame | None = None,
+    validation: pd.DataFrame | None = None,
+    test: pd.DataFrame | None = None,
     tracking_uri: str | None = None,
     register_model: bool = True,
     on_epoch: Callable[[EpochReport], None] = lambda _report: None,
@@ -56,6 +61,7 @@ def reproduce(
     Args:
         selector: the id of the trial's MLflow run (6 characters are enough), or `SWEEP:INDEX`.
         data: where the data is now; where it was if left out.
+        validation, test: the data frames with the rows of these parts, if they were some.
         tracking_uri: MLflow store.
         register_model: whether the model is registered.
         on_epoch: called after each epoch.
@@ -67,13 +73,14 @@ def reproduce(
         OrchestratorError: see `train`.
     """
     started = time.perf_counter()
+    _, frames = without_frames(locals())
     trial = find_trial(selector, tracking_uri)
     if tags.DONOR in trial.labels:
         raise UsageError(
             f"trial {trial.index} took over the weights of another one (population based training), "
             "so it cannot be trained on its own"
         )
-    dataset = _read(trial, data)
+    dataset = _read(trial, data, frames)
     metric = dataset.schema.target.task.find_metric(trial.spec.metric)
     describe(dataset, metric, notify)
     device = trial.labels.get(tags.DEVICE, "cpu") if torch.cuda.is_available() else "cpu"
@@ -119,13 +126,14 @@ def _threads(trial: StoredTrial) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _read(trial: StoredTrial, data: str | pd.DataFrame | None) -> Dataset:
+def _read(trial: StoredTrial, data: str | pd.DataFrame | None, frames: Mapping[str, pd.DataFrame]) -> Dataset:
     origin = read_origin(trial.labels)
     if data is None:
         data = origin.get("data")
         if data is None or data == FRAME:
             raise TrackingError(f"MLflow does not say where the data of trial {trial.index} is; name it")
-    return open_dataset(data, DataOptions.from_json(origin, name=trial.name))
+    options = DataOptions.from_json(origin, name=trial.name)
+    return open_dataset(with_frames(data, options, frames), options)
 
 
 def _changes(trial: StoredTrial, dataset: Dataset, device: str) -> list[str]:

@@ -24,6 +24,8 @@ from orchestrator.columns.wish import ColumnWish
 from orchestrator.config import check_name
 from orchestrator.data import Dataset, Part, open_dataset
 from orchestrator.data.asked import asked_options
+from orchestrator.data.joining import without_frames
+from orchestrator.data.opening import with_frames
 from orchestrator.errors import ArchitectureError, OrchestratorError
 from orchestrator.evaluation.winner import make_winner, validation_answers
 from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
@@ -106,8 +108,8 @@ def train(
     group: str | None = None,
     time: str | None = None,
     split_column: str | None = None,
-    validation: str | Path | None = None,
-    test: str | Path | None = None,
+    validation: str | Path | pd.DataFrame | None = None,
+    test: str | Path | pd.DataFrame | None = None,
     weight: str | None = None,
     equal_rows: EqualRowsName | None = None,
     folds: int | str | None = None,
@@ -125,7 +127,7 @@ def train(
     Args:
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
-        group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`.
+        group, time, split_column, validation, test, weight, equal_rows, folds: see `prepare_dataset`.
         clip_predictions: see `TargetWish`.
         rare_categories, target_statistics: see `FeaturesWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
@@ -141,7 +143,7 @@ def train(
     Raises:
         OrchestratorError: of the kind that says what is wrong.
     """
-    given, started = dict(locals()), clock.perf_counter()
+    (given, frames), started = without_frames(locals()), clock.perf_counter()
     if name is not None:
         check_name(name)
     settings = {name: value for name, value in (parameters or {}).items() if name not in SHARED_PARAMETERS}
@@ -160,7 +162,7 @@ def train(
         target_wish=TargetWish.given(given),
         features=FeaturesWish.given(given),
     )
-    dataset = open_dataset(data, options)
+    dataset = open_dataset(with_frames(data, options, frames), options)
     chosen = dataset.schema.target.task.find_metric(metric)
     if is_custom(architecture):
         _check_settings(architecture, settings, dataset)

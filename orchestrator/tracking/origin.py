@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.columns.rows_wish import FRAME
 from orchestrator.data import DataOptions
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
@@ -14,8 +15,6 @@ from orchestrator.tracking import tags
 if TYPE_CHECKING:
     import pandas as pd
 
-# what is said of data that is in no file
-FRAME = "data frame"
 # stores refuse or cut longer tags; wishes for thousands of columns take several
 MAX_TAG_LENGTH = 5000
 

@@ -32,14 +32,14 @@ def main() -> None:
         wholes = {}
         for scheduler in SCHEDULERS:
             wholes[scheduler] = Place(Path(name) / scheduler)
-            wholes[scheduler].run(*sweep_arguments(scheduler, TRIALS, EPOCHS))
+            wholes[scheduler].run(*sweep_arguments(scheduler, TRIALS, EPOCHS), "--no-register")
             wholes[scheduler].check_mlflow()
         for number in range(arguments.moments):
             scheduler = SCHEDULERS[number % len(SCHEDULERS)]
             place = Place(Path(name) / f"killed-{number}")
             length = len(wholes[scheduler].events())
             kills = []
-            process = place.start(*sweep_arguments(scheduler, TRIALS, EPOCHS))
+            process = place.start(*sweep_arguments(scheduler, TRIALS, EPOCHS), "--no-register")
             # some are killed twice
             for _ in range(1 + number % 2):
                 at = choose.randint(min(len(place.events()) + 1, length - 1), length - 1)

@@ -62,12 +62,15 @@ def adult_like(rows=2000):
     )
 
 
-def test_from_a_csv_file_to_answers_over_http(place):
+def test_from_a_csv_file_over_an_ensemble_of_folds_to_answers_over_http(place):
     folder, _ = place
     frame = adult_like()
     frame.to_csv(folder / "adult.csv", index=False)
-    swept = run(place, "sweep", "adult.csv", "--target", "income", "--trials", 4, "--epochs", 4, "--json")
+    amount = ["--trials", 4, "--epochs", 4, "--folds", 2, "--scheduler", "none"]
+    swept = run(place, "sweep", "adult.csv", "--target", "income", *amount, "--json")
     result = json.loads(swept.stdout)
+    assert result["ensemble"]["accepted"], result["ensemble"]["reason"]
+    assert len(result["ensemble"]["members"]) > 1
     assert [trial["status"] for trial in result["trials"]].count("failed") == 0
     assert result["test"]["roc_auc"] > 0.8
     assert result["model"]["uri"] == "models:/adult@champion"

@@ -13,6 +13,7 @@ from ray.util import placement_group_table
 from zero_cost import zero_cost
 
 import orchestrator
+from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.config import SweepConfig
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import ExecutionError, UsageError
@@ -66,7 +67,7 @@ def wait_for(condition, seconds=30):
         time.sleep(0.2)
 
 
-def test_trials_of_one_and_two_workers_take_turns_and_have_the_results_of_one_process(store, tmp_path):
+def test_trials_with_folds_of_one_and_two_workers_take_turns_and_have_the_results_of_one_process(store, tmp_path):
     space = tmp_path / "mixed.yaml"
     space.write_text(
         "parameters: {batch_size: 32, learning_rate: 0.01}\nworkers_per_trial: {resnet: 2}\n"
@@ -88,6 +89,7 @@ def test_trials_of_one_and_two_workers_take_turns_and_have_the_results_of_one_pr
         scheduler="none",
         trials=2,
         epochs=3,
+        folds=2,
         hooks=orchestrator.Hooks(on_trial=on_trial),
         tracking_uri=store,
     )
@@ -96,10 +98,12 @@ def test_trials_of_one_and_two_workers_take_turns_and_have_the_results_of_one_pr
     assert [trial.spec.architecture for trial in result.trials] == ["mlp", "resnet"]
     assert max(workers) <= 2
     assert result.registration.champion
-    dataset = open_dataset("sklearn:wine", DataOptions())
+    dataset = open_dataset("sklearn:wine", DataOptions(rows=RowsWish(folds="2")))
     for trial in result.trials:
         *_, alone = train_trial(trial.spec, dataset)
-        found, wanted = ([report.train_loss, *report.validation.values()] for report in (trial.report, alone))
+        found, wanted = (
+            [report.train_loss, report.best_value, *report.validation.values()] for report in (trial.report, alone)
+        )
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
     wait_for(lambda: not names_of_actors())
 

@@ -29,11 +29,13 @@ def options(tmp_path, tmp_path_factory):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_plan_says_what_the_sweep_then_does(ray_cluster, options, workers, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = SweepConfig.create(**options, resources={"workers_per_trial": workers})
+    folds = 3 - workers
+    config = SweepConfig.create(**options, folds=folds, resources={"workers_per_trial": workers})
     estimate = estimate_sweep(config)
     assert not list(tmp_path.iterdir())
     assert estimate.concurrency == 2 // workers
-    # for 364 rows and 30 columns
+    assert (estimate.preset, estimate.time_budget, estimate.folds) == (None, None, folds)
+    # for 364 rows and 30 columns, or 455 rows in folds
     assert estimate.follows == {"batch_size": 64, "tabm_mini.members": 3}
     if workers == 1:
         result = run_sweep(config)
@@ -50,7 +52,7 @@ def test_a_plan_says_what_the_sweep_then_does(ray_cluster, options, workers, tmp
         assert entry.smallest.epoch_seconds > 0
         assert entry.largest.epoch_seconds > 0
     assert 0 < estimate.seconds <= estimate.seconds_at_most
-    assert estimate.model_bytes == 4 * max(entry.largest.parameters for entry in estimate.architectures)
+    assert estimate.model_bytes == 4 * folds * max(entry.largest.parameters for entry in estimate.architectures)
 
 
 def test_parameters_are_counted_without_building_weights():

@@ -8,9 +8,11 @@ import threading
 import time
 from concurrent.futures import Future
 
+import pandas as pd
 import pytest
 from killed_sweeps import Place, assert_same, sweep_arguments
 
+import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
 from orchestrator.journal.folder import Header, read_header, remove_sweep, write_header
@@ -59,12 +61,17 @@ def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tm
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(ray_cluster, tmp_path):
+def test_a_killed_sweep_with_folds_ends_with_the_same_ensemble(ray_cluster, tmp_path):
     whole, place = Place(tmp_path / "whole"), Place(tmp_path / "killed")
-    arguments = sweep_arguments("asha-promote", 6, 12)
+    arguments = [*sweep_arguments("asha-promote", 6, 12, "sklearn:diabetes"), "--folds", "2"]
     whole.here(*arguments)
     whole.check_mlflow()
-    assert place.killed_at(9, *arguments)
+    _, _, ensemble, *_ = whole.winner()
+    assert ensemble["accepted"]
+    assert len(ensemble["members"]) > 1
+    kinds = [event["event"] for event in whole.events()]
+    # a trial that was promoted has trained two epochs more
+    assert place.killed_at(kinds.index("continued") + 4, *arguments)
     assert "killed" in place.here("sweeps")
     # killed before the header knew the run, and a disk that has lost the header
     copy = place.sweep / "sweep-copy.json"
@@ -73,15 +80,17 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(ray_cluster, tmp_path
     copy.write_text(json.dumps({**header, "run_id": None}))
     (place.sweep / "sweep.json").write_bytes(b"\0" * 100)
     assert "damaged" in place.here("sweeps")
-    # the second of its trials has ended
-    late = [number for number, event in enumerate(whole.events()) if event["event"] == "ended"][1] + 2
-    assert place.killed_at(late, "resume")
+    # all trials have ended, and there is no ensemble yet
+    stopped = '"status":"stopped"'
+    assert place.killed_at(whole.lines(stopped), "resume", words=stopped)
     assert "it is made again from its second copy" in (place.folder / "log").read_text()
-    done = {index: trial for index, trial in place.trials().items() if trial["end"]}
-    assert 0 < len(done) < 6
+    assert all(trial["end"] for trial in place.trials().values())
+    assert not (place.sweep / "result.json").exists()
     place.here("resume")
     assert_same(place, whole)
-    assert {index: place.trials()[index] for index in done} == done
+    models = [orchestrator.ModelBundle.load(found.sweep / "model") for found in (place, whole)]
+    frame = orchestrator.load_table("sklearn:diabetes").frame
+    pd.testing.assert_frame_equal(*(model.predict(frame) for model in models), check_exact=True)
 
 
 def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(ray_cluster, tmp_path):

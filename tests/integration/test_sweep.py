@@ -10,7 +10,7 @@ from support import TrackingServer, free_port, mixed_frame
 
 import orchestrator
 from orchestrator.config import SweepConfig
-from orchestrator.errors import ExecutionError, TrackingError
+from orchestrator.errors import DataError, ExecutionError, TrackingError
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sweeps import run_sweep
@@ -188,8 +188,18 @@ def test_the_time_budget_ends_a_sweep(store):
 
 def test_a_data_frame_with_all_kinds_of_columns_ends_as_a_model(store):
     options = {"target": "label", "name": "mixed", "trials": 2, "epochs": 5, "concurrency": 1}
-    result = orchestrator.sweep(mixed_frame(400), tracking_uri=store, **options)
+    frame = mixed_frame(400)
+    parts = {"validation": frame[250:320], "test": frame[320:]}
+    assert len(parts["test"]) == 80
+    result = orchestrator.sweep(frame[:250], tracking_uri=store, **parts, **options)
     assert result.test["roc_auc"] > 0.7
+    assert result.bundle.metrics["rows"] == {"train": 250, "validation": 70, "test": 80}
+    with pytest.raises(DataError, match=r"from Python: orchestrator.resume\(SWEEP, validation=frame, test=frame\)"):
+        orchestrator.resume(result.id, data=frame[:250], trials="+1")
+    longer = orchestrator.resume(result.id, data=frame[:250], **parts, trials="+1")
+    assert len(longer.trials) == 3
+    again = orchestrator.reproduce("mixed:2", data=frame[:250], **parts, tracking_uri=store, register_model=False)
+    assert again.difference is None
     answers = result.bundle.predict(pd.DataFrame([{"number": 3, "color": "violet", "flag": None, "day": "2020-01-01"}]))
     assert answers["label"][0] in ("high", "low")
 

@@ -173,6 +173,14 @@ def test_files_give_their_parts(tmp_path):
         list(range(200, 300)),
         list(range(300, 400)),
     ]
+    for data in (path, frame[:200]):
+        framed = prepared(data, validation=frame[200:300], test=pd.read_csv(test), ignore=["store"])
+        assert framed.counts == both.counts
+        assert [rows.tolist() for rows in numbers_of(framed, frame)] == [
+            rows.tolist() for rows in numbers_of(both, frame)
+        ]
+    with pytest.raises(DataError, match=r"--test the data frame: lacks the column 'b' of .*rows.csv"):
+        prepared(path, test=frame[300:].drop(columns="b"))
     one = prepared(path, validation=validation)
     assert one.counts == (160, 100, 40)
     grouped = prepared(path, test=test, ignore=["store"])

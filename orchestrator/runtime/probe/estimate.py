@@ -88,8 +88,11 @@ class SweepEstimate:
 
     Attributes:
         name, metric: of the sweep.
+        preset: that says what the user does not, None if there is none.
         trials: how many, None if only the time budget limits them.
+        time_budget: of the search and its end, in seconds; None without one.
         epochs: of a trial at most.
+        folds: on which a trial trains a network each; 1 for a single split.
         follows: entries of the search space that follow the size of the data, and what they are for it.
         concurrency: trials at once.
         threads: of a worker.
@@ -104,8 +107,11 @@ class SweepEstimate:
 
     name: str
     metric: str
+    preset: str | None
     trials: int | None
+    time_budget: float | None
     epochs: int
+    folds: int
     follows: Mapping[str, Any]
     concurrency: int
     threads: int
@@ -128,7 +134,7 @@ class Cost:
         step: seconds of a step without rows.
         small, large: seconds per row of the smallest and the largest network.
         sizes: their numbers of parameters.
-        rows: training rows.
+        rows: that are learnt in an epoch, by the networks of all folds.
         reading: seconds that it takes to read them, while others are trained on.
         validation: seconds of the validation rows, of the smallest and of the largest network.
     """
@@ -259,14 +265,14 @@ def _probe(
     row = max(0.0, (wide.step_seconds - narrow.step_seconds) / (high - low)) if high > low else 0.0
     step = min(max(0.0, narrow.step_seconds - low * row), big.step_seconds)
     train, held, _ = plan.dataset.counts
-    # each of the networks learns what the others' folds hold
-    folds = len(plan.dataset.folds)
+    # of all networks of a trial together
+    learnt = sum(stop - start for fold in plan.dataset.folds for start, stop in fold.train) or train
     cost = Cost(
         step=step,
         small=max(0.0, narrow.step_seconds - step) / low,
         large=(big.step_seconds - step) / low,
         sizes=(smallest.size, largest.size),
-        rows=train * max(1, folds - 1),
+        rows=learnt,
         reading=reading,
         validation=(held * narrow.row_seconds, held * big.row_seconds),
     )
@@ -295,10 +301,11 @@ def _summary(
     rounds = None if plan.trials is None else plan.trials / slots.count
     at_most = None if rounds is None else start_seconds + rounds * longest
     seconds = math.inf if rounds is None else start_seconds + rounds * expected
-    budget = plan.config.time_budget
+    given = plan.config.time_budget
+    budget = None if given is None else given.total_seconds()
     if budget is not None:
-        seconds = min(seconds, budget.total_seconds())
-        at_most = min(at_most or math.inf, budget.total_seconds())
+        seconds = min(seconds, budget)
+        at_most = min(at_most or math.inf, budget)
     networks = max(1, len(plan.dataset.folds))
     largest = BYTES_PER_PARAMETER * networks * max(entry.largest.parameters for entry in architectures)
     needed = slots.count * max(entry.memory for entry in architectures)
@@ -311,8 +318,11 @@ def _summary(
     return SweepEstimate(
         name=plan.name,
         metric=plan.metric.name,
+        preset=plan.config.preset,
         trials=plan.trials,
+        time_budget=budget,
         epochs=plan.epochs,
+        folds=networks,
         follows=plan.sampler.space.follows,
         concurrency=slots.count,
         threads=slots.threads,
