@@ -138,6 +138,7 @@ def to_json(result: SweepResult) -> dict[str, Any]:
         "skipped": list(result.skipped),
         "bounded": list(result.bounded),
         "cost": result.bundle.metrics.get("cost"),
+        "temperature": result.bundle.metrics.get("temperature"),
         "threshold": result.bundle.metrics.get("threshold"),
         "model": None
         if registration is None

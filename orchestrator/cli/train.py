@@ -137,6 +137,7 @@ def _to_json(result: TrainResult, repeated: Reproduction | None) -> dict[str, An
         "validation": dict(result.report.validation),
         "best_epoch": result.report.best_epoch,
         "best_value": result.report.best_value,
+        "temperature": result.bundle.metrics.get("temperature"),
         "threshold": result.bundle.metrics.get("threshold"),
         "test": dict(result.test),
         "test_looks": result.looks,

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from orchestrator.evaluation.answers import Answers
 from orchestrator.evaluation.cost import measure_cost
 from orchestrator.evaluation.selection import LEAST_ROWS, Contest, Fits, everything, judge, select
 from orchestrator.evaluation.stored_models import StoredModel
-from orchestrator.evaluation.winner import Answers, make_winner
+from orchestrator.evaluation.winner import make_winner
 from orchestrator.networks import Averaged
 from orchestrator.sweeps.bounds import ModelCost
 from orchestrator.sweeps.choice import Winner

@@ -11,8 +11,9 @@ from torch import nn
 
 from orchestrator.data import Dataset, Examples, Part
 from orchestrator.errors import StorageError
+from orchestrator.evaluation.answers import Answers, validation_answers
 from orchestrator.evaluation.cost import measure_cost
-from orchestrator.evaluation.winner import Answers, make_winner, validation_answers
+from orchestrator.evaluation.winner import make_winner
 from orchestrator.storage import Storage
 from orchestrator.sweeps.bounds import Bounds, ModelCost
 from orchestrator.sweeps.choice import Candidate, Winner

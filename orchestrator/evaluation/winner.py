@@ -4,77 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from orchestrator.bundle import make_bundle
 from orchestrator.data import Dataset, Examples
-from orchestrator.networks import inputs_taken
+from orchestrator.evaluation.answers import Answers
+from orchestrator.evaluation.decided import decide
 from orchestrator.sweeps.bounds import ModelCost
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.tasks import Metric, TargetEncoder
 from orchestrator.training import (
-    EVALUATION_BATCH,
-    Batch,
     EpochReport,
     TrialSpec,
-    network_answers,
 )
 from orchestrator.units import show_apart
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a network says about the rows of a part, beside what is true.
-
-    Attributes:
-        outputs: of the network, float32 [rows, outputs].
-        target: class numbers or standardised values, [rows].
-        weight: what each row counts, float64 [rows]; None if all count the same.
-    """
-
-    outputs: NDArray[np.float32]
-    target: NDArray[Any]
-    weight: NDArray[np.float64] | None = None
-
-    @classmethod
-    def of(cls, network: nn.Module, rows: Iterable[Examples]) -> Answers:
-        """Of all chunks of rows, on the CPU."""
-
-        def batches() -> Iterator[Batch]:
-            for part in rows:
-                names = inputs_taken(network, part.inputs.arrays.keys())
-                yield from Batch.of(part, names, "cpu").split(EVALUATION_BATCH)
-
-        return cls(*network_answers(network, batches()))
-
-
-def validation_answers(network: nn.Module, dataset: Dataset, rows: Iterable[Examples]) -> Answers:
-    """What the network of a trial says about the rows that are validated on.
-
-    With folds each row is answered by the network of its fold, which has not seen it.
-
-    Args:
-        network: see `trial_network`.
-        dataset: of the trial.
-        rows: the validation part in chunks.
-    """
-    if not dataset.folds:
-        return Answers.of(network, rows)
-    validated, first = Examples.joined(list(rows)), dataset.folds[0].validation[0]
-    members: list[nn.Module] = list(network.members)  # type: ignore[arg-type]
-    outputs = [
-        Answers.of(member, [validated.between(fold.validation[0] - first, fold.validation[1] - first)]).outputs
-        for member, fold in zip(members, dataset.folds, strict=True)
-    ]
-    return Answers(np.concatenate(outputs), validated.target, validated.weight)
 
 
 def make_winner(
@@ -103,19 +52,16 @@ def make_winner(
         cost: of the network, if it was measured.
     """
     task = dataset.schema.target.task
-    value = report.best_value if ensemble is None else ensemble.validation
-    decision = task.decide(metric.name, validation.outputs, validation.target, validation.weight)
-    encoder = dataset.target_encoder
-    if decision is not None:
-        encoder = replace(encoder, threshold=decision.threshold)
-        value = value if decision.validation is None else decision.validation
-    tested = Answers.of(network, test_rows)
+    plain = report.best_value if ensemble is None else ensemble.validation
+    decided = decide(network, dataset, metric, validation, plain)
+    encoder = decided.encoder
+    tested = Answers.of(decided.network, test_rows)
     test = task.measure(metric.name, encoder, tested.outputs, tested.target, tested.weight)
     train_count, validation_count, test_count = dataset.counts
     metrics: dict[str, Any] = {
         "metric": metric.name,
         "maximize": metric.maximize,
-        "validation": value,
+        "validation": decided.value,
         "test": test,
         "data_digest": dataset.digest,
         "rows": {"train": train_count, "validation": validation_count, "test": test_count},
@@ -124,24 +70,21 @@ def make_winner(
         **({} if ensemble is None else {"ensemble": ensemble.to_json()}),
         **({} if cost is None else {"cost": cost.to_json()}),
     }
-    decided: dict[str, dict[str, Any]] = {}
-    if decision is not None:
-        figures = task.figures_of(decision, tested.outputs, tested.target, tested.weight)
-        decided["threshold"] = decision.to_json() | figures
-    digest = _model_digest(network, spec, report.best_epoch, dataset, ensemble=ensemble, encoder=encoder)
-    doubt = doubt_of(dataset, metric, validation, tested, encoder)
+    about = decided.about(tested)
+    digest = _model_digest(decided.network, spec, report.best_epoch, dataset, ensemble=ensemble, encoder=encoder)
+    doubt = doubt_of(dataset, metric, decided.validation, tested, encoder)
     tie = report.best_tie
     if ensemble is not None:
         said = (validation.outputs, validation.target, validation.weight)
-        tie = task.tie(task.evaluate(encoder, *said))
+        tie = task.tie(task.evaluate(dataset.target_encoder, *said))
     return Winner(
-        bundle=make_bundle(network, dataset, metrics | decided, encoder),
-        validation=value,
+        bundle=make_bundle(decided.network, dataset, {**metrics, **about}, encoder),
+        validation=decided.value,
         test=test,
         digest=digest,
         doubt=doubt,
         tie={} if tie is None else {task.tie_metric: tie},
-        decided=decided,
+        decided=about,
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.networks.families import build_network
     from orchestrator.networks.groups import ParameterGroup
     from orchestrator.networks.inputs import FeatureInput, FeatureShape
+    from orchestrator.networks.scaled import Scaled
     from orchestrator.networks.settings import ARCHITECTURES, is_custom, known_architecture, parse_settings
 else:
     __getattr__ = lazily(
@@ -24,6 +25,7 @@ else:
         families=["build_network"],
         groups=["ParameterGroup"],
         inputs=["FeatureInput", "FeatureShape"],
+        scaled=["Scaled"],
         settings=["ARCHITECTURES", "is_custom", "known_architecture", "parse_settings"],
     )
 
@@ -33,6 +35,7 @@ __all__ = [
     "FeatureInput",
     "FeatureShape",
     "ParameterGroup",
+    "Scaled",
     "build_network",
     "inputs_taken",
     "is_custom",

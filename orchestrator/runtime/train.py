@@ -27,7 +27,8 @@ from orchestrator.data.asked import asked_options
 from orchestrator.data.joining import without_frames
 from orchestrator.data.opening import with_frames
 from orchestrator.errors import ArchitectureError, OrchestratorError
-from orchestrator.evaluation.winner import make_winner, validation_answers
+from orchestrator.evaluation.answers import validation_answers
+from orchestrator.evaluation.winner import make_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
 from orchestrator.networks import is_custom, never_read, parse_settings, settings_asked_for
 from orchestrator.runtime.hooks import Notify

@@ -8,6 +8,7 @@ from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
     from orchestrator.tasks._base import Task, TaskWish
+    from orchestrator.tasks._temperature import Temperature
     from orchestrator.tasks._thresholds import LabelThreshold
     from orchestrator.tasks.metric import Metric
     from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
@@ -25,6 +26,7 @@ else:
     __getattr__ = lazily(
         __name__,
         _base=["Task", "TaskWish"],
+        _temperature=["Temperature"],
         _thresholds=["LabelThreshold"],
         metric=["Metric"],
         predictions=["AnswerColumn", "Difference", "Label", "Predictions"],
@@ -45,6 +47,7 @@ __all__ = [
     "TargetSummary",
     "Task",
     "TaskWish",
+    "Temperature",
     "describe_metrics",
     "find_target",
     "metric_named",

@@ -20,7 +20,8 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task
-from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, classification_metrics
+from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, OF_PROBABILITIES, classification_metrics
+from orchestrator.tasks._temperature import CalibrationRows, Temperature, calibrate
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions, shapes_differ
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
@@ -243,6 +244,17 @@ class Classification(Task):
         del encoder
         likeliest: NDArray[np.int64] = shares.argmax(axis=1)
         return likeliest
+
+    def calibrate(
+        self, outputs: NDArray[np.float32], target: NDArray[Any], weight: NDArray[np.float64] | None = None
+    ) -> Temperature:
+        """See `Task`."""
+        counts = np.ones(len(target)) if weight is None else weight
+        return calibrate(CalibrationRows(self.probabilities, outputs, target.astype(np.int64), counts))
+
+    def follows_temperature(self, name: str) -> bool:
+        """See `Task`."""
+        return name in OF_PROBABILITIES
 
     def log_shares(self, target: NDArray[Any]) -> NDArray[np.float64]:
         """The logarithm of the share of each class among encoded targets, float64 [classes]."""

@@ -98,6 +98,8 @@ CLASSIFICATION: Mapping[str, Callable[[Target, Shares, Weight], float | None]] =
 }
 # which look at labels only
 OF_LABELS = frozenset({"accuracy", "balanced_accuracy", "f1", "mcc", "quadratic_kappa"})
+# which look at how large probabilities are
+OF_PROBABILITIES = frozenset({"log_loss", "brier"})
 
 
 def rmse(target: Shares, found: Shares, weight: Weight, unit: float) -> float:

@@ -159,7 +159,7 @@ def decide(
         reason = f"{fewest} validation rows of one class cannot tell which is best; {LEAST_ROWS} are needed"
         return LabelThreshold(threshold=default, by=by, default=default, reason=reason, said=said.astype(np.int64))
     crossed = np.empty(len(said), bool)
-    parts = _parts(rows.positive)
+    parts = stratified_parts(rows.positive)
     for part in range(JUDGED_PARTS):
         left = parts == part
         crossed[left] = rows.score[left] > best_threshold(rows.take(~left), goodness)
@@ -204,12 +204,12 @@ def _best(rows: ScoredRows, goodness: Goodness) -> float:
     return float((below + rows.score[place]) / 2)
 
 
-def _parts(positive: Truth) -> NDArray[np.int64]:
-    """A part for each row, with equal shares of both classes."""
-    order = np.random.default_rng(0).permutation(len(positive))
-    order = order[np.argsort(positive[order], kind="stable")]
-    part = np.empty(len(positive), np.int64)
-    part[order] = np.arange(len(positive)) % JUDGED_PARTS
+def stratified_parts(classes: NDArray[Any]) -> NDArray[np.int64]:
+    """A part for each row, from 0, with equal shares of all classes."""
+    order = np.random.default_rng(0).permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]
+    part = np.empty(len(classes), np.int64)
+    part[order] = np.arange(len(classes)) % JUDGED_PARTS
     return part
 
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import StorageError
+from orchestrator.evaluation.answers import Answers
 from orchestrator.evaluation.stored_models import StoredModels
-from orchestrator.evaluation.winner import Answers, doubt_of
+from orchestrator.evaluation.winner import doubt_of
 from orchestrator.journal import Begun, Drawn, Ended, Reported
 from orchestrator.runtime.worker.trial_files import TrialFiles
 from orchestrator.storage import Storage

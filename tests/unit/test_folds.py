@@ -15,7 +15,7 @@ from orchestrator.data import Part
 from orchestrator.data.splits.folds import fold_rows, number_of_folds
 from orchestrator.data.splits.marks import RowMarks
 from orchestrator.errors import ConfigError, DataError, UsageError
-from orchestrator.evaluation.winner import validation_answers
+from orchestrator.evaluation.answers import validation_answers
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.training import (
     BestWeights,

@@ -13,7 +13,8 @@ from support import mixed_frame
 
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.errors import ConfigError, DataError
-from orchestrator.evaluation.winner import Answers, make_winner
+from orchestrator.evaluation.answers import Answers
+from orchestrator.evaluation.winner import make_winner
 from orchestrator.networks import build_network
 from orchestrator.sweeps.plan import check_measured
 from orchestrator.tasks import describe_metrics, metric_named

@@ -13,7 +13,8 @@ from orchestrator.bundle import ModelBundle, ReadBundle
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.errors import BundleError, ConfigError, UsageError
-from orchestrator.evaluation.winner import Answers, make_winner
+from orchestrator.evaluation.answers import Answers
+from orchestrator.evaluation.winner import make_winner
 from orchestrator.serving.inference.prepared_model import load_prepared, prepare
 from orchestrator.tasks import TargetEncoder, plain_task, read_task
 from orchestrator.tasks._thresholds import GOODNESS, LEAST_ROWS, LabelCost, ScoredRows, best_threshold, decide
@@ -214,7 +215,8 @@ def test_a_metric_of_probabilities_leaves_a_model_as_it_was():
     winner, report = finished("log_loss")
     assert "threshold" not in winner.bundle.metrics
     assert winner.bundle.target_encoder.to_json() == {"mean": 0.0, "std": 1.0}
-    assert winner.validation == report.best_value
+    assert winner.validation == pytest.approx(winner.bundle.metrics["temperature"]["judged"])
+    assert winner.validation < report.best_value
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, "0.5", None])

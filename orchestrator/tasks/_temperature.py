@@ -1,0 +1,139 @@
+"""One number that makes probabilities as sure as they are right (Guo et al. 2017), if other rows agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.tasks._scores import log_loss
+from orchestrator.tasks._thresholds import JUDGED_PARTS, stratified_parts
+from orchestrator.units import show_apart
+
+Outputs = NDArray[np.float32]
+Probabilities = Callable[[Outputs], NDArray[np.float64]]
+LEAST_ROWS = 50
+WIDEST = 20.0
+NONE = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Temperature:
+    """By what the outputs of a finished network are divided.
+
+    Attributes:
+        value: 1 if nothing is changed.
+        judged, judged_default: log_loss on validation rows that did not fit it, and without it; None if there are too
+            few rows.
+        reason: why, as a part of a sentence.
+        outputs: of the validation rows, each divided by what other rows fit, float32 [rows, outputs].
+        by: the metric that it makes better.
+    """
+
+    value: float
+    reason: str
+    outputs: Outputs
+    judged: float | None = None
+    judged_default: float | None = None
+    by: str = "log_loss"
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything is changed."""
+        return self.value != NONE
+
+    @property
+    def factor(self) -> float:
+        """By what outputs are multiplied."""
+        return 1 / self.value
+
+    def left_out(self, reason: str, outputs: Outputs) -> Temperature:
+        """The decision not to use it after all; `outputs` are those of the network."""
+        return replace(self, value=NONE, reason=reason, outputs=outputs)
+
+    def applied(self, outputs: Outputs) -> Outputs:
+        """Outputs as the finished network gives them."""
+        return scaled(outputs, self.value)
+
+    def without(self, outputs: Outputs) -> Outputs:
+        """The inverse of `applied`."""
+        return scaled(outputs, self.factor)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; without what is said of single rows."""
+        return {
+            "value": self.value,
+            "by": self.by,
+            "default": NONE,
+            "judged": self.judged,
+            "judged_default": self.judged_default,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class CalibrationRows:
+    """What a network says about rows, and what is true.
+
+    Attributes:
+        probabilities: of outputs, see `Classification`.
+        outputs: float32 [rows, outputs].
+        target: class numbers, [rows].
+        weight: what each row counts, [rows].
+    """
+
+    probabilities: Probabilities
+    outputs: Outputs
+    target: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def take(self, rows: NDArray[Any]) -> CalibrationRows:
+        """Some of the rows."""
+        return CalibrationRows(self.probabilities, self.outputs[rows], self.target[rows], self.weight[rows])
+
+    def log_loss(self, temperature: float | NDArray[np.float32]) -> float:
+        """With outputs that are divided by it: one number, or one for each row, float32 [rows, 1]."""
+        return log_loss(self.target, self.probabilities(scaled(self.outputs, temperature)), self.weight)
+
+
+def scaled(outputs: Outputs, temperature: float | NDArray[np.float32]) -> Outputs:
+    """Outputs as `Scaled` computes them."""
+    factor = (1 / np.asarray(temperature, np.float64)).astype(np.float32)
+    return outputs * factor
+
+
+def calibrate(rows: CalibrationRows) -> Temperature:
+    """The best temperature of validation rows, if one is better on rows that did not fit it."""
+    counted = rows.weight > 0
+    if counted.sum() < LEAST_ROWS or len(np.unique(rows.target[counted])) == 1:
+        reason = f"{int(counted.sum())} validation rows cannot tell; {LEAST_ROWS} of several classes are needed"
+        return Temperature(value=NONE, reason=reason, outputs=rows.outputs)
+    found = np.empty((len(rows.target), 1), np.float32)
+    parts = stratified_parts(rows.target)
+    for part in range(JUDGED_PARTS):
+        found[parts == part] = best_temperature(rows.take(parts != part))
+    judged, before = rows.log_loss(found), rows.log_loss(NONE)
+    ours, its = show_apart(judged, before)
+    better = judged < before
+    word = "better" if better else "not better"
+    return Temperature(
+        value=best_temperature(rows) if better else NONE,
+        reason=f"{word} than none on validation rows that did not fit it (log_loss {ours} against {its})",
+        outputs=scaled(rows.outputs, found) if better else rows.outputs,
+        judged=judged,
+        judged_default=before,
+    )
+
+
+def best_temperature(rows: CalibrationRows) -> float:
+    """That with the smallest log_loss, from 1/20 to 20."""
+    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+
+    # convex in the factor, so that there is one smallest
+    bound = math.log(WIDEST)
+    found = minimize_scalar(lambda place: rows.log_loss(math.exp(place)), bounds=(-bound, bound), method="bounded")
+    return float(f"{math.exp(found.x):.6g}")
