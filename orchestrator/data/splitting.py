@@ -112,7 +112,7 @@ def _in_folds(table: Table, options: DataOptions, parted: Parted, strata: NDArra
             "but the test rows do; leave out one"
         )
     split = parted.split
-    count = 1 if given else number_of_folds(wish.folds, len(parts_of(split)), options.fold_rows)
+    count = 1 if given else number_of_folds(wish.folds, len(split.train) + len(split.validation), options.fold_rows)
     if count == 1:
         return parted
     try:

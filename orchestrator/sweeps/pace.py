@@ -9,8 +9,8 @@ from datetime import timedelta
 from orchestrator.data.splits.folds import AUTO_ROWS
 from orchestrator.search import SearchSpace
 
-# for which `--folds auto` and the epochs of the search spaces are meant
-USUAL = timedelta(minutes=10)
+# `--folds auto` is meant for budgets between these: folds are worth more than the epochs and trials that they cost
+LITTLE, MUCH = timedelta(minutes=3), timedelta(minutes=10)
 # an hour has room for six times the rows; more folds of larger tables are not worth their time
 MOST_TIMES = 6.0
 # of all cores' time the start points may take so much, and the longest of them so much of the time of its slot
@@ -34,7 +34,9 @@ class Pace:
 
 def fold_rows(budget: timedelta | None) -> int:
     """Rows that an epoch of all folds may train on, for `--folds auto`."""
-    return AUTO_ROWS if budget is None else round(AUTO_ROWS * min(MOST_TIMES, budget / USUAL))
+    if budget is None:
+        return AUTO_ROWS
+    return round(AUTO_ROWS * min(1.0, budget / LITTLE) * max(1.0, min(MOST_TIMES, budget / MUCH)))
 
 
 def fitted(space: SearchSpace, rows: int, seconds: float, slots: int) -> Pace:

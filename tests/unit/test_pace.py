@@ -75,8 +75,9 @@ TABULAR = load_space("tabular")
 
 
 def test_folds_pass_over_more_rows_in_more_time():
-    assert fold_rows(None) == fold_rows(timedelta(minutes=10)) == 20_000
-    assert fold_rows(timedelta(minutes=1)) == 2_000
+    assert fold_rows(None) == fold_rows(timedelta(minutes=3)) == fold_rows(timedelta(minutes=10)) == 20_000
+    assert fold_rows(timedelta(minutes=1)) == 6_667
+    assert fold_rows(timedelta(minutes=20)) == 40_000
     assert fold_rows(timedelta(hours=1)) == fold_rows(timedelta(days=1)) == 120_000
 
 
