@@ -9,7 +9,7 @@ TaskName = Literal["binary", "multiclass", "regression", "quantile"]
 # each is a file in search/searchers
 AlgorithmName = Literal["tpe", "gp", "random", "qmc", "grid"]
 # each is a file in search/schedulers
-SchedulerName = Literal["asha-promote", "asha", "hyperband", "median", "pbt", "none"]
+SchedulerName = Literal["portfolio", "asha-promote", "asha", "hyperband", "median", "pbt", "none"]
 # each is an entry in sweeps/presets.py
 PresetName = Literal["quick", "good", "best"]
 # what becomes of rows that are the same in all columns

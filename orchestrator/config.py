@@ -206,7 +206,7 @@ class SweepConfig(Validated):
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"
-    scheduler: SchedulerName = "asha-promote"
+    scheduler: SchedulerName = "portfolio"
     preset: PresetName | None = None
     trials: int | None = Field(default=None, ge=1)
     time_budget: Duration | None = None

@@ -118,7 +118,7 @@ SEARCH_OPTIONS = [
     click.option(
         "--scheduler",
         type=click.Choice(names_of(SchedulerName)),
-        help="What to stop early, pause and promote. Default: asha-promote.",
+        help="What to stop early, pause and promote. Default: portfolio.",
     ),
     click.option(
         "--preset",

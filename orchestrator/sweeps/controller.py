@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.journal.statuses import FINAL, TrialStatus
-from orchestrator.search import Continuation, Decision, Observation, Proposals, Scheduler
+from orchestrator.search import Continuation, Decision, Proposals, Scheduler
 from orchestrator.sweeps.budget import TimeBudget, seconds_of_epochs, seconds_to_end
 from orchestrator.sweeps.disk import Disk
 from orchestrator.sweeps.limits import MIN_FAILURES, Limits, Room
@@ -88,8 +88,7 @@ class SweepController:
                     self._proposals.restore(event.point)
                     self._scheduler.drawn(event.index, event.spec)
                 case Reported():
-                    if not event.report.last:
-                        self._decisions[event.index] = self._scheduler.observe(self._observation(event))
+                    self._decide(event)
                 case Continued():
                     self._decisions.pop(event.index, None)
                     self._scheduler.continued(Continuation(event.index, event.donor, event.spec))
@@ -179,11 +178,7 @@ class SweepController:
             self._disk.tidy(self.trial_table)
         if message.trouble:
             self._tell_trouble(index, message.trouble)
-        if report.last:
-            return Decision.CONTINUE
-        decision = self._scheduler.observe(self._observation(event))
-        self._decisions[index] = decision
-        return decision
+        return self._decide(event)
 
     def on_trial_complete(self, name: str) -> None:
         """Its process is free: it has ended, or was stopped as its decision says, or by a limit."""
@@ -374,12 +369,13 @@ class SweepController:
     def _by_scheduler(self, record: TrialRecord) -> str:
         return f"by the scheduler after epoch {record.epochs}"
 
-    def _observation(self, event: Reported) -> Observation:
-        metric = self.trial_table.metric
-        sign = 1.0 if metric.maximize else -1.0
-        report = event.report
-        score = report.validation.get(metric.name, report.best_value)
-        return Observation(event.index, report.epoch, sign * score, sign * report.best_value)
+    def _decide(self, event: Reported) -> Decision:
+        if event.report.last:
+            return Decision.CONTINUE
+        decision = self._decisions[event.index] = self._scheduler.observe(self.trial_table.observation(event))
+        if self._scheduler.informs(event.index, event.report.epoch):
+            self._tell_search(self.trial_table.records[event.index])
+        return decision
 
     def _tell_trouble(self, index: int, sentence: str) -> None:
         self._notify_once(f"trial {index}: {sentence}", key=sentence.rpartition("(")[2])

@@ -21,6 +21,7 @@ from orchestrator.journal import (
     RunningTime,
 )
 from orchestrator.journal.statuses import FINAL, TrialStatus
+from orchestrator.search import Observation
 from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport, TrialSpec
 
@@ -136,6 +137,13 @@ class TrialTable:
     def ended(self) -> list[TrialRecord]:
         """The trials that are over, for now or for good."""
         return [trial for trial in self.trials.values() if trial.status in (*FINAL, TrialStatus.INTERRUPTED)]
+
+    def observation(self, event: Reported) -> Observation:
+        """An epoch as schedulers see it."""
+        sign = 1.0 if self.metric.maximize else -1.0
+        report = event.report
+        score = report.validation.get(self.metric.name, report.best_value)
+        return Observation(event.index, report.epoch, sign * score, sign * report.best_value)
 
     def apply(self, event: Event) -> None:
         """Takes an event in."""

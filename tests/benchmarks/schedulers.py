@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-SCHEDULERS = ("none", "asha", "asha-promote", "hyperband", "median", "pbt")
+SCHEDULERS = ("none", "asha", "asha-promote", "portfolio", "hyperband", "median", "pbt")
 
 
 @dataclass(frozen=True)

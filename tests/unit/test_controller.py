@@ -25,7 +25,7 @@ from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport
 
-SCHEDULERS = ["none", "asha", "asha-promote", "hyperband", "median", "pbt"]
+SCHEDULERS = ["none", "asha", "asha-promote", "portfolio", "hyperband", "median", "pbt"]
 EPOCHS = 6
 STORED = 100
 LOSS = Metric("log_loss", False)

@@ -276,7 +276,7 @@ def test_an_unknown_name_is_an_error_and_says_what_there_is():
     with pytest.raises(ConfigError, match=r"there is no searcher 'tpee' \(known: tpe, .*did you mean tpe"):
         find_searcher("tpee")
     with pytest.raises(
-        ConfigError, match=r"there is no scheduler 'ash' \(known: asha-promote, asha, .*did you mean asha"
+        ConfigError, match=r"there is no scheduler 'ash' \(known: portfolio, asha-promote, asha, .*did you mean asha"
     ):
         find_scheduler("ash")
 

@@ -27,6 +27,7 @@ from orchestrator.search.schedulers.asha_promote import PromotionAsha
 from orchestrator.search.schedulers.hyperband import Hyperband
 from orchestrator.search.schedulers.median import MedianStopping
 from orchestrator.search.schedulers.pbt import PopulationBasedTraining
+from orchestrator.search.schedulers.portfolio import Portfolio
 from orchestrator.search.suggest import suggest
 from orchestrator.training import TrialSpec
 
@@ -463,3 +464,48 @@ def test_a_scheduler_that_is_told_the_same_says_the_same(name, epochs, actions, 
     assert all_choices(again) == all_choices(told.scheduler)
     for index in range(told.count):
         assert again.milestones(index) == told.scheduler.milestones(index)
+
+
+def test_start_points_run_to_their_end_and_count_for_the_others():
+    points = [{"architecture": "mlp", "learning_rate": 0.01, "width": 64}, {"architecture": "resnet"}]
+    scheduler = Portfolio((1, 3), points)
+    specs = [
+        dataclasses.replace(SPEC, settings={"width": 64, "depth": 2}, learning_rate=0.01),
+        dataclasses.replace(SPEC, architecture="resnet"),
+        dataclasses.replace(SPEC, settings={"width": 64, "depth": 2}, learning_rate=0.02),
+        dataclasses.replace(SPEC, learning_rate=0.01),
+    ]
+    for index, spec in enumerate(specs):
+        scheduler.drawn(index, spec)
+    assert [scheduler.milestones(index) for index in range(4)] == [(), (), (1, 3), (1, 3)]
+    told = {index: scheduler.observe(Observation(index, 1, 0.5, 0.9 - index / 10)) for index in range(4)}
+    assert told == {0: CONTINUE, 1: CONTINUE, 2: PAUSE, 3: PAUSE}
+    # one of three would go on: a start point, which runs anyway, is the best
+    assert scheduler.choose(drawing=True, idle=False) is None
+    assert [scheduler.informs(index, 1) for index in range(4)] == [True, True, False, False]
+    assert not scheduler.informs(0, 3)
+    # the third of six is better than all that pause
+    for index in (4, 5):
+        scheduler.drawn(index, specs[3])
+        scheduler.observe(Observation(index, 1, 0.0, 0.85 if index == 5 else 0.0))
+    assert scheduler.choose(drawing=True, idle=False) == Continuation(5)
+
+
+def test_without_start_points_a_portfolio_promotes_as_asha_does():
+    plain, portfolio = PromotionAsha((1, 3)), Portfolio((1, 3))
+    for scheduler in (plain, portfolio):
+        for index in range(7):
+            scheduler.drawn(index, SPEC)
+            scheduler.observe(Observation(index, 1, index / 10, index / 10))
+    assert plain.choose(drawing=True, idle=False) == portfolio.choose(drawing=True, idle=False) == Continuation(6)
+    assert Portfolio.create(15, SPACE, 0).milestones(0) == PromotionAsha.create(15, SPACE, 0).milestones(0)
+
+
+def test_all_start_points_of_the_default_space_are_known_again():
+    space = load_space("tabular")
+    sampler = SpecSampler(space, "log_loss", 0, {"epochs": 7})
+    scheduler = Portfolio.create(7, space, 0)
+    for index, spec in enumerate(sampler.examples(space.start_points, len(space.start_points) + 5)):
+        scheduler.drawn(index, spec)
+    trusted = [index for index in range(len(space.start_points) + 5) if not scheduler.milestones(index)]
+    assert trusted == list(range(len(space.start_points)))

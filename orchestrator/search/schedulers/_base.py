@@ -95,6 +95,10 @@ class Scheduler:
         """A trial has finished an epoch that is not its last one."""
         return Decision.CONTINUE
 
+    def informs(self, index: int, epoch: int) -> bool:
+        """Whether the search algorithm learns now how good the trial is, which else it does when it pauses or ends."""
+        return False
+
     def ended(self, index: int) -> None:
         """A trial is over: it can neither go on nor give its weights away."""
 
