@@ -15,8 +15,8 @@ LITTLE, MUCH = timedelta(minutes=3), timedelta(minutes=10)
 MOST_TIMES = 6.0
 # of all cores' time the start points may take so much, and the longest of them so much of the time of its slot
 START_SHARE, LONGEST_SHARE = 0.6, 0.8
-# with fewer epochs the schedules say little, so that rather an architecture is left out
-LEAST_EPOCHS = 10
+# networks that learn for less than half as long are worse than fewer architectures (docs/quality.md has figures)
+LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def fold_rows(budget: timedelta | None) -> int:
 def fitted(space: SearchSpace, rows: int, seconds: float, slots: int) -> Pace:
     """How many epochs, at most those of the space, let the start points come to their end within a time budget.
 
-    Where not even `LEAST_EPOCHS` of them fit, the slowest architecture is left out, and so on; one stays.
+    Where not even `LEAST_SHARE` of them fit, the slowest architecture is left out, and so on; one stays.
 
     Args:
         space: which says how long architectures take, see `SearchSpace.milliseconds_per_row`.
@@ -59,7 +59,7 @@ def fitted(space: SearchSpace, rows: int, seconds: float, slots: int) -> Pace:
         if total == 0 or longest == 0:
             return Pace(space.epochs, tuple(left_out))
         room = min(START_SHARE * seconds * slots / total, LONGEST_SHARE * seconds / longest)
-        if room >= min(LEAST_EPOCHS, space.epochs) or len(costs) == 1:
+        if room >= LEAST_SHARE * space.epochs or len(costs) == 1:
             return Pace(max(1, min(space.epochs, int(room))), tuple(left_out))
         slowest = max(costs, key=lambda name: costs[name])
         del costs[slowest]
