@@ -27,6 +27,7 @@ from orchestrator.sweeps.bounds import Bounds
 from orchestrator.sweeps.pace import fitted, fold_rows
 from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
+from orchestrator.units import format_duration
 
 TryNetworks = Callable[[SweepConfig, SearchSpace, Dataset, Metric], None]
 
@@ -73,8 +74,10 @@ class SweepPlan:
             return self
         for name in pace.left_out:
             space = space.without(name)
-        text = f"{pace.epochs} epochs instead of {space.epochs} of a trial, so that the first ones end in time"
-        notify(f"{text}; {' and '.join(pace.left_out)} would take too long" if pace.left_out else text)
+        said = [f"{' and '.join(pace.left_out)} would take too long"] if pace.left_out else []
+        if pace.epochs < space.epochs:
+            said.append(f"{pace.epochs} epochs instead of {space.epochs}, so that the first trials end in time")
+        notify(f"for a time budget of {format_duration(config.time_budget)}: {'; '.join(said)}")
         space = space.with_epochs(pace.epochs)
         sampler = replace(self.sampler, space=space)
         return replace(
