@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.choices import (
     AlgorithmName,
+    AutoName,
     EqualRowsName,
     ExecutionName,
     IngressName,
@@ -56,6 +57,7 @@ def sweep(
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
+    date_differences: AutoName | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -113,6 +115,7 @@ def sweep(
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
         rare_categories: values of fewer training rows share a code; `auto` in columns of many values, `none` never.
         target_statistics: categories for which the mean of the target is an input; `auto` for those of many values.
+        date_differences: days between two columns of dates as an input: `auto` where there are two to four, or `none`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -184,6 +187,7 @@ def plan(
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
+    date_differences: AutoName | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,

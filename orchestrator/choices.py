@@ -14,6 +14,8 @@ SchedulerName = Literal["portfolio", "asha-promote", "asha", "hyperband", "media
 PresetName = Literal["quick", "good", "best"]
 # what becomes of rows that are the same in all columns
 EqualRowsName = Literal["together", "apart"]
+# whether something is done where it seems to help
+AutoName = Literal["auto", "none"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ExecutionName = Literal["auto", "torch", "onnxruntime"]
 IngressName = Literal["auto", "haproxy", "python"]

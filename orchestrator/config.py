@@ -16,6 +16,7 @@ from pydantic import (
 
 from orchestrator.choices import (
     AlgorithmName,
+    AutoName,
     EqualRowsName,
     ExecutionName,
     IngressName,
@@ -146,7 +147,7 @@ class SweepConfig(Validated):
         group, time, split_column, validation, test, weight, equal_rows, folds: how rows are split and weighed; see
             `RowsWish`.
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
-        rare_categories, target_statistics: which inputs are made of categories; see `FeaturesWish`.
+        rare_categories, target_statistics, date_differences: which inputs are made of columns; see `FeaturesWish`.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -203,6 +204,7 @@ class SweepConfig(Validated):
     clip_predictions: bool = True
     rare_categories: FewRowsField = "auto"
     target_statistics: ColumnNamesField = ()
+    date_differences: AutoName = "auto"
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"

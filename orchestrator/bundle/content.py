@@ -186,6 +186,9 @@ def _check_encoder(schema: Schema, encoder: FeatureEncoder, target: TargetEncode
     if any(item.buckets != encoder.text[0].buckets or not 0 < item.buckets <= MAX_BUCKETS for item in encoder.text):
         raise ValueError("all texts must have one table, of a possible size")
     _check_statistics(encoder)
+    for item in encoder.numeric:
+        if item.since is not None and not kinds[item.since].makes(item):
+            raise ValueError(f"there are days since '{item.since}', which is no column of dates in schema.json")
     if any(not 0 <= item.shared <= MAX_BUCKETS for item in encoder.categorical):
         raise ValueError("a number of shared codes is not possible")
     if min([target.std, *(feature.std for feature in encoder.numeric)]) <= 0:

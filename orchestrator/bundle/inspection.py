@@ -97,9 +97,9 @@ def _encoded(name: str, content: BundleContent) -> str:
 
 def _feature(feature: Fitted) -> str:
     match feature:
-        case NumericFeature(part=part, median=median, mean=mean, std=std, indicator=indicator):
+        case NumericFeature(part=part, since=since, median=median, mean=mean, std=std, indicator=indicator):
             mark = " and marked" if indicator else ""
-            what = f"{part}: " if part else ""
+            what = f"{part} since '{since}': " if since else f"{part}: " if part else ""
             scaled = f"mean {show_number(mean)}, deviation {show_number(std)}"
             return f"{what}{scaled}, missing as {show_number(median)}{mark}"
         case CategoricalFeature(categories=categories, shared=shared):

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from orchestrator.choices import AutoName, names_of
+
 FEATURE_OPTIONS: list[Any] = [
     click.option(
         "--rare-categories",
@@ -18,5 +20,10 @@ FEATURE_OPTIONS: list[Any] = [
         metavar="COLUMN|auto|none",
         help="The mean of the target for each category is an input, too. Default: none. May be repeated.",
     ),
+    click.option(
+        "--date-differences",
+        type=click.Choice(names_of(AutoName)),
+        help="The days between two columns of dates are an input. Default: auto, where there are two to four.",
+    ),
 ]
-FEATURE_FIELDS = ("rare_categories", "target_statistics")
+FEATURE_FIELDS = ("rare_categories", "target_statistics", "date_differences")

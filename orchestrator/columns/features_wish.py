@@ -20,10 +20,13 @@ class FeaturesWish:
             values, `none` gives each a code of its own.
         target_statistics: columns of categories for which the mean of the target is an input; `auto` alone for those of
             many values.
+        date_differences: whether the days between two columns of dates are an input: `auto` where there are two to
+            four, `none` never.
     """
 
     rare_categories: str = AUTO
     target_statistics: tuple[str, ...] = ()
+    date_differences: str = AUTO
 
     @classmethod
     def given(cls, arguments: Mapping[str, object]) -> Self:
@@ -43,6 +46,8 @@ class FeaturesWish:
         number = self.rare_categories
         if number not in (AUTO, NONE) and not (number.isdecimal() and int(number) > 1):
             raise UsageError(f"--rare-categories {number}: give a number of rows above 1, {AUTO} or {NONE}")
+        if self.date_differences not in (AUTO, NONE):
+            raise UsageError(f"--date-differences {self.date_differences}: give {AUTO} or {NONE}")
         columns = self.target_statistics
         if len(columns) > 1 and (words := [name for name in columns if name in (AUTO, NONE)]):
             raise UsageError(f"--target-statistics {words[0]}: say either that or columns")
@@ -62,7 +67,8 @@ class FeaturesWish:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`."""
-        return {"rare_categories": self.rare_categories, "target_statistics": list(self.target_statistics)}
+        said = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**said, "target_statistics": list(self.target_statistics)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -79,6 +85,6 @@ def plain_columns(value: Any) -> Any:  # noqa: ANN401
 
 
 # of data that was read before there was a choice
-BEFORE: Mapping[str, Any] = {"rare_categories": NONE, "target_statistics": ()}
+BEFORE: Mapping[str, Any] = {"rare_categories": NONE, "target_statistics": (), "date_differences": NONE}
 PLAIN_FEATURES = FeaturesWish(**BEFORE)
 USUAL_FEATURES = FeaturesWish()

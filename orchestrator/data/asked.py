@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.choices import EqualRowsName, TaskName
+from orchestrator.choices import AutoName, EqualRowsName, TaskName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
@@ -78,6 +78,7 @@ def prepare_dataset(
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
+    date_differences: AutoName | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -93,7 +94,7 @@ def prepare_dataset(
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`; validation and
             test may be data frames.
         clip_predictions: see `TargetWish`.
-        rare_categories, target_statistics: see `FeaturesWish`.
+        rare_categories, target_statistics, date_differences: see `FeaturesWish`.
 
     Raises:
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.

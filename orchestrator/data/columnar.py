@@ -23,8 +23,9 @@ from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidValueError
 from orchestrator.features import KINDS, Column, ColumnKind
 from orchestrator.features.categorical import key_of
+from orchestrator.features.date_differences import DAYS, days_between
 from orchestrator.features.datetime import circle
-from orchestrator.features.fitted import CategoricalFeature, NumericColumns, category_table, places_of
+from orchestrator.features.fitted import CategoricalFeature, NumericColumns, NumericFeature, category_table, places_of
 from orchestrator.features.numeric import NUMBERS
 from orchestrator.features.text import encode_texts, text_of
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
@@ -72,9 +73,10 @@ class ColumnarEncoder:
         self._columns = {column.name: column for column in schema.columns}
         kinds = [self._columns[item.column].kind for item in encoder.numeric]
         numbers = [at for at, kind in enumerate(kinds) if kind in NUMBERS]
+        apart = [at for at, item in enumerate(encoder.numeric) if item.since is not None]
         dates: dict[str, list[int]] = {}
         for at, item in enumerate(encoder.numeric):
-            if kinds[at] not in NUMBERS:
+            if kinds[at] not in NUMBERS and item.since is None:
                 dates.setdefault(item.column, []).append(at)
         self._number_columns = [encoder.numeric[at].column for at in numbers]
         self._notations = {
@@ -84,8 +86,9 @@ class ColumnarEncoder:
             _Times(self._columns[name], [encoder.numeric[at].part for at in places]) for name, places in dates.items()
         ]
         # the order in which values are collected: plain numbers, then the parts of one date after another
-        order = [*numbers, *chain.from_iterable(dates.values())]
+        order = [*numbers, *chain.from_iterable(dates.values()), *apart]
         self._features = [encoder.numeric[at] for at in order]
+        self._between = _DaysBetween(self._columns, [encoder.numeric[at] for at in apart])
         self._written = NumericColumns(self._features, places_of(encoder.numeric)[order])
         self._width = encoder.numeric_width
         self._parsed: _Memory[float | None] = _Memory(partial(parse_number, words=PLACEHOLDERS))
@@ -144,6 +147,7 @@ class ColumnarEncoder:
         try:
             for reader in self._dates:
                 cells.extend(reader.read(columns[reader.name]))
+            cells.extend(self._between.read(columns))
             values = np.array(cells, dtype=np.float64)
         except (InvalidValueError, OverflowError):
             return None
@@ -151,9 +155,17 @@ class ColumnarEncoder:
 
     def _collect_carefully(self, columns: Mapping[str, Sequence[Cell]]) -> NDArray[np.float64]:
         """As `_collect`, in the order of the features, so that the first value that does not fit is named."""
-        names = dict.fromkeys(item.column for item in self._encoder.numeric)
+        pairs = [(item.column, item.since) for item in self._encoder.numeric]
+        names = dict.fromkeys(name for pair in pairs for name in pair if name is not None)
         values = {name: _by_pandas(self._columns[name], columns[name]) for name in names}
-        return np.concatenate([values[item.column][item.part] for item in self._features])
+        return np.concatenate(
+            [
+                values[item.column][item.part]
+                if item.since is None
+                else days_between(values[item.since], values[item.column])
+                for item in self._features
+            ]
+        )
 
     def _encode_categories(self, columns: Mapping[str, Sequence[Cell]], rows: int) -> NDArray[np.int64]:
         codes: list[int] = []
@@ -241,6 +253,24 @@ class _Times:
         for cycle, place in places.items():
             parts |= {f"{cycle}_{side}": float(values[place]) for side, values in circle(cycle).items()}
         return tuple(parts[part] for part in self._parts)
+
+
+class _DaysBetween:
+    """Reads the days between two columns of dates."""
+
+    def __init__(self, columns: Mapping[str, Column], features: Sequence[NumericFeature]) -> None:
+        self._pairs = [(str(item.since), item.column) for item in features]
+        names = dict.fromkeys(name for pair in self._pairs for name in reversed(pair))
+        self._readers = [_Times(columns[name], [DAYS]) for name in names]
+
+    def read(self, columns: Mapping[str, Sequence[Cell]]) -> list[float]:
+        """Of one pair after another: float64 [pairs * rows], NaN where a date is missing."""
+        days = {reader.name: list(reader.read(columns[reader.name])) for reader in self._readers}
+        return [
+            later - earlier
+            for first, second in self._pairs
+            for earlier, later in zip(days[first], days[second], strict=True)
+        ]
 
 
 def _by_pandas(column: Column, cells: Sequence[Cell]) -> dict[str | None, NDArray[np.float64]]:

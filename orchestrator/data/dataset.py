@@ -83,6 +83,11 @@ class DataOptions:
         """
         return all_wishes(self.columns, self.categorical, self.ignore)
 
+    @property
+    def said_kinds(self) -> frozenset[str]:
+        """The columns of which it is said what they are."""
+        return frozenset(name for name, wish in self.wishes.items() if wish.kind is not None)
+
     def to_json(self) -> dict[str, Any]:
         """What a user has said about the columns, as plain JSON."""
         said = {

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.columns.features_wish import USUAL_FEATURES, FeaturesWish
+from orchestrator.columns.features_wish import NONE, USUAL_FEATURES, FeaturesWish
 from orchestrator.columns.notes import Note
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.rows import rows_of
@@ -26,6 +26,8 @@ from orchestrator.features import (
     TargetStatistic,
     TextFeature,
 )
+from orchestrator.features._numbers import NumberSummary
+from orchestrator.features.date_differences import DAYS, Pair, difference_notes, fit_differences
 from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.features.text import encode_texts
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs, InputSpec
@@ -54,6 +56,12 @@ class FeatureEncoder:
         """The column of `categorical` that each target statistic is about."""
         places = {feature.column: place for place, feature in enumerate(self.categorical)}
         return tuple(places[item.column] for item in self.statistics)
+
+    @cached_property
+    def dates_apart(self) -> frozenset[str]:
+        """The columns of which days between two are an input."""
+        pairs = [(item.column, item.since) for item in self.numeric if item.since is not None]
+        return frozenset(name for pair in pairs for name in pair)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -91,13 +99,28 @@ class FeatureEncoder:
         """
         # all features of a column follow each other
         parsed = lru_cache(maxsize=1)(parse)
+        days: dict[str, NDArray[np.float64]] = {}
+
+        def days_of(column: str) -> NDArray[np.float64]:
+            if column not in days:
+                days[column] = parsed(column)[DAYS]
+            return days[column]
+
+        def values_of(feature: NumericFeature) -> NDArray[np.float64]:
+            if feature.since is not None:
+                return days_of(feature.column) - days_of(feature.since)
+            values: NDArray[np.float64] = parsed(feature.column)[feature.part]
+            if feature.column in self.dates_apart:
+                days_of(feature.column)
+            return values
+
         numbers = np.empty((rows, self.numeric_width), dtype=np.float32)
         places = places_of(self.numeric)
         # of few rows, many columns at once
         several = max(1, BLOCK_CELLS // max(rows, 1))
         for at in range(0, len(self.numeric), several):
             features = self.numeric[at : at + several]
-            values = np.stack([parsed(feature.column)[feature.part] for feature in features])
+            values = np.stack([values_of(feature) for feature in features])
             NumericColumns(features, places[at : at + several]).write(values, numbers)
         codes = np.empty((rows, len(self.categorical)), dtype=np.int64)
         for index, category in enumerate(self.categorical):
@@ -126,6 +149,7 @@ class FeatureEncoder:
         plain = asdict(self)
         # where nothing is shared, nothing is written, as before there were such codes
         plain[CATEGORICAL] = [_without(item, "shared") for item in plain[CATEGORICAL]]
+        plain[NUMERIC] = [_without(item, "since") for item in plain[NUMERIC]]
         return {name: features for name, features in plain.items() if features or name not in (TEXT, STATISTICS)}
 
     @classmethod
@@ -147,19 +171,33 @@ class FeatureEncoder:
 
 
 def fit_summaries(
-    schema: Schema, summaries: Mapping[str, Summary], wish: FeaturesWish = USUAL_FEATURES
+    schema: Schema,
+    summaries: Mapping[str, Summary],
+    differences: Mapping[Pair, NumberSummary],
+    wish: FeaturesWish = USUAL_FEATURES,
+    said: Container[str] = (),
 ) -> tuple[FeatureEncoder, tuple[Note, ...]]:
     """Fits medians, means, deviations and category tables on training rows that were summed up.
+
+    Args:
+        schema: of the rows.
+        summaries: of each column.
+        differences: of the days between two columns of dates.
+        wish: what the user says about features.
+        said: columns of which the user has said what they are.
 
     Returns:
         The encoder, and what the user should know about it.
     """
-    return _fit(schema, lambda column: summaries[column.name], wish)
+    return _fit(schema, lambda column: summaries[column.name], differences, wish, said)
 
 
-def fit_rows(rows: ParsedRows, wish: FeaturesWish = USUAL_FEATURES) -> tuple[FeatureEncoder, tuple[Note, ...]]:
+def fit_rows(
+    rows: ParsedRows, wish: FeaturesWish = USUAL_FEATURES, said: Container[str] = ()
+) -> tuple[FeatureEncoder, tuple[Note, ...]]:
     """`fit_summaries` for rows in memory, which must be training rows only; a column at a time, since it is large."""
-    return _fit(rows.schema, rows.summary, wish)
+    differences = {} if wish.date_differences == NONE else rows.differences()
+    return _fit(rows.schema, rows.summary, differences, wish, said)
 
 
 def fit_features(schema: Schema, frame: pd.DataFrame) -> FeatureEncoder:
@@ -168,7 +206,11 @@ def fit_features(schema: Schema, frame: pd.DataFrame) -> FeatureEncoder:
 
 
 def _fit(
-    schema: Schema, summary_of: Callable[[Column], Summary], wish: FeaturesWish
+    schema: Schema,
+    summary_of: Callable[[Column], Summary],
+    differences: Mapping[Pair, NumberSummary],
+    wish: FeaturesWish,
+    said: Container[str],
 ) -> tuple[FeatureEncoder, tuple[Note, ...]]:
     fitted: list[Fitted] = []
     notes: list[Note] = []
@@ -176,7 +218,9 @@ def _fit(
         kind, summary = KINDS[column.kind], summary_of(column)
         fitted += kind.fit(column, summary, wish)
         notes += kind.fit_notes(column, summary, wish)
-    return _encoder_of(fitted), tuple(notes)
+    between = fit_differences(differences, wish)
+    notes += difference_notes([(str(item.since), item.column) for item in between], wish, said)
+    return _encoder_of([*fitted, *between]), tuple(notes)
 
 
 def _statistic(item: Mapping[str, Any]) -> TargetStatistic:

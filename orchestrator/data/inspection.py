@@ -23,6 +23,7 @@ from orchestrator.data.profile import sample_table
 from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table, check_csv_wish
 from orchestrator.features import KINDS, Column
+from orchestrator.features.date_differences import date_pairs, difference_notes
 from orchestrator.tasks import Target
 
 LEFT_OUT = "left out"
@@ -112,6 +113,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
 
     guess = guess_columns(raw, found, options, look)
     target = None if found is None else found.target
+    apart = difference_notes(date_pairs(guess.columns), options.features, options.said_kinds)
     columns = {column.name: column for column in guess.columns}
     return Inspection(
         origin=table.origin,
@@ -119,7 +121,7 @@ def inspect_data(source: str, options: DataOptions) -> Inspection:
         sampled=sampled,
         columns=_inspected(table, columns, target),
         target=target,
-        notes=(*table.notes, *(() if found is None else found.notes), *guess.notes, *shared),
+        notes=(*table.notes, *(() if found is None else found.notes), *guess.notes, *shared, *apart),
         wishes=_wishes(table, columns, target, options),
     )
 

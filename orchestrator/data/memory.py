@@ -166,7 +166,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         notes += task.order_notes(target.name, strata)
     schema = Schema(tuple(guess.columns), target, nested)
     rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
-    encoder, told = fit_rows(rows.take(parted.training), options.features)
+    encoder, told = fit_rows(rows.take(parted.training), options.features, options.said_kinds)
     target_encoder = task.fit(labels.iloc[parted.training], options.target_wish)
     notes += (*told, *task.part_notes(target.name, target_encoder, labels.iloc[split.validation]))
 

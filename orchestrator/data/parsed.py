@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.summaries import AllNumbers, NumericSummary
 from orchestrator.features import KINDS, Column, Summary
+from orchestrator.features._numbers import NumberSummary
+from orchestrator.features.date_differences import Pair, date_pairs, days_between
 
 if TYPE_CHECKING:
     import hashlib
@@ -59,6 +62,14 @@ class ParsedRows:
         """What is kept of a column; see `FeatureKind.summarise`."""
         kept: Summary = KINDS[column.kind].summarise(self._parsed(column.name), keys)
         return kept
+
+    def differences(self, keys: NDArray[np.float64] | None = None) -> dict[Pair, NumberSummary]:
+        """What is kept of the days between columns of dates; see `FeatureKind.summarise`."""
+        found: dict[Pair, NumberSummary] = {}
+        for first, second in date_pairs(self.schema.columns):
+            days = days_between(self._parsed(first), self._parsed(second))
+            found[first, second] = AllNumbers(days) if keys is None else NumericSummary.of(days, keys)
+        return found
 
     def add_content(self, state: hashlib._Hash) -> None:
         """Adds the values of all columns, in their order, to a digest."""

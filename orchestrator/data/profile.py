@@ -27,6 +27,8 @@ from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
 from orchestrator.data.splits.pieces import piece_parts, piece_weights
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue, Summary
+from orchestrator.features._numbers import NumberSummary
+from orchestrator.features.date_differences import Pair
 from orchestrator.tasks import TargetSummary
 
 SAMPLE_PIECES = 10
@@ -42,6 +44,7 @@ class PieceProfile:
         dropped: rows without one.
         weighed: the sum of the weights, by part; None if all rows count the same.
         columns: what is kept of each column, over training rows.
+        differences: the same of the days between two columns of dates.
         target: what the task keeps of it.
         parts: the same of the rows of each part.
         order: of each piece: the target of the first and of the last row, and how often it changes between them.
@@ -59,6 +62,7 @@ class PieceProfile:
     digests: dict[int, str]
     first: int
     example: tuple[dict[str, JsonValue], ...]
+    differences: dict[Pair, NumberSummary]
     weighed: list[float] | None = None
 
     def merge(self, other: PieceProfile) -> PieceProfile:
@@ -71,6 +75,7 @@ class PieceProfile:
             weighed=None if self.weighed is None else [*map(sum, zip(self.weighed, other.weighed or (), strict=True))],
             dropped=self.dropped + other.dropped,
             columns={name: summary.merge(other.columns[name]) for name, summary in self.columns.items()},
+            differences={pair: found.merge(other.differences[pair]) for pair, found in self.differences.items()},
             target=self.target.merge(other.target),
             parts=tuple(mine.merge(its) for mine, its in zip(self.parts, other.parts, strict=True)),
             order=self.order | other.order,
@@ -171,6 +176,7 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int,
         weighed=weighed,
         dropped=int((~known).sum()),
         columns={each.name: chosen.summary(each, random_keys) for each in schema.columns},
+        differences=chosen.differences(random_keys),
         target=task.summarise(labels, labels.iloc[training]),
         parts=tuple(task.summarise(labels.iloc[parts == part], labels.iloc[:0]) for part in range(3)),
         order={number: _order_of(codes, keys)} if len(codes) else {},

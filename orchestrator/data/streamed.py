@@ -217,7 +217,9 @@ def finish_profile(
         notes = (*notes, dropped_note(profile.dropped, schema.target.name))
     notes = (*notes, *task.summary_notes(target.name, profile.target))
     notes = (*notes, *task.summary_order_notes(target.name, profile.target, profile.changes))
-    encoder, fit_notes = fit_summaries(schema, profile.columns, options.features)
+    encoder, fit_notes = fit_summaries(
+        schema, profile.columns, profile.differences, options.features, options.said_kinds
+    )
     state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())

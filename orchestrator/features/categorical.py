@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import CodeNotation, Labels
 from orchestrator.columns.codes import why_code
-from orchestrator.columns.features_wish import FeaturesWish
+from orchestrator.columns.features_wish import AUTO, FeaturesWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_answers import several_answers
 from orchestrator.columns.raw_column import RawColumn
@@ -190,7 +190,9 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
         return [CategoricalFeature(column.name, table.kept, table.shared)]
 
     def fit_notes(self, column: Column, summary: SeenCategories, wish: FeaturesWish) -> tuple[Note, ...]:
-        """See `FeatureKind`."""
+        """See `FeatureKind`; who says a number knows it."""
+        if wish.rare_categories != AUTO:
+            return ()
         return table_of(summary.counts, wish.rare_categories).notes(column.name)
 
     def raw_notes(self, column: Column, raw: RawColumn, wish: FeaturesWish) -> tuple[Note, ...]:

@@ -23,6 +23,7 @@ class NumericFeature:
     Attributes:
         column: where the value comes from.
         part: for a datetime column which part of the date, else None.
+        since: for days between two dates the column of the first one.
         median: replaces a missing value.
         mean, std: of the training rows after that replacement (population standard deviation).
         indicator: whether a second input says that the value was missing.
@@ -34,6 +35,7 @@ class NumericFeature:
     mean: float
     std: float
     indicator: bool
+    since: str | None = None
 
     @property
     def width(self) -> int:

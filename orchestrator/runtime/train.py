@@ -14,7 +14,7 @@ import torch
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration, figure_of
-from orchestrator.choices import EqualRowsName
+from orchestrator.choices import AutoName, EqualRowsName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
@@ -117,6 +117,7 @@ def train(
     clip_predictions: bool | None = None,
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
+    date_differences: AutoName | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -130,7 +131,7 @@ def train(
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `prepare_dataset`.
         clip_predictions: see `TargetWish`.
-        rare_categories, target_statistics: see `FeaturesWish`.
+        rare_categories, target_statistics, date_differences: see `FeaturesWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.

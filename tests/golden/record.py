@@ -90,22 +90,29 @@ def source_of(name: str) -> str:
 
 def dataset_of(name: str):
     """A data set in memory."""
-    from orchestrator.columns.target_wish import BEFORE
-    from orchestrator.data import DataOptions, open_dataset
+    from orchestrator.data import open_dataset
 
-    return open_dataset(source_of(name), DataOptions(target=TARGETS[name], target_wish=BEFORE))
+    return open_dataset(source_of(name), options_of(name))
 
 
 def streamed_of(name: str, folder: Path):
     """The same rows from a folder of Parquet files."""
-    from orchestrator.columns.target_wish import BEFORE
-    from orchestrator.data import DataOptions, load_table, open_dataset
+    from orchestrator.data import load_table, open_dataset
 
     path = folder / name
     path.mkdir(exist_ok=True)
     frame = load_table(source_of(name)).frame
     frame.to_parquet(path / "part-0.parquet", row_group_size=math.ceil(len(frame) / 7), index=False)
-    return open_dataset(path, DataOptions(target=TARGETS[name], target_wish=BEFORE))
+    return open_dataset(path, options_of(name))
+
+
+def options_of(name: str):
+    """As sweeps of before read data: without what there was no choice about."""
+    from orchestrator.columns.features_wish import PLAIN_FEATURES
+    from orchestrator.columns.target_wish import BEFORE
+    from orchestrator.data import DataOptions
+
+    return DataOptions(target=TARGETS[name], target_wish=BEFORE, features=PLAIN_FEATURES)
 
 
 def spec_of(name: str, dataset):

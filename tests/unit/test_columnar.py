@@ -1,6 +1,7 @@
 """Cells without a data frame give the bits that the data frame gives, and the same refusals."""
 
 import math
+from itertools import combinations
 
 import pandas as pd
 import pytest
@@ -142,6 +143,10 @@ def columns_and_encoders(draw):
                     indicator=draw(st.booleans()),
                 )
             )
+    dates = [column.name for column in columns if column.kind is ColumnKind.DATETIME]
+    for since, name in draw(st.lists(st.sampled_from([*combinations(dates, 2)]), max_size=3)) if len(dates) > 1 else ():
+        apart = {"median": draw(MEANS), "mean": draw(MEANS), "std": draw(STDS), "indicator": draw(st.booleans())}
+        numeric.append(NumericFeature(column=name, part="days", since=since, **apart))
     if draw(st.booleans()):
         numeric = draw(st.permutations(numeric))
     return Schema(tuple(columns), TARGET), FeatureEncoder(tuple(numeric), tuple(categorical), tuple(text))

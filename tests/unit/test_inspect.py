@@ -151,7 +151,8 @@ def test_what_is_written_and_given_back_reads_the_same(tmp_path, form):
     assert again.digest == plain.digest
     # what is said is no guess
     assert again.notes == ()
-    assert len(plain.notes) == 3
+    assert len(plain.notes) == 4
+    assert "days from" in str(plain.notes[-1])
     # as a part of a configuration, too
     config = SweepConfig.load(tmp_path / "columns.yaml", {"data": str(source)})
     assert open_dataset(source, data_options(config)).digest == plain.digest

@@ -118,6 +118,7 @@ def test_rows_in_files_give_the_table_of_rows_in_memory_and_both_say_so(tmp_path
     assert plain.encoder.categorical[0].shared == 0
     assert not [note for note in plain.notes if note.column == "shop"]
     more = prepare_dataset(frame, "y", rare_categories=20)
+    assert not [note for note in more.notes if note.column == "shop"]
     assert len(more.encoder.categorical[0].categories) < len(in_memory.encoder.categorical[0].categories)
 
 
