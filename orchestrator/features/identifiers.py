@@ -17,6 +17,8 @@ IDENTIFIER_ROWS = 20
 IDENTIFIER_SHARE = 0.95
 # rows that were filtered or deleted leave gaps
 COUNTED_SHARE = 0.8
+# of the steps from row to row; a few rows may have been moved
+ORDERED_SHARE = 0.98
 # two of these are the same in most columns of whole numbers that do not count
 SOME_ROWS = 30_000
 LARGEST_EXACT = 2.0**53
@@ -109,6 +111,34 @@ def find_identifier(raw: RawColumn) -> Identifier | None:
         return None
     why = _counts(ordered, steps)
     return Identifier(why, measures) if why is not None else None
+
+
+def follows_rows(raw: RawColumn) -> Note | None:
+    """About whole numbers, another one in every row, that go up or down from row to row, whatever the steps are.
+
+    Numbers that count are left out as identifiers; of others it is not clear: a table may be sorted by a measure.
+    """
+    numbers = raw.numbers
+    if numbers is None or len(numbers) < IDENTIFIER_ROWS or not _may_tell_apart(raw) or _has_points(raw):
+        return None
+    known = numbers[~np.isnan(numbers)]
+    if len(known) < IDENTIFIER_ROWS or not MEASURES.isdisjoint(words_of(raw.name)) or not _are_whole(known):
+        return None
+    steps = np.diff(known)
+    up, down = np.count_nonzero(steps > 0), np.count_nonzero(steps < 0)
+    ordered = np.sort(known)
+    if (
+        max(up, down) < ORDERED_SHARE * len(steps)
+        or not np.diff(ordered).all()
+        or _are_times(ordered, np.diff(ordered))
+    ):
+        return None
+    return Note(
+        column=raw.name,
+        why=f"goes {'up' if up > down else 'down'} from row to row, so it may be a row number or a key",
+        done="read as numbers",
+        option=f"--ignore '{raw.name}' leaves it out",
+    )
 
 
 def is_key_name(name: str) -> bool:

@@ -17,7 +17,7 @@ from orchestrator.features.categorical import CategoricalKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.datetime import DatetimeKind
 from orchestrator.features.duration import DurationKind
-from orchestrator.features.identifiers import find_identifier, is_key_name
+from orchestrator.features.identifiers import find_identifier, follows_rows, is_key_name
 from orchestrator.features.numeric import NumericKind
 from orchestrator.features.text import TextKind
 from orchestrator.features.time_of_day import TimeOfDayKind
@@ -115,6 +115,8 @@ def doubts(raw: RawColumn) -> Iterator[Note]:
         yield dotted
     if sentinels := sentinels_of(raw):
         yield sentinel_note(raw.name, sentinels)
+    if (ordered := follows_rows(raw)) is not None:
+        yield ordered
     if raw.numbers is not None and (digits := key_digits(raw.numbers, named=is_key_name(raw.name))) is not None:
         why = f"has whole numbers of {digits} digits in all rows, so they may be keys"
         both = f"{option}, --ignore '{raw.name}' leaves them out"

@@ -74,7 +74,7 @@ def test_row_numbers_and_keys_are_left_out_with_a_note_that_says_how_to_keep_the
         ("population", RANDOM.choice(10**6, ROWS, replace=False)),
         ("year", np.arange(ROWS) + 1900),
         ("built", np.arange(ROWS) + 1900),
-        ("visits", np.cumsum(RANDOM.integers(1, 9, ROWS))),
+        ("visits", RANDOM.permutation(np.cumsum(RANDOM.integers(1, 9, ROWS)))),
         ("x1", np.arange(ROWS) / 10),
         ("x1", np.arange(ROWS) * 1.0),
         ("x1", [f"{at}.0" for at in ORDER]),
@@ -97,6 +97,36 @@ def test_a_measure_that_counts_stays_aloud():
     dataset = opened(table(np.arange(ROWS), "depth"))
     assert names(dataset) == ["depth", "x"]
     assert "--ignore 'depth'" in str(dataset.notes[0])
+
+
+MOVED = np.cumsum(RANDOM.integers(2, 90, ROWS))
+MOVED[[5, 6]] = MOVED[[6, 5]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "way"),
+    [
+        (np.cumsum(RANDOM.integers(2, 90, ROWS)), "up"),
+        (np.cumsum(RANDOM.integers(2, 90, ROWS))[::-1], "down"),
+        (list(map(str, MOVED)), "up"),
+        ([None, *np.cumsum(RANDOM.integers(2, 90, ROWS - 1))], "up"),
+    ],
+)
+def test_numbers_that_go_up_or_down_from_row_to_row_stay_aloud(tmp_path, cells, way):
+    frame = table(pd.array(cells, dtype="Int64") if cells[0] is None else cells, "reference")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    for source in (frame, tmp_path / "rows.csv"):
+        dataset = opened(source)
+        assert names(dataset) == ["reference", "x"]
+        assert [str(note) for note in dataset.notes] == [
+            f"column 'reference' goes {way} from row to row, so it may be a row number or a key: read as numbers "
+            "(--ignore 'reference' leaves it out)"
+        ]
+    assert not opened(frame.sample(frac=1, random_state=1)).notes
+    assert not opened(frame, columns={"reference": ColumnWish(kind="numeric")}).notes
+    assert not opened(frame.rename(columns={"reference": "minutes elapsed"})).notes
+    # most measures are not as sorted as that, or come twice
+    assert not opened(table(np.sort(RANDOM.integers(0, 60, ROWS)), "reference")).notes
 
 
 def test_a_counter_is_kept_if_there_is_nothing_else():
