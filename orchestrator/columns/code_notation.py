@@ -50,7 +50,7 @@ class CodeNotation(Notation):
         missing: words that stand for a missing value.
         blank: the label of cells that are empty; empty if they are missing.
         digits: of every code that is a number, some of which have zeros in front: 1067 is 01067 where it lost its zero;
-            0 if they have not all the same number of digits.
+            0 if that is not how they are written, see `same_digits`.
     """
 
     whole: bool = False
@@ -158,11 +158,30 @@ def filled_key(key: str, digits: int) -> str:
 
 
 def same_digits(keys: Iterable[str]) -> int:
-    """How many digits all whole numbers among some keys have, if some have zeros in front; else 0."""
+    """How many digits all whole numbers among some keys have, if some have zeros in front; else 0.
+
+    Shorter ones have lost theirs, if they are fewer than the others and none of them has a zero in front.
+    """
     whole = [key for key in keys if DIGITS.fullmatch(key)]
-    lengths = set(map(len, whole))
-    led = any(map(ZERO_LED.fullmatch, whole))
-    return lengths.pop() if led and len(lengths) == 1 and len(whole[0]) <= MOST_DIGITS else 0
+    led = {len(key) for key in whole if ZERO_LED.fullmatch(key)}
+    digits = max(map(len, whole), default=0)
+    short = sum(len(key) < digits for key in whole)
+    return digits if led == {digits} and digits <= MOST_DIGITS and 2 * short < len(whole) else 0
+
+
+def _shortened_note(raw: RawColumn, digits: int, values: Sequence[str]) -> tuple[Note, ...]:
+    """About codes that have lost their zeros in some rows."""
+    short = [key for key in raw.counts if DIGITS.fullmatch(key) and len(key) < digits and key not in values]
+    if not short:
+        return ()
+    rows = rows_text(sum(raw.counts[key] for key in short))
+    note = Note(
+        column=raw.name,
+        why=f"has codes of {digits} digits, of which {short[0]} has fewer, as without its zeros ({rows} so)",
+        done=f"read as {filled_key(short[0], digits)}, and the others in the same way",
+        option=f"--value '{raw.name}={short[0]}' keeps one apart",
+    )
+    return (note,)
 
 
 def are_whole(keys: Sequence[str]) -> bool:
@@ -207,7 +226,7 @@ class Labels:
         if not (whole or labels or kept or missing or digits):
             return cls(None, (*notes, *spelled))
         notation = CodeNotation(whole=whole, labels=labels, values=kept, missing=missing, digits=digits)
-        return cls(notation, (*notes, *spelled))
+        return cls(notation, (*notes, *spelled, *_shortened_note(raw, digits, kept)))
 
 
 def _spellings(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from orchestrator.columns.month_numbers import month_notes
 from orchestrator.columns.number_notation import NumberNotation
 from orchestrator.columns.number_notes import number_notes
 from orchestrator.columns.patterns import NUMBER_PATTERN
@@ -34,10 +35,10 @@ class NumericKind(NumberKind):
         reading = raw.number_reading
         if reading is not None and reading.notation is not None:
             column = Column(raw.name, self.kind, notation=reading.notation)
-            return Recognised(column, number_notes(raw.name, reading))
+            return Recognised(column, (*number_notes(raw.name, reading), *month_notes(raw)))
         if raw.is_endless:
             raise DataError(f"{raw.origin}: {raw.number_error}; or leave the column out with --ignore '{raw.name}'")
-        return Recognised(Column(raw.name, self.kind)) if raw.number_error is None else None
+        return Recognised(Column(raw.name, self.kind), month_notes(raw)) if raw.number_error is None else None
 
     def obey(self, raw: RawColumn) -> Recognised:
         """See `FeatureKind`: all that is no number counts as missing, if there are not too many different words."""

@@ -98,6 +98,36 @@ def test_zeros_in_front_keep_codes_apart_over_http_too(tmp_path):
     assert codes[3:] == [codes[0], codes[0], 0, 1]
 
 
+@settings(max_examples=15)
+@given(
+    codes=st.lists(st.integers(100, 99_999), min_size=3, max_size=20, unique=True),
+    first=st.integers(0, 20),
+    kept=st.booleans(),
+)
+def test_codes_that_lost_their_zeros_in_some_rows_are_the_same_codes(codes, first, kept):
+    whole = [f"{code:05d}" for code in codes]
+    # so many have lost them in their first row
+    lost = [code.lstrip("0") if place < first else code for place, code in enumerate(whole)]
+    cells = [*lost, *(whole * ROWS)[: ROWS - len(lost)]]
+    short = sorted({code for code in lost if len(code) < 5})
+    values = tuple(short[:1]) if kept else ()
+    dataset = opened(table(cells), columns={"code": ColumnWish(kind="categorical", values=values)})
+    if not any(code.startswith("0") for code in whole) or 2 * len(short) >= len(codes):
+        return
+    apart = set(values) & {code for code in cells if len(code) < 5}
+    assert set(categories(dataset)) <= {*whole, *apart}
+    told = [code for code in short if code not in values]
+    assert ("of which" in sentences(dataset)) == bool(told)
+    assert request(dataset, [whole[0], whole[0].lstrip("0")])[0] == request(dataset, [whole[0]])[0]
+
+
+def test_codes_of_several_lengths_are_different_codes():
+    for cells in (cycle("7", "07", "007"), cycle("030", "0351", "089"), cycle("7", "12", "345", "01234", "99")):
+        dataset = opened(table(cells))
+        assert set(categories(dataset)) == set(cells)
+        assert "of which" not in sentences(dataset)
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "why_not"),
     [

@@ -414,3 +414,45 @@ def test_no_two_notes_contradict_each_other_or_the_schema(cells, kind):
         for words, meant in KIND_WORDS.items():
             if f"read as {words}" in str(note).partition(" (--")[0]:
                 assert column is not None and column.kind.value == meant, str(note)
+
+
+PLACES = [(number % 90, 7 * number % 60, 11 * number % 60) for number in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([f"{a}\u00b0{b}'{c}\"" for a, b, c in PLACES], "degrees, minutes and seconds"),
+        ([f"{a}\u00b0 {b}.{c}' N" for a, b, c in PLACES], "degrees, minutes and seconds"),
+        ([f"{a}.{b}\u00d710^-{c % 9}" for a, b, c in PLACES], "powers of ten"),
+        ([f"{a}.{b}x10^{c % 9}" for a, b, c in PLACES], "powers of ten"),
+        ([f"{a}x{b}" for a, b, _ in PLACES], "several numbers in each cell"),
+        ([f"{a}x{b}x{c}cm" for a, b, c in PLACES], "several numbers in each cell"),
+        ([f"{a / 2} \u00d7 {b}" for a, b, _ in PLACES], "several numbers in each cell"),
+    ],
+)
+def test_cells_of_several_numbers_are_left_out_with_the_true_reason(cells, reason):
+    _, notes = guessed(cells)
+    (note,) = (note for note in notes if reason in note.why)
+    assert not any("identifier" in note.why for note in notes)
+    assert "not read as numbers" in note.why
+
+
+@pytest.mark.parametrize("write", ["{a}-{b}{c}", "0x{a}{b}{c}", "{a}.{b}.{c}.1", "A{a}x{b}{c}", "192.168.{a}.{b}"])
+def test_what_only_looks_like_several_numbers_is_an_identifier_as_before(write):
+    _, (note,) = guessed([f"{write.format(a=a, b=b, c=c)}{row}" for row, (a, b, c) in enumerate(PLACES)])
+    assert "is different in almost every row" in note.why
+
+
+@pytest.mark.parametrize("kind", [str, int, float])
+def test_years_and_months_are_numbers_that_may_be_dates(kind):
+    cells = [kind(201501 + 100 * (row % 9) + row % 12) for row in range(ROWS)]
+    found, words = said(cells)
+    assert (found, "may be years and months, such as 201501" in words) == ("numeric", True)
+    assert "--date-format 'x=%Y%m'" in words
+    if kind is not float:
+        assert said(cells, date_format="%Y%m") == ("datetime", "")
+    assert said(cells, kind="numeric")[1] == ""
+    # one number that is none
+    assert "months" not in said([*cells[:-1], kind(201513)])[1]
+    assert "months" not in said([kind(cell) for cell in cycle(201501, 201502)])[1]
