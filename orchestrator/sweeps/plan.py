@@ -23,10 +23,12 @@ from orchestrator.data import (
 )
 from orchestrator.errors import ConfigError, DataError
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
+from orchestrator.search.parameters import CategoricalParameter
 from orchestrator.sweeps.bounds import Bounds
 from orchestrator.sweeps.pace import fitted, fold_rows
 from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
+from orchestrator.training.class_weights import check_class_weights
 from orchestrator.units import format_duration
 
 TryNetworks = Callable[[SweepConfig, SearchSpace, Dataset, Metric], None]
@@ -185,6 +187,7 @@ def make_plan(
         config = config.model_copy(update={"folds": str(max(1, len(dataset.folds)))})
     metric = dataset.schema.target.task.find_metric(config.metric)
     check_measured(dataset, metric)
+    _check_class_weights(space, dataset)
     space = space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns)))
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
@@ -236,6 +239,17 @@ def check_measured(dataset: Dataset, metric: Metric) -> None:
             f"{dataset.origin}: {metric.name} of '{target.name}' cannot be computed: {why}; "
             f"{task.remedy(metric.name)}, or say --metric {task.sure_metric}"
         )
+
+
+def _check_class_weights(space: SearchSpace, dataset: Dataset) -> None:
+    """Raises ConfigError when the target has not the classes of a search space: such trials would fail."""
+    for parameters in (space.parameters, *space.architectures.values()):
+        entry = parameters.get("class_weights")
+        if isinstance(entry, CategoricalParameter):
+            for choice in entry.choices:
+                check_class_weights(str(choice), dataset.schema.target.task)
+        elif entry is not None:
+            check_class_weights(str(entry), dataset.schema.target.task)
 
 
 def readers_of(config: SweepConfig, *, streamed: bool) -> int:

@@ -18,6 +18,7 @@ from orchestrator.tasks import Metric
 from orchestrator.training.answers import feature_shape, network_answers
 from orchestrator.training.averaging import weight_average
 from orchestrator.training.best import BestEpoch
+from orchestrator.training.class_weights import NONE, class_weights
 from orchestrator.training.folds import EpochHooks, train_folds
 from orchestrator.training.losses import BatchLoss, batch_loss
 from orchestrator.training.optimization import Optimization
@@ -115,7 +116,7 @@ def train_network(
     task = dataset.schema.target.task
     metric = task.find_metric(spec.metric)
     optimization = Optimization(spec, network, rows.steps, device)
-    loss = batch_loss(task, spec.label_smoothing)
+    loss = batch_loss(task, spec.label_smoothing, _class_weights(spec, dataset, device))
     average = weight_average(network, spec.weight_average) if spec.weight_average else None
     measured_network = network if average is None else average.module
     trained = _distributed(network, spec, ranks)
@@ -159,6 +160,13 @@ def train_network(
         yield report
         if last:
             return
+
+
+def _class_weights(spec: TrialSpec, dataset: Dataset, device: str) -> Tensor | None:
+    if spec.class_weights == NONE:
+        return None
+    rows = dataset.some_training_rows(FITTED_ROWS)
+    return torch.from_numpy(class_weights(spec.class_weights, dataset.schema.target.task, rows)).to(device)
 
 
 def _distributed(network: nn.Module, spec: TrialSpec, ranks: Ranks) -> nn.Module:

@@ -15,20 +15,24 @@ BatchLoss = Callable[[Tensor, Batch], Tensor]
 MEMBER_DIMENSIONS = 3
 
 
-def batch_loss(task: Task, smoothing: float) -> BatchLoss:
+def batch_loss(task: Task, smoothing: float, class_weights: Tensor | None = None) -> BatchLoss:
     """loss(outputs, batch) -> the sum of the losses of its rows, each as often as it counts.
 
     Args:
         task: of the network.
         smoothing: see `Task.loss`.
+        class_weights: what a row of each class counts besides, float32 [classes]; None if all count the same.
     """
     plain = member_loss(task.loss(smoothing))
     each = task.loss(smoothing, each=True)
 
     def total(outputs: Tensor, batch: Batch) -> Tensor:
-        if batch.weight is None:
-            return plain(outputs, batch.target)
         weight = batch.weight
+        if class_weights is not None:
+            counts = class_weights[batch.target]
+            weight = counts if weight is None else weight * counts
+        if weight is None:
+            return plain(outputs, batch.target)
         return member_loss(lambda found, target: (each(found, target) * _repeated(weight, found)).sum())(
             outputs, batch.target
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.errors import ConfigError, did_you_mean
 from orchestrator.networks.settings import TRAINING
+from orchestrator.training.class_weights import NONE, plain_class_weights
 
 OPTIMIZERS = ("sgd", "sgd_momentum", "adam", "adamw")
 SCHEDULES = ("constant", "cosine", "coslog4")
@@ -38,6 +39,8 @@ class TrialSpec:
             along a cosine to zero).
         beta2: of adam and adamw, how slowly their mean of squared gradients changes.
         label_smoothing: share of a label that is spread over all classes, in the training loss only.
+        class_weights: what a row of each class counts in the training loss: none (all the same), balanced (all classes
+            the same together), or a number for each, as a text (good=1,bad=5) or a mapping.
         weight_average: decay per step of a moving average of the weights, which then takes their place in validation
             and in the model; 0 for none.
         gradient_clip: largest norm of the gradient; 0 for no clipping.
@@ -62,6 +65,7 @@ class TrialSpec:
     regularization_schedule: str = "constant"
     beta2: float = 0.999
     label_smoothing: float = 0.0
+    class_weights: str = NONE
     weight_average: float = 0.0
     gradient_clip: float = 0.0
     precision: str = "fp32"
@@ -70,6 +74,7 @@ class TrialSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "class_weights", plain_class_weights(self.class_weights))
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("schedule", self.schedule, SCHEDULES)
         _check_choice("regularization_schedule", self.regularization_schedule, REGULARIZATION_SCHEDULES)
@@ -122,6 +127,7 @@ LATER: Mapping[str, Any] = {
     "regularization_schedule": "constant",
     "beta2": 0.999,
     "label_smoothing": 0.0,
+    "class_weights": NONE,
     "weight_average": 0.0,
 }
 SHARED_PARAMETERS = frozenset(

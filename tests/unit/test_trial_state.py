@@ -73,6 +73,7 @@ specs = st.builds(
     regularization_schedule=st.sampled_from(["constant", "flat_cosine"]),
     beta2=st.sampled_from([0.999, 0.95]),
     label_smoothing=st.sampled_from([0.0, 0.1]),
+    class_weights=st.sampled_from(["none", "balanced"]),
     weight_average=st.sampled_from([0.0, 0.9]),
     gradient_clip=st.sampled_from([0.0, 0.5]),
     precision=st.sampled_from(["fp32", "bf16", "fp16"]),
