@@ -13,6 +13,7 @@ from tritonclient.http import InferInput, InferRequestedOutput, InferResult
 from tritonclient.http._utils import _get_inference_request
 
 from orchestrator.data import Schema
+from orchestrator.data.nested import PLAIN_SHAPE, Nested, Shape
 from orchestrator.errors import InvalidRequestError, TooManyRowsError
 from orchestrator.features import Column, ColumnKind
 from orchestrator.serving.http.oip import (
@@ -465,3 +466,36 @@ def test_metadata_tells_the_tensors():
         },
     ]
     assert model_metadata(REGRESSION, "cars", [])["outputs"] == [{"name": "value", "datatype": "FP64", "shape": [-1]}]
+
+
+def test_metadata_tells_lists_as_the_tensors_that_are_taken():
+    numbers, grid = Shape(length=3, item=PLAIN_SHAPE), Shape(length=2, item=Shape(length=2, item=PLAIN_SHAPE))
+    records = Shape(fields=(("one", PLAIN_SHAPE),))
+    nested = (Nested("c", numbers), Nested("g", grid), Nested("m", numbers), Nested("r", records))
+    kinds = {
+        **dict.fromkeys(("c.0", "c.2", "size", "g.0.0", "g.0.1", "g.1.0", "g.1.1", "m.0", "r.one"), ColumnKind.NUMERIC),
+        "m.1": ColumnKind.CATEGORICAL,
+    }
+    schema = Schema(tuple(Column(name, kind) for name, kind in kinds.items()), SCHEMA.target, nested)
+    tensors = model_metadata(schema, "cars", [])["inputs"]
+    assert [(tensor["name"], tensor["datatype"], tensor["shape"]) for tensor in tensors] == [
+        ("c", "FP64", [-1, 3]),
+        ("size", "FP64", [-1]),
+        ("g", "FP64", [-1, 2, 2]),
+        ("m.0", "FP64", [-1]),
+        ("r.one", "FP64", [-1]),
+        ("m.1", "BYTES", [-1]),
+    ]
+    # what is told is taken
+    rows = 4
+    inputs = [
+        {
+            **tensor,
+            "shape": (shape := [rows, *tensor["shape"][1:]]),
+            "data": np.arange(np.prod(shape)).astype("str" if tensor["datatype"] == "BYTES" else "int").tolist(),
+        }
+        for tensor in tensors
+    ]
+    found = parse({"inputs": inputs}, schema)
+    assert found.rows == rows
+    assert set(found.columns) == set(kinds)

@@ -80,14 +80,19 @@ def server_metadata() -> dict[str, Any]:
     return {"name": "orchestrator", "version": version, "extensions": ["binary_tensor_data"]}
 
 
-def model_metadata(schema: Schema, name: str, versions: Sequence[str]) -> dict[str, Any]:
+def model_metadata(schema: Schema, model: str, versions: Sequence[str]) -> dict[str, Any]:
     """`GET /v2/models/NAME`: the tensors that a model takes, one per column, and gives; -1 is the number of rows.
+
+    A column of lists is one tensor, if its values are of one kind; what it becomes is taken, too, see `parse_infer`.
 
     What the numbers of a tensor are about, such as the classes of `probabilities`, is in its parameters.
     """
-    inputs = [
-        {"name": column.name, "datatype": KINDS[column.kind].datatype, "shape": [-1]} for column in schema.columns
-    ]
+    lists = {name: each for each in schema.nested if _are_of_one_kind(schema, each) for name in each.names}
+    inputs: dict[str, dict[str, Any]] = {}
+    for column in schema.columns:
+        each = lists.get(column.name)
+        name, lengths = (column.name, ()) if each is None else (each.column, _lengths(each))
+        inputs[name] = {"name": name, "datatype": KINDS[column.kind].datatype, "shape": [-1, *lengths]}
     outputs = [
         {
             "name": column.name,
@@ -97,7 +102,24 @@ def model_metadata(schema: Schema, name: str, versions: Sequence[str]) -> dict[s
         }
         for column in schema.target.task.answers
     ]
-    return {"name": name, "versions": list(versions), "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
+    return {
+        "name": model,
+        "versions": list(versions),
+        "platform": PLATFORM,
+        "inputs": [*inputs.values()],
+        "outputs": outputs,
+    }
+
+
+def _are_of_one_kind(schema: Schema, nested: Nested) -> bool:
+    """Whether a column of lists can be a tensor: it holds no records, and all that is used of it is of one datatype."""
+    shape = nested.shape
+    while shape.item is not None:
+        shape = shape.item
+    names = set(nested.names)
+    return (
+        shape.is_plain and len({KINDS[column.kind].datatype for column in schema.columns if column.name in names}) == 1
+    )
 
 
 def datatype_of(column: AnswerColumn) -> str:
