@@ -108,6 +108,31 @@ def test_a_random_column_of_many_values_says_nothing_of_training_rows_but_its_ow
     assert np.mean(leaked) > 0.4
 
 
+def score(known, wanted, later, answers):
+    """Of a linear model: the share of the squared error that it takes away from later rows."""
+    solved = np.linalg.lstsq(np.column_stack([known, np.ones(len(known))]), wanted, rcond=None)[0]
+    errors = answers - np.column_stack([later, np.ones(len(later))]) @ solved
+    return 1 - errors.var() / answers.var()
+
+
+def test_a_random_column_does_not_change_the_validation_score_as_it_would_if_rows_knew_their_own_target():
+    changes, leaks = [], []
+    for seed in range(5):
+        dataset = prepared(shops(800, 400, seed), "value", target_statistics=["shop", "noise"])
+        train, validation = statistics_of(dataset, dataset.train), statistics_of(dataset, dataset.validation)
+        wanted, answers = dataset.train.target, dataset.validation.target
+        plain = score(train[:, :1], wanted, validation[:, :1], answers)
+        changes.append(score(train, wanted, validation, answers) - plain)
+        codes = dataset.train.inputs["categorical"]
+        own = [
+            statistic.encode(codes[:, place])[:, 0]
+            for statistic, place in zip(dataset.encoder.statistics, dataset.encoder.statistic_places, strict=True)
+        ]
+        leaks.append(score(np.column_stack([train[:, 0], own[1]]), wanted, validation, answers) - plain)
+    assert abs(np.mean(changes)) < 0.02
+    assert np.mean(leaks) < -0.05
+
+
 def test_a_column_that_matters_says_so_in_training_and_in_later_rows():
     dataset = prepared(shops(2000, 100))
     for rows in (dataset.train, dataset.validation, dataset.test):
