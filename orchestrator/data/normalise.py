@@ -37,6 +37,7 @@ PLAIN = (
 CODES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_string, pa.types.is_large_string)
 # of cells that are objects of Python
 REAL = (int, float, np.integer, np.floating, Decimal)
+TRUTHS = (bool, np.bool_)
 SEQUENCES = (list, tuple, np.ndarray)
 # integers with missing values keep all of their digits, and truth values with some stay such
 NULLABLE = {
@@ -214,6 +215,25 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     columns = [changed.get(at, frame.iloc[:, at]).set_axis(frame.index) for at in range(frame.shape[1])]
     return pd.concat(columns, axis=1, ignore_index=True).set_axis(frame.columns, axis=1)
+
+
+def with_truth_as_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of objects in which Python's True and False stand among numbers, as a CSV file would have them: texts."""
+    changed = {
+        str(name): series.map(str, na_action="ignore").astype("str")
+        for name, series in frame.items()
+        if _are_both(series)
+    }
+    return frame.assign(**changed) if changed else frame
+
+
+def _are_both(series: Series) -> bool:
+    """Whether cells are truth values, and others numbers."""
+    if series.dtype != object or pd.api.types.infer_dtype(series, skipna=True) not in ("mixed", "mixed-integer"):
+        return False
+    kinds = set(map(type, series.array[series.notna().to_numpy()]))
+    numbers = {kind for kind in kinds if not issubclass(kind, TRUTHS)}
+    return numbers < kinds and bool(numbers) and all(issubclass(kind, REAL) for kind in numbers)
 
 
 def frame_of(columns: Iterable[tuple[str, pa.ChunkedArray]]) -> pd.DataFrame:

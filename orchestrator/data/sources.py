@@ -20,7 +20,7 @@ from orchestrator.data.csv import read_csv
 from orchestrator.data.json_tables import SUFFIXES as JSON_SUFFIXES
 from orchestrator.data.json_tables import is_json, read_json
 from orchestrator.data.nested import Nested
-from orchestrator.data.normalise import plain_frame
+from orchestrator.data.normalise import plain_frame, with_truth_as_words
 from orchestrator.data.parquet import SUFFIXES as PARQUET_SUFFIXES
 from orchestrator.data.parquet import is_parquet, read_parquet
 from orchestrator.errors import DataError, UsageError
@@ -167,7 +167,7 @@ def _from_frame(frame: pd.DataFrame, name: str, origin: str, index: tuple[str, .
             f"{origin}: the column name '{repeated[0]}' occurs {names.count(repeated[0])} times; rename one"
         )
     index += tuple(name_of(level) for level in frame.index.names if level is not None)
-    plain = plain_frame(frame.set_axis(names, axis=1).reset_index(drop=True))
+    plain = with_truth_as_words(plain_frame(frame.set_axis(names, axis=1).reset_index(drop=True)))
     return Table(frame=plain, name=name, origin=origin, notes=tuple(map(_index_note, index)), index=index)
 
 

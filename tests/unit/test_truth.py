@@ -99,6 +99,27 @@ def test_two_words_stay_a_category_and_plain_truth_values_have_no_notation():
         assert column(opened(table(true, false))) == Column("x", KINDS["boolean"].kind)
 
 
+@pytest.mark.parametrize("number", [float, np.float64])
+@pytest.mark.parametrize(("share", "kind"), [(0.1, "numeric"), (0.6, "categorical")])
+def test_truth_among_the_numbers_of_a_frame_is_what_it_is_in_a_file(tmp_path, number, share, kind):
+    cells = [
+        flag < share if abs(flag - share) < share else number(flag) for flag in np.random.default_rng(9).random(ROWS)
+    ]
+    frame = pd.DataFrame({"base": BASE, "x": pd.Series(cells, dtype=object), "y": ["a", "b"] * (ROWS // 2)})
+    frame.loc[3, "x"] = None
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    found, in_file = (open_dataset(source, DataOptions(target="y")) for source in (frame, tmp_path / "rows.csv"))
+    assert found.schema == in_file.schema
+    assert [note for note in found.notes if note.column] == [note for note in in_file.notes if note.column]
+    assert found.digest == in_file.digest
+
+
+def test_truth_with_missing_cells_is_no_number():
+    frame = table(True, False).astype({"x": object})
+    frame.loc[::9, "x"] = np.nan
+    assert column(open_dataset(frame, DataOptions(target="y"))).kind == "boolean"
+
+
 def test_no_word_means_both():
     assert not TRUE_WORDS & FALSE_WORDS
 
