@@ -19,6 +19,7 @@ from orchestrator.choices import (
     PrecisionName,
     PresetName,
     SchedulerName,
+    TargetTransformName,
     TaskName,
 )
 
@@ -58,6 +59,7 @@ def sweep(
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
+    target_transform: TargetTransformName | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -116,6 +118,8 @@ def sweep(
         rare_categories: values of fewer training rows share a code; `auto` in columns of many values, `none` never.
         target_statistics: categories for which the mean of the target is an input; `auto` for those of many values.
         date_differences: days between two columns of dates as an input: `auto` where there are two to four, or `none`.
+        target_transform: what networks learn of a target of numbers: `none` the target itself, `log1p` its logarithm,
+            `quantile` its rank as the quantile of a normal distribution, `auto` what suits it.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -188,6 +192,7 @@ def plan(
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
+    target_transform: TargetTransformName | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,

@@ -12,6 +12,8 @@ AlgorithmName = Literal["tpe", "gp", "random", "qmc", "grid"]
 SchedulerName = Literal["portfolio", "asha-promote", "asha", "hyperband", "median", "pbt", "none"]
 # each is an entry in sweeps/presets.py
 PresetName = Literal["quick", "good", "best"]
+# what networks are taught of a skewed target of numbers; each but auto and none is a layer in networks
+TargetTransformName = Literal["auto", "none", "log1p", "quantile"]
 # what becomes of rows that are the same in all columns
 EqualRowsName = Literal["together", "apart"]
 # whether something is done where it seems to help

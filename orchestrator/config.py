@@ -23,6 +23,7 @@ from orchestrator.choices import (
     PrecisionName,
     PresetName,
     SchedulerName,
+    TargetTransformName,
 )
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
@@ -148,6 +149,8 @@ class SweepConfig(Validated):
             `RowsWish`.
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
         rare_categories, target_statistics, date_differences: which inputs are made of columns; see `FeaturesWish`.
+        target_transform: what networks learn of a target of numbers: `none` the target itself, `log1p` its logarithm,
+            `quantile` its rank as the quantile of a normal distribution, `auto` what suits it.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -205,6 +208,7 @@ class SweepConfig(Validated):
     rare_categories: FewRowsField = "auto"
     target_statistics: ColumnNamesField = ()
     date_differences: AutoName = "auto"
+    target_transform: TargetTransformName = "auto"
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"

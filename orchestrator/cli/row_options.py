@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orchestrator.choices import EqualRowsName, names_of
+from orchestrator.choices import EqualRowsName, TargetTransformName, names_of
 
 ROW_OPTIONS: list[Any] = [
     click.option("--group", metavar="COLUMN", help="No value of this column is in two parts of the rows."),
@@ -32,6 +32,11 @@ TARGET_OPTIONS: list[Any] = [
         default=None,
         help="Predicted numbers stay within the range of the training rows' target. Default: yes.",
     ),
+    click.option(
+        "--target-transform",
+        type=click.Choice(names_of(TargetTransformName)),
+        help="What networks learn of a skewed number: itself, its logarithm or its rank. Default: auto.",
+    ),
 ]
-TARGET_FIELDS = ("clip_predictions",)
+TARGET_FIELDS = ("clip_predictions", "target_transform")
 ROW_FIELDS = ("group", "time", "split_column", "validation", "test", "weight", "equal_rows", "folds")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.choices import AutoName, EqualRowsName, TaskName
+from orchestrator.choices import AutoName, EqualRowsName, TargetTransformName, TaskName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
@@ -79,6 +79,7 @@ def prepare_dataset(
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
+    target_transform: TargetTransformName | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -93,7 +94,7 @@ def prepare_dataset(
         csv: how a CSV file is written, instead of what is found out.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `RowsWish`; validation and
             test may be data frames.
-        clip_predictions: see `TargetWish`.
+        clip_predictions, target_transform: see `TargetWish`.
         rare_categories, target_statistics, date_differences: see `FeaturesWish`.
 
     Raises:

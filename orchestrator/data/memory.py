@@ -141,8 +141,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     if len(labels) < MIN_ROWS:
         count = rows_text(len(labels))
         raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
-    task = target.task
-    strata = task.strata(labels)
+    task, strata = target.task, target.task.strata(labels)
     parted = split_table(table, options, found, strata)
     split, weights = parted.split, parted.weights
     notes = [*table.notes, *found.notes]
@@ -168,7 +167,8 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
     encoder, told = fit_rows(rows.take(parted.training), options.features, options.said_kinds)
     target_encoder = task.fit(labels.iloc[parted.training], options.target_wish)
-    notes += (*told, *task.part_notes(target.name, target_encoder, labels.iloc[split.validation]))
+    target_notes = task.encoder_notes(target.name, target_encoder, options.target_wish, labels.iloc[split.validation])
+    notes += (*told, *target_notes)
 
     def encode(positions: NDArray[np.int64]) -> Examples:
         return Examples(

@@ -220,6 +220,8 @@ def finish_profile(
     encoder, fit_notes = fit_summaries(
         schema, profile.columns, profile.differences, options.features, options.said_kinds
     )
+    target_encoder = task.fit_summary(profile.target, options.target_wish)
+    notes = (*notes, *task.encoder_notes(target.name, target_encoder, options.target_wish))
     state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())
@@ -229,7 +231,7 @@ def finish_profile(
         digest=state.hexdigest(),
         schema=schema,
         encoder=encoder,
-        target_encoder=task.fit_summary(profile.target, options.target_wish),
+        target_encoder=target_encoder,
         folder=folder,
         counts=profile.counts,
         class_counts=_class_counts(task, profile.parts),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.networks.inputs import FeatureInput, FeatureShape
     from orchestrator.networks.scaled import Scaled
     from orchestrator.networks.settings import ARCHITECTURES, is_custom, known_architecture, parse_settings
+    from orchestrator.networks.target_transforms import TRANSFORMS, BroughtBack, TargetTransform
 else:
     __getattr__ = lazily(
         __name__,
@@ -26,16 +27,20 @@ else:
         groups=["ParameterGroup"],
         inputs=["FeatureInput", "FeatureShape"],
         scaled=["Scaled"],
+        target_transforms=["TRANSFORMS", "BroughtBack", "TargetTransform"],
         settings=["ARCHITECTURES", "is_custom", "known_architecture", "parse_settings"],
     )
 
 __all__ = [
     "ARCHITECTURES",
+    "TRANSFORMS",
     "Averaged",
+    "BroughtBack",
     "FeatureInput",
     "FeatureShape",
     "ParameterGroup",
     "Scaled",
+    "TargetTransform",
     "build_network",
     "inputs_taken",
     "is_custom",

@@ -14,7 +14,7 @@ import torch
 
 from orchestrator.bundle import ModelBundle
 from orchestrator.bundle.registration import Registration, figure_of
-from orchestrator.choices import AutoName, EqualRowsName
+from orchestrator.choices import AutoName, EqualRowsName, TargetTransformName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
@@ -118,6 +118,7 @@ def train(
     rare_categories: int | str | None = None,
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
+    target_transform: TargetTransformName | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -130,7 +131,7 @@ def train(
         data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `prepare_dataset`.
-        clip_predictions: see `TargetWish`.
+        clip_predictions, target_transform: see `TargetWish`.
         rare_categories, target_statistics, date_differences: see `FeaturesWish`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.

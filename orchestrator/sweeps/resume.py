@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from orchestrator.columns.features_wish import BEFORE as FEATURES_BEFORE
@@ -62,7 +61,7 @@ def session_options(found: KnownSweep, past: Past, trials: str | int | None, opt
     header = found.header
     values = {
         "equal_rows": BEFORE,
-        **asdict(TARGET_BEFORE),
+        **TARGET_BEFORE.said,
         **FEATURES_BEFORE,
         # sweeps of before have kept the weights of their best trial only
         "ensemble": "none",

@@ -165,9 +165,11 @@ class Task(Finishing, ABC):
         del series
         return None
 
-    def part_notes(self, target: str, encoder: TargetEncoder, validation: Series) -> tuple[Note, ...]:
-        """What the user should know about the target of validation rows beside that of training rows."""
-        del target, encoder, validation
+    def encoder_notes(
+        self, target: str, encoder: TargetEncoder, wish: TargetWish, validation: Series | None = None
+    ) -> tuple[Note, ...]:
+        """What the user should know about what was fitted on the target, also beside that of validation rows."""
+        del target, encoder, wish, validation
         return ()
 
     def notes(self, target: str, strata: NDArray[np.int64] | None) -> tuple[Note, ...]:
@@ -198,14 +200,13 @@ class Task(Finishing, ABC):
     # ---- from cells to numbers
 
     def fit(self, training: Series, wish: TargetWish = BEFORE) -> TargetEncoder:
-        """Fits on the target cells of training rows.
+        """Fits on the target cells of training rows, with what the user says about a target of numbers.
 
-        Args:
-            training: the cells.
-            wish: what the user says about a target of numbers.
+        Raises:
+            DataError: the target cannot be transformed as is wished.
         """
-        del training, wish
-        return TargetEncoder()
+        del training
+        return self.fit_summary(TargetSummary(), wish)
 
     def fit_summary(self, summary: TargetSummary, wish: TargetWish = BEFORE) -> TargetEncoder:
         """The same as `fit`, from a summary."""

@@ -17,6 +17,7 @@ from orchestrator.columns.codes import are_fractions, why_code
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.target_wish import AUTO, BEFORE, TargetWish
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task
@@ -219,6 +220,19 @@ class Classification(Task):
         """See `Task`."""
         shares = self.probabilities(outputs)
         return classification_metrics(target.astype(np.int64), shares, weight, said=self.said(encoder, shares))
+
+    def fit_summary(self, summary: TargetSummary, wish: TargetWish = BEFORE) -> TargetEncoder:
+        """See `Task`.
+
+        Raises:
+            DataError: a transform is wished for.
+        """
+        if wish.target_transform not in (AUTO, BEFORE.target_transform):
+            raise DataError(
+                f"--target-transform {wish.target_transform}: only numbers are transformed, and a {self.kind} task "
+                "predicts labels; leave it out"
+            )
+        return super().fit_summary(summary, wish)
 
     def shares(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Task`: probabilities."""

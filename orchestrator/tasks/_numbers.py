@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -17,12 +18,13 @@ from orchestrator.columns.number_notes import dotted_note, sentinel_note, target
 from orchestrator.columns.number_texts import PERCENT
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.sentinels import sentinels_of
-from orchestrator.columns.summaries import Moments
-from orchestrator.columns.target_wish import BEFORE, TargetWish
+from orchestrator.columns.summaries import Moments, Sample
+from orchestrator.columns.target_wish import AUTO, BEFORE, TargetWish
 from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._moments import durations_note, found_durations
+from orchestrator.tasks._skew import chosen_transform
 from orchestrator.tasks.predictions import Difference, Predictions, shapes_differ
 from orchestrator.tasks.target import NO_BOUNDS, TargetEncoder, TargetSummary
 
@@ -94,7 +96,9 @@ class NumberTask(Task):
         del rows
         values = to_numbers(training, str(training.name))
         bounds = (float(values.min()), float(values.max())) if len(values) else NO_BOUNDS
-        return TargetSummary(moments=Moments.of(values), bounds=bounds)
+        # of the same rows always the same ones
+        keys = np.random.default_rng(zlib.crc32(values.tobytes())).random(len(values))
+        return TargetSummary(moments=Moments.of(values), bounds=bounds, sample=Sample.of(values, keys))
 
     def content_of(self, series: Series) -> bytes:
         """See `Task`."""
@@ -105,30 +109,35 @@ class NumberTask(Task):
         values = to_numbers(training, str(training.name))
         std = float(values.std())
         bounds = (float(values.min()), float(values.max())) if wish.clip_predictions else None
-        return TargetEncoder(float(values.mean()), std if std > 0 else 1.0, bounds)
+        transform = chosen_transform(str(training.name), values, wish, self._centre(wish))
+        return TargetEncoder(mean=float(values.mean()), std=std if std > 0 else 1.0, bounds=bounds, transform=transform)
 
     def fit_summary(self, summary: TargetSummary, wish: TargetWish = BEFORE) -> TargetEncoder:
         """See `Task`."""
         bounds = summary.bounds if wish.clip_predictions else None
-        return TargetEncoder(summary.moments.mean, summary.moments.std or 1.0, bounds)
-
-    def part_notes(self, target: str, encoder: TargetEncoder, validation: Series) -> tuple[Note, ...]:
-        """See `Task`: answers are held within bounds that later rows may have left."""
-        if encoder.bounds is None:
-            return ()
-        values, (low, high) = to_numbers(validation, str(validation.name)), encoder.bounds
-        outside = int(((values < low) | (values > high)).sum())
-        if outside < OUTSIDE_ROWS or outside < OUTSIDE_SHARE * len(values):
-            return ()
-        return (
-            Note(
-                column=target,
-                why=f"is beyond the training rows ({low:.6g} to {high:.6g}) in {outside:,} of {len(values):,} "
-                "validation rows",
-                done="predictions stay within these",
-                option="--no-clip-predictions",
-            ),
+        transform = chosen_transform("", summary.sample.values, wish, self._centre(wish))
+        return TargetEncoder(
+            mean=summary.moments.mean, std=summary.moments.std or 1.0, bounds=bounds, transform=transform
         )
+
+    def _centre(self, wish: TargetWish) -> str:
+        """What is right by the metric of a wish, which may be one of the user's own."""
+        known = {**self.metrics, **self.more_metrics}
+        return known.get(wish.metric or "", known[self.default_metric]).centre
+
+    def encoder_notes(
+        self, target: str, encoder: TargetEncoder, wish: TargetWish, validation: Series | None = None
+    ) -> tuple[Note, ...]:
+        """See `Task`."""
+        outside = None if validation is None else _outside_note(target, encoder, validation)
+        skewed = encoder.transform != BEFORE.target_transform and wish.target_transform == AUTO
+        note = Note(
+            column=target,
+            why="is skewed, with a long tail of large values",
+            done="networks learn its logarithm, and answers are in its own unit",
+            option="--target-transform none",
+        )
+        return (*([note] if skewed else []), *filter(None, [outside]))
 
     def encode(self, encoder: TargetEncoder, series: Series) -> NDArray[np.float32]:
         """See `Task`: standardised."""
@@ -175,6 +184,22 @@ class NumberTask(Task):
     def scale(self, encoder: TargetEncoder) -> float | None:
         """See `Task`."""
         return encoder.std
+
+
+def _outside_note(target: str, encoder: TargetEncoder, validation: Series) -> Note | None:
+    """Answers are held within bounds that later rows may have left."""
+    if encoder.bounds is None:
+        return None
+    values, (low, high) = to_numbers(validation, str(validation.name)), encoder.bounds
+    outside = int(((values < low) | (values > high)).sum())
+    if outside < OUTSIDE_ROWS or outside < OUTSIDE_SHARE * len(values):
+        return None
+    return Note(
+        column=target,
+        why=f"is beyond the training rows ({low:.6g} to {high:.6g}) in {outside:,} of {len(values):,} validation rows",
+        done="predictions stay within these",
+        option="--no-clip-predictions",
+    )
 
 
 def is_written_as_number(raw: RawColumn) -> bool:

@@ -14,11 +14,14 @@ class Metric:
         name: as in scikit-learn where that has it.
         maximize: whether larger is better.
         in_target_unit: whether it grows with the unit of the target, as an error in dollars does.
+        centre: which single number about what may happen to a row is best by it: its mean, its median, or the mean of
+            its log; empty for answers that are more than one number.
     """
 
     name: str
     maximize: bool
     in_target_unit: bool = field(default=False, compare=False)
+    centre: str = field(default="mean", compare=False)
 
     @property
     def worst(self) -> float:

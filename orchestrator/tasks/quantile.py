@@ -38,8 +38,8 @@ class Quantile(NumberTask):
 
     kind: ClassVar[str] = "quantile"
     metrics: ClassVar[Mapping[str, Metric]] = by_name(
-        Metric("pinball_loss", maximize=False, in_target_unit=True),
-        Metric("mae", maximize=False, in_target_unit=True),
+        Metric("pinball_loss", maximize=False, in_target_unit=True, centre=""),
+        Metric("mae", maximize=False, in_target_unit=True, centre=""),
     )
     default_metric: ClassVar[str] = "pinball_loss"
     sure_metric: ClassVar[str] = "pinball_loss"

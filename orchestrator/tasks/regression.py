@@ -29,12 +29,12 @@ class Regression(NumberTask):
     kind: ClassVar[str] = "regression"
     metrics: ClassVar[Mapping[str, Metric]] = by_name(
         Metric("rmse", maximize=False, in_target_unit=True),
-        Metric("mae", maximize=False, in_target_unit=True),
+        Metric("mae", maximize=False, in_target_unit=True, centre="middle"),
         Metric("r2", maximize=True),
     )
     more_metrics: ClassVar[Mapping[str, Metric]] = by_name(
-        Metric("mape", maximize=False),
-        Metric("rmsle", maximize=False),
+        Metric("mape", maximize=False, centre="middle"),
+        Metric("rmsle", maximize=False, centre="log"),
     )
     default_metric: ClassVar[str] = "rmse"
     sure_metric: ClassVar[str] = "rmse"

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from orchestrator.columns.notation import Notation
-from orchestrator.columns.summaries import Moments
+from orchestrator.columns.summaries import Moments, Sample
 from orchestrator.columns.values import Series
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # of no numbers
 NO_BOUNDS = (math.inf, -math.inf)
+NO_SAMPLE = Sample(np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Target:
         return plain if self.notation is None else plain | {"notation": self.notation.to_json()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TargetEncoder:
     """What is fitted of a target.
 
@@ -63,12 +66,15 @@ class TargetEncoder:
         bounds: the smallest and the largest of them, between which answers are held; None for any answers.
         threshold: of two classes, the probability of the second one above which it is the label; fitted on validation
             rows when a model is finished.
+        transform: what networks are taught in their place, a name of `TargetTransformName`; outputs are standardised
+            numbers in any case.
     """
 
     mean: float = 0.0
     std: float = 1.0
     bounds: tuple[float, float] | None = None
     threshold: float = 0.5
+    transform: str = "none"
 
     @property
     def standard_bounds(self) -> tuple[float, float] | None:
@@ -103,14 +109,20 @@ class TargetSummary:
         labels: rows by key, over all rows; none for numbers.
         moments: of numbers, over training rows.
         bounds: the smallest and the largest of these.
+        sample: of these.
     """
 
     labels: Mapping[str, int] = field(default_factory=dict)
     moments: Moments = field(default_factory=Moments)
     bounds: tuple[float, float] = NO_BOUNDS
+    sample: Sample = field(default=NO_SAMPLE, compare=False)
 
     def merge(self, other: TargetSummary) -> TargetSummary:
         """Of the rows of both."""
         low, high = min(self.bounds[0], other.bounds[0]), max(self.bounds[1], other.bounds[1])
-        labels = Counter(self.labels) + Counter(other.labels)
-        return TargetSummary(labels, self.moments.merge(other.moments), (low, high))
+        return TargetSummary(
+            labels=Counter(self.labels) + Counter(other.labels),
+            moments=self.moments.merge(other.moments),
+            bounds=(low, high),
+            sample=self.sample.merge(other.sample),
+        )

@@ -20,6 +20,7 @@ from orchestrator.training.checkpoints import own_copies
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import EVALUATION_BATCH, Batch
+from orchestrator.training.skewed import brought_back, target_transform
 from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import TrialState, random_state, set_random_state
 
@@ -44,9 +45,14 @@ def trial_network(spec: TrialSpec, dataset: Dataset) -> nn.Module:
         ArchitectureError: see `build_network`.
     """
     shape = feature_shape(dataset)
+
+    def built() -> nn.Module:
+        network = build_network(spec.architecture, shape, spec.settings)
+        return brought_back(network, target_transform(dataset), dataset)
+
     if not dataset.folds:
-        return build_network(spec.architecture, shape, spec.settings)
-    members = [build_network(spec.architecture, shape, spec.settings) for _ in dataset.folds]
+        return built()
+    members = [built() for _ in dataset.folds]
     average = partial(dataset.schema.target.task.average, dataset.target_encoder)
     return Averaged(members, average, shape.names)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StorageError, TrainingDivergedError
-from orchestrator.networks import build_network, inputs_taken, is_custom
+from orchestrator.networks import TargetTransform, build_network, inputs_taken, is_custom
 from orchestrator.tasks import Metric
 from orchestrator.training.answers import feature_shape, network_answers
 from orchestrator.training.averaging import weight_average
@@ -25,6 +25,7 @@ from orchestrator.training.optimization import Optimization
 from orchestrator.training.ranks import Ranks
 from orchestrator.training.report import EpochReport
 from orchestrator.training.rows import Step, TrialRows, as_tensor
+from orchestrator.training.skewed import brought_back, fitted_transform, settled, taught
 from orchestrator.training.spec import TrialSpec
 from orchestrator.training.state import TrialState, random_state, set_random_state
 from orchestrator.training.streams import Stream, trial_rows
@@ -79,9 +80,12 @@ def train_trial(
     names = inputs_taken(network, shape.names)
     fit_inputs(network, names, dataset)
     network = network.to(device)
+    transform = fitted_transform(spec, dataset, FITTED_ROWS, device)
     rows = trial_rows(dataset, names, spec, device=device, ranks=ranks, stream=stream)
     hooks = EpochHooks(on_best, on_epoch)
-    yield from train_network(spec, dataset, network, rows=rows, ranks=ranks, hooks=hooks, device=device, resume=resume)
+    yield from train_network(
+        spec, dataset, network, rows=rows, ranks=ranks, hooks=hooks, device=device, resume=resume, transform=transform
+    )
 
 
 def fit_inputs(network: nn.Module, names: Sequence[str], dataset: Dataset) -> None:
@@ -111,14 +115,16 @@ def train_network(
     hooks: EpochHooks,
     device: str,
     resume: TrialState | None = None,
+    transform: TargetTransform | None = None,
 ) -> Iterator[EpochReport]:
-    """The epochs of `train_trial`, for rows from anywhere; see there."""
+    """The epochs of `train_trial`, for rows from anywhere; see there. `transform` is of the target, if it has one."""
     task = dataset.schema.target.task
     metric = task.find_metric(spec.metric)
     optimization = Optimization(spec, network, rows.steps, device)
-    loss = batch_loss(task, spec.label_smoothing, _class_weights(spec, dataset, device))
+    loss = taught(batch_loss(task, spec.label_smoothing, _class_weights(spec, dataset, device)), transform)
     average = weight_average(network, spec.weight_average) if spec.weight_average else None
     measured_network = network if average is None else average.module
+    kept = brought_back(measured_network, transform, dataset)
     trained = _distributed(network, spec, ranks)
     first, best = 1, BestEpoch(0, metric.worst)
     if resume is not None:
@@ -137,10 +143,10 @@ def train_network(
         if not math.isfinite(train_loss):
             raise TrainingDivergedError(f"the training loss became {_number(train_loss)} in epoch {epoch}")
 
-        measured = _validate(measured_network, dataset, rows, ranks=ranks, metric=metric, epoch=epoch)
+        measured = _validate(measured_network, dataset, rows, transform, ranks=ranks, metric=metric, epoch=epoch)
         best = best.after(epoch, measured[metric.name], task.tie(measured), metric)
         if best.epoch == epoch and hooks.on_best is not None and ranks.rank == 0:
-            hooks.on_best(measured_network)
+            hooks.on_best(kept)
         last = epoch == spec.epochs or 0 < spec.patience <= epoch - best.improved
         report = EpochReport(
             epoch=epoch,
@@ -241,7 +247,14 @@ def training_step(network: nn.Module, step: Step, loss: BatchLoss, optimization:
 
 
 def _validate(
-    network: nn.Module, dataset: Dataset, rows: TrialRows, *, ranks: Ranks, metric: Metric, epoch: int
+    network: nn.Module,
+    dataset: Dataset,
+    rows: TrialRows,
+    transform: TargetTransform | None,
+    *,
+    ranks: Ranks,
+    metric: Metric,
+    epoch: int,
 ) -> dict[str, float]:
     """All metrics over all validation rows, whichever worker has them."""
     outputs, target, weight = network_answers(network, rows.validation())
@@ -252,7 +265,8 @@ def _validate(
         if not np.isfinite(outputs).all():
             raise TrainingDivergedError(f"the network's output became infinite or not a number in epoch {epoch}")
         task = dataset.schema.target.task
-        measured = task.measure(metric.name, dataset.target_encoder, outputs, target, weight)
+        said = settled(transform, metric, outputs, target, weight)
+        measured = task.measure(metric.name, dataset.target_encoder, said, target, weight)
         if metric.name not in measured:
             rare = metric.name in task.more_metrics
             why = task.unmeasured_in(target, metric.name, dataset.target_encoder) if rare else task.unmeasured

@@ -35,7 +35,7 @@ from orchestrator.tasks.quantile import Quantile
 from orchestrator.tasks.regression import Regression
 from orchestrator.training import TrialSpec
 
-ENCODER = TargetEncoder(10.0, 4.0)
+ENCODER = TargetEncoder(mean=10.0, std=4.0)
 TASKS = (Binary(("a", "b")), Multiclass(("a", "b", "c")), Regression(), Quantile())
 
 

@@ -392,7 +392,7 @@ def test_the_client_of_triton_reads_what_is_answered(data):
     schema = Schema(COLUMNS[:2], target)
     rows = data.draw(st.integers(0, 4))
     outputs = data.draw(hnp.arrays(np.float32, (rows, target.task.outputs), elements=st.floats(-9, 9, width=32)))
-    predictions = target.task.predictions(TargetEncoder(2.0, 3.0), outputs)
+    predictions = target.task.predictions(TargetEncoder(mean=2.0, std=3.0), outputs)
     names = [column.name for column in target.task.answers]
     wanted = data.draw(st.lists(st.sampled_from(names), unique=True))
     asked = [InferRequestedOutput(name, binary_data=data.draw(st.booleans())) for name in wanted]

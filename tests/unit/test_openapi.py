@@ -450,7 +450,7 @@ def test_no_rows_one_row_and_several_are_bodies_of_predict():
 def test_answers_have_the_form_that_is_described(schema, rows, data):
     target = schema.target
     outputs = data.draw(hnp.arrays(np.float32, (rows, target.task.outputs), elements=st.floats(-9, 9, width=32)))
-    found = target.task.predictions(TargetEncoder(2.0, 3.0), outputs)
+    found = target.task.predictions(TargetEncoder(mean=2.0, std=3.0), outputs)
     model = DescribedModel(name="m", version="1", schema=schema, categories={}, rows=[], metrics={})
     document = openapi_document([model], authenticated=False, default=None)
     answered = {"predictions": found.records(), "model": {"name": "m", "version": None}}

@@ -31,7 +31,7 @@ from orchestrator.tasks.quantile import Quantile
 from orchestrator.tasks.regression import Regression
 
 TASKS = [Binary(("no", "yes")), Multiclass((1, 2, 7)), Regression(), Quantile((0.05, 0.5, 0.8))]
-ENCODER = TargetEncoder(10.0, 4.0)
+ENCODER = TargetEncoder(mean=10.0, std=4.0)
 every_task = pytest.mark.parametrize("task", TASKS, ids=str)
 
 
