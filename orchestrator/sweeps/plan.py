@@ -247,9 +247,9 @@ def _check_class_weights(space: SearchSpace, dataset: Dataset) -> None:
         entry = parameters.get("class_weights")
         if isinstance(entry, CategoricalParameter):
             for choice in entry.choices:
-                check_class_weights(str(choice), dataset.schema.target.task)
+                check_class_weights(str(choice), dataset.schema.target)
         elif entry is not None:
-            check_class_weights(str(entry), dataset.schema.target.task)
+            check_class_weights(str(entry), dataset.schema.target)
 
 
 def readers_of(config: SweepConfig, *, streamed: bool) -> int:

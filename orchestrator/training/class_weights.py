@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.data import Examples
-    from orchestrator.tasks import Task
+    from orchestrator.tasks import Target
 
 NONE, BALANCED = "none", "balanced"
 
@@ -60,15 +60,15 @@ def parse_class_weights(wish: object) -> dict[str, float]:
     return found
 
 
-def check_class_weights(wish: str, task: Task) -> None:
-    """Raises ConfigError when a task has no such classes."""
+def check_class_weights(wish: str, target: Target) -> None:
+    """Raises ConfigError when a target has no such classes."""
     if wish == NONE:
         return
-    if not task.classes:
-        raise ConfigError(f"class_weights is '{wish}', but a {task} target has no classes; leave it out")
+    if not target.classes:
+        raise ConfigError(f"class_weights is '{wish}', but a {target.task} target has no classes; leave it out")
     if wish == BALANCED:
         return
-    known, found = [_key(label) for label in task.classes], parse_class_weights(wish)
+    known, found = [_key(label) for label in target.classes], parse_class_weights(wish)
     for name in found:
         if name not in known:
             hint = did_you_mean(name, known)
@@ -78,12 +78,12 @@ def check_class_weights(wish: str, task: Task) -> None:
         raise ConfigError(f"class_weights: say what the class '{missing[0]}' counts, too")
 
 
-def class_weights(wish: str, task: Task, rows: Examples) -> NDArray[np.float32]:
+def class_weights(wish: str, target: Target, rows: Examples) -> NDArray[np.float32]:
     """What a row of each class counts, float32 [classes]; their mean over the rows is 1, so that steps stay as large.
 
     Args:
         wish: `balanced`, which lets all classes count the same together, or see `parse_class_weights`.
-        task: with the classes.
+        target: with the classes.
         rows: of training, to see how often each class occurs.
 
     Raises:
@@ -91,13 +91,13 @@ def class_weights(wish: str, task: Task, rows: Examples) -> NDArray[np.float32]:
     """
     import numpy as np
 
-    check_class_weights(wish, task)
-    counts: NDArray[Any] = np.bincount(rows.target, rows.weight, minlength=len(task.classes)).astype(np.float64)
+    check_class_weights(wish, target)
+    counts: NDArray[Any] = np.bincount(rows.target, rows.weight, minlength=len(target.classes)).astype(np.float64)
     if wish == BALANCED:
         weights = np.where(counts > 0, 1 / np.where(counts > 0, counts, 1.0), 0.0)
     else:
         found = parse_class_weights(wish)
-        weights = np.array([found[_key(label)] for label in task.classes])
+        weights = np.array([found[_key(label)] for label in target.classes])
     scaled: NDArray[np.float32] = (weights * counts.sum() / (weights @ counts)).astype(np.float32)
     return scaled
 

@@ -172,7 +172,7 @@ def _class_weights(spec: TrialSpec, dataset: Dataset, device: str) -> Tensor | N
     if spec.class_weights == NONE:
         return None
     rows = dataset.some_training_rows(FITTED_ROWS)
-    return torch.from_numpy(class_weights(spec.class_weights, dataset.schema.target.task, rows)).to(device)
+    return torch.from_numpy(class_weights(spec.class_weights, dataset.schema.target, rows)).to(device)
 
 
 def _distributed(network: nn.Module, spec: TrialSpec, ranks: Ranks) -> nn.Module:

@@ -13,6 +13,7 @@ from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.search import SearchSpace
 from orchestrator.sweeps.plan import make_plan
+from orchestrator.tasks import Target
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.regression import Regression
@@ -55,12 +56,11 @@ def test_balanced_classes_count_the_same_together_and_rows_one_on_average(weight
     frame = table()
     found = open_dataset(frame, DataOptions(target="y", rows=RowsWish(weight=weight)))
     training = found.some_training_rows(10**6)
-    weights = class_weights("balanced", found.schema.target.task, training)
+    weights = class_weights("balanced", found.schema.target, training)
     counts = np.bincount(training.target, training.weight)
     assert weights[0] * counts[0] == pytest.approx(weights[1] * counts[1], rel=1e-5)
     assert weights @ counts / counts.sum() == pytest.approx(1)
-    task = found.schema.target.task
-    told = class_weights('{"rare, or so": 6, "usual": 2}', task, training)
+    told = class_weights('{"rare, or so": 6, "usual": 2}', found.schema.target, training)
     assert told[0] / told[1] == pytest.approx(3)
     assert told @ counts / counts.sum() == pytest.approx(1)
 
@@ -103,7 +103,7 @@ def test_what_are_no_class_weights_is_a_sentence(wish):
 )
 def test_weights_must_be_those_of_the_target(wish, task, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        check_class_weights(plain_class_weights(wish), task)
+        check_class_weights(plain_class_weights(wish), Target("y", task))
 
 
 @pytest.mark.parametrize("entry", ["good=1,bad=5", {"type": "categorical", "choices": ["none", "good=1,bad=5"]}])
