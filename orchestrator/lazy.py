@@ -7,6 +7,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -17,6 +18,14 @@ def import_before_torch() -> None:
     torch that is in `sys.modules`, and fails if another thread has imported half of it.
     """
     importlib.import_module("scipy.stats")
+
+
+def imported_here(module: str) -> ModuleType:
+    """A module of the user's, which may be in the current folder."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    return importlib.import_module(module)
 
 
 def lazily(package: str, **homes: Iterable[str]) -> Callable[[str], Any]:

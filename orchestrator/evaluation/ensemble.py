@@ -74,7 +74,7 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
     dataset = best.models.dataset
     task, encoder, target = dataset.schema.target.task, dataset.target_encoder, best.validation.target
     contest = Contest.of(
-        score=partial(task.score, metric.name, encoder),
+        score=partial(task.figure, metric.name, encoder),
         metric=metric,
         unit=encoder.std if metric.in_target_unit else 1.0,
         shares=partial(task.shares, encoder),

@@ -61,7 +61,7 @@ def packed_sweep(config: SweepConfig, *, upload: bool = True) -> Iterator[Packag
     given = {part: _data(path, upload=upload, part=part) for part, path in config.rows.files.items()}
     beside = {str(getattr(config, part)): found for part, (_, found) in given.items()}
     _check_size(
-        {config.data: files} | beside | {f"{name} (a network's module)": found for name, found in modules.items()}
+        {config.data: files} | beside | {f"{name} (a module of yours)": found for name, found in modules.items()}
     )
     # the cluster keeps what is sent, so that it can go on with the sweep in another job
     changes: dict[str, object] = {"address": None, "data": data, "space": space, "keep_package": True}
@@ -141,13 +141,15 @@ def _networks(config: SweepConfig) -> tuple[dict[str, dict[str, Path]], tuple[st
     """The user's modules in the current folder with their files, and the modules that are not there."""
     from orchestrator.networks import is_custom, known_architecture
     from orchestrator.search import load_space
+    from orchestrator.tasks.own_metric import is_own
 
     space = load_space(config.space)
     names = [config.architecture] if config.architecture else list(space.architectures)
     found: dict[str, dict[str, Path]] = {}
     missing: dict[str, None] = {}
-    for name in names:
-        if not is_custom(name):
+    own = [config.metric] if config.metric is not None and is_own(config.metric) else []
+    for name in (*names, *own):
+        if name not in own and not is_custom(name):
             known_architecture(name)
             continue
         module = name.partition(":")[0].partition(".")[0]

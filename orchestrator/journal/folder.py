@@ -39,18 +39,17 @@ class Header:
     """What a sweep is, besides what happens in it; plain JSON.
 
     Attributes:
-        id: name of its folder.
-        name: of the sweep, the experiment and the registered model.
+        id, name: of its folder; of the sweep, the experiment and the registered model.
         config: the options, `SweepConfig` as JSON, with absolute paths and without the storage's address.
         space: the search space, as JSON.
-        digest: of the data.
-        metric: what is optimised.
+        digest, metric: of the data, and what is optimised.
         run_id, tracking_uri: where MLflow has it; the run is None until there is one.
         threads: of torch in each worker; 0 until that is known.
         folder: in which it was started; networks of the user's are looked for there.
         labels: tags of the MLflow run of every trial.
         started: seconds since 1970.
         notes: what was guessed about the data, see `Note.to_json`.
+        maximize: which way the metric is better, None if an older version wrote this.
         status: running, finished, interrupted or failed; one that is running without a process was killed.
     """
 
@@ -67,6 +66,7 @@ class Header:
     labels: Mapping[str, str]
     started: float
     notes: tuple[Mapping[str, str | None], ...] = ()
+    maximize: bool | None = None
     status: SweepStatus = SweepStatus.RUNNING
 
     def with_status(self, status: SweepStatus) -> Header:

@@ -15,16 +15,14 @@ exportable by `torch.export`; after that the class is needed no more to load or 
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from orchestrator.errors import ArchitectureError, did_you_mean
+from orchestrator.lazy import imported_here
 from orchestrator.networks.arguments import inputs_taken
 from orchestrator.networks.inputs import FeatureShape
 
@@ -140,11 +138,8 @@ def _build(architecture: str, shape: FeatureShape, settings: dict[str, object]) 
 
 def _import_class(architecture: str) -> type[nn.Module]:
     module_name, _, class_name = architecture.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
     try:
-        module = importlib.import_module(module_name)
+        module = imported_here(module_name)
     except Exception as error:  # the user's module may raise anything
         raise ArchitectureError(
             f"architecture {architecture}: importing {module_name} raised {type(error).__name__}: {error}"

@@ -91,6 +91,7 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
         },
         started=time.time(),
         notes=notes,
+        maximize=plan.metric.maximize,
     )
 
 

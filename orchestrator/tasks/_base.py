@@ -17,8 +17,9 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.target_wish import BEFORE, TargetWish
 from orchestrator.columns.values import Series
-from orchestrator.errors import ConfigError, did_you_mean
+from orchestrator.errors import ConfigError
 from orchestrator.tasks._finishing import Finishing
+from orchestrator.tasks._measuring import Measuring
 from orchestrator.tasks.metric import Metric
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-class Task(Finishing, ABC):
+class Task(Finishing, Measuring, ABC):
     """A kind of prediction. Tasks are frozen dataclasses: equal if all that is known of them is.
 
     Attributes:
@@ -239,23 +240,6 @@ class Task(Finishing, ABC):
         """
 
     @abstractmethod
-    def evaluate(
-        self,
-        encoder: TargetEncoder,
-        outputs: NDArray[np.float32],
-        target: NDArray[Any],
-        weight: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
-        """All metrics that these rows have.
-
-        Args:
-            encoder: of the target.
-            outputs: of a network, float32 [rows, outputs].
-            target: encoded, [rows].
-            weight: what each row counts, [rows]; None if all count the same.
-        """
-
-    @abstractmethod
     def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
         """What a network computes that always answers the same, as well as it can: float32 [outputs].
 
@@ -288,40 +272,6 @@ class Task(Finishing, ABC):
         del encoder
         return outputs.astype(np.float64)
 
-    @abstractmethod
-    def score(
-        self,
-        name: str,
-        encoder: TargetEncoder,
-        shares: NDArray[np.float64],
-        target: NDArray[Any],
-        weight: NDArray[np.float64] | None = None,
-    ) -> float | None:
-        """One metric of answers as `shares` has them, None if these rows do not have it; quicker than `evaluate`.
-
-        Args:
-            name: of the metric.
-            encoder: of the target.
-            shares: see `shares`.
-            target: encoded, [rows].
-            weight: what each row counts, [rows]; None if all count the same.
-        """
-
-    def measure(
-        self,
-        name: str,
-        encoder: TargetEncoder,
-        outputs: NDArray[np.float32],
-        target: NDArray[Any],
-        weight: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
-        """What `evaluate` gives, see there, and the metric of this name if these rows have it."""
-        found = self.evaluate(encoder, outputs, target, weight)
-        if name in found or name not in self.more_metrics:
-            return found
-        value = self.score(name, encoder, self.shares(encoder, outputs), target, weight)
-        return found if value is None else {**found, name: value}
-
     def unmeasured_in(self, target: NDArray[Any], name: str = "", encoder: TargetEncoder | None = None) -> str:
         """Why another metric than the sure one is missing, with what the encoded targets of all rows say of it.
 
@@ -342,19 +292,6 @@ class Task(Finishing, ABC):
         """What decides between equally good epochs: smaller is better, None if it was not measured."""
         value = measured.get(self.tie_metric)
         return -value if value is not None and self.metrics[self.tie_metric].maximize else value
-
-    def find_metric(self, name: str | None = None) -> Metric:
-        """The metric of that name, or the default.
-
-        Raises:
-            ConfigError: the task has no such metric.
-        """
-        wanted, all_of_them = name or self.default_metric, {**self.metrics, **self.more_metrics}
-        if wanted not in all_of_them:
-            known = ", ".join(all_of_them)
-            hint = did_you_mean(wanted, all_of_them)
-            raise ConfigError(f"a {self.kind} task has no metric '{wanted}' (it has: {known}){hint}")
-        return all_of_them[wanted]
 
     # ---- answers
 

@@ -24,6 +24,7 @@ from orchestrator.tasks._base import Task
 from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, OF_PROBABILITIES, classification_metrics
 from orchestrator.tasks._temperature import CalibrationRows, Temperature, calibrate
 from orchestrator.tasks.metric import Metric, by_name
+from orchestrator.tasks.own_metric import is_own
 from orchestrator.tasks.predictions import AnswerColumn, Difference, Label, Predictions, shapes_differ
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
@@ -253,6 +254,12 @@ class Classification(Task):
             shares = np.eye(shares.shape[1])[self.said(encoder, shares)]
         return CLASSIFICATION[name](target.astype(np.int64), shares, counts)
 
+    def named(self, encoder: TargetEncoder, shares: NDArray[np.float64], target: NDArray[Any]) -> dict[str, Any]:
+        """See `Task`."""
+        labels = np.array(self.classes)
+        said = self.said(encoder, shares)
+        return {"target": labels[target.astype(np.int64)], "prediction": labels[said], "probabilities": shares}
+
     def said(self, encoder: TargetEncoder, shares: NDArray[np.float64]) -> NDArray[np.int64]:
         """Which class each row is said to be of, by their probabilities, float64 [rows, classes]."""
         del encoder
@@ -268,7 +275,7 @@ class Classification(Task):
 
     def follows_temperature(self, name: str) -> bool:
         """See `Task`."""
-        return name in OF_PROBABILITIES
+        return name in OF_PROBABILITIES or is_own(name)
 
     def log_shares(self, target: NDArray[Any]) -> NDArray[np.float64]:
         """The logarithm of the share of each class among encoded targets, float64 [classes]."""

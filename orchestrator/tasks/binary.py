@@ -18,6 +18,7 @@ from orchestrator.tasks._classification import Classification
 from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS
 from orchestrator.tasks._thresholds import DEFAULT, GOODNESS, Goodness, LabelCost, LabelThreshold, ScoredRows, decide
 from orchestrator.tasks.multiclass import Multiclass
+from orchestrator.tasks.own_metric import is_own
 from orchestrator.tasks.target import TargetEncoder, TargetSummary
 
 if TYPE_CHECKING:
@@ -156,6 +157,11 @@ class Binary(Classification):
         if decision is None:
             return None
         decision = replace(decision, positive=self.classes[1])
+        if decision.threshold != DEFAULT and is_own(name):
+            # how it looks at labels is not known
+            encoder = TargetEncoder(threshold=decision.threshold)
+            value = self.figure(name, encoder, self.probabilities(outputs), target, weight)
+            return replace(decision, validation=value)
         if decision.threshold == DEFAULT or name not in OF_LABELS:
             return decision
         value = CLASSIFICATION[name](target.astype(np.int64), np.eye(CLASSES)[decision.said], rows.weight)

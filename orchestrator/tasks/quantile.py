@@ -166,6 +166,11 @@ class Quantile(NumberTask):
         above, levels = wanted[:, None] - found, np.array(self.quantiles)
         return float(np.average(np.maximum(levels * above, (levels - 1) * above).mean(axis=1), weights=counts))
 
+    def named(self, encoder: TargetEncoder, shares: NDArray[np.float64], target: NDArray[Any]) -> dict[str, Any]:
+        """See `Task`."""
+        found = self.answered(encoder, shares)
+        return {"target": self.decode(encoder, target), "prediction": found[:, self.middle], "quantiles": found}
+
     def constant_outputs(self, target: NDArray[Any]) -> NDArray[np.float32]:
         """See `Task`: the quantiles of these targets."""
         return np.quantile(target.astype(np.float64), self.quantiles).astype(np.float32)

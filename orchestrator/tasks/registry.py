@@ -163,12 +163,21 @@ def _check_stray_text(raw: RawColumn) -> None:
         )
 
 
-def metric_named(name: str) -> Metric:
+def metric_named(name: str, *, maximize: bool | None = None) -> Metric:
     """The metric of that name, whatever task has it.
+
+    Args:
+        name: also of a user's own metric, whose code is not looked at: what says this name may come from others.
+        maximize: which way a user's own metric is better, as it was written down.
 
     Raises:
         ConfigError: no task has such a metric.
     """
+    from orchestrator.tasks.metric import Metric
+    from orchestrator.tasks.own_metric import is_own
+
+    if is_own(name) and maximize is not None:
+        return Metric(name, maximize=maximize)
     tasks = [task_class(kind) for kind in TASKS]
     known = {name: metric for task in tasks for name, metric in {**task.metrics, **task.more_metrics}.items()}
     if name not in known:
@@ -181,4 +190,4 @@ def describe_metrics() -> str:
     tasks = [task_class(kind) for kind in TASKS]
     lists = dict.fromkeys(", ".join((*task.metrics, *task.more_metrics)) for task in tasks)
     defaults = ", ".join(f"{task.default_metric} ({task.kind})" for task in tasks)
-    return f"{'; '.join(lists)}. Default: {defaults}."
+    return f"{'; '.join(lists)}; or module:function of your own. Default: {defaults}."

@@ -80,6 +80,10 @@ class Regression(NumberTask):
         wanted, found = self.decode(encoder, target), self.answered(encoder, shares[:, 0])
         return REGRESSION[name](wanted, found, counts, encoder.std)
 
+    def named(self, encoder: TargetEncoder, shares: NDArray[np.float64], target: NDArray[Any]) -> dict[str, Any]:
+        """See `Task`."""
+        return {"target": self.decode(encoder, target), "prediction": self.answered(encoder, shares[:, 0])}
+
     def unmeasured_in(self, target: NDArray[Any], name: str = "", encoder: TargetEncoder | None = None) -> str:
         """See `Task`: how many rows mape would divide by zero in, and rmsle has no logarithm of."""
         if name not in self.more_metrics or encoder is None:

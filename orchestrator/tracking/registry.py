@@ -80,6 +80,7 @@ def register_bundle(
 
 def _labels(figure: Figure) -> dict[str, str]:
     labels = {tags.METRIC: figure.metric.name, tags.DIGEST: figure.digest}
+    labels[tags.MAXIMIZE] = str(figure.metric.maximize).lower()
     values = {tags.VALIDATION_VALUE: figure.validation, tags.TEST_VALUE: figure.test}
     labels |= {key: repr(value) for key, value in values.items() if value is not None}
     return labels | ({tags.VALIDATION_TIE: json.dumps(dict(figure.tie))} if figure.tie else {})
@@ -104,7 +105,8 @@ def read_figure(client: MlflowClient, name: str, version: str) -> Figure | None:
     """What `register_bundle` has noted about a version, None where it was registered by other means."""
     labels = client.get_model_version(name, version).tags
     try:
-        metric = metric_named(labels.get(tags.METRIC, ""))
+        maximize = {"true": True, "false": False}.get(labels.get(tags.MAXIMIZE, ""))
+        metric = metric_named(labels.get(tags.METRIC, ""), maximize=maximize)
     except ConfigError:
         return None
     validation, test = (_value(labels, key) for key in (tags.VALIDATION_VALUE, tags.TEST_VALUE))

@@ -43,7 +43,7 @@ def read_leaderboard(selector: str | None, tracking_uri: str | None = None, *, w
 
 def _from_journal(found: KnownSweep) -> Leaderboard | None:
     """None for a sweep whose journal has no trials: a version before journals may have tracked it."""
-    table = TrialTable(metric_named(found.header.metric))
+    table = TrialTable(metric_named(found.header.metric, maximize=found.header.maximize))
     for event in read_events(found.storage):
         table.apply(event)
     if not table.trials:

@@ -138,7 +138,7 @@ def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, He
 
 def _describe(header: Header, storage: Storage) -> Description:
     """Of a sweep of an older version, which kept no description: what its header says."""
-    metric = metric_named(header.metric)
+    metric = metric_named(header.metric, maximize=header.maximize)
     data = {name: header.config.get(name) for name in DATA_FIELDS}
     labels = {
         tags.KIND: tags.SWEEP_KIND,

@@ -86,7 +86,7 @@ def test_a_store_that_goes_with_the_job_is_refused(here, uri):
 def test_a_module_that_is_too_large_is_named(here, monkeypatch):
     monkeypatch.setattr(package, "SIZE_LIMIT", 10_000)
     (here / "net.py").write_text("#" * 20_000)
-    with pytest.raises(UsageError, match=r"net .a network's module.: .* install it"):  # noqa: SIM117
+    with pytest.raises(UsageError, match=r"net .a module of yours.: .* install it"):  # noqa: SIM117
         with packed_sweep(make(data="sklearn:iris", architecture="net:Net")):
             pass
 
