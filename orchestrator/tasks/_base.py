@@ -194,7 +194,7 @@ class Task(Finishing, Measuring, ABC):
         return ()
 
     def class_counts(self, summary: TargetSummary) -> NDArray[np.int64] | None:
-        """ScoredRows of each class, int64 [classes]; None where there are none."""
+        """Rows of each class, int64 [classes]; None where there are none."""
         del summary
         return None
 
