@@ -40,8 +40,14 @@ def chosen_transform(name: str, values: NDArray[np.float64], wish: TargetWish, c
         return PLAIN
     if centre == "log":
         return LOGARITHM
+    if centre == "middle":
+        limit = SKEWED_FOR_MEDIANS
+        # most rows have the smallest value, as where nothing was sold: the others say how skewed it is
+        if np.median(values) == np.quantile(values, TAIL):
+            values = values[values > values.min()]
+    else:
+        limit = SKEWED
     before = _tails(values)
-    limit = SKEWED_FOR_MEDIANS if centre == "middle" else SKEWED
     return LOGARITHM if before >= limit and abs(np.log(_tails(_logarithm(values)))) < np.log(before) else PLAIN
 
 
@@ -51,14 +57,10 @@ def _logarithm(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _tails(values: NDArray[np.float64]) -> float:
-    """How many times as far from the median the upper tail is as the lower one, 1 if there is no spread."""
+    """How many times as far from the median the upper tail is as the lower one, 1 if there is none."""
+    if len(values) < FEWEST:
+        return 1.0
     low, median, high = np.quantile(values, [TAIL, 0.5, 1 - TAIL])
-    if median == low:
-        # most rows have the smallest value, as where nothing was sold: the others say how skewed it is
-        rest = values[values > low]
-        if len(rest) < FEWEST or len(rest) == len(values):
-            return 1.0
-        low, median, high = np.quantile(rest, [TAIL, 0.5, 1 - TAIL])
     if median in (low, high):
         return 1.0
     return float((high - median) / (median - low))
