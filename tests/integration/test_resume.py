@@ -110,8 +110,12 @@ def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(ray_cluster, tmp
 
     stopper = threading.Thread(target=stop, daemon=True)
     stopper.start()
-    place.here(*place.patient_sweep(3, 3), "--concurrency", "1", code=1)
+    stopped = json.loads(place.here(*place.patient_sweep(3, 3), "--concurrency", "1", "--json", code=1))
     stopper.join()
+    # Ctrl-C keeps what is finished and registers the best
+    assert stopped["interrupted"]
+    assert stopped["model"]["champion"]
+    assert "Traceback" not in (place.folder / "log").read_text()
     assert seen == ["running"]
     assert "go on with: orchestrator resume iris-" in (place.folder / "log").read_text()
     board = json.loads(place.here("trials", "--json"))
