@@ -103,7 +103,7 @@ def test_what_a_function_names_it_gets():
     task, target = Multiclass(("a", "b", "c")), np.arange(30) % 3
     found, said = measured(task, "surprise", target)
     assert found == pytest.approx(-np.log(said["probabilities"].max(axis=1)).sum())
-    encoder, numbers = TargetEncoder(10.0, 4.0), np.linspace(-1, 1, 30).astype(np.float32)
+    encoder, numbers = TargetEncoder(mean=10.0, std=4.0), np.linspace(-1, 1, 30).astype(np.float32)
     found, said = measured(Regression(), "distance", numbers, encoder)
     assert found == pytest.approx(np.abs(numbers * 4.0 + 10.0 - said["value"]).max())
     found, said = measured(Quantile(quantiles=(0.1, 0.5, 0.9)), "width", numbers, encoder)
