@@ -65,7 +65,7 @@ def test_from_a_csv_file_over_an_ensemble_of_folds_to_answers_over_http(place):
     folder, _ = place
     frame = adult_like()
     frame.to_csv(folder / "adult.csv", index=False)
-    amount = ["--trials", 4, "--epochs", 4, "--folds", 2, "--scheduler", "none"]
+    amount = ["--trials", 4, "--epochs", 4, "--folds", 2, "--scheduler", "none", "--architecture", "mlp"]
     swept = run(place, "sweep", "adult.csv", "--target", "income", *amount, "--json")
     result = json.loads(swept.stdout)
     assert result["ensemble"]["accepted"], result["ensemble"]["reason"]

@@ -42,10 +42,10 @@ def options(folder, store, trials=2, **resources):
     return SweepConfig.create(data=str(folder), resources=resources, **given)
 
 
-@pytest.mark.parametrize(("workers", "readers"), [(1, 1), (2, 0)])
-def test_a_sweep_over_a_folder_ends_with_a_model(ray_cluster, folder, store, workers, readers):
+@pytest.mark.parametrize(("workers", "readers", "trials"), [(1, 1, 2), (2, 0, 1)])
+def test_a_sweep_over_a_folder_ends_with_a_model(ray_cluster, folder, store, workers, readers, trials):
     said = []
-    config = options(folder, store, workers_per_trial=workers, readers_per_trial=readers)
+    config = options(folder, store, trials, workers_per_trial=workers, readers_per_trial=readers)
     result = run_sweep(config, None, Hooks(notify=said.append))
     # a trial has a worker and a reader, or two workers: one at a time on two cores
     assert any("1 at a time" in sentence for sentence in said)

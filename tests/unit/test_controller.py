@@ -328,7 +328,7 @@ def uninterrupted(scheduler, algorithm):
 @pytest.mark.parametrize("algorithm", ["random", "tpe"])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_a_crash_after_any_event_changes_nothing(scheduler, algorithm, data):
     count, wanted = uninterrupted(scheduler, algorithm)
     crashes = data.draw(st.sets(st.integers(1, count + 10), min_size=1, max_size=6))
