@@ -6,6 +6,7 @@ exported graph, so that outside of it nobody knows of the function: outputs are 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -29,7 +30,7 @@ MAX_ROWS = 50_000
 HALVINGS, SHIFT_ROWS = 24, 10_000
 
 
-class TargetTransform(nn.Module):
+class TargetTransform(nn.Module, ABC):
     """A rising function of a target of numbers, standardised; the base of those below.
 
     forward(float32 [batch, outputs] of a network) -> standardised targets of the same shape
@@ -75,16 +76,17 @@ class TargetTransform(nn.Module):
         said = (outputs + self.shift).clamp(self.ends[0], self.ends[1])
         return self.back(said * self.std + self.mean)
 
+    @abstractmethod
     def bent(self, target: Tensor) -> Tensor:
         """The function itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def back(self, bent: Tensor) -> Tensor:
         """Its inverse."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fit(self, target: Tensor, zero: float, one: float | None) -> None:
-        raise NotImplementedError
+        """Fits the function, see `fit`."""
 
     # ---- the right answer of a network that has learned the mean of bent targets
 

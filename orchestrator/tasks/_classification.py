@@ -21,7 +21,7 @@ from orchestrator.columns.target_wish import AUTO, BEFORE, TargetWish
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task
-from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, OF_PROBABILITIES, classification_metrics
+from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, OF_PROBABILITIES, classification_metrics, row_counts
 from orchestrator.tasks._temperature import CalibrationRows, Temperature, calibrate
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.own_metric import is_own
@@ -249,7 +249,7 @@ class Classification(Task):
         weight: NDArray[np.float64] | None = None,
     ) -> float | None:
         """See `Task`."""
-        counts = np.ones(len(target)) if weight is None else weight
+        counts = row_counts(target, weight)
         if name in OF_LABELS:
             shares = np.eye(shares.shape[1])[self.said(encoder, shares)]
         return CLASSIFICATION[name](target.astype(np.int64), shares, counts)
@@ -270,7 +270,7 @@ class Classification(Task):
         self, outputs: NDArray[np.float32], target: NDArray[Any], weight: NDArray[np.float64] | None = None
     ) -> Temperature:
         """See `Task`."""
-        counts = np.ones(len(target)) if weight is None else weight
+        counts = row_counts(target, weight)
         return calibrate(CalibrationRows(self.probabilities, outputs, target.astype(np.int64), counts))
 
     def follows_temperature(self, name: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import ConfigError, did_you_mean
+from orchestrator.tasks._scores import row_counts
 from orchestrator.tasks.own_metric import is_own, own_metric, own_value
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Measuring(ABC):
         """
         if not is_own(name):
             return self.score(name, encoder, shares, target, weight)
-        counts = np.ones(len(target)) if weight is None else weight
+        counts = row_counts(target, weight)
         return own_value(name, {**self.named(encoder, shares, target), "weight": counts})
 
     def measure(

@@ -7,6 +7,7 @@ scikit-learn's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,11 @@ Weight = NDArray[np.float64]
 # nearer to zero than this part of the target's deviation is zero: targets went through float32
 ZERO = 1e-6
 BINARY = 2
+
+
+def row_counts(target: NDArray[Any], weight: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """What each of some rows counts, [rows]: its weight, or 1 where there are none."""
+    return np.ones(len(target)) if weight is None else weight
 
 
 def accuracy(target: Target, shares: Shares, weight: Weight) -> float:

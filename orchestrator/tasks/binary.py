@@ -15,7 +15,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._classification import Classification
-from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS
+from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, row_counts
 from orchestrator.tasks._thresholds import DEFAULT, GOODNESS, Goodness, LabelCost, LabelThreshold, ScoredRows, decide
 from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.own_metric import is_own
@@ -189,7 +189,7 @@ class Binary(Classification):
         self, outputs: NDArray[np.float32], target: NDArray[Any], weight: NDArray[np.float64] | None
     ) -> ScoredRows:
         score = self.probabilities(outputs)[:, 1]
-        return ScoredRows(score, target == 1, np.ones(len(target)) if weight is None else weight)
+        return ScoredRows(score, target == 1, row_counts(target, weight))
 
     def _decision(self, name: str, rows: ScoredRows) -> LabelThreshold | None:
         if self.threshold is not None:

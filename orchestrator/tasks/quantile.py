@@ -14,6 +14,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.errors import ConfigError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._numbers import NumberTask
+from orchestrator.tasks._scores import row_counts
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
 from orchestrator.tasks.target import TargetEncoder
@@ -159,7 +160,7 @@ class Quantile(NumberTask):
         weight: NDArray[np.float64] | None = None,
     ) -> float | None:
         """See `Task`."""
-        counts = np.ones(len(target)) if weight is None else weight
+        counts = row_counts(target, weight)
         wanted, found = self.decode(encoder, target), self.answered(encoder, shares)
         if name == "mae":
             return float(np.average(np.abs(wanted - found[:, self.middle]), weights=counts))

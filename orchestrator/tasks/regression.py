@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.tasks._moments import found_durations
 from orchestrator.tasks._numbers import NumberTask, is_written_as_number
-from orchestrator.tasks._scores import REGRESSION, ZERO
+from orchestrator.tasks._scores import REGRESSION, ZERO, row_counts
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
 from orchestrator.tasks.target import TargetEncoder
@@ -76,7 +76,7 @@ class Regression(NumberTask):
         weight: NDArray[np.float64] | None = None,
     ) -> float | None:
         """See `Task`."""
-        counts = np.ones(len(target)) if weight is None else weight
+        counts = row_counts(target, weight)
         wanted, found = self.decode(encoder, target), self.answered(encoder, shares[:, 0])
         return REGRESSION[name](wanted, found, counts, encoder.std)
 
