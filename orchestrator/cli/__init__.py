@@ -13,6 +13,7 @@ import click
 from orchestrator.cli.base import tell_full
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
+from orchestrator.cli.export import export
 from orchestrator.cli.inspect import inspect
 from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
@@ -56,6 +57,7 @@ COMMANDS = (
     resume,
     plan,
     trials,
+    export,
     predict,
     deploy,
     status,

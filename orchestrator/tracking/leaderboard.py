@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.analysis.rows import TrialRow
 from orchestrator.columns.notes import Note
 from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal.folder import find_sweep, sweeps_home
@@ -24,34 +25,11 @@ MIN_PREFIX = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRow:
-    """One line of a leaderboard.
-
-    Attributes:
-        trial: index in the sweep.
-        run_id: in MLflow; empty if MLflow was not asked.
-        status: finished, stopped, failed, interrupted, paused, waiting or running; `reason` says why it did not finish.
-        value: best validation value of the sweep's metric, None if there is none.
-        best_epoch: the epoch of that value.
-        seconds: from start to end.
-        parameters: flat.
-    """
-
-    trial: int
-    run_id: str
-    status: str
-    reason: str
-    value: float | None
-    best_epoch: int | None
-    seconds: float | None
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Leaderboard:
     """A sweep and its trials, the best first, those without a value last.
 
-    Several sweeps may have one name; `id` is empty for one of a version that tracked none.
+    Several sweeps may have one name; `id` is empty for one of a version that tracked none. `maximize` says which way
+    `metric` is better.
     """
 
     id: str
@@ -61,6 +39,7 @@ class Leaderboard:
     status: str
     trials: tuple[TrialRow, ...]
     notes: tuple[Note, ...] = ()
+    maximize: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -82,16 +61,18 @@ def read_stored_leaderboard(selector: str | None, tracking_uri: str | None) -> L
     with tracked(client.tracking_uri):
         maximize = sweep.data.tags.get(tags.MAXIMIZE) == "true"
         runs = child_runs(client, sweep.info.experiment_id, sweep.info.run_id)
-        rows = [_row(run) for run in sorted(runs, key=lambda run: _rank(run, maximize=maximize))]
+        metric = sweep.data.params.get("metric", "")
+        rows = [_row(run, metric) for run in sorted(runs, key=lambda run: _rank(run, maximize=maximize))]
         notes = logged_notes(client, sweep.info.run_id) if tags.NOTES in sweep.data.tags else ()
     return Leaderboard(
         id=sweep.data.tags.get(tags.SWEEP_ID, ""),
         name=sweep.data.tags[tags.SWEEP_NAME],
         run_id=sweep.info.run_id,
-        metric=sweep.data.params.get("metric", ""),
+        metric=metric,
         status=sweep.info.status.lower(),
         trials=tuple(rows),
         notes=notes,
+        maximize=maximize,
     )
 
 
@@ -264,8 +245,8 @@ def _rank(run: Run, *, maximize: bool) -> tuple[float, float, int]:
     return (worth, float(labels.get(tags.BEST_TIE, math.inf)), int(labels[tags.TRIAL_INDEX]))
 
 
-def _row(run: Run) -> TrialRow:
-    labels = run.data.tags
+def _row(run: Run, metric: str) -> TrialRow:
+    labels, value = run.data.tags, run.data.metrics.get(tags.OBJECTIVE)
     spec = TrialSpec.from_json(json.loads(labels[tags.SPEC]))
     best_epoch, seconds = labels.get(tags.BEST_EPOCH), labels.get(tags.SECONDS)
     return TrialRow(
@@ -273,8 +254,10 @@ def _row(run: Run) -> TrialRow:
         run_id=run.info.run_id,
         status=labels.get(tags.STATUS, "running"),
         reason=labels.get(tags.REASON, ""),
-        value=run.data.metrics.get(tags.OBJECTIVE),
+        value=value,
         best_epoch=int(best_epoch) if best_epoch else None,
         seconds=float(seconds) if seconds else None,
         parameters=spec.parameters,
+        # MLflow tells the other metrics of the last epoch, not of the best one
+        metrics={} if value is None else {metric: value},
     )

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from orchestrator.analysis.history import history_of
+from orchestrator.analysis.rows import rows_of
 from orchestrator.columns.notes import Note
 from orchestrator.errors import NoSuchSweepError
 from orchestrator.journal.folder import KnownSweep, find_sweep
-from orchestrator.journal.journal import read_events
-from orchestrator.journal.statuses import FINAL, SweepStatus, TrialStatus
-from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
-from orchestrator.tasks import metric_named
-from orchestrator.tracking.leaderboard import Leaderboard, TrialRow, read_stored_leaderboard, stored_runs
-
-ENDED_BEFORE = "the sweep ended before"
+from orchestrator.tracking.leaderboard import Leaderboard, read_stored_leaderboard, stored_runs
 
 
 def read_leaderboard(selector: str | None, tracking_uri: str | None = None, *, with_runs: bool = False) -> Leaderboard:
@@ -43,41 +39,18 @@ def read_leaderboard(selector: str | None, tracking_uri: str | None = None, *, w
 
 def _from_journal(found: KnownSweep) -> Leaderboard | None:
     """None for a sweep whose journal has no trials: a version before journals may have tracked it."""
-    table = TrialTable(metric_named(found.header.metric, maximize=found.header.maximize))
-    for event in read_events(found.storage):
-        table.apply(event)
-    if not table.trials:
+    history = history_of(found)
+    if not history.trials:
         return None
-    state = found.state
-    records = sorted(table.trials.values(), key=table.rank)
-    rows = tuple(_row(record, running=state == SweepStatus.RUNNING) for record in records)
     return Leaderboard(
         id=found.id,
         name=found.name,
         run_id=found.header.run_id or "",
         metric=found.header.metric,
-        status=state,
-        trials=rows,
+        status=history.state,
+        trials=rows_of(history),
         notes=tuple(map(Note.from_json, found.header.notes)),
-    )
-
-
-def _row(record: TrialRecord, *, running: bool) -> TrialRow:
-    status, reason = record.status, record.reason
-    if not running and status not in (*FINAL, TrialStatus.INTERRUPTED):
-        # paused, or its driver was killed
-        status, reason = TrialStatus.INTERRUPTED, ENDED_BEFORE
-    ended = status in (*FINAL, TrialStatus.INTERRUPTED)
-    report = record.report
-    return TrialRow(
-        trial=record.index,
-        run_id="",
-        status=status,
-        reason=reason,
-        value=record.value,
-        best_epoch=report.best_epoch or None if report is not None else None,
-        seconds=round(record.seconds, 3) if ended else None,
-        parameters=record.spec.parameters,
+        maximize=history.metric.maximize,
     )
 
 

@@ -8,20 +8,20 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from kept_sweeps import a_header
+from kept_sweeps import a_header, events_of, write_journal
 from mlflow import MlflowClient
 from support import empty_store
 
 from orchestrator.cli import main
 from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
-from orchestrator.journal import Begun, Drawn, Ended, Journal, Opened, Paused, Reported
+from orchestrator.journal import Opened
 from orchestrator.journal.folder import read_header, sweeps_home, write_header
 from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
 from orchestrator.tracking.leaderboard import find_trial
 from orchestrator.tracking.sweep_leaderboard import read_leaderboard
-from orchestrator.training import EpochReport, TrialSpec
+from orchestrator.training import TrialSpec
 
 
 @pytest.fixture
@@ -95,39 +95,6 @@ def test_a_store_that_has_lost_the_sweep_is_said_with_what_to_do(place):
     write_header(storage, dataclasses.replace(read_header(storage), run_id="0" * 32, name="roses"))
     with pytest.raises(TrackingError, match=r"has no run of the sweep flowers-1; .*orchestrator sync flowers-1"):
         read_leaderboard("roses", None)
-
-
-def write_journal(sweep_id, *events):
-    """The journal of a sweep of this machine."""
-    journal = Journal(sweeps_home().child(sweep_id), lambda _event: None, lambda: None)
-    for event in events:
-        journal.record(event)
-    journal.close()
-
-
-def events_of(index, *values, end=None):
-    """A trial with these values of the metric after its epochs; `end` is a status, or paused."""
-    begun = 100.0 * index
-    yield Drawn(begun, index, TrialSpec(architecture="mlp", settings={"width": index + 1}), {})
-    yield Begun(begun, index, 1)
-    for epoch, value in enumerate(values, start=1):
-        best = min(values[:epoch])
-        report = EpochReport(
-            epoch=epoch,
-            train_loss=1.0,
-            validation={"log_loss": value},
-            learning_rate=0.1,
-            seconds=1.0,
-            examples_per_second=1.0,
-            best_epoch=values.index(best) + 1,
-            best_value=best,
-            last=False,
-        )
-        yield Reported(at=begun + epoch, index=index, report=report, train_seconds=float(epoch), kept=1, stored=10)
-    if end == "paused":
-        yield Paused(begun + len(values), index)
-    elif end is not None:
-        yield Ended(begun + len(values), index, end, "its loss is not a number" if end == "failed" else "")
 
 
 def test_the_journal_is_the_leaderboard_and_mlflow_is_not_asked(place):

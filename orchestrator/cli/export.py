@@ -1,0 +1,102 @@
+"""`orchestrator export`: all trials of a sweep as a file for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.base import Command, echo
+from orchestrator.cli.trials import filter_option
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXPORT = """Write the trials of a sweep into a file for other programs.
+
+\b
+Example:
+  orchestrator export csv adult -o trials.csv
+  orchestrator export parquet adult -o curves.parquet --curves
+"""
+TABLE = """Write {kind}: a row per trial, or per epoch of each trial.
+
+\b
+Example:
+  orchestrator export {command} adult -o trials.{command}
+  orchestrator export {command} adult -o good.{command} --filter "metrics.roc_auc > 0.9"
+  orchestrator export {command} adult -o curves.{command} --curves
+
+SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run; the last sweep if left out. Columns are those of
+`orchestrator trials`; times are in UTC.
+"""
+output_option = click.option(
+    "--output", "-o", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A new file."
+)
+
+
+@click.group(help=EXPORT)
+def export() -> None:
+    """See EXPORT."""
+
+
+def check_new(output: Path) -> None:
+    """Raises UsageError when a file is there already, or its folder is not."""
+    if output.exists():
+        raise UsageError(f"--output {output}: exists; choose another name")
+    if not output.parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {output.parent}")
+
+
+curves_option = click.option("--curves", is_flag=True, help="Learning curves: a row per epoch.")
+
+
+@export.command("csv", cls=Command, help=TABLE.format(kind="a CSV file", command="csv"))
+@click.argument("sweep", required=False)
+@output_option
+@filter_option
+@curves_option
+def export_csv(sweep: str | None, output: Path, condition: str | None, curves: bool) -> None:
+    """See TABLE."""
+    from orchestrator.analysis.files import write_csv
+
+    _write_table(sweep, output, condition, curves=curves, write=write_csv)
+
+
+@export.command("parquet", cls=Command, help=TABLE.format(kind="a Parquet file", command="parquet"))
+@click.argument("sweep", required=False)
+@output_option
+@filter_option
+@curves_option
+def export_parquet(sweep: str | None, output: Path, condition: str | None, curves: bool) -> None:
+    """See TABLE."""
+    from orchestrator.analysis.files import write_parquet
+
+    _write_table(sweep, output, condition, curves=curves, write=write_parquet)
+
+
+def _write_table(
+    sweep: str | None,
+    output: Path,
+    condition: str | None,
+    *,
+    curves: bool,
+    write: Callable[[pd.DataFrame, Path], None],
+) -> None:
+    check_new(output)
+    from orchestrator.analysis import curves_frame, read_history, rows_of, select, trials_frame
+
+    history = read_history(sweep)
+    chosen = select(rows_of(history), history.metric, condition=condition)
+    wanted = [row.trial for row in chosen.rows]
+    if curves:
+        frame = curves_frame(history)
+        frame = frame[frame["trial"].isin(wanted)]
+    else:
+        frame = trials_frame(history).loc[wanted]
+    write(frame, output)
+    what = f"{len(frame)} epochs of {len(wanted)} trials" if curves else f"{len(frame)} trials"
+    echo(f"{what} of {history.id} written to {output}", err=True)
