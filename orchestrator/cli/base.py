@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import re
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ import click
 from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError
+from orchestrator.plain_text import DRIVING, one_line, plain
 from orchestrator.replacing import replaced
 from orchestrator.units import parse_duration, parse_latency, parse_size
 
@@ -37,8 +37,6 @@ QUIET_ENVIRONMENT = {
 REPEAT_SECONDS = 0.05
 # tables that go to a file or a pipe keep one line per row
 UNBROKEN_WIDTH = 1000
-# control characters but for tab and line feed, marks that turn the direction of writing, halves of characters
-DRIVING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Command(click.Command):
@@ -60,7 +58,7 @@ class Command(click.Command):
         except OrchestratorError as error:
             if debugging():
                 raise
-            echo(f"Error: {_one_line(str(error))}", err=True)
+            echo(f"Error: {one_line(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
@@ -180,18 +178,9 @@ tracking_option = click.option(
 )
 
 
-def plain(text: str) -> str:
-    """Text that drives no terminal: what names in models and files hold beside letters is shown as Python writes it."""
-    return DRIVING.sub(lambda found: ascii(found[0])[1:-1], text)
-
-
 def echo(text: str, *, err: bool = False) -> None:
     """Prints a line, see `plain`."""
     click.echo(plain(text), err=err)
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\n", "\\n")
 
 
 def print_json(content: object) -> None:
@@ -209,7 +198,7 @@ def print_table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> Non
 
     table = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*("" if cell is None else _one_line(plain(str(cell))) for cell in row))
+        table.add_row(*("" if cell is None else one_line(str(cell)) for cell in row))
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, markup=False, width=None if terminal else UNBROKEN_WIDTH)
     with console.capture() as captured:

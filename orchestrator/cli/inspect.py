@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, echo, json_option, plain, print_json, print_table, tracking_option
+from orchestrator.cli.base import Command, echo, json_option, print_json, print_table, tracking_option
 from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.options import read_options
 from orchestrator.errors import UsageError
+from orchestrator.plain_text import plain
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:

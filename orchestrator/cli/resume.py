@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
+from orchestrator.cli.displays import open_display
 from orchestrator.cli.options import notify, second_best_option, show_registration
-from orchestrator.cli.sweep import Progress, conclude
+from orchestrator.cli.sweep import conclude
 
 if TYPE_CHECKING:
     from orchestrator.journal.folder import BrokenSweep, KnownSweep
@@ -68,10 +69,12 @@ def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: 
     from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.resume import resume_sweep
 
-    hooks = Hooks(Progress(), notify)
-    result = resume_sweep(
-        sweep, storage=storage, trials=trials, tracking_uri=options.pop("tracking_uri"), hooks=hooks, options=options
-    )
+    tracking_uri = options.pop("tracking_uri")
+    with open_display() as display:
+        hooks = Hooks(notify=display.notify, observer=display)
+        result = resume_sweep(
+            sweep, storage=storage, trials=trials, tracking_uri=tracking_uri, hooks=hooks, options=options
+        )
     conclude(result, as_json=as_json)
 
 

@@ -9,12 +9,12 @@ import click
 
 from orchestrator.cli.base import Command, json_option, print_json, tracking_option
 from orchestrator.cli.decisions import show_decisions
+from orchestrator.cli.displays import open_display
 from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
 from orchestrator.units import show_bytes, show_latency, show_number
 
 if TYPE_CHECKING:
     from orchestrator.runtime.result import SweepResult
-    from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 
 EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV, Parquet or JSON file, a folder of Parquet
 files).
@@ -40,7 +40,8 @@ def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: 
     from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
-    result = run_sweep(config, None, Hooks(Progress(), notify))
+    with open_display() as display:
+        result = run_sweep(config, None, Hooks(notify=display.notify, observer=display))
     prepare_early(result.registration, config.tracking_uri)
     conclude(result, as_json=as_json)
 
@@ -65,22 +66,6 @@ def conclude(result: SweepResult, *, as_json: bool) -> None:
         )
     if result.interrupted or result.unsent is not None or not result.accepted:
         raise click.exceptions.Exit(1)
-
-
-class Progress:
-    """One line on stderr for each trial that is over."""
-
-    def __call__(self, record: TrialRecord, trial_table: TrialTable) -> None:
-        """Prints the line."""
-        total = f"/{trial_table.wanted}" if trial_table.wanted else ""
-        value = f"{trial_table.metric.name} {show_number(record.value)}" if record.value is not None else "no result"
-        reason = f" ({record.reason})" if record.reason else ""
-        best = trial_table.best
-        tail = f", best {show_number(best.value)} (trial {best.index})" if best is not None else ""
-        notify(
-            f"[{len(trial_table.ended())}{total}] trial {record.index} {record.spec.architecture}: {value}, "
-            f"{record.status}{reason}, {record.seconds:.1f} s{tail}"
-        )
 
 
 def show(result: SweepResult) -> None:

@@ -10,6 +10,7 @@ from orchestrator.journal.events import (
     Event,
     Lost,
     Opened,
+    Outlook,
     Paused,
     Reported,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Journal",
     "Lost",
     "Opened",
+    "Outlook",
     "Paused",
     "Reported",
     "RunningTime",

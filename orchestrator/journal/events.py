@@ -17,6 +17,33 @@ from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.training import EpochReport, TrialSpec
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a session expects of itself when it begins, for those who watch.
+
+    Attributes:
+        slots: trials at once.
+        epochs: of a trial at most.
+        rungs: epochs after which trials are compared.
+        trial_epochs: of a trial on average, as the scheduler lets them run.
+        epoch_seconds: of an epoch on average, None if the search space does not tell.
+        time_budget: seconds of all sessions together, None without one.
+    """
+
+    slots: int
+    epochs: int
+    rungs: tuple[int, ...] = ()
+    trial_epochs: float
+    epoch_seconds: float | None = None
+    time_budget: float | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Outlook:
+        """The inverse of `asdict`; what a later version has added is left out."""
+        known = {item.name: content[item.name] for item in fields(cls) if item.name in content}
+        return cls(**{**known, "rungs": tuple(content.get("rungs", ()))})
+
+
 @dataclass(frozen=True)
 class Opened:
     """A driver takes up the sweep.
@@ -24,10 +51,12 @@ class Opened:
     Attributes:
         at: seconds since 1970, as in all events.
         trials: how many there shall be, None if that is open.
+        outlook: what it expects, None in lines of before.
     """
 
     at: float
     trials: int | None
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +169,9 @@ def from_line(line: str) -> Event:
         kind = KINDS[content.pop("event")]
         if content.get("spec") is not None:
             content["spec"] = TrialSpec.from_json(content["spec"])
+        if kind is Opened:
+            found_outlook = content.get("outlook")
+            content["outlook"] = None if found_outlook is None else Outlook.from_json(found_outlook)
         if kind in STATUSES:
             content["status"] = STATUSES[kind](content["status"])
         if content.get("report") is not None:

@@ -31,7 +31,7 @@ from orchestrator.networks import is_custom
 from orchestrator.runtime.assembly import Origin, assemble, last_header
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.early_imports import after, import_for_export, import_for_search, preload_for
-from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.hooks import Hooks, observed
 from orchestrator.runtime.opening import STOPS, give_up, open_tracker, sweep_folder
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.result import SweepResult
@@ -240,7 +240,7 @@ def _search_and_finalize(
             storage=origin.storage, dataset=plan.dataset, metric=plan.metric, rows=rows_on_cluster, bounds=plan.bounds
         )
         _drop_lost(plan, controller, models, hooks)
-        controller.open(plan.trials)
+        controller.open(plan.trials, plan.outlook(slots))
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
         interrupted, search_seconds = _search(plan, controller, runner)
         journal.flush()
@@ -296,7 +296,10 @@ def _begin(origin: Origin, tracker: SweepTracker, header: Header, hooks: Hooks, 
     past = origin.past if origin.past.is_current(origin.storage) else read_past(origin.storage)
     forget_outcome(origin.storage)
     write_header(origin.storage, header)
-    return past, Journal(origin.storage, tracker.start(header.labels, past.events).put, lock.check)
+    tell = observed(tracker.start(header.labels, past.events).put, hooks)
+    if hooks.observer is not None:
+        hooks.observer.on_open(header, past.events)
+    return past, Journal(origin.storage, tell, lock.check)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.errors import ExecutionError
-from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Paused, Reported
+from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Outlook, Paused, Reported
 from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.search import Continuation, Decision, Proposals, Scheduler
 from orchestrator.sweeps.budget import TimeBudget, seconds_of_epochs, seconds_to_end
@@ -97,9 +97,9 @@ class SweepController:
                 case Ended() if event.status in FINAL:
                     self._forget(self.trial_table.records[event.index])
 
-    def open(self, trials: int | None) -> None:
+    def open(self, trials: int | None, outlook: Outlook | None = None) -> None:
         """A session begins: trials that were running are queued again, or ended if all that was left was to say so."""
-        self._record(Opened(time.time(), trials))
+        self._record(Opened(time.time(), trials, outlook))
         for index, record in sorted(self.trial_table.records.items()):
             if record.status == TrialStatus.WAITING and not self._conclude(record):
                 self._queue.append(index)

@@ -22,6 +22,7 @@ from orchestrator.data import (
     open_dataset,
 )
 from orchestrator.errors import ConfigError, DataError
+from orchestrator.journal import Outlook
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.search.parameters import CategoricalParameter
 from orchestrator.sweeps.bounds import Bounds
@@ -101,6 +102,21 @@ class SweepPlan:
     def trained_rows(self) -> int:
         """Rows that an epoch of a trial trains on; each of the folds' networks learns what the others' hold."""
         return self.dataset.counts[0] * max(1, len(self.dataset.folds) - 1)
+
+    def outlook(self, slots: Slots) -> Outlook:
+        """What those who watch the sweep may expect of it, `slots` trials at once."""
+        config, space = self.config, self.sampler.space
+        scheduler = find_scheduler(config.scheduler)
+        costs = [space.milliseconds_per_row.get(name, 0.0) for name in space.architectures]
+        known = all(costs) and config.resources.gpus_per_worker == 0
+        return Outlook(
+            slots=slots.count,
+            epochs=self.epochs,
+            rungs=scheduler.create(self.epochs, space, config.seed).rungs,
+            trial_epochs=scheduler.expected_epochs(self.epochs, space),
+            epoch_seconds=self.trained_rows * float(np.mean(costs)) / 1000.0 if known else None,
+            time_budget=None if config.time_budget is None else config.time_budget.total_seconds(),
+        )
 
     @property
     def bounds(self) -> Bounds:

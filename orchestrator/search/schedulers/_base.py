@@ -84,6 +84,11 @@ class Scheduler:
         """How many epochs a trial of at most `epochs` runs on average, for `orchestrator plan`."""
         return float(epochs)
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs after which it compares trials, in ascending order; none if it does so after every epoch, or never."""
+        return ()
+
     def milestones(self, index: int) -> tuple[int, ...]:
         """Epochs after which the trial may be paused: it writes a checkpoint there."""
         return ()

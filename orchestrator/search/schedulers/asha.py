@@ -17,7 +17,7 @@ class Asha(Scheduler):
         rungs: epochs at which trials are compared.
         reduction: one of so many goes on.
         """
-        self._rungs: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+        self._scores: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
         self._reduction = reduction
 
     @classmethod
@@ -30,9 +30,14 @@ class Asha(Scheduler):
         """At every rung one of `REDUCTION_FACTOR` goes on."""
         return halving_epochs(epochs, space)
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """See `Scheduler`."""
+        return tuple(self._scores)
+
     def observe(self, seen: Observation) -> Decision:
         """Goes on if the trial is among the best at this rung of those that have reached it so far."""
-        rung = self._rungs.get(seen.epoch)
+        rung = self._scores.get(seen.epoch)
         if rung is None:
             return Decision.CONTINUE
         rung[seen.index] = seen.best

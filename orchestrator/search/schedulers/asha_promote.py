@@ -39,6 +39,11 @@ class PromotionAsha(Scheduler):
         """At every rung one of `REDUCTION_FACTOR` goes on."""
         return halving_epochs(epochs, space)
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """See `Scheduler`."""
+        return self._rungs
+
     def milestones(self, index: int) -> tuple[int, ...]:
         """All rungs."""
         return self._rungs

@@ -42,6 +42,11 @@ class Hyperband(Scheduler):
         """All trials are taken to be in its first bracket, which has most of them."""
         return halving_epochs(epochs, space)
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Those of its first bracket, which has all of them."""
+        return self._brackets[0].rungs
+
     def drawn(self, index: int, spec: TrialSpec) -> None:
         """Goes to the bracket that is furthest behind its share."""
         chosen = min(range(len(self._dealt)), key=lambda number: (self._dealt[number] + 1) / self._weights[number])

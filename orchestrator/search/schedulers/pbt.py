@@ -48,6 +48,11 @@ class PopulationBasedTraining(Scheduler):
         """See `Scheduler`."""
         return cls(first_rung(epochs), epochs, seed, explorer(space))
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """See `Scheduler`."""
+        return self._milestones
+
     def milestones(self, index: int) -> tuple[int, ...]:
         """All epochs of comparison."""
         return self._milestones
