@@ -7,13 +7,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from test_openapi import validator
 
 from orchestrator.data import ColumnarEncoder, DataOptions, open_dataset
 from orchestrator.errors import InvalidRequestError
 from orchestrator.serving.http.bodies import parse_rows
 from orchestrator.serving.http.csv_bodies import parse_csv_rows
 from orchestrator.serving.http.invocations import parse_invocation
-from orchestrator.serving.http.oip import encode_infer, parse_infer
+from orchestrator.serving.http.oip import encode_infer, model_metadata, parse_infer
+from orchestrator.serving.http.openapi import DescribedModel, openapi_document
 
 ROWS = [
     {
@@ -186,3 +189,43 @@ def test_cells_of_lists_are_expanded_as_a_frame_has_them_or_both_refuse(cells):
     except Exception:  # lists of several types are none to a frame
         return
     check(parse_rows(SCHEMA, rows), wanted)
+
+
+def described_bodies():
+    """Schemas of the bodies that the OpenAPI document gives for the model, by name."""
+    model = DescribedModel(
+        name="m", version=None, schema=SCHEMA, categories={"color": ["blue", "red"]}, rows=[], metrics={}
+    )
+    document = openapi_document([model], authenticated=False, default="m")
+    OpenAPIV31SpecValidator(document).validate()
+    bodies = ("Row", "Invocations", "Infer")
+    return {name: validator(document, {"$ref": f"#/components/schemas/m.{name}"}) for name in bodies}
+
+
+def test_the_document_says_that_lists_and_records_are_taken():
+    bodies = described_bodies()
+    row, flat = ROWS[3], {name: cells[0] for name, cells in parse_rows(SCHEMA, [ROWS[3]])[0].items()}
+    short = row | {"c": row["c"][:1]}
+    for one in (row, flat, row | {"c": None, "s": None}, {**row, "s": {}}):
+        assert bodies["Row"].is_valid(one)
+        assert bodies["Invocations"].is_valid({"dataframe_records": [one]})
+        assert bodies["Invocations"].is_valid({"inputs": {name: [cell] for name, cell in one.items()}})
+    for wrong in (short, {name: cell for name, cell in row.items() if name != "m"}):
+        assert not bodies["Row"].is_valid(wrong)
+        assert not bodies["Invocations"].is_valid({"dataframe_records": [wrong]})
+    split = {"columns": NAMES, "data": [[row[name] for name in NAMES]]}
+    assert bodies["Invocations"].is_valid({"dataframe_split": split})
+
+
+def test_the_document_says_that_a_list_is_one_tensor():
+    infer = described_bodies()["Infer"]
+    row = ROWS[3]
+    described = model_metadata(SCHEMA, "m", [])["inputs"]
+    flat = {name: cells[0] for name, cells in parse_rows(SCHEMA, [row])[0].items()}
+    tensors = [{**each, "shape": [1, *each["shape"][1:]], "data": [(row | flat)[each["name"]]]} for each in described]
+    assert [each["name"] for each in described[:3]] == ["Size", "c", "m"]
+    assert infer.is_valid({"inputs": tensors})
+    tensors[1] = {**tensors[1], "data": row["c"]}
+    assert infer.is_valid({"inputs": tensors})
+    tensors[1] = {**tensors[1], "shape": [1, 3]}
+    assert not infer.is_valid({"inputs": tensors})

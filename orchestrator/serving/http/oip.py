@@ -19,7 +19,7 @@ from orchestrator.data.nested import Nested
 from orchestrator.data.rows import find_sources
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError, did_you_mean
-from orchestrator.features import KINDS
+from orchestrator.features import KINDS, Column
 from orchestrator.serving.http.asgi import JSON_TYPE, Headers, to_json
 from orchestrator.serving.http.bodies import gather, parse_json
 from orchestrator.serving.http.oip_tensors import (
@@ -87,12 +87,10 @@ def model_metadata(schema: Schema, model: str, versions: Sequence[str]) -> dict[
 
     What the numbers of a tensor are about, such as the classes of `probabilities`, is in its parameters.
     """
-    lists = {name: each for each in schema.nested if _are_of_one_kind(schema, each) for name in each.names}
-    inputs: dict[str, dict[str, Any]] = {}
-    for column in schema.columns:
-        each = lists.get(column.name)
-        name, lengths = (column.name, ()) if each is None else (each.column, _lengths(each))
-        inputs[name] = {"name": name, "datatype": KINDS[column.kind].datatype, "shape": [-1, *lengths]}
+    inputs = [
+        {"name": name, "datatype": KINDS[column.kind].datatype, "shape": [-1, *lengths]}
+        for name, column, lengths in input_tensors(schema)
+    ]
     outputs = [
         {
             "name": column.name,
@@ -106,9 +104,20 @@ def model_metadata(schema: Schema, model: str, versions: Sequence[str]) -> dict[
         "name": model,
         "versions": list(versions),
         "platform": PLATFORM,
-        "inputs": [*inputs.values()],
+        "inputs": inputs,
         "outputs": outputs,
     }
+
+
+def input_tensors(schema: Schema) -> list[tuple[str, Column, tuple[int, ...]]]:
+    """The tensors that a model takes: name, (first) column that one becomes, and its shape behind the rows."""
+    lists = {name: each for each in schema.nested if _are_of_one_kind(schema, each) for name in each.names}
+    found: dict[str, tuple[str, Column, tuple[int, ...]]] = {}
+    for column in schema.columns:
+        each = lists.get(column.name)
+        name, lengths = (column.name, ()) if each is None else (each.column, _lengths(each))
+        found.setdefault(name, (name, column, lengths))
+    return list(found.values())
 
 
 def _are_of_one_kind(schema: Schema, nested: Nested) -> bool:

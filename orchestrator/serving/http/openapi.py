@@ -26,6 +26,7 @@ from orchestrator.serving.http.openapi_bodies import (
     row_schema,
     written_csv,
 )
+from orchestrator.serving.http.openapi_nested import either, forms_of
 from orchestrator.serving.http.openapi_parts import (
     ASKING,
     INFER,
@@ -148,11 +149,11 @@ def _model_schemas(model: DescribedModel, key: str) -> dict[str, JsonSchema]:
     columns = model.schema.columns
     names = [f"{key}.value.{name}" for name in _component_names(column.name for column in columns)]
     values = {column.name: reference(name) for column, name in zip(columns, names, strict=True)}
-    row = reference(f"{key}.Row")
+    row, forms = reference(f"{key}.Row"), forms_of(model.schema, values)
     return {
-        f"{key}.Row": row_schema(values),
+        f"{key}.Row": either([row_schema(form) for form in forms]),
         f"{key}.Predict": predict_body(row),
-        f"{key}.Invocations": invocations_body(row, values),
+        f"{key}.Invocations": either([invocations_body(row, form) for form in forms]),
         f"{key}.Infer": infer_body(model.schema, values),
         f"{key}.Prediction": prediction_schema(model.schema.target.task),
         f"{key}.FlatPrediction": flat_prediction_schema(model.schema.target.task),

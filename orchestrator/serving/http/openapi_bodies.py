@@ -9,14 +9,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 
 import numpy as np
 
 from orchestrator.columns.patterns import escape
 from orchestrator.data.schema import Schema
 from orchestrator.features import KINDS, Column, JsonSchema, Reads
-from orchestrator.serving.http.oip import datatype_of, shape_of
+from orchestrator.serving.http.oip import datatype_of, input_tensors, shape_of
 from orchestrator.serving.http.oip_tensors import DATATYPES, FLOATS, INTEGERS
+from orchestrator.serving.http.openapi_nested import either
 from orchestrator.serving.http.openapi_parts import array, exactly, with_all
 from orchestrator.tasks import AnswerColumn, Task
 
@@ -113,12 +115,7 @@ def written_csv(rows: Iterable[Sequence[object]]) -> str:
 
 def infer_body(schema: Schema, values: Mapping[str, JsonSchema]) -> JsonSchema:
     """The body of `/v2/models/NAME/infer` that has all of its data in JSON."""
-    names = list(values)
-    other = {
-        "type": "object",
-        "properties": {"name": {"type": "string", "not": {"enum": names}}, "parameters": _tensor_parameters()},
-        "required": ["name"],
-    }
+    columns = [(column.name, column, ()) for column in schema.columns]
     output = {
         "type": "object",
         "properties": {
@@ -127,39 +124,62 @@ def infer_body(schema: Schema, values: Mapping[str, JsonSchema]) -> JsonSchema:
         },
         "required": ["name"],
     }
-    inputs = {
-        "type": "array",
-        "prefixItems": [_tensor(column, values[column.name]) for column in schema.columns],
-        "minItems": len(names),
-        "items": other,
-        "description": f"A tensor per column, in any order; others are ignored. {ONE_ROW}",
-    }
+    forms = [_tensors(columns, values)]
+    if schema.nested:
+        forms.insert(0, _tensors(input_tensors(schema), values))
     return {
         "type": "object",
         "properties": {
             "id": {"type": ["string", "null"]},
             "parameters": _parameters({"binary_data_output": {"type": "boolean"}}),
-            "inputs": inputs,
+            "inputs": either(forms),
             "outputs": {"type": ["array", "null"], "items": output},
         },
         "required": ["inputs"],
     }
 
 
-def _tensor(column: Column, value: JsonSchema) -> JsonSchema:
+def _tensors(tensors: Sequence[tuple[str, Column, tuple[int, ...]]], values: Mapping[str, JsonSchema]) -> JsonSchema:
+    """A list of tensors, see `input_tensors`."""
+    names = [name for name, _, _ in tensors]
+    other = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "not": {"enum": names}}, "parameters": _tensor_parameters()},
+        "required": ["name"],
+    }
+    return {
+        "type": "array",
+        "prefixItems": [_tensor(name, column, values[column.name], lengths) for name, column, lengths in tensors],
+        "minItems": len(names),
+        "items": other,
+        "description": f"A tensor per column, in any order; others are ignored. {ONE_ROW}",
+    }
+
+
+def _tensor(name: str, column: Column, value: JsonSchema, lengths: Sequence[int]) -> JsonSchema:
     return {
         "type": "object",
         "properties": {
-            "name": {"const": column.name},
-            "shape": {"enum": [[1], [1, 1]]},
+            "name": {"const": name},
+            "shape": {"enum": [[1, *lengths]] if lengths else [[1], [1, 1]]},
             "parameters": _tensor_parameters(),
         },
         "required": ["name", "shape", "datatype", "data"],
         "anyOf": [
-            {"properties": {"datatype": {"enum": names}, "data": _one(data)}}
+            {"properties": {"datatype": {"enum": names}, "data": _many(data, lengths) if lengths else _one(data)}}
             for names, data in _datatypes(column, value)
         ],
     }
+
+
+def _many(value: JsonSchema, lengths: Sequence[int]) -> JsonSchema:
+    """The values of a tensor of one row, flat or nested."""
+    count = prod(lengths)
+    flat = {"type": "array", "items": value, "minItems": count, "maxItems": count}
+    nested = value
+    for length in (*reversed(lengths), 1):
+        nested = {"type": "array", "items": nested, "minItems": length, "maxItems": length}
+    return {"anyOf": [flat, nested]}
 
 
 def _datatypes(column: Column, value: JsonSchema) -> list[tuple[list[str], JsonSchema]]:
