@@ -60,6 +60,7 @@ def sweep(
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
     target_transform: TargetTransformName | None = None,
+    background: bool | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
@@ -120,6 +121,7 @@ def sweep(
         date_differences: days between two columns of dates as an input: `auto` where there are two to four, or `none`.
         target_transform: what networks learn of a target of numbers: `none` the target itself, `log1p` its logarithm,
             `quantile` its rank as the quantile of a normal distribution, `auto` what suits it.
+        background: whether 100 training rows stay with the model, for explanations; False for private data.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -193,6 +195,7 @@ def plan(
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
     target_transform: TargetTransformName | None = None,
+    background: bool | None = None,
     space: str | None = None,
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,

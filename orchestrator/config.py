@@ -151,6 +151,7 @@ class SweepConfig(Validated):
         rare_categories, target_statistics, date_differences: which inputs are made of columns; see `FeaturesWish`.
         target_transform: what networks learn of a target of numbers: `none` the target itself, `log1p` its logarithm,
             `quantile` its rank as the quantile of a normal distribution, `auto` what suits it.
+        background: whether 100 training rows stay with the model, which explanations compare others with.
         space: name or path of a search space.
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
@@ -209,6 +210,7 @@ class SweepConfig(Validated):
     target_statistics: ColumnNamesField = ()
     date_differences: AutoName = "auto"
     target_transform: TargetTransformName = "auto"
+    background: bool = Field(default=True, exclude_if=bool)
     space: str = "tabular"
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"

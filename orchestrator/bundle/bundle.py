@@ -7,6 +7,7 @@ example.json   a few input rows and the answers to them
 network.pt2    the network, exported by torch.export with a dynamic batch size
 distribution.json   the training rows in bins, to see later whether requests look like them; older bundles lack it
 notes.json     what was guessed about the data, if anything was
+background.json   some training rows that explanations compare others with, unless the user keeps them back
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from orchestrator.bundle.content import BundleContent, read_content, specs_of
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.columns.notes import Note
 from orchestrator.data import (
+    Background,
     Dataset,
     Distribution,
     FeatureEncoder,
@@ -53,6 +55,7 @@ class ModelBundle:
         network: inputs -> float32 [rows, outputs].
         distribution: of the training rows; None in bundles of older versions.
         notes: what was guessed about the data.
+        background: some training rows; None in bundles of older versions, or if the user keeps them back.
     """
 
     schema: Schema
@@ -64,6 +67,7 @@ class ModelBundle:
     network: nn.Module
     distribution: Distribution | None = None
     notes: tuple[Note, ...] = ()
+    background: Background | None = None
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Answers as a data frame with the index of `frame`.
@@ -142,6 +146,7 @@ class ModelBundle:
             inputs=self.inputs,
             distribution=self.distribution,
             notes=self.notes,
+            background=self.background,
         )
 
     @classmethod
@@ -193,6 +198,7 @@ class ReadBundle:
             network=module_of(program, where),
             distribution=content.distribution,
             notes=content.notes,
+            background=content.background,
         )
         return cls(files, program, bundle)
 
@@ -219,6 +225,7 @@ def make_bundle(
         inputs=names,
         network=network,
         notes=dataset.notes,
+        background=dataset.background,
     )
     rows = list(dataset.example)
     example = {"rows": rows, "answers": bare.answer(pd.DataFrame(rows)).records()}

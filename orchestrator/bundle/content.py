@@ -9,11 +9,19 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from orchestrator.bundle.files import DISTRIBUTION_FILE, LIMITS, NOTES_FILE, parse_json, read_file, render_json
+from orchestrator.bundle.files import (
+    BACKGROUND_FILE,
+    DISTRIBUTION_FILE,
+    LIMITS,
+    NOTES_FILE,
+    parse_json,
+    read_file,
+    render_json,
+)
 from orchestrator.bundle.notes import notes_document, read_notes
 from orchestrator.columns.date_notation import DATETIME_FORMATS
 from orchestrator.columns.notes import Note
-from orchestrator.data import Distribution, FeatureEncoder, Schema
+from orchestrator.data import Background, Distribution, FeatureEncoder, Schema
 from orchestrator.errors import BundleError
 from orchestrator.features import KINDS, Column, Fitted
 from orchestrator.inputs import CATEGORICAL, NUMERIC, InputSpec
@@ -42,6 +50,7 @@ class BundleContent:
     inputs: tuple[str, ...]
     distribution: Distribution | None
     notes: tuple[Note, ...] = ()
+    background: Background | None = None
 
     def render(self) -> dict[str, bytes]:
         """The JSON files by name, the inverse of `read_content`.
@@ -64,6 +73,8 @@ class BundleContent:
             contents[DISTRIBUTION_FILE] = self.distribution.to_json()
         if self.notes:
             contents[NOTES_FILE] = notes_document(self.notes)
+        if self.background is not None:
+            contents[BACKGROUND_FILE] = self.background.to_json()
         return {name: render_json(content, name) for name, content in contents.items()}
 
 
@@ -79,7 +90,7 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
     """
     documents = {name: parse_json(data, f"{folder / name}") for name, data in files.items() if name.endswith(".json")}
     schema = read_schema(documents[SCHEMA_FILE], f"{folder / SCHEMA_FILE}")
-    distribution = None
+    distribution = background = None
     name = "encoder.json"
     try:
         encoder = _checked(FeatureEncoder, FeatureEncoder.from_json(documents[name]["features"]))
@@ -91,6 +102,9 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
         name = DISTRIBUTION_FILE
         if name in documents:
             distribution = _distribution(documents[name], encoder)
+        name = BACKGROUND_FILE
+        if name in documents:
+            background = _background(documents[name], schema)
     except DAMAGES as error:
         raise BundleError(f"{folder / name}: damaged ({_reason(error)}); it was not loaded") from None
     return BundleContent(
@@ -102,6 +116,7 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
         inputs=inputs,
         distribution=distribution,
         notes=read_notes(documents[NOTES_FILE], f"{folder / NOTES_FILE}") if NOTES_FILE in documents else (),
+        background=background,
     )
 
 
@@ -147,6 +162,13 @@ def _distribution(document: dict[str, Any], encoder: FeatureEncoder) -> Distribu
     if not distribution.fits(encoder):
         raise ValueError("it is about other columns than encoder.json")
     return distribution
+
+
+def _background(document: dict[str, Any], schema: Schema) -> Background:
+    background = _checked(Background, Background.from_json(document))
+    if list(background.columns) != [column.name for column in schema.columns]:
+        raise ValueError("it has other columns than schema.json")
+    return background
 
 
 def specs_of(encoder: FeatureEncoder, names: Sequence[str]) -> tuple[InputSpec, ...]:

@@ -19,6 +19,7 @@ from orchestrator.errors import BundleError
 
 MIB = 2**20
 NETWORK_FILE, DISTRIBUTION_FILE, NOTES_FILE = "network.pt2", "distribution.json", "notes.json"
+BACKGROUND_FILE = "background.json"
 # bytes; what `ModelBundle.save` would write beyond that is an error there, too
 LIMITS = {
     "schema.json": 8 * MIB,
@@ -28,8 +29,9 @@ LIMITS = {
     NETWORK_FILE: 2048 * MIB,
     DISTRIBUTION_FILE: 16 * MIB,
     NOTES_FILE: 8 * MIB,
+    BACKGROUND_FILE: 16 * MIB,
 }
-OPTIONAL = frozenset({DISTRIBUTION_FILE, NOTES_FILE})
+OPTIONAL = frozenset({DISTRIBUTION_FILE, NOTES_FILE, BACKGROUND_FILE})
 MAX_DEPTH, MAX_FILES = 64, 100
 # more would be no float
 MAX_DIGITS = 308

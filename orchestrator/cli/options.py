@@ -14,7 +14,7 @@ from orchestrator.cli.base import DURATION, LATENCY, SIZE, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
 from orchestrator.cli.feature_options import FEATURE_OPTIONS
-from orchestrator.cli.row_options import ROW_OPTIONS, TARGET_OPTIONS
+from orchestrator.cli.row_options import BACKGROUND_OPTION, ROW_OPTIONS, TARGET_OPTIONS
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ MODEL_OPTIONS = [
         help="What is optimised.",
     ),
     *TARGET_OPTIONS,
+    BACKGROUND_OPTION,
     click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=None, help="Random seed. Default: 0."),
     click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow."),
 ]

@@ -27,6 +27,11 @@ ROW_OPTIONS: list[Any] = [
         help="Trials train K networks on K splits; the model averages them. Default: 1.",
     ),
 ]
+BACKGROUND_OPTION = click.option(
+    "--background/--no-background",
+    default=None,
+    help="Keep 100 training rows in the model, which explanations compare rows with. Default: yes.",
+)
 TARGET_OPTIONS: list[Any] = [
     click.option(
         "--clip-predictions/--no-clip-predictions",

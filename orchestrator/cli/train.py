@@ -35,6 +35,7 @@ versions have changed, which it says. DATA then is where the data is now, if it 
 """
 OF_A_TRIAL = (
     *("target", "name", "task", "categorical", "ignore", "ignore_text", "columns", "csv", "metric", "seed"),
+    "background",
     *("architecture", "settings", "epochs"),
     *ROW_FIELDS,
     *TARGET_FIELDS,

@@ -1,5 +1,6 @@
 """Data sets: reading, column kinds, splits and encoding."""
 
+from orchestrator.data.background import Background
 from orchestrator.data.columnar import Cell, ColumnarEncoder, Columns
 from orchestrator.data.dataset import DataOptions, Dataset, Part, Pieces, Run
 from orchestrator.data.distribution import Distribution, population_stability_index
@@ -12,6 +13,7 @@ from orchestrator.data.sources import Table, load_table
 from orchestrator.data.splits import Holdout
 
 __all__ = [
+    "Background",
     "Cell",
     "ColumnarEncoder",
     "Columns",

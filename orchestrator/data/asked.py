@@ -35,6 +35,7 @@ def asked_options(
     rows: RowsWish,
     target_wish: TargetWish,
     features: FeaturesWish,
+    background: bool | None = None,
 ) -> DataOptions:
     """The options that some arguments say, see `DataOptions`.
 
@@ -53,6 +54,7 @@ def asked_options(
         rows=rows,
         target_wish=target_wish,
         features=features,
+        background=background is not False,
     )
 
 
@@ -80,6 +82,7 @@ def prepare_dataset(
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
     target_transform: TargetTransformName | None = None,
+    background: bool | None = None,
 ) -> Dataset:
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
@@ -96,6 +99,7 @@ def prepare_dataset(
             test may be data frames.
         clip_predictions, target_transform: see `TargetWish`.
         rare_categories, target_statistics, date_differences: see `FeaturesWish`.
+        background: whether 100 training rows stay with the model, for explanations.
 
     Raises:
         UsageError: unknown data set, missing file, no such target, or a column that does not exist.
@@ -114,5 +118,6 @@ def prepare_dataset(
         rows=RowsWish.given(given),
         target_wish=TargetWish.given(given),
         features=FeaturesWish.given(given),
+        background=background,
     )
     return open_dataset(with_frames(data, options, frames), options)

@@ -15,6 +15,7 @@ from orchestrator.columns.names import name_of
 from orchestrator.columns.notes import Note
 from orchestrator.columns.target_wish import TARGET_WISH, TargetWish
 from orchestrator.columns.wish import ColumnWish, all_wishes
+from orchestrator.data.background import Background
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.schema import Schema
@@ -55,6 +56,7 @@ class DataOptions:
         fold_rows: rows that an epoch of all folds may train on, if their number is `auto`.
         target_wish: what is said about a target of numbers.
         features: what is said about the inputs that are made of columns.
+        background: whether a sample of the training rows stays with the model, for explanations.
         split: which rows are trained on, validated on and tested on, as far as `rows` does not say it.
         run: applies a function, which can be pickled, to the numbers of all pieces of a folder.
     """
@@ -71,6 +73,7 @@ class DataOptions:
     fold_rows: int = AUTO_ROWS
     target_wish: TargetWish = TARGET_WISH
     features: FeaturesWish = USUAL_FEATURES
+    background: bool = True
     split: Holdout = HOLDOUT
     run: Run = map
 
@@ -100,7 +103,8 @@ class DataOptions:
             "csv": self.csv.to_json(),
         }
         plain = {name: value for name, value in said.items() if value}
-        return plain | self.rows.to_json() | self.target_wish.to_json() | self.features.to_json()
+        kept = {} if self.background else {"background": False}
+        return plain | kept | self.rows.to_json() | self.target_wish.to_json() | self.features.to_json()
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, name: str) -> Self:
@@ -117,6 +121,7 @@ class DataOptions:
             rows=RowsWish.from_json(content),
             target_wish=TargetWish.from_json(content),
             features=FeaturesWish.from_json(content),
+            background=bool(content.get("background", True)),
         )
 
 
@@ -173,6 +178,10 @@ class Dataset(Protocol):
     @property
     def example(self) -> tuple[dict[str, JsonValue], ...]:
         """A few raw training rows as JSON objects, as an input example."""
+
+    @property
+    def background(self) -> Background | None:
+        """A sample of the raw training rows that stays with the model; None if that is not wanted."""
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import Series
+from orchestrator.data.background import Background, draw_background
 from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_rows
 from orchestrator.data.examples import Examples
@@ -42,6 +43,7 @@ class MemoryDataset:
         train, validation, test: encoded parts. `test` is empty where it must not be looked at (`without_test`). With
             folds, `train` are all rows but the test rows, and `validation` those of them that are validated on in turn.
         folds: places in `train`; none for a single split.
+        background: see `Dataset`.
     """
 
     name: str
@@ -57,6 +59,7 @@ class MemoryDataset:
     notes: tuple[Note, ...] = ()
     folds: tuple[Fold, ...] = ()
     statistic_parts: NDArray[np.int64] | None = None
+    background: Background | None = None
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -148,7 +151,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     name, origin, nested = table.name, table.origin, table.nested
     # scikit-learn's own data sets are sorted, as is known of them
     may_be_sorted = table.default_target is None and options.rows.time is None
-    shown = table.frame.iloc[known[split.train[:EXAMPLE_ROWS]]]
+    shown, sampled = (table.frame.iloc[known[places]] for places in _kept_rows(parted, strata, options))
     # if nobody else needs it, the texts of a column are let go of as soon as they are numbers
     del table
     cells: dict[str, Any] = {}
@@ -161,8 +164,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     if len(known) < total:
         notes.append(dropped_note(total - len(known), target.name))
     notes += (*parted.notes, *task.notes(target.name, strata))
-    if may_be_sorted:
-        notes += task.order_notes(target.name, strata)
+    notes += task.order_notes(target.name, strata) if may_be_sorted else ()
     schema = Schema(tuple(guess.columns), target, nested)
     rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
     encoder, told = fit_rows(rows.take(parted.training), options.features, options.said_kinds)
@@ -192,6 +194,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         example=json_rows(schema, shown),
         notes=tuple(notes),
         folds=() if folded is None else folded.folds,
+        background=Background.of(json_rows(schema, sampled)),
     )
     return _with_statistics(dataset, options, parted, strata)
 
@@ -207,6 +210,15 @@ def _with_statistics(
     seed = options.split.seed
     parts = inner_parts(parted.training, marks=parted.marks, strata=strata, equal=parted.equal, seed=seed)
     return dataset.with_statistics(columns, parts)
+
+
+def _kept_rows(
+    parted: Parted, strata: NDArray[np.int64] | None, options: DataOptions
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The training rows that stay with a model, as examples and as background, which is empty if that is not wanted."""
+    rows = parted.training
+    background = draw_background(rows, strata, options.split.seed) if options.background else rows[:0]
+    return parted.split.train[:EXAMPLE_ROWS], background
 
 
 def _digest(rows: ParsedRows, labels: Series, split: Holdout, parted: Parted) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import category_keys
 from orchestrator.columns.wish import NO_WISH
+from orchestrator.data.background import BACKGROUND_ROWS
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.guessing import guess_schema
 from orchestrator.data.normalise import plain_frame, stacked
@@ -51,6 +52,7 @@ class PieceProfile:
         digests: of the content of each piece.
         first: number of the piece that the example rows are from.
         example: a few training rows as JSON objects.
+        sample: 100 training rows by chance, with the random numbers by which they were chosen, which increase.
     """
 
     counts: tuple[int, int, int]
@@ -63,6 +65,7 @@ class PieceProfile:
     first: int
     example: tuple[dict[str, JsonValue], ...]
     differences: dict[Pair, NumberSummary]
+    sample: tuple[tuple[float, dict[str, JsonValue]], ...]
     weighed: list[float] | None = None
 
     def merge(self, other: PieceProfile) -> PieceProfile:
@@ -82,6 +85,7 @@ class PieceProfile:
             digests=self.digests | other.digests,
             first=shown.first,
             example=shown.example,
+            sample=tuple(sorted((*self.sample, *other.sample), key=lambda item: item[0])[:BACKGROUND_ROWS]),
         )
 
     @property
@@ -169,6 +173,8 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int,
     training = np.flatnonzero(parts == 0)
     chosen = parsed.take(training)
     random_keys = np.random.default_rng([split.seed, number, 1]).random(len(training))
+    smallest = np.argsort(random_keys)[:BACKGROUND_ROWS]
+    sampled = json_rows(schema, rows.iloc[training[smallest]])
     counts = np.bincount(parts, minlength=3).tolist()
     task, codes = schema.target.task, codes[known]
     return PieceProfile(
@@ -183,6 +189,7 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int,
         digests={number: digest.hexdigest()},
         first=number,
         example=json_rows(schema, rows.iloc[training[:EXAMPLE_ROWS]]),
+        sample=tuple(zip(random_keys[smallest].tolist(), sampled, strict=True)),
     )
 
 

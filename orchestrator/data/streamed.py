@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import category_keys
+from orchestrator.data.background import Background
 from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_summaries
 from orchestrator.data.examples import Examples
@@ -65,6 +66,7 @@ class StreamedDataset:
     wish: RowsWish = NO_ROWS_WISH
     mean_weight: float = 1.0
     class_counts: tuple[tuple[int, ...], ...] = ()
+    background: Background | None = None
 
     def read(self, number: int, part: Part) -> Examples:
         """See `Pieces`."""
@@ -240,4 +242,5 @@ def finish_profile(
         mean_weight=profile.weighed[0] / profile.counts[0] if profile.weighed else 1.0,
         example=profile.example,
         notes=(*notes, *fit_notes),
+        background=Background.of([row for _, row in profile.sample]) if options.background else None,
     )

@@ -119,6 +119,7 @@ def train(
     target_statistics: str | Sequence[str] | None = None,
     date_differences: AutoName | None = None,
     target_transform: TargetTransformName | None = None,
+    background: bool | None = None,
     seed: int = 0,
     tracking_uri: str | None = None,
     register_model: bool = True,
@@ -133,6 +134,7 @@ def train(
         group, time, split_column, validation, test, weight, equal_rows, folds: see `prepare_dataset`.
         clip_predictions, target_transform: see `TargetWish`.
         rare_categories, target_statistics, date_differences: see `FeaturesWish`.
+        background: see `sweep`.
         name: of the experiment and the registered model; made from the data's name if left out.
         architecture: mlp, resnet or `package.module:Class`.
         parameters: flat: entries of `TrialSpec`, and settings of the architecture.
@@ -164,6 +166,7 @@ def train(
         rows=RowsWish.given(given),
         target_wish=TargetWish.given(given),
         features=FeaturesWish.given(given),
+        background=background,
     )
     dataset = open_dataset(with_frames(data, options, frames), options)
     chosen = dataset.schema.target.task.find_metric(metric)

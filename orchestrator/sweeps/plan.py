@@ -293,6 +293,7 @@ def data_options(config: SweepConfig, run: Run = map) -> DataOptions:
         fold_rows=fold_rows(config.time_budget),
         target_wish=config.target_wish,
         features=config.features,
+        background=config.background,
         run=run,
     )
 

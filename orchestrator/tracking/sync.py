@@ -27,7 +27,7 @@ from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 PATIENCE_SECONDS = 30.0
 # of a configuration, that say how data is read
-DATA_FIELDS = ("data", "target", "task", "categorical", "ignore", "ignore_text", "columns", "csv")
+DATA_FIELDS = ("data", "target", "task", "categorical", "ignore", "ignore_text", "columns", "csv", "background")
 
 
 @dataclass(frozen=True, kw_only=True)

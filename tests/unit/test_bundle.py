@@ -108,6 +108,7 @@ def test_a_missing_column_is_named(trained):
 def test_nothing_in_a_bundle_is_a_pickle(trained):
     path = trained[2]
     assert sorted(entry.name for entry in path.iterdir()) == [
+        "background.json",
         "distribution.json",
         "encoder.json",
         "example.json",
