@@ -18,6 +18,7 @@ from orchestrator.cli.inspect import inspect
 from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
 from orchestrator.cli.predict import predict
+from orchestrator.cli.report import report
 from orchestrator.cli.resume import resume, sweeps, sync
 from orchestrator.cli.rollout import promote, rollback
 from orchestrator.cli.spaces import spaces
@@ -58,6 +59,7 @@ COMMANDS = (
     plan,
     trials,
     export,
+    report,
     predict,
     deploy,
     status,

@@ -43,9 +43,11 @@ def import_for_probe() -> None:
 
 
 def import_for_export() -> None:
-    """What it takes to write a bundle: torch's compiler, which torch.export imports when it is called."""
+    """What it takes to write a bundle: torch's compiler, which torch.export imports when it is called; and a report."""
     with contextlib.suppress(ImportError):
         importlib.import_module("torch.export._trace")
+    importlib.import_module("jinja2")
+    importlib.import_module("orchestrator.reports.report")
 
 
 def preload_for(config: SweepConfig, sizes: Mapping[str, int], *, streamed: bool) -> Sequence[str]:

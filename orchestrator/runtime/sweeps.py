@@ -34,6 +34,7 @@ from orchestrator.runtime.early_imports import after, import_for_export, import_
 from orchestrator.runtime.hooks import Hooks, observed
 from orchestrator.runtime.opening import STOPS, give_up, open_tracker, sweep_folder
 from orchestrator.runtime.planning import plan_sweep
+from orchestrator.runtime.reporting import report_ended
 from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.slots import cluster_slots
@@ -250,6 +251,8 @@ def _search_and_finalize(
             plan, tracker, best=best, winner=winner, skipped=skipped, controller=controller, storage=origin.storage
         )
         end.status = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FINISHED
+        reached = None if ending.unsent is not None else tracker
+        report_ended(origin.storage, header, end.status, tracker=reached, notify=hooks.notify)
     return SweepResult(
         id=origin.id,
         name=plan.name,

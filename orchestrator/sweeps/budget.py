@@ -37,6 +37,7 @@ class TimeBudget:
         candidates: int = 0,
         validation_share: float = 0.0,
         candidate_seconds: float = CANDIDATE_SECONDS,
+        report_seconds: float = 0.0,
     ) -> None:
         """Args:
         seconds: that are left, of all sessions of the sweep.
@@ -45,8 +46,9 @@ class TimeBudget:
         candidates: of at most so many trials an ensemble is made.
         validation_share: rows of the validation part for each row that an epoch looks at.
         candidate_seconds: that the end takes longer for each of them.
+        report_seconds: that the report takes at most.
         """
-        self._candidate_seconds = candidate_seconds
+        self._candidate_seconds, self._report_seconds = candidate_seconds, report_seconds
         self._candidates, self._validation_share, self._starts = candidates, validation_share, 0
         self._seconds, self._test_share, self._clock = seconds, test_share, clock
         self._created = clock()
@@ -72,7 +74,7 @@ class TimeBudget:
         tested = self._test_share * self._epoch_seconds
         each = self._candidate_seconds + ANSWER_SHARE * self._validation_share * self._epoch_seconds
         combined = min(self._starts, self._candidates) * each
-        return min(start + running + tested + combined, MOST_SHARE * max(0.0, self._seconds))
+        return min(start + running + tested + combined + self._report_seconds, MOST_SHARE * max(0.0, self._seconds))
 
     @property
     def left(self) -> float:

@@ -15,6 +15,7 @@ from orchestrator.errors import LostRunError, TrackingError
 from orchestrator.journal import Event
 from orchestrator.journal.folder import Header
 from orchestrator.journal.statuses import FINAL, SweepStatus
+from orchestrator.reports.content import REPORT_FILE
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.decided import decided_notes
@@ -233,6 +234,15 @@ class SweepTracker:
         if outcome.model is not None:
             labels |= {tags.MODEL: outcome.model, tags.CHAMPION: outcome.champion}
         self.finish("KILLED" if outcome.status == SweepStatus.INTERRUPTED else "FINISHED", figures, labels, outcome.at)
+
+    def log_report(self, content: bytes) -> None:
+        """Writes the report of the sweep, an HTML page, as a file of the parent run; that of before is replaced.
+
+        Raises:
+            TrackingError: the store cannot be used.
+        """
+        with tracked(self.client.tracking_uri):
+            self.client.log_text(self.run_id, content.decode(), REPORT_FILE)
 
     def leave(self, *, failed: bool) -> None:
         """Ends the parent run of a sweep that has not come to its end."""

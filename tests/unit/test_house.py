@@ -22,7 +22,7 @@ print(*sorted({"torch", "ray", "mlflow"} & set(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("package", ["sweeps", "search", "journal", "analysis"])
+@pytest.mark.parametrize("package", ["sweeps", "search", "journal", "analysis", "reports"])
 def test_what_decides_about_a_sweep_loads_neither_torch_nor_ray_nor_mlflow(package):
     # import-linter does not follow names that a package imports when they are asked for
     command = [sys.executable, "-c", IMPORT_ALL, f"orchestrator.{package}"]

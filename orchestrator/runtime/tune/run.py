@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import debugging
 from orchestrator.errors import StoppedError
+from orchestrator.runtime.reporting import REPORT_SECONDS
 from orchestrator.runtime.tune.interrupt import stop_on_signal
 from orchestrator.storage import Storage
 from orchestrator.sweeps.budget import CANDIDATE_SECONDS, MEASURED_SECONDS, TimeBudget
@@ -83,6 +84,7 @@ class TuneRunner:
                 candidates=plan.config.candidates,
                 validation_share=validation_rows / rows,
                 candidate_seconds=MEASURED_SECONDS if plan.config.has_bounds else CANDIDATE_SECONDS,
+                report_seconds=REPORT_SECONDS,
             )
             controller.limit_time(budget)
             if left <= 0 and controller.trial_table.reports:

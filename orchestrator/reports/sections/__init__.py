@@ -1,0 +1,32 @@
+"""The parts of a report, one module each; their order is that in which they stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestrator.reports.content import Section
+from orchestrator.reports.sections import (
+    curves,
+    ensemble,
+    leaderboard,
+    parameters,
+    progress,
+    rungs,
+    slots,
+    summary,
+)
+from orchestrator.reports.story import SweepStory
+
+# gives None where there is nothing to tell
+SECTIONS: tuple[Callable[[SweepStory], Section | None], ...] = (
+    summary.section,
+    leaderboard.section,
+    progress.section,
+    curves.section,
+    ensemble.section,
+    parameters.section,
+    rungs.section,
+    slots.section,
+)
+
+__all__ = ["SECTIONS"]

@@ -1,0 +1,100 @@
+"""What was asked, what was found, and what to do next, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.journal.statuses import SweepStatus
+from orchestrator.reports.content import Paragraph, Section
+from orchestrator.reports.sections.advice import advice
+from orchestrator.reports.story import SweepStory
+from orchestrator.sweeps.finalize import Outcome
+from orchestrator.units import parse_duration, show_bytes, show_latency, show_number, show_seconds
+
+
+def section(story: SweepStory) -> Section:
+    """The first part of a report."""
+    return Section(
+        name="summary",
+        title="Summary",
+        paragraphs=(
+            Paragraph(tuple(_asked(story)), "What was asked"),
+            Paragraph(tuple(_found(story)), "What was found"),
+            Paragraph(tuple(advice(story)), "What to do next"),
+        ),
+    )
+
+
+def _asked(story: SweepStory) -> Iterator[str]:
+    config, metric = story.header.config, story.metric
+    way = "the larger the better" if metric.maximize else "the smaller the better"
+    if story.model is None:
+        target = config.get("target")
+        what = f"Predict `{target}`" if target else "Predict the target"
+    else:
+        schema = story.model.schema
+        count = len(schema.columns)
+        what = f"Predict `{schema.target.name}` ({schema.target.task.title}) from {count} column{'s' * (count != 1)}"
+    yield f"{what} of `{config.get('data', story.header.name)}`, by {metric.name} ({way})."
+    rows = {} if story.model is None else story.model.metrics.get("rows", {})
+    if rows:
+        yield (
+            f"Networks are trained on {rows['train']:,} rows, compared on {rows['validation']:,} validation rows, and "
+            f"{rows['test']:,} test rows measure the winner at the end."
+        )
+    limits = []
+    if config.get("time_budget"):
+        limits.append(f"{show_seconds(parse_duration(config['time_budget']).total_seconds())}")
+    if config.get("trials"):
+        limits.append(f"{config['trials']} trials")
+    how = ", ".join(f"{name} `{config[name]}`" for name in ("space", "algorithm", "scheduler") if config.get(name))
+    parts = [*([f"{' and '.join(limits)} at most"] if limits else []), *([how] if how else [])]
+    if parts:
+        yield f"The search had {', with '.join(parts)}."
+
+
+def _found(story: SweepStory) -> Iterator[str]:
+    metric, outcome = story.metric, story.outcome
+    records = list(story.trials.trials.values())
+    counts: dict[str, int] = {}
+    for record in records:
+        status = story.status_of(record)
+        counts[status] = counts.get(status, 0) + 1
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
+    spent = show_seconds(story.seconds) if story.seconds else "no time"
+    state = "" if story.state == SweepStatus.FINISHED else f" The sweep is {story.state}."
+    yield f"{len(records)} trials with {story.epochs:,} epochs in {spent} of search: {told or 'none'}.{state}"
+    best = story.best
+    if best is None or best.report is None:
+        yield "No trial has a result yet."
+        return
+    spec = best.best_spec or best.spec
+    value = show_number(best.report.best_value)
+    yield f"The best trial is {best.index}, {spec.architecture}, with {metric.name} {value} on the validation rows."
+    if outcome is None:
+        return
+    ensemble = outcome.ensemble
+    if ensemble is not None and ensemble["accepted"]:
+        count = len(ensemble["members"])
+        yield (
+            f"An ensemble of {count} trials is the winner, with {metric.name} {show_number(outcome.validation)} on the "
+            f"validation rows; it is {ensemble['reason']}."
+        )
+    elif ensemble is not None:
+        yield f"It wins alone: {ensemble['reason']}."
+    yield _tested(outcome)
+    if outcome.doubt:
+        yield f"There is a doubt: {outcome.doubt}."
+    yield from (f"Passed over: {sentence}." for sentence in outcome.skipped)
+    cost = {} if story.model is None else story.model.metrics.get("cost") or {}
+    if cost:
+        yield f"A row takes {show_latency(cost['seconds'])} with {cost['engine']}; it has {show_bytes(cost['size'])}."
+    if outcome.model is not None:
+        champion, _, reason = outcome.champion.partition(": ")
+        yield f"It is `{outcome.model}`{', the champion' if champion == 'yes' else ', not the champion'}: {reason}."
+
+
+def _tested(outcome: Outcome) -> str:
+    figures = ", ".join(f"{name} {show_number(value)}" for name, value in outcome.test.items())
+    times = "once" if outcome.looks == 1 else f"{outcome.looks} times"
+    return f"On the test rows, which this sweep has looked at {times}: {figures}."

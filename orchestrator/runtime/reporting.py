@@ -1,0 +1,45 @@
+"""The report at the end of a sweep: it is told where it cannot be made, and nothing else depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestrator.journal.folder import Header
+from orchestrator.journal.statuses import SweepStatus
+from orchestrator.storage import Storage
+from orchestrator.tracking.sweeps import SweepTracker
+
+# that it takes, also on a busy machine, with thousands of trials
+REPORT_SECONDS = 3.0
+
+
+def report_ended(
+    storage: Storage,
+    header: Header,
+    status: SweepStatus,
+    *,
+    tracker: SweepTracker | None,
+    notify: Callable[[str], None],
+) -> None:
+    """Writes the report of a sweep into its folder, and to its run in MLflow.
+
+    Args:
+        storage: folder of the sweep.
+        header: what it is.
+        status: how it has ended.
+        tracker: None if MLflow does not answer.
+        notify: is told why there is no report.
+    """
+    try:
+        from orchestrator.reports import keep_report
+
+        content = keep_report(storage, header, status)
+        if tracker is not None:
+            tracker.log_report(content)
+    # a sweep that has its model has not failed, whatever is wrong with a page about it
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        notify(
+            f"the report of the sweep could not be written ({type(error).__name__}: {reason}); try again with: "
+            f"orchestrator report {header.id}"
+        )

@@ -1,0 +1,213 @@
+"""Reports: what they say follows from the journal, whatever happened in the sweep, and they fit on a page."""
+
+import json
+import re
+from importlib.resources import files
+from itertools import pairwise
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kept_sweeps import a_header, events_of, write_journal
+
+from orchestrator.cli import main
+from orchestrator.journal import Closed, Opened
+from orchestrator.journal.folder import find_sweep, sweeps_home, write_header
+from orchestrator.journal.statuses import SweepStatus, TrialStatus
+from orchestrator.reports import make_report, to_html, to_markdown
+from orchestrator.reports.content import plain, thinned
+from orchestrator.reports.story import read_story
+from orchestrator.runtime.reporting import report_ended
+from orchestrator.storage import Storage
+from orchestrator.sweeps.finalize import Outcome
+from orchestrator.training import TrialSpec
+
+SWEEP = "a-20260101-000000-abcd"
+NASTY = "</script><img src=x onerror=alert(1)>"
+
+
+def a_sweep(*trials, sweep=SWEEP, status=SweepStatus.FINISHED, **given):
+    """A kept sweep with the events of some trials; its session begins with the first."""
+    write_header(sweeps_home().child(sweep), a_header(id=sweep, maximize=False, status=status, **given))
+    write_journal(sweep, Opened(99.0, None), *(event for trial in trials for event in trial), Closed(500.0, status, ""))
+    return find_sweep(sweep)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+
+
+def numbers(report, chart):
+    (found,) = [each for each in report.charts if each.name == chart]
+    return found.table
+
+
+def test_what_a_report_says_follows_from_the_journal():
+    found = a_sweep(
+        events_of(0, 0.5, 0.4, 0.45, end=TrialStatus.FINISHED),
+        events_of(1, 0.6, 0.3, end="paused"),
+        events_of(2, end="failed"),
+    )
+    report = make_report(found)
+    said = [sentence for part in report.sections[0].paragraphs for sentence in part.sentences]
+    assert "3 trials with 5 epochs in 3 min 20 s of search: 1 finished, 1 interrupted, 1 failed." in said
+    assert "The best trial is 1, mlp, with log_loss 0.3 on the validation rows." in said
+    # the second trial begins 100 s after the first, and its second epoch ends two seconds later
+    assert numbers(report, "best-by-time").rows == ((1.0, 0.5, 0), (2.0, 0.4, 0), (102.0, 0.3, 1))
+    assert numbers(report, "best-by-epochs").rows == ((1, 0.5, 0), (2, 0.4, 0), (5, 0.3, 1))
+    assert numbers(report, "rungs").rows == ((2, 2, 1, 1, 0.3, 0.4),)
+    assert numbers(report, "slots").rows == (
+        ("slot 1", 0, 0.0, 3.0),
+        ("slot 1", 1, 100.0, 102.0),
+        ("slot 1", 2, 200.0, 200.0),
+    )
+    assert [row[:2] for row in report.sections[1].tables[0].rows] == [(1, 0.3), (0, 0.4), (2, None)]
+
+
+def test_the_page_needs_nothing_else_and_names_in_it_are_no_code():
+    spec = TrialSpec(architecture="mlp", settings={"activation": NASTY})
+    others = [
+        events_of(place, 0.5 + place, end=TrialStatus.FINISHED, spec=spec if place else None) for place in range(4)
+    ]
+    found = a_sweep(*others, config={"data": f"{NASTY}.csv", "target": NASTY}, name="a")
+    report = make_report(found)
+    page = to_html(report)
+    script = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    assert page.count(script) == 1
+    rest = page.replace(script, "")
+    assert not re.search(r"<(script|link|img)[^>]*(src|href)=", rest)
+    assert NASTY not in rest
+    assert rest.count("</script>") == 3
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', rest, re.DOTALL)[1])
+    assert set(charts) == {chart.name for chart in report.charts}
+    assert "<img" not in json.dumps([chart["layout"] for chart in charts.values()])
+    # within backticks all is code, elsewhere a backslash makes it text
+    assert not re.search(r"(?<!\\)<", re.sub("`[^`]*`", "", to_markdown(report)))
+
+
+@settings(max_examples=20)
+@given(
+    trials=st.lists(
+        st.tuples(
+            st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.just(float("inf")), max_size=3),
+            st.sampled_from(["paused", None, *TrialStatus]),
+        ),
+        max_size=5,
+    ),
+    status=st.sampled_from([SweepStatus.FINISHED, SweepStatus.FAILED, SweepStatus.INTERRUPTED]),
+)
+def test_there_is_a_report_of_whatever_happened(tmp_path_factory, trials, status):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORCHESTRATOR_HOME", str(tmp_path_factory.mktemp("home")))
+        found = a_sweep(
+            *(events_of(place, *trial[0], end=trial[1]) for place, trial in enumerate(trials)), status=status
+        )
+        report = make_report(found)
+    json.dumps(report.to_json(), allow_nan=False)
+    assert report.sections[0].name == "summary"
+    for chart in report.charts:
+        assert all(len(row) == len(chart.table.headers) for row in chart.table.rows)
+        assert all(len(trace.x) == len(trace.y) for trace in chart.traces)
+    to_markdown(report)
+
+
+@given(count=st.integers(0, 300), most=st.integers(2, 50))
+def test_what_is_too_much_is_sampled_evenly_from_end_to_end(count, most):
+    places = thinned(count, most)
+    assert len(places) == min(count, most)
+    assert places[:1] == [0][:count]
+    assert places[-1:] == [count - 1][:count]
+    gaps = [after - before for before, after in pairwise(places)]
+    assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+def test_many_trials_are_sampled_and_the_page_says_so():
+    values = [[1 + place % 7 / 10, 0.5 + place % 13 / 20] for place in range(400)]
+    found = a_sweep(*(events_of(place, *pair, end="paused") for place, pair in enumerate(values)))
+    report = make_report(found)
+    assert len(to_html(report).encode()) < 6_000_000
+    assert all(len(chart.table.rows) <= 200 for chart in report.charts)
+    curves = next(section for section in report.sections if section.name == "curves")
+    assert curves.paragraphs[0].sentences[0].startswith("Of 400 trials 46 are drawn")
+
+
+def test_time_between_sessions_is_not_the_searchs():
+    sessions = [
+        Opened(99.0, None),
+        *events_of(0, 0.5, end=None),
+        Opened(1000.0, None),
+        *list(events_of(10, 0.4, end=TrialStatus.FINISHED)),
+        Closed(1101.0, SweepStatus.FINISHED, ""),
+    ]
+    write_header(sweeps_home().child(SWEEP), a_header(id=SWEEP, maximize=False))
+    write_journal(SWEEP, *sessions)
+    found = find_sweep(SWEEP)
+    story = read_story(found.storage, found.header, SweepStatus.FINISHED)
+    assert [(span.trial, span.start, span.end) for span in story.spans] == [(0, 0.0, 1.0), (10, 1.0, 2.0)]
+    assert story.seconds == 2.0
+    assert story.idle_share == 0.0
+
+
+def test_the_command_writes_what_the_file_is_called(tmp_path):
+    a_sweep(events_of(0, 0.5, 0.4, end=TrialStatus.FINISHED))
+    runner = CliRunner()
+    for name, begins in (("r.html", "<!doctype html>"), ("r.md", "# Sweep a"), ("r.json", '{\n "title": "Sweep a"')):
+        result = runner.invoke(main, ["report", SWEEP, "-o", str(tmp_path / name)])
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / name).read_text().startswith(begins)
+    assert runner.invoke(main, ["report"]).output.strip() == f"{sweeps_home().child(SWEEP)}/report.html"
+    assert runner.invoke(main, ["report", "-o", "-", "--format", "md"]).output.startswith("# Sweep a")
+    nowhere = runner.invoke(main, ["report", "-o", str(tmp_path / "no" / "r.html")])
+    assert (nowhere.exit_code, nowhere.output.count("\n")) == (1, 1)
+    assert "cannot be written (No such file or directory)" in nowhere.output
+
+
+def test_a_report_that_cannot_be_made_is_a_sentence(tmp_path):
+    a_sweep(events_of(0, 0.5, end=TrialStatus.FINISHED))
+    journal = tmp_path / "sweeps" / SWEEP / "journal.jsonl"
+    journal.write_text(f"no journal\n{journal.read_text()}")
+    told = []
+    storage = Storage.at(tmp_path / "sweeps" / SWEEP)
+    report_ended(storage, a_header(id=SWEEP), SweepStatus.FINISHED, tracker=None, notify=told.append)
+    (sentence,) = told
+    assert re.fullmatch(
+        rf"the report of the sweep could not be written \(StorageError: .*damaged.*report {SWEEP}", sentence
+    )
+
+
+def test_an_ensemble_is_told_with_its_members():
+    found = a_sweep(*(events_of(place, 0.5 + place / 10, end=TrialStatus.FINISHED) for place in range(2)))
+    members = [
+        {"trial": place, "architecture": "mlp", "epoch": 1, "count": 1, "weight": 0.5, "validation": 0.5, "adds": 0.1}
+        for place in range(2)
+    ]
+    Outcome(
+        status="finished",
+        best=0,
+        epoch=1,
+        metric="log_loss",
+        maximize=False,
+        validation=0.45,
+        test={"log_loss": 0.48},
+        trials={"finished": 2},
+        digest="d",
+        register=False,
+        at=1.0,
+        ensemble={
+            "accepted": True,
+            "reason": "better than the best trial, 0",
+            "members": members,
+            "candidates": 2,
+            "validation": 0.45,
+            "judged": 0.46,
+            "single": {"trial": 0, "validation": 0.5, "judged": 0.51},
+        },
+    ).save(found.storage)
+    report = make_report(found)
+    assert numbers(report, "ensemble").rows == ((0, "mlp", 0.5, 0.5, 0.1, 1), (1, "mlp", 0.5, 0.5, 0.1, 1))
+    text = to_markdown(report)
+    assert "An ensemble of 2 trials is the winner, with log\\_loss 0.45" in text
+    assert "On the test rows, which this sweep has looked at once: log\\_loss 0.48." in text
+    assert plain(float("nan")) is None
