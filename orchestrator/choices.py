@@ -16,6 +16,8 @@ PresetName = Literal["quick", "good", "best"]
 TargetTransformName = Literal["auto", "none", "log1p", "quantile"]
 # what becomes of rows that are the same in all columns
 EqualRowsName = Literal["together", "apart"]
+# how an answer is explained, see orchestrator/explanations
+MethodName = Literal["shap", "lime", "permutation", "pdp"]
 # whether something is done where it seems to help
 AutoName = Literal["auto", "none"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from torch.export import ExportedProgram
 
 from orchestrator.bundle.archive import computed, export_network, load_program, module_of
 from orchestrator.bundle.content import BundleContent, read_content, specs_of
+from orchestrator.bundle.explaining import Explaining
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.columns.notes import Note
 from orchestrator.data import (
@@ -40,11 +41,14 @@ from orchestrator.errors import BundleError
 from orchestrator.networks import inputs_taken
 from orchestrator.tasks import Predictions, TargetEncoder
 
+if TYPE_CHECKING:
+    from orchestrator.explanations import ExplainedModel
+
 DISTRIBUTION_ROWS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelBundle:
+class ModelBundle(Explaining):
     """A model ready to answer.
 
     Attributes:
@@ -97,6 +101,20 @@ class ModelBundle:
         """
         inputs = self.encoder.transform(self.schema, frame)
         return computed(self.network, [inputs[name] for name in self.inputs], self.schema.outputs)
+
+    @property
+    def explained(self) -> ExplainedModel:
+        """See `Explaining`."""
+        from orchestrator.explanations import ExplainedModel
+
+        return ExplainedModel(
+            schema=self.schema,
+            encoder=self.encoder,
+            target_encoder=self.target_encoder,
+            network=lambda inputs: computed(self.network, [inputs[name] for name in self.inputs], self.schema.outputs),
+            background=self.background,
+            metric=self.metrics.get("metric"),
+        )
 
     def description(self) -> dict[str, Any]:
         """JSON for people and programs that want to call the model: columns, kinds, categories, target, example."""

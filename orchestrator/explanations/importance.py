@@ -1,0 +1,78 @@
+"""Permutation importance: how much worse a model's metric becomes when the cells of a column are shuffled among rows.
+
+Breiman 2001, Random Forests; as "model reliance" Fisher et al. 2019, All Models are Wrong, but Many are Useful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.explanations.mixing import MixedRows
+
+REPEATS = 10
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drops:
+    """What a metric loses without a column.
+
+    Attributes:
+        value: of the metric on the rows as they are.
+        drops: by how much it is worse after each shuffle, float64 [columns, repeats]; negative where it is better.
+    """
+
+    value: float
+    drops: NDArray[np.float64]
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Over the repeats, float64 [columns]."""
+        mean: NDArray[np.float64] = self.drops.mean(axis=1)
+        return mean
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Between which the mean over endless repeats lies (Student's t): low and high, float64 [columns] each.
+
+        It says how much the shuffles decide, not what other rows would give.
+        """
+        from scipy.stats import t  # type: ignore[import-untyped]
+
+        repeats = self.drops.shape[1]
+        half = t.ppf((1 + confidence) / 2, repeats - 1) * self.drops.std(axis=1, ddof=1) / np.sqrt(repeats)
+        return self.mean - half, self.mean + half
+
+
+def shuffled_drops(
+    mixed: MixedRows,
+    measure: Callable[[NDArray[np.int64]], float],
+    *,
+    maximize: bool,
+    repeats: int = REPEATS,
+    seed: int = 0,
+) -> Drops:
+    """Shuffles one column after another.
+
+    Args:
+        mixed: the rows whose target is known.
+        measure: the metric when row i of the table has the cells of places [rows, columns].
+        maximize: whether a larger metric is better.
+        repeats: shuffles of each column, 2 at least.
+        seed: of the shuffles.
+    """
+    random = np.random.default_rng(seed)
+    plain = np.repeat(np.arange(len(mixed))[:, None], len(mixed.names), axis=1)
+    value = measure(plain)
+    drops = np.empty((len(mixed.names), repeats))
+    for repeat in range(repeats):
+        # one shuffle for all columns of a repeat: they are compared with each other
+        order = random.permutation(len(mixed))
+        for column in range(len(mixed.names)):
+            places = plain.copy()
+            places[:, column] = order
+            drops[column, repeat] = value - measure(places)
+    return Drops(value=value, drops=drops if maximize else -drops)

@@ -1,0 +1,327 @@
+"""Explanations against what they must be: closed forms of linear models, all coalitions, models that are known."""
+
+import json
+from itertools import chain, combinations
+from math import factorial
+
+import numpy as np
+import pandas as pd
+import pytest
+from golden import record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import quick_network
+
+from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.data import DataOptions, open_dataset
+from orchestrator.errors import InvalidValueError, UsageError
+from orchestrator.explanations import ExplainedModel, explain
+from orchestrator.explanations.mixing import MixedRows
+from orchestrator.explanations.model import log_odds
+from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
+
+WORDS = ("good soft slow bright old warm round cheap loud thin " * 3).split()
+
+
+def everything(rows=160, seed=0):
+    """Columns of all kinds: two dates, two texts, a list, missing cells."""
+    random = np.random.default_rng(seed)
+    text = [" ".join(random.choice(WORDS, 6)) + f" {number}" for number in range(rows)]
+    other = [" ".join(random.choice(WORDS, 7)) + f" n{number}" for number in range(rows)]
+    number = random.normal(5, 3, rows)
+    return pd.DataFrame(
+        {
+            "number": np.where(random.random(rows) < 0.1, np.nan, number),
+            "color": np.where(random.random(rows) < 0.1, None, random.choice(["red", "green", "blue"], rows)),
+            "flag": random.choice([True, False], rows),
+            "asked": pd.date_range("2020-01-01", periods=rows, freq="31h").strftime("%Y-%m-%d %H:%M:%S"),
+            "given": (pd.Timestamp("2021-01-01") + pd.to_timedelta(random.integers(0, 300, rows), "D")).strftime(
+                "%Y-%m-%d"
+            ),
+            "remark": text,
+            "reply": other,
+            "place": [list(map(float, random.normal(0, 1, 2))) for _ in range(rows)],
+            "label": np.select([number > 7, number > 4], ["high", "middle"], "low"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def everywhere():
+    frame = everything()
+    dataset = open_dataset(frame, DataOptions(target="label"))
+    return frame, make_bundle(quick_network(dataset), dataset, {"metric": "log_loss"})
+
+
+def numbers(columns, rows=120, seed=0):
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(random.normal(0, 2, (rows, columns)), columns=[f"x{place}" for place in range(columns)])
+    return frame.assign(y=frame.sum(axis=1) + random.normal(0, 1, rows))
+
+
+def made(frame, function, **options):
+    """A model whose network is a function of its inputs as float64 arrays, which gives [rows]."""
+    dataset = open_dataset(frame, DataOptions(target="y", **options))
+
+    def network(inputs):
+        return np.asarray(function(inputs), np.float32).reshape(len(inputs), -1)
+
+    return ExplainedModel(
+        schema=dataset.schema,
+        encoder=dataset.encoder,
+        target_encoder=type(dataset.target_encoder)(),
+        network=network,
+        background=dataset.background,
+        metric=dataset.schema.target.task.find_metric().name,
+    )
+
+
+def small_network(columns, seed=1):
+    random = np.random.default_rng(seed)
+    first, second = random.normal(size=(columns, 6)), random.normal(size=6)
+    return lambda inputs: np.tanh(inputs[NUMERIC] @ first) @ second
+
+
+def coalitions(value, columns):
+    """The values by definition: `value(frozenset of columns)` of all coalitions, with no code of the estimators."""
+    found = np.zeros(columns)
+    for column in range(columns):
+        others = [place for place in range(columns) if place != column]
+        for group in chain.from_iterable(combinations(others, size) for size in range(columns)):
+            share = factorial(len(group)) * factorial(columns - len(group) - 1) / factorial(columns)
+            found[column] += share * (value(frozenset((*group, column))) - value(frozenset(group)))
+    return found
+
+
+def by_definition(model, row):
+    """SHAP values of a row of numbers from answers to whole tables of mixed rows."""
+    background = model.background.frame().astype(float)
+    names = list(background.columns)
+    known = {}
+
+    def value(group):
+        if group not in known:
+            mixed = background.copy()
+            for place in group:
+                mixed[names[place]] = row[names[place]]
+            inputs = model.encoder.transform(model.schema, mixed)
+            known[group] = float(model.network(inputs).astype(np.float64).mean())
+        return known[group]
+
+    return coalitions(value, len(names))
+
+
+@pytest.mark.parametrize("columns", [4, 12])
+def test_shap_of_a_linear_model_is_its_closed_form(columns):
+    weights = np.linspace(-2, 3, columns)
+    frame = numbers(columns)
+    model = made(frame, lambda inputs: inputs[NUMERIC] @ weights)
+    rows = frame.head(5)
+    found = explain(model, rows)
+    assert found.exact == (columns == 4)
+    scaled, compared = (
+        model.encoder.transform(model.schema, each)[NUMERIC] for each in (rows, model.background.frame())
+    )
+    assert np.abs(found.contributions - weights * (scaled - compared.mean(axis=0))).max() < 1e-5
+
+
+def test_shap_of_a_small_network_is_that_of_all_coalitions():
+    frame = numbers(8)
+    model = made(frame, small_network(8))
+    rows = frame.head(2)
+    wanted = np.array([by_definition(model, row) for _, row in rows.iterrows()])
+    exact, drawn = explain(model, rows), explain(model, rows, permutations=8)
+    assert exact.exact and not drawn.exact
+    assert np.abs(exact.contributions - wanted).max() < 1e-6
+    # an estimate: near, and nearer with more orders
+    few = np.abs(explain(model, rows, permutations=1).contributions - wanted).mean()
+    assert np.abs(drawn.contributions - wanted).mean() < few < 0.15 * np.abs(wanted).mean()
+
+
+@settings(max_examples=15, deadline=None)
+@given(columns=st.integers(1, 11), seed=st.integers(0, 50), permutations=st.sampled_from([None, 1, 2]))
+def test_shap_values_add_up_whatever_was_drawn(columns, seed, permutations):
+    frame = numbers(columns, rows=30, seed=seed).round(0)
+    model = made(frame, small_network(columns, seed), columns={})
+    found = explain(model, frame.head(4), permutations=permutations, seed=seed)
+    total = found.values.sum(axis=1) + found.baseline
+    assert np.abs(total - found.rows.predictions).max() < 1e-9
+
+
+def test_all_kinds_of_columns_are_one_feature_each_and_mixed_rows_are_encoded_as_rows_are(everywhere):
+    frame, bundle = everywhere
+    model = bundle.explained
+    assert list(model.columns) == [name for name in frame.columns if name != "label"]
+    assert bundle.encoder.dates_apart == {"asked", "given"}
+    random = np.random.default_rng(3)
+    mixed = MixedRows(model, frame)
+    places = random.integers(0, len(frame), (40, len(mixed.names)))
+    table = pd.DataFrame({name: frame[name].iloc[places[:, at]].tolist() for at, name in enumerate(mixed.names)})
+    wanted, found = bundle.encoder.transform(bundle.schema, table), mixed.encode(places)
+    assert wanted.arrays.keys() == found.arrays.keys() == {NUMERIC, CATEGORICAL, TEXT}
+    for name in wanted.arrays:
+        assert np.array_equal(wanted[name], found[name]), name
+    assert np.abs(mixed.evaluate(places) - bundle.predict(table).iloc[:, 1:].to_numpy()).max() < 1e-6
+
+
+def test_shap_explains_what_is_predicted_of_all_kinds_of_columns(everywhere):
+    frame, bundle = everywhere
+    rows = frame.tail(6)
+    found = bundle.explain(rows)
+    predicted = bundle.predict(rows)
+    for row, label in enumerate(predicted["label"]):
+        assert found.rows.outputs[found.rows.shown[row]] == f"probability_{label}"
+    assert np.abs(found.rows.predictions - predicted.iloc[:, 1:].to_numpy()).max() < 1e-6
+    assert (
+        np.abs(
+            found.contributions.sum(axis=1) + found.baseline[found.rows.shown] - predicted.iloc[:, 1:].max(axis=1)
+        ).max()
+        < 1e-6
+    )
+    # of all classes they sum to nothing, as the probabilities sum to one
+    assert np.abs(found.values.sum(axis=2)).max() < 1e-9
+    table = found.to_frame()
+    assert list(table.columns) == ["row", "output", "prediction", "baseline", "column", "value", "contribution"]
+    assert table["row"].unique().tolist() == rows.index.tolist()
+    content = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert content["rows"][0]["contributions"][0]["contribution"] == pytest.approx(
+        np.abs(found.contributions[0]).max() * np.sign(content["rows"][0]["contributions"][0]["contribution"])
+    )
+    assert isinstance(
+        next(part["value"] for part in content["rows"][0]["contributions"] if part["column"] == "place"), list
+    )
+
+
+def test_one_class_and_log_odds_can_be_asked_for(everywhere):
+    frame, bundle = everywhere
+    found = bundle.explain(frame.head(3), output="low", scale="log-odds")
+    chance = bundle.predict(frame.head(3))["probability_low"].to_numpy()
+    assert (
+        np.abs(found.contributions.sum(axis=1) + found.baseline[found.rows.shown] - np.log(chance / (1 - chance))).max()
+        < 1e-5
+    )
+    with pytest.raises(UsageError, match=r"no output or class 'lo'; there are: probability_high.*did you mean low"):
+        bundle.explain(frame.head(3), output="lo")
+    sure = log_odds(np.array([[1.0, 1e-30], [1e-30, 1.0]]))
+    assert sure == pytest.approx(np.log(1e30) * np.array([[1, -1], [-1, 1]]))
+
+
+def test_lime_of_a_linear_model_has_its_weights():
+    weights = np.array([2.0, -1.0, 0.5, 0.0, 3.0])
+    frame = numbers(5)
+    found = explain(made(frame, lambda inputs: inputs[NUMERIC] @ weights), frame.head(3), method="lime")
+    assert np.abs(found.weights - weights).max() < 0.02
+    assert found.fidelity.min() > 0.999
+    assert np.abs(found.local - found.rows.predictions[:, 0]).max() < 0.05
+
+
+def test_lime_says_when_a_line_does_not_fit(everywhere):
+    frame = numbers(3)
+    steep = explain(
+        made(frame, lambda inputs: np.sign(np.sin(9 * inputs[NUMERIC][:, 0]))), frame.head(3), method="lime"
+    )
+    assert steep.fidelity.max() < 0.5
+    rows, bundle = everywhere
+    found = bundle.explain(rows.head(2), method="lime", samples=300)
+    assert found.weights.shape == (2, 8)
+    assert np.isfinite(found.to_frame()["weight"]).all()
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_shuffling_shows_what_the_metric_needs():
+    frame = numbers(4, rows=300)
+    model = made(frame, lambda inputs: inputs[NUMERIC] @ np.array([2.0, 0.0, 1.0, 0.0]))
+    target = model.network(model.encoder.transform(model.schema, frame))[:, 0]
+    found = explain(model, frame.assign(y=target.astype(float)), method="permutation", repeats=5)
+    assert found.metric == "rmse"
+    assert found.value == pytest.approx(0, abs=1e-5)
+    assert found.columns[:2] == ("x0", "x2")
+    # of two independent shuffles the rmse is sqrt(2) standard deviations times the weight
+    assert found.importance[:2] == pytest.approx([2 * np.sqrt(2), np.sqrt(2)], rel=0.1)
+    assert found.importance[2:] == pytest.approx([0, 0], abs=1e-6)
+    assert (found.low <= found.importance).all() and (found.importance <= found.high).all()
+    assert found.low[0] > found.high[1]
+    better = explain(model, frame.assign(y=target.astype(float)), method="permutation", metric="r2", repeats=5)
+    assert better.importance[0] > 0.5
+
+
+def test_shuffling_needs_the_target(everywhere):
+    frame, bundle = everywhere
+    found = bundle.explain(frame.head(80), method="permutation", repeats=2)
+    assert set(found.columns) == set(frame.columns) - {"label"}
+    assert found.rows == 80
+    for rows in (None, frame.drop(columns="label")):
+        with pytest.raises(UsageError, match="needs DATA with the target column 'label'"):
+            bundle.explain(rows, method="permutation")
+    with pytest.raises(UsageError, match="'other', a class that the model does not know"):
+        bundle.explain(frame.head(3).assign(label="other"), method="permutation")
+
+
+def test_partial_dependence_and_interactions_of_a_known_function():
+    frame = numbers(3)
+    model = made(frame, lambda inputs: inputs[NUMERIC][:, 0] * inputs[NUMERIC][:, 1] + 2 * inputs[NUMERIC][:, 2])
+    found = explain(model, method="pdp")
+    assert found.rows == len(model.background) == 76
+    line = next(item for item in found.columns if item.column == "x2")
+    assert len(line.values) == 20
+    assert list(line.values) == sorted(line.values)
+    slope = np.diff(line.mean[:, 0]) / np.diff(line.values)
+    assert slope == pytest.approx(np.full(19, 2 / model.encoder.numeric[2].std), rel=1e-3)
+    # the curves of rows are parallel where nothing interacts, and are not where something does
+    crossing = next(item for item in found.columns if item.column == "x0")
+    assert (
+        np.ptp(np.diff(line.curves[..., 0], axis=1), axis=0).max()
+        < 1e-4
+        < np.ptp(np.diff(crossing.curves[..., 0], axis=1), axis=0).max()
+    )
+    assert found.interactions[0].columns in (("x0", "x1"), ("x1", "x0"))
+    assert found.interactions[0].share > 0.5
+    assert found.interactions[1].size < 1e-5
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_dependence_on_categories_dates_texts_and_lists(everywhere):
+    frame, bundle = everywhere
+    found = bundle.explain(frame.head(30), method="pdp", output="high")
+    assert found.output == "probability_high"
+    assert {item.column for item in found.columns} == set(frame.columns) - {"label"}
+    colors = next(item for item in found.columns if item.column == "color")
+    assert set(colors.values) == {"red", "green", "blue", None}
+    changed = bundle.predict(frame.head(30).assign(color=colors.values[1]))["probability_high"]
+    assert colors.mean[1, 0] == pytest.approx(changed.mean(), abs=1e-6)
+    assert bundle.explain(frame.head(30), method="pdp", columns=["flag"]).columns[0].column == "flag"
+    with pytest.raises(UsageError, match="no column 'colour'; did you mean color"):
+        bundle.explain(method="pdp", columns=["colour"])
+
+
+@pytest.mark.parametrize("task", ["regression", {"kind": "quantile", "quantiles": [0.1, 0.5, 0.9]}])
+def test_numbers_and_quantiles_are_explained_in_their_own_unit(task):
+    frame = numbers(3)
+    dataset = open_dataset(frame, DataOptions(target="y", task=task))
+    bundle = make_bundle(quick_network(dataset), dataset, {"metric": "mae"})
+    found, predicted = bundle.explain(frame.head(4)), bundle.predict(frame.head(4))
+    assert list(found.rows.outputs) == list(predicted.columns)
+    assert np.abs(found.values.sum(axis=1) + found.baseline - predicted.to_numpy()).max() < 1e-5
+    with pytest.raises(UsageError, match="log-odds are of probabilities"):
+        bundle.explain(frame.head(1), scale="log-odds")
+
+
+def test_a_model_without_background_asks_for_rows():
+    bundle = ModelBundle.load(record.HERE / "bundles" / "iris")
+    rows = pd.DataFrame(bundle.example["rows"])
+    with pytest.raises(UsageError, match=r"keeps no training rows.*give DATA"):
+        bundle.explain()
+    with pytest.raises(UsageError, match="give more rows, or a background of your own"):
+        bundle.explain(rows.head(1))
+    assert bundle.explain(rows).background == len(rows)
+    assert bundle.explain(rows.head(1), background=rows).background == len(rows)
+
+
+def test_wrong_rows_are_named_as_in_predictions(everywhere):
+    frame, bundle = everywhere
+    with pytest.raises(InvalidValueError, match="row 2, column 'number'"):
+        bundle.explain(frame.head(3).astype({"number": object}).assign(number=[1, "wrong", 2]))
+    with pytest.raises(InvalidValueError, match="'color' is missing"):
+        bundle.explain(frame.head(3).drop(columns="color"))
+    with pytest.raises(UsageError, match=r"no method 'shape'.*did you mean shap"):
+        bundle.explain(frame.head(3), method="shape")
