@@ -18,6 +18,7 @@ from orchestrator.columns.number_texts import (
     CURRENCY_OF,
     DOUBTFUL_FACTORS,
     FACTORS,
+    LOWER_UNITS,
     NOT_UNITS,
     PERCENT,
     UNITS,
@@ -49,6 +50,9 @@ _NEGATIVE: Mapping[frozenset[str], str] = {
 }
 _SAME_UNITS = {"\u2103": "\xb0C", "\u2109": "\xb0F", "\xbaC": "\xb0C", "\xbaF": "\xb0F"}
 _LETTER = re.compile("[A-Za-z]")
+_FRACTION = "[0-9][.,][0-9]"
+# percent of something, such as the volume
+_PERCENT_OF = re.compile("[%\u2030] ?[A-Za-z][A-Za-z./]{0,9}")
 _MOST_FORMS, _LONGEST_UNIT = 300, 24
 # one other unit in so few cells is a typing error, more are a column of several units
 _OTHER_UNITS = 0.02
@@ -138,8 +142,10 @@ def find_affixes(plain: pa.Array, counts: NDArray[np.int64]) -> Affixes:
         before, _, behind = form.partition("0")
         amounts[before, behind] += int(total)
     read: Counter[_Affix] = Counter()
+    # 12A is a seat, but 12.5abc has a unit, whatever it is
+    are_measures = 2 * (pc.sum(pc.match_substring_regex(plain, _FRACTION)).as_py() or 0) >= len(plain)
     for (before, behind), total in amounts.most_common(_MOST_FORMS):
-        affix = _read(before, behind)
+        affix = _read(before, behind, may_be_glued=are_measures)
         if affix is not None:
             read[affix] += total
     if (signs := _signs(plain, amounts)) is not None:
@@ -173,7 +179,7 @@ def _signs(plain: pa.Array, amounts: Counter[tuple[str, str]]) -> Affixes | None
         # 5 Cr are crores
         return None
     # the size 36C is no credit of 36
-    fractions = pc.sum(pc.match_substring_regex(plain, "[0-9][.,][0-9]")).as_py() or 0
+    fractions = pc.sum(pc.match_substring_regex(plain, _FRACTION)).as_py() or 0
     if len(negative) == 1 and 2 * fractions < len(plain) and not any("\xb0" in form for form in forms[negative]):
         return None
     known = {other for word, found in forms.items() for form in found for other in _blanks(form, word)} - {""}
@@ -206,8 +212,13 @@ def _telling_letters(amounts: Counter[tuple[str, str]]) -> list[str]:
     return sorted(letters)[:_MOST_UNITS] if several and strange > _OTHER_LETTERS * letters.total() else []
 
 
-def _read(before: str, behind: str) -> _Affix | None:
-    """What stands around some numbers; None if it is nothing that numbers have around them."""
+def _read(before: str, behind: str, *, may_be_glued: bool = False) -> _Affix | None:
+    """What stands around some numbers; None if it is nothing that numbers have around them.
+
+    Args:
+        before, behind: them.
+        may_be_glued: whether a word without a blank before it can be a unit that is not known.
+    """
     head = _LIMIT.sub("", before.strip(" "), count=1).strip(" +-(")
     spaced = behind.startswith(" ")
     tail = _DASH.sub("", behind, count=1).strip(" +-)")
@@ -220,9 +231,13 @@ def _read(before: str, behind: str) -> _Affix | None:
     for factor in sorted(FACTORS, key=len, reverse=True):
         if tail.startswith(factor) and tail[len(factor) :].strip() in CURRENCY_OF:
             return _Affix(tail[len(factor) :].strip(), factor)
-    if tail in CURRENCY_OF or tail in PERCENT or tail in UNITS:
+    is_known = (
+        tail in UNITS or (len(tail) > 1 and tail.lower().rstrip(".") in LOWER_UNITS) or _PERCENT_OF.fullmatch(tail)
+    )
+    if tail in CURRENCY_OF or tail in PERCENT or is_known:
         return None if head and CURRENCY_OF.get(tail) != CURRENCY_OF[head] else _Affix(tail)
     per = tail.partition("/")
+    spaced = spaced or (may_be_glued and len(tail) > 1)
     is_word = spaced and len(tail) <= _LONGEST_UNIT and _WORDS.fullmatch(tail) is not None
     is_rate = per[0] in CURRENCY_OF and _WORDS.fullmatch(per[2]) is not None
     if not (is_word or is_rate) or tail.lower().split()[0] in NOT_UNITS or head:

@@ -237,6 +237,9 @@ def find_marks(cells: Cells, wished: str | None, elsewhere: Callable[[], str | N
         around = replace(around, missing=INFINITE)
     notations = {mark: replace(around, decimal=mark) for mark in (".", ",")}
     point, comma = (notation.fits(cells.plain) for notation in notations.values())
+    # thousands of 2,495E+09 are written by nobody
+    point &= ~matches(cells.plain, ",[0-9]+[eE]")
+    comma &= ~matches(cells.plain, r"\.[0-9]+[eE]")
     if not (point | comma).any():
         return None
     with_point, with_comma = (matches(cells.plain, mark) for mark in (r"\.", ","))

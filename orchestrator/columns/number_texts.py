@@ -136,9 +136,11 @@ UNITS = frozenset(
     rpm RPM fps mpg
     km/h kmh kph mph m/s ft/s knots kn mg/l mg/L mg/dl mg/dL g/l g/L g/dl g/dL \xb5g/l \xb5g/L ng/ml ng/mL mmol/l mmol/L
     \xb5mol/l \xb5mol/L IU/l IU/L U/l U/L IU mol mmol ppm ppb g/km kmpl bpm pts pt
+    gm gms kgs ltr ltrs pcs pax deg x \xd7 pp bp bps
     ' " \u2032 \u2033
     """.split()
 )
+LOWER_UNITS = frozenset(map(str.lower, UNITS))
 
 # powers of ten that a letter or a word stands for
 FACTORS: Mapping[str, int] = {

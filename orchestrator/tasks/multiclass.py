@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.codes import are_fractions, why_code
@@ -37,7 +38,7 @@ class Multiclass(Classification):
     @classmethod
     def recognises(cls, raw: RawColumn) -> bool:
         """See `Task`: all that is not numbers, numbers that are names, and whole numbers if there are few."""
-        if raw.has_truth_values:
+        if raw.has_truth_values or (isinstance(raw.series.dtype, pd.CategoricalDtype) and _are_frequent(raw)):
             return True
         if raw.number_error is not None:
             few = _are_few(raw.label_counts)
@@ -97,6 +98,11 @@ class Multiclass(Classification):
         """See `Task`: the logarithm of the mean probabilities."""
         del encoder
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(outputs))
+
+
+def _are_frequent(raw: RawColumn) -> bool:
+    """Whether numbers whose type says that they are categories have rows enough for each to be a class."""
+    return raw.rows >= ROWS_PER_CLASS * len(raw.label_counts)
 
 
 def _are_few(counts: Mapping[str, int]) -> bool:

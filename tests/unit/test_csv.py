@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import lzma
+import re
 import zipfile
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.data.csv import read_csv
 from orchestrator.errors import DataError, OrchestratorError, UsageError
 
@@ -169,6 +171,7 @@ SAID = {
         "".join(["x,k,y,\n", *(f"{line[:-1]},\n" for line in LINES[1:3]), LINES[0], *LINES[3:]]),
         "line 4 repeats the header line",
     ),
+    "repeated header in capitals": ("".join([*LINES[:3], "X,K,Y\n", *LINES[3:]]), "line 4 repeats the header line"),
     "files in a row": ("".join(["# part\n", *LINES[:3], "# part\n", LINES[0], *LINES[3:]]), "line 5 begins with #"),
     "comments": ("# a, b\n#\n" + TEXT, "2 lines stand above the header: line 3 is taken as the header line"),
     "a comment between rows": ("".join([*LINES[:2], "# note\n", *LINES[2:]]), "line 3 begins with #: passed over"),
@@ -251,6 +254,32 @@ def test_known_names_tell_where_the_header_is(tmp_path):
     assert read_csv(path, known=["x", "k", "z"]).frame.to_dict("records") == [{"x": "1,5", "k": "2,5"}]
     assert list(read_csv(write(tmp_path, "x k\n"), known=["x", "k"]).frame) == ["x k"]
     assert list(read_csv(write(tmp_path, "x,k\n"), known=["x", "k"]).frame) == ["x", "k"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("k,X,y", "line 32 looks like the header line of another file (k, X, y), with the columns in another order"),
+        ("x,kind,y", "with 'kind' in the place of 'k'"),
+    ],
+)
+def test_the_header_of_another_file_among_the_rows_is_refused(tmp_path, line, reason):
+    rows = [f"{row},p{row % 3},{row * 7 % 5}" for row in range(60)]
+    text = "\n".join(["x,k,y", *rows[:30], line, *rows[30:]])
+    with pytest.raises(DataError, match=re.escape(reason)):
+        read_csv(write(tmp_path, text))
+    assert len(read_csv(write(tmp_path, text), wish=CsvWish(keep_lines=True)).frame) == 61
+
+
+@pytest.mark.parametrize("line", ["9,k,y", "x,k,8", "y,y,k", "x,,"])
+def test_a_row_with_names_of_columns_is_a_row(tmp_path, line):
+    rows = [f"{row},p{row % 3},{row * 7 % 5}" for row in range(60)]
+    assert len(read_csv(write(tmp_path, "\n".join(["x,k,y", *rows[:30], line, *rows[30:]]))).frame) == 61
+
+
+def test_a_tab_around_a_cell_keeps_no_cells_apart(tmp_path):
+    text = "x,k,y\n" + "".join(f"{row},\t{row}.5,yes\n" for row in range(30))
+    assert list(read_csv(write(tmp_path, text)).frame) == ["x", "k", "y"]
 
 
 def test_line_numbers_are_those_of_the_file(tmp_path):

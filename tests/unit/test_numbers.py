@@ -91,6 +91,11 @@ WRITTEN = {
         [f"{int(value)},-" if place % 4 else f"{int(value)},50" for place, value in enumerate(SMALL)],
         [int(value) + (0 if place % 4 else 0.5) for place, value in enumerate(SMALL)],
     ),
+    "a unit in capitals": ([f"{number % 90 + 1}KG" for number in WHOLE], [number % 90 + 1 for number in WHOLE]),
+    "a unit of its own": ([f"{value}Megapixels" for value in SMALL], SMALL),
+    "a multiple": ([f"{value}x" for value in SMALL], SMALL),
+    "percent of a volume": ([f"{value}% vol." for value in SMALL], SMALL),
+    "exponents of thousandths": ([f"{value:.3E}".replace(".", ",") for value in SMALL], SMALL),
     "exponents": ([f"{value:.2e}".replace(".", ",") for value in SMALL], SMALL),
 }
 

@@ -335,3 +335,12 @@ def test_decimals_are_the_numbers_that_a_text_of_them_is(values: list[decimal.De
     one = open_dataset(pd.DataFrame({"x": plain, "y": target}), DataOptions(target="y"))
     two = open_dataset(pd.DataFrame({"x": other, "y": target}), DataOptions(target="y"))
     assert (one.schema, one.encoder, one.digest) == (two.schema, two.encoder, two.digest)
+
+
+def test_numbers_that_are_said_to_be_categories_are_classes() -> None:
+    codes = [place % 40 for place in range(400)]
+    frame = pd.DataFrame({"x": [place * 7 % 31 / 2 for place in range(400)], "y": pd.Categorical(codes)})
+    task = open_dataset(frame, DataOptions(target="y")).schema.target.task
+    assert (task.kind, task.classes) == ("multiclass", tuple(range(40)))
+    few = open_dataset(frame[:120], DataOptions(target="y")).schema.target.task
+    assert few.kind == "regression"

@@ -197,6 +197,8 @@ def usual_width(widths: Counter[int]) -> int:
 
 
 def _has_other_delimiter(cell: str, delimiter: str) -> bool:
+    # a tab around a cell is a blank
+    cell = cell.strip()
     if any(other in cell for other in (";", "\t", "|") if other != delimiter):
         return True
     # a comma is at home in numbers and before a blank

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import is_number_text
+from orchestrator.data.csv.other_headers import find_other_headers
 from orchestrator.data.csv.passed import SHOWN_LINES, Reason
 from orchestrator.data.csv.rows import Body, Rows, line_of_row
 from orchestrator.data.csv.summaries import find_summaries
@@ -26,7 +27,7 @@ Places = NDArray[np.int64]
 def pass_over(body: Body, rows: Rows) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     """The rows as a data frame, without what is no row and without nameless columns that are empty."""
     table, passed = rows.table, rows.passed
-    found = _no_rows(body, table) if body.width > 1 and table.num_rows else {}
+    found = _no_rows(body, rows) if body.width > 1 and table.num_rows else {}
     gone = np.unique(np.concatenate([*found.values(), np.empty(0, np.int64)])).astype(np.int64)
     for reason, places in found.items():
         if len(places):
@@ -41,8 +42,9 @@ def pass_over(body: Body, rows: Rows) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     return frame, (*passed.notes(), *notes)
 
 
-def _no_rows(body: Body, table: pa.Table) -> dict[Reason, Places]:
+def _no_rows(body: Body, rows: Rows) -> dict[Reason, Places]:
     """The rows that are none, by reason."""
+    table = rows.table
     found = {Reason.EMPTY: _like(table, [""] * body.width)}
     if body.keeps_lines:
         return found
@@ -53,6 +55,8 @@ def _no_rows(body: Body, table: pa.Table) -> dict[Reason, Places]:
         Reason.RULE: _rules(table),
     }
     gone = np.concatenate(list(found.values())).astype(np.int64)
+    found[Reason.HEADER] = np.concatenate([found[Reason.HEADER], find_other_headers(body, rows, gone)])
+    gone = np.concatenate([gone, found[Reason.HEADER]])
     found[Reason.EMPTY] = np.setdiff1d(found[Reason.EMPTY], found[Reason.RULE])
     totals, footers = find_summaries(table, gone)
     return {**found, Reason.TOTAL: totals, Reason.FOOTER: footers}
