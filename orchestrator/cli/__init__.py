@@ -13,6 +13,7 @@ import click
 from orchestrator.cli.base import tell_full
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
+from orchestrator.cli.explain import explain
 from orchestrator.cli.export import export
 from orchestrator.cli.inspect import inspect
 from orchestrator.cli.jobs import jobs, submit
@@ -61,6 +62,7 @@ COMMANDS = (
     export,
     report,
     predict,
+    explain,
     deploy,
     status,
     promote,

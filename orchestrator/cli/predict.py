@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
-from orchestrator.errors import UsageError, did_you_mean
+from orchestrator.cli.row_files import FORMATS, check_output, find_format, write_rows
+from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,17 +36,6 @@ called like one of them becomes `predicted_label`, for instance.
 The first use of a model takes longest: a process in the background then converts it for onnxruntime, whose answers
 agree with torch's to 1e-5, and keeps that below ~/.orchestrator/prepared. ORCHESTRATOR_KEEP_PREPARED=0 turns that off.
 """
-Target = Path | IO[Any]
-FORMATS: dict[str, Callable[[pd.DataFrame, Target], object]] = {
-    ".csv": lambda answers, to: answers.to_csv(to, index=False),
-    ".csv.gz": lambda answers, to: answers.to_csv(to, index=False, compression="gzip"),
-    ".parquet": lambda answers, to: answers.to_parquet(to, index=False),
-    ".pq": lambda answers, to: answers.to_parquet(to, index=False),
-    ".json": lambda answers, to: _write_json(answers, to, lines=False),
-    ".jsonl": lambda answers, to: _write_json(answers, to, lines=True),
-}
-# of which people can read what is written
-TEXT_FORMATS = (".csv", ".json", ".jsonl")
 
 
 @click.command(cls=Command, help=EXAMPLE)
@@ -76,9 +66,9 @@ def predict(
     csv: dict[str, Any] | None = None,
 ) -> None:
     """See EXAMPLE."""
-    suffix = _format(output, file_format)
+    suffix = find_format(output, file_format)
     if output is not None:
-        _check(output)
+        check_output(output)
         if Path(data).exists() and output.exists() and output.samefile(data):
             raise UsageError(f"--output {output}: is the file with the rows, which would be lost; give another name")
     if as_json and output is None and file_format not in (None, "json"):
@@ -88,7 +78,7 @@ def predict(
     found = answer_rows(model, data, keep=keep, csv=csv, tracking_uri=tracking_uri)
     answers = found.joined([str(name) for name in found.rows.frame.columns] if keep_all else list(dict.fromkeys(keep)))
     if output is not None:
-        _write(answers, output, suffix)
+        write_rows(answers, output, suffix)
         click.echo(f"{len(answers)} answers written to {output}", err=True)
     if as_json:
         print_json(answers.to_dict("records"))
@@ -104,52 +94,3 @@ def _show(answers: pd.DataFrame, suffix: str) -> None:
     stream = io.StringIO()
     FORMATS[suffix](answers, stream)
     echo(stream.getvalue().removesuffix("\n"))
-
-
-def _write_json(answers: pd.DataFrame, to: Target, *, lines: bool) -> None:
-    answers.to_json(
-        to, orient="records", lines=lines, indent=None if lines else 1, double_precision=15, date_format="iso"
-    )
-
-
-def _format(output: Path | None, file_format: str | None) -> str:
-    """The ending that says how the answers are written.
-
-    Raises:
-        UsageError: the name of the output has none that is known, or the format is none for stdout.
-    """
-    if file_format is not None:
-        suffix = f".{file_format}"
-        if output is None and suffix not in TEXT_FORMATS:
-            raise UsageError(f"--format {file_format}: cannot be written to stdout; name a file with --output")
-        return suffix
-    if output is None:
-        return ".csv"
-    for suffix in sorted(FORMATS, key=len, reverse=True):
-        if output.name.endswith(suffix):
-            return suffix
-    hint = did_you_mean(output.suffix, FORMATS) if output.suffix else ""
-    raise UsageError(f"--output {output}: give it a name that ends with {', '.join(FORMATS)}{hint}, or say --format")
-
-
-def _check(output: Path) -> None:
-    """Refuses a file that could not be written at the end.
-
-    Raises:
-        UsageError: it is a folder, or it has none.
-    """
-    if output.is_dir():
-        raise UsageError(f"--output {output}: is a folder")
-    if not output.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {output.parent}")
-
-
-def _write(answers: pd.DataFrame, output: Path, suffix: str) -> None:
-    """The file is there complete or not at all."""
-    temporary = output.with_name(f".{output.name}.writing")
-    try:
-        FORMATS[suffix](answers, temporary)
-        temporary.replace(output)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None

@@ -7,12 +7,14 @@ from math import factorial
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from golden import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import quick_network
 
 from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.cli import main
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import InvalidValueError, UsageError
 from orchestrator.explanations import ExplainedModel, explain
@@ -325,3 +327,57 @@ def test_wrong_rows_are_named_as_in_predictions(everywhere):
         bundle.explain(frame.head(3).drop(columns="color"))
     with pytest.raises(UsageError, match=r"no method 'shape'.*did you mean shap"):
         bundle.explain(frame.head(3), method="shape")
+
+
+@pytest.fixture
+def explained_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_KEEP_PREPARED", "0")
+    rows = pd.DataFrame(ModelBundle.load(record.HERE / "bundles" / "iris").example["rows"])
+    rows.assign(target=["setosa", "versicolor"] * 2 + ["virginica"]).to_csv(tmp_path / "rows.csv", index=False)
+
+    def run(*arguments):
+        command = ["explain", str(record.HERE / "bundles" / "iris"), str(tmp_path / "rows.csv"), *arguments]
+        return CliRunner().invoke(main, command)
+
+    return run, rows, tmp_path
+
+
+def test_the_command_shows_and_writes_what_the_bundle_says(explained_rows):
+    run, rows, folder = explained_rows
+    bundle = ModelBundle.load(record.HERE / "bundles" / "iris")
+    wanted = bundle.explain(rows.set_axis(range(1, 6)))
+    shown = json.loads(run("--json").stdout)
+    assert shown == json.loads(json.dumps(wanted.to_json()))
+    assert run("-o", str(folder / "out.parquet")).exit_code == 0
+    written = pd.read_parquet(folder / "out.parquet")
+    assert written["contribution"].to_numpy() == pytest.approx(wanted.to_frame()["contribution"].to_numpy())
+    table = run("--rows", "2,4", "--background", str(folder / "rows.csv")).stdout
+    assert [line.split(":")[0] for line in table.splitlines() if line.startswith("row ")] == ["row 2", "row 4"]
+    assert table.count("│") == 2 * len(rows.columns)
+
+
+@pytest.mark.parametrize("method", ["shap", "lime", "permutation", "pdp"])
+def test_the_command_has_a_table_for_each_method(explained_rows, method):
+    found = explained_rows[0]("--method", method)
+    assert found.exit_code == 0, found.output
+    lines = [line.split()[0] for line in found.stdout.splitlines() if line.startswith(" ")]
+    assert set(explained_rows[1].columns) <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--rows", "7"], "--rows 7: there is no row 7, DATA has 5"),
+        (["--rows", "2-x"], "--rows 2-x: write numbers of rows, counted from 1, such as 1,5-9"),
+        (["--rows", "3-1"], "--rows 3-1: rows are counted from 1, and 3-1 has none"),
+        (["--rows", "1"], "give more rows, or a background of your own (--background FILE)"),
+        (["--samples", "50"], "--samples: is for --method lime; leave it out"),
+        (["-o", "x.txt"], "give it a name that ends with"),
+        (["--method", "permutation", "--metric", "rmse"], "has no metric 'rmse'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(explained_rows, arguments, sentence):
+    found = explained_rows[0](*arguments)
+    assert found.exit_code == 2
+    assert sentence in found.output
+    assert len(found.output.splitlines()) == 1

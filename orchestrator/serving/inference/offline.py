@@ -100,7 +100,7 @@ def answer_rows(
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         path = fetch_model(model, tracking_uri, Path(folder)).path
         files = read_folder(path)
-    table = load_rows(data, _column_names(files), read_csv_wish(csv))
+    table = load_rows(data, column_names(files), read_csv_wish(csv))
     warn(table.notes)
     for name in keep:
         if name not in table.frame.columns:
@@ -121,7 +121,7 @@ def answer_rows(
     return AnsweredRows(table, answers)
 
 
-def _column_names(files: Mapping[str, bytes]) -> list[str]:
+def column_names(files: Mapping[str, bytes]) -> list[str]:
     """Of the model's columns; none if the bundle is damaged, which is said when it is read."""
     try:
         return [str(column["name"]) for column in json.loads(files[SCHEMA_FILE])["columns"]]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from orchestrator.bundle.content import read_content, specs_of
 from orchestrator.bundle.engines import TORCH_FILE, Execution, Network, choose, load
+from orchestrator.bundle.explaining import Explaining
 from orchestrator.bundle.files import LIMITS, MIB, parse_json, read_file, write_folder
-from orchestrator.data import Schema
+from orchestrator.data import Background, FeatureEncoder, Schema
 from orchestrator.data.columnar import ColumnarEncoder, Columns
 from orchestrator.data.distribution import Distribution
 from orchestrator.errors import BundleError, InvalidRequestError, UnansweredError
@@ -25,22 +26,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.bundle import ReadBundle
+    from orchestrator.explanations import ExplainedModel
 
 PREPARED_FILE = "prepared.json"
 MAX_PREPARED = 64 * MIB
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedModel:
+class PreparedModel(Explaining):
     """A model ready to answer requests.
 
     Attributes:
         schema, target_encoder, metrics, example: of its bundle.
         description: JSON for those who want to call it, see `ModelBundle.description`.
         encoder: columns of JSON values to the network's inputs.
+        features: what they were fitted to.
         distribution: of the training rows, or None for a bundle that has none.
         execution: how it is computed.
         network: inputs -> float32 [rows, outputs].
+        background: some training rows, or None for a bundle that has none.
     """
 
     schema: Schema
@@ -49,9 +53,25 @@ class PreparedModel:
     example: Mapping[str, Any]
     description: Mapping[str, Any]
     encoder: ColumnarEncoder
+    features: FeatureEncoder
     distribution: Distribution | None
     execution: Execution
     network: Network
+    background: Background | None = None
+
+    @property
+    def explained(self) -> ExplainedModel:
+        """See `Explaining`."""
+        from orchestrator.explanations import ExplainedModel
+
+        return ExplainedModel(
+            schema=self.schema,
+            encoder=self.features,
+            target_encoder=self.target_encoder,
+            network=self.network,
+            background=self.background,
+            metric=self.metrics.get("metric"),
+        )
 
     def encode(self, columns: Columns, rows: int) -> Inputs:
         """The network's inputs; raises InvalidValueError for a value that does not fit its column."""
@@ -126,6 +146,8 @@ def load_prepared(folder: Path) -> PreparedModel:
             example=content.example,
             description=prepared["description"],
             encoder=ColumnarEncoder(content.schema, content.encoder),
+            features=content.encoder,
+            background=content.background,
             distribution=content.distribution,
             execution=execution,
             network=load(folder, execution, content.inputs, content.schema.outputs),
