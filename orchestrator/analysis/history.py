@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from orchestrator.journal import FINAL, Begun, Ended, Event, Opened, Reported, SweepStatus, TrialStatus
+from orchestrator.journal import FINAL, Begun, Continued, Ended, Event, Opened, Reported, SweepStatus, TrialStatus
 from orchestrator.journal.folder import Header, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
 from orchestrator.storage import Storage
@@ -41,6 +41,7 @@ class TrialHistory:
         reason: why it did not finish, empty if it did.
         epochs: in order; one that was trained twice, after a crash, as it was the second time.
         ended: when it ended, seconds since 1970; None if it has not.
+        took_over: whether it goes on with weights or settings of another one (population based training).
     """
 
     record: TrialRecord
@@ -48,6 +49,7 @@ class TrialHistory:
     reason: str
     epochs: tuple[RecordedEpoch, ...]
     ended: float | None
+    took_over: bool = False
 
     @property
     def index(self) -> int:
@@ -100,14 +102,19 @@ class SweepHistory:
         """The trial of this index, None if there is none or it has not begun."""
         return next((trial for trial in self.trials if trial.index == index), None)
 
-    def best_so_far(self) -> list[tuple[float, float]]:
-        """How the best value came about: (elapsed seconds, value) each time that an epoch of a trial was better."""
+    def best_so_far(self, metric: Metric | None = None) -> list[tuple[float, float]]:
+        """How the best value came about: (elapsed seconds, value) each time that an epoch of a trial was better.
+
+        Args:
+            metric: another one than the sweep's; epochs that have not measured it count for nothing.
+        """
+        metric = metric or self.metric
         epochs = sorted((epoch for trial in self.trials for epoch in trial.epochs), key=lambda epoch: epoch.elapsed)
         steps: list[tuple[float, float]] = []
-        best = self.metric.worst
+        best = metric.worst
         for epoch in epochs:
-            value = epoch.report.best_value
-            if self.metric.better(value, best):
+            value = epoch.report.validation.get(metric.name)
+            if value is not None and metric.better(value, best):
                 best = value
                 steps.append((epoch.elapsed, value))
         return steps
@@ -136,15 +143,22 @@ def history_of(found: KnownSweep) -> SweepHistory:
     header = found.header
     state, metric = found.state, metric_named(header.metric, maximize=header.maximize)
     table = TrialTable(metric)
-    epochs, ended, elapsed = _replay(table, read_events(found.storage))
+    past = _replay(table, read_events(found.storage))
     trials = []
     for index, record in sorted(table.trials.items()):
         status, reason = record.status, record.reason
         if state != SweepStatus.RUNNING and status not in (*FINAL, TrialStatus.INTERRUPTED):
             # paused, or its driver was killed
             status, reason = TrialStatus.INTERRUPTED, ENDED_BEFORE
-        passed = tuple(epoch for _, epoch in sorted(epochs.get(index, {}).items()))
-        trials.append(TrialHistory(record=record, status=status, reason=reason, epochs=passed, ended=ended.get(index)))
+        trial = TrialHistory(
+            record=record,
+            status=status,
+            reason=reason,
+            epochs=tuple(epoch for _, epoch in sorted(past.epochs.get(index, {}).items())),
+            ended=past.ended.get(index),
+            took_over=index in past.took_over,
+        )
+        trials.append(trial)
     ranking = tuple(record.index for record in sorted(table.trials.values(), key=table.rank))
     return SweepHistory(
         header=header,
@@ -153,29 +167,41 @@ def history_of(found: KnownSweep) -> SweepHistory:
         metric=metric,
         trials=tuple(trials),
         ranking=ranking,
-        elapsed=elapsed,
+        elapsed=past.elapsed,
     )
 
 
-def _replay(
-    table: TrialTable, events: Iterable[Event]
-) -> tuple[dict[int, dict[int, RecordedEpoch]], dict[int, float], float]:
-    """Takes the events into the table; gives epochs of trials by their numbers, ends of trials, and the seconds run."""
-    epochs: dict[int, dict[int, RecordedEpoch]] = {}
-    ended: dict[int, float] = {}
+@dataclass
+class _Past:
+    """What events say beside the table: epochs of trials by their numbers, ends, who took over, and the seconds run."""
+
+    epochs: dict[int, dict[int, RecordedEpoch]] = field(default_factory=dict)
+    ended: dict[int, float] = field(default_factory=dict)
+    took_over: set[int] = field(default_factory=set)
+    elapsed: float = 0.0
+
+
+def _replay(table: TrialTable, events: Iterable[Event]) -> _Past:
+    """Takes the events into the table."""
+    past = _Past()
     before, since, last = 0.0, None, 0.0
     for event in events:
         table.apply(event)
-        if isinstance(event, Opened):
-            before += 0.0 if since is None else max(0.0, last - since)
-            since = None
-        elif isinstance(event, Begun):
-            since = event.at if since is None else since
-            ended.pop(event.index, None)
-        elif isinstance(event, Reported):
-            elapsed = before + max(0.0, event.at - (event.at if since is None else since))
-            epochs.setdefault(event.index, {})[event.report.epoch] = RecordedEpoch(event.at, elapsed, event.report)
-        elif isinstance(event, Ended):
-            ended[event.index] = event.at
+        match event:
+            case Opened():
+                before += 0.0 if since is None else max(0.0, last - since)
+                since = None
+            case Begun():
+                since = event.at if since is None else since
+                past.ended.pop(event.index, None)
+            case Reported():
+                elapsed = before + (0.0 if since is None else max(0.0, event.at - since))
+                epochs = past.epochs.setdefault(event.index, {})
+                epochs[event.report.epoch] = RecordedEpoch(event.at, elapsed, event.report)
+            case Continued() if event.donor is not None or event.spec is not None:
+                past.took_over.add(event.index)
+            case Ended():
+                past.ended[event.index] = event.at
         last = event.at
-    return epochs, ended, before + (0.0 if since is None else max(0.0, last - since))
+    past.elapsed = before + (0.0 if since is None else max(0.0, last - since))
+    return past

@@ -11,6 +11,7 @@ import sys
 import click
 
 from orchestrator.cli.base import tell_full
+from orchestrator.cli.compare import compare
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.explain import explain
@@ -22,6 +23,7 @@ from orchestrator.cli.predict import predict
 from orchestrator.cli.report import report
 from orchestrator.cli.resume import resume, sweeps, sync
 from orchestrator.cli.rollout import promote, rollback
+from orchestrator.cli.show import show
 from orchestrator.cli.spaces import spaces
 from orchestrator.cli.sweep import sweep
 from orchestrator.cli.train import train
@@ -59,6 +61,8 @@ COMMANDS = (
     resume,
     plan,
     trials,
+    show,
+    compare,
     export,
     report,
     predict,

@@ -21,6 +21,18 @@ EXPORT = """Write the trials of a sweep into a file for other programs.
 Example:
   orchestrator export csv adult -o trials.csv
   orchestrator export parquet adult -o curves.parquet --curves
+  orchestrator export optuna adult -o study.db
+"""
+OPTUNA = """Write a study of Optuna: a SQLite file for its dashboard, plots and importances.
+
+\b
+Example:
+  orchestrator export optuna adult -o study.db
+  optuna-dashboard sqlite:///study.db
+
+SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run; the last sweep if left out. Trials have their
+parameters with distributions, values, the metric after each epoch, states and user attributes. `optuna.load_study`
+reads it under the sweep's id.
 """
 TABLE = """Write {kind}: a row per trial, or per epoch of each trial.
 
@@ -76,6 +88,20 @@ def export_parquet(sweep: str | None, output: Path, condition: str | None, curve
     from orchestrator.analysis.files import write_parquet
 
     _write_table(sweep, output, condition, curves=curves, write=write_parquet)
+
+
+@export.command("optuna", cls=Command, help=OPTUNA)
+@click.argument("sweep", required=False)
+@output_option
+def export_optuna(sweep: str | None, output: Path) -> None:
+    """See OPTUNA."""
+    check_new(output)
+    from orchestrator.analysis.history import read_history
+    from orchestrator.analysis.studies import write_study
+
+    history = read_history(sweep)
+    count = write_study(history, output)
+    echo(f"{count} trials of {history.id} written to {output}", err=True)
 
 
 def _write_table(
