@@ -29,6 +29,7 @@ from orchestrator.cli.sweep import sweep
 from orchestrator.cli.train import train
 from orchestrator.cli.trials import trials
 from orchestrator.cli.ui import ui
+from orchestrator.cli.watch import watch
 
 HELP = """Find, train and serve the best neural network for a data set.
 
@@ -59,6 +60,7 @@ COMMANDS = (
     inspect,
     sweep,
     resume,
+    watch,
     plan,
     trials,
     show,

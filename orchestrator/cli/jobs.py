@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table
+from orchestrator.cli.job_log import followed_log
 from orchestrator.cli.options import notify, sweep_config, sweep_options
 from orchestrator.errors import ExecutionError
 from orchestrator.jobs import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Job, Jobs, packed_sweep, server_url
@@ -234,7 +235,8 @@ def _follow(server: Jobs, job_id: str) -> None:
     usual = server_url(os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS)
     place = "" if server.address == usual else f" --address {server.address}"
     try:
-        job = server.follow(job_id, lambda text: click.echo(text, nl=False))
+        with followed_log() as write:
+            job = server.follow(job_id, write)
     except KeyboardInterrupt:
         notify(
             f"\n{job_id} goes on; follow it with: orchestrator jobs logs {job_id} --follow{place}\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
-from orchestrator.cli.displays import open_display
+from orchestrator.cli.displays import Form, display_options, open_display
 from orchestrator.cli.options import notify, second_best_option, show_registration
 from orchestrator.cli.sweep import conclude
 
@@ -63,19 +63,19 @@ storage_option = click.option(
 @click.option("--tracking-uri", metavar="URI", help="MLflow, if it has another address now. Default: as before.")
 @click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow.")
 @second_best_option
-@json_option
-def resume(sweep: str | None, storage: str | None, trials: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+@display_options
+def resume(sweep: str | None, storage: str | None, trials: str | None, form: Form, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""
     from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.resume import resume_sweep
 
     tracking_uri = options.pop("tracking_uri")
-    with open_display() as display:
+    with open_display(form) as display:
         hooks = Hooks(notify=display.notify, observer=display)
         result = resume_sweep(
             sweep, storage=storage, trials=trials, tracking_uri=tracking_uri, hooks=hooks, options=options
         )
-    conclude(result, as_json=as_json)
+    conclude(result, form, display)
 
 
 @click.command(cls=Command, help=SYNC)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, tracking_option
+from orchestrator.cli.base import Command, print_json, tracking_option
 from orchestrator.cli.decisions import show_decisions
-from orchestrator.cli.displays import open_display
+from orchestrator.cli.displays import Form, display_options, open_display
 from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
 from orchestrator.units import show_bytes, show_latency, show_number
 
 if TYPE_CHECKING:
+    from orchestrator.display.displays import Display
     from orchestrator.runtime.result import SweepResult
 
 EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV, Parquet or JSON file, a folder of Parquet
@@ -32,23 +33,25 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
 @click.command(cls=Command, help=EXAMPLE)
 @sweep_options
 @tracking_option
-@json_option
-def sweep(data: str | None, config_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+@display_options
+def sweep(data: str | None, config_file: Path | None, form: Form, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
     config = sweep_config(data, config_file, options)
 
     from orchestrator.runtime.hooks import Hooks
     from orchestrator.runtime.sweeps import run_sweep
 
-    with open_display() as display:
+    with open_display(form) as display:
         result = run_sweep(config, None, Hooks(notify=display.notify, observer=display))
     prepare_early(result.registration, config.tracking_uri)
-    conclude(result, as_json=as_json)
+    conclude(result, form, display)
 
 
-def conclude(result: SweepResult, *, as_json: bool) -> None:
+def conclude(result: SweepResult, form: Form, display: Display) -> None:
     """Prints what a sweep has ended with, and ends the command accordingly."""
-    if as_json:
+    if form is Form.JSON_LINES:
+        display.on_result(to_json(result))
+    elif form in (Form.JSON, Form.QUIET_JSON):
         print_json(to_json(result))
     else:
         show(result)

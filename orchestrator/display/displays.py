@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from orchestrator.display.lines import Line
 from orchestrator.display.log_lines import LogLines
@@ -15,9 +16,11 @@ from orchestrator.display.model import About, SweepModel
 from orchestrator.display.picture import draw
 from orchestrator.display.screen import Screen
 from orchestrator.journal import Event
-from orchestrator.journal.folder import Header
+from orchestrator.journal.folder import KnownSweep, sweeps_home
+from orchestrator.plain_text import plain
 
 LOG_SECONDS = 1.0
+HINT = "watch it with: "
 
 
 class Display:
@@ -39,11 +42,11 @@ class Display:
     ) -> None:
         """The sweep is over, or broken off."""
 
-    def on_open(self, header: Header, past: Sequence[Event]) -> None:
+    def on_open(self, sweep: KnownSweep, past: Sequence[Event]) -> None:
         """A sweep is about to begin, or goes on.
 
         Args:
-            header: what it is.
+            sweep: what it is, and where.
             past: all that has happened in it.
         """
 
@@ -53,23 +56,38 @@ class Display:
     def notify(self, sentence: str) -> None:
         """A sentence for the user."""
 
+    def on_result(self, content: Mapping[str, Any]) -> None:
+        """The sweep has ended with a result; `content` is what `--json` prints."""
+
+    def set_clock(self, behind: float) -> None:
+        """The clock of the machine that drives the sweep is so many seconds behind that of this one."""
+
 
 class LogDisplay(Display):
     """Lines that are written one after the other, few enough to be read."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], *, hint: bool = False) -> None:
         """Args:
         write: writes a line.
+        hint: whether to say how to watch the sweep.
         """
+        self._hint = hint
         self._write, self._lock, self._stopping = write, threading.Lock(), threading.Event()
         self._model: SweepModel | None = None
         self._lines: LogLines | None = None
 
-    def on_open(self, header: Header, past: Sequence[Event]) -> None:
+    def on_open(self, sweep: KnownSweep, past: Sequence[Event]) -> None:
         """See `Display`."""
-        self._model = SweepModel(About.of(header), past)
-        self._lines = LogLines(self._model, time.monotonic())
-        threading.Thread(target=self._work, name="log", daemon=True).start()
+        with self._lock:
+            first = self._model is None
+            self._model = SweepModel(About.of(sweep.header), past)
+            self._lines = LogLines(self._model, time.monotonic())
+            if first and self._model.is_open:
+                self._write(self._lines.state())
+        if first and self._hint:
+            self._write(watch_hint(sweep))
+        if first:
+            threading.Thread(target=self._work, name="log", daemon=True).start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -105,8 +123,7 @@ class TerminalDisplay(Display):
         """
         self._model: SweepModel | None = None
         self._machine = MachineWatch()
-        # not held while a cluster is asked
-        self._lock = threading.Lock()
+        self._lock, self._behind = threading.Lock(), 0.0
         self._screen = Screen(file, self._draw)
 
     @property
@@ -123,9 +140,9 @@ class TerminalDisplay(Display):
     ) -> None:
         self._screen.stop()
 
-    def on_open(self, header: Header, past: Sequence[Event]) -> None:
+    def on_open(self, sweep: KnownSweep, past: Sequence[Event]) -> None:
         """See `Display`."""
-        model = SweepModel(About.of(header), past)
+        model = SweepModel(About.of(sweep.header), past)
         with self._lock:
             self._model = model
 
@@ -137,11 +154,30 @@ class TerminalDisplay(Display):
 
     def notify(self, sentence: str) -> None:
         """See `Display`."""
-        self._screen.say(sentence)
+        self._screen.say(plain(sentence))
+
+    def set_clock(self, behind: float) -> None:
+        """See `Display`."""
+        self._behind = behind
 
     def _draw(self, width: int, height: int) -> Sequence[Line]:
+        if self._model is None:
+            return []
         machine = self._machine.look()
         with self._lock:
-            if self._model is None:
-                return []
             return draw(self._model, time.time(), width, height, machine=machine, plain=not self._screen.knows_unicode)
+
+
+def watch_hint(sweep: KnownSweep) -> str:
+    """How to watch a sweep, as a line of a log; `read_hint` reads it."""
+    base = str(sweep.storage).rpartition("/")[0]
+    place = [] if base == str(sweeps_home()) else ["--storage", base]
+    return HINT + shlex.join(["orchestrator", "watch", sweep.id, *place])
+
+
+def read_hint(line: str) -> tuple[str, str | None] | None:
+    """The id and the place of the sweep of `watch_hint`; None for any other line."""
+    if not line.startswith(f"{HINT}orchestrator watch "):
+        return None
+    words = shlex.split(line.removeprefix(HINT))[2:]
+    return words[0], words[2] if len(words) > 2 else None  # noqa: PLR2004

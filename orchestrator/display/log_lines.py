@@ -58,10 +58,15 @@ class LogLines:
         if now < self._written + QUIET_SECONDS or not (model.is_open and model.running):
             return []
         self._written = now
-        left = model.seconds_left(model.last)
+        return [self.state()]
+
+    def state(self) -> str:
+        """How all trials stand."""
+        model = self._model
+        left = model.seconds_left(model.last) if model.is_open else None
         states = ", ".join(f"{model.counts[status]} {status}" for status in TrialStatus if model.counts[status] > 0)
         time = f", about {show_seconds(left)} left" if left is not None else ""
-        return [f"{self._count()} {states}{self._best()}{time}"]
+        return f"{self._count()} {states}{self._best()}{time}"
 
     def _refill(self, now: float) -> None:
         self._tokens = min(float(BURST), self._tokens + (now - self._filled) / SECONDS_PER_LINE)

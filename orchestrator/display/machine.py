@@ -37,11 +37,11 @@ class MachineWatch:
 def _look() -> Machine | None:
     """None without a connection to Ray."""
     ray = sys.modules.get("ray")
-    if ray is None or not ray.is_initialized():
-        return None
     try:
+        if ray is None or not ray.is_initialized():
+            return None
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    except Exception:  # the connection may end at any moment, with errors of many kinds
+    except Exception:  # the connection may begin or end at this moment, with errors of many kinds
         return None
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     load = memory = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from orchestrator.journal import Event
-    from orchestrator.journal.folder import Header
+    from orchestrator.journal.folder import KnownSweep
     from orchestrator.runtime.worker.session import Train
     from orchestrator.sweeps.trial_table import Listener
 
@@ -18,11 +18,11 @@ Notify = Callable[[str], None]
 class SweepObserver(Protocol):
     """Is told all that happens in a sweep. One that raises is not told any more; the sweep goes on."""
 
-    def on_open(self, header: Header, past: Sequence[Event]) -> None:
+    def on_open(self, sweep: KnownSweep, past: Sequence[Event]) -> None:
         """A sweep is about to begin, or goes on.
 
         Args:
-            header: what it is.
+            sweep: what it is, and where.
             past: all that has happened in it.
         """
 

@@ -301,7 +301,7 @@ def _begin(origin: Origin, tracker: SweepTracker, header: Header, hooks: Hooks, 
     write_header(origin.storage, header)
     tell = observed(tracker.start(header.labels, past.events).put, hooks)
     if hooks.observer is not None:
-        hooks.observer.on_open(header, past.events)
+        hooks.observer.on_open(KnownSweep(header, origin.storage), past.events)
     return past, Journal(origin.storage, tell, lock.check)
 
 

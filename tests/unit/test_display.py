@@ -1,5 +1,7 @@
 """What is shown of a sweep follows from its events; the picture fits into any terminal, and lines into a log."""
 
+import contextlib
+import json
 import os
 import pty
 import re
@@ -7,26 +9,49 @@ import select
 import struct
 import sys
 import termios
+import threading
+import time
 from dataclasses import replace
 from fcntl import ioctl
 
 import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from orchestrator.display.displays import TerminalDisplay
+from orchestrator.cli import main
+from orchestrator.cli.job_log import FollowedLog
+from orchestrator.display.displays import Display, LogDisplay, TerminalDisplay, read_hint, watch_hint
+from orchestrator.display.following import find_followed, follow_sweep
+from orchestrator.display.json_lines import JsonLinesDisplay, line_of
 from orchestrator.display.lines import fitted_text, text_of
 from orchestrator.display.log_lines import BURST, LogLines
 from orchestrator.display.model import About, SweepModel
 from orchestrator.display.picture import draw
 from orchestrator.display.screen import Screen
 from orchestrator.display.sections import Machine
-from orchestrator.journal import Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Outlook, Paused, Reported
+from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.journal import (
+    Begun,
+    Closed,
+    Continued,
+    Drawn,
+    Ended,
+    Journal,
+    Lost,
+    Opened,
+    Outlook,
+    Paused,
+    Reported,
+)
 from orchestrator.journal.events import from_line, to_line
-from orchestrator.journal.folder import Header
+from orchestrator.journal.folder import Header, KnownSweep, sweeps_home, write_header
+from orchestrator.journal.lock import locked
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
+from orchestrator.journal.tail import JournalTail
+from orchestrator.storage import Storage
 from orchestrator.tasks import metric_named
 from orchestrator.text_plots import step_plot
 from orchestrator.training import EpochReport, TrialSpec
@@ -364,28 +389,263 @@ def test_what_is_said_stands_above_the_picture(terminal, monkeypatch):
     assert "\x1b[?25" not in text
 
 
+HEADER = Header(
+    id="adult-1",
+    name="adult",
+    config={"scheduler": "asha", "time_budget": "10m", "resources": {"cpus_per_worker": 3}},
+    space={},
+    digest="",
+    metric="roc_auc",
+    run_id=None,
+    tracking_uri="",
+    threads=1,
+    folder="",
+    labels={},
+    started=0.0,
+)
+
+
 def test_a_display_follows_the_events_of_a_sweep(terminal):
-    header = Header(
-        id="adult-1",
-        name="adult",
-        config={"scheduler": "asha", "time_budget": "10m", "resources": {"cpus_per_worker": 3}},
-        space={},
-        digest="",
-        metric="roc_auc",
-        run_id=None,
-        tracking_uri="",
-        threads=1,
-        folder="",
-        labels={},
-        started=0.0,
-    )
     terminal.resize(120, 30)
     with TerminalDisplay(terminal.file) as display:
         display.notify("Ray starts")
-        display.on_open(header, STORY[:3])
+        display.on_open(KnownSweep(HEADER, Storage("/nowhere")), STORY[:3])
         for event in STORY[3:]:
             display.on_event(event)
     text = terminal.read()
     assert "Ray starts\r\n" in text
     assert text.rindex("1 of 8 over, 4 begun") > text.index("Ray starts")
     assert "asha" in text
+
+
+# for other programs
+
+FIELDS = {
+    "open": {"id", "name", "metric", "maximize", "trials", "over", "time_budget", "slots", "epochs", "rungs"},
+    "trial": {"trial", "status", "reason", "architecture", "attempt", "epochs", "value", "seconds"},
+    "epoch": {
+        *("trial", "epoch", "epochs", "validation", "train_loss", "learning_rate", "examples_per_second", "seconds"),
+        *("best_epoch", "best_value", "best_of_sweep"),
+    },
+    "close": {"id", "status", "reason"},
+}
+
+
+def test_lines_of_json_have_the_documented_fields_and_make_the_state():
+    lines = []
+    with JsonLinesDisplay(lines.append) as display:
+        display.on_open(KnownSweep(HEADER, Storage("/nowhere")), [])
+        for event in [*STORY, Closed(170.0, SweepStatus.FINISHED, "")]:
+            display.on_event(event)
+        display.on_result({"validation": float("nan")})
+    told = [json.loads(line) for line in lines]
+    assert len(told) == len(STORY) + 2
+    for entry in told[:-1]:
+        assert entry["version"] == 1
+        assert entry.keys() - {"version", "event", "at", "parameters"} == FIELDS[entry["event"]]
+    assert told[1]["parameters"]["depth"] == 2
+    assert told[-1]["result"] == {"validation": None}
+    statuses = {entry["trial"]: entry["status"] for entry in told if entry["event"] == "trial"}
+    assert statuses == {0: "running", 1: "failed", 2: "paused", 3: "running"}
+    assert [entry["trial"] for entry in told if entry.get("best_of_sweep")] == [0] * 4
+
+
+def test_the_last_line_of_json_says_what_went_wrong():
+    lines = []
+    with pytest.raises(KeyboardInterrupt), JsonLinesDisplay(lines.append) as display:
+        display.notify("a note\x1b[2J\u202e")
+        raise KeyboardInterrupt
+    assert all(line.isascii() and "\x1b" not in line for line in lines)
+    note, error = map(json.loads, lines)
+    assert (note["event"], note["text"]) == ("note", "a note\x1b[2J\u202e")
+    assert (error["event"], error["message"], error["exit_code"]) == ("error", "stopped by the user", 1)
+    assert json.loads(line_of("x", 1.0, {"y": float("inf")}))["y"] is None
+
+
+def test_a_sweep_goes_on_when_nobody_reads_its_lines_and_says_so_at_the_end():
+    calls = []
+
+    def write(line):
+        calls.append(line)
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError), JsonLinesDisplay(write) as display:
+        display.on_open(KnownSweep(HEADER, Storage("/nowhere")), [])
+        for event in STORY:
+            display.on_event(event)
+        display.on_result({})
+    assert len(calls) == 1
+
+
+# from another process
+
+
+class Told(Display):
+    """Remembers what it was told."""
+
+    def __init__(self):
+        self.opened, self.events = [], []
+
+    def on_open(self, sweep, past):
+        self.opened.append(len(past))
+        self.events = list(past)
+
+    def on_event(self, event):
+        self.events.append(event)
+
+
+@pytest.fixture
+def sweep():
+    """A sweep at home with the first half of its journal."""
+    storage = sweeps_home().child("adult-1")
+    write_header(storage, HEADER)
+    with locked(storage, "adult-1"), writing(storage, STORY[:8]) as journal:
+        yield KnownSweep(HEADER, storage), journal
+    storage.clear()
+
+
+@contextlib.contextmanager
+def writing(storage, events):
+    journal = Journal(storage)
+    for event in events:
+        journal.record(event)
+    yield journal
+    journal.close()
+
+
+def test_a_journal_is_read_as_it_grows_and_again_when_lines_are_taken_back(tmp_path):
+    storage = Storage(str(tmp_path))
+    path, lines = tmp_path / "journal.jsonl", [f"{to_line(event)}\n" for event in STORY]
+    tail = JournalTail(storage)
+    assert tail.read() == ([], False)
+    path.write_text("".join(lines[:3]) + lines[3][:20])
+    assert tail.read() == (STORY[:3], False)
+    path.write_text("".join(lines[:5]))
+    assert tail.read() == (STORY[3:5], False)
+    assert tail.read() == ([], False)
+    path.write_text("".join(lines[:4]))
+    assert tail.read() == (STORY[:4], True)
+    # other lines in the place of those that were read, and more of them
+    path.write_text("".join(lines[:2] + lines[9:]))
+    assert tail.read() == (STORY[:2] + STORY[9:], True)
+    path.write_text("".join([*lines[:2], *lines[9:], "x\n", lines[0]]))
+    with pytest.raises(StorageError, match="line 14 is damaged"):
+        tail.read()
+
+
+def test_a_journal_in_an_object_store_is_read_segment_by_segment():
+    storage = Storage.at("memory://display/adult-1")
+    tail = JournalTail(storage)
+    storage.write("journal/00000000-a.jsonl", "".join(f"{to_line(event)}\n" for event in STORY[:4]).encode())
+    assert tail.read() == (STORY[:4], False)
+    storage.write("journal/00000001-a.jsonl", f"{to_line(STORY[4])}\n".encode())
+    assert tail.read() == ([STORY[4]], False)
+    # another driver has begun before that was written: it does not count any more
+    storage.write("journal/00000001-b.jsonl", f"{to_line(STORY[5])}\n".encode())
+    assert tail.read() == ([*STORY[:4], STORY[5]], True)
+    storage.clear()
+
+
+def test_a_sweep_is_followed_until_nobody_drives_it(sweep):
+    found, journal = sweep
+    told, slept = Told(), []
+
+    def sleep(_seconds):
+        slept.append(0)
+        if len(slept) == 1:
+            for event in STORY[8:]:
+                journal.record(event)
+        if len(slept) == 2:
+            journal.record(Closed(time.time(), SweepStatus.INTERRUPTED, ""))
+
+    status = follow_sweep(found, told, ended=lambda: len(slept) > 2, sleep=sleep)
+    assert status == SweepStatus.INTERRUPTED
+    assert told.opened == [8]
+    assert told.events[:-1] == STORY
+
+
+def test_a_sweep_that_is_just_starting_is_waited_for():
+    sweep_id = "adult-20260131-120000-1a2b"
+    storage, said = sweeps_home().child(sweep_id), []
+    with locked(storage_made(storage), sweep_id):
+        header = replace(HEADER, id=sweep_id)
+        found = find_followed("adult", None, said.append, lambda _seconds: write_header(storage, header))
+    assert found.id == sweep_id
+    assert said == [f"{sweep_id} is starting"]
+    # nobody starts it any more
+    storage.clear()
+    storage_made(storage)
+    with pytest.raises(ExecutionError, match="it was killed before anything was written down"):
+        find_followed(sweep_id, None, said.append)
+    storage.clear()
+
+
+def storage_made(storage):
+    storage.prepare()
+    return storage
+
+
+def test_watch_shows_a_sweep_that_was_killed_in_lines(sweep):
+    found, journal = sweep
+    journal.flush()
+    # nobody has its lock
+    copy = sweeps_home().child("adult-2")
+    write_header(copy, replace(HEADER, id="adult-2"))
+    with writing(copy, STORY):
+        pass
+    done = CliRunner().invoke(main, ["watch", "adult-2"])
+    assert done.exit_code == 1
+    assert done.stderr == "[1/8] 2 running, 1 paused, 1 failed, best 0.9 (trial 0), about 2 min 10 s left\n"
+    assert done.stdout == "adult-2 is killed; go on with: orchestrator resume adult-2\n"
+    unknown = CliRunner().invoke(main, ["watch", "adlt"])
+    assert unknown.exit_code == 2
+    assert "there is no sweep 'adlt'" in unknown.stderr
+    copy.clear()
+    assert found.id == "adult-1"
+
+
+def test_the_log_of_a_job_tells_where_its_sweep_is(sweep, tmp_path):
+    found, _ = sweep
+    assert read_hint(watch_hint(found)) == ("adult-1", None)
+    elsewhere = KnownSweep(replace(HEADER, id="a b-1"), Storage(str(tmp_path / "my sweeps" / "a b-1")))
+    assert read_hint(watch_hint(elsewhere)) == ("a b-1", str(tmp_path / "my sweeps"))
+    assert read_hint("trial 3") is None
+    lines = []
+    with LogDisplay(lines.append, hint=True) as display:
+        display.on_open(found, [])
+    assert lines == ["watch it with: orchestrator watch adult-1"]
+
+
+def test_a_followed_job_is_shown_by_the_journal_of_its_sweep(sweep, terminal):
+    found, journal = sweep
+    terminal.resize(100, 30)
+    threads = threading.active_count()
+    with TerminalDisplay(terminal.file) as display:
+        log = FollowedLog(display)
+        log.write("8 trials of at most 6 epochs\n[1/8] trial 7 mlp: fini")
+        log.write(f"shed\n{watch_hint(found)}\n")
+        text = ""
+        deadline = time.monotonic() + 30
+        while "0 of 8 over" not in text:
+            text += terminal.read()
+            assert time.monotonic() < deadline, text
+        log.write("[2/8] trial 8 mlp: finished\nnote: a note\n")
+        for event in STORY[8:]:
+            journal.record(event)
+        journal.record(Closed(170.0, SweepStatus.FINISHED, ""))
+        log.close()
+    text += terminal.read()
+    # what came before the picture stays, what it says better is left out
+    assert "[1/8] trial 7 mlp: finished\r\n" in text
+    assert "trial 8" not in text
+    assert "note: a note\r\n" in text
+    assert re.search(r"finished\S*\x1b\[K\r\n", text[text.rindex("adult-1") :])
+    assert threading.active_count() <= threads + 1
+
+
+def test_a_followed_job_whose_folder_is_elsewhere_keeps_its_lines(terminal):
+    with TerminalDisplay(terminal.file) as display:
+        log = FollowedLog(display)
+        log.write("watch it with: orchestrator watch gone-1\n[1/8] trial 7 mlp: finished\n")
+        log.close()
+    assert "[1/8] trial 7 mlp: finished\r\n" in terminal.read()
