@@ -17,6 +17,8 @@ IDENTIFIER_ROWS = 20
 IDENTIFIER_SHARE = 0.95
 # rows that were filtered or deleted leave gaps
 COUNTED_SHARE = 0.8
+# so few different ones are rather an answer than keys
+FEW_KEYS = 2
 # of the steps from row to row; a few rows may have been moved
 ORDERED_SHARE = 0.98
 # two of these are the same in most columns of whole numbers that do not count
@@ -33,6 +35,9 @@ KEYS_IN_ONE_WORD = re.compile(
     r"(id|key|nr|no|num|number|nummer)",
     re.ASCII,
 )
+# those that name nothing else: an index can be a measure, and a number a count
+SURE_KEYS = frozenset({"id", "ids", "key", "uuid", "guid", "pk"})
+GROUPED = re.compile(r"\d+|\d{1,3}(?:[, '\u2019\xa0\u202f]\d{3})+", re.ASCII)
 # a name that says what is measured
 MEASURES = frozenset(
     [
@@ -90,7 +95,7 @@ class Identifier:
 
 def find_identifier(raw: RawColumn) -> Identifier | None:
     """What shows that a column of whole numbers counts rows or holds their keys; None if nothing does."""
-    numbers = raw.numbers
+    numbers = raw.numbers if raw.numbers is not None else _grouped_numbers(raw)
     if numbers is None or len(numbers) < IDENTIFIER_ROWS:
         return None
     # most columns show in a few rows that they do not count
@@ -141,6 +146,28 @@ def follows_rows(raw: RawColumn) -> Note | None:
     )
 
 
+def repeated_keys(raw: RawColumn) -> Note | None:
+    """About whole numbers that come again, in a column that is called as keys are: those of shops or patients."""
+    words, numbers = words_of(raw.name), raw.numbers
+    joined = "".join(words)
+    is_sure = bool(words) and (
+        words[-1] in SURE_KEYS
+        or words[0] in SURE_KEYS
+        or (KEYS_IN_ONE_WORD.fullmatch(joined) is not None and joined.endswith(("id", "key")))
+    )
+    if not is_sure or numbers is None or _has_points(raw):
+        return None
+    known = numbers[~np.isnan(numbers)]
+    if len(known) < IDENTIFIER_ROWS or not _are_whole(known) or len(np.unique(known[:HEAD_ROWS])) <= FEW_KEYS:
+        return None
+    return Note(
+        column=raw.name,
+        why="has a name of keys and whole numbers that come again, so they may be names of something",
+        done="read as numbers",
+        option=f"--categorical '{raw.name}' reads them as codes, --ignore '{raw.name}' leaves them out",
+    )
+
+
 def is_key_name(name: str) -> bool:
     """Whether a column is called as row numbers and keys are, or has no name."""
     words = words_of(name)
@@ -152,6 +179,16 @@ def is_key_name(name: str) -> bool:
     return (
         words[-1] in KEYS_AT_THE_END or words[0] in KEYS_AT_THE_START or KEYS_IN_ONE_WORD.fullmatch(joined) is not None
     )
+
+
+def _grouped_numbers(raw: RawColumn) -> NDArray[np.float64] | None:
+    """Whole numbers with marks between thousands, float64 [rows]; None of all else."""
+    if not raw.head or not all(map(GROUPED.fullmatch, raw.head)):
+        return None
+    reading = raw.number_reading
+    if reading is None or reading.notation is None or reading.notation.symbols or reading.notation.decimal != ".":
+        return None
+    return reading.notation.numbers(raw.series, raw.name, raw.only_texts)
 
 
 def _may_tell_apart(raw: RawColumn) -> bool:

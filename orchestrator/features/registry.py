@@ -17,7 +17,7 @@ from orchestrator.features.categorical import CategoricalKind
 from orchestrator.features.column import Column, ColumnKind
 from orchestrator.features.datetime import DatetimeKind
 from orchestrator.features.duration import DurationKind
-from orchestrator.features.identifiers import find_identifier, follows_rows, is_key_name
+from orchestrator.features.identifiers import find_identifier, follows_rows, is_key_name, repeated_keys
 from orchestrator.features.numeric import NumericKind
 from orchestrator.features.text import TextKind
 from orchestrator.features.time_of_day import TimeOfDayKind
@@ -121,3 +121,5 @@ def doubts(raw: RawColumn) -> Iterator[Note]:
         why = f"has whole numbers of {digits} digits in all rows, so they may be keys"
         both = f"{option}, --ignore '{raw.name}' leaves them out"
         yield Note(column=raw.name, why=why, done="read as numbers", option=both)
+    elif (keys := repeated_keys(raw)) is not None:
+        yield keys
