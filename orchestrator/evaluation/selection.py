@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.errors import ConfigError
 from orchestrator.tasks import Metric
 
 STEPS = 25
@@ -150,22 +151,31 @@ def judge(contest: Contest, steps: int = STEPS, fits: Fits = everything) -> tupl
     """The figures of ensembles and of best candidates on rows that did not choose them.
 
     A fifth of the rows after the other is left out; the others choose an ensemble, and the best candidate. What both
-    say about the rows that were left out is put together and measured.
+    say about the rows that were left out is measured, and the figures of the fifths are averaged: answers of the
+    candidates that were best for different fifths may lie apart, so that an order among all of them means nothing.
 
     Returns:
-        Of ensembles, and of best candidates; None if there are too few rows, or these do not have the metric.
+        Of ensembles, and of best candidates; None if there are too few rows, or no fifth has the metric.
     """
     if contest.rows < LEAST_ROWS:
         return None
     part = _parts(contest.target)
-    mixed, alone = np.zeros_like(contest.shares[0]), np.zeros_like(contest.shares[0])
+    figures, counts = [], []
     for number in range(JUDGED_PARTS):
-        choosing = contest.take(part != number)
-        left = part == number
-        mixed[left] = contest.take(left).mixed(select(choosing, steps, fits))
-        alone[left] = contest.shares[single_best(choosing)][left]
-    ours, its = contest.figure(mixed), contest.figure(alone)
-    return None if ours is None or its is None else (ours, its)
+        choosing, left = contest.take(part != number), contest.take(part == number)
+        try:
+            mixed = left.figure(left.mixed(select(choosing, steps, fits)))
+            alone = left.figure(left.shares[single_best(choosing)])
+        except ConfigError:
+            # a user's own metric, which needs more than this fifth has
+            continue
+        if mixed is not None and alone is not None:
+            figures.append((mixed, alone))
+            counts.append(left.rows if left.weight is None else float(left.weight.sum()))
+    if not sum(counts):
+        return None
+    ours, its = np.average(figures, axis=0, weights=counts)
+    return float(ours), float(its)
 
 
 def _parts(target: NDArray[Any]) -> NDArray[np.int64]:

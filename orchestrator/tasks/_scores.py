@@ -48,9 +48,25 @@ def f1(target: Target, shares: Shares, weight: Weight) -> float:
 
 def log_loss(target: Target, shares: Shares, weight: Weight) -> float:
     """Mean of the negative logarithm of the probability of the true class."""
+    return float(np.average(log_losses(target, shares), weights=weight))
+
+
+def log_losses(target: Target, shares: Shares) -> NDArray[np.float64]:
+    """The negative logarithm of the probability of the true class: float64 [rows]."""
     tiny = np.finfo(np.float64).eps
-    true = np.clip(shares[np.arange(len(target)), target], tiny, 1 - tiny)
-    return float(np.average(-np.log(true), weights=weight))
+    losses: NDArray[np.float64] = -np.log(np.clip(shares[np.arange(len(target)), target], tiny, 1 - tiny))
+    return losses
+
+
+def standard_error(changes: NDArray[np.float64], weight: Weight) -> float:
+    """Of a mean over rows.
+
+    Args:
+        changes: of each row, float64 [rows], such as what one way to answer loses more than another one.
+        weight: what each row counts, [rows].
+    """
+    share = weight / weight.sum()
+    return float(np.sqrt((share**2 * (changes - changes @ share) ** 2).sum()))
 
 
 def roc_auc(target: Target, shares: Shares, weight: Weight) -> float | None:

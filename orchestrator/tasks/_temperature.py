@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.tasks._scores import log_loss
+from orchestrator.tasks._scores import log_losses, standard_error
 from orchestrator.tasks._thresholds import JUDGED_PARTS, stratified_parts
 from orchestrator.units import show_apart
 
 Outputs = NDArray[np.float32]
 Probabilities = Callable[[Outputs], NDArray[np.float64]]
 LEAST_ROWS = 50
+# standard errors of the difference by which it must be better: docs/quality.md has the figures that decided
+LEAST_ERRORS = 0.5
 WIDEST = 20.0
 NONE = 1.0
 
@@ -95,9 +97,17 @@ class CalibrationRows:
         """Some of the rows."""
         return CalibrationRows(self.probabilities, self.outputs[rows], self.target[rows], self.weight[rows])
 
-    def log_loss(self, temperature: float | NDArray[np.float32]) -> float:
-        """With outputs that are divided by it: one number, or one for each row, float32 [rows, 1]."""
-        return log_loss(self.target, self.probabilities(scaled(self.outputs, temperature)), self.weight)
+    def log_losses(self, temperature: float | NDArray[np.float32]) -> NDArray[np.float64]:
+        """With outputs that are divided by it: one number, or one for each row, float32 [rows, 1]; float64 [rows]."""
+        return log_losses(self.target, self.probabilities(scaled(self.outputs, temperature)))
+
+    def log_loss(self, temperature: float) -> float:
+        """The mean of these."""
+        return self.mean(self.log_losses(temperature))
+
+    def mean(self, values: NDArray[np.float64]) -> float:
+        """Over the rows, float64 [rows], each as much as it counts."""
+        return float(np.average(values, weights=self.weight))
 
 
 def scaled(outputs: Outputs, temperature: float | NDArray[np.float32]) -> Outputs:
@@ -107,7 +117,11 @@ def scaled(outputs: Outputs, temperature: float | NDArray[np.float32]) -> Output
 
 
 def calibrate(rows: CalibrationRows) -> Temperature:
-    """The best temperature of validation rows, if one is better on rows that did not fit it."""
+    """The best temperature of validation rows, if it is better on rows that did not fit it by more than chance.
+
+    Better by chance is one of a network that is as sure as it should be: so it must be better by more than half a
+    standard error of the differences of single rows.
+    """
     counted = rows.weight > 0
     if counted.sum() < LEAST_ROWS or len(np.unique(rows.target[counted])) == 1:
         reason = f"{int(counted.sum())} validation rows cannot tell; {LEAST_ROWS} of several classes are needed"
@@ -116,10 +130,11 @@ def calibrate(rows: CalibrationRows) -> Temperature:
     parts = stratified_parts(rows.target)
     for part in range(JUDGED_PARTS):
         found[parts == part] = best_temperature(rows.take(parts != part))
-    judged, before = rows.log_loss(found), rows.log_loss(NONE)
+    with_it, without = rows.log_losses(found), rows.log_losses(NONE)
+    judged, before = rows.mean(with_it), rows.mean(without)
     ours, its = show_apart(judged, before)
-    better = judged < before
-    word = "better" if better else "not better"
+    better = judged < before - LEAST_ERRORS * standard_error(without - with_it, rows.weight)
+    word = "better" if better else "not enough better" if judged < before else "not better"
     return Temperature(
         value=best_temperature(rows) if better else NONE,
         reason=f"{word} than none on validation rows that did not fit it (log_loss {ours} against {its})",

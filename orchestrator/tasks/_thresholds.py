@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.tasks._scores import standard_error
 from orchestrator.units import show_apart
 
 DEFAULT = 0.5
@@ -126,8 +127,7 @@ class ScoredRows:
         changes = np.array(
             [each[one, truth] - each[other, truth] for one, other, truth in self._labelled(said, before)]
         )
-        share = self.weight / self.weight.sum()
-        return float(np.sqrt((share**2 * (changes - changes @ share) ** 2).sum()))
+        return standard_error(changes, self.weight)
 
     def _labelled(self, said: Truth, before: Truth) -> Iterable[tuple[bool, bool, bool]]:
         return zip(said.tolist(), before.tolist(), self.positive.tolist(), strict=True)

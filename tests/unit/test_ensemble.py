@@ -175,6 +175,30 @@ def test_rows_that_did_not_choose_tell_noise_from_what_helps():
     assert judged < 0.62
 
 
+def test_the_best_trial_is_not_worse_because_another_one_is_best_on_other_rows():
+    random = np.random.default_rng(0)
+    target = random.permutation(np.repeat([0, 1], 100))
+    ranks = [target + random.normal(scale=0.9, size=200) for _ in range(6)]
+    # all order rows about as well, and each is as sure of all rows as no other one
+    said = [1 / (1 + np.exp(-found - 4 * shift)) for shift, found in enumerate(ranks, -3)]
+    contest = replace(
+        contest_of(TASKS[0], 0, rows=200, metric="roc_auc"),
+        shares=tuple(np.stack([1 - found, found], axis=1) for found in said),
+        target=target,
+    )
+    alone = [contest.figure(shares) for shares in contest.shares]
+    judged = judge(contest)[1]
+    assert min(alone) - 0.02 < judged < max(alone)
+
+
+def test_fifths_without_the_metric_do_not_count():
+    contest = contest_of(TASKS[0], 3, rows=100, metric="roc_auc")
+    rare = replace(contest, target=(np.arange(100) < 3).astype(np.int64))
+    ours, its = judge(rare)
+    assert 0 <= ours <= 1 and 0 <= its <= 1
+    assert judge(replace(contest, target=np.zeros(100, np.int64))) is None
+
+
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     found = Sweep(tmp_path_factory.mktemp("ensemble"), open_dataset("sklearn:diabetes"))

@@ -42,7 +42,8 @@ def test_the_temperature_has_the_smallest_log_loss_and_must_be_better_on_other_r
     outputs, target, weight = answered(task, seed, wrong)
     found = task.calibrate(outputs, target, weight)
     if not found.is_used:
-        assert found.judged >= found.judged_default
+        assert "better than none" in found.reason
+        assert found.outputs is outputs
         return
     assert found.judged < found.judged_default
 
@@ -51,6 +52,12 @@ def test_the_temperature_has_the_smallest_log_loss_and_must_be_better_on_other_r
 
     assert found.judged_default == pytest.approx(loss(outputs), rel=1e-6)
     assert found.judged == pytest.approx(loss(found.outputs), rel=1e-6)
+    # better by more than chance would be
+    each = [
+        -np.log(task.probabilities(values)[np.arange(len(target)), target]) for values in (outputs, found.outputs)
+    ]
+    gain, share = each[0] - each[1], weight / weight.sum()
+    assert gain @ share > 0.5 * np.sqrt((share**2 * (gain - gain @ share) ** 2).sum())
     best = loss(found.applied(outputs))
     assert best <= min(loss(outputs / np.float32(found.value * other)) for other in (0.97, 1.03)) + 1e-7
     assert found.without(found.applied(outputs)) == pytest.approx(outputs, rel=1e-5)
@@ -62,6 +69,16 @@ def test_the_temperature_has_the_smallest_log_loss_and_must_be_better_on_other_r
 def test_a_network_that_is_too_sure_is_found_out_and_by_how_much(task):
     outputs, target, _ = answered(task, 3, 2.5, rows=4000)
     assert task.calibrate(outputs, target).value == pytest.approx(2.5, rel=0.12)
+
+
+def test_few_rows_seldom_give_a_temperature_to_a_network_that_is_as_sure_as_it_should_be():
+    def given(wrong):
+        return [TASKS[0].calibrate(*answered(TASKS[0], seed, wrong, rows=160)[:2]) for seed in range(14)]
+
+    found = given(1.0)
+    assert sum(item.is_used for item in found) < sum(item.judged < item.judged_default for item in found) < 7
+    assert any(item.reason.startswith("not enough better than none") for item in found)
+    assert sum(item.is_used for item in given(2.5)) >= 13
 
 
 def test_nothing_is_decided_without_probabilities_or_rows():
