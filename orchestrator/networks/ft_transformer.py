@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from orchestrator.inputs import NUMERIC
 from orchestrator.networks.groups import ParameterGroup
 from orchestrator.networks.inputs import FeatureShape, NumericInput, text_input
+from orchestrator.networks.repeated_numbers import RepeatedNumbers
 from orchestrator.networks.settings import FtTransformerSettings
 
 # as in the paper: what only shifts or scales is not decayed
@@ -18,12 +21,13 @@ UNDECAYED = ("tokens.", "norm", "bias")
 class ColumnTokens(nn.Module):
     """A token for each column, one for all texts, and one more, of which the answer is made.
 
-    A number times a vector of its column, a category's embedding, what `TextInput` gives; each plus a bias of its own.
+    A number times a vector of its column (plus the embedding of a number that is a category, too), a category's
+    embedding, what `TextInput` gives; each plus a bias of its own.
 
     forward(numeric, categorical, and text if the data has texts) -> float32 [batch, 1 + tokens, width]
     """
 
-    def __init__(self, shape: FeatureShape, width: int, scaling: str) -> None:
+    def __init__(self, shape: FeatureShape, width: int, scaling: str, repeated: int) -> None:
         super().__init__()
         self.numbers = NumericInput(shape.numeric, scaling)
         bound = 1 / math.sqrt(width)
@@ -33,6 +37,7 @@ class ColumnTokens(nn.Module):
 
         self.weight = uniform(shape.numeric, width)
         self.answer = uniform(1, 1, width)
+        self.repeated = RepeatedNumbers(shape.numeric, repeated, width) if shape.numeric and repeated else None
         self.embeddings = nn.ModuleList(nn.Embedding(cardinality, width) for cardinality in shape.cardinalities)
         for weight in self.embeddings.parameters():
             nn.init.uniform_(weight, -bound, bound)
@@ -41,9 +46,15 @@ class ColumnTokens(nn.Module):
         count = shape.numeric + len(shape.cardinalities) + (self.text is not None)
         self.bias = uniform(count, width)
 
+    def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
+        """Finds the numbers that are categories, too."""
+        if self.repeated is not None:
+            self.repeated.fit(inputs[NUMERIC])
+
     def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
         """See the class."""
-        parts = [self.numbers(numeric).unsqueeze(2) * self.weight]
+        numbers = self.numbers(numeric).unsqueeze(2) * self.weight
+        parts = [numbers if self.repeated is None else numbers + self.repeated(numeric)]
         parts += [embedding(categorical[:, column]).unsqueeze(1) for column, embedding in enumerate(self.embeddings)]
         if self.text is not None and self.text_map is not None:
             parts.append(self.text_map(self.text(text)).unsqueeze(1))
@@ -103,7 +114,7 @@ class FtTransformer(nn.Module):
 
     def __init__(self, shape: FeatureShape, settings: FtTransformerSettings) -> None:
         super().__init__()
-        self.tokens = ColumnTokens(shape, settings.width, settings.scaling)
+        self.tokens = ColumnTokens(shape, settings.width, settings.scaling, settings.repeated_numbers)
         self.blocks = nn.Sequential(*(Block(settings, first=number == 0) for number in range(settings.depth)))
         self.norm = nn.LayerNorm(settings.width)
         self.output = nn.Linear(settings.width, shape.outputs)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from orchestrator.features.fitted import FIRST_CATEGORY
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, InputSpec
 from orchestrator.networks.embeddings import PERIODIC, PIECEWISE, PeriodicEmbedding, PiecewiseLinearEmbedding
+from orchestrator.networks.repeated_numbers import RepeatedNumbers
 from orchestrator.networks.scaling import SCALINGS
 from orchestrator.networks.text import TextInput
 
@@ -93,12 +94,14 @@ class NumericInput(nn.Module):
         *,
         width: int = PIECEWISE_WIDTH,
         bins: int = PIECEWISE_BINS,
+        repeated: int = 0,
     ) -> None:
         """Args:
         columns: of the input.
         scaling: a name in `SCALINGS`.
         embedding: none, periodic or piecewise.
         width, bins: of the piecewise-linear embedding.
+        repeated: numbers of each column that are categories, too; see `RepeatedNumbers`.
         """
         super().__init__()
         kind = SCALINGS[scaling]
@@ -110,11 +113,16 @@ class NumericInput(nn.Module):
             self.embedding = PiecewiseLinearEmbedding(columns, width, bins)
         # of what one number becomes
         self.each = 1 if self.embedding is None else self.embedding.width
+        self.repeated = RepeatedNumbers(columns, repeated) if columns and repeated else None
+        if self.repeated is not None:
+            self.each += self.repeated.width
         self.width = columns * self.each
 
     def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
         """Fits what is to be fitted on training rows."""
         numeric = inputs[NUMERIC]
+        if self.repeated is not None:
+            self.repeated.fit(numeric)
         if self.scaling is not None:
             self.scaling.fit(numeric)
             numeric = self.scaling(numeric)
@@ -123,11 +131,12 @@ class NumericInput(nn.Module):
 
     def forward(self, numeric: Tensor) -> Tensor:
         """See the class."""
-        if self.scaling is not None:
-            numeric = self.scaling(numeric)
-        if self.embedding is None:
-            return numeric
-        embedded: Tensor = self.embedding(numeric)
+        scaled = numeric if self.scaling is None else self.scaling(numeric)
+        if self.embedding is None and self.repeated is None:
+            return scaled
+        embedded: Tensor = scaled.unsqueeze(2) if self.embedding is None else self.embedding(scaled)
+        if self.repeated is not None:
+            embedded = torch.cat([embedded, self.repeated(numeric)], dim=2)
         return embedded.flatten(1)
 
 
@@ -186,15 +195,17 @@ class FeatureInput(nn.Module):
     the data has texts) -> float32 [batch, width]
     """
 
-    def __init__(self, shape: FeatureShape, scaling: str = "standard", numeric_embedding: str = "none") -> None:
+    def __init__(
+        self, shape: FeatureShape, scaling: str = "standard", numeric_embedding: str = "none", repeated: int = 0
+    ) -> None:
         """Args:
         shape: of the data.
-        scaling, numeric_embedding: see `NumericInput`.
+        scaling, numeric_embedding, repeated: see `NumericInput`.
         """
         super().__init__()
-        plain = (scaling, numeric_embedding) == ("standard", "none")
+        plain = (scaling, numeric_embedding, repeated) == ("standard", "none", 0)
         # what has to be fitted reads rows, so that it is there only if it does something
-        self.numbers = None if plain else NumericInput(shape.numeric, scaling, numeric_embedding)
+        self.numbers = None if plain else NumericInput(shape.numeric, scaling, numeric_embedding, repeated=repeated)
         # row 0 (never seen in training) stays zero: such a value says nothing
         self.embeddings = nn.ModuleList(
             nn.Embedding(cardinality, embedding_width(cardinality), padding_idx=0)

@@ -14,7 +14,7 @@ class Mlp(nn.Module):
 
     def __init__(self, shape: FeatureShape, settings: MlpSettings) -> None:
         super().__init__()
-        self.inputs = FeatureInput(shape, settings.scaling, settings.numeric_embedding)
+        self.inputs = FeatureInput(shape, settings.scaling, settings.numeric_embedding, settings.repeated_numbers)
         width = self.inputs.width
         layers: list[nn.Module] = []
         for _ in range(settings.depth):

@@ -14,6 +14,7 @@ from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
 from orchestrator.networks.embeddings import PeriodicEmbedding
 from orchestrator.networks.groups import ParameterGroup
 from orchestrator.networks.inputs import CategoryInput, FeatureShape, text_input
+from orchestrator.networks.repeated_numbers import RepeatedNumbers
 from orchestrator.networks.scaling import RobustScaling
 from orchestrator.networks.settings import RealMlpSettings
 
@@ -82,6 +83,9 @@ class RealMlp(nn.Module):
             self.embedding = PeriodicEmbedding(
                 shape.numeric, settings.numeric_width, settings.frequencies, settings.spread
             )
+        self.repeated: RepeatedNumbers | None = None
+        if shape.numeric and settings.repeated_numbers:
+            self.repeated = RepeatedNumbers(shape.numeric, settings.repeated_numbers)
         self.categories = CategoryInput(shape.cardinalities, settings.one_hot_limit, settings.category_width)
         for weight in self.categories.embeddings.parameters():
             nn.init.normal_(weight)
@@ -89,6 +93,7 @@ class RealMlp(nn.Module):
         self.one_hot_scaling = RobustScaling(self.categories.one_hot_width)
         self.text = text_input(shape)
         width = shape.numeric * (settings.numeric_width if self.embedding is not None else 1)
+        width += 0 if self.repeated is None else shape.numeric * self.repeated.width
         width += self.categories.one_hot_width + sum(self.categories.embedded_widths)
         width += 0 if self.text is None else self.text.width
         self.input_factor = nn.Parameter(torch.ones(width))
@@ -126,6 +131,8 @@ class RealMlp(nn.Module):
     def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
         """Fits the scaling on training rows, and then one layer after another."""
         self.scaling.fit(inputs[NUMERIC])
+        if self.repeated is not None:
+            self.repeated.fit(inputs[NUMERIC])
         self.one_hot_scaling.fit(self.categories(inputs[CATEGORICAL])[0])
         if self.text is not None:
             self.text.fit_inputs(inputs)
@@ -156,4 +163,6 @@ class RealMlp(nn.Module):
         parts = [numbers, self.one_hot_scaling(one_hot), embedded]
         if self.text is not None:
             parts.append(self.text(text))
+        if self.repeated is not None:
+            parts.append(self.repeated(numeric).flatten(1))
         return torch.cat(parts, dim=1) * self.input_factor

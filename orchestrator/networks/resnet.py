@@ -35,7 +35,7 @@ class Resnet(nn.Module):
 
     def __init__(self, shape: FeatureShape, settings: ResnetSettings) -> None:
         super().__init__()
-        self.inputs = FeatureInput(shape, settings.scaling, settings.numeric_embedding)
+        self.inputs = FeatureInput(shape, settings.scaling, settings.numeric_embedding, settings.repeated_numbers)
         self.first = nn.Linear(self.inputs.width, settings.width, bias=needs_bias(settings.normalization))
         self.blocks = nn.Sequential(*(ResidualBlock(settings) for _ in range(settings.depth)))
         self.head = nn.Sequential(

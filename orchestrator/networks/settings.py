@@ -13,6 +13,7 @@ ACTIVATIONS = ("relu", "gelu", "silu", "tanh", "sigmoid")
 NORMALIZATIONS = ("none", "batch", "layer")
 NUMERIC_EMBEDDINGS = ("none", "periodic", "piecewise")
 SCALINGS = ("standard", "robust", "quantile")
+MOST_REPEATED = 1024
 PARAMETRIC_ACTIVATIONS = ("selu", "mish", "relu", "silu")
 
 
@@ -43,6 +44,7 @@ class MlpSettings:
         scaling: of numbers, before anything else: standard (as the encoder gives them), robust (by their quartiles,
             clipped smoothly) or quantile (by rank, to a normal distribution).
         numeric_embedding: none, periodic (cosines of each number) or piecewise (linear between its quantiles).
+        repeated_numbers: so many of the most frequent numbers of each numeric column are categories, too; 0 for none.
     """
 
     depth: int = 2
@@ -52,9 +54,11 @@ class MlpSettings:
     normalization: str = "none"
     scaling: str = "standard"
     numeric_embedding: str = "none"
+    repeated_numbers: int = 0
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS)
+        check_range("repeated_numbers", self.repeated_numbers, 0, MOST_REPEATED)
         check_choice("numeric_embedding", self.numeric_embedding, NUMERIC_EMBEDDINGS)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
@@ -75,7 +79,7 @@ class ResnetSettings:
         dropout: dropout inside a block, after the activation.
         residual_dropout: dropout of what a block adds.
         normalization: none, batch (as in the paper) or layer.
-        scaling, numeric_embedding: see `MlpSettings`.
+        scaling, numeric_embedding, repeated_numbers: see `MlpSettings`.
     """
 
     depth: int = 2
@@ -87,9 +91,11 @@ class ResnetSettings:
     normalization: str = "batch"
     scaling: str = "standard"
     numeric_embedding: str = "none"
+    repeated_numbers: int = 0
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS)
+        check_range("repeated_numbers", self.repeated_numbers, 0, MOST_REPEATED)
         check_choice("numeric_embedding", self.numeric_embedding, NUMERIC_EMBEDDINGS)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
@@ -114,6 +120,7 @@ class RealMlpSettings:
         spread: standard deviation of its first frequencies.
         one_hot_limit: categories of a column that are one-hot; a column with more has an embedding.
         category_width: of that embedding.
+        repeated_numbers: see `MlpSettings`.
         scaling_factor: of the learning rate, for the factor of each input.
         embedding_factor: of the learning rate, for the embedding of numbers.
         first_layer_factor: of the learning rate, for the weights of the first layer.
@@ -128,6 +135,7 @@ class RealMlpSettings:
     spread: float = 0.1
     one_hot_limit: int = 8
     category_width: int = 8
+    repeated_numbers: int = 0
     scaling_factor: float = 6.0
     embedding_factor: float = 0.1
     first_layer_factor: float = 1.0
@@ -141,6 +149,7 @@ class RealMlpSettings:
         check_range("frequencies", self.frequencies, 1, 1024)
         check_range("spread", self.spread, 0.0, 1000.0)
         check_range("one_hot_limit", self.one_hot_limit, 0, 1000)
+        check_range("repeated_numbers", self.repeated_numbers, 0, MOST_REPEATED)
         check_range("category_width", self.category_width, 1, 1024)
         for name in ("scaling_factor", "embedding_factor", "first_layer_factor"):
             check_range(name, getattr(self, name), 0.0, 1000.0)
@@ -161,6 +170,7 @@ class TabmSettings:
         bins: of a piecewise-linear embedding, at most.
         scaling: of numbers: standard, robust or quantile.
         one_hot_limit: categories of a column that are one-hot; a column with more has an embedding.
+        repeated_numbers: see `MlpSettings`.
     """
 
     members: int = 16
@@ -173,10 +183,12 @@ class TabmSettings:
     bins: int = 48
     scaling: str = "quantile"
     one_hot_limit: int = 32
+    repeated_numbers: int = 0
 
     def __post_init__(self) -> None:
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("scaling", self.scaling, SCALINGS)
+        check_range("repeated_numbers", self.repeated_numbers, 0, MOST_REPEATED)
         check_choice("numeric_embedding", self.numeric_embedding, NUMERIC_EMBEDDINGS)
         check_range("members", self.members, 1, 1024)
         check_range("depth", self.depth, 1, 64)
@@ -200,6 +212,7 @@ class FtTransformerSettings:
         residual_dropout: dropout of what a block adds.
         hidden_factor: a block's inner width as a multiple of `width`.
         scaling: of numbers: standard, robust or quantile.
+        repeated_numbers: see `MlpSettings`.
     """
 
     depth: int = 3
@@ -210,9 +223,11 @@ class FtTransformerSettings:
     residual_dropout: float = 0.0
     hidden_factor: float = 4 / 3
     scaling: str = "quantile"
+    repeated_numbers: int = 0
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, SCALINGS)
+        check_range("repeated_numbers", self.repeated_numbers, 0, MOST_REPEATED)
         check_range("depth", self.depth, 1, 64)
         check_range("heads", self.heads, 1, 256)
         check_range("width", self.width, 1, 65536)

@@ -87,6 +87,7 @@ class _Members(nn.Module):
             settings.numeric_embedding,
             width=settings.numeric_width,
             bins=settings.bins,
+            repeated=settings.repeated_numbers,
         )
         self.categories = CategoryInput(shape.cardinalities, settings.one_hot_limit)
         self.text = text_input(shape)

@@ -31,10 +31,14 @@ SPECS = {
         {"depth": 1, "width": 8, "normalization": "batch"},
         {"gradient_clip": 0.5, "schedule": "cosine", "warmup_epochs": 1.0, "optimizer": "sgd_momentum"},
     ),
-    "two folds": ("folds", {"depth": 1, "width": 8, "dropout": 0.2, "normalization": "batch"}, {"patience": 1}),
+    "two folds": (
+        "folds",
+        {"depth": 1, "width": 8, "dropout": 0.2, "normalization": "batch", "repeated_numbers": 12},
+        {"patience": 1},
+    ),
     "realmlp": (
         "mixed",
-        {"depth": 2, "width": 8, "numeric_width": 3},
+        {"depth": 2, "width": 8, "numeric_width": 3, "repeated_numbers": 9},
         {"schedule": "coslog4", "regularization_schedule": "flat_cosine", "optimizer": "adamw", "beta2": 0.95},
     ),
     "tabm": ("diabetes", {"members": 4, "depth": 2, "width": 8}, {"weight_average": 0.9, "batch_size": 50}),

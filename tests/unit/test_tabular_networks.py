@@ -21,6 +21,7 @@ from orchestrator.inputs import Inputs
 from orchestrator.networks import ARCHITECTURES, FeatureShape, build_network, inputs_taken
 from orchestrator.networks.embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
 from orchestrator.networks.inputs import CategoryInput
+from orchestrator.networks.repeated_numbers import LEAST_ROWS, RepeatedNumbers
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
 from orchestrator.networks.settings import TRAINING
 from orchestrator.networks.tabm import first_factors
@@ -36,11 +37,11 @@ from orchestrator.training.losses import member_loss
 from orchestrator.training.optimization import Optimization, coslog4, flat_cosine
 
 FAMILIES = {
-    "realmlp": {"depth": 2, "width": 16},
+    "realmlp": {"depth": 2, "width": 16, "repeated_numbers": 6},
     "tabm": {"members": 3, "depth": 2, "width": 16},
-    "tabm_mini": {"members": 3, "depth": 2, "width": 16},
-    "ft_transformer": {"depth": 2, "width": 16, "heads": 2},
-    "mlp": {"depth": 1, "width": 16, "scaling": "quantile", "numeric_embedding": "piecewise"},
+    "tabm_mini": {"members": 3, "depth": 2, "width": 16, "repeated_numbers": 6},
+    "ft_transformer": {"depth": 2, "width": 16, "heads": 2, "repeated_numbers": 6},
+    "mlp": {"depth": 1, "width": 16, "scaling": "quantile", "numeric_embedding": "piecewise", "repeated_numbers": 6},
     "resnet": {"depth": 1, "width": 16, "scaling": "robust", "numeric_embedding": "periodic"},
 }
 SHAPES = [FeatureShape.of_table(5, (), 1), FeatureShape.of_table(0, (4, 12, 40), 3), FeatureShape.of_table(3, (10,), 1)]
@@ -198,6 +199,42 @@ def test_a_periodic_embedding_starts_with_the_number_itself():
         waves = torch.cos(2 * math.pi * layer.frequency[1] * numbers[3, 1] + layer.phase[1])
         wanted = waves @ layer.weight[1] + layer.bias[1]
         assert torch.allclose(found[3, 1, 1:], wanted, atol=1e-6)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=90), st.integers(1, 6))
+def test_the_most_frequent_numbers_of_a_column_have_an_embedding_and_no_other_has(drawn, count):
+    column = torch.tensor(drawn, dtype=torch.float32)[:, None] / 3
+    layer = RepeatedNumbers(1, count, 2)
+    layer.fit(column)
+    # each number's place among those that are found, and one, so that zeros are no place
+    with torch.no_grad():
+        layer.weight[0] = torch.stack([torch.arange(count) + 1.0, torch.ones(count)], dim=1)
+        places, known = layer(column).unbind(2)
+        nothing = layer(torch.tensor([[0.1], [1e4]]))
+    rows = {number: drawn.count(number) for number in drawn if drawn.count(number) >= LEAST_ROWS}
+    wanted = sorted(rows, key=lambda number: (-rows[number], number))[:count]
+    if sum(rows[number] for number in wanted) < len(drawn) / 2:
+        wanted = []
+    assert places[:, 0].tolist() == [wanted.index(number) + 1 if number in wanted else 0 for number in drawn]
+    assert known[:, 0].tolist() == [float(number in wanted) for number in drawn]
+    assert not nothing.any()
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_a_number_starts_as_what_it_is_among_its_neighbours(architecture):
+    shape = SHAPES[2]
+    numeric, codes = torch.randint(0, 4, (40, 3)).float(), torch.randint(0, 10, (40, 1))
+    plain = build_network(architecture, shape, {**FAMILIES[architecture], "repeated_numbers": 0})
+    assert not any(isinstance(item, RepeatedNumbers) for item in plain.modules())
+    network = build_network(architecture, shape, {**FAMILIES[architecture], "repeated_numbers": 6}).eval()
+    (found,) = (item for item in network.modules() if isinstance(item, RepeatedNumbers))
+    with torch.no_grad():
+        found.fit(numeric)
+        before = network(numeric, codes)
+        found.weight += 1.0
+        assert not torch.allclose(network(numeric, codes), before)
+        found.numbers.fill_(1e9)
+        assert torch.equal(network(numeric, codes), before)
 
 
 def test_categories_are_one_hot_up_to_a_limit_and_what_is_unknown_or_missing_is_nothing():

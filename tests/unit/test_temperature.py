@@ -53,9 +53,7 @@ def test_the_temperature_has_the_smallest_log_loss_and_must_be_better_on_other_r
     assert found.judged_default == pytest.approx(loss(outputs), rel=1e-6)
     assert found.judged == pytest.approx(loss(found.outputs), rel=1e-6)
     # better by more than chance would be
-    each = [
-        -np.log(task.probabilities(values)[np.arange(len(target)), target]) for values in (outputs, found.outputs)
-    ]
+    each = [-np.log(task.probabilities(values)[np.arange(len(target)), target]) for values in (outputs, found.outputs)]
     gain, share = each[0] - each[1], weight / weight.sum()
     assert gain @ share > 0.5 * np.sqrt((share**2 * (gain - gain @ share) ** 2).sum())
     best = loss(found.applied(outputs))

@@ -52,11 +52,11 @@ plain = st.fixed_dictionaries(
     }
 )
 FITTED = [
-    ("mlp", {"depth": 1, "width": 8, "scaling": "robust", "numeric_embedding": "periodic"}),
-    ("realmlp", {"depth": 2, "width": 8}),
+    ("mlp", {"depth": 1, "width": 8, "scaling": "robust", "numeric_embedding": "periodic", "repeated_numbers": 9}),
+    ("realmlp", {"depth": 2, "width": 8, "repeated_numbers": 9}),
     ("tabm", {"members": 3, "depth": 1, "width": 8}),
-    ("tabm_mini", {"members": 3, "depth": 1, "width": 8}),
-    ("ft_transformer", {"depth": 1, "width": 8, "heads": 2}),
+    ("tabm_mini", {"members": 3, "depth": 1, "width": 8, "repeated_numbers": 9}),
+    ("ft_transformer", {"depth": 1, "width": 8, "heads": 2, "repeated_numbers": 9}),
 ]
 specs = st.builds(
     spec_of,
