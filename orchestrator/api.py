@@ -345,6 +345,7 @@ def deploy(
     log_share: float | None = None,
     log_keep: timedelta | int | str | None = None,
     log_drop: Sequence[str] | None = None,
+    explain: bool | None = None,
     notify: Notify | None = None,
 ) -> Deployment:
     """Starts an endpoint as a process of its own, and returns when it answers; `undeploy` stops it.
@@ -371,6 +372,7 @@ def deploy(
         log_folder, log_share: a share (0 to 1) of requests and answers is written there as Parquet.
         log_keep: how old parts of that may become, or how many bytes all may have.
         log_drop: columns that are not written there.
+        explain: whether `/explain` and the form page say why rows are answered as they are.
         notify: called with sentences for the user.
 
     Raises:

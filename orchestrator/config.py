@@ -318,6 +318,7 @@ class ServeConfig(Validated):
         log_folder, log_share: a share (0 to 1) of requests and answers is written there as Parquet.
         log_keep: how old parts of that may become, or how many bytes all may have.
         log_drop: columns that are not written there.
+        explain: whether `/explain` and the form page say why rows are answered as they are.
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -345,6 +346,7 @@ class ServeConfig(Validated):
     log_share: float = Field(default=0.0, ge=0, le=1)
     log_keep: Keep | None = None
     log_drop: tuple[str, ...] = ()
+    explain: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> ServeConfig:

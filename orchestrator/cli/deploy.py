@@ -88,6 +88,7 @@ Example:
     "--log-keep", metavar="AGE|SIZE", help="30d or 10GB: what is older, or too much, is deleted. Default: all."
 )
 @click.option("--log-drop", multiple=True, metavar="COLUMN", help="Not written there; may be repeated.")
+@click.option("--explain", is_flag=True, help="POST /explain and the form page say why rows are answered so.")
 @tracking_option
 @json_option
 def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401

@@ -61,6 +61,8 @@ def explain(
         DataError: the rows lack a column, or a value does not fit its column.
     """
     model.check_scale(scale)
+    if frame is not None and not len(frame):
+        raise UsageError("there are no rows to explain; give some")
     if method == "permutation":
         return _importance(model, frame, metric=metric, repeats=repeats, seed=seed)
     if method == "pdp":

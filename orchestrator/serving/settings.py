@@ -35,6 +35,7 @@ class EndpointSettings:
         local: whether nothing outside of this machine has to reach the replica.
         log_folder, log_share: where a share of requests and answers is written, or None.
         log_keep, log_drop: what of it is deleted again, and what is never written, see `RequestLog`.
+        explain: whether `/explain` says why rows are answered as they are.
         failure_status: sent instead of 500 to an ingress that makes 500 of it, see `haproxy.FAILURE_STATUS`.
     """
 
@@ -47,4 +48,5 @@ class EndpointSettings:
     log_share: float = 0.0
     log_keep: timedelta | int | None = None
     log_drop: tuple[str, ...] = ()
+    explain: bool = False
     failure_status: int = 500

@@ -13,6 +13,8 @@ from http_endpoint import HttpEndpoint
 from playwright.sync_api import expect, sync_playwright
 from support import mixed_frame, train_bundle
 
+from orchestrator.serving.settings import EndpointSettings
+
 CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = {"desktop": 1280, "phone": 390}
 MODELS = ("mixed", "hostile", "digits", "diabetes", "quantiles")
@@ -268,6 +270,8 @@ def test_a_regression_shows_its_value_and_the_change(page, url):
 
 def test_quantiles_are_listed_below_the_median(page, url):
     page.goto(url("quantiles"))
+    # this endpoint explains nothing
+    expect(page.locator("#why")).to_be_hidden()
     value = ask(page)
     lines = page.locator("#shares li").all_inner_texts()
     found = dict(line.split("\n") for line in lines)
@@ -492,3 +496,26 @@ def test_on_a_desktop_the_answer_stays_in_view(page, url):
     ask(page)
     assert is_in_view(page, "#result")
     assert is_in_view(page, "#ask")
+
+
+def test_bars_say_what_adds_up_to_the_answer_and_move_with_the_values(page, bundles, tmp_path):
+    model = bundles[0]["diabetes"]
+    with HttpEndpoint(tmp_path, {"diabetes": bundles[1] / "diabetes"}, EndpointSettings(explain=True)) as server:
+        page.goto(f"{server.url}/")
+        for text in ("0.05", "-0.08"):
+            with page.expect_response("**/explain") as answered:
+                field(page, "bmi").fill(text)
+            (found,) = answered.value.json()["explanations"]
+            row = pd.DataFrame([model.example["rows"][0] | {"bmi": float(text)}])
+            assert found["prediction"] == pytest.approx(model.predict(row)["value"][0], rel=1e-4)
+            names = [part["column"] for part in found["contributions"]]
+            expect(page.locator("#parts .name b")).to_have_text(names)
+            expect(page.locator("#parts li", has_text="bmi")).to_contain_text(text)
+        signs = ["\u2212" if part["contribution"] < 0 else "+" for part in found["contributions"][:8]]
+        assert [figure[0] for figure in page.locator("#parts li:visible .figure").all_inner_texts()] == signs
+        fills = [box.bounding_box() for box in page.locator("#parts li:visible .sides div").all()]
+        middle = page.locator(".sides").first.bounding_box()
+        assert [fill["x"] + 1 < middle["x"] + middle["width"] / 2 for fill in fills] == [sign != "+" for sign in signs]
+        assert fills[0]["width"] == pytest.approx(middle["width"] / 2, abs=1)
+        page.get_by_role("button", name="Show all 10 columns").click()
+        expect(page.locator("#parts li:visible")).to_have_count(10)

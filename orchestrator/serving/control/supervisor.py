@@ -156,6 +156,7 @@ class EndpointSupervisor:
             log_share=config.log_share,
             log_keep=config.log_keep,
             log_drop=config.log_drop,
+            explain=config.explain,
             failure_status=failure,
         )
         self._stack.callback(self._shut_down)

@@ -24,6 +24,7 @@ from orchestrator.serving.http.asgi import (
     discard_body,
     header,
     other_protocols,
+    read_body,
     respond,
     to_json,
 )
@@ -31,6 +32,7 @@ from orchestrator.serving.http.auth import TokenCheck
 from orchestrator.serving.http.bodies import Parsed, parse_json, parse_rows, refusal
 from orchestrator.serving.http.browsers import BrowserCheck
 from orchestrator.serving.http.csv_bodies import CSV_TYPE, csv_answer, note_headers, parse_csv_rows
+from orchestrator.serving.http.explain import Explainer, asked_version, parse_body
 from orchestrator.serving.http.handlers import fixed, preflight, reading, shown
 from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.serving.http.media_types import BodyForm, rows_form, tensors_form, wants_csv
@@ -100,6 +102,7 @@ class Endpoint:
         self._executor = ThreadPoolExecutor(thread_name_prefix="model")
         self._page = form_page()
         self._log = RequestLog.wanted(settings, replica)
+        self._explainer = Explainer(settings.limits.timeout) if settings.explain else None
         self.predictor = Predictor(settings, self.telemetry, self._executor, self._log)
 
     def configure(self, models: Mapping[str, AssignedModel], fetch: Fetch) -> None:
@@ -124,6 +127,8 @@ class Endpoint:
         if self._log is not None:
             self._log.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        if self._explainer is not None:
+            self._explainer.close()
 
     @property
     def notes(self) -> list[str]:
@@ -247,14 +252,14 @@ class Endpoint:
             return HttpError(
                 404, f"there is no model of that name; there are: {', '.join(names)}", reason="unknown_model"
             )
-        if len(names) > 1 and path in ("/predict", "/invocations", "/schema"):
+        if len(names) > 1 and path in ("/predict", "/invocations", "/schema", "/explain"):
             return HttpError(404, f"there are several models; ask /models/NAME{path} with one of {', '.join(names)}")
         return HttpError(404, "there is nothing at this path; /openapi.json lists what there is")
 
     # -- routes --------------------------------------------------------------------------------------------------------
 
     def _route_table(self, hosted: Mapping[str, HostedModel]) -> dict[str, dict[str, Handler]]:
-        models = [described(name, model.champion) for name, model in hosted.items()]
+        models = [described(name, model.champion, explains=self._explains(model)) for name, model in hosted.items()]
         default = next(iter(hosted)) if len(hosted) == 1 else None
         document = to_json(openapi_document(models, authenticated=self._tokens is not None, default=default))
         names = [
@@ -291,7 +296,10 @@ class Endpoint:
 
     def _model_routes(self, prefix: str, name: str, model: HostedModel) -> dict[str, dict[str, Handler]]:
         champion = model.champion
-        schema = to_json(description_of(name, champion.version, champion.model))
+        schema = to_json(
+            description_of(name, champion.version, champion.model)
+            | ({"explains": True} if self._explains(model) else {})
+        )
         page: dict[str, Handler] = {"GET": self._form, "HEAD": self._form}
         routes: dict[str, dict[str, Handler]] = {
             f"{prefix}/predict": {"POST": partial(self._predict, name)},
@@ -299,7 +307,13 @@ class Endpoint:
             f"{prefix}/schema": reading("schema", partial(fixed, schema)),
             f"{prefix}/": page,
         }
+        if self._explains(model):
+            routes[f"{prefix}/explain"] = {"POST": partial(self._explain, name)}
         return routes
+
+    def _explains(self, model: HostedModel) -> bool:
+        """Whether the champion has what explanations need, and they are asked for."""
+        return self._explainer is not None and model.champion.model.background is not None
 
     async def _form(self, request: Request) -> Answer:
         """A page to try the model; it holds nothing that a token protects."""
@@ -327,6 +341,18 @@ class Endpoint:
             "model": {"name": name, "version": answered.version.version or None},
         }
         return 200, to_json(content | shown(answered.notes)), [JSON_TYPE]
+
+    async def _explain(self, name: str, request: Request) -> Answer:
+        request.route = "explain"
+        version, output = asked_version(name, self.hosted[name], request)
+        limits = self.settings.limits
+        parse = partial(parse_body, rows_form(request.scope), limits.rows)
+        body = await read_body(request.scope, request.receive, limits.body, limits.timeout)
+        assert self._explainer is not None  # noqa: S101
+        explained = await self._explainer.explain(version, body, parse, output)
+        request.rows = len(explained.explanation.rows)
+        content = explained.to_json() | {"model": {"name": name, "version": version.version or None}}
+        return 200, to_json(content | shown(explained.notes)), [JSON_TYPE]
 
     async def _invocations(self, name: str, request: Request) -> Answer:
         request.route = "invocations"

@@ -16,7 +16,9 @@ from orchestrator.data.schema import Schema
 from orchestrator.features import KINDS, Column, JsonSchema
 from orchestrator.serving.http.media_types import CSV
 from orchestrator.serving.http.openapi_bodies import (
+    EXPLAIN_OPTIONS,
     csv_body,
+    explanation_answer,
     flat_prediction_schema,
     infer_answer,
     infer_body,
@@ -66,6 +68,7 @@ class DescribedModel:
         categories: those that training saw, by categorical column.
         rows: a few rows that it answers, by column name.
         metrics: of its bundle.
+        explains: whether it answers `/explain`.
     """
 
     name: str
@@ -74,9 +77,10 @@ class DescribedModel:
     categories: Mapping[str, Sequence[str]]
     rows: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
+    explains: bool = False
 
 
-def described(name: str, version: LoadedVersion) -> DescribedModel:
+def described(name: str, version: LoadedVersion, *, explains: bool = False) -> DescribedModel:
     """What the document says of a version of a model."""
     model = version.model
     categories = {
@@ -89,6 +93,7 @@ def described(name: str, version: LoadedVersion) -> DescribedModel:
         categories=categories,
         rows=model.example.get("rows", []),
         metrics=model.metrics,
+        explains=explains,
     )
 
 
@@ -174,7 +179,7 @@ def _model_paths(model: DescribedModel, key: str, prefix: str, operation: str) -
     predictions = row_answer({"predictions": array(reference(f"{key}.Prediction")), "model": MODEL})
     flat_predictions = row_answer({"predictions": array(reference(f"{key}.FlatPrediction"))})
     schema, page = answer(reference("ModelSchema")), answer({"type": "string"}, "text/html")
-    operations = {
+    operations: dict[str, dict[str, Any]] = {
         "predict": {
             "summary": f"Predict {model.schema.target.name} for a row or a list of rows",
             "requestBody": _row_body(
@@ -197,6 +202,13 @@ def _model_paths(model: DescribedModel, key: str, prefix: str, operation: str) -
         "schema": {"summary": "Columns, target and quality", "responses": schema | problems(READING)},
         "": {"summary": "A form to try the model", "responses": page | problems(READING), "security": []},
     }
+    if model.explains:
+        operations["explain"] = {
+            "summary": "What each column adds to the answer to a row (SHAP values)",
+            "parameters": EXPLAIN_OPTIONS,
+            "requestBody": operations["predict"]["requestBody"],
+            "responses": answer(explanation_answer(model.schema)) | problems(ASKING),
+        }
     return {
         f"{prefix}/{name}": {
             "post" if "requestBody" in described else "get": {

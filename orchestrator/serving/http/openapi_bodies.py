@@ -19,7 +19,7 @@ from orchestrator.features import KINDS, Column, JsonSchema, Reads
 from orchestrator.serving.http.oip import datatype_of, input_tensors, shape_of
 from orchestrator.serving.http.oip_tensors import DATATYPES, FLOATS, INTEGERS
 from orchestrator.serving.http.openapi_nested import either
-from orchestrator.serving.http.openapi_parts import array, exactly, with_all
+from orchestrator.serving.http.openapi_parts import MODEL, TEXT, array, exactly, with_all
 from orchestrator.tasks import AnswerColumn, Task
 
 # cells that any column with such values takes, for CSV
@@ -29,6 +29,11 @@ _PLAIN_CELLS = {
     Reads.TEXT: "[A-Za-z]{1,20}",
     Reads.DATE: "NA",
 }
+# of the address of `/explain`
+EXPLAIN_OPTIONS: list[JsonSchema] = [
+    {"name": "output", "in": "query", "schema": TEXT, "description": "The class or number that is explained."},
+    {"name": "version", "in": "query", "schema": TEXT, "description": "Of those that are served; else the champion."},
+]
 ONE_ROW = "Shown for one row; any number is taken, the same for all columns."
 
 
@@ -40,6 +45,20 @@ def row_schema(values: Mapping[str, JsonSchema]) -> JsonSchema:
 def predict_body(row: JsonSchema) -> JsonSchema:
     """The body of `/predict`: a row, or a list of them."""
     return {"anyOf": [row, array(row)]}
+
+
+def explanation_answer(schema: Schema) -> JsonSchema:
+    """The answer of `/explain`: what each column adds to the answer to each row."""
+    sources = {name: each.column for each in schema.nested for name in each.names}
+    columns = list(dict.fromkeys(sources.get(column.name, column.name) for column in schema.columns))
+    outputs = [name for column in schema.target.task.answers if not column.labels for name in column.flat_names]
+    number: JsonSchema = {"type": "number"}
+    part = with_all({"column": {"enum": columns}, "value": {}, "contribution": number})
+    row = with_all(
+        {"output": {"enum": outputs}, "prediction": number, "baseline": number, "contributions": array(part)}
+    )
+    scale, rows = {"type": "string"}, {"type": "integer"}
+    return with_all({"explanations": array(row), "scale": scale, "background_rows": rows, "model": MODEL})
 
 
 def invocations_body(row: JsonSchema, values: Mapping[str, JsonSchema]) -> JsonSchema:
