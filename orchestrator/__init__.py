@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from orchestrator.data import open_dataset as open_dataset
     from orchestrator.data.asked import prepare_dataset as prepare_dataset
     from orchestrator.errors import OrchestratorError as OrchestratorError
+    from orchestrator.estimators.classifier import AutoMLClassifier as AutoMLClassifier
+    from orchestrator.estimators.regressor import AutoMLRegressor as AutoMLRegressor
     from orchestrator.networks import FeatureInput as FeatureInput
     from orchestrator.networks import FeatureShape as FeatureShape
     from orchestrator.runtime.hooks import Hooks as Hooks

@@ -59,6 +59,10 @@ class InvalidValueError(DataError):
         return type(self), (str(self), self.column, self.row)
 
 
+class InvalidInputError(UsageError, ValueError):
+    """What was given to an estimator of scikit-learn cannot be used; a ValueError, as scikit-learn expects."""
+
+
 class UnansweredError(DataError):
     """A row for which a network computes no number.
 

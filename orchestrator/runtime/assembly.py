@@ -16,7 +16,6 @@ from orchestrator.journal.journal import NO_PAST, Past
 from orchestrator.journal.package import keep_package
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.hooks import Hooks
-from orchestrator.runtime.tune.run import TuneRunner
 from orchestrator.search import SearchSpace, space_of
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan
@@ -24,7 +23,7 @@ from orchestrator.tracking import tags
 
 if TYPE_CHECKING:
     from orchestrator.journal import Journal
-    from orchestrator.runtime.gangs.pool import GangPool
+    from orchestrator.runtime.engine import Engine, Runner
     from orchestrator.sweeps.controller import SweepController
     from orchestrator.sweeps.slots import Slots
 
@@ -42,6 +41,7 @@ class Origin:
         package: folder with what a job has brought along, None if the sweep is no job's.
         damage: why `known` was read from its second copy; empty if it was not.
         past: what had happened in earlier sessions when the options of this one were worked out.
+        passing: whether its folder is deleted at the end, so that a report in it would be for nobody.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Origin:
     package: Path | None = None
     damage: str = ""
     past: Past = NO_PAST
+    passing: bool = False
 
     @property
     def space(self) -> SearchSpace:
@@ -59,10 +60,13 @@ class Origin:
         return space_of(self.config) if self.known is None else SearchSpace.model_validate(self.known.space)
 
 
-def first_header(plan: SweepPlan, origin: Origin) -> Header:
-    """What is written down of a sweep before anything of it is anywhere else."""
-    from orchestrator.tracking.store import absolute_uri, resolve_tracking_uri
+def first_header(plan: SweepPlan, origin: Origin, tracking_uri: str) -> Header:
+    """What is written down of a sweep before anything of it is anywhere else.
 
+    Args:
+        plan, origin: of the sweep.
+        tracking_uri: the store that is to have it, as it is seen from any folder; empty for MLflow's default.
+    """
     config = plan.config.model_dump(mode="json", exclude_none=True, exclude={"storage"})
     notes = tuple(note.to_json() for note in plan.dataset.notes)
     if origin.known is not None:
@@ -80,7 +84,7 @@ def first_header(plan: SweepPlan, origin: Origin) -> Header:
         digest=plan.dataset.digest,
         metric=plan.metric.name,
         run_id=None,
-        tracking_uri=absolute_uri(resolve_tracking_uri(plan.config.tracking_uri)),
+        tracking_uri=tracking_uri,
         threads=0,
         folder=str(Path.cwd()),
         labels={
@@ -109,14 +113,12 @@ def assemble(
     origin: Origin,
     hooks: Hooks,
     *,
-    pool: GangPool | None,
+    engine: Engine,
     slots: Slots,
     header: Header,
     journal: Journal,
-) -> tuple[SweepController, TuneRunner]:
+) -> tuple[SweepController, Runner]:
     """Everything that a sweep runs on, put together."""
-    from orchestrator.runtime.streaming.rows import validation_references
-    from orchestrator.runtime.tune.room import ClusterRoom
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.search import Proposals, find_scheduler
     from orchestrator.sweeps.controller import SweepController
@@ -140,7 +142,7 @@ def assemble(
     )
     # a budget is shared out among the trials that there can be at once, which must not become more
     limit = config.concurrency if config.disk_budget is None else slots.count
-    room = ClusterRoom(config.resources, limit, pool, plan.readers)
+    room = engine.room(config, limit, plan.readers)
     controller = SweepController(
         trial_table=TrialTable(plan.metric),
         proposals=Proposals(plan.searcher, plan.sampler, plan.metric, plan.points),
@@ -154,11 +156,4 @@ def assemble(
         notify=hooks.notify,
         alive=journal.check,
     )
-    return controller, TuneRunner(
-        slots=slots,
-        settings=settings,
-        validation=validation_references(plan.dataset),
-        pool=pool,
-        room=room,
-        notify=hooks.notify,
-    )
+    return controller, engine.runner(plan, slots=slots, settings=settings, room=room, notify=hooks.notify)

@@ -11,11 +11,12 @@ from orchestrator.errors import DataError, LostLockError, StoppedError, StorageE
 from orchestrator.journal.folder import Header, announce, forget, has_begun, write_header
 from orchestrator.journal.lock import Lock, locked
 from orchestrator.runtime.assembly import Origin, first_header
+from orchestrator.runtime.untracked import OpenTracker
 from orchestrator.sweeps.plan import SweepPlan, data_options
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description
 from orchestrator.tracking.origin import describe_origin
-from orchestrator.tracking.store import absolute_uri
+from orchestrator.tracking.store import absolute_uri, resolve_tracking_uri
 from orchestrator.tracking.sweeps import SweepTracker
 
 STOP_SECONDS = 5.0
@@ -58,7 +59,7 @@ def open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTrac
             f"{plan.dataset.origin}: the data has changed since the sweep {origin.id} was started, so its trials could "
             "not be compared; bring the old file back, or start a new sweep"
         )
-    header = first_header(plan, origin)
+    header = first_header(plan, origin, absolute_uri(resolve_tracking_uri(plan.config.tracking_uri)))
     data = describe_origin(origin.config.data, data_options(origin.config))
     labels = {tags.SWEEP_ID: origin.id, tags.STORAGE: str(origin.storage), **data}
     description = Description.of(plan.name, plan.dataset, plan.metric, plan.parameters, labels)
@@ -76,7 +77,7 @@ def open_tracker(origin: Origin, planning: Future[SweepPlan]) -> tuple[SweepTrac
     return tracker, header
 
 
-def give_up(origin: Origin, opening: Future[tuple[SweepTracker, Header]], error: BaseException) -> None:
+def give_up(origin: Origin, opening: Future[tuple[OpenTracker, Header]], error: BaseException) -> None:
     """`abandon`, once the run is there; who stops a sweep does not wait long for a store that does not answer.
 
     Args:
@@ -89,13 +90,13 @@ def give_up(origin: Origin, opening: Future[tuple[SweepTracker, Header]], error:
             abandon(origin, opening.result()[0], error)
 
 
-def abandon(origin: Origin, tracker: SweepTracker, error: BaseException) -> None:
+def abandon(origin: Origin, tracker: OpenTracker, error: BaseException) -> None:
     """MLflow learns why the sweep has ended, if this session has made a run there or gone on with one."""
     if isinstance(error, LostLockError):
         # the run is that of another driver now
         tracker.halt()
         return
-    if origin.known is None or tracker.writer is not None or tracker.run_id != origin.known.run_id:
+    if origin.known is None or tracker.has_begun or tracker.run_id != origin.known.run_id:
         interrupted = isinstance(error, STOPS)
         reason = "stopped by the user" if interrupted else str(error)
         tracker.abandon("KILLED" if interrupted else "FAILED", reason)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from orchestrator.journal.folder import Header
 from orchestrator.journal.statuses import SweepStatus
+from orchestrator.runtime.untracked import OpenTracker
 from orchestrator.storage import Storage
-from orchestrator.tracking.sweeps import SweepTracker
 
 # that it takes, also on a busy machine, with thousands of trials
 REPORT_SECONDS = 3.0
@@ -18,7 +18,7 @@ def report_ended(
     header: Header,
     status: SweepStatus,
     *,
-    tracker: SweepTracker | None,
+    tracker: OpenTracker | None,
     notify: Callable[[str], None],
 ) -> None:
     """Writes the report of a sweep into its folder, and to its run in MLflow.

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,19 +39,22 @@ from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
+from orchestrator.runtime.untracked import OpenTracker
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
 from orchestrator.sweeps.presets import with_preset
-from orchestrator.tracking.sweeps import SweepTracker, made_anew
+from orchestrator.tracking.sweeps import made_anew
 
 if TYPE_CHECKING:
     from orchestrator.evaluation.stored_models import StoredModels
     from orchestrator.journal import Journal
+    from orchestrator.runtime.engine import Engine, Runner
     from orchestrator.runtime.gangs.pool import GangPool
-    from orchestrator.runtime.tune.run import TuneRunner
     from orchestrator.sweeps.controller import SweepController
 
 QUICK_SECONDS = 2.0
+# makes the run of a sweep in MLflow, or what stands in its place, and says what is written down of the sweep
+Opener = Callable[[Origin, Future[SweepPlan]], tuple[OpenTracker, Header]]
 # to try a network of the user's own takes torch
 CUSTOM_SECONDS = 15.0
 GANG_FOLDER = "gangs"
@@ -68,11 +71,16 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
     Raises:
         OrchestratorError: of the kind that says what is wrong.
     """
+    return run_on_ray(new_origin(config, table), hooks or Hooks(), open_tracker)
+
+
+def new_origin(config: SweepConfig, table: Table | None) -> Origin:
+    """Where a new sweep comes from, and where it is kept; see `run_sweep`."""
     config = with_preset(config)
     base = sweeps_home() if config.storage is None else Storage.at(config.storage)
     name = config.name or (table.name if table is not None else config.sweep_name)
     sweep_id = new_id(name)
-    return _conduct(Origin(id=sweep_id, storage=base.child(sweep_id), config=config, table=table), hooks or Hooks())
+    return Origin(id=sweep_id, storage=base.child(sweep_id), config=config, table=table)
 
 
 def continue_sweep(
@@ -95,10 +103,16 @@ def continue_sweep(
         damage=found.damage,
         past=past,
     )
-    return _conduct(origin, hooks or Hooks())
+    return run_on_ray(origin, hooks or Hooks(), open_tracker)
 
 
-def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
+def run_on_ray(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
+    """A session of a sweep on a Ray of its own, on a cluster, or on the Ray that this process is connected to.
+
+    Args:
+        origin, hooks: of the sweep.
+        opener: makes its run in MLflow, or what stands in its place.
+    """
     started = time.perf_counter()
     config, table = origin.config, origin.table
     space = origin.space
@@ -110,7 +124,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
         # for the user's own networks
         sys.path.append(origin.known.folder)
     connected: Future[None] = Future()
-    opening: Future[tuple[SweepTracker, Header]] | None = None
+    opening: Future[tuple[OpenTracker, Header]] | None = None
     quiet_tune()
     with sweep_folder(origin) as lock:
         # data is read, the store opened, and packages imported, while Ray and the gangs start: each takes seconds
@@ -121,7 +135,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 planning.result(CUSTOM_SECONDS if any(map(is_custom, space.architectures)) else QUICK_SECONDS)
             # before the others, which would hold it up: Ray's processes then start while they import
             importlib.import_module("ray")
-            opening = in_background(open_tracker, origin, planning)
+            opening = in_background(opener, origin, planning)
             imports = in_background(import_for_search, gangs=set(sizes.values()) != {1})
             with (
                 ray_session(
@@ -134,6 +148,7 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 _shared(origin.storage, lock),
                 _pool(config, sizes, origin.storage, wait=not ends, streamed=streamed) as pool,
             ):
+                from orchestrator.runtime.tune.engine import RayEngine
                 from orchestrator.runtime.tune.lifeline import told_how_to_go_on
 
                 connected.set_result(None)
@@ -141,13 +156,13 @@ def _conduct(origin: Origin, hooks: Hooks) -> SweepResult:
                 describe(plan.dataset, plan.metric, hooks.notify)
                 tracker, header = opening.result()
                 with told_how_to_go_on(origin.id):
-                    return _search_and_finalize(
+                    return search_and_finalize(
                         plan,
                         origin,
                         tracker=tracker,
                         header=header,
                         hooks=hooks,
-                        pool=pool,
+                        engine=RayEngine(pool),
                         lock=lock,
                         started=started,
                     )
@@ -214,31 +229,39 @@ def _pool(
             pool.abandon()
 
 
-def _search_and_finalize(
+def search_and_finalize(
     plan: SweepPlan,
     origin: Origin,
     *,
-    tracker: SweepTracker,
+    tracker: OpenTracker,
     header: Header,
     hooks: Hooks,
-    pool: GangPool | None,
+    engine: Engine,
     lock: Lock,
     started: float,
 ) -> SweepResult:
+    """A sweep that has its folder, its plan and its tracker, to its end.
+
+    Args:
+        plan, origin, hooks: of the sweep.
+        tracker, header: what its opener gave.
+        engine: where its trials run.
+        lock: of its folder.
+        started: `time.perf_counter()` of its beginning.
+    """
     from orchestrator.evaluation.stored_models import StoredModels
-    from orchestrator.runtime.streaming.rows import rows_on_cluster
     from orchestrator.sweeps.choice import find_winner
     from orchestrator.sweeps.finalize import finalize
 
-    slots = cluster_slots(plan.config, plan.workers, plan.trials, plan.readers)
+    slots = engine.slots(plan)
     plan = plan if header.threads else plan.paced(slots, hooks.notify)
     header = last_header(header, slots, plan)
     past, journal = _begin(origin, tracker, header, hooks, lock)
     with _closing(origin, header, journal, hooks) as end:
-        controller, runner = assemble(plan, origin, hooks, pool=pool, slots=slots, header=header, journal=journal)
+        controller, runner = assemble(plan, origin, hooks, engine=engine, slots=slots, header=header, journal=journal)
         controller.restore(past.events)
         models = StoredModels(
-            storage=origin.storage, dataset=plan.dataset, metric=plan.metric, rows=rows_on_cluster, bounds=plan.bounds
+            storage=origin.storage, dataset=plan.dataset, metric=plan.metric, rows=engine.rows, bounds=plan.bounds
         )
         _drop_lost(plan, controller, models, hooks)
         controller.open(plan.trials, plan.outlook(slots))
@@ -252,7 +275,8 @@ def _search_and_finalize(
         )
         end.status = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FINISHED
         reached = None if ending.unsent is not None else tracker
-        report_ended(origin.storage, header, end.status, tracker=reached, notify=hooks.notify)
+        if not origin.passing:
+            report_ended(origin.storage, header, end.status, tracker=reached, notify=hooks.notify)
     return SweepResult(
         id=origin.id,
         name=plan.name,
@@ -278,7 +302,7 @@ def _search_and_finalize(
     )
 
 
-def _search(plan: SweepPlan, controller: SweepController, runner: TuneRunner) -> tuple[bool, float]:
+def _search(plan: SweepPlan, controller: SweepController, runner: Runner) -> tuple[bool, float]:
     """Whether the user has stopped it, and the seconds that it took; what the end needs is imported meanwhile."""
     started = time.perf_counter()
     exporter = in_background(import_for_export)
@@ -288,14 +312,14 @@ def _search(plan: SweepPlan, controller: SweepController, runner: TuneRunner) ->
     return interrupted, seconds
 
 
-def _begin(origin: Origin, tracker: SweepTracker, header: Header, hooks: Hooks, lock: Lock) -> tuple[Past, Journal]:
+def _begin(origin: Origin, tracker: OpenTracker, header: Header, hooks: Hooks, lock: Lock) -> tuple[Past, Journal]:
     """What has happened so far, and the journal of what happens now, which MLflow is told, too."""
     from orchestrator.journal import Journal
     from orchestrator.journal.journal import read_past
     from orchestrator.sweeps.finalize import forget_outcome
 
     if origin.known is not None and origin.known.run_id not in (None, tracker.run_id):
-        hooks.notify(made_anew(origin.known, tracker))
+        hooks.notify(made_anew(origin.known, tracker.run_id))
     past = origin.past if origin.past.is_current(origin.storage) else read_past(origin.storage)
     forget_outcome(origin.storage)
     write_header(origin.storage, header)

@@ -43,7 +43,7 @@ class Outcome:
         model: URI of what was registered, None if nothing was yet.
         champion: whether it is the champion, and why.
         model_digest: see `Winner`; empty if an older version wrote this.
-        files: digest of the model's files beside; empty if an older version wrote this.
+        files: digest of the model's files beside; empty if none are kept, or an older version wrote this.
         doubt: why the winner must not become the champion, nothing if it may.
         skipped: sentences about better trials whose models cannot be used.
         looks: how often this sweep has measured a model on the test rows.
@@ -200,9 +200,9 @@ def finalize(
     )
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         folder = Path(temporary) / "bundle"
-        winner.bundle.save(folder)
-        outcome = replace(outcome, files=_digest_of_files(folder))
         if outcome.register:
+            winner.bundle.save(folder)
+            outcome = replace(outcome, files=_digest_of_files(folder))
             _keep_model(folder, storage)
         outcome.save(storage)
         away = tracker.close_trials(

@@ -34,6 +34,21 @@ def task_class(kind: str) -> type[Task]:
     return class_of(kind, TASKS, __package__ or "", Task)  # type: ignore[type-abstract]
 
 
+def task_of_labels(count: int) -> str:
+    """The first task that predicts one of so many classes, at least two."""
+    from orchestrator.tasks._classification import Classification
+
+    kinds = (kind for kind in TASKS if issubclass(found := task_class(kind), Classification) and found.takes(count))
+    return next(kinds)
+
+
+def task_of_numbers() -> str:
+    """The first task that predicts a number."""
+    from orchestrator.tasks._classification import Classification
+
+    return next(kind for kind in TASKS if not issubclass(task_class(kind), Classification))
+
+
 def read_task(wish: TaskWish) -> Task:
     """The task that a user asks for.
 

@@ -130,6 +130,11 @@ class SweepTracker:
             return tracker
         return cls(tracking_uri, description, started)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether `start` was called."""
+        return self.writer is not None
+
     def _describe(self, description: Description) -> None:
         """Data and parameters of the parent run; what it has of them already stays as it is."""
         from mlflow.entities import Param
@@ -332,9 +337,9 @@ def _deleted_experiment(experiment: Experiment) -> TrackingError:
     )
 
 
-def made_anew(known: Header, tracker: SweepTracker) -> str:
+def made_anew(known: Header, run_id: str) -> str:
     """What to tell of a store that does not know the sweep."""
     return (
         f"the MLflow store {known.tracking_uri} has no run {known.run_id}; the runs of the sweep are made anew from "
-        f"its journal, below run {tracker.run_id}"
+        f"its journal, below run {run_id}"
     )

@@ -129,7 +129,7 @@ def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, He
     now = replace(header, run_id=tracker.run_id, tracking_uri=uri)
     notes = []
     if header.run_id != tracker.run_id:
-        notes.append(made_anew(replace(header, tracking_uri=uri), tracker))
+        notes.append(made_anew(replace(header, tracking_uri=uri), tracker.run_id))
         with tracker.ended_on_error():
             # before the new run counts: cut off in between, all of this happens again
             forget_registration(storage)

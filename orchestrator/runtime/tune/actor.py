@@ -10,10 +10,9 @@ import torch
 from ray import tune
 
 from orchestrator.data import Dataset
-from orchestrator.errors import LostGpuError, UnreachableStorageError
 from orchestrator.runtime.streaming.rows import open_stream
 from orchestrator.runtime.tune.envelope import attempt_of, to_result
-from orchestrator.runtime.worker.failures import failure_reason, free_memory, has_lost_its_gpu
+from orchestrator.runtime.worker.failures import free_memory, next_message
 from orchestrator.runtime.worker.session import TrialSession, WorkerSettings, watched
 from orchestrator.sweeps.messages import EpochMessage, FailureMessage
 from orchestrator.training import Ranks
@@ -44,22 +43,16 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         """Trains one epoch.
 
         Returns:
-            See `to_result`. A trial that cannot go on sends a `FailureMessage` instead of raising: an exception costs
-            the process, which is right only after an error of the GPU that stays.
+            See `to_result` and `next_message`.
+
+        Raises:
+            LostGpuError: the process is of no more use.
         """
-        failure = FailureMessage("the training function has ended without a last epoch")
-        message = None
-        try:
-            with watched(self.settings.epoch_timeout):
-                message = None if self._messages is None else next(self._messages, None)
-        except (Exception, SystemExit) as error:  # a user's network may raise anything
-            if has_lost_its_gpu():
-                raise LostGpuError(failure_reason(error)) from None
-            failure = FailureMessage(failure_reason(error), lost=isinstance(error, UnreachableStorageError))
-        if message is None:
+        with watched(self.settings.epoch_timeout):
+            message = next_message(self._messages or iter(()))
+        if isinstance(message, FailureMessage):
             self.cleanup()
             free_memory()
-            return to_result(failure)
         return to_result(message)
 
     def release(self) -> None:

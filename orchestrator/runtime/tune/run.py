@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.environment import debugging
 from orchestrator.errors import StoppedError
-from orchestrator.runtime.reporting import REPORT_SECONDS
+from orchestrator.runtime.engine import limit_time
 from orchestrator.runtime.tune.interrupt import stop_on_signal
 from orchestrator.storage import Storage
-from orchestrator.sweeps.budget import CANDIDATE_SECONDS, MEASURED_SECONDS, TimeBudget
 from orchestrator.sweeps.plan import SweepPlan
 
 if TYPE_CHECKING:
@@ -74,23 +73,8 @@ class TuneRunner:
             ExecutionError: nothing of it found a place within the placement timeout, or too many trials have failed.
             StoppedError: the user stopped it when no trial had a result.
         """
-        if plan.config.time_budget is not None:
-            left = plan.config.time_budget.total_seconds() - controller.trial_table.spent
-            train_rows, validation_rows, test_rows = plan.dataset.counts
-            rows = train_rows + validation_rows
-            budget = TimeBudget(
-                left,
-                test_rows / rows,
-                candidates=plan.config.candidates,
-                validation_share=validation_rows / rows,
-                candidate_seconds=MEASURED_SECONDS if plan.config.has_bounds else CANDIDATE_SECONDS,
-                report_seconds=REPORT_SECONDS,
-            )
-            controller.limit_time(budget)
-            if left <= 0 and controller.trial_table.reports:
-                budget.begin()
-                controller.close()
-                return False
+        if not limit_time(plan, controller):
+            return False
         # so many trials may wait for their processes at the same time; Tune has no argument for it
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self.slots.count)
 

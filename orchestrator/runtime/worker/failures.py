@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
 import torch
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import LostGpuError, OrchestratorError, UnreachableStorageError
+from orchestrator.sweeps.messages import EpochMessage, FailureMessage, TrialMessage
+
+
+def next_message(messages: Iterator[EpochMessage]) -> TrialMessage:
+    """Trains an epoch of a trial.
+
+    Returns:
+        What `TrialSession` says of it. Of a trial that cannot go on it is a `FailureMessage` instead of an exception,
+        which would cost the process: that is right only after an error of the GPU that stays.
+
+    Raises:
+        LostGpuError: this process can use its GPU no more.
+    """
+    try:
+        message = next(messages, None)
+    except (Exception, SystemExit) as error:  # a user's network may raise anything
+        if has_lost_its_gpu():
+            raise LostGpuError(failure_reason(error)) from None
+        return FailureMessage(failure_reason(error), lost=isinstance(error, UnreachableStorageError))
+    return message or FailureMessage("the training function has ended without a last epoch")
 
 
 def failure_reason(error: BaseException) -> str:

@@ -1,0 +1,1 @@
+"""Sweeps as estimators of scikit-learn: `AutoMLClassifier` and `AutoMLRegressor`."""
