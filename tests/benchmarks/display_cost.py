@@ -23,7 +23,7 @@ from pathlib import Path
 
 from orchestrator.display.displays import LogDisplay, TerminalDisplay
 from orchestrator.journal import Closed, Journal, Outlook
-from orchestrator.journal.folder import Header
+from orchestrator.journal.folder import Header, KnownSweep
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.search import Decision, Proposals, SpecSampler, find_scheduler, find_searcher, load_space
 from orchestrator.storage import Storage
@@ -124,7 +124,7 @@ def simulate(folder, display, options):
         record=journal.record,
         notify=display.notify,
     )
-    display.on_open(header, ())
+    display.on_open(KnownSweep(header, storage), ())
     trials = round(options.rate * options.seconds)
     outlook = Outlook(
         slots=options.slots,

@@ -66,14 +66,20 @@ def test_from_a_csv_file_over_an_ensemble_of_folds_to_answers_over_http(place):
     frame = adult_like()
     frame.to_csv(folder / "adult.csv", index=False)
     amount = ["--trials", 4, "--epochs", 4, "--folds", 2, "--scheduler", "none", "--architecture", "mlp"]
-    swept = run(place, "sweep", "adult.csv", "--target", "income", *amount, "--json")
-    result = json.loads(swept.stdout)
+    swept = run(place, "sweep", "adult.csv", "--target", "income", *amount, "--json-lines")
+    told = [json.loads(line) for line in swept.stdout.splitlines()]
+    rare = [event["event"] for event in told if event["event"] not in ("trial", "epoch", "note")]
+    assert rare == ["open", "close", "result"]
+    finished = [event["trial"] for event in told if event.get("status") == "finished" and event["event"] == "trial"]
+    assert sorted(finished) == [0, 1, 2, 3]
+    result = told[-1]["result"]
+    assert sum(event["event"] == "epoch" for event in told) == sum(trial["epochs"] for trial in result["trials"]) > 0
     assert result["ensemble"]["accepted"], result["ensemble"]["reason"]
     assert len(result["ensemble"]["members"]) > 1
     assert [trial["status"] for trial in result["trials"]].count("failed") == 0
     assert result["test"]["roc_auc"] > 0.8
     assert result["model"]["uri"] == "models:/adult@champion"
-    assert "[4/4]" in swept.stderr
+    assert "is finished; look at its trials with: orchestrator trials adult-" in run(place, "watch", "adult").stdout
 
     board = json.loads(run(place, "trials", "--json").stdout)
     assert board["trials"][0]["trial"] == result["best_trial"]

@@ -51,6 +51,7 @@ from orchestrator.journal.folder import Header, KnownSweep, sweeps_home, write_h
 from orchestrator.journal.lock import locked
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.journal.tail import JournalTail
+from orchestrator.runtime.hooks import Hooks, observed
 from orchestrator.storage import Storage
 from orchestrator.tasks import metric_named
 from orchestrator.text_plots import step_plot
@@ -475,6 +476,19 @@ def test_a_sweep_goes_on_when_nobody_reads_its_lines_and_says_so_at_the_end():
             display.on_event(event)
         display.on_result({})
     assert len(calls) == 1
+
+
+def test_an_observer_that_fails_is_told_no_more_and_the_sweep_goes_on():
+    class Failing(Display):
+        def on_event(self, event):
+            raise ValueError("no such colour")
+
+    heard, said = [], []
+    tell = observed(heard.append, Hooks(notify=said.append, observer=Failing()))
+    for event in STORY:
+        tell(event)
+    assert heard == STORY
+    assert said == ["note: the sweep goes on without its display, which has failed: ValueError('no such colour')"]
 
 
 # from another process

@@ -38,6 +38,7 @@ from orchestrator.journal import (
     Journal,
     Lost,
     Opened,
+    Outlook,
     Paused,
     Reported,
     RunningTime,
@@ -145,8 +146,17 @@ reports = st.builds(
     best_value=floats,
     last=st.booleans(),
 )
+outlooks = st.builds(
+    Outlook,
+    slots=counts,
+    epochs=counts,
+    rungs=st.lists(counts, max_size=3).map(tuple),
+    trial_epochs=floats,
+    epoch_seconds=st.none() | floats,
+    time_budget=st.none() | floats,
+)
 events = st.one_of(
-    st.builds(Opened, floats, st.none() | counts),
+    st.builds(Opened, floats, st.none() | counts, st.none() | outlooks),
     st.builds(Drawn, floats, counts, specs, st.dictionaries(names, scalars, max_size=4)),
     st.builds(Begun, floats, counts, counts),
     st.builds(Reported, at=floats, index=counts, report=reports, train_seconds=floats, kept=counts, stored=counts),
