@@ -24,7 +24,7 @@ from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._moments import durations_note, found_durations
-from orchestrator.tasks._skew import chosen_transform
+from orchestrator.tasks._skew import RANK, chosen_transform
 from orchestrator.tasks.predictions import Difference, Predictions, shapes_differ
 from orchestrator.tasks.target import NO_BOUNDS, TargetEncoder, TargetSummary
 
@@ -131,10 +131,11 @@ class NumberTask(Task):
         """See `Task`."""
         outside = None if validation is None else _outside_note(target, encoder, validation)
         skewed = encoder.transform != BEFORE.target_transform and wish.target_transform == AUTO
+        ranks = encoder.transform == RANK
         note = Note(
             column=target,
-            why="is skewed, with a long tail of large values",
-            done="networks learn its logarithm, and answers are in its own unit",
+            why="is skewed, with a long tail" + ("" if ranks else " of large values"),
+            done=f"networks learn its {'rank' if ranks else 'logarithm'}, and answers are in its own unit",
             option="--target-transform none",
         )
         return (*([note] if skewed else []), *filter(None, [outside]))

@@ -1,4 +1,4 @@
-"""Whether networks learn a skewed target better as its logarithm."""
+"""Whether networks learn a skewed target better as its logarithm, or as its rank."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.target_wish import AUTO, TargetWish
 from orchestrator.errors import DataError
 
-PLAIN, LOGARITHM = "none", "log1p"
+PLAIN, LOGARITHM, RANK = "none", "log1p", "quantile"
 # quantiles whose distances from the median say how skewed a target is: of a lognormal one, exp(1.64 sigma)
 TAIL = 0.05
 # from which ratio of these distances on a logarithm pays, where means are to be right and where medians are
@@ -36,7 +36,7 @@ def chosen_transform(name: str, values: NDArray[np.float64], wish: TargetWish, c
         )
     if wish.target_transform != AUTO:
         return wish.target_transform
-    if negative or len(values) < FEWEST:
+    if len(values) < FEWEST or (negative and centre != "middle"):
         return PLAIN
     if centre == "log":
         return LOGARITHM
@@ -48,7 +48,10 @@ def chosen_transform(name: str, values: NDArray[np.float64], wish: TargetWish, c
     else:
         limit = SKEWED
     before = _tails(values)
-    return LOGARITHM if before >= limit and abs(np.log(_tails(_logarithm(values)))) < np.log(before) else PLAIN
+    if not negative and before >= limit and abs(np.log(_tails(_logarithm(values)))) < np.log(before):
+        return LOGARITHM
+    # medians stay medians whatever is done to the values, so that what has no logarithm can be learned as ranks
+    return RANK if centre == "middle" and max(before, 1 / before) >= limit else PLAIN
 
 
 def _logarithm(values: NDArray[np.float64]) -> NDArray[np.float64]:

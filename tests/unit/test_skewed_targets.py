@@ -83,7 +83,7 @@ def test_the_choice_does_not_depend_on_the_unit(metric, seed, scale, sigma):
     assert chosen_transform("y", values, wish, centre) == chosen_transform("y", values * scale, wish, centre)
 
 
-def test_only_what_is_skewed_and_not_negative_is_learned_as_its_logarithm():
+def test_what_is_skewed_is_learned_as_its_logarithm_or_where_it_has_none_and_medians_count_as_its_rank():
     random = np.random.default_rng(0)
     skewed, even = np.exp(random.normal(0, 1.5, 500)), random.normal(50, 5, 500)
     for values, metric, wanted in (
@@ -92,6 +92,10 @@ def test_only_what_is_skewed_and_not_negative_is_learned_as_its_logarithm():
         (np.where(random.random(500) < 0.6, 0, skewed), "mae", "log1p"),
         (skewed - skewed.mean(), "rmse", "none"),
         (-skewed, "rmse", "none"),
+        (skewed - skewed.mean(), "mae", "quantile"),
+        (-skewed, "mape", "quantile"),
+        (1e4 - np.exp(random.normal(0, 0.6, 500)), "mae", "quantile"),
+        (even - 50, "mae", "none"),
         (even, "rmse", "none"),
         (even, "mae", "none"),
         (even, "rmsle", "log1p"),
