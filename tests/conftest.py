@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from shared_files import SharedFiles
 
 HOME = tempfile.TemporaryDirectory(prefix="orchestrator-tests-")
 os.environ["ORCHESTRATOR_HOME"] = HOME.name
@@ -27,6 +29,13 @@ settings.register_profile(
     "tests", deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+def pytest_configure(config):
+    """Other processes may take files of the same list: see `run.sh`."""
+    folder = os.environ.pop("TESTS_SHARED_FOLDER", None)
+    if folder is not None:
+        config.pluginmanager.register(SharedFiles(Path(folder)))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,4 @@
-"""Sweeps that are kept in an object store, and nodes that do not share a folder.
-
-Trials of several workers in an object store are in `test_gangs.py`.
-"""
+"""Sweeps that are kept in an object store, and nodes that do not share a folder."""
 
 import os
 import subprocess
@@ -18,7 +15,9 @@ from support import node_address
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import UsageError
-from orchestrator.journal.folder import known_sweeps, sweeps_home
+from orchestrator.journal import Continued, Reported
+from orchestrator.journal.folder import find_sweep, known_sweeps, sweeps_home
+from orchestrator.journal.journal import read_events
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.storage import Storage
@@ -50,7 +49,7 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
     assert len(seen) == 2
     for best, names in seen:
         assert any(f"/trials/{best:05d}/best-" in name for name in names)
-    left = [name.partition("/")[2] for name in Storage.at(bucket).names()]
+    left = [name.partition("/")[2] for name in Storage.at(bucket).names() if name.startswith(result.id)]
     # for an ensemble, the weights of both
     kept = [f"trials/{trial.index:05d}/best-{trial.kept:06d}.safetensors" for trial in result.trials]
     assert any(name.startswith("model/") for name in left)
@@ -71,6 +70,35 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
     assert {trial.index: (trial.spec, trial.status, trial.report) for trial in longer.trials[:2]} == before
     pointer = Path(sweeps_home().path) / f"{result.id}.json"
     assert pointer.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_population_takes_over_weights_through_gangs_and_an_object_store(ray_cluster, store, bucket):
+    result = orchestrator.sweep(
+        "sklearn:iris",
+        name="population",
+        space="quick",
+        algorithm="random",
+        scheduler="pbt",
+        trials=4,
+        epochs=6,
+        patience=0,
+        storage=bucket,
+        resources={"workers_per_trial": 2},
+        tracking_uri=store,
+    )
+    assert [(trial.status, trial.epochs) for trial in result.trials] == [("finished", 6)] * 4
+    assert result.slots == 1
+    events = list(read_events(find_sweep(result.id).storage))
+    taken = [event for event in events if isinstance(event, Continued) and event.donor is not None]
+    assert taken
+    for event in taken:
+        epochs = [other.report.epoch for other in events if isinstance(other, Reported) and other.index == event.index]
+        assert epochs == list(range(1, 7))
+    with pytest.raises(UsageError, match="took over the weights of another one"):
+        orchestrator.reproduce(f"population:{taken[0].index}", tracking_uri=store)
+    # nothing of what Ray Train has written there is left
+    left = {name.split("/")[1] for name in Storage.at(bucket).names() if name.startswith(result.id)}
+    assert left == {"journal", "model", "result.json", "sweep-copy.json", "sweep.json", "tracking.json", "trials"}
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(ray_cluster, store, bucket):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from support import empty_store
 
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
@@ -19,10 +20,11 @@ architectures:
 
 
 @pytest.fixture
-def options(tmp_path, tmp_path_factory):
-    space = tmp_path_factory.mktemp("space") / "space.yaml"
+def options(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("space")
+    space = folder / "space.yaml"
     space.write_text(SPACE)
-    store = f"sqlite:///{tmp_path}/mlflow.db"
+    store = empty_store(folder)
     return {"data": "sklearn:breast_cancer", "space": str(space), "trials": 2, "epochs": 1, "tracking_uri": store}
 
 

@@ -116,9 +116,9 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["jobs", "--address", NOBODY], 1, "no job server answers"),
     ],
 )
-def test_mistakes_are_one_sentence_and_an_exit_code(tmp_path, monkeypatch, arguments, code, words):
+def test_mistakes_are_one_sentence_and_an_exit_code(store, tmp_path, monkeypatch, arguments, code, words):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     mixed_frame(20).to_csv("rows.csv", index=False)
     (tmp_path / "broken.csv").write_text('a,label\n1,x\n2,"y')
     (tmp_path / "broken.parquet").write_text("PAR1")

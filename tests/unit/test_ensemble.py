@@ -327,10 +327,12 @@ def test_no_more_is_taken_than_fits_together(seed, most):
 
 
 def test_better_models_that_are_too_large_or_too_slow_are_passed_over_aloud(sweep):
-    costs = {record.index: sweep.models.open(record).cost for record in sweep.trial_table.ranked()}
+    # these share what they have measured
+    models = sweep.models
+    costs = {record.index: models.open(record).cost for record in sweep.trial_table.ranked()}
     sizes = sorted({cost.size for cost in costs.values()})
     assert len(sizes) == 2
-    small = replace(sweep.models, bounds=Bounds(size=sizes[0]))
+    small = replace(models, bounds=Bounds(size=sizes[0]))
     (record, candidate), skipped = choose(sweep.trial_table, small)
     assert costs[record.index].size == sizes[0]
     order = [record.index for record in sweep.trial_table.ranked()]
@@ -341,14 +343,14 @@ def test_better_models_that_are_too_large_or_too_slow_are_passed_over_aloud(swee
     assert (cost["size"], cost["engine"]) == (sizes[0], costs[record.index].engine)
     # together they keep to it as well
     bounds = Bounds(latency=timedelta(seconds=1), size=3 * sizes[0])
-    ensemble, model, _ = replace(sweep.models, bounds=bounds).combine(sweep.trial_table.ranked())
+    ensemble, model, _ = replace(models, bounds=bounds).combine(sweep.trial_table.ranked())
     assert ensemble.candidates == sum(cost.size <= 3 * sizes[0] for cost in costs.values())
     assert len(ensemble.members) <= 3
     if model is not None:
         assert not bounds.why_not(model.cost.seconds, model.cost.size)
         assert model.finish().bundle.metrics["cost"]["size"] == model.cost.size
     # nothing answers in a microsecond
-    choice, skipped = choose(sweep.trial_table, replace(sweep.models, bounds=Bounds(timedelta(microseconds=1))))
+    choice, skipped = choose(sweep.trial_table, replace(models, bounds=Bounds(timedelta(microseconds=1))))
     assert choice is None
     assert all("more than --max-latency 0.001ms" in item.reason for item in skipped)
 

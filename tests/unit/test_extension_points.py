@@ -3,16 +3,14 @@
 import ast
 import json
 import re
-from pathlib import Path
 
 import pytest
+from source_code import SourceCode
 
-import orchestrator
 from orchestrator.choices import AlgorithmName, SchedulerName, TaskName, names_of
 from orchestrator.features import KINDS, ColumnKind
 from orchestrator.serving.http.page import form_page
 
-ROOT = Path(orchestrator.__file__).parent
 # what a task is made of may be used anywhere; these work with tasks as such, whichever they are
 WORK_WITH_TASKS = {
     "api",
@@ -41,44 +39,41 @@ TASK_NAMES = {
 }
 
 
-def modules(without):
-    """Names of all modules but those below a package, with what they hold."""
-    for path in sorted(ROOT.rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        if not name.startswith(without):
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def source():
+    return SourceCode()
 
 
-def imports(tree):
+def imports(nodes):
     """(module, name) of all imports, also those inside of functions."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             yield from ((str(node.module), alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
 
 
-def test_no_module_outside_of_tasks_knows_a_kind_of_prediction():
+def test_no_module_outside_of_tasks_knows_a_kind_of_prediction(source):
     kinds = names_of(TaskName)
-    for name, tree in modules(without="tasks"):
-        known = [module for module, _ in imports(tree) if module in {f"orchestrator.tasks.{kind}" for kind in kinds}]
+    for name, nodes in source.modules(without="tasks"):
+        known = [module for module, _ in imports(nodes) if module in {f"orchestrator.tasks.{kind}" for kind in kinds}]
         assert known == [], name
-        words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & set(kinds)
+        words = {node.value for node in nodes if isinstance(node, ast.Constant)} & set(kinds)
         if name.startswith("networks."):
             # numbers are scaled by their quantiles, which is no task
             words -= {"quantile"}
         assert not words or name == "choices", (name, words)
-        asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {"is_classification"}
+        asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & {"is_classification"}
         assert not asked, name
 
 
-def test_few_modules_work_with_tasks():
+def test_few_modules_work_with_tasks(source):
     found = {
         name
-        for name, tree in modules(without="tasks")
+        for name, nodes in source.modules(without="tasks")
         if any(
             module.startswith(("orchestrator.tasks", "orchestrator.choices")) and what in TASK_NAMES
-            for module, what in imports(tree)
+            for module, what in imports(nodes)
         )
     }
     assert found <= WORK_WITH_TASKS
@@ -89,16 +84,14 @@ def test_few_modules_work_with_tasks():
 KNOW_KINDS = {"data.guessing", "data.columnar", "data.encoder", "data.splits.marks", "data.leaks"}
 
 
-def test_few_modules_know_a_kind_of_column():
+def test_few_modules_know_a_kind_of_column(source):
     files = {f"orchestrator.features.{kind}" for kind in ColumnKind}
     found = set()
-    for name, tree in modules(without="features"):
+    for name, nodes in source.modules(without="features"):
         asked = {
-            node.value.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            node.value.id for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         }
-        if files & {module for module, _ in imports(tree)} or "ColumnKind" in asked:
+        if files & {module for module, _ in imports(nodes)} or "ColumnKind" in asked:
             found.add(name)
     assert found <= KNOW_KINDS
 
@@ -124,21 +117,21 @@ FIND_SEARCHERS = {"search.proposals", "sweeps.resume"} | DECIDE
         ("searchers", AlgorithmName, "find_searcher", FIND_SEARCHERS),
     ],
 )
-def test_a_scheduler_or_searcher_is_known_by_its_name_only(package, choices, find, allowed):
+def test_a_scheduler_or_searcher_is_known_by_its_name_only(source, package, choices, find, allowed):
     home = f"search.{package}"
     files = {f"orchestrator.{home}.{name.replace('-', '_')}" for name in names_of(choices)}
     found = set()
-    for name, tree in modules(without=home):
-        assert not files & {module for module, _ in imports(tree)}, name
-        if find in {what for _, what in imports(tree)}:
+    for name, nodes in source.modules(without=home):
+        assert not files & {module for module, _ in imports(nodes)}, name
+        if find in {what for _, what in imports(nodes)}:
             found.add(name)
     assert found <= allowed
 
 
 @pytest.mark.parametrize("choices", [SchedulerName, AlgorithmName])
-def test_no_module_asks_which_scheduler_or_searcher_it_has(choices):
+def test_no_module_asks_which_scheduler_or_searcher_it_has(source, choices):
     names = set(names_of(choices)) - {"none", "random"}
-    for name, tree in modules(without="search.sche"):
-        compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare | ast.MatchValue)]
+    for name, nodes in source.modules(without="search.sche"):
+        compared = [node for node in nodes if isinstance(node, ast.Compare | ast.MatchValue)]
         words = {leaf.value for node in compared for leaf in ast.walk(node) if isinstance(leaf, ast.Constant)}
         assert not {word for word in words if isinstance(word, str)} & names, name

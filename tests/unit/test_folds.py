@@ -215,13 +215,13 @@ def test_a_trial_goes_on_after_any_epoch_as_if_nothing_had_happened(dataset):
             assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_the_model_is_one_network_that_averages_those_of_the_folds(tmp_path):
+def test_the_model_is_one_network_that_averages_those_of_the_folds(store, tmp_path):
     result = orchestrator.train(
         table()[["a", "b", "y"]],
         target="y",
         folds=3,
         parameters={"depth": 1, "width": 4, "epochs": 1, "batch_size": 64},
-        tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
+        tracking_uri=store,
         register_model=False,
     )
     result.bundle.save(tmp_path / "bundle")
@@ -231,7 +231,7 @@ def test_the_model_is_one_network_that_averages_those_of_the_folds(tmp_path):
     again = orchestrator.reproduce(
         result.run_id,
         data=table()[["a", "b", "y"]],
-        tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
+        tracking_uri=store,
         register_model=False,
     )
     assert again.difference is None

@@ -4,29 +4,29 @@ import ast
 import pkgutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from source_code import ROOT, SourceCode
 
 import orchestrator
 
-ROOT = Path(orchestrator.__file__).parent
 LINES_OF_MODULE, LINES_OF_FUNCTION, POSITIONAL_FIELDS = 400, 60, 4
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
-package = importlib.import_module(sys.argv[1])
-for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-    importlib.import_module(module.name)
+for name in sys.argv[1:]:
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+        importlib.import_module(module.name)
 print(*sorted({"torch", "ray", "mlflow"} & set(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("package", ["sweeps", "search", "journal", "analysis", "reports"])
-def test_what_decides_about_a_sweep_loads_neither_torch_nor_ray_nor_mlflow(package):
+def test_what_decides_about_a_sweep_loads_neither_torch_nor_ray_nor_mlflow():
     # import-linter does not follow names that a package imports when they are asked for
-    command = [sys.executable, "-c", IMPORT_ALL, f"orchestrator.{package}"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == []
+    packages = [f"orchestrator.{name}" for name in ("sweeps", "search", "journal", "analysis", "reports")]
+    done = subprocess.run([sys.executable, "-c", IMPORT_ALL, *packages], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_no_module_hides_a_name_of_the_public_api():
@@ -35,12 +35,9 @@ def test_no_module_hides_a_name_of_the_public_api():
     assert modules.isdisjoint(orchestrator.__all__)
 
 
-def nodes(*kinds):
-    """(where, node) of all nodes of some kinds."""
-    for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, kinds):
-                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+@pytest.fixture(scope="module")
+def source():
+    return SourceCode()
 
 
 def lines_of(function):
@@ -56,8 +53,8 @@ def test_no_module_is_long():
     assert {name: length for name, length in lengths.items() if length > LINES_OF_MODULE} == {}
 
 
-def test_no_function_is_long():
-    lengths = {where: lines_of(node) for where, node in nodes(ast.FunctionDef, ast.AsyncFunctionDef)}
+def test_no_function_is_long(source):
+    lengths = {where: lines_of(node) for where, node in source.named(ast.FunctionDef, ast.AsyncFunctionDef)}
     assert len(lengths) > 1000
     assert {where: length for where, length in lengths.items() if length > LINES_OF_FUNCTION} == {}
 
@@ -71,8 +68,8 @@ def dataclass_words(node):
     return None
 
 
-def test_what_has_many_fields_is_made_by_their_names():
-    found = [(where, node, dataclass_words(node)) for where, node in nodes(ast.ClassDef)]
+def test_what_has_many_fields_is_made_by_their_names(source):
+    found = [(where, node, dataclass_words(node)) for where, node in source.named(ast.ClassDef)]
     found = [(where, node, words) for where, node, words in found if words is not None]
     assert len(found) > 100
     for where, node, words in found:
@@ -84,6 +81,6 @@ def test_what_has_many_fields_is_made_by_their_names():
         assert len(fields) <= POSITIONAL_FIELDS or words.get("kw_only") == "True", where
 
 
-def test_no_two_classes_have_one_name():
-    names = [node.name for _, node in nodes(ast.ClassDef) if not node.name.startswith("_")]
+def test_no_two_classes_have_one_name(source):
+    names = [node.name for _, node in source.named(ast.ClassDef) if not node.name.startswith("_")]
     assert {name for name in names if names.count(name) > 1} == set()

@@ -107,13 +107,6 @@ def test_a_process_that_is_killed_while_it_makes_a_store_leaves_none_that_cannot
     assert (tmp_path / "mlflow.db").exists()
 
 
-def test_a_store_that_several_make_at_once_is_there_once(tmp_path):
-    uri = f"sqlite:///{tmp_path}/new folder/mlflow.db"
-    processes = [opening(uri) for _ in range(3)]
-    assert [process.wait() for process in processes] == [0, 0, 0]
-    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["mlflow.db"]
-
-
 def test_a_store_whose_tables_are_half_made_says_what_to_do(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client_for(f"sqlite:///{tmp_path}/other.db").search_experiments()
@@ -143,22 +136,42 @@ def old_store(path, revision="bda7b8c39065"):
     engine.dispose()
 
 
-def opened_by_processes(uri, count=4):
-    """How each of some processes ends that open a store at once."""
-    processes = [opening(uri) for _ in range(count)]
-    return [process.wait() for process in processes]
+# imports what takes seconds once, and opens each store in three processes at once; prints how these end
+OPENING_AT_ONCE = """
+import os, sys
+import mlflow.store.model_registry.sqlalchemy_store, mlflow.store.tracking.sqlalchemy_store
+from orchestrator.tracking.store import client_for
+for uri in sys.argv[1:]:
+    processes = []
+    for _ in range(3):
+        processes.append(os.fork())
+        if not processes[-1]:
+            client_for(uri).search_experiments()
+            os._exit(0)
+    print(*[os.waitpid(process, 0)[1] for process in processes])
+"""
 
 
-def test_a_store_of_an_earlier_version_is_upgraded_by_one_of_several_processes(tmp_path):
-    old_store(tmp_path / "mlflow.db")
-    assert opened_by_processes(f"sqlite:///{tmp_path}/mlflow.db", 3) == [0, 0, 0]
-    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+@pytest.fixture(scope="module")
+def opened_at_once(tmp_path_factory):
+    """Folders whose stores were opened by three processes at once, and how the processes ended."""
+    folder = tmp_path_factory.mktemp("stores")
+    places = {name: folder / f"{name} folder" for name in ("new", "empty", "old")}
+    for name in ("empty", "old"):
+        places[name].mkdir()
+    (places["empty"] / "mlflow.db").touch()
+    old_store(places["old"] / "mlflow.db")
+    uris = [f"sqlite:///{place}/mlflow.db" for place in places.values()]
+    done = subprocess.run([sys.executable, "-c", OPENING_AT_ONCE, *uris], capture_output=True, text=True, check=False)
+    ended = dict(zip(places, done.stdout.splitlines(), strict=False))
+    return {name: (place, ended.get(name, done.stderr)) for name, place in places.items()}
 
 
-def test_an_empty_file_becomes_a_store(tmp_path):
-    (tmp_path / "mlflow.db").touch()
-    assert opened_by_processes(f"sqlite:///{tmp_path}/mlflow.db", 2) == [0, 0]
-    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+@pytest.mark.parametrize("kind", ["new", "empty", "old"])
+def test_a_store_that_several_processes_make_or_upgrade_at_once_is_there_once(opened_at_once, kind):
+    place, ended = opened_at_once[kind]
+    assert ended == "0 0 0"
+    assert [path.name for path in place.iterdir()] == ["mlflow.db"]
 
 
 def test_a_file_that_is_no_store_is_one_sentence_that_helps(tmp_path):
