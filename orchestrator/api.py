@@ -319,7 +319,7 @@ def resume(
 
 
 def deploy(
-    models: str | Sequence[str],
+    models: str | Path | Sequence[str | Path],
     *,
     name: str | None = None,
     host: str | None = None,
@@ -348,7 +348,10 @@ def deploy(
     explain: bool | None = None,
     notify: Notify | None = None,
 ) -> Deployment:
-    """Starts an endpoint as a process of its own, and returns when it answers; `undeploy` stops it.
+    """Starts an endpoint as a process of its own, and returns when it answers.
+
+    with orchestrator.deploy("models:/adult@champion", port=8123) as endpoint:
+        requests.post(f"{endpoint.url}/predict", json={"rows": [...]})
 
     Args:
         models: each `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder. What is named by the alias
@@ -375,6 +378,9 @@ def deploy(
         explain: whether `/explain` and the form page say why rows are answered as they are.
         notify: called with sentences for the user.
 
+    Returns:
+        The endpoint: its `url`, and `stop()`. Without that it goes on when this process ends, until `undeploy`.
+
     Raises:
         UsageError: a combination that cannot be, or an endpoint of that name runs already.
         ServingError: it did not start; with its last words.
@@ -384,7 +390,7 @@ def deploy(
     from orchestrator.serving.control.deploy import start_in_background
 
     del given["notify"]
-    given["models"] = (models,) if isinstance(models, str) else tuple(models)
+    given["models"] = tuple(map(str, (models,) if isinstance(models, str | Path) else models))
     return start_in_background(ServeConfig.create(**given), notify or _silent)
 
 

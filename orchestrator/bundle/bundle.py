@@ -131,12 +131,13 @@ class ModelBundle(Explaining):
         ]
         return {"columns": columns, "target": self.schema.target.to_json(), "metrics": dict(self.metrics)}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Writes the bundle's folder; it is there complete or not at all.
 
         Raises:
             BundleError: the folder exists and is not empty, or a file would be larger than `load` reads.
         """
+        path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise BundleError(f"{path}: exists and is not an empty folder; choose another name or remove it")
         files = self.content.render()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -33,31 +32,24 @@ The page is one file that needs no network. SWEEP is an id (see `orchestrator sw
 @click.option("--storage", metavar="FOLDER|URI", help="Where sweeps are. Default: where this machine knows of some.")
 def report(sweep: str | None, output: Path | None, form: str | None, storage: str | None) -> None:
     """See EXAMPLE."""
-    from orchestrator.errors import StorageError
     from orchestrator.journal.folder import find_sweep
-    from orchestrator.reports import make_report, to_html, to_markdown
+    from orchestrator.reports import make_report
     from orchestrator.reports.content import REPORT_FILE
+    from orchestrator.reports.page import ReportPage, form_of, rendered
     from orchestrator.storage import Storage
 
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
     made = make_report(found)
-    form = form or {".md": "md", ".json": "json"}.get("" if output is None else output.suffix.lower(), "html")
-    if form == "html":
-        text = to_html(made)
-    else:
-        text = to_markdown(made) if form == "md" else json.dumps(made.to_json(), indent=1, ensure_ascii=False)
+    form = form or form_of(output)
     for trouble in made.troubles:
         echo(f"note: {trouble}", err=True)
     if output == Path("-"):
-        echo(text)
+        echo(rendered(made, form))
         return
     if output is None:
         name = str(Path(REPORT_FILE).with_suffix(f".{form}"))
-        found.storage.write(name, text.encode())
+        found.storage.write(name, rendered(made, form).encode())
         echo(f"{found.storage}/{name}")
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"{output}: cannot be written ({error.strerror or error})") from None
+    ReportPage(made).save(output, form)
     echo(str(output))

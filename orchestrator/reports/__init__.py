@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orchestrator.reports.content import Report
     from orchestrator.reports.html import to_html
     from orchestrator.reports.markdown import to_markdown
+    from orchestrator.reports.page import ReportPage
     from orchestrator.reports.report import keep_report, make_report
 else:
     __getattr__ = lazily(
@@ -17,7 +18,8 @@ else:
         content=["Report"],
         html=["to_html"],
         markdown=["to_markdown"],
+        page=["ReportPage"],
         report=["keep_report", "make_report"],
     )
 
-__all__ = ["Report", "keep_report", "make_report", "to_html", "to_markdown"]
+__all__ = ["Report", "ReportPage", "keep_report", "make_report", "to_html", "to_markdown"]

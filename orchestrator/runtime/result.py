@@ -13,7 +13,11 @@ from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from orchestrator.bundle import ModelBundle
+    from orchestrator.explanations import ShapExplanation
+    from orchestrator.reports import ReportPage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,7 @@ class SweepResult:
         name: of the sweep and the registered model.
         run_id: of the parent run in MLflow.
         metric: what was optimised.
-        trials: all of them, by index.
+        trials: all of them, by index; `leaderboard` has them as a data frame.
         best: record of the best trial; it is the winner, or in the ensemble that is.
         validation: the winner's figure on the validation rows.
         ensemble: what was found of an ensemble, whether it is the winner or not; None without one.
@@ -65,3 +69,41 @@ class SweepResult:
     seconds: float
     search_seconds: float
     slots: int
+
+    @property
+    def leaderboard(self) -> pd.DataFrame:
+        """All trials as a data frame, the best first, with their settings and metrics; see `analysis.trials_frame`."""
+        from orchestrator.analysis import read_history, trials_frame
+
+        return trials_frame(read_history(self.id))
+
+    @property
+    def learning_curves(self) -> pd.DataFrame:
+        """A row for each epoch of each trial; see `analysis.curves_frame`."""
+        from orchestrator.analysis import curves_frame, read_history
+
+        return curves_frame(read_history(self.id))
+
+    def report(self) -> ReportPage:
+        """What the sweep has found, in words and charts: a notebook shows it, and its `save` writes it.
+
+        Raises:
+            NoSuchSweepError: the sweep's folder was deleted.
+        """
+        from orchestrator.journal.folder import find_sweep
+        from orchestrator.reports import ReportPage, make_report
+
+        return ReportPage(make_report(find_sweep(self.id)))
+
+    def explain(self, rows: pd.DataFrame | None = None) -> ShapExplanation:
+        """Why the winner answers these rows as it does: SHAP values of their columns.
+
+        Args:
+            rows: with the columns of the data; training rows that the model keeps if left out. Other methods and
+                options: `bundle.explain`.
+
+        Raises:
+            UsageError: the model keeps no rows to compare with.
+            DataError: the rows lack a column, or a value does not fit its column.
+        """
+        return self.bundle.explain(rows)

@@ -25,7 +25,15 @@ from orchestrator.serving.control import deploy, ingress
 from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.control_socket import StatusAnswer, answer_questions, status_of
 from orchestrator.serving.control.deploy import command_options
-from orchestrator.serving.control.deployments import Deployment, log_file, private_place, undeploy, wait_until_answering
+from orchestrator.serving.control.deployments import (
+    Deployment,
+    list_deployments,
+    log_file,
+    private_place,
+    recorded,
+    undeploy,
+    wait_until_answering,
+)
 from orchestrator.serving.control.haproxy import (
     MESSAGES,
     Mending,
@@ -346,14 +354,20 @@ def test_deploy_detach_waits_as_long_as_its_process_lives(tmp_path, monkeypatch)
     monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "starter", "time.sleep(1)"))
     said = []
     config = ServeConfig.create(models=[str(tmp_path)], name="slow", port=free_port())
-    deployment = deploy.start_in_background(config, said.append)
-    try:
+    with deploy.start_in_background(config, said.append) as deployment:
         assert deployment.name == "slow"
+        assert deployment.process is not None
         assert len(said) >= 3
         assert all(re.match(r"still starting after \d+ s .*slow\.\d+\.log", sentence) for sentence in said)
-    finally:
-        undeploy("slow")
-    # and no longer; what another one of that name says is not touched
+    assert deployment.process is None
+    assert list_deployments() == []
+    # what is stopped may be stopped again; the next one of that name is another one
+    me = psutil.Process()
+    other = Deployment(name="slow", version=None, url="", pid=me.pid, created=me.create_time())
+    with recorded(other):
+        deployment.stop()
+        assert [found.pid for found in list_deployments()] == [me.pid]
+    # and it waits no longer; what another one of that name says is not touched
     log_file("slow").write_text("of another")
     monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "starter", "sys.exit('Error: the disk is full')"))
     with pytest.raises(ServingError, match=r"^the disk is full$"):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -29,7 +30,7 @@ PLACE_PREFIX = "orch-"
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """An endpoint.
+    """An endpoint; as a context manager, it is stopped at the end.
 
     Attributes:
         name: its own, or the first model's.
@@ -58,6 +59,22 @@ class Deployment:
             if abs(process.create_time() - self.created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
+
+    def stop(self) -> None:
+        """Stops it and everything that its process has started; nothing is done if it has been stopped before."""
+        process = self.process
+        if process is not None:
+            stop_process(process)
+        known = {(other.name, other.pid, other.created) for other in list_deployments()}
+        if (self.name, self.pid, self.created) in known:
+            forget(self)
+            log_file(self.name).unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
 
     @property
     def state(self) -> str:
@@ -178,11 +195,7 @@ def undeploy(name: str) -> Deployment:
         ServingError: there is no deployment of that name.
     """
     deployment = find_deployment(name)
-    process = deployment.process
-    if process is not None:
-        stop_process(process)
-    forget(deployment)
-    log_file(name).unlink(missing_ok=True)
+    deployment.stop()
     return deployment
 
 
