@@ -10,16 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
 from orchestrator.errors import InvalidRequestError, InvalidValueError, UsageError
-from orchestrator.explanations import ShapExplanation, explain
 from orchestrator.inputs import Inputs
 from orchestrator.roles import Role
 from orchestrator.serving.http.asgi import HttpError, Request
@@ -27,6 +25,9 @@ from orchestrator.serving.http.bodies import Parsed, parse_json, parse_rows
 from orchestrator.serving.http.csv_bodies import parse_csv_rows
 from orchestrator.serving.http.media_types import BodyForm
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
+
+if TYPE_CHECKING:
+    from orchestrator.explanations import ShapExplanation
 
 # of a request, and requests that wait or are computed; more get 503
 MOST_ROWS, MOST_WAITING = 100, 8
@@ -152,6 +153,11 @@ def _explained(
     output: str | None,
     is_over: Callable[[], bool],
 ) -> Explained:
+    # endpoints that explain nothing need no pandas
+    import pandas as pd
+
+    from orchestrator.explanations import explain
+
     columns, _, notes = parse(version, body)
     model = version.model.explained
     if model.background is None:
