@@ -156,7 +156,7 @@ def sweep(
         register_model: whether the winner is registered.
         allow_second_best: whether the sweep counts as a success, and its winner may become the champion, although there
             is a better trial whose weights are missing or damaged.
-        hooks: what to listen to, or to replace.
+        hooks: what to listen to, or to replace; if left out, a notebook shows how the sweep stands.
 
     Returns:
         The winner's model, its figures, and all trials.
@@ -165,10 +165,11 @@ def sweep(
         OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
     """
     given = dict(locals())
+    from orchestrator.display.notebook import sweep_hooks
     from orchestrator.runtime.sweeps import run_sweep
 
-    del given["hooks"]
-    return run_sweep(*_configured(given), hooks)
+    with sweep_hooks(given.pop("hooks")) as told:
+        return run_sweep(*_configured(given), told)
 
 
 def plan(
@@ -304,18 +305,20 @@ def resume(
         time_budget: of all sessions together.
         address, concurrency, max_failures, failed_share, epoch_timeout, placement_timeout, tracking_timeout,
             disk_budget, keep_top, register_model, allow_second_best: see `sweep`; as before if left out.
-        hooks: what to listen to, or to replace.
+        hooks: what to listen to, or to replace; if left out, a notebook shows how the sweep stands.
 
     Raises:
         OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
     """
     options = dict(locals())
+    from orchestrator.display.notebook import sweep_hooks
     from orchestrator.runtime.resume import resume_sweep
 
     own = ("data", "validation", "test", "storage", "trials", "tracking_uri", "hooks")
     given = {name: options.pop(name) for name in own}
     del options["sweep"]
-    return resume_sweep(sweep, **given, options=options)
+    with sweep_hooks(given.pop("hooks")) as told:
+        return resume_sweep(sweep, **given, hooks=told, options=options)
 
 
 def deploy(
@@ -348,7 +351,7 @@ def deploy(
     explain: bool | None = None,
     notify: Notify | None = None,
 ) -> Deployment:
-    """Starts an endpoint as a process of its own, and returns when it answers.
+    """Starts an endpoint as a process of its own, and returns when it answers; it goes on until `stop` or `undeploy`.
 
     with orchestrator.deploy("models:/adult@champion", port=8123) as endpoint:
         requests.post(f"{endpoint.url}/predict", json={"rows": [...]})
@@ -377,9 +380,6 @@ def deploy(
         log_drop: columns that are not written there.
         explain: whether `/explain` and the form page say why rows are answered as they are.
         notify: called with sentences for the user.
-
-    Returns:
-        The endpoint: its `url`, and `stop()`. Without that it goes on when this process ends, until `undeploy`.
 
     Raises:
         UsageError: a combination that cannot be, or an endpoint of that name runs already.

@@ -208,6 +208,7 @@ class AutoMLEstimator(BaseEstimator):  # type: ignore[misc]
     def _search(self, table: TrainingRows) -> SweepResult:
         from orchestrator.config import SweepConfig
         from orchestrator.data import load_table
+        from orchestrator.display.notebook import sweep_hooks
         from orchestrator.estimators.running import searched
         from orchestrator.runtime.hooks import Hooks
 
@@ -225,8 +226,9 @@ class AutoMLEstimator(BaseEstimator):  # type: ignore[misc]
             seed=self._seed(),
             concurrency=None if self.n_jobs == -1 else jobs,
         )
-        hooks = Hooks(notify=print) if self.verbose else Hooks()
-        return searched(config, load_table(table.frame, config.name), hooks, alone=jobs == 1 and self.address is None)
+        alone = jobs == 1 and self.address is None
+        with sweep_hooks(None if self.verbose else Hooks(), Hooks(notify=print)) as hooks:
+            return searched(config, load_table(table.frame, config.name), hooks or Hooks(), alone=alone)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):

@@ -43,7 +43,7 @@ class AutoMLClassifier(ClassifierMixin, AutoMLEstimator):  # type: ignore[misc]
         tracking_uri: MLflow store; without one MLflow hears nothing of the sweep.
         register_model: whether the winner is registered there.
         storage: where the sweep keeps its folder, for `orchestrator trials` and `resume`; without one nothing is kept.
-        verbose: whether sentences about the sweep are printed.
+        verbose: whether sentences about the sweep are printed; a notebook shows how it stands, too.
 
     Attributes:
         classes_: sorted, [classes].
