@@ -65,6 +65,7 @@ def sweep(
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
     scheduler: SchedulerName | None = None,
+    warm_start: str | Sequence[str] | None = None,
     preset: PresetName | None = None,
     trials: int | None = None,
     time_budget: timedelta | str | None = None,
@@ -126,6 +127,7 @@ def sweep(
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
         scheduler: which trials are stopped early, paused and promoted.
+        warm_start: earlier sweeps: the settings of their best trials are tried first, as far as the space has them.
         preset: how much is tried: quick (about a minute), good (10 minutes and 40 trials at most; the default unless
             trials or time_budget is given) or best (an hour, or the time budget).
         trials: how many; as the preset says if left out, or as the time budget allows, or the whole grid.
@@ -143,8 +145,7 @@ def sweep(
         epoch_timeout: after this time the process of an epoch is ended.
         disk_budget: bytes that all files of the sweep may have together.
         keep_top: of so many trials the weights stay in the sweep's folder.
-        ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
-            `auto` for the best 25, `none` for never.
+        ensemble: of some of so many best trials, if better than the best one; `auto` for the best 25, `none` for never.
         max_latency, max_size: a model that takes longer to answer a row, or whose network has more bytes, does not win,
             measured on the exported network as an endpoint does.
         tracking_uri: MLflow store.
@@ -201,6 +202,7 @@ def plan(
     architecture: str | None = None,
     algorithm: AlgorithmName | None = None,
     scheduler: SchedulerName | None = None,
+    warm_start: str | Sequence[str] | None = None,
     preset: PresetName | None = None,
     trials: int | None = None,
     time_budget: timedelta | str | None = None,

@@ -45,6 +45,7 @@ from orchestrator.fields import (
     Name,
     PathField,
     Size,
+    SweepsField,
     TaskField,
     checked_name,
 )
@@ -156,6 +157,7 @@ class SweepConfig(Validated):
         architecture: search this one only; `package.module:Class` for a network of the user's.
         algorithm: how configurations are chosen.
         scheduler: which trials are stopped early, paused and promoted.
+        warm_start: earlier sweeps; the settings of their best trials are tried first, as far as the space has them.
         preset: how much is tried: quick (about a minute), good (10 minutes and 40 trials at most; the default unless
             trials or time_budget is given) or best (an hour, or the time budget).
         trials: how many; as the preset says if left out, or as the time budget allows, or the whole grid.
@@ -215,6 +217,7 @@ class SweepConfig(Validated):
     architecture: str | None = None
     algorithm: AlgorithmName = "tpe"
     scheduler: SchedulerName = "portfolio"
+    warm_start: SweepsField
     preset: PresetName | None = None
     trials: int | None = Field(default=None, ge=1)
     time_budget: Duration | None = None

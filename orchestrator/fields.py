@@ -107,6 +107,11 @@ _TEXT_OF_NUMBER = BeforeValidator(
 )
 FoldsField = Annotated[str, _TEXT_OF_NUMBER]
 FewRowsField = Annotated[str, _TEXT_OF_NUMBER]
+SweepsField = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda sweeps: (sweeps,) if isinstance(sweeps, str) else sweeps),
+    Field(default=(), exclude_if=operator.not_),
+]
 ColumnNamesField = Annotated[tuple[LabelField, ...], BeforeValidator(plain_columns)]
 
 

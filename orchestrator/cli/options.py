@@ -122,6 +122,12 @@ SEARCH_OPTIONS = [
         help="What to stop early, pause and promote. Default: portfolio.",
     ),
     click.option(
+        "--warm-start",
+        multiple=True,
+        metavar="SWEEP",
+        help="First try the best settings of this earlier sweep that the space has. May be repeated.",
+    ),
+    click.option(
         "--preset",
         type=click.Choice(names_of(PresetName)),
         help="How much is tried: a minute, 10 minutes, an hour. Default: good, if no --trials or --time-budget.",

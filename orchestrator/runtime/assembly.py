@@ -17,6 +17,7 @@ from orchestrator.journal.package import keep_package
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.search import SearchSpace, space_of
+from orchestrator.search.warm_start import EarlierSweep
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan
 from orchestrator.tracking import tags
@@ -42,6 +43,7 @@ class Origin:
         damage: why `known` was read from its second copy; empty if it was not.
         past: what had happened in earlier sessions when the options of this one were worked out.
         passing: whether its folder is deleted at the end, so that a report in it would be for nobody.
+        earlier: sweeps whose best trials a new one tries first.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Origin:
     damage: str = ""
     past: Past = NO_PAST
     passing: bool = False
+    earlier: tuple[EarlierSweep, ...] = ()
 
     @property
     def space(self) -> SearchSpace:

@@ -42,9 +42,11 @@ def run_in_process(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
     started, space = time.perf_counter(), origin.space
     _check(origin.config, set(workers_of(origin.config, space).values()), origin.table)
     with sweep_folder(origin) as lock:
-        planning = in_background(plan_sweep, origin.config, origin.table, map, space)
+        planning = in_background(plan_sweep, origin.config, origin.table, map, space, origin.earlier)
         plan = planning.result()
         describe(plan.dataset, plan.metric, hooks.notify)
+        for sentence in plan.started_from:
+            hooks.notify(sentence)
         tracker, header = opener(origin, planning)
         try:
             return search_and_finalize(

@@ -33,7 +33,7 @@ from orchestrator.runtime.background import in_background
 from orchestrator.runtime.early_imports import after, import_for_export, import_for_search, preload_for
 from orchestrator.runtime.hooks import Hooks, observed
 from orchestrator.runtime.opening import STOPS, give_up, open_tracker, sweep_folder
-from orchestrator.runtime.planning import plan_sweep
+from orchestrator.runtime.planning import earlier_sweeps, plan_sweep
 from orchestrator.runtime.reporting import report_ended
 from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sharing import check_shared
@@ -76,11 +76,11 @@ def run_sweep(config: SweepConfig, table: Table | None = None, hooks: Hooks | No
 
 def new_origin(config: SweepConfig, table: Table | None) -> Origin:
     """Where a new sweep comes from, and where it is kept; see `run_sweep`."""
-    config = with_preset(config)
+    config, earlier = earlier_sweeps(with_preset(config))
     base = sweeps_home() if config.storage is None else Storage.at(config.storage)
     name = config.name or (table.name if table is not None else config.sweep_name)
     sweep_id = new_id(name)
-    return Origin(id=sweep_id, storage=base.child(sweep_id), config=config, table=table)
+    return Origin(id=sweep_id, storage=base.child(sweep_id), config=config, table=table, earlier=earlier)
 
 
 def continue_sweep(
@@ -128,7 +128,7 @@ def run_on_ray(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
     quiet_tune()
     with sweep_folder(origin) as lock:
         # data is read, the store opened, and packages imported, while Ray and the gangs start: each takes seconds
-        planning = in_background(plan_sweep, config, table, _runner(connected), space)
+        planning = in_background(plan_sweep, config, table, _runner(connected), space, origin.earlier)
         try:
             # what is wrong with data that is read quickly is said before anything starts
             with contextlib.suppress(TimeoutError):
@@ -154,6 +154,8 @@ def run_on_ray(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
                 connected.set_result(None)
                 plan = planning.result()
                 describe(plan.dataset, plan.metric, hooks.notify)
+                for sentence in plan.started_from:
+                    hooks.notify(sentence)
                 tracker, header = opening.result()
                 with told_how_to_go_on(origin.id):
                     return search_and_finalize(

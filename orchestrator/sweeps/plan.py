@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from orchestrator.errors import ConfigError, DataError
 from orchestrator.journal import Outlook
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.search.parameters import CategoricalParameter
+from orchestrator.search.warm_start import EarlierSweep, warm_started
 from orchestrator.sweeps.bounds import Bounds
 from orchestrator.sweeps.pace import fitted, fold_rows
 from orchestrator.sweeps.slots import Slots
@@ -49,6 +50,7 @@ class SweepPlan:
         epochs: of a trial at most.
         workers: of a trial, by architecture.
         size: how many configurations there are, None for endless ones.
+        started_from: sentences about the earlier trials that are tried first.
     """
 
     config: SweepConfig
@@ -61,6 +63,7 @@ class SweepPlan:
     epochs: int
     workers: Mapping[str, int]
     size: int | None = None
+    started_from: tuple[str, ...] = ()
 
     def paced(self, slots: Slots, notify: Callable[[str], None] = lambda _sentence: None) -> SweepPlan:
         """With as many epochs as the time budget has room for, see `fitted`; epochs that the user has said stay.
@@ -177,6 +180,7 @@ def make_plan(
     run: Run = map,
     space: SearchSpace | None = None,
     *,
+    earlier: Sequence[EarlierSweep] = (),
     try_networks: TryNetworks,
 ) -> SweepPlan:
     """Reads the data and the search space, and checks that they go together.
@@ -186,6 +190,7 @@ def make_plan(
         table: the data, instead of `config.data`.
         run: applies a function to the numbers of the pieces of a folder, see `DataOptions`.
         space: what to search, instead of `config.space`.
+        earlier: sweeps whose best trials are tried first.
         try_networks: builds the user's own networks of a search space, before anything is started.
 
     Raises:
@@ -204,7 +209,8 @@ def make_plan(
     metric = dataset.schema.target.task.find_metric(config.metric)
     check_measured(dataset, metric)
     _check_class_weights(space, dataset)
-    space = space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns)))
+    started = warm_started(space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns))), earlier)
+    space = started.space
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
     size = space_size(config, sampler)
@@ -220,6 +226,7 @@ def make_plan(
         epochs=config.epochs or space.epochs,
         workers=workers_of(config, space),
         size=size,
+        started_from=started.sentences,
     )
 
 

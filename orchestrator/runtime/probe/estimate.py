@@ -19,7 +19,7 @@ from orchestrator.errors import ArchitectureError
 from orchestrator.networks import is_custom
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.early_imports import after, import_for_probe
-from orchestrator.runtime.planning import plan_sweep
+from orchestrator.runtime.planning import earlier_sweeps, plan_sweep
 from orchestrator.runtime.slots import cluster_slots
 from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.search import batch_sizes, find_extremes, find_scheduler
@@ -171,9 +171,11 @@ def estimate_sweep(
         UsageError, DataError: as `run_sweep`.
         ExecutionError: the sweep cannot run: no node, or all of them together, can hold a trial.
     """
-    config = with_preset(config)
-    plan = plan_sweep(config, table)
+    config, earlier = earlier_sweeps(with_preset(config))
+    plan = plan_sweep(config, table, earlier=earlier)
     describe(plan.dataset, plan.metric, notify)
+    for sentence in plan.started_from:
+        notify(sentence)
     quiet_tune()
     import ray
 
