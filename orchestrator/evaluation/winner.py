@@ -15,6 +15,7 @@ from orchestrator.bundle import make_bundle
 from orchestrator.data import Dataset, Examples
 from orchestrator.evaluation.answers import Answers
 from orchestrator.evaluation.decided import decide
+from orchestrator.evaluation.kept_answers import KeptAnswers
 from orchestrator.sweeps.bounds import ModelCost
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.ensembles import Ensemble
@@ -77,6 +78,7 @@ def make_winner(
     if ensemble is not None:
         said = (validation.outputs, validation.target, validation.weight)
         tie = task.tie(task.evaluate(dataset.target_encoder, *said))
+    kept = KeptAnswers.of(dataset.schema.target, encoder, tested.outputs, tested.target, tested.weight)
     return Winner(
         bundle=make_bundle(decided.network, dataset, {**metrics, **about}, encoder),
         validation=decided.value,
@@ -85,6 +87,7 @@ def make_winner(
         doubt=doubt,
         tie={} if tie is None else {task.tie_metric: tie},
         decided=about,
+        answers=kept.packed(),
     )
 
 

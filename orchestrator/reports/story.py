@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.bundle.content import BundleContent, read_content
 from orchestrator.errors import BundleError, StorageError
+from orchestrator.evaluation.kept_answers import KeptAnswers, read_answers
 from orchestrator.journal import Begun, Closed, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.journal.folder import Header
 from orchestrator.journal.journal import read_events
@@ -75,6 +76,7 @@ class SweepStory:
         ends: seconds of search at which sessions ended.
         outcome: how it has ended, None if it has not.
         model: all but the network of its model, None if that is not in the folder.
+        answers: of its model to test rows; None in sweeps of before.
         troubles: sentences about what could not be read.
     """
 
@@ -89,6 +91,7 @@ class SweepStory:
     ends: list[float] = field(default_factory=list)
     outcome: Outcome | None = None
     model: BundleContent | None = None
+    answers: KeptAnswers | None = None
     troubles: list[str] = field(default_factory=list)
 
     @property
@@ -190,6 +193,10 @@ def read_story(storage: Storage, header: Header, state: SweepStatus) -> SweepSto
             story.model = _read_model(storage.child(MODEL_FOLDER))
         except (StorageError, BundleError) as error:
             story.troubles.append(f"what the model says of itself cannot be read ({error})")
+        try:
+            story.answers = read_answers(storage)
+        except StorageError as error:
+            story.troubles.append(str(error))
     return story
 
 

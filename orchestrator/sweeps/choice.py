@@ -52,6 +52,7 @@ class Winner:
         bounded: sentences about better trials that cost more than the user wants.
         ensemble: what greedy selection among the trials has found, whether it is this model or not; None without one.
         decided: what was decided about it after training, by name, as its metrics have it.
+        answers: to test rows, as they are kept for the report; see `KeptAnswers`.
     """
 
     bundle: ModelBundle
@@ -63,6 +64,7 @@ class Winner:
     bounded: tuple[str, ...] = ()
     ensemble: Ensemble | None = None
     decided: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answers: bytes = b""
 
 
 class Candidate(Protocol):

@@ -23,6 +23,8 @@ from orchestrator.tasks import Metric
 
 FILE = "result.json"
 MODEL_FOLDER = "model"
+# what the winner says about test rows, see `KeptAnswers`
+ANSWERS_FILE = "test-answers.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +206,8 @@ def finalize(
             winner.bundle.save(folder)
             outcome = replace(outcome, files=_digest_of_files(folder))
             _keep_model(folder, storage)
+        if winner.answers:
+            storage.write(ANSWERS_FILE, winner.answers)
         outcome.save(storage)
         away = tracker.close_trials(
             len(trial_table.trials), trial_table.reports, plan.config.tracking_timeout.total_seconds()

@@ -14,12 +14,14 @@ from orchestrator.reports.sections import (
     rungs,
     slots,
     summary,
+    winner,
 )
 from orchestrator.reports.story import SweepStory
 
 # gives None where there is nothing to tell
 SECTIONS: tuple[Callable[[SweepStory], Section | None], ...] = (
     summary.section,
+    winner.section,
     leaderboard.section,
     progress.section,
     curves.section,

@@ -23,7 +23,7 @@ from orchestrator.reports.story import SweepStory
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.units import show_number
 
-SHOWN, LINES, POINTS, MOST_ROWS = 8, 200, 1000, 200
+SHOWN, SHOWN_BARS, LINES, POINTS, MOST_ROWS = 8, 12, 200, 1000, 200
 LEFT_OUT = frozenset({"metric", "seed"})
 # the best part of the trials stands out
 BEST_SHARE = 0.1
@@ -119,7 +119,7 @@ def _are_numbers(values: Sequence[Cell]) -> bool:
 
 
 def _importance(importance: dict[str, float]) -> Chart:
-    items = list(importance.items())[: 2 * SHOWN]
+    items = list(importance.items())[:SHOWN_BARS]
     names = tuple(name for name, _ in items)
     return Chart(
         name="importance",
@@ -179,17 +179,17 @@ def _axis_name(scale: Scale) -> str:
 def _slice(story: SweepStory, records: Sequence[TrialRecord], scale: Scale) -> Chart:
     having = [record for record in records if value_of(story, record, scale.name) is not None]
     drawn = [having[place] for place in thinned(len(having), POINTS)]
+    one = scale.name == "architecture"
     groups: dict[str, list[TrialRecord]] = {}
     for record in drawn:
-        groups.setdefault(record.spec.architecture, []).append(record)
-    one = scale.name == "architecture"
+        groups.setdefault("trials" if one else record.spec.architecture, []).append(record)
     traces = tuple(
         Trace(
             name=kind,
             x=tuple(_cell(value_of(story, record, scale.name), scale) for record in group),
             y=tuple(record.value for record in group),
             marks=MarkKind.POINTS,
-            style=0 if one else style,
+            style=style,
             hints=tuple(f"trial {record.index}" for record in group),
         )
         for style, (kind, group) in enumerate(sorted(groups.items()))

@@ -1,0 +1,87 @@
+"""Answers that are numbers, beside the true ones: how far off they are, and where."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.evaluation.kept_answers import KeptAnswers
+from orchestrator.reports.content import QUIET, Axis, Cell, Chart, MarkKind, ReportTable, Trace, numbers_of, thinned
+
+MIDDLE = 0.5
+MOST_POINTS, MOST_ROWS, WORST, GROUPS, DIGITS = 1000, 100, 10, 5, 6
+Floats = NDArray[np.float64]
+
+
+def number_tables(kept: KeptAnswers) -> list[ReportTable]:
+    """Errors in ranges of the target, and the rows with the largest ones."""
+    truth, answers = _parts(kept)
+    errors = answers - truth
+    order = np.argsort(truth, kind="stable")
+    groups: list[tuple[Cell, ...]] = []
+    for part in np.array_split(order, GROUPS):
+        if len(part):
+            low, high = truth[part[0]], truth[part[-1]]
+            bias, size = float(errors[part].mean()), float(np.abs(errors[part]).mean())
+            groups.append((float(low), float(high), len(part), bias, size))
+    worst = np.argsort(-np.abs(errors), kind="stable")[:WORST]
+    cells = tuple((int(kept.rows[row]), float(truth[row]), float(answers[row]), float(errors[row])) for row in worst)
+    told = "The rows with the largest errors; a row is named by its place among the test rows, from 0"
+    return [
+        ReportTable(
+            ("from", "to", "rows", "mean error", "mean absolute error"), tuple(groups), "Errors by the true value"
+        ),
+        ReportTable(("test row", "true", "predicted", "error"), cells, told),
+    ]
+
+
+def number_charts(kept: KeptAnswers) -> list[Chart]:
+    """Predicted against true, and errors against predicted."""
+    truth, answers = _parts(kept)
+    places = thinned(len(truth), MOST_POINTS)
+    true, said = _rounded(truth[places]), _rounded(answers[places])
+    errors = _rounded(answers[places] - truth[places])
+    hints = tuple(f"test row {kept.rows[place]}" for place in places)
+    low, high = float(min(truth.min(), answers.min())), float(max(truth.max(), answers.max()))
+    name = kept.target.name
+    return [
+        Chart(
+            name="predicted",
+            title="Predicted against true",
+            about=f"A point is a test row; the nearer to the line, the better its {name} is predicted.",
+            x=Axis(f"true {name}"),
+            y=Axis(f"predicted {name}"),
+            traces=(
+                Trace(name="equal", x=(low, high), y=(low, high), style=QUIET),
+                Trace(name="test rows", x=true, y=said, marks=MarkKind.POINTS, hints=hints),
+            ),
+            table=numbers_of(("true", "predicted"), list(zip(true, said, strict=True)), MOST_ROWS),
+        ),
+        Chart(
+            name="residuals",
+            title="Errors against predicted",
+            about="A point is a test row; errors should lie around 0 with the same width everywhere.",
+            x=Axis(f"predicted {name}"),
+            y=Axis("error (predicted - true)"),
+            traces=(
+                Trace(name="no error", x=(float(answers.min()), float(answers.max())), y=(0.0, 0.0), style=QUIET),
+                Trace(name="test rows", x=said, y=errors, marks=MarkKind.POINTS, hints=hints),
+            ),
+            table=numbers_of(("predicted", "error"), list(zip(said, errors, strict=True)), MOST_ROWS),
+        ),
+    ]
+
+
+def _parts(kept: KeptAnswers) -> tuple[Floats, Floats]:
+    """True values and answers, [rows], in the target's unit; of several numbers the one in the middle."""
+    predictions = kept.predictions
+    column = predictions.columns[0]
+    values = np.asarray(predictions.values[column.name], np.float64)
+    if values.ndim > 1:
+        distances = [abs(float(part) - MIDDLE) for part in column.parts]
+        values = values[:, distances.index(min(distances))]
+    return kept.truth.astype(np.float64) * kept.encoder.std + kept.encoder.mean, values
+
+
+def _rounded(values: Floats) -> tuple[Cell, ...]:
+    return tuple(float(f"{value:.{DIGITS}g}") for value in values)
