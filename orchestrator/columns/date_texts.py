@@ -47,7 +47,8 @@ _ZONE = (
 _HALF = r"(?P<p>[ap])\.? ?m\.?"
 _CLOCK = r"(?P<H>[0-9]{1,2})(?:[:.h](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?)?"
 _TIME = rf"{_CLOCK}(?: ?(?:{_HALF}|uhr))?"
-_ZONED = rf"(?: ?{_ZONE}(?P<c> ?\([^)]*\))?)?"
+# what Java writes behind it says nothing more
+_ZONED = rf"(?: ?{_ZONE}(?P<c> ?\([^)]*\)|\[[a-z0-9_/+-]{{1,40}}\])?)?"
 _TAIL = rf"(?:(?: ?[t,_] ?| +(?:at |um |- |à |kl\.? ?|a las |alle |às |om )?){_TIME}{_ZONED})?"
 _COMPACT_TAIL = (
     "(?:[t ]?(?P<H>[0-9]{2}):?(?P<M>[0-9]{2})(?::?(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
@@ -71,7 +72,7 @@ UNAMBIGUOUS: dict[str, str] = {
     "dbY": rf"{_WEEKDAY}{_NTH}{_LOOSE}{_NAME}{_LOOSE}{_YEAR}(?: г\.)?{_TAIL}",  # noqa: RUF001
     "bdY": f"{_WEEKDAY}{_NAME}{_LOOSE}{_NTH}{_APART}{_YEAR}{_TAIL}",
     # of logs of web servers, and of SAS
-    "dbYt": f"{_DAY}/?{_NAME}/?{_YEAR}:{_TIME}{_ZONED}",
+    "dbYt": rf"\[?{_DAY}/?{_NAME}/?{_YEAR}:{_TIME}{_ZONED}\]?",
     "Ybd": f"{_WEEKDAY}{_YEAR4}{_LOOSE}{_NAME}{_LOOSE}{_NTH}{_TAIL}",
     "bdtY": rf"{_WEEKDAY}{_NAME} +{_DAY} +{_CLOCK}(?: {_ZONE})? {_YEAR4}",
     # Chinese and Japanese, Korean

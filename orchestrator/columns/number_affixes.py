@@ -231,9 +231,8 @@ def _read(before: str, behind: str, *, may_be_glued: bool = False) -> _Affix | N
     for factor in sorted(FACTORS, key=len, reverse=True):
         if tail.startswith(factor) and tail[len(factor) :].strip() in CURRENCY_OF:
             return _Affix(tail[len(factor) :].strip(), factor)
-    is_known = (
-        tail in UNITS or (len(tail) > 1 and tail.lower().rstrip(".") in LOWER_UNITS) or _PERCENT_OF.fullmatch(tail)
-    )
+    word = tail.lower().rstrip(".")
+    is_known = tail in UNITS or (len(word) > 1 and word in LOWER_UNITS) or _PERCENT_OF.fullmatch(tail)
     if tail in CURRENCY_OF or tail in PERCENT or is_known:
         return None if head and CURRENCY_OF.get(tail) != CURRENCY_OF[head] else _Affix(tail)
     per = tail.partition("/")

@@ -34,6 +34,8 @@ TOLD_SHARE = 0.5
 # cells that are looked at to see whether it is worth to look at all
 FIRST_CELLS, FIRST_SHARE = 1000, 0.3
 SAMPLE_CELLS = 20_000
+# different cells of a column of bands
+MOST_BANDS = 30
 # different cells of a column of answers from a form
 MOST_ANSWERS_READ = 2000
 _ENDLESS = r"(?i)^[-+]?(?:inf|infinity|\x{221e}|1\.#inf)$"
@@ -303,6 +305,9 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     different = len(np.unique(numbers[known][:FIRST_CELLS]))
     different = bool(cells.others) + (len(np.unique(numbers[known])) if different <= FEW_CODES else different)
     refusal = marks.refusal or _too_long(cells, odd)
+    if not asked and _are_bands(cells, numbers):
+        # categories, as they should be
+        return nothing
     if different < 2 or (not asked and _are_codes(cells, read)):  # noqa: PLR2004
         return replace(nothing, refusal=more_than_numbers(cells.plain, cells.counts * odd))
     if not refusal and asked and odd.sum() > MOST_WORDS_ASKED:
@@ -378,6 +383,14 @@ def _too_many(cells: Cells, placeholders: NDArray[np.bool_], odd: NDArray[np.boo
 def _are_codes(cells: Cells, read: NDArray[np.bool_]) -> bool:
     """Whether numbers begin with zeros that say something, as those of places and telephones do."""
     return bool((read & matches(cells.plain, _LEADING_ZERO)).any())
+
+
+def _are_bands(cells: Cells, numbers: NDArray[np.float64]) -> bool:
+    """Whether a few texts are what is below and above some limits, such as <30 and >30, which would be one number."""
+    if len(cells.plain) > MOST_BANDS:
+        return False
+    below, above = (set(numbers[matches(cells.plain, rf"^{sign}")].tolist()) for sign in "<>")
+    return not below.isdisjoint(above)
 
 
 def _has_marks(cells: Cells) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.columns.codes import shortened_code, some_zeros
+from orchestrator.columns.month_numbers import year_last_notes
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_codes import key_digits, lone_exponent, same_number
 from orchestrator.columns.number_notes import dotted_note, sentinel_note
@@ -72,18 +74,24 @@ def recognise(raw: RawColumn) -> Recognised:
         return Recognised(None, (constant_note(raw.name),))
     if raw.wish.kind is not None:
         return KINDS[ColumnKind(raw.wish.kind)].obey(raw)
-    identifier = find_identifier(raw)
+    # digits that are written as the user says are neither keys nor codes
+    has_format = raw.wish.date_format is not None
+    identifier = find_identifier(raw) if not has_format else None
     if identifier is not None and not identifier.measures:
         spare = Spare(Column(raw.name, ColumnKind.NUMERIC), identifier.kept_note(raw.name))
         return Recognised(None, (identifier.note(raw.name),), spare)
     found = _recognise(raw)
+    if found.column is None or found.column.kind in (ColumnKind.CATEGORICAL, ColumnKind.NUMERIC):
+        plural = "numbers" if found.column is not None and found.column.kind is ColumnKind.NUMERIC else "categories"
+        done = LEFT_OUT if found.column is None else f"read as {plural}"
+        found = replace(found, notes=(*found.notes, *year_last_notes(raw, done)))
     if identifier is None or found.column is None:
         return found
     return Recognised(found.column, (*found.notes, identifier.note(raw.name)))
 
 
 def _recognise(raw: RawColumn) -> Recognised:
-    codes = CATEGORIES.recognise_codes(raw)
+    codes = CATEGORIES.recognise_codes(raw) if raw.wish.date_format is None else None
     if codes is not None:
         return codes
     found = next(found for kind in KINDS.values() if (found := kind.recognise(raw)) is not None)

@@ -290,6 +290,9 @@ FORMS = {
     "Czech": (lambda day: f"{day.day}. {CZECH[day.month - 1]} {day.year}", lambda day: day),
     "Google": (lambda day: f"{day:%Y/%m/%d} 12:00:00 AM GMT+1", lambda day: day - timedelta(hours=1)),
     "JSON": (lambda day: f"/Date({int((day - datetime(1970, 1, 1)).total_seconds()) * 1000})/", lambda day: day),
+    "web servers": (lambda day: f"[{day:%d/%b/%Y}:10:30:00 +0100]", lambda day: day + timedelta(hours=9.5)),
+    "half of a web server's": (lambda day: f"[{day:%d/%b/%Y}:10:30:00", lambda day: day + timedelta(hours=10.5)),
+    "Java": (lambda day: f"{day:%Y-%m-%d}T10:30+01:00[Etc/GMT-1]", lambda day: day + timedelta(hours=9.5)),
     "quarters": (
         lambda day: f"{(day.month + 2) // 3}Q{day:%y}",
         lambda day: datetime(day.year, (day.month + 2) // 3 * 3 - 2, 1),

@@ -456,3 +456,15 @@ def test_years_and_months_are_numbers_that_may_be_dates(kind):
     # one number that is none
     assert "months" not in said([*cells[:-1], kind(201513)])[1]
     assert "months" not in said([kind(cell) for cell in cycle(201501, 201502)])[1]
+
+
+@pytest.mark.parametrize(("form", "what"), [("%d%m%Y", "%d%m%Y"), ("%m%d%Y", "%m%d%Y"), ("%H%M%Y", "")])
+def test_eight_digits_that_end_with_a_year_are_said_with_the_format_that_reads_them(form, what):
+    days = pd.date_range("2021-01-01 12:34", periods=90, freq="11D")
+    frame = pd.DataFrame({"d": days.strftime(form), "x": np.arange(90) % 7 / 2, "y": list("ab" * 45)})
+    notes = " ".join(map(str, open_dataset(frame, DataOptions(target="y")).notes))
+    assert (f"may be dates as {what}" in notes) is bool(what)
+    if what:
+        assert f"--date-format 'd={what}' reads dates" in notes
+        read = open_dataset(frame, DataOptions(target="y", columns={"d": ColumnWish(date_format=what)})).schema
+        assert read.columns[0].kind == "datetime"

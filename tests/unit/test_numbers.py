@@ -130,6 +130,8 @@ def test_numbers_are_what_they_are_written_for_in_tables_and_in_requests(name):
             for place in range(ROWS)
         ],
         ["123X"[place % 4] for place in range(ROWS)],
+        [("<=50K", ">50K", "<=50K.", ">50K.")[place % 4] for place in range(ROWS)],
+        [("<10", "<20", "<30", ">30")[place % 4] for place in range(ROWS)],
         ["2345"[place % 4] + "more" * (place % 4 == 3) for place in range(ROWS)],
     ],
 )
