@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from orchestrator.analysis.importance import importance_of
 from orchestrator.bundle.content import BundleContent, read_content
 from orchestrator.errors import BundleError, StorageError
 from orchestrator.evaluation.kept_answers import KeptAnswers, read_answers
@@ -15,7 +16,6 @@ from orchestrator.journal import Begun, Closed, Ended, Event, Lost, Opened, Paus
 from orchestrator.journal.folder import Header
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.statuses import FINAL, SweepStatus, TrialStatus
-from orchestrator.reports.importance import importance_of
 from orchestrator.search.space import SearchSpace
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
