@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import mixed_frame
 
@@ -250,6 +250,7 @@ ROWS = st.lists(
 
 
 @given(rows=ROWS, group=st.integers(1, 20), data=st.data())
+@settings(max_examples=25)
 def test_merging_in_any_grouping_fits_what_memory_fits(tmp_path_factory, rows, group, data):
     frame = pd.DataFrame(rows, columns=["x", "color", "day", "label"])
     frame = frame.astype({"x": float, "color": object, "day": "datetime64[us]"})
