@@ -83,7 +83,9 @@ def _trace(trace: Trace) -> dict[str, Any]:
                 found["base"] = list(trace.start)
         case MarkKind.GRID:
             cells = sum(map(len, trace.values))
-            found |= {"type": "heatmap", "z": [list(row) for row in trace.values], "xgap": 1, "ygap": 1}
+            # in the order of the axis, from below: Plotly would write the texts of other rows into the cells
+            found["y"] = found["y"][::-1]
+            found |= {"type": "heatmap", "z": [list(row) for row in reversed(trace.values)], "xgap": 1, "ygap": 1}
             found |= {"texttemplate": "%{z:,}"} if cells <= MOST_CELL_TEXTS else {}
             found["showscale"] = cells > MOST_CELL_TEXTS
     return found
