@@ -123,7 +123,8 @@ def test_a_sweep_starts_with_them_writes_them_down_and_goes_on_the_same(tmp_path
     proposals = Proposals(plan.searcher, plan.sampler, plan.metric, plan.points)
     drawn = [proposals.draw() for _ in range(3)]
     assert [proposal.spec.settings["width"] for proposal in drawn[:2]] == [64, 32]
-    header = first_header(plan, Origin(id="x-1", storage=sweeps_home().child("x-1"), config=config, table=None))
+    origin = Origin(id="x-1", storage=sweeps_home().child("x-1"), config=config, table=None)
+    header = first_header(plan, origin, "")
     assert header.config["warm_start"] == ["flowers-1"]
     # a later session has it of the header, whatever became of the earlier sweep
     later = plan_sweep(SweepConfig.create(**header.config), space=SearchSpace.model_validate(header.space))
