@@ -8,7 +8,9 @@ import pytest
 from support import empty_store
 
 import orchestrator
+from orchestrator.cli.displays import Form
 from orchestrator.cli.sweep import conclude
+from orchestrator.display.displays import Display
 from orchestrator.journal.folder import find_sweep
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.tracking.store import client_for
@@ -87,7 +89,7 @@ def test_a_damaged_winner_is_named_everywhere_and_the_next_best_is_no_champion_u
     assert labels["orchestrator.skipped"] == sentence
     assert not result.registration.champion
     with pytest.raises(click.exceptions.Exit) as ended:
-        conclude(result, as_json=True)
+        conclude(result, Form.JSON, Display())
     assert ended.value.exit_code == 1
     assert sentence in result.registration.reason
     assert place.versions() == [*before, before[-1] + 1]
@@ -139,4 +141,4 @@ def test_a_store_that_is_lost_gets_everything_again(place, tmp_path):
     assert result.skipped
     assert result.accepted
     assert result.registration.champion
-    conclude(result, as_json=True)
+    conclude(result, Form.JSON, Display())

@@ -80,7 +80,11 @@ def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server,
     assert values == sorted(values)
     assert read_leaderboard("complete", server).run_id == read_leaderboard(result.run_id[:8], server).run_id
     # the journal and MLflow tell the same
-    assert read_leaderboard(result.id, with_runs=True) == board
+    told = read_leaderboard(result.id, with_runs=True)
+    assert (told.id, told.run_id) == (board.id, board.run_id)
+    fields = ("trial", "run_id", "status", "reason", "value", "best_epoch", "parameters")
+    for mine, theirs in zip(told.trials, board.trials, strict=True):
+        assert all(getattr(mine, field) == getattr(theirs, field) for field in fields)
 
     frame = orchestrator.load_table("sklearn:iris").frame
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)

@@ -107,7 +107,7 @@ def test_the_form_page_is_told_how_the_values_of_each_kind_of_column_are_entered
 # what a scheduler or a search algorithm is to others: found by its name, asked for what its base promises
 DECIDE = {"search", "sweeps.plan", "sweeps.presets"}
 FIND_SCHEDULERS = {"runtime.assembly", "runtime.probe.estimate", "sweeps.disk"} | DECIDE
-FIND_SEARCHERS = {"search.proposals", "sweeps.resume"} | DECIDE
+FIND_SEARCHERS = {"runtime.planning", "search.proposals", "sweeps.resume"} | DECIDE
 
 
 @pytest.mark.parametrize(
