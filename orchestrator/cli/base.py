@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.plain_text import DRIVING, one_line, plain
 from orchestrator.replacing import replaced
 from orchestrator.units import parse_duration, parse_latency, parse_size
@@ -227,3 +228,11 @@ def _parse_value(text: str) -> object:
     except ValueError:
         return text
     return text if isinstance(value, Mapping | list) else value
+
+
+def check_new(output: Path) -> None:
+    """Raises UsageError when a file is there already, or its folder is not."""
+    if output.exists():
+        raise UsageError(f"--output {output}: exists; choose another name")
+    if not output.parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {output.parent}")

@@ -30,7 +30,7 @@ NEGATIVE, POSITIVE = "░", "█"
 @singledispatch
 def show_explanation(explanation: Explanation, total: int | None) -> None:
     """Prints an explanation; `total` are the rows of the data, None if the model's own rows were explained."""
-    raise NotImplementedError(type(explanation).__name__)
+    raise TypeError(f"a {type(explanation).__name__} has no table")
 
 
 @show_explanation.register

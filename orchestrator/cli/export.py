@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.base import Command, echo
+from orchestrator.cli.base import Command, check_new, echo
 from orchestrator.cli.trials import filter_option
-from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,14 +52,6 @@ output_option = click.option(
 @click.group(help=EXPORT)
 def export() -> None:
     """See EXPORT."""
-
-
-def check_new(output: Path) -> None:
-    """Raises UsageError when a file is there already, or its folder is not."""
-    if output.exists():
-        raise UsageError(f"--output {output}: exists; choose another name")
-    if not output.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {output.parent}")
 
 
 curves_option = click.option("--curves", is_flag=True, help="Learning curves: a row per epoch.")

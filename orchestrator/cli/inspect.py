@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, echo, json_option, print_json, print_table, tracking_option
+from orchestrator.cli.base import Command, check_new, echo, json_option, print_json, print_table, tracking_option
 from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.options import read_options
 from orchestrator.errors import UsageError
@@ -47,10 +47,8 @@ MODEL_FILES = ("schema.json", "MLmodel")
 @json_option
 def inspect(source: str, output: Path | None, tracking_uri: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
-    if output is not None and output.exists():
-        raise UsageError(f"--output {output}: exists; choose another name")
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {output.parent}")
+    if output is not None:
+        check_new(output)
     if _is_model(source):
         given = [name for name, value in options.items() if value not in (None, ())]
         if given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,39 +104,42 @@ def _rounded(values: NDArray[np.float64]) -> tuple[Cell, ...]:
 Curves = Sequence[tuple[str, ScoreCurve]]
 
 
-def _roc(curves: Curves) -> Chart:
-    traces, rows = [_diagonal("by chance")], []
-    for style, (name, curve) in enumerate(curves):
-        false, true = curve.roc
-        places = thinned(len(false), MOST_POINTS)
-        x, y = _rounded(false[places]), _rounded(true[places])
+def _lines(
+    curves: Iterable[tuple[str, NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[tuple[Trace, ...], list[tuple[Cell, ...]]]:
+    """Lines of (name, x [points], y [points]), thinned, and the same as rows of a table."""
+    traces: list[Trace] = []
+    rows: list[tuple[Cell, ...]] = []
+    for style, (name, across, up) in enumerate(curves):
+        places = thinned(len(across), MOST_POINTS)
+        x, y = _rounded(across[places]), _rounded(up[places])
         traces.append(Trace(name=name, x=x, y=y, style=style))
         rows += [(name, *pair) for pair in zip(x, y, strict=True)]
+    return tuple(traces), rows
+
+
+def _roc(curves: Curves) -> Chart:
+    traces, rows = _lines((name, *curve.roc) for name, curve in curves)
     return Chart(
         name="roc",
         title="ROC curve",
         about="How many of the class are found, for each share of others that are taken for it: the higher the better.",
         x=Axis("false positive rate"),
         y=Axis("true positive rate"),
-        traces=tuple(traces),
+        traces=(_diagonal("by chance"), *traces),
         table=numbers_of(("class", "false positive rate", "true positive rate"), rows, MOST_ROWS),
     )
 
 
 def _precision(curves: Curves) -> Chart:
-    traces, rows = [], []
-    for style, (name, curve) in enumerate(curves):
-        places = thinned(len(curve.threshold), MOST_POINTS)
-        x, y = _rounded(curve.recall[places]), _rounded(curve.precision[places])
-        traces.append(Trace(name=name, x=x, y=y, style=style, marks=MarkKind.LINE))
-        rows += [(name, *pair) for pair in zip(x, y, strict=True)]
+    traces, rows = _lines((name, curve.recall, curve.precision) for name, curve in curves)
     return Chart(
         name="precision-recall",
         title="Precision and recall",
         about="What share of the rows that are taken for a class are of it, for each share of the class that is found.",
         x=Axis("recall"),
         y=Axis("precision"),
-        traces=tuple(traces),
+        traces=traces,
         table=numbers_of(("class", "recall", "precision"), rows, MOST_ROWS),
     )
 
