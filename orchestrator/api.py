@@ -356,7 +356,7 @@ def deploy(
     """Starts an endpoint as a process of its own, and returns when it answers; it goes on until `stop` or `undeploy`.
 
     with orchestrator.deploy("models:/adult@champion", port=8123) as endpoint:
-        requests.post(f"{endpoint.url}/predict", json={"rows": [...]})
+        requests.post(f"{endpoint.url}/predict", json=[...])
 
     Args:
         models: each `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder. What is named by the alias
