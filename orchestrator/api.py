@@ -143,7 +143,7 @@ def sweep(
         max_failures: how often a trial whose process was lost is tried again, from its last checkpoint.
         failed_share: the sweep gives up when a larger part of its trials has failed (and at least 10 of them).
         epoch_timeout: after this time the process of an epoch is ended.
-        disk_budget: bytes that all files of the sweep may have together.
+        disk_budget: bytes that all files of the sweep may have together while trials run.
         keep_top: of so many trials the weights stay in the sweep's folder.
         ensemble: of some of so many best trials, if better than the best one; `auto` for the best 25, `none` for never.
         max_latency, max_size: a model that takes longer to answer a row, or whose network has more bytes, does not win,

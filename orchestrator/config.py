@@ -173,7 +173,7 @@ class SweepConfig(Validated):
         max_failures: how often a trial whose process was lost is tried again, from its last checkpoint.
         failed_share: the sweep gives up when a larger part of its trials has failed (and at least 10 of them).
         epoch_timeout: after this time the process of an epoch is ended.
-        disk_budget: bytes that all files of the sweep may have together.
+        disk_budget: bytes that all files of the sweep may have together while trials run.
         keep_top: of so many trials the weights stay in the sweep's folder.
         ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
             `auto` for the best 25, `none` for never.
