@@ -146,6 +146,8 @@ class TuneRunner:
                 # trials write their checkpoints themselves
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 verbose=0,
+                # that for notebooks, which Tune would take there, clears what the cell has shown
+                progress_reporter=tune.CLIReporter(),
             ),
         )
 
