@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 from common import CARD, DEVICE, DRY, TOLERANCE, Row, dataset_of, difference, frame, spec_of
-from networks import losses, precision
+from networks import families, losses, precision
 
 
 def sweep(folder: Path, data: pd.DataFrame | str, train: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -327,6 +327,27 @@ def plan(folder: Path) -> Iterator[Row]:
     )
 
 
+def budget(folder: Path) -> Iterator[Row]:
+    """What `sweep` does without options, with a time budget: folds, the default space, an ensemble."""
+    seconds, slots = (30, 2) if DRY else (60, 8)
+    started = time.perf_counter()
+    result = sweep(
+        folder,
+        frame(1500, 12, "binary"),
+        time_budget=f"{seconds}s",
+        concurrency=slots,
+        resources={"gpus_per_worker": CARD / slots},
+    )
+    took = time.perf_counter() - started
+    statuses = [trial.status for trial in result.trials]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
+    yield Row(
+        f"the default sweep of 1,500 rows, {seconds} s, {slots} trials at a time on the card",
+        "failed" not in statuses and took < 1.3 * seconds + 20,
+        f"{counts}; {took:.0f} s with the start of Ray, test roc_auc {result.test['roc_auc']:.3f}",
+    )
+
+
 def speed(folder: Path) -> Iterator[Row]:
     """Trials per second of small networks, on the card and on the CPU, as many at a time."""
     trials, slots = (8, 2) if DRY else (48, 8)
@@ -357,16 +378,18 @@ def speed(folder: Path) -> Iterator[Row]:
 
 CHECKS = {
     "losses": losses,
+    "families": families,
     "fractions": fractions,
     "gang": gang,
     "faults": faults,
     "endpoint": endpoint,
     "plan": plan,
+    "budget": budget,
     "speed": speed,
     "precision": precision,
 }
 # they measure times
-ALONE = ("speed", "precision")
+ALONE = ("budget", "speed", "precision")
 
 
 def main() -> int:

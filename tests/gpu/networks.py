@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 import traceback
@@ -9,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from common import DEVICE, DRY, TOLERANCE, Row, dataset_of, difference, frame, spec_of
 
 SMALL = 256
+UP_SHARE = 0.5
 
 
 def losses(_: Path) -> Iterator[Row]:
@@ -41,6 +45,53 @@ def losses(_: Path) -> Iterator[Row]:
         again = list(train_trial(spec, dataset, device=DEVICE, resume=unpack_state(states[2], "a checkpoint")))
         found = difference(there[3:], again)
         yield Row("the same from its checkpoint after epoch 3", found < TOLERANCE, f"losses differ by {found:.1e}")
+
+
+def families(_: Path) -> Iterator[Row]:
+    """The first configuration of each architecture of the default space: losses on both, and what an epoch takes.
+
+    Large learning rates let differences in the last bit grow. So the first epoch is held to the tolerance, and all of
+    them to what a change of the inputs in the last bit does on the CPU alone, or to the tolerance if that is larger.
+    """
+    from orchestrator.search import DataSize, load_space
+    from orchestrator.search.suggest import SpecSampler
+    from orchestrator.training import train_trial
+
+    table = frame(1000 if DRY else 8000, 12, "binary")
+    dataset, nearly = dataset_of(table), dataset_of(in_last_bit(table))
+    space = load_space("tabular").for_size(DataSize(len(dataset.train), len(dataset.schema.columns)))
+    sampler = SpecSampler(space, dataset.schema.target.task.default_metric, 0, {})
+    seen: set[str] = set()
+    for drawn in sampler.examples(space.start_points, len(space.start_points)):
+        if drawn.architecture in seen:
+            continue
+        seen.add(drawn.architecture)
+        # the random numbers of dropout are others on a card
+        settings = {name: 0.0 if "dropout" in name else value for name, value in drawn.settings.items()}
+        spec = dataclasses.replace(drawn, settings=settings, epochs=3)
+        there = list(train_trial(spec, dataset, device=DEVICE))
+        here = list(train_trial(spec, dataset))
+        first, found = difference(here[:1], there[:1]), difference(here, there)
+        bound = max(TOLERANCE, 3 * difference(here, list(train_trial(spec, nearly))))
+        took = [1e3 * len(dataset.train) / reports[-1].examples_per_second for reports in (there, here)]
+        yield Row(
+            f"{spec.architecture}, as the default space starts: 3 epochs on the card and on the CPU",
+            first < TOLERANCE and found < bound,
+            f"losses differ by {first:.1e} in the first epoch, {found:.1e} in all (bound {bound:.1e}); "
+            f"an epoch takes {took[0]:.0f} ms, on the CPU {took[1]:.0f} ms",
+        )
+
+
+def in_last_bit(table: pd.DataFrame) -> pd.DataFrame:
+    """The same numbers, half of them one step of float32 larger."""
+    up = np.random.default_rng(1).random(len(table)) < UP_SHARE
+    return table.assign(
+        **{
+            name: np.where(up, np.nextafter(table[name], np.float32(np.inf)), table[name])
+            for name in table.columns
+            if table[name].dtype == np.float32
+        }
+    )
 
 
 def epoch_time(spec: Any, dataset: Any, device: str) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Runs each check of checks.py in a process of its own, which may crash or hang, and prints what they found as a table.
 
-Usage: tests/gpu/run.sh [CHECK...]; checks are losses, precision, fractions, gang, faults, endpoint, plan, speed
+Usage: tests/gpu/run.sh [CHECK...]; checks are losses, families, fractions, gang, faults, endpoint, plan, budget, speed,
+precision
 """
 
 from __future__ import annotations
