@@ -22,7 +22,7 @@ EXAMPLE = """Say why MODEL answers as it does, by the columns of the data.
 
 \b
 Example:
-  orchestrator explain models:/adult@champion                            what counts, over 100 training rows
+  orchestrator explain models:/adult@champion                            # what counts, over 100 training rows
   orchestrator explain models:/adult@champion new_rows.csv --rows 1,5-9
   orchestrator explain models:/adult@champion new_rows.csv --rows 3 --method lime
   orchestrator explain models:/adult@champion adult.csv --method permutation
@@ -45,7 +45,13 @@ file. Without DATA, the training rows that the model keeps are explained. Of mor
 @click.argument("model")
 @click.argument("data", required=False)
 @click.option("--rows", metavar="LIST", help="Rows of DATA, counted from 1, such as 1,5-9. Default: all.")
-@click.option("--method", type=click.Choice(names_of(MethodName)), default="shap", show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(names_of(MethodName)),
+    default="shap",
+    show_default=True,
+    help="What each column adds; a linear model around a row; what the metric needs; mean answers to other values.",
+)
 @click.option(
     "--explain-class",
     "answer",

@@ -12,9 +12,9 @@ EXAMPLE = """Write the report of a sweep: what was asked and found, what to do n
 
 \b
 Example:
-  orchestrator report                          the latest sweep, as report.html in its folder
-  orchestrator report adult -o adult.html      the latest sweep of that name
-  orchestrator report adult --format md        as Markdown; json is all of its numbers
+  orchestrator report                          # the latest sweep, as report.html in its folder
+  orchestrator report adult -o adult.html      # the latest sweep of that name
+  orchestrator report adult --format md        # as Markdown; json is all of its numbers
 
 A sweep writes its report at its end, too. It is made of the sweep's journal and its model, also while the sweep runs.
 The page is one file that needs no network. SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run.

@@ -18,9 +18,9 @@ RESUME = """Go on with a sweep after any kind of end, or extend one that is fini
 
 \b
 Example:
-  orchestrator resume                          the latest sweep
-  orchestrator resume adult                    the latest sweep of that name
-  orchestrator resume adult --trials +20       20 more trials
+  orchestrator resume                          # the latest sweep
+  orchestrator resume adult                    # the latest sweep of that name
+  orchestrator resume adult --trials +20       # 20 more trials
   orchestrator resume adult --storage s3://bucket/sweeps --address head:6379
 
 Finished trials stay, the others go on from their last checkpoints; the search and its scheduler know all that happened,

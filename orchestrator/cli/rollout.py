@@ -18,12 +18,12 @@ PROMOTE = """Make VERSION of the registered model NAME the champion, or let it t
 
 \b
 Example:
-  orchestrator promote adult --shadow 4              it gets copies of all requests, nobody gets its answers
-  orchestrator promote adult --canary 4 --weight 10  it answers 10% of the requests
-  orchestrator promote adult                         the canary becomes the champion
-  orchestrator promote adult 4                       version 4 does, without trying first
-  orchestrator promote adult --abort                 canary and shadow end
-  orchestrator rollback adult                        the champion before is the champion again
+  orchestrator promote adult --shadow 4              # it gets copies of all requests, nobody gets its answers
+  orchestrator promote adult --canary 4 --weight 10  # it answers 10% of the requests
+  orchestrator promote adult                         # the canary becomes the champion
+  orchestrator promote adult 4                       # version 4 does, without trying first
+  orchestrator promote adult --abort                 # canary and shadow end
+  orchestrator rollback adult                        # the champion before is the champion again
 
 First the version is checked: it loads, it answers the example rows in its bundle as when it was made, it takes all
 requests that the champion takes, and it answers in the same form (unless --breaking). A champion also has to be no

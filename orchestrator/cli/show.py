@@ -20,8 +20,8 @@ EXAMPLE = """Show one trial: its settings, learning curve, files, why it ended, 
 
 \b
 Example:
-  orchestrator show adult:3      trial 3 of the latest sweep 'adult'
-  orchestrator show 3            trial 3 of the last sweep
+  orchestrator show adult:3      # trial 3 of the latest sweep 'adult'
+  orchestrator show 3            # trial 3 of the last sweep
 
 SWEEP is an id (see `orchestrator sweeps`), a name or an MLflow run.
 """

@@ -25,8 +25,8 @@ EXAMPLE = """Train one network on DATA with fixed settings, in this process; or 
 Example:
   orchestrator train sklearn:iris --architecture mlp --set depth=1 --set width=4 --epochs 100
   orchestrator train adult.csv --target income --architecture resnet --set learning_rate=0.001
-  orchestrator train --from-trial adult:3        trial 3 of the latest sweep 'adult'
-  orchestrator train --from-trial 3f9a2c41       by the id of its MLflow run
+  orchestrator train --from-trial adult:3        # trial 3 of the latest sweep 'adult'
+  orchestrator train --from-trial 3f9a2c41       # by the id of its MLflow run
 
 --set takes entries of a trial (optimizer, learning_rate, weight_decay, batch_size, schedule, warmup_epochs,
 gradient_clip, patience) and settings of the architecture (depth, width, activation, dropout, normalization).

@@ -18,9 +18,9 @@ EXAMPLE = """Show the trials of a sweep, the best first.
 
 \b
 Example:
-  orchestrator trials                 the last sweep
-  orchestrator trials adult           the last sweep of that name
-  orchestrator trials 3f9a2c41        by the id of its MLflow run, also shortened
+  orchestrator trials                 # the last sweep
+  orchestrator trials adult           # the last sweep of that name
+  orchestrator trials 3f9a2c41        # by the id of its MLflow run, also shortened
   orchestrator trials adult --filter "params.architecture = 'mlp' and metrics.roc_auc > 0.9"
   orchestrator trials adult --sort seconds --columns 'trial,metrics.*,params.width'
 

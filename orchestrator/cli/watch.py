@@ -18,8 +18,8 @@ EXAMPLE = """Show a sweep that another process runs, or a job on another machine
 
 \b
 Example:
-  orchestrator watch                                    the latest sweep
-  orchestrator watch adult                              the latest sweep of that name
+  orchestrator watch                                    # the latest sweep
+  orchestrator watch adult                              # the latest sweep of that name
   orchestrator watch adult --storage s3://bucket/sweeps
 
 It reads the journal in the sweep's folder, and changes nothing. Ctrl-C ends the watching, not the sweep. The exit code

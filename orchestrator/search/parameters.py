@@ -13,11 +13,7 @@ MAX_INTEGER_GRID = 50
 
 
 class _Parameter(BaseModel):
-    """What all kinds share.
-
-    Attributes:
-        when: other parameters and the values of theirs for which this one exists.
-    """
+    """What all kinds share: `when`, other parameters and the values of theirs for which this one exists."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,9 +30,12 @@ class FloatParameter(_Parameter):
     """A real number from `low` to `high`, both included.
 
     Attributes:
+        type: float.
+        low, high: the smallest and the largest value.
         log: drawn evenly in the logarithm.
         step: only low, low + step, ... are drawn.
         grid: number of points that the grid algorithm takes, evenly spaced.
+        when: other parameters and the values of theirs for which this one exists.
     """
 
     type: Literal["float"]
@@ -77,7 +76,15 @@ class FloatParameter(_Parameter):
 
 
 class IntParameter(_Parameter):
-    """A whole number from `low` to `high`, both included; `log` and `step` as for a float."""
+    """A whole number from `low` to `high`, both included.
+
+    Attributes:
+        type: int.
+        low, high: the smallest and the largest value.
+        log: drawn evenly in the logarithm.
+        step: only low, low + step, ... are drawn.
+        when: other parameters and the values of theirs for which this one exists.
+    """
 
     type: Literal["int"]
     low: int
@@ -107,7 +114,13 @@ class IntParameter(_Parameter):
 
 
 class CategoricalParameter(_Parameter):
-    """One of some values."""
+    """One of some values.
+
+    Attributes:
+        type: categorical.
+        choices: the values.
+        when: other parameters and the values of theirs for which this one exists.
+    """
 
     type: Literal["categorical"]
     choices: list[Scalar] = Field(min_length=1)
