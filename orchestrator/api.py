@@ -85,6 +85,7 @@ def sweep(
     disk_budget: int | str | None = None,
     keep_top: int | None = None,
     ensemble: Literal["auto", "none"] | int | None = None,
+    references: bool | None = None,
     max_latency: timedelta | str | None = None,
     max_size: int | str | None = None,
     tracking_uri: str | None = None,
@@ -131,8 +132,7 @@ def sweep(
         preset: how much is tried: quick (about a minute), good (10 minutes and 40 trials at most; the default unless
             trials or time_budget is given) or best (an hour, or the time budget).
         trials: how many; as the preset says if left out, or as the time budget allows, or the whole grid.
-        time_budget: of the search and its end (test, bundle, registration), from the start of the first trial, which in
-            any case comes to the end of its first epoch.
+        time_budget: of search and end, from the start of the first trial, whose first epoch is ended in any case.
         epochs, patience: instead of the search space's.
         metric: what is optimised.
         precision, accumulation, compile: of every trial, instead of the search space's; see `TrialSpec`.
@@ -146,8 +146,8 @@ def sweep(
         disk_budget: bytes that all files of the sweep may have together while trials run.
         keep_top: of so many trials the weights stay in the sweep's folder.
         ensemble: of some of so many best trials, if better than the best one; `auto` for the best 25, `none` for never.
-        max_latency, max_size: a model that takes longer to answer a row, or whose network has more bytes, does not win,
-            measured on the exported network as an endpoint does.
+        references: whether the winner is compared with models of scikit-learn, in a tenth of the time at most.
+        max_latency, max_size: of the model: for a row, and of its exported network, measured as an endpoint does.
         tracking_uri: MLflow store.
         tracking_timeout: how long the end of a sweep waits for a store that is away.
         address: of a Ray cluster; a local one is started if left out.
@@ -155,8 +155,7 @@ def sweep(
             of what happened); shared by all nodes of a cluster.
         keep_package: whether the current folder is copied there, to go on without it.
         register_model: whether the winner is registered.
-        allow_second_best: whether the sweep counts as a success, and its winner may become the champion, although there
-            is a better trial whose weights are missing or damaged.
+        allow_second_best: whether the sweep has succeeded, and its winner may be champion, though a better one is lost.
         hooks: what to listen to, or to replace; if left out, a notebook shows how the sweep stands.
 
     Returns:
@@ -222,6 +221,7 @@ def plan(
     disk_budget: int | str | None = None,
     keep_top: int | None = None,
     ensemble: Literal["auto", "none"] | int | None = None,
+    references: bool | None = None,
     max_latency: timedelta | str | None = None,
     max_size: int | str | None = None,
     tracking_uri: str | None = None,

@@ -177,6 +177,7 @@ class SweepConfig(Validated):
         keep_top: of so many trials the weights stay in the sweep's folder.
         ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
             `auto` for the best 25, `none` for never.
+        references: whether the winner is compared with models of scikit-learn, in a tenth of the time at most.
         max_latency, max_size: a model that takes longer to answer a row, or whose network has more bytes, does not win,
             measured on the exported network as an endpoint does.
         tracking_uri: MLflow store.
@@ -237,6 +238,7 @@ class SweepConfig(Validated):
     disk_budget: Size | None = None
     keep_top: int = Field(default=1, ge=1)
     ensemble: EnsembleField = "auto"
+    references: bool = Field(default=True, exclude_if=bool)
     max_latency: Latency | None = None
     max_size: Size | None = None
     tracking_uri: str | None = None

@@ -172,6 +172,11 @@ KEEPING_OPTIONS = [
         metavar="auto|none|N",
         help="Combine some of the best N trials if that is better than the best one. Default: auto, of 25.",
     ),
+    click.option(
+        "--references/--no-references",
+        default=None,
+        help="Compare the winner with models of scikit-learn, in a tenth of the time at most. Default: yes.",
+    ),
     click.option("--max-latency", type=LATENCY, help="Of the model, for one row, such as 2ms. Default: no limit."),
     click.option("--max-size", type=SIZE, help="Of the exported network, such as 50MB. Default: no limit."),
     click.option(

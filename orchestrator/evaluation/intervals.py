@@ -21,6 +21,7 @@ def bootstrap_interval(
     weight: NDArray[np.float64] | None = None,
     *,
     seed: int = 0,
+    seconds: float = SECONDS,
 ) -> tuple[float, float] | None:
     """The percentile interval of a figure (Efron & Tibshirani 1993, section 13.3) at 95 %.
 
@@ -32,13 +33,14 @@ def bootstrap_interval(
         target: encoded, [rows].
         weight: what each row counts, [rows]; None if all count the same.
         seed: of the draws.
+        seconds: after which 50 draws are enough.
 
     Returns:
         Lower and upper end; None if fewer than 50 of 300 draws have the figure.
     """
     random = np.random.default_rng(seed)
     count, found = len(target), []
-    end = time.perf_counter() + SECONDS
+    end = time.perf_counter() + seconds
     for _ in range(RESAMPLES):
         drawn = np.bincount(random.integers(count, size=count), minlength=count)
         rows = np.flatnonzero(drawn)

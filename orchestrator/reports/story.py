@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from orchestrator.analysis.importance import importance_of
 from orchestrator.bundle.content import BundleContent, read_content
 from orchestrator.errors import BundleError, StorageError
+from orchestrator.evaluation.intervals import bootstrap_interval
 from orchestrator.evaluation.kept_answers import KeptAnswers, read_answers
+from orchestrator.evaluation.references import Reference, read_references
 from orchestrator.journal import Begun, Closed, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.journal.folder import Header
 from orchestrator.journal.journal import read_events
@@ -77,6 +79,7 @@ class SweepStory:
         outcome: how it has ended, None if it has not.
         model: all but the network of its model, None if that is not in the folder.
         answers: of its model to test rows; None in sweeps of before.
+        references: models that the winner is compared with.
         troubles: sentences about what could not be read.
     """
 
@@ -92,6 +95,7 @@ class SweepStory:
     outcome: Outcome | None = None
     model: BundleContent | None = None
     answers: KeptAnswers | None = None
+    references: tuple[Reference, ...] = ()
     troubles: list[str] = field(default_factory=list)
 
     @property
@@ -141,6 +145,19 @@ class SweepStory:
             return {}
         space = SearchSpace.model_validate(self.header.space)
         return importance_of(space, self.ranked, maximize=self.metric.maximize)
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float] | None]:
+        """Of the winner's metrics on the test rows, those of 95 %; None where there are too few rows."""
+        kept, outcome = self.answers, self.outcome
+        if kept is None or outcome is None:
+            return {}
+        task = kept.target.task
+        shares = task.shares(kept.encoder, kept.outputs)
+        return {
+            name: bootstrap_interval(partial(task.figure, name, kept.encoder), shares, kept.truth, kept.weight)
+            for name in outcome.test
+        }
 
     def value_at(self, index: int, epoch: int) -> float | None:
         """The best figure of a trial until the end of an epoch."""
@@ -193,11 +210,20 @@ def read_story(storage: Storage, header: Header, state: SweepStatus) -> SweepSto
             story.model = _read_model(storage.child(MODEL_FOLDER))
         except (StorageError, BundleError) as error:
             story.troubles.append(f"what the model says of itself cannot be read ({error})")
-        try:
-            story.answers = read_answers(storage)
-        except StorageError as error:
-            story.troubles.append(str(error))
+        for read in (_read_answers, _read_references):
+            try:
+                read(story, storage)
+            except StorageError as error:
+                story.troubles.append(str(error))
     return story
+
+
+def _read_answers(story: SweepStory, storage: Storage) -> None:
+    story.answers = read_answers(storage)
+
+
+def _read_references(story: SweepStory, storage: Storage) -> None:
+    story.references = read_references(storage)
 
 
 def _read_model(folder: Storage) -> BundleContent | None:

@@ -31,6 +31,7 @@ from orchestrator.networks import is_custom
 from orchestrator.runtime.assembly import Origin, assemble, last_header
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.early_imports import after, import_for_export, import_for_search, preload_for
+from orchestrator.runtime.findings import find_out
 from orchestrator.runtime.hooks import Hooks, observed
 from orchestrator.runtime.opening import STOPS, give_up, open_tracker, sweep_folder
 from orchestrator.runtime.planning import earlier_sweeps, plan_sweep
@@ -278,6 +279,8 @@ def search_and_finalize(
         end.status = SweepStatus.INTERRUPTED if interrupted else SweepStatus.FINISHED
         reached = None if ending.unsent is not None else tracker
         if not origin.passing:
+            if not interrupted:
+                find_out(plan, controller.trial_table, winner, origin.storage, hooks.notify)
             report_ended(origin.storage, header, end.status, tracker=reached, notify=hooks.notify)
     return SweepResult(
         id=origin.id,

@@ -25,6 +25,8 @@ FILE = "result.json"
 MODEL_FOLDER = "model"
 # what the winner says about test rows, see `KeptAnswers`
 ANSWERS_FILE = "test-answers.npz"
+# the models of scikit-learn that it is compared with, see `Reference`
+REFERENCES_FILE = "references.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,7 @@ class Ending:
 
 def forget_outcome(storage: Storage) -> None:
     """A new session begins: how the one before has ended does not count any more, but what it has done is known."""
+    storage.remove(REFERENCES_FILE)
     try:
         before = Outcome.read(storage)
     except StorageError:

@@ -107,6 +107,10 @@ class TrialTable:
         self._last = 0.0
         self._best: TrialRecord | None = None
 
+    def elapsed(self, now: float) -> float:
+        """Seconds of all sessions until now (seconds since 1970), each from the start of its first trial."""
+        return self.spent + (0.0 if self._begun is None else max(0.0, now - self._begun))
+
     @property
     def trials(self) -> dict[int, TrialRecord]:
         """Those that a worker has taken up at least once, by index."""

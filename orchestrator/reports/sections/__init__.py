@@ -11,6 +11,7 @@ from orchestrator.reports.sections import (
     leaderboard,
     parameters,
     progress,
+    references,
     rungs,
     slots,
     summary,
@@ -22,6 +23,7 @@ from orchestrator.reports.story import SweepStory
 SECTIONS: tuple[Callable[[SweepStory], Section | None], ...] = (
     summary.section,
     winner.section,
+    references.section,
     leaderboard.section,
     progress.section,
     curves.section,

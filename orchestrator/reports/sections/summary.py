@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.reports.content import Paragraph, Section
 from orchestrator.reports.sections.advice import advice
+from orchestrator.reports.sections.references import verdicts
 from orchestrator.reports.story import SweepStory
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.units import parse_duration, show_bytes, show_latency, show_number, show_seconds
@@ -83,6 +84,7 @@ def _found(story: SweepStory) -> Iterator[str]:
     elif ensemble is not None:
         yield f"It wins alone: {ensemble['reason']}."
     yield _tested(outcome)
+    yield from verdicts(story)
     if outcome.doubt:
         yield f"There is a doubt: {outcome.doubt}."
     yield from (f"Passed over: {sentence}." for sentence in outcome.skipped)

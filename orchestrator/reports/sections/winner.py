@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from orchestrator.evaluation.intervals import bootstrap_interval
-from orchestrator.evaluation.kept_answers import KeptAnswers
 from orchestrator.reports.content import Cell, Paragraph, ReportTable, Section
 from orchestrator.reports.sections.labels import label_charts, label_tables
 from orchestrator.reports.sections.numbers import number_charts, number_tables
+from orchestrator.reports.sections.references import interval_text
 from orchestrator.reports.story import SweepStory
 from orchestrator.tasks import metric_named
 from orchestrator.units import show_bytes, show_latency, show_number
@@ -33,7 +30,7 @@ def section(story: SweepStory) -> Section | None:
         name="winner",
         title="The winner on test rows",
         paragraphs=(Paragraph(tuple(sentences)),) if sentences else (),
-        tables=(_figures(kept, story), *tables),
+        tables=(_figures(story), *tables),
         charts=tuple(charts),
     )
 
@@ -53,14 +50,11 @@ def _sentences(story: SweepStory) -> list[str]:
     return found
 
 
-def _figures(kept: KeptAnswers, story: SweepStory) -> ReportTable:
-    outcome, task = story.outcome, kept.target.task
-    shares = task.shares(kept.encoder, kept.outputs)
+def _figures(story: SweepStory) -> ReportTable:
+    outcome = story.outcome
     rows: list[tuple[Cell, ...]] = []
     for name, value in ({} if outcome is None else outcome.test).items():
         better = "larger" if metric_named(name, maximize=story.metric.maximize).maximize else "smaller"
-        found = bootstrap_interval(partial(task.figure, name, kept.encoder), shares, kept.truth, kept.weight)
-        shown = "" if found is None else f"{show_number(found[0])} to {show_number(found[1])}"
-        rows.append((name, value, shown, better))
+        rows.append((name, value, interval_text(story.intervals.get(name)), better))
     caption = "Intervals of 95 % are of a bootstrap over the rows: what other rows of the same kind may give."
     return ReportTable(("metric", "on test rows", "95 % interval", "better is"), tuple(rows), caption)

@@ -1,0 +1,76 @@
+"""Reference models: each task and kind of input has them, they keep to their time, and a report shows them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestrator.data import load_table, open_dataset
+from orchestrator.data.dataset import DataOptions
+from orchestrator.errors import StorageError
+from orchestrator.evaluation.kept_answers import KeptAnswers
+from orchestrator.evaluation.reference_models import Deadline, OutOfTimeError, fit_boosted_trees, fit_linear
+from orchestrator.evaluation.references import REFERENCES_FILE, keep_references, measure_references, read_references
+from orchestrator.storage import Storage
+
+ROWS = 240
+
+
+def a_table(target):
+    """A number, a category and a text of which each says something about the target."""
+    random = np.random.default_rng(0)
+    number, kind = random.normal(size=ROWS), random.integers(3, size=ROWS)
+    mood = random.integers(2, size=ROWS)
+    words = np.array(["a dull and boring film again", "a wonderful and moving film today"])
+    texts = [f"{words[one]} number {place}" for place, one in enumerate(mood)]
+    value = number + kind + 2 * mood
+    labels = {"number": value, "pair": np.where(value > 2, "high", "low"), "three": np.digitize(value, [1, 3])}[target]
+    return pd.DataFrame({"number": number, "kind": np.array(["a", "b", "c"])[kind], "text": texts, "y": labels})
+
+
+def opened(target, **options):
+    return open_dataset(load_table(a_table(target), "a"), DataOptions(target="y", **options))
+
+
+def measured(dataset, seconds=60.0):
+    """References beside a winner that always answers the same."""
+    task, test = dataset.schema.target.task, dataset.test
+    outputs = np.repeat(task.constant_outputs(dataset.train.target)[None], len(test), axis=0)
+    kept = KeptAnswers.of(dataset.schema.target, dataset.target_encoder, outputs, test.target, test.weight)
+    names = task.evaluate(dataset.target_encoder, outputs, test.target, test.weight)
+    return measure_references(dataset, task.find_metric(), kept, names, seconds), names, task.find_metric()
+
+
+@pytest.mark.parametrize("target", ["number", "pair", "three"])
+def test_references_are_measured_on_the_same_rows_and_better_than_always_the_same(target):
+    (constant, linear, trees), names, metric = measured(opened(target))
+    # the winner is the constant itself
+    assert constant.test == pytest.approx(names)
+    assert constant.ahead == pytest.approx((0, 0, 0))
+    for found in (linear, trees):
+        assert set(found.test) == set(names)
+        assert metric.better(found.test[metric.name], constant.test[metric.name])
+        # the winner is worse on all draws of rows
+        assert found.ahead[2] < 0
+        assert found.interval[0] <= found.test[metric.name] <= found.interval[1]
+
+
+def test_what_does_not_fit_into_its_time_is_left_out_with_the_reason():
+    (constant, *others), _, _ = measured(opened("pair"), seconds=0.0)
+    assert constant.test
+    assert all(not each.test and each.about.startswith("left out: it does not fit into") for each in others)
+    dataset = opened("three")
+    for fit in (fit_linear, fit_boosted_trees):
+        with pytest.raises(OutOfTimeError):
+            fit(dataset, dataset.train, Deadline(0.0))
+
+
+def test_references_are_read_as_they_were_written(tmp_path):
+    storage = Storage.at(tmp_path)
+    assert read_references(storage) == ()
+    found, _, _ = measured(opened("pair"), seconds=0.0)
+    keep_references(storage, found)
+    assert read_references(storage) == found
+    content = storage.read(REFERENCES_FILE).replace(b'"seconds"', b'"sec"')
+    storage.write(REFERENCES_FILE, content)
+    with pytest.raises(StorageError, match=f"{REFERENCES_FILE}: damaged"):
+        read_references(storage)
