@@ -16,6 +16,7 @@ from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.explain import explain
 from orchestrator.cli.export import export
+from orchestrator.cli.init import init
 from orchestrator.cli.inspect import inspect
 from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
@@ -58,6 +59,7 @@ def main() -> None:
 
 COMMANDS = (
     inspect,
+    init,
     sweep,
     resume,
     watch,

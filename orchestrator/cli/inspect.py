@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, check_new, echo, json_option, print_json, print_table, tracking_option
+from orchestrator.cli.column_files import column_lines, comment, target_entries, write_text, yaml_lines
 from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.options import read_options
 from orchestrator.errors import UsageError
-from orchestrator.plain_text import plain
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.bundle.inspection import ModelInspection
     from orchestrator.columns.notes import Note
     from orchestrator.data.inspection import Inspection
-    from orchestrator.tasks import Target
 
 EXAMPLE = """Say what SOURCE is: its columns, how they are read, and what is guessed. Nothing is trained.
 
@@ -29,13 +28,14 @@ Example:
   orchestrator inspect adult.csv --target income
   orchestrator inspect adult.csv --target income -o columns.yaml
   orchestrator sweep adult.csv --columns columns.yaml
+  orchestrator inspect adult.csv --target income --html adult.html
   orchestrator inspect models:/adult@champion
 
 SOURCE is data (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files, of which a sample is read) or a model
 (models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a model bundle). Without --target all columns are features.
 The file of -o says how each column is read; edit it and give it back with --columns to sweep, plan, train and submit.
+--html writes a page that needs no network: all of this, and how the values of each column are spread.
 """
-WIDTH = 10**9
 MODEL_FILES = ("schema.json", "MLmodel")
 
 
@@ -43,21 +43,31 @@ MODEL_FILES = ("schema.json", "MLmodel")
 @click.argument("source")
 @read_options
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Also write a YAML file of columns: a new one.")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Also write a page about data.")
 @tracking_option
 @json_option
-def inspect(source: str, output: Path | None, tracking_uri: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+def inspect(
+    source: str,
+    output: Path | None,
+    page: Path | None,
+    tracking_uri: str | None,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """See EXAMPLE."""
     if output is not None:
         check_new(output)
     if _is_model(source):
         given = [name for name, value in options.items() if value not in (None, ())]
-        if given:
+        if given or page is not None:
             raise UsageError(f"{source}: is a model, whose columns are known; such options are for data")
         found: Inspection | ModelInspection = _model(source, tracking_uri)
     else:
         found = _data(source, options)
     if output is not None:
         _write(output, source, found)
+    if page is not None:
+        _write_page(page, found)
     if as_json:
         print_json(found.to_json())
     else:
@@ -86,6 +96,14 @@ def _data(source: str, options: Mapping[str, Any]) -> Inspection:
     return inspect_data(source, data_options(SweepConfig.create(data=source, **given)))
 
 
+def _write_page(page: Path, found: Any) -> None:  # noqa: ANN401
+    from orchestrator.reports.data import data_report
+    from orchestrator.reports.html import to_html
+
+    write_text(page, to_html(data_report(found)), "--html")
+    click.echo(f"written to {page}", err=True)
+
+
 def _show(found: Inspection | ModelInspection) -> None:
     from orchestrator.data.inspection import Inspection
 
@@ -95,11 +113,12 @@ def _show(found: Inspection | ModelInspection) -> None:
     else:
         echo(f"{found.origin}: a model of {len(found.columns)} columns")
     if found.target is not None:
-        echo(f"target '{found.target.name}': {found.target.task.title}")
+        balance = f"; {found.balance}" if isinstance(found, Inspection) else ""
+        echo(f"target '{found.target.name}': {found.target.task.title}{balance}")
     if isinstance(found, Inspection):
-        titles = ["column", "kind", "written", "missing", "distinct", "examples"]
+        titles = ["column", "kind", "missing", "distinct", "examples", "why"]
         lines = [
-            [item.name, item.kind, item.written, f"{item.missing:,}", f"{item.distinct:,}", ", ".join(item.examples)]
+            [item.name, item.kind, found.missing(item), f"{item.distinct:,}", ", ".join(item.examples), item.why]
             for item in found.columns
         ]
     else:
@@ -110,6 +129,8 @@ def _show(found: Inspection | ModelInspection) -> None:
         _show_metrics(found.metrics)
         show_decisions(found.metrics)
     _show_notes(found.notes)
+    if isinstance(found, Inspection):
+        _show_notes(found.suspicions)
 
 
 def _show_metrics(metrics: Mapping[str, Any]) -> None:
@@ -131,47 +152,10 @@ def _show_notes(notes: Sequence[Note]) -> None:
 
 def _write(output: Path, source: str, found: Inspection | ModelInspection) -> None:
     """Writes the file of columns, with the notes as comments where they belong."""
-    notes: dict[str | None, list[str]] = {}
-    for note in found.notes:
-        notes.setdefault(note.column, []).append(f"  # {_comment(str(note))}")
     lines = [
-        f"# how the columns of {_comment(source)} are read; edit it, then give it back with --columns",
-        *(_yaml(_about_target(found.target)) if found.target is not None else ()),
-        "columns:",
+        f"# how the columns of {comment(source)} are read; edit it, then give it back with --columns",
+        *(yaml_lines(target_entries(found.target)) if found.target is not None else ()),
+        *column_lines(found),
     ]
-    for column in found.columns:
-        if column.name in found.wishes:
-            lines += notes.get(column.name, ())
-            lines += [f"  # written as {_comment(column.written)}"] if column.written else []
-            lines += [f"  {line}" for line in _yaml({column.name: found.wishes[column.name].to_json()})]
-    try:
-        output.write_text("\n".join([*lines, ""]), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+    write_text(output, "\n".join([*lines, ""]))
     click.echo(f"written to {output}", err=True)
-
-
-def _about_target(target: Target) -> dict[str, Any]:
-    kind, options = target.task.kind, target.task.options()
-    return {"target": target.name, "task": {"kind": kind, **options} if options else kind}
-
-
-def _yaml(content: Mapping[str, Any]) -> list[str]:
-    import yaml
-
-    # mappings of plain values stand in one line
-    return [
-        line
-        for name, value in content.items()
-        for line in yaml.safe_dump(
-            {name: value},
-            default_flow_style=None if isinstance(value, Mapping) else False,
-            sort_keys=False,
-            allow_unicode=True,
-            width=WIDTH,
-        ).splitlines()
-    ]
-
-
-def _comment(text: str) -> str:
-    return " ".join(plain(text).split())

@@ -19,6 +19,7 @@ from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.spread import Bar
 from orchestrator.columns.values import Series
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features.column import Column, ColumnKind
@@ -228,3 +229,15 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
     def described(self, column: Column) -> str:
         """In a sentence."""
         return str(column.kind)
+
+    @abstractmethod
+    def reason(self, column: Column) -> str:
+        """Why a column is read so that the user has said nothing about, in a sentence."""
+
+    @abstractmethod
+    def classes(self, parsed: Parsed) -> NDArray[np.int64] | None:
+        """Some rows in a few classes of similar values, int64 [rows] from 0; None if there are no such."""
+
+    @abstractmethod
+    def spread(self, parsed: Parsed) -> tuple[Bar, ...]:
+        """How the values of some rows are spread."""

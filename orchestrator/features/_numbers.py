@@ -14,12 +14,16 @@ from orchestrator.columns.notation import NumberCells
 from orchestrator.columns.number_notation import NumberNotation
 from orchestrator.columns.number_texts import PLACEHOLDERS
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.spread import Bar, number_bars
 from orchestrator.columns.summaries import AllNumbers, NumericSummary
 from orchestrator.columns.values import Series, number_content, to_numbers
 from orchestrator.features._base import FeatureKind, Fitted
 from orchestrator.features.column import Column
 from orchestrator.features.fitted import NumericFeature
+from orchestrator.units import show_number
 
+# that numbers are put into
+CLASSES = 100
 Numbers = Mapping[str | None, NDArray[np.float64]]
 
 
@@ -58,6 +62,23 @@ class NumberKind(FeatureKind[Numbers, NumberSummaries]):
     parts: Sequence[str | None] = (None,)
     # whether plain cells may be the words for true and false
     has_truth: ClassVar[bool] = False
+
+    def classes(self, parsed: Numbers) -> NDArray[np.int64] | None:
+        """See `FeatureKind`: of as many rows each; missing ones are one more."""
+        numbers = next(iter(parsed.values()))
+        known = numbers[~np.isnan(numbers)]
+        if not len(known):
+            return None
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, CLASSES + 1)[1:-1]))
+        return np.where(np.isnan(numbers), len(edges) + 1, np.searchsorted(edges, numbers)).astype(np.int64)
+
+    def spread(self, parsed: Numbers) -> tuple[Bar, ...]:
+        """See `FeatureKind`: of a date, of its days."""
+        return number_bars(next(iter(parsed.values())), self.shown)
+
+    def shown(self, number: float) -> str:
+        """A number, the first one that a cell gives, as people write it."""
+        return show_number(number)
 
     def parse(self, column: Column, series: Series) -> Numbers:
         """See `FeatureKind`."""

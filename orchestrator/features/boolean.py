@@ -73,6 +73,14 @@ class BooleanKind(NumberKind):
             return before.kind is self.kind and isinstance(was, TruthNotation | None) and column.notation.accepts(was)
         return before.kind in NUMBERS and was is None
 
+    def reason(self, column: Column) -> str:
+        """See `FeatureKind`."""
+        return "all its values are words for true and false"
+
+    def shown(self, number: float) -> str:
+        """See `NumberKind`."""
+        return str(bool(number)).lower() if number in (0, 1) else super().shown(number)
+
 
 def _blank_note(raw: RawColumn, truth: TruthNotation) -> Note:
     """About a column of marks, where it is a guess what is meant by none."""

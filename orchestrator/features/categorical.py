@@ -16,6 +16,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.columns.number_answers import several_answers
 from orchestrator.columns.number_parts import number_parts
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.spread import Bar, counted_bars
 from orchestrator.columns.values import (
     Series,
     category_content,
@@ -221,6 +222,19 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
     def accepts(self, column: Column, before: Column) -> bool:
         """See `FeatureKind`: anything can be a category."""
         return True
+
+    def reason(self, column: Column) -> str:
+        """See `FeatureKind`."""
+        return "its values are names, which come again"
+
+    def classes(self, parsed: Categories) -> NDArray[np.int64] | None:
+        """See `FeatureKind`."""
+        return parsed.codes
+
+    def spread(self, parsed: Categories) -> tuple[Bar, ...]:
+        """See `FeatureKind`."""
+        counts = np.bincount(parsed.codes, minlength=len(parsed.keys)).tolist()
+        return counted_bars({key: rows for key, rows in zip(parsed.keys, counts, strict=True) if key is not None})
 
 
 def key_of(column: Column) -> Callable[[object], str | None]:

@@ -156,6 +156,14 @@ class DatetimeKind(NumberKind):
             return column.notation.reads_all_of(before.notation)
         return before.notation == column.notation and format_of(before) == format_of(column)
 
+    def reason(self, column: Column) -> str:
+        """See `FeatureKind`."""
+        return "its cells are dates"
+
+    def shown(self, number: float) -> str:
+        """See `NumberKind`."""
+        return f"{pd.Timestamp(0) + pd.Timedelta(days=number):%Y-%m-%d}"
+
     def described(self, column: Column) -> str:
         """See `FeatureKind`."""
         return f"datetime ({format_of(column)})"

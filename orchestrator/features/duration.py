@@ -80,6 +80,14 @@ class DurationKind(NumberKind):
         """See `FeatureKind`."""
         return before.kind is self.kind and before.notation == column.notation
 
+    def reason(self, column: Column) -> str:
+        """See `FeatureKind`."""
+        return "its cells are durations"
+
+    def shown(self, number: float) -> str:
+        """See `NumberKind`."""
+        return clock(number)
+
 
 def _notation(column: Column) -> DurationNotation:
     return column.notation if isinstance(column.notation, DurationNotation) else PLAIN_DURATIONS

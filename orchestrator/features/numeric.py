@@ -74,6 +74,10 @@ class NumericKind(NumberKind):
             return False
         return column.notation.accepts(was) if isinstance(column.notation, NumberNotation) else was is None
 
+    def reason(self, column: Column) -> str:
+        """See `FeatureKind`."""
+        return "all its values are numbers" if column.notation is None else "its cells are numbers in one notation"
+
     def described(self, column: Column) -> str:
         """See `FeatureKind`."""
         if isinstance(column.notation, NumberNotation):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.spread import Bar, number_bars
 from orchestrator.columns.values import Series, category_key
 from orchestrator.features._base import FeatureKind, Fitted, FormControl, InputLines, JsonSchema, JsonValue, Recognised
 from orchestrator.features.column import Column, ColumnKind
@@ -96,6 +97,19 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
     def accepts(self, column: Column, before: Column) -> bool:
         """See `FeatureKind`: anything can be read as a text."""
         return True
+
+    def reason(self, column: Column) -> str:
+        """See `FeatureKind`."""
+        return "most cells are different, and have several words"
+
+    def classes(self, parsed: Sequence[str]) -> NDArray[np.int64] | None:
+        """See `FeatureKind`: hardly a text comes again."""
+        return None
+
+    def spread(self, parsed: Sequence[str]) -> tuple[Bar, ...]:
+        """See `FeatureKind`: how many words texts have."""
+        counts = np.array([len(text.split()) for text in parsed if text], dtype=np.float64)
+        return number_bars(counts, lambda count: f"{count:.0f} words")
 
 
 def text_of(cell: object) -> str:

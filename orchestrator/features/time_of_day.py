@@ -60,6 +60,14 @@ class TimeOfDayKind(NumberKind):
         """See `FeatureKind`."""
         return before.kind is self.kind
 
+    def reason(self, column: Column) -> str:
+        """See `FeatureKind`."""
+        return "its cells are times of the day"
+
+    def shown(self, number: float) -> str:
+        """See `NumberKind`."""
+        return clock(number)
+
 
 def clock(seconds: float) -> str:
     """Hours, minutes and seconds, such as 14:30:00, with microseconds if there are some."""
