@@ -21,7 +21,7 @@ from typing import Any
 from orchestrator.authentication import prepare_connection, protect_token
 from orchestrator.environment import debugging, given_by, low_limits, no_ports, small_shared_memory
 from orchestrator.errors import ExecutionError
-from orchestrator.patience import TIMED_OUT, busy, children, end_leftovers, start_patiently
+from orchestrator.patience import ENDED, TIMED_OUT, busy, children, end_leftovers, start_patiently
 from orchestrator.replacing import replaced
 from orchestrator.temporary import ray_folder
 
@@ -308,7 +308,11 @@ def _explain(address: str | None, error: Exception) -> str:
         remedy = "end what listens there (an older Ray: `ray stop`) and try again"
         return f"Ray could not be started on this machine: a port that it wants is in use; {remedy} ({reason})"
     if address is None and TIMED_OUT.search(reason):
-        return f"Ray could not be started on this machine in time: {busy()}; try again when less is running"
+        why = f"{ENDED}, as it does when what it needs takes too long to start; {busy()}" if ENDED in reason else busy()
+        return (
+            f"Ray could not be started on this machine in time: {why}; try again when less is running; if that does "
+            "not help, `orchestrator doctor` checks what it needs"
+        )
     if address is None:
         return f"Ray could not be started on this machine: {reason}; `orchestrator doctor` checks what it needs"
     origin = given_by("RAY_ADDRESS", address, "--address")

@@ -14,7 +14,6 @@ from typing import Any
 
 import psutil
 
-from orchestrator.errors import ExecutionError
 from orchestrator.replacing import replaced
 
 # Ray's own limit is 30 s (ray 2.60, `Node.__init__`), which nothing can change
@@ -78,9 +77,9 @@ def _waiting_longer() -> Iterator[None]:
             except RuntimeError as error:
                 # another kind of error, with which Ray does not ask again
                 if not _raylet_lives():
-                    raise ExecutionError(ENDED) from error
+                    raise TimeoutError(ENDED) from error
                 if time.monotonic() > deadline:
-                    raise ExecutionError(f"its node has timed out after {START_SECONDS:.0f} s") from error
+                    raise TimeoutError(f"its node has timed out after {START_SECONDS:.0f} s") from error
             time.sleep(0.1)
 
     with replaced(services, get_node=get_node):

@@ -58,6 +58,10 @@ class ParsedRows:
         """Some of the rows, by their positions among these."""
         return replace(self, chosen=rows if self.chosen is None else self.chosen[rows])
 
+    def cells_of(self, name: str) -> Any:  # noqa: ANN401
+        """The cells of a column, see `FeatureKind.parse`."""
+        return self._parsed(name)
+
     def summary(self, column: Column, keys: NDArray[np.float64] | None = None) -> Summary:
         """What is kept of a column; see `FeatureKind.summarise`."""
         kept: Summary = KINDS[column.kind].summarise(self._parsed(column.name), keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +25,8 @@ from orchestrator.data.schema import Schema
 from orchestrator.data.settling import named_options, settle
 from orchestrator.data.sources import Table, name_notes
 from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
-from orchestrator.data.splits.pieces import piece_parts, piece_weights
+from orchestrator.data.splits.pieces import inner_piece_parts, piece_parts, piece_weights
+from orchestrator.data.streamed_statistics import CategorySums, TrainingTarget
 from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue, Summary
 from orchestrator.features._numbers import NumberSummary
@@ -53,6 +54,7 @@ class PieceProfile:
         first: number of the piece that the example rows are from.
         example: a few training rows as JSON objects.
         sample: 100 training rows by chance, with the random numbers by which they were chosen, which increase.
+        sums: of the target for each category of the columns that may get target statistics, over training rows.
     """
 
     counts: tuple[int, int, int]
@@ -67,6 +69,7 @@ class PieceProfile:
     differences: dict[Pair, NumberSummary]
     sample: tuple[tuple[float, dict[str, JsonValue]], ...]
     weighed: list[float] | None = None
+    sums: dict[str, CategorySums] = field(default_factory=dict)
 
     def merge(self, other: PieceProfile) -> PieceProfile:
         """Of the pieces of both."""
@@ -80,6 +83,7 @@ class PieceProfile:
             columns={name: summary.merge(other.columns[name]) for name, summary in self.columns.items()},
             differences={pair: found.merge(other.differences[pair]) for pair, found in self.differences.items()},
             target=self.target.merge(other.target),
+            sums={name: found.merge(other.sums[name]) for name, found in self.sums.items()},
             parts=tuple(mine.merge(its) for mine, its in zip(self.parts, other.parts, strict=True)),
             order=self.order | other.order,
             digests=self.digests | other.digests,
@@ -136,15 +140,27 @@ def sample_schema(folder: ParquetFolder, options: DataOptions) -> tuple[Schema, 
 
 
 def profile_piece(
-    folder: ParquetFolder, schema: Schema, split: Holdout, number: int, rows: RowsWish = NO_ROWS_WISH
+    folder: ParquetFolder,
+    schema: Schema,
+    split: Holdout,
+    number: int,
+    *,
+    rows: RowsWish = NO_ROWS_WISH,
+    summed: Sequence[str] = (),
 ) -> PieceProfile:
     """Reads a piece once.
+
+    Args:
+        folder: that it is one of.
+        schema, split, rows: of the data set.
+        number: of the piece.
+        summed: columns of categories that may get target statistics.
 
     Raises:
         DataError: a value does not fit its column.
     """
     try:
-        return _profile(folder, schema, split, number, wish=rows)
+        return _profile(folder, schema, split, number, wish=rows, summed=summed)
     except InvalidValueError as error:
         options = f"mend the value, or say --categorical '{error.column}' or --ignore '{error.column}'"
         if error.column == schema.target.name:
@@ -152,7 +168,9 @@ def profile_piece(
         raise DataError(f"{folder.pieces[number]}: {error}; the column did not look so elsewhere: {options}") from None
 
 
-def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int, *, wish: RowsWish) -> PieceProfile:
+def _profile(
+    folder: ParquetFolder, schema: Schema, split: Holdout, number: int, *, wish: RowsWish, summed: Sequence[str]
+) -> PieceProfile:
     origin = str(folder.pieces[number])
     frame = folder.read(number, wanted_columns(schema, wish), schema.nested)
     labels = schema.target.plain(frame[schema.target.name])
@@ -177,7 +195,15 @@ def _profile(folder: ParquetFolder, schema: Schema, split: Holdout, number: int,
     sampled = json_rows(schema, rows.iloc[training[smallest]])
     counts = np.bincount(parts, minlength=3).tolist()
     task, codes = schema.target.task, codes[known]
+    sums = {}
+    if summed:
+        inner = inner_piece_parts(wish, split, rows.iloc[training], equal_columns(schema))
+        weight = None if weights is None else weights[known][training]
+        averaged = TrainingTarget.of(schema.target, labels.iloc[training], weight, inner)
+        found = {name: chosen.cells_of(name) for name in summed}
+        sums = {name: CategorySums.of(each.codes, each.keys, averaged) for name, each in found.items()}
     return PieceProfile(
+        sums=sums,
         counts=(counts[0], counts[1], counts[2]),
         weighed=weighed,
         dropped=int((~known).sum()),
@@ -198,11 +224,14 @@ def _order_of(codes: NDArray[np.int64], keys: Sequence[str | None]) -> tuple[str
     return str(keys[codes[0]]), str(keys[codes[-1]]), int(np.count_nonzero(codes[1:] != codes[:-1]))
 
 
+def equal_columns(schema: Schema) -> list[str]:
+    """The columns by which two rows are the same one."""
+    return [*(column.name for column in schema.columns), schema.target.name]
+
+
 def wanted_columns(schema: Schema, rows: RowsWish) -> list[str]:
     """The columns that have to be read: those of the schema, and those that say something about rows."""
-    return list(
-        dict.fromkeys([*(column.name for column in schema.columns), schema.target.name, *rows.columns.values()])
-    )
+    return list(dict.fromkeys([*equal_columns(schema), *rows.columns.values()]))
 
 
 def _parse(schema: Schema, rows: pd.DataFrame, places: NDArray[np.int64]) -> ParsedRows:

@@ -23,14 +23,16 @@ from orchestrator.data.examples import Examples
 from orchestrator.data.guessing import dropped_note
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
-from orchestrator.data.profile import PieceProfile, profile_piece, sample_schema, wanted_columns
+from orchestrator.data.profile import PieceProfile, equal_columns, profile_piece, sample_schema, wanted_columns
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import named_options
 from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
 from orchestrator.data.splits.folds import Fold
 from orchestrator.data.splits.marks import uneven_note
-from orchestrator.data.splits.pieces import check_streamed, piece_parts, piece_weights
-from orchestrator.errors import DataError, InvalidValueError, UsageError
+from orchestrator.data.splits.pieces import check_streamed, inner_piece_parts, piece_parts, piece_weights
+from orchestrator.data.streamed_statistics import PartMeans, fit_sums, with_part_means
+from orchestrator.data.target_statistics import possible_columns, wished_columns
+from orchestrator.errors import DataError, InvalidValueError
 from orchestrator.features import JsonValue
 from orchestrator.inputs import Inputs
 from orchestrator.tasks import TargetEncoder, TargetSummary, Task
@@ -50,6 +52,7 @@ class StreamedDataset:
         wish: what is said about rows.
         mean_weight: of training rows, by which weights are divided.
         class_counts: rows of each class in each part; none where no classes are predicted.
+        part_means: what training rows get in the place of the encoder's target statistics.
     """
 
     name: str
@@ -67,6 +70,7 @@ class StreamedDataset:
     mean_weight: float = 1.0
     class_counts: tuple[tuple[int, ...], ...] = ()
     background: Background | None = None
+    part_means: tuple[PartMeans, ...] = ()
 
     def read(self, number: int, part: Part) -> Examples:
         """See `Pieces`."""
@@ -81,6 +85,9 @@ class StreamedDataset:
             codes, keys = category_keys(labels)
             known = np.array([key is not None for key in keys], dtype=bool)[codes]
             inputs = self.encoder.transform(self.schema, rows[known].reset_index(drop=True))
+            if self.part_means and part is Part.TRAIN:
+                inner = inner_piece_parts(self.wish, self.split, rows[known], equal_columns(self.schema))
+                inputs = with_part_means(self.encoder, inputs, self.part_means, inner)
             encoded = self.schema.target.task.encode(self.target_encoder, labels[known])
             return Examples(inputs, encoded, None if weights is None else weights[known] / self.mean_weight)
         except (InvalidValueError, KeyError) as error:
@@ -178,14 +185,10 @@ def prepare_streamed(source: str | Path, options: DataOptions) -> StreamedDatase
     """
     folder = open_parquet_folder(source, options.name)
     check_streamed(folder.origin, options.rows)
-    if options.features.target_statistics:
-        raise UsageError(
-            f"{folder.origin}: --target-statistics is not for a folder, whose rows stay in their files; put them into "
-            "one file, or leave the option out"
-        )
     options = named_options(options, folder.columns)
     schema, notes = sample_schema(folder, options)
-    profiler = partial(profile_piece, folder, schema, options.split, rows=options.rows)
+    summed = possible_columns(folder.origin, options.features, schema)
+    profiler = partial(profile_piece, folder, schema, options.split, rows=options.rows, summed=summed)
     profile = reduce(PieceProfile.merge, options.run(profiler, range(len(folder.pieces))))
     return finish_profile(folder, schema, notes, profile, options)
 
@@ -224,6 +227,16 @@ def finish_profile(
     )
     target_encoder = task.fit_summary(profile.target, options.target_wish)
     notes = (*notes, *task.encoder_notes(target.name, target_encoder, options.target_wish))
+    mean_weight = profile.weighed[0] / profile.counts[0] if profile.weighed else 1.0
+    columns, told = wished_columns(folder.origin, options.features, schema, encoder)
+    encoder, part_means = fit_sums(
+        encoder,
+        columns,
+        profile.sums,
+        target=schema.target,
+        target_encoder=target_encoder,
+        mean_weight=mean_weight,
+    )
     state = hashlib.sha256(json.dumps([schema.to_json(), options.split.seed], sort_keys=True).encode())
     for number in sorted(profile.digests):
         state.update(profile.digests[number].encode())
@@ -239,8 +252,9 @@ def finish_profile(
         class_counts=_class_counts(task, profile.parts),
         split=options.split,
         wish=options.rows,
-        mean_weight=profile.weighed[0] / profile.counts[0] if profile.weighed else 1.0,
+        mean_weight=mean_weight,
         example=profile.example,
-        notes=(*notes, *fit_notes),
+        notes=(*notes, *fit_notes, *told),
+        part_means=part_means,
         background=Background.of([row for _, row in profile.sample]) if options.background else None,
     )

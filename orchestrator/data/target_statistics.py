@@ -17,7 +17,7 @@ from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.schema import Schema
 from orchestrator.errors import UsageError
-from orchestrator.features import CategoricalFeature, TargetStatistic
+from orchestrator.features import KINDS, CategoricalFeature, TargetStatistic
 from orchestrator.features.fitted import FIRST_CATEGORY
 from orchestrator.inputs import CATEGORICAL, NUMERIC, Inputs
 from orchestrator.tasks.averages import averaged, averages_of
@@ -57,8 +57,8 @@ class AveragedTarget:
         if rows is not None and not rows.any():
             return np.tile(overall, (count, 1))
         sums = np.stack([np.bincount(codes, weight * column, minlength=count) for column in values.T], axis=1)
-        counts = np.bincount(codes, weight, minlength=count)[:, None]
-        return np.asarray((sums + SMOOTHING * overall) / (counts + SMOOTHING))
+        counts = np.bincount(codes, weight, minlength=count)
+        return smoothed(np.asarray(sums, np.float64), np.asarray(counts, np.float64), overall)
 
     def out_of_part(self, codes: NDArray[np.int64], count: int, parts: NDArray[np.int64]) -> NDArray[np.float64]:
         """For each row what the rows of other parts say of its code: float64 [rows, numbers]."""
@@ -69,6 +69,44 @@ class AveragedTarget:
         return found
 
 
+def smoothed(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], overall: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Means that are drawn to that of all, where few rows make them.
+
+    Args:
+        sums: of rows of a category, by what they count, float64 [..., numbers].
+        counts: what these rows count together, float64 [...].
+        overall: mean of all rows, float64 [numbers], or with further axes in front.
+    """
+    return np.asarray((sums + SMOOTHING * overall) / (counts[..., None] + SMOOTHING))
+
+
+def possible_columns(origin: str, wish: FeaturesWish, schema: Schema) -> tuple[str, ...]:
+    """The columns that may get target statistics, as far as it can be said before anything is fitted.
+
+    Raises:
+        UsageError: they cannot have any.
+    """
+    if not wish.target_statistics:
+        return ()
+    is_auto = wish.target_statistics == (AUTO,)
+    categories = tuple(column.name for column in schema.columns if KINDS[column.kind].has_categories)
+    if not averages_of(schema.target.task):
+        if is_auto:
+            return ()
+        raise UsageError(
+            f"{origin}: --target-statistics: '{schema.target.name}' has {len(schema.target.classes)} classes, and they "
+            "are for up to 10; leave it out"
+        )
+    if is_auto:
+        return categories
+    for name in wish.target_statistics:
+        if name not in categories:
+            raise UsageError(f"{origin}: --target-statistics {name}: {_why_not(name, schema)}")
+    return wish.target_statistics
+
+
 def wished_columns(
     origin: str, wish: FeaturesWish, schema: Schema, encoder: FeatureEncoder
 ) -> tuple[tuple[CategoricalFeature, ...], tuple[Note, ...]]:
@@ -77,20 +115,13 @@ def wished_columns(
     Raises:
         UsageError: they cannot have any.
     """
-    if not wish.target_statistics:
-        return (), ()
-    features = {item.column: item for item in encoder.categorical}
-    task, is_auto = schema.target.task, wish.target_statistics == (AUTO,)
-    if not averages_of(task):
-        if is_auto:
-            why = f"'{schema.target.name}' has {len(task.classes)} classes"
-            return (), (Note(why=why, done="there are no target statistics, which are for up to 10"),)
-        raise UsageError(
-            f"{origin}: --target-statistics: '{schema.target.name}' has {len(task.classes)} classes, and they are "
-            "for up to 10; leave it out"
-        )
-    if not is_auto:
-        return tuple(_category(origin, name, schema, features) for name in wish.target_statistics), ()
+    names = possible_columns(origin, wish, schema)
+    if wish.target_statistics != (AUTO,):
+        features = {item.column: item for item in encoder.categorical}
+        return tuple(features[name] for name in names), ()
+    if not averages_of(schema.target.task):
+        why = f"'{schema.target.name}' has {len(schema.target.classes)} classes"
+        return (), (Note(why=why, done="there are no target statistics, which are for up to 10"),)
     found = tuple(item for item in encoder.categorical if item.cardinality - FIRST_CATEGORY > AUTO_VALUES)
     return found, tuple(
         Note(
@@ -103,15 +134,10 @@ def wished_columns(
     )
 
 
-def _category(origin: str, name: str, schema: Schema, features: dict[str, CategoricalFeature]) -> CategoricalFeature:
-    if name in features:
-        return features[name]
+def _why_not(name: str, schema: Schema) -> str:
     kind = next((column.kind for column in schema.columns if column.name == name), None)
     what = "the column is no feature" if kind is None else f"the column is read as {kind}"
-    raise UsageError(
-        f"{origin}: --target-statistics {name}: {what}, and only categories have them; --categorical '{name}' reads it "
-        "as categories"
-    )
+    return f"{what}, and only categories have them; --categorical '{name}' reads it as categories"
 
 
 def fit_statistics(
@@ -130,16 +156,26 @@ def fit_statistics(
         mine = codes[:, encoder.categorical.index(feature)]
         means = target.by_code(mine, feature.cardinality)
         seen = means[mine]
-        std = seen.std(axis=0)
-        fitted.append(
-            TargetStatistic(
-                column=feature.column,
-                means=tuple(map(tuple, means.tolist())),
-                mean=tuple(seen.mean(axis=0).tolist()),
-                std=tuple(np.where(std > 0, std, 1.0).tolist()),
-            )
-        )
+        fitted.append(statistic_of(feature, means, seen.mean(axis=0), seen.std(axis=0)))
     return replace(encoder, statistics=tuple(fitted))
+
+
+def statistic_of(
+    feature: CategoricalFeature, means: NDArray[np.float64], mean: NDArray[np.float64], std: NDArray[np.float64]
+) -> TargetStatistic:
+    """What is kept of a column.
+
+    Args:
+        feature: of the column.
+        means: by code, float64 [codes, numbers].
+        mean, std: of these over the training rows, float64 [numbers].
+    """
+    return TargetStatistic(
+        column=feature.column,
+        means=tuple(map(tuple, means.tolist())),
+        mean=tuple(mean.tolist()),
+        std=tuple(np.where(std > 0, std, 1.0).tolist()),
+    )
 
 
 def with_own(

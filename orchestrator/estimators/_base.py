@@ -224,7 +224,8 @@ class AutoMLEstimator(BaseEstimator):  # type: ignore[misc]
             columns={**table.numbers, **(self.columns or {})},
             weight=table.weight,
             seed=self._seed(),
-            concurrency=None if self.n_jobs == -1 else jobs,
+            # how many fit, a cluster knows better than this machine
+            concurrency=None if self.n_jobs == -1 or (self.n_jobs is None and self.address is not None) else jobs,
         )
         alone = jobs == 1 and self.address is None
         with sweep_hooks(None if self.verbose else Hooks(), Hooks(notify=print)) as hooks:

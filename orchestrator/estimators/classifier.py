@@ -37,7 +37,7 @@ class AutoMLClassifier(ClassifierMixin, AutoMLEstimator):  # type: ignore[misc]
         resources: of one trial; see `ResourceConfig`.
         n_jobs: trials at once. 1, or None outside of a `joblib.parallel_config`: one after another in this process,
             without Ray. More, or -1 for all cores: on Ray, the one that this process is connected to if there is one.
-        address: of a Ray cluster on which they run.
+        address: of a Ray cluster on which they run, as many at once as fit there unless `n_jobs` says otherwise.
         random_state: seed of the search and of all trials; None for another one each time.
         name: of the sweep and of the registered model.
         tracking_uri: MLflow store; without one MLflow hears nothing of the sweep.

@@ -109,6 +109,7 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         kind: its name.
         datatype: of the Open Inference Protocol, that it is advertised with.
         only_texts: whether nothing but texts fits.
+        has_categories: whether its cells are values that come again, of which each has codes and keys.
         control: how a value is entered in a form.
         notation: how its cells may be written otherwise than plainly, if they may.
         follows: what it makes of a `ColumnWish` beside the kind: names of its fields.
@@ -117,6 +118,7 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
     kind: ClassVar[ColumnKind]
     datatype: ClassVar[str]
     only_texts: ClassVar[bool] = False
+    has_categories: ClassVar[bool] = False
     control: ClassVar[FormControl] = FormControl()
     notation: ClassVar[type[Notation] | None] = None
     follows: ClassVar[frozenset[str]] = frozenset()

@@ -109,6 +109,7 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
 
     kind = ColumnKind.CATEGORICAL
     datatype = "BYTES"
+    has_categories = True
     control = FormControl(lines=InputLines.IF_LONG)
     follows = frozenset({"missing", "values"})
     notation = CodeNotation

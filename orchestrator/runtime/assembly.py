@@ -62,6 +62,13 @@ class Origin:
         """What is searched; of an earlier session that one's, whatever the file says now."""
         return space_of(self.config) if self.known is None else SearchSpace.model_validate(self.known.space)
 
+    @property
+    def next_step(self) -> str:
+        """The end of a sentence that says why the sweep has not come to its end: what to do now."""
+        if self.passing:
+            return "nothing is kept of it, so start it again; with `storage` a sweep keeps its folder and can go on"
+        return f"finished trials are kept, go on with: orchestrator resume {self.id}"
+
 
 def first_header(plan: SweepPlan, origin: Origin, tracking_uri: str) -> Header:
     """What is written down of a sweep before anything of it is anywhere else.

@@ -51,6 +51,13 @@ def living_actors() -> list[Actor]:
     ]
 
 
+def free_nodes() -> list[Mapping[str, float]]:
+    """What each node of the cluster has that nobody uses, such as `{"CPU": 2.0}`."""
+    from ray._private.state import available_resources_per_node
+
+    return list(available_resources_per_node().values())
+
+
 def own_job() -> str:
     """This program, as Ray knows it."""
     import ray

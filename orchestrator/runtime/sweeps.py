@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cluster import ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed
-from orchestrator.errors import StorageError
+from orchestrator.errors import StoppedError, StorageError
 from orchestrator.journal.folder import (
     Header,
     KnownSweep,
@@ -158,7 +158,7 @@ def run_on_ray(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
                 for sentence in plan.started_from:
                     hooks.notify(sentence)
                 tracker, header = opening.result()
-                with told_how_to_go_on(origin.id):
+                with told_how_to_go_on(origin.next_step):
                     return search_and_finalize(
                         plan,
                         origin,
@@ -269,7 +269,7 @@ def search_and_finalize(
         _drop_lost(plan, controller, models, hooks)
         controller.open(plan.trials, plan.outlook(slots))
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
-        interrupted, search_seconds = _search(plan, controller, runner)
+        interrupted, search_seconds = _search(plan, origin, controller, runner)
         journal.flush()
         best, winner, skipped = find_winner(plan, controller, models, hooks.notify)
         journal.flush()
@@ -307,11 +307,14 @@ def search_and_finalize(
     )
 
 
-def _search(plan: SweepPlan, controller: SweepController, runner: Runner) -> tuple[bool, float]:
+def _search(plan: SweepPlan, origin: Origin, controller: SweepController, runner: Runner) -> tuple[bool, float]:
     """Whether the user has stopped it, and the seconds that it took; what the end needs is imported meanwhile."""
     started = time.perf_counter()
     exporter = in_background(import_for_export)
-    interrupted = runner.run(plan, controller)
+    try:
+        interrupted = runner.run(plan, controller)
+    except StoppedError as error:
+        raise StoppedError(f"{error}; {origin.next_step}") from error
     seconds = time.perf_counter() - started
     exporter.result()
     return interrupted, seconds
@@ -352,7 +355,7 @@ def _closing(origin: Origin, header: Header, journal: Journal, hooks: Hooks) -> 
         yield end
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
-            hooks.notify(f"go on with: orchestrator resume {origin.id}")
+            hooks.notify(origin.next_step)
         end.status = SweepStatus.INTERRUPTED if isinstance(error, STOPS) else SweepStatus.FAILED
         end.reason = str(error)
         raise

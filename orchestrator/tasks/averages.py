@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.values import Series, to_numbers
 from orchestrator.tasks._base import Task
 
 # whose shares are averaged
@@ -17,6 +18,11 @@ def averages_of(task: Task) -> int:
     """How many numbers `averaged` gives for a row; 0 if there are too many classes for that."""
     classes = len(task.classes)
     return (1 if classes <= 2 else classes) if classes <= MOST_CLASSES else 0  # noqa: PLR2004
+
+
+def plain_numbers(task: Task, cells: Series) -> NDArray[np.float64] | None:
+    """The numbers of a target before anything is fitted, float64 [rows]; None where labels are predicted."""
+    return None if task.classes else to_numbers(cells, str(cells.name))
 
 
 def averaged(task: Task, target: NDArray[Any]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from orchestrator.errors import ExecutionError
 from orchestrator.runtime.holders import living_actors
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
+from orchestrator.runtime.tune.room import PlacementWatch
 from orchestrator.training import train_trial
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -180,6 +181,10 @@ def test_many_trials_leave_nothing_behind(store):
     assert max(grown.values()) < 15, grown
 
 
+def waits_for_processes(config, said):
+    return PlacementWatch(config.resources, 60, None, said.append)._is_starting()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_sweep_that_finds_no_place_says_what_it_waits_for(store, workers):
     said = []
@@ -203,9 +208,12 @@ def test_a_sweep_that_finds_no_place_says_what_it_waits_for(store, workers):
         )
         with pytest.raises(ExecutionError, match=r"nothing could be placed for \d+ s: .* 0 of 2 CPU are free; held by"):
             run_sweep(config, None, Hooks(notify=said.append))
+        assert not waits_for_processes(config, said)
         (waiting,) = (sentence for sentence in said if sentence.startswith("waiting: "))
         assert waiting.endswith("0 of 2 CPU are free; held by other work of this program")
     finally:
         ray.kill(holder)
     wait_for(lambda: not names_of_actors() and ray.available_resources().get("CPU") == 2)
     assert len(living_groups()) == 0
+    # nobody holds what it needs: it would only have to wait for its own processes
+    assert waits_for_processes(config, said)

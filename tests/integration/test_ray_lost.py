@@ -54,13 +54,13 @@ def test_a_sweep_that_loses_ray_says_so_in_a_sentence_and_goes_on_later(ray_clus
 def test_a_process_that_is_ended_at_once_leaves_the_sentence(tmp_path):
     code = (
         "import os\nfrom orchestrator.runtime.tune.lifeline import told_how_to_go_on\n"
-        "with told_how_to_go_on('adult-1'): pass\n"
-        "with told_how_to_go_on('adult-2'): os._exit(7)"
+        "with told_how_to_go_on('call me again 1'): pass\n"
+        "with told_how_to_go_on('call me again 2'): os._exit(7)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 7
-    assert ended.stderr.endswith("finished trials are kept, go on with: orchestrator resume adult-2\n")
-    assert "adult-1" not in ended.stderr
+    assert ended.stderr.endswith("the process of the sweep has been ended; call me again 2\n")
+    assert "again 1" not in ended.stderr
 
 
 FROZEN = """

@@ -28,6 +28,7 @@ NAMES = {
     ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"): "runtime/tune/adapters: actors in waiting workers",
     ("torch.export._trace", "_export"): "runtime/early_imports: what torch.export imports when it is called",
     ("ray._private.state", "actors"): "runtime/holders: who holds the cluster's resources",
+    ("ray._private.state", "available_resources_per_node"): "runtime/holders: whether a trial only has to start",
     ("ray._private.state", "jobs"): "runtime/holders: who holds the cluster's resources",
     ("ray._private.worker", "global_worker"): "runtime/holders: programs introduce themselves to each other",
     ("ray._private.worker", "_global_node"): "cluster: whether Ray's own processes live",

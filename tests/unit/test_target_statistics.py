@@ -12,9 +12,11 @@ from support import quick_network
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.inspection import inspect_bundle
 from orchestrator.config import SweepConfig
-from orchestrator.data import ColumnarEncoder, DataOptions
+from orchestrator.data import ColumnarEncoder, DataOptions, Examples, Part
 from orchestrator.data.asked import prepare_dataset
-from orchestrator.data.target_statistics import SMOOTHING, AveragedTarget
+from orchestrator.data.profile import equal_columns, wanted_columns
+from orchestrator.data.splits.pieces import inner_piece_parts, piece_parts
+from orchestrator.data.target_statistics import SMOOTHING, AveragedTarget, averaged_of
 from orchestrator.errors import BundleError, ConfigError, UsageError
 from orchestrator.sweeps.plan import data_options
 
@@ -250,13 +252,109 @@ def test_what_cannot_be_is_a_sentence(columns, sentence):
         prepared(target_statistics=columns)
 
 
-def test_too_many_classes_and_folders_are_sentences(tmp_path):
+def test_too_many_classes_are_a_sentence():
     frame = shops().assign(y=np.resize(list("abcdefghijklmnop"), 400))
     with pytest.raises(UsageError, match="'y' has 16 classes, and they are for up to 10"):
         prepared(frame)
-    shops().to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(UsageError, match="--target-statistics is not for a folder"):
-        prepare_dataset(tmp_path, "y", target_statistics="auto")
+
+
+# --- folders
+
+
+def in_pieces(folder, frame, group=150, names=("b", "a")):
+    """Files of several row groups."""
+    folder.mkdir()
+    for name, rows in zip(names, np.array_split(np.arange(len(frame)), len(names)), strict=True):
+        frame.iloc[rows].to_parquet(folder / f"{name}.parquet", row_group_size=group, index=False)
+    return folder
+
+
+def all_rows(dataset, part):
+    return Examples.joined(list(dataset.rows(part)))
+
+
+def inner_parts_of(dataset):
+    """Of the training rows in the order in which they are read."""
+    found = []
+    for number in range(len(dataset.folder.pieces)):
+        frame = dataset.folder.read(number, wanted_columns(dataset.schema, dataset.wish), dataset.schema.nested)
+        chosen = piece_parts("", dataset.wish, dataset.split, number, frame) == 0
+        found.append(inner_piece_parts(dataset.wish, dataset.split, frame[chosen], equal_columns(dataset.schema)))
+    return np.concatenate(found)
+
+
+FOLDERS = [
+    ({"target": "y"}, ("no", "yes")),
+    ({"target": "y"}, ("a", "b", "c")),
+    ({"target": "value", "weight": "w"}, ("no", "yes")),
+    ({"target": "value", "group": "g"}, ("no", "yes")),
+]
+
+
+@pytest.mark.parametrize(("options", "classes"), FOLDERS)
+def test_rows_of_a_folder_get_what_the_formula_says_in_one_pass(tmp_path, options, classes):
+    random = np.random.default_rng(1)
+    frame = shops(900, 60, classes=classes)
+    frame = frame.assign(w=random.integers(1, 5, 900), g=[f"g{number}" for number in random.integers(40, size=900)])
+    frame.loc[::50, "shop"] = None
+    unused = [name for name in ("w", "g") if name not in options.values()]
+    frame = frame.drop(columns=unused)
+    dataset = prepared_folder(in_pieces(tmp_path / "rows", frame), **options)
+    train = all_rows(dataset, Part.TRAIN)
+    (statistic,), (place,) = dataset.encoder.statistics, dataset.encoder.statistic_places
+    codes, averaged, parts = (
+        train.inputs["categorical"][:, place],
+        averaged_of(dataset.schema, train),
+        inner_parts_of(dataset),
+    )
+    assert set(parts.tolist()) == set(range(5))
+    count = dataset.encoder.cardinalities[place]
+    assert np.array(statistic.means) == pytest.approx(averaged.by_code(codes, count), abs=1e-5)
+    assert np.array(statistic.std) == pytest.approx(averaged.by_code(codes, count)[codes].std(axis=0), abs=1e-5)
+    wanted = statistic.scaled(averaged.out_of_part(codes, count, parts))
+    assert statistics_of(dataset, train) == pytest.approx(wanted, abs=2e-4)
+    later = all_rows(dataset, Part.TEST)
+    assert np.allclose(statistics_of(dataset, later), statistic.encode(later.inputs["categorical"][:, place]))
+    if "group" in options:
+        groups = pd.DataFrame({"g": training_cells(dataset, "g"), "part": parts})
+        assert groups.groupby("g")["part"].nunique().max() == 1
+
+
+def prepared_folder(folder, target, **options):
+    other = "value" if target == "y" else "y"
+    return prepare_dataset(folder, target, ignore=[other, "noise"], target_statistics=["shop"], **options)
+
+
+def training_cells(dataset, name):
+    found = []
+    for number in range(len(dataset.folder.pieces)):
+        frame = dataset.folder.read(number, wanted_columns(dataset.schema, dataset.wish), dataset.schema.nested)
+        found.append(frame.loc[piece_parts("", dataset.wish, dataset.split, number, frame) == 0, name])
+    return pd.concat(found).to_numpy()
+
+
+def test_equal_rows_of_a_folder_say_nothing_of_each_other(tmp_path):
+    frame = pd.concat([shops(300, 200)] * 3, ignore_index=True)
+    folder = in_pieces(tmp_path / "rows", frame, 100)
+    dataset = prepare_dataset(folder, "value", ignore=["y"], target_statistics="auto")
+    assert [item.column for item in dataset.encoder.statistics] == ["shop", "noise"]
+    assert len([note for note in dataset.notes if "mean of the target" in str(note)]) == 2
+    train, parts = all_rows(dataset, Part.TRAIN), inner_parts_of(dataset)
+    # the same inputs but for the statistics, and the same target: one part
+    base = np.column_stack([train.inputs["numeric"][:, :1], train.target])
+    _, row = np.unique(base, axis=0, return_inverse=True)
+    assert pd.Series(parts).groupby(row.ravel()).nunique().max() == 1
+    assert abs(np.corrcoef(statistics_of(dataset, train)[:, 1], train.target)[0, 1]) < 0.3
+
+
+def test_a_folder_is_told_at_once_what_cannot_have_any(tmp_path):
+    folder = in_pieces(tmp_path / "rows", shops(), 100)
+    with pytest.raises(UsageError, match="--target-statistics x: the column is read as numeric"):
+        prepare_dataset(folder, "y", target_statistics="x")
+    letters = in_pieces(tmp_path / "letters", shops().assign(y=np.resize(list("abcdefghijklmnop"), 400)), 100)
+    with pytest.raises(UsageError, match="'y' has 16 classes, and they are for up to 10"):
+        prepare_dataset(letters, "y", target_statistics="shop")
+    assert prepare_dataset(letters, "y", target_statistics="auto").encoder.statistics == ()
 
 
 def test_they_can_be_said_in_a_file_and_come_back_from_what_is_kept():

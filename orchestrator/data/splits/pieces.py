@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.rows_wish import FILES, RowsWish, option_of_rows
 from orchestrator.columns.values import Series, category_keys
+from orchestrator.data.splits.folds import INNER_PARTS
 from orchestrator.data.splits.holdout import Holdout
 from orchestrator.data.splits.marks import group_key, read_parts, read_weights
 from orchestrator.errors import UsageError
@@ -40,6 +42,28 @@ def piece_parts(origin: str, wish: RowsWish, holdout: Holdout, number: int, fram
     return holdout.of_piece(number, len(frame))
 
 
+def inner_piece_parts(
+    wish: RowsWish, holdout: Holdout, frame: pd.DataFrame, columns: Sequence[str]
+) -> NDArray[np.int64]:
+    """Parts of rows of which none may say anything about itself: int64 [rows]; see `inner_parts`.
+
+    Rows of a group are in one part. Else it follows from what a row holds: equal rows are in one part, in all pieces.
+
+    Args:
+        wish, holdout: see `piece_parts`.
+        frame: the rows.
+        columns: that make two rows equal.
+    """
+    if wish.group is not None:
+        codes, keys = category_keys(frame[wish.group], group_key)
+        return np.array([int(_draw(key, holdout.seed, "inner") * INNER_PARTS) for key in keys], np.int64)[codes]
+    hashed = np.zeros(len(frame), np.uint64)
+    for name in columns:
+        # rotated, so that two columns with the same cells do not take each other away
+        hashed = (hashed << np.uint64(7) | hashed >> np.uint64(57)) ^ _hashed(frame[name])
+    return (hashed % np.uint64(INNER_PARTS)).astype(np.int64)
+
+
 def piece_weights(origin: str, wish: RowsWish, frame: pd.DataFrame) -> NDArray[np.float64] | None:
     """What each row of a piece counts, float64 [rows]; None if all count the same.
 
@@ -55,7 +79,14 @@ def _of_groups(series: Series, holdout: Holdout) -> NDArray[np.int8]:
     return holdout.part_of(np.array([_draw(key, holdout.seed) for key in keys]))[codes]
 
 
-def _draw(key: str | None, seed: int) -> float:
+def _hashed(cells: Series) -> NDArray[np.uint64]:
+    """Of each cell, the same in every process."""
+    if cells.dtype == object:
+        cells = cells.astype(str)
+    return np.asarray(pd.util.hash_array(cells.to_numpy()), np.uint64)
+
+
+def _draw(key: str | None, seed: int, purpose: str = "") -> float:
     """From 0 to before 1."""
-    text = f"{seed}:{'' if key is None else f'={key}'}"
+    text = f"{seed}{purpose}:{'' if key is None else f'={key}'}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big") / 2**48

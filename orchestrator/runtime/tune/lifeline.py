@@ -40,19 +40,18 @@ class LifeWatch(tune.Callback):  # type: ignore[misc]
 
 
 @contextmanager
-def told_how_to_go_on(sweep: str) -> Iterator[None]:
-    """While it is open, whatever is raised because Ray is gone is one sentence with `resume`.
+def told_how_to_go_on(how: str) -> Iterator[None]:
+    """While it is open, whatever is raised because Ray is gone is one sentence that says how to go on.
 
     Ray's code may end this process at once when it has lost its own processes, as `kill -9` does: then a small process
     beside it, which notices, says how to go on.
 
     Args:
-        sweep: its id.
+        how: the end of that sentence, see `Origin.next_step`.
 
     Raises:
         RayLostError: instead of what was raised.
     """
-    how = f"finished trials are kept, go on with: orchestrator resume {sweep}"
     with _watched(f"Error: the process of the sweep has been ended; {how}"):
         try:
             yield

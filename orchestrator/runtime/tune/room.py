@@ -12,7 +12,7 @@ from ray.tune.experiment import Trial
 
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import busy
-from orchestrator.runtime.holders import holders, is_starting, living_actors, own_job, programs
+from orchestrator.runtime.holders import free_nodes, holders, is_starting, living_actors, own_job, programs
 from orchestrator.sweeps.slots import workers_on
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ REFRESH_SECONDS = 2.0
 NOTICE_SECONDS = 15.0
 # a worker takes 5 s to start on an idle machine
 STARTING_SECONDS = 60.0
+REMEDY = "end what else runs there, or wait longer (--placement-timeout)"
 
 
 class ClusterRoom:
@@ -122,7 +123,7 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
             return
         starting = self._is_starting()
         if waited > self._timeout:
-            wants = f"workers are starting for so long; {busy()}" if starting else self._wants()
+            wants = f"workers are starting for so long; {busy()}; {REMEDY}" if starting else self._wants()
             raise ExecutionError(f"nothing could be placed for {waited:.0f} s: {wants}")
         if not starting:
             self._told = True
@@ -132,7 +133,11 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
             self._notify(f"the first workers are still starting; {busy()}")
 
     def _is_starting(self) -> bool:
-        return is_starting(living_actors(), self._before, own_job(), gangs=self._pool is not None)
+        """Whether a trial has its place, or could have it, so that only its processes are to be waited for."""
+        if is_starting(living_actors(), self._before, own_job(), gangs=self._pool is not None):
+            return True
+        # the process that asks for the workers of a gang takes its time, too
+        return sum(workers_on(node, self._resources) for node in free_nodes()) >= self._size()
 
     def _is_placed(self, trials: list[Trial]) -> bool:
         waiting = [trial for trial in trials if trial.status in (Trial.PENDING, Trial.RUNNING)]
@@ -140,9 +145,12 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
             return not waiting or any(trial.status == Trial.RUNNING for trial in waiting)
         return not self._pool.gangs() or any(there for _, there, _ in self._pool.state().values())
 
+    def _size(self) -> int:
+        """Workers of the largest trial that may be waiting."""
+        return 1 if self._pool is None else max((gang.size for gang in self._pool.gangs()), default=1)
+
     def _wants(self) -> str:
-        size = 1 if self._pool is None else max(gang.size for gang in self._pool.gangs())
-        return place_wanted(self._resources, size, self._before)
+        return place_wanted(self._resources, self._size(), self._before)
 
 
 def place_wanted(resources: ResourceConfig, size: int, before: Collection[str] = ()) -> str:

@@ -105,7 +105,7 @@ class TuneRunner:
             finally:
                 controller.close()
         if interruption.requested and not controller.trial_table.reports:
-            raise StoppedError(f"stopped before an epoch was over; go on with: orchestrator resume {self.sweep}")
+            raise StoppedError("stopped before an epoch was over")
         return interruption.requested
 
     def _tuner(self, plan: SweepPlan, controller: SweepController, folder: str) -> Any:  # noqa: ANN401
