@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import click
@@ -11,6 +12,7 @@ from reference_builder.docstrings import UndocumentedError, table
 from reference_builder.pages import Page
 
 SECTION = "Commands"
+CHOICES = re.compile(r" \[(\S+\|\S+)\]$")
 INTRODUCTION = """# Commands
 
 Each command explains itself with `--help`. Most print JSON for scripts with `--json`. The exit code is 0 if it
@@ -76,4 +78,9 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str] | N
     names, words = record
     if not option.help:
         raise UndocumentedError(f"{context.command_path} {names} has no help")
-    return f"`{names}`", words
+    # choices are words, so that the names keep to a narrow column
+    choice = CHOICES.search(names)
+    if choice:
+        names = names[: choice.start()]
+        words = f"{words} One of: {', '.join(f'`{one}`' for one in choice[1].split('|'))}."
+    return " / ".join(f"`{name}`" for name in names.strip().split(" / ")), words

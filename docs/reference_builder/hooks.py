@@ -7,12 +7,16 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page as SitePage
+from mkdocs.utils import get_relative_url
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reference_builder.pages import Page, reference_pages
 
 ROOT = Path(__file__).parents[2]
+# what the plugin `offline` would have browsers fetch, and what does the same here
+ELSEWHERE, HERE = "https://unpkg.com/iframe-worker/shim", "offline_search.js"
 GUIDES, REFERENCE = "Guides", "Reference"
 # of the repository, whose links to docs/ begin elsewhere
 BESIDE = {"CONTRIBUTING.md": "Contributing", "CHANGELOG.md": "Changes"}
@@ -35,6 +39,22 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for page in (*reference_pages(), *_pages_beside()):
         files.append(File.generated(config, page.path, content=page.text))
     return files
+
+
+def on_page_content(html: str, *, page: SitePage, config: MkDocsConfig, files: Files) -> str:
+    """A bar in a cell is written with a backslash, which GitHub takes away in code, too; the reference has a style."""
+    shown = html.replace("\\|", "|")
+    return f'<div class="reference">{shown}</div>' if page.url.startswith("reference/") else shown
+
+
+def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -> str:
+    """A page that is not found: its addresses begin at the root."""
+    return output.replace(ELSEWHERE, f"/{HERE}")
+
+
+def on_post_page(output: str, *, page: SitePage, config: MkDocsConfig) -> str:
+    """A page, which works without a network."""
+    return output.replace(ELSEWHERE, get_relative_url(HERE, page.url))
 
 
 def _pages_beside() -> tuple[Page, ...]:

@@ -75,6 +75,17 @@ def test_python_that_is_shown_compiles_and_names_what_there_is():
     assert count > 5
 
 
+def test_the_network_of_the_tutorial_takes_rows_and_gives_outputs():
+    import torch
+
+    tutorial = ROOT / "docs" / "tutorials" / "own-network.md"
+    names = {}
+    (module,) = [block.text for block in blocks(tutorial.read_text(encoding="utf-8"), "") if block.language == "python"]
+    exec(compile(module, str(tutorial), "exec"), names)
+    network = names["Gated"](orchestrator.FeatureShape.of_table(3, (4,), 1), {"width": 8})
+    assert network(torch.rand(5, 3), torch.zeros(5, 1, dtype=torch.int64)).shape == (5, 1)
+
+
 def test_yaml_that_is_shown_is_valid():
     for block in page_blocks():
         if block.language != "yaml":
