@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.analysis.importance import importance_of
 from orchestrator.bundle.content import BundleContent, read_content
 from orchestrator.errors import BundleError, StorageError
+from orchestrator.evaluation.data_parts import DataParts, read_parts
 from orchestrator.evaluation.intervals import bootstrap_interval
 from orchestrator.evaluation.kept_answers import KeptAnswers, read_answers
 from orchestrator.evaluation.references import Reference, read_references
@@ -80,6 +81,7 @@ class SweepStory:
         model: all but the network of its model, None if that is not in the folder.
         answers: of its model to test rows; None in sweeps of before.
         references: models that the winner is compared with.
+        parts: how validation and test rows are distributed; None in sweeps of before, and where rows stay in files.
         troubles: sentences about what could not be read.
     """
 
@@ -96,6 +98,7 @@ class SweepStory:
     model: BundleContent | None = None
     answers: KeptAnswers | None = None
     references: tuple[Reference, ...] = ()
+    parts: DataParts | None = None
     troubles: list[str] = field(default_factory=list)
 
     @property
@@ -210,7 +213,7 @@ def read_story(storage: Storage, header: Header, state: SweepStatus) -> SweepSto
             story.model = _read_model(storage.child(MODEL_FOLDER))
         except (StorageError, BundleError) as error:
             story.troubles.append(f"what the model says of itself cannot be read ({error})")
-        for read in (_read_answers, _read_references):
+        for read in (_read_answers, _read_references, _read_parts):
             try:
                 read(story, storage)
             except StorageError as error:
@@ -224,6 +227,10 @@ def _read_answers(story: SweepStory, storage: Storage) -> None:
 
 def _read_references(story: SweepStory, storage: Storage) -> None:
     story.references = read_references(storage)
+
+
+def _read_parts(story: SweepStory, storage: Storage) -> None:
+    story.parts = read_parts(storage)
 
 
 def _read_model(folder: Storage) -> BundleContent | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.data import Dataset
@@ -52,7 +53,7 @@ def finding_seconds(plan: SweepPlan, whole: float, left: float = math.inf) -> Fi
 def find_out(
     plan: SweepPlan, table: TrialTable, winner: Winner, storage: Storage, notify: Callable[[str], None]
 ) -> None:
-    """Compares the winner with reference models, and writes all into the sweep's folder.
+    """Compares the parts of the rows, and the winner with reference models; writes both into the sweep's folder.
 
     Args:
         plan, table: of the sweep.
@@ -64,18 +65,30 @@ def find_out(
     whole = elapsed if budget is None else budget.total_seconds()
     left = math.inf if budget is None else whole - elapsed - REPORT_SECONDS
     seconds = finding_seconds(plan, whole, left)
-    if plan.config.references and winner.answers:
-        from orchestrator.evaluation.kept_answers import KeptAnswers
-        from orchestrator.evaluation.references import keep_references, measure_references
+    with _told("the parts of the data were not compared", notify):
+        from orchestrator.evaluation.data_parts import DataParts
 
-        kept = KeptAnswers.unpacked(winner.answers)
-        try:
+        distribution = winner.bundle.distribution
+        parts = None if distribution is None else DataParts.of(plan.dataset, distribution)
+        if parts is not None:
+            parts.keep(storage)
+    if plan.config.references and winner.answers:
+        with _told("the winner was not compared with reference models", notify):
+            from orchestrator.evaluation.kept_answers import KeptAnswers
+            from orchestrator.evaluation.references import keep_references, measure_references
+
+            kept = KeptAnswers.unpacked(winner.answers)
             found = measure_references(plan.dataset, plan.metric, kept, winner.test, seconds.references)
             keep_references(storage, found)
-        # a sweep that has its model has not failed, whatever another library says about the rows
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            notify(f"the winner was not compared with reference models ({type(error).__name__}: {reason})")
+
+
+@contextmanager
+def _told(what: str, notify: Callable[[str], None]) -> Iterator[None]:
+    """A sweep that has its model has not failed, whatever a library says about the rows."""
+    try:
+        yield
+    except Exception as error:
+        notify(f"{what} ({type(error).__name__}: {' '.join(str(error).split())[:300]})")
 
 
 def _needed(dataset: Dataset) -> float:

@@ -347,13 +347,14 @@ class _End:
 
 @contextmanager
 def _closing(origin: Origin, header: Header, journal: Journal, hooks: Hooks) -> Iterator[_End]:
-    """Whatever happens, journal and header say at the end how it has ended."""
+    """Whatever happens, journal and header say at the end how it has ended, and after an error so does a report."""
     from orchestrator.journal import Closed
 
-    end = _End()
+    end, has_failed, is_written = _End(), False, False
     try:
         yield end
     except BaseException as error:
+        has_failed = True
         if isinstance(error, KeyboardInterrupt | SystemExit):
             hooks.notify(origin.next_step)
         end.status = SweepStatus.INTERRUPTED if isinstance(error, STOPS) else SweepStatus.FAILED
@@ -365,7 +366,10 @@ def _closing(origin: Origin, header: Header, journal: Journal, hooks: Hooks) -> 
             # where it is lost, nothing more is written
             journal.flush()
             write_header(origin.storage, header.with_status(end.status))
+            is_written = True
         journal.close()
+        if has_failed and is_written and not origin.passing:
+            report_ended(origin.storage, header, end.status, tracker=None, notify=hooks.notify)
 
 
 def _drop_lost(plan: SweepPlan, controller: SweepController, models: StoredModels, hooks: Hooks) -> None:

@@ -27,6 +27,8 @@ MODEL_FOLDER = "model"
 ANSWERS_FILE = "test-answers.npz"
 # the models of scikit-learn that it is compared with, see `Reference`
 REFERENCES_FILE = "references.json"
+# how validation and test rows are distributed, see `DataParts`
+PARTS_FILE = "data-parts.json"
 
 
 @dataclass(frozen=True, kw_only=True)

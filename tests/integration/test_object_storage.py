@@ -54,6 +54,7 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
     kept = [f"trials/{trial.index:05d}/best-{trial.kept:06d}.safetensors" for trial in result.trials]
     assert any(name.startswith("model/") for name in left)
     assert [name for name in left if not name.startswith(("journal/", "model/"))] == [
+        "data-parts.json",
         "references.json",
         "report.html",
         "result.json",
@@ -102,7 +103,7 @@ def test_a_population_takes_over_weights_through_gangs_and_an_object_store(ray_c
     # nothing of what Ray Train has written there is left
     left = {name.split("/")[1] for name in Storage.at(bucket).names() if name.startswith(result.id)}
     about = {"sweep.json", "sweep-copy.json", "tracking.json"}
-    files = {"report.html", "references.json", "result.json", "test-answers.npz", *about}
+    files = {"data-parts.json", "report.html", "references.json", "result.json", "test-answers.npz", *about}
     assert left == {"journal", "model", "trials", *files}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from orchestrator.reports.content import Section
 from orchestrator.reports.sections import (
     curves,
+    data,
     ensemble,
     leaderboard,
     parameters,
@@ -31,6 +32,7 @@ SECTIONS: tuple[Callable[[SweepStory], Section | None], ...] = (
     parameters.section,
     rungs.section,
     slots.section,
+    data.section,
 )
 
 __all__ = ["SECTIONS"]

@@ -40,7 +40,7 @@ def section(story: SweepStory) -> Section | None:
     chart = Chart(
         name="learning-curves",
         title=f"Validation {metric} after each epoch",
-        about=f"The best {len(named)} trials in colours, and {len(others)} others in grey.",
+        about=f"The best {len(named)} trials in colours{f', and {len(others)} others in grey' if others else ''}.",
         x=Axis("epoch"),
         y=Axis(metric),
         traces=tuple(traces),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.evaluation.references import Reference
 from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, ReportTable, Section, Trace
 from orchestrator.reports.story import SweepStory
-from orchestrator.units import show_apart, show_number, show_seconds
+from orchestrator.units import show_apart, show_number
 
 WINNER = "the winner"
 
@@ -17,7 +17,16 @@ def section(story: SweepStory) -> Section | None:
         return None
     metric = story.metric.name
     others = [name for name in outcome.test if name != metric]
-    headers = ("model", metric, "95 % interval", "winner better by", "95 % interval of that", *others, "fitted in", "")
+    headers = (
+        "model",
+        metric,
+        "95 % interval",
+        "winner better by",
+        "95 % interval of that",
+        *others,
+        "fitted in",
+        "note",
+    )
     rows: list[tuple[Cell, ...]] = [
         (
             WINNER,
@@ -95,6 +104,6 @@ def _row(item: Reference, metric: str, others: list[str]) -> tuple[Cell, ...]:
         None if item.ahead is None else item.ahead[0],
         interval_text(None if item.ahead is None else item.ahead[1:]),
         *(item.test.get(name) for name in others),
-        show_seconds(item.seconds) if item.test else "",
+        f"{item.seconds:.1f} s" if item.test else "",
         item.about,
     )
