@@ -11,6 +11,7 @@ from orchestrator.networks.custom import build_custom
 from orchestrator.networks.ft_transformer import FtTransformer
 from orchestrator.networks.inputs import FeatureShape
 from orchestrator.networks.mlp import Mlp
+from orchestrator.networks.modern_nca import ModernNca
 from orchestrator.networks.realmlp import RealMlp
 from orchestrator.networks.resnet import Resnet
 from orchestrator.networks.settings import is_custom, parse_settings
@@ -24,6 +25,7 @@ NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {
     "tabm": Tabm,
     "tabm_mini": TabmMini,
     "ft_transformer": FtTransformer,
+    "modern_nca": ModernNca,
 }
 
 

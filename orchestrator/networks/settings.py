@@ -238,6 +238,48 @@ class FtTransformerSettings:
         check_range("hidden_factor", self.hidden_factor, 0.01, 64.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModernNcaSettings:
+    """Settings of ModernNCA (Ye et al. 2024): near training rows answer, near by a learned embedding.
+
+    Attributes:
+        depth: hidden layers of the embedding after its first, linear one.
+        width: of the embedding.
+        hidden_factor: a layer's inner width as a multiple of `width`.
+        activation: relu, gelu, silu, tanh or sigmoid.
+        dropout: share of hidden units dropped in training.
+        normalization: batch (as in the paper), layer or none.
+        scaling, numeric_embedding, repeated_numbers: see `MlpSettings`.
+        candidates: training rows that may answer, drawn if there are more.
+        sampled: of these, how many a step of training draws at most.
+    """
+
+    depth: int = 1
+    width: int = 128
+    hidden_factor: float = 1.0
+    activation: str = "relu"
+    dropout: float = 0.2
+    normalization: str = "batch"
+    scaling: str = "quantile"
+    numeric_embedding: str = "periodic"
+    repeated_numbers: int = 0
+    candidates: int = 4096
+    sampled: int = 2048
+
+    def __post_init__(self) -> None:
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_range("repeated_numbers", self.repeated_numbers, 0, MOST_REPEATED)
+        check_choice("numeric_embedding", self.numeric_embedding, NUMERIC_EMBEDDINGS)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("normalization", self.normalization, NORMALIZATIONS)
+        check_range("depth", self.depth, 0, 64)
+        check_range("width", self.width, 1, 65536)
+        check_range("hidden_factor", self.hidden_factor, 0.01, 64.0)
+        check_range("dropout", self.dropout, 0.0, 0.99)
+        check_range("candidates", self.candidates, 16, 1_000_000)
+        check_range("sampled", self.sampled, 16, 1_000_000)
+
+
 ARCHITECTURES: dict[str, type[Any]] = {
     "mlp": MlpSettings,
     "resnet": ResnetSettings,
@@ -245,6 +287,7 @@ ARCHITECTURES: dict[str, type[Any]] = {
     "tabm": TabmSettings,
     "tabm_mini": TabmSettings,
     "ft_transformer": FtTransformerSettings,
+    "modern_nca": ModernNcaSettings,
 }
 
 
@@ -261,6 +304,7 @@ TRAINING: dict[str, Mapping[str, Any]] = {
     "tabm": {"optimizer": "adamw", "learning_rate": 0.002, "weight_decay": 0.0003, "gradient_clip": 1.0},
     "tabm_mini": {"optimizer": "adamw", "learning_rate": 0.002, "weight_decay": 0.0003, "gradient_clip": 1.0},
     "ft_transformer": {"optimizer": "adamw", "learning_rate": 1e-4, "weight_decay": 1e-5},
+    "modern_nca": {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.0002},
 }
 
 

@@ -46,6 +46,7 @@ class SearchSpace(BaseModel):
         start_points: configurations to try first; what one leaves out is drawn.
         milliseconds_per_row: by architecture, of one core for each row that an epoch trains on, about. What a time
             budget has room for follows from it; nothing does of architectures that are not named.
+        most_rows: by architecture, the training rows up to which it is tried unless it is asked for by its name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +59,7 @@ class SearchSpace(BaseModel):
     workers_per_trial: dict[str, int] = Field(default_factory=dict)
     start_points: list[dict[str, Scalar]] = Field(default_factory=list)
     milliseconds_per_row: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    most_rows: dict[str, int] = Field(default_factory=dict)
     # the content of the file, if entries in it follow the size of the data
     _written: dict[str, Any] | None = PrivateAttr(default=None)
 
@@ -77,16 +79,26 @@ class SearchSpace(BaseModel):
     def for_size(self, size: DataSize) -> SearchSpace:
         """The space for data of this size."""
         if self._written is None:
-            return self
+            return self._fit_for(size)
         found = SearchSpace.model_validate(resolved(self._written, size))
         found._follows = {
             name.removeprefix("parameters.").removeprefix("architectures."): value
             for name, value in chosen(self._written, size)
         }
         if set(found.architectures) == set(self.architectures):
-            return found
+            return found._fit_for(size)
         (architecture,) = self.architectures
         return found.only(architecture)
+
+    def _fit_for(self, size: DataSize) -> SearchSpace:
+        """The space without architectures that are not for so many rows; the last one stays."""
+        space = self
+        for architecture, most in self.most_rows.items():
+            if size.rows > most and architecture in space.architectures and len(space.architectures) > 1:
+                follows = space._follows
+                space = space.without(architecture)
+                space._follows = {name: value for name, value in follows.items() if not name.startswith(architecture)}
+        return space
 
     def only(self, architecture: str) -> SearchSpace:
         """The part of the space with one architecture; settings that the space does not have keep their defaults."""

@@ -81,6 +81,7 @@ def train_trial(
     fit_inputs(network, names, dataset)
     network = network.to(device)
     transform = fitted_transform(spec, dataset, FITTED_ROWS, device)
+    fit_rows(network, names, dataset, transform)
     rows = trial_rows(dataset, names, spec, device=device, ranks=ranks, stream=stream)
     hooks = EpochHooks(on_best, on_epoch)
     yield from train_network(
@@ -103,6 +104,25 @@ def fit_inputs(network: nn.Module, names: Sequence[str], dataset: Dataset) -> No
         with torch.no_grad():
             for module in fitted:
                 module.fit_inputs(inputs)
+
+
+def fit_rows(
+    network: nn.Module, names: Sequence[str], dataset: Dataset, transform: TargetTransform | None = None
+) -> None:
+    """Calls `fit_rows` of a network, if it has it, with training inputs by name and the targets that it is to learn.
+
+    These are the rows of `fit_inputs`; after the network has been put to its device. A trial that is gone on with calls
+    it, too.
+    """
+    fit = getattr(network, "fit_rows", None)
+    if fit is None:
+        return
+    rows = dataset.some_training_rows(FITTED_ROWS)
+    target = as_tensor(rows.target)
+    with torch.no_grad():
+        if transform is not None:
+            target = transform.taught(target.to(next(network.parameters()).device))
+        fit({name: as_tensor(rows.inputs[name]) for name in names}, target)
 
 
 def train_network(

@@ -42,6 +42,12 @@ SPECS = {
         {"schedule": "coslog4", "regularization_schedule": "flat_cosine", "optimizer": "adamw", "beta2": 0.95},
     ),
     "tabm": ("diabetes", {"members": 4, "depth": 2, "width": 8}, {"weight_average": 0.9, "batch_size": 50}),
+    # without an embedding of numbers: batch norm follows what it adds to all rows alike, which is noise
+    "modern_nca": (
+        "mixed",
+        {"depth": 1, "width": 8, "candidates": 70, "sampled": 40, "dropout": 0.2, "numeric_embedding": "none"},
+        {},
+    ),
     "regression": ("diabetes", {"depth": 2, "width": 8, "dropout": 0.1, "residual_dropout": 0.1}, {"batch_size": 50}),
 }
 

@@ -43,6 +43,7 @@ FAMILIES = {
     "ft_transformer": {"depth": 2, "width": 16, "heads": 2, "repeated_numbers": 6},
     "mlp": {"depth": 1, "width": 16, "scaling": "quantile", "numeric_embedding": "piecewise", "repeated_numbers": 6},
     "resnet": {"depth": 1, "width": 16, "scaling": "robust", "numeric_embedding": "periodic"},
+    "modern_nca": {"depth": 1, "width": 16, "candidates": 64, "sampled": 40, "repeated_numbers": 6},
 }
 SHAPES = [FeatureShape.of_table(5, (), 1), FeatureShape.of_table(0, (4, 12, 40), 3), FeatureShape.of_table(3, (10,), 1)]
 # a number, few and many categories, a date, texts
@@ -73,6 +74,8 @@ def test_outputs_have_the_shape_of_the_task_and_all_weights_learn(architecture, 
         if hasattr(module, "fit_inputs"):
             with torch.no_grad():
                 module.fit_inputs({"numeric": numeric, "categorical": codes})
+    if hasattr(network, "fit_rows"):
+        network.fit_rows({"numeric": numeric, "categorical": codes}, torch.randn(30))
     outputs = network(numeric, codes)
     assert outputs.shape[0] == 30 and outputs.shape[-1] == shape.outputs
     outputs.square().mean().backward()
@@ -111,7 +114,7 @@ def test_a_bundle_gives_what_the_network_gives_and_so_does_onnx(models, architec
         np.testing.assert_allclose(onnx(part), wanted[:rows], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["realmlp", "tabm", "tabm_mini", "ft_transformer"])
+@pytest.mark.parametrize("architecture", ["realmlp", "tabm", "tabm_mini", "ft_transformer", "modern_nca"])
 def test_the_new_families_learn(architecture):
     dataset = open_dataset("sklearn:breast_cancer")
     spec = TrialSpec(
@@ -227,7 +230,10 @@ def test_a_number_starts_as_what_it_is_among_its_neighbours(architecture):
     numeric, codes = torch.randint(0, 4, (40, 3)).float(), torch.randint(0, 10, (40, 1))
     plain = build_network(architecture, shape, {**FAMILIES[architecture], "repeated_numbers": 0})
     assert not any(isinstance(item, RepeatedNumbers) for item in plain.modules())
-    network = build_network(architecture, shape, {**FAMILIES[architecture], "repeated_numbers": 6}).eval()
+    network = build_network(architecture, shape, {**FAMILIES[architecture], "repeated_numbers": 6})
+    if hasattr(network, "fit_rows"):
+        network.fit_rows({"numeric": numeric, "categorical": codes}, torch.randn(40))
+    network.eval()
     (found,) = (item for item in network.modules() if isinstance(item, RepeatedNumbers))
     with torch.no_grad():
         found.fit(numeric)

@@ -57,6 +57,7 @@ FITTED = [
     ("tabm", {"members": 3, "depth": 1, "width": 8}),
     ("tabm_mini", {"members": 3, "depth": 1, "width": 8, "repeated_numbers": 9}),
     ("ft_transformer", {"depth": 1, "width": 8, "heads": 2, "repeated_numbers": 9}),
+    ("modern_nca", {"depth": 1, "width": 8, "candidates": 60, "sampled": 30}),
 ]
 specs = st.builds(
     spec_of,
