@@ -46,7 +46,7 @@ class SearchSpace(BaseModel):
         start_points: configurations to try first; what one leaves out is drawn.
         milliseconds_per_row: by architecture, of one core for each row that an epoch trains on, about. What a time
             budget has room for follows from it; nothing does of architectures that are not named.
-        most_rows: by architecture, the training rows up to which it is tried unless it is asked for by its name.
+        most_rows: by architecture, the training rows up to which it is tried, unless it is the only one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,11 +93,11 @@ class SearchSpace(BaseModel):
     def _fit_for(self, size: DataSize) -> SearchSpace:
         """The space without architectures that are not for so many rows; the last one stays."""
         space = self
-        for architecture, most in self.most_rows.items():
-            if size.rows > most and architecture in space.architectures and len(space.architectures) > 1:
-                follows = space._follows
+        for architecture in [name for name, most in self.most_rows.items() if size.rows > most]:
+            if architecture in space.architectures and len(space.architectures) > 1:
+                kept = {name: value for name, value in space._follows.items() if not name.startswith(architecture)}
                 space = space.without(architecture)
-                space._follows = {name: value for name, value in follows.items() if not name.startswith(architecture)}
+                space._follows = kept
         return space
 
     def only(self, architecture: str) -> SearchSpace:
@@ -307,12 +307,11 @@ def _explain(document: YamlDocument, error: ValidationError) -> UsageError:
 
 
 def _check(document: YamlDocument, space: SearchSpace) -> None:
-    for architecture in space.milliseconds_per_row:
-        if architecture not in space.architectures:
-            raise document.error(
-                ("milliseconds_per_row", architecture),
-                f"'{architecture}' is not in this space{did_you_mean(architecture, space.architectures)}",
-            )
+    for key in ("milliseconds_per_row", "most_rows"):
+        for architecture in getattr(space, key):
+            if architecture not in space.architectures:
+                hint = did_you_mean(architecture, space.architectures)
+                raise document.error((key, architecture), f"'{architecture}' is not in this space{hint}")
     for name, entry in space.parameters.items():
         _check_entry(
             document, space, place=("parameters", name), architectures=list(space.architectures), name=name, entry=entry

@@ -85,8 +85,9 @@ def test_a_space_says_its_paced_epochs():
     assert len(less.start_points) == len(space.start_points) - 1
 
 
-def test_a_pace_of_an_unknown_architecture_is_refused(tmp_path):
+@pytest.mark.parametrize("key", ["milliseconds_per_row: {mpl: 0.1}", "most_rows: {mpl: 100}"])
+def test_what_is_said_of_an_unknown_architecture_is_refused(tmp_path, key):
     file = tmp_path / "space.yaml"
-    file.write_text("architectures:\n  mlp: {}\nmilliseconds_per_row: {mpl: 0.1}\n")
+    file.write_text(f"architectures:\n  mlp: {{}}\n{key}\n")
     with pytest.raises(SearchSpaceError, match=r"space.yaml, line 3, .*'mpl' is not in this space.*mlp"):
         load_space(file)
