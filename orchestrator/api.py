@@ -115,7 +115,7 @@ def sweep(
         split_column: column that says `train`, `validation` or `test` of each row.
         validation, test: files with the rows of these parts, or data frames.
         weight: column with what each row counts in loss and metrics.
-        equal_rows: `together` in one part, or `apart`, each drawn by itself.
+        equal_rows: `together` in one part, `apart`, each drawn by itself, or `auto`.
         folds: each trial trains so many networks on so many splits, and the model averages them; `auto` goes by rows.
         clip_predictions: whether predicted numbers stay between the smallest and the largest target of training rows.
         rare_categories: values of fewer training rows share a code; `auto` in columns of many values, `none` never.

@@ -15,7 +15,7 @@ PresetName = Literal["quick", "good", "best"]
 # what networks are taught of a skewed target of numbers; each but auto and none is a layer in networks
 TargetTransformName = Literal["auto", "none", "log1p", "quantile"]
 # what becomes of rows that are the same in all columns
-EqualRowsName = Literal["together", "apart"]
+EqualRowsName = Literal["auto", "together", "apart"]
 # how an answer is explained, see orchestrator/explanations
 MethodName = Literal["shap", "lime", "permutation", "pdp"]
 # whether something is done where it seems to help

@@ -206,7 +206,7 @@ class SweepConfig(Validated):
     validation: PathField | None = None
     test: PathField | None = None
     weight: LabelField | None = None
-    equal_rows: EqualRowsName = "together"
+    equal_rows: EqualRowsName = "auto"
     folds: FoldsField | None = None
     clip_predictions: bool = True
     rare_categories: FewRowsField = "auto"

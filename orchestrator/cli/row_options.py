@@ -18,8 +18,8 @@ ROW_OPTIONS: list[Any] = [
     click.option(
         "--equal-rows",
         type=click.Choice(names_of(EqualRowsName)),
-        help="Rows that are the same in all columns: in one part, or each drawn by itself. Default: together; in a "
-        "folder they are not looked for.",
+        help="Rows that are the same in all columns: in one part, or each drawn by itself. Default: auto, in one "
+        "part unless --test has rows that training rows have; in a folder they are not looked for.",
     ),
     click.option(
         "--folds",

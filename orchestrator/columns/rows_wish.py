@@ -36,7 +36,8 @@ class RowsWish:
             data frames, see `Table`.
         weight: column with what each row counts in loss and metrics.
         folds: how many, or `auto`; 1 is the usual split.
-        equal_rows: whether rows that are the same in all columns stay together, or are drawn each by itself.
+        equal_rows: whether rows that are the same in all columns stay together, or are drawn each by itself; auto:
+            together, unless test rows that are given were drawn otherwise.
     """
 
     group: str | None = None
@@ -45,7 +46,7 @@ class RowsWish:
     validation: str | None = None
     test: str | None = None
     weight: str | None = None
-    equal_rows: EqualRowsName = "together"
+    equal_rows: EqualRowsName = "auto"
     folds: str | None = None
 
     @classmethod
@@ -59,7 +60,7 @@ class RowsWish:
         said = {name: value if value is None else str(value) for name, value in values.items()}
         choice = said.get("equal_rows") or cls.equal_rows
         if choice not in names_of(EqualRowsName):
-            raise ConfigError(f"equal_rows must be {' or '.join(names_of(EqualRowsName))}, but is {choice!r}")
+            raise ConfigError(f"equal_rows must be {', '.join(names_of(EqualRowsName))}, but is {choice!r}")
         return cls.from_json({**said, "equal_rows": choice})
 
     def check(self) -> None:

@@ -16,7 +16,7 @@ from orchestrator.data.guessing import FoundTarget, RawColumns
 from orchestrator.data.sources import Table
 from orchestrator.data.splits import Positions
 from orchestrator.data.splits.drawing import parts_of, split_rows
-from orchestrator.data.splits.equal import equal_rows, keep_together, overlap_notes
+from orchestrator.data.splits.equal import drawn_apart, equal_rows, keep_together, overlap_notes
 from orchestrator.data.splits.folds import Folded, fold_rows, number_of_folds
 from orchestrator.data.splits.marks import PART_WORDS, TRAIN, VALIDATION, RowMarks, read_marks, uneven_note
 from orchestrator.errors import DataError, UsageError
@@ -86,24 +86,32 @@ def split_table(table: Table, options: DataOptions, found: FoundTarget, strata: 
     if marks.parts is not None:
         _check_given(table.origin, options, parts_of(split), marks)
         _check_classes(table.origin, options, parts_of(split), found.labels, strata)
-    equal = None
+    equal: NDArray[np.int64] | None = None
+    apart: tuple[Note, ...] = ()
     # scikit-learn's own data sets keep the split that everybody knows
-    if wish.equal_rows == "together" and table.default_target is None:
+    if wish.equal_rows != "apart" and table.default_target is None:
         equal = equal_rows(table.frame.drop(columns=_unlike(options)), found.known)
         if marks.parts is None and marks.groups is None and marks.times is None:
             split, more = keep_together(drawn, equal, strata)
         else:
             more = overlap_notes(table.origin, split, equal) if marks.parts is not None else ()
+            apart = drawn_apart(split, equal) if marks.parts is not None and wish.equal_rows == AUTO else ()
         notes += more
     if wish.group is not None and marks.parts is None:
         notes += uneven_note(wish.group, [len(getattr(split, name)) for name in PART_NAMES])
     _check_weights(table.origin, options, split, marks)
     usual = marks.parts is None and marks.groups is None and marks.times is None and split is drawn
     parted = Parted(split=split, marks=marks, equal=equal, usual=usual, notes=notes)
-    return _in_folds(table, options, parted, strata)
+    return _in_folds(table, options, parted, strata, apart)
 
 
-def _in_folds(table: Table, options: DataOptions, parted: Parted, strata: NDArray[np.int64] | None) -> Parted:
+def _in_folds(
+    table: Table,
+    options: DataOptions,
+    parted: Parted,
+    strata: NDArray[np.int64] | None,
+    apart: tuple[Note, ...],
+) -> Parted:
     parts, wish = parted.marks.parts, options.rows
     given = parts is not None and bool((parts == VALIDATION).any())
     if given and wish.has_folds:
@@ -122,7 +130,7 @@ def _in_folds(table: Table, options: DataOptions, parted: Parted, strata: NDArra
             np.sort(np.concatenate([split.train, split.validation])),
             marks=parted.marks,
             strata=strata,
-            equal=parted.equal,
+            equal=None if apart else parted.equal,
             seed=options.split.seed,
         )
     except DataError:
@@ -130,7 +138,7 @@ def _in_folds(table: Table, options: DataOptions, parted: Parted, strata: NDArra
         if wish.folds == AUTO:
             return parted
         raise
-    return replace(parted, folded=folded, notes=(*parted.notes, *notes))
+    return replace(parted, folded=folded, notes=(*parted.notes, *apart, *notes))
 
 
 def _unlike(options: DataOptions) -> list[str]:

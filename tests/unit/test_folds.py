@@ -117,6 +117,27 @@ def test_equal_rows_are_in_one_fold():
     assert not any(values[one] & values[other] for one in range(4) for other in range(one))
 
 
+@pytest.mark.parametrize(("wish", "together"), [(None, False), ("together", True), ("apart", False)])
+def test_equal_rows_are_drawn_as_those_of_a_given_test_file_were(tmp_path, wish, together):
+    frame = pd.concat([table(), table()[:60]], ignore_index=True)[["a", "b", "y"]]
+    # one of two equal rows each time
+    frame.iloc[::7].to_csv(tmp_path / "test.csv", index=False)
+    frame.drop(index=frame.index[::7]).to_csv(tmp_path / "rest.csv", index=False)
+    options = {"folds": 4, "test": tmp_path / "test.csv"}
+    found = orchestrator.prepare_dataset(tmp_path / "rest.csv", "y", equal_rows=wish, **options)
+    column = [item.column for item in found.encoder.numeric].index("a")
+    values = [set(found.fold(number).validation.inputs["numeric"][:, column].tolist()) for number in range(4)]
+    assert any(values[one] & values[other] for one in range(4) for other in range(one)) != together
+    said = [note for note in found.notes if "folds draw equal rows each by itself" in note.done]
+    assert len(said) == (wish is None)
+    # test rows that training rows do not have: as without a file
+    table()[["a", "b", "y"]].iloc[:40].assign(a=1000.0).to_csv(tmp_path / "test.csv", index=False)
+    frame.to_csv(tmp_path / "rest.csv", index=False)
+    found = orchestrator.prepare_dataset(tmp_path / "rest.csv", "y", **options)
+    values = [set(found.fold(number).validation.inputs["numeric"][:, column].tolist()) for number in range(4)]
+    assert not any(values[one] & values[other] for one in range(4) for other in range(one))
+
+
 def test_all_rows_but_the_test_rows_are_in_the_folds(dataset):
     plain = orchestrator.prepare_dataset(table()[["a", "b", "y"]], "y")
     assert dataset.counts == (192, 192, 48)

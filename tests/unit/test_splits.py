@@ -222,7 +222,7 @@ def test_weights_are_read_and_their_mean_is_one():
         ({}, {"split_column": "a", "test": "x.csv"}, UsageError, r"--split-column and --test"),
         ({}, {"group": "store", "weight": "store"}, UsageError, r"--group store and --weight store: a column is one"),
         ({}, {"test": "nowhere.csv"}, UsageError, r"nowhere.csv: no such file"),
-        ({}, {"equal_rows": "no"}, ConfigError, r"equal_rows must be together or apart, but is 'no'"),
+        ({}, {"equal_rows": "no"}, ConfigError, r"equal_rows must be auto, together, apart, but is 'no'"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(change, options, error, sentence):

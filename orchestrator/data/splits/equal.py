@@ -78,6 +78,23 @@ def keep_together(
     return moved, (_note(why, "equal rows stay together in one part"),) if many else ()
 
 
+def drawn_apart(split: Positions, equal: NDArray[np.int64]) -> tuple[Note, ...]:
+    """A note if the test rows, which were given, have many rows that training rows have: folds are then like them."""
+    parts = parts_of(split)
+    others = set(equal[(parts != TEST) & (equal >= 0)].tolist())
+    test = equal[parts == TEST]
+    seen = sum(code in others for code in test[test >= 0].tolist())
+    if seen < max(2, MANY_SHARE * len(test)):
+        return ()
+    return (
+        Note(
+            why=f"{seen:,} of {len(test):,} test rows that were given are the same in all columns as other rows",
+            done="folds draw equal rows each by itself, too",
+            option="--equal-rows together keeps them in one fold",
+        ),
+    )
+
+
 def _note(why: str, done: str) -> Note:
     return Note(why=why, done=done, option="--equal-rows apart draws each by itself")
 
