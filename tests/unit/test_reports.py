@@ -211,3 +211,11 @@ def test_an_ensemble_is_told_with_its_members():
     assert "An ensemble of 2 trials is the winner, with log\\_loss 0.45" in text
     assert "On the test rows, which this sweep has looked at once: log\\_loss 0.48." in text
     assert plain(float("nan")) is None
+
+
+def test_on_a_phone_a_caption_is_as_wide_as_its_table():
+    page = to_html(make_report(a_sweep(events_of(0, 0.5, end=TrialStatus.FINISHED))))
+    narrow = page.split("@media (max-width: 40rem)", 1)[1].split("@media print", 1)[0]
+    # a caption among rows that are blocks would be one letter wide
+    blocks = next(line for line in narrow.splitlines() if "display: block" in line)
+    assert all(f".board {part}" in blocks for part in ("caption", "tbody", "tr", "td"))
