@@ -12,6 +12,7 @@ import click
 
 from orchestrator.cli.base import tell_full
 from orchestrator.cli.compare import compare
+from orchestrator.cli.completion import completion, make_completable
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.explain import explain
@@ -84,9 +85,11 @@ COMMANDS = (
     spaces,
     ui,
     doctor,
+    completion,
 )
 for command in COMMANDS:
     main.add_command(command)
+    make_completable(command)
 
 
 def run() -> None:

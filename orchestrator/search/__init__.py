@@ -8,12 +8,13 @@ from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
     from orchestrator.search.extremes import batch_sizes, find_extremes
+    from orchestrator.search.files import list_spaces
     from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter
     from orchestrator.search.proposals import Proposal, Proposals
     from orchestrator.search.schedulers import Continuation, Decision, Observation, Scheduler, find_scheduler
     from orchestrator.search.searchers import Searcher, find_searcher
     from orchestrator.search.sizing import DataSize
-    from orchestrator.search.space import SearchSpace, list_spaces, load_space, located, space_of
+    from orchestrator.search.space import SearchSpace, load_space, located, space_of
     from orchestrator.search.suggest import SpecSampler, trial_seed
 else:
     __getattr__ = lazily(
@@ -24,7 +25,8 @@ else:
         schedulers=["Continuation", "Decision", "Observation", "Scheduler", "find_scheduler"],
         searchers=["Searcher", "find_searcher"],
         sizing=["DataSize"],
-        space=["SearchSpace", "list_spaces", "load_space", "located", "space_of"],
+        files=["list_spaces"],
+        space=["SearchSpace", "load_space", "located", "space_of"],
         suggest=["SpecSampler", "trial_seed"],
     )
 

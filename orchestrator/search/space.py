@@ -19,6 +19,7 @@ from orchestrator.networks.settings import (
     parse_settings,
     setting_names,
 )
+from orchestrator.search.files import list_spaces
 from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter, Parameter, Scalar
 from orchestrator.search.sizing import DataSize, SizingError, all_sizes, chosen, resolved
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec
@@ -217,18 +218,6 @@ def _is_parameter_of(architecture: str, name: str) -> bool:
     if name in SHARED_PARAMETERS or is_custom(architecture):
         return True
     return name in setting_names(architecture)
-
-
-def space_folder() -> Path:
-    """Where the search spaces are that come with the package."""
-    package = Path(__file__).parent.parent
-    installed = package / "search_spaces"
-    return installed if installed.is_dir() else package.parent / "search_spaces"
-
-
-def list_spaces() -> dict[str, Path]:
-    """The search spaces that come with the package, by name."""
-    return {path.stem: path for path in sorted(space_folder().glob("*.yaml"))}
 
 
 def space_path(name: str | Path) -> Path:

@@ -49,6 +49,38 @@ def find_source(name: str, version: str | None, alias: str, tracking_uri: str | 
     return (str(number), row[0]) if row is not None and isinstance(row[0], str) else None
 
 
+def list_versions(tracking_uri: str | None, wait: float = BUSY_SECONDS) -> dict[str, dict[str, list[str]]]:
+    """All registered models with their versions, the newest first, and the aliases of each.
+
+    Args:
+        tracking_uri: of the store, None for MLflow's default.
+        wait: seconds, while somebody else writes.
+
+    Returns:
+        By the name of the model, by number of the version; none where only MLflow can tell.
+    """
+    path = _database(tracking_uri)
+    if path is None:
+        return {}
+    found: dict[str, dict[str, list[str]]] = {}
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=wait)) as database:
+            for name, version in database.execute(
+                "SELECT name, version FROM model_versions WHERE workspace = ? AND current_stage != ? "
+                "ORDER BY name, version DESC",
+                (WORKSPACE, DELETED),
+            ):
+                found.setdefault(str(name), {})[str(version)] = []
+            for name, alias, version in database.execute(
+                "SELECT name, alias, version FROM registered_model_aliases WHERE workspace = ? ORDER BY alias",
+                (WORKSPACE,),
+            ):
+                found.get(str(name), {}).get(str(version), []).append(str(alias))
+    except sqlite3.Error:
+        return {}
+    return found
+
+
 def _database(tracking_uri: str | None) -> Path | None:
     """The SQLite file of a store, if it is one that MLflow would use."""
     if any(os.environ.get(name) for name in ELSEWHERE):
