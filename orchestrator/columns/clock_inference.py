@@ -20,6 +20,7 @@ from orchestrator.columns.date_words import no_dates
 from orchestrator.columns.digit_layouts import normalised
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_inference import PLACEHOLDER_SHARE
+from orchestrator.columns.ranges import are_clock_ranges
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import is_number_text
 
@@ -43,6 +44,7 @@ TERM_NAMES = frozenset(
 )
 TERM = r"^\s*[0-9]{1,3} ?[DWMY]\s*$"
 FEW_TERMS = 40
+OFFSET = r" ?(?:z|[+-][0-9]{2}:?[0-9]{2}|[a-z]{3,4}(?:[+-][0-9]{1,2})?)"
 SHORT_FORMATS = {"%H:%M": "h", "%M:%S": "m"}
 
 
@@ -160,7 +162,7 @@ def _found(raw: RawColumn, clocks: _Clocks, *, wished: bool) -> FoundClock | Non
     if terms is not None:
         return terms
     texts = clocks.texts
-    is_time = not np.isnan(read_times(texts)).any()
+    is_time = not np.isnan(read_times(texts)).any() and not are_clock_ranges(texts)
     # meaning of 12:30 matters only where longer ones are beside it
     lengths, shapes = read_durations(texts, "h")
     minutes = shapes.keys() & {"clock", "days"} or clocks.matches(FRACTION).any()
@@ -181,7 +183,24 @@ def _found(raw: RawColumn, clocks: _Clocks, *, wished: bool) -> FoundClock | Non
     unsure = is_duration and (clocks.matches(UNPADDED).all() or clocks.matches(HOURS).all())
     if unsure and not (clocks.matches("^0[0-9]").any() or lengths.max() > NOON * 3600):
         return FoundClock(is_duration=False, notes=(_doubt(clocks, "time of the day", "duration", "duration"),))
-    return FoundClock(is_duration=False)
+    return FoundClock(is_duration=False, notes=_offsets_note(clocks))
+
+
+def _offsets_note(clocks: _Clocks) -> tuple[Note, ...]:
+    """About times with different offsets from UTC, which have no common one without a date."""
+    found = pc.struct_field(pc.extract_regex(clocks.texts, rf"(?P<zone>{OFFSET})$"), "zone")
+    several = pc.unique(found).to_pylist()
+    if len(several) == 1:
+        return ()
+    shown = ", ".join(f"'{zone.strip()}'" if zone is not None else "none" for zone in several[:3])
+    return (
+        Note(
+            column=clocks.name,
+            why=f"has times with different offsets ({shown})",
+            done="read as the local times that are written",
+            option=f"--categorical '{clocks.name}' reads categories",
+        ),
+    )
 
 
 def _look_short(clocks: _Clocks, shapes: Mapping[str, int], lengths: Seconds) -> bool:

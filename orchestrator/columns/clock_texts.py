@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from orchestrator.columns.date_words import ZONES, any_of
 from orchestrator.columns.digit_layouts import Digits, by_layout
 
 _NUMBER = r"(?P<{0}>[0-9]{{1,9}})(?:[.,](?P<{0}f>[0-9]{{1,9}}))?"
@@ -55,6 +56,8 @@ MONTHLY_DURATIONS = DURATIONS | {"spoken": _spoken(_MONTHLY_UNITS)}
 TIME = (
     r"t?(?P<h>[0-9]{1,2})(?:(?:[:h](?P<m>[0-9]{2})|(?=[^0-9:h.]*[ap])|(?= ?(?:uhr|h)$))(?::(?P<s>[0-9]{2})"
     r"(?:[.,](?P<sf>[0-9]{1,9}))?)?)(?: ?(?:(?P<half>[ap])\.? ?m\.?|uhr|h))?"
+    rf"(?P<zone> ?(?:(?:utc|gmt)?(?P<zsign>[+-])(?P<zh>[0-9]{{2}}):?(?P<zm>[0-9]{{2}})|(?:utc|gmt)[+-][0-9]{{1,2}}"
+    rf"|{any_of(tuple(ZONES))}))?"
 )
 # a point between hours and minutes says little without a word behind it
 DOTTED_TIME = r"(?P<h>[0-9]{1,2})\.(?P<m>[0-9]{2}) ?(?:(?P<half>[ap])\.? ?m\.?|uhr|h)"
@@ -78,13 +81,16 @@ class ClockLayout:
 
 
 Seconds = NDArray[np.float64]
+# parts of texts that are no numbers
+WORDS = frozenset({"sign", "half", "zone", "zsign"})
+LARGEST_OFFSET = 14
 
 
 def _layout(shape: str, pattern: str, signature: str) -> ClockLayout | None:
     match = re.fullmatch(pattern, signature)
     if match is None:
         return None
-    groups = {name for name, text in match.groupdict().items() if text and name not in ("sign", "half")}
+    groups = {name for name, text in match.groupdict().items() if text and name not in WORDS}
     places = {
         name: (len(signature[: match.start(name)].encode()), len(signature[: match.end(name)].encode()))
         for name in groups
@@ -150,7 +156,10 @@ def _seconds(layout: ClockLayout, digits: Digits, short: str) -> Seconds:
 
 
 def read_times(texts: pa.Array) -> Seconds:
-    """Seconds since midnight of texts as `normalised` gives them, float64 [texts], NaN for one that is no time."""
+    """Seconds since midnight of texts as `normalised` gives them, float64 [texts], NaN for one that is no time.
+
+    An offset from UTC behind it changes nothing: the time is the local one, as it is written.
+    """
     seconds = np.full(len(texts), np.nan)
     for layout, digits, rows in by_layout(texts, _time_layout):
         hour, minute, second = (
@@ -162,6 +171,8 @@ def read_times(texts: pa.Array) -> Seconds:
         if layout.half:
             fits &= hour <= 12  # noqa: PLR2004
             hour = hour % 12 + (12 if layout.half == "p" else 0)
+        if "zh" in layout.places:
+            fits &= (digits.number(*layout.places["zh"]) <= LARGEST_OFFSET) & (digits.number(*layout.places["zm"]) < 60)  # noqa: PLR2004
         part = digits.microseconds(*layout.places["sf"]) if "sf" in layout.places else digits.zeros()
         seconds[rows] = np.where(fits, hour * 3600 + minute * 60 + second + part / 1e6, np.nan)
     return seconds

@@ -14,7 +14,7 @@ import pandas as pd
 
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.notes import Note, rows_text
-from orchestrator.columns.spellings import are_one_word, visible
+from orchestrator.columns.spellings import DOTS, are_one_word, case_folded, visible, without_dots
 from orchestrator.columns.values import MISSING_STRINGS, Key, Series, category_key, category_keys
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ NO_CLASS_WORDS = frozenset({"none", "na", "n/a"})
 OPPOSITES = tuple(map(frozenset, (("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"))))
 FREQUENT_SHARE = 0.05
 MIN_CLASS_ROWS = 3
+REGIONS = frozenset({"EMEA", "APAC", "LATAM", "AMER", "MEA", "ANZ"})
 COUNTRY_CODE = re.compile("[A-Z]{2}")
 SHOWN = 4
 # the label of empty cells; it comes before letters, so that the other one is the positive class
@@ -105,7 +106,10 @@ class CodeNotation(Notation):
             key = whole_key(key)
         if self.digits:
             key = filled_key(key, self.digits)
-        return self._labels.get(folded(key), key) if self._labels else key
+        if not self.labels or key in self._exact:
+            return key
+        # I is a capital letter of two small ones
+        return next((self._labels[form] for form in (undotted(key), folded(key)) if form in self._labels), key)
 
     def plain(self, series: Series) -> Series:
         """See `Notation`: keys."""
@@ -132,13 +136,22 @@ class CodeNotation(Notation):
 
     @cached_property
     def _labels(self) -> dict[str, str]:
-        return {folded(label): label for label in self.labels}
+        return {undotted(label): label for label in self.labels} | {folded(label): label for label in self.labels}
+
+    @cached_property
+    def _exact(self) -> frozenset[str]:
+        return frozenset(self.labels)
+
+
+def undotted(text: str) -> str:
+    """The same as `folded`, if the text is Turkish."""
+    return folded(without_dots(visible(text))) if "I" in text else folded(text)
 
 
 def folded(text: str) -> str:
     """What all spellings of a label have in common: Unicode's compatible form, lower case, single blanks."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", visible(text).casefold())
+        text = unicodedata.normalize("NFKC", case_folded(visible(text)))
     return " ".join(text.lower().split())
 
 
@@ -235,9 +248,11 @@ def _spellings(
     """The labels of a column, if some have several spellings: the most frequent one of each."""
     left_out = set(map(folded, missing))
     groups: dict[str, list[str]] = {}
+    turkish = {folded(key) for key in raw.counts if not key.isascii() and not DOTS.isdisjoint(visible(key))}
     for key in raw.counts:
         if key not in values and folded(key) not in left_out:
-            groups.setdefault(folded(key), []).append(key)
+            other = undotted(key) if turkish else ""
+            groups.setdefault(other if other in turkish else folded(key), []).append(key)
     if len(groups) == sum(map(len, groups.values())):
         return (), ()
     frequent = [sorted(group, key=lambda key: (-raw.counts[key], key)) for group in groups.values()]
@@ -310,14 +325,17 @@ def _class_words(raw: RawColumn) -> tuple[list[str], list[Note]]:
 
 
 def _country_words(raw: RawColumn) -> tuple[list[str], list[Note]]:
-    """NA where all else is two letters: Namibia, or North America."""
+    """NA where all else is two letters, or beside other regions of the earth: Namibia, or North America."""
     rows = raw.missing_words.get("NA", 0)
     said = {*raw.wish.values, *raw.wish.missing}
-    if not rows or "NA" in said or len(raw.counts) < 2 or not all(map(COUNTRY_CODE.fullmatch, raw.counts)):  # noqa: PLR2004
+    if not rows or "NA" in said or len(raw.counts) < 2:  # noqa: PLR2004
+        return [], []
+    others = "regions" if not REGIONS.isdisjoint(raw.counts) else "codes of two letters"
+    if others != "regions" and not all(map(COUNTRY_CODE.fullmatch, raw.counts)):
         return [], []
     note = Note(
         column=raw.name,
-        why=f"has NA among other codes of two letters in {rows_text(rows)}",
+        why=f"has NA among other {others} in {rows_text(rows)}",
         done="read as such a code, too",
         option=f"--na '{raw.name}=NA' makes it a missing value",
     )

@@ -49,7 +49,7 @@ _CLOCK = r"(?P<H>[0-9]{1,2})(?:[:.h](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,]
 _TIME = rf"{_CLOCK}(?: ?(?:{_HALF}|uhr))?"
 # what Java writes behind it says nothing more
 _ZONED = rf"(?: ?{_ZONE}(?P<c> ?\([^)]*\)|\[[a-z0-9_/+-]{{1,40}}\])?)?"
-_TAIL = rf"(?:(?: ?[t,_] ?| +(?:at |um |- |à |kl\.? ?|a las |alle |às |om )?){_TIME}{_ZONED})?"
+_TAIL = rf"(?:(?: ?[t,_] ?| +(?:at |@ |um |- |à |kl\.? ?|a las |alle |às |om )?){_TIME}{_ZONED})?"
 _COMPACT_TAIL = (
     "(?:[t ]?(?P<H>[0-9]{2}):?(?P<M>[0-9]{2})(?::?(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
     rf"(?: ?{_ZONE})?)?"

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 
 from orchestrator.columns.notes import Note
+from orchestrator.columns.spellings import case_folded
 
 BYTE_ORDER_MARK = "\ufeff"
 INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -34,7 +35,7 @@ def name_of(label: Hashable) -> str:
 
 def folded(name: str) -> str:
     """What is the same for names that differ in case, blanks, or the way in which Unicode writes letters."""
-    text = " ".join(unicodedata.normalize("NFKC", levels(name).strip(BYTE_ORDER_MARK)).casefold().split())
+    text = " ".join(case_folded(unicodedata.normalize("NFKC", levels(name).strip(BYTE_ORDER_MARK))).split())
     whole = WHOLE.fullmatch(text)
     return whole[1] if whole else text
 

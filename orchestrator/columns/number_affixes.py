@@ -20,6 +20,8 @@ from orchestrator.columns.number_texts import (
     FACTORS,
     LOWER_UNITS,
     NOT_UNITS,
+    PER,
+    PER_SHORT,
     PERCENT,
     UNITS,
     WITH_CENTS,
@@ -53,6 +55,13 @@ _LETTER = re.compile("[A-Za-z]")
 _FRACTION = "[0-9][.,][0-9]"
 # percent of something, such as the volume
 _PERCENT_OF = re.compile("[%\u2030] ?[A-Za-z][A-Za-z./]{0,9}")
+# what a price is for, behind a number, or behind its currency
+_FOR = "per|pro|je|an?|par|por|al|im"
+_RATE = re.compile(
+    rf"(?P<before>.*?) ?(?:(?P<mark>/|(?:{_FOR})\b) ?(?P<what>[^\W\d_]{{1,12}}[\xb2\xb3]?|m2)"
+    r"|(?P<short>pcm|p\.c\.m\.|pw|p\.w\.|pa|p\.a\.|each))\.?",
+    re.IGNORECASE,
+)
 _MOST_FORMS, _LONGEST_UNIT = 300, 24
 # one other unit in so few cells is a typing error, more are a column of several units
 _OTHER_UNITS = 0.02
@@ -63,7 +72,7 @@ _RATIO = r"^[0-9]+/(?P<total>[0-9]+)$"
 _AMOUNT = r"[$\x{20ac}\x{a3}\x{a5}\x{20b9}] ?[0-9][0-9.,]*[kKM]?"
 _MORE = (
     _RATIO,
-    r"^'[0-9.,]+$",
+    r"^['\"][0-9.,]+['\"]?$",
     r"^[0-9]{1,3}(?:_[0-9]{3})+$",
     rf"^[A-Za-z][A-Za-z .:]{{0,19}}{_AMOUNT}$",
     rf"^{_AMOUNT} ?(?:/ ?[a-z]+|[a-z][a-z. ]{{1,19}})$",
@@ -85,6 +94,8 @@ class Affixes:
         share: of the numbers that have a symbol.
         negative: those of the symbols that make a number negative, such as S for south and DR for a debit.
         refusal: why they make it no column of numbers, as a part of a sentence; empty if they do not.
+        rate: what the amounts are for, such as "/mo"; empty if they do not say it.
+        rate_share: of the numbers that say it.
         are_codes: whether letters behind the numbers tell things apart, such as seats 3F and 17M: none is a factor.
     """
 
@@ -94,15 +105,18 @@ class Affixes:
     share: float = 0.0
     negative: tuple[str, ...] = ()
     refusal: str = ""
+    rate: str = ""
+    rate_share: float = 0.0
     are_codes: bool = False
 
 
 @dataclass(frozen=True)
 class _Affix:
-    """Of some cells: a symbol and a factor, empty if there is none."""
+    """Of some cells: a symbol, a factor, and what an amount is for, empty if there is none."""
 
     symbol: str = ""
     factor: str = ""
+    rate: str = ""
 
 
 def more_than_numbers(plain: pa.Array, counts: NDArray[np.int64]) -> str:
@@ -240,8 +254,31 @@ def _read(before: str, behind: str, *, may_be_glued: bool = False) -> _Affix | N
     is_word = spaced and len(tail) <= _LONGEST_UNIT and _WORDS.fullmatch(tail) is not None
     is_rate = per[0] in CURRENCY_OF and _WORDS.fullmatch(per[2]) is not None
     if not (is_word or is_rate) or tail.lower().split()[0] in NOT_UNITS or head:
-        return None
+        return _read_rate(head, tail)
     return _Affix(tail)
+
+
+def _read_rate(head: str, tail: str) -> _Affix | None:
+    """What stands around amounts that are for something, such as $ and /mo; None if they are not."""
+    found = _RATE.fullmatch(tail)
+    if found is None:
+        return None
+    before = found["before"].strip()
+    if not head and not before:
+        is_known = found["mark"] == "/" and found["what"].lower() in PER
+        return _Affix(tail) if is_known else None
+    amount = _read(head, before) if before else _Affix(head)
+    if amount is None or amount.symbol not in CURRENCY_OF:
+        return None
+    # with the currency, if that is behind the number, too
+    return replace(amount, rate=tail.removeprefix(amount.factor).strip())
+
+
+def _rate_key(rate: str) -> str:
+    """One name for the forms of what an amount is for."""
+    found = _RATE.fullmatch(rate)
+    what = "" if found is None else (found["what"] or "").lower()
+    return PER_SHORT.get(rate.lower()) or PER.get(what) or PER.get(what.removesuffix("s")) or what
 
 
 def _settled(read: Counter[_Affix]) -> Counter[_Affix]:
@@ -280,6 +317,12 @@ def _weighed(read: Counter[_Affix]) -> Affixes:
         seen = [affix.symbol for affix, _ in read.most_common() if affix.symbol in CURRENCY_OF]
         every = [form for form, code in CURRENCY_OF.items() if code in currencies]
         forms = [*seen, *every]
+    rates, rate_share = _rates(read)
+    if len(rates) > 1:
+        return Affixes(
+            currencies=dict(currencies), refusal=f"its amounts are for different things ({', '.join(rates)})"
+        )
+    forms += next(iter(rates.values()), ())
     factors = {affix.factor for affix in read} - {""}
     hundredths: set[str] = set()
     others = currencies.keys() - {"cent"}
@@ -296,7 +339,23 @@ def _weighed(read: Counter[_Affix]) -> Affixes:
         factors=tuple(sorted(factors | hundredths)),
         currencies=found.currencies,
         share=found.share,
+        rate=next(iter(rates), ""),
+        rate_share=rate_share,
     )
+
+
+def _rates(read: Counter[_Affix]) -> tuple[dict[str, list[str]], float]:
+    """The forms of what amounts are for, by one of them each, and the share of the numbers that have one."""
+    totals: Counter[str] = Counter()
+    forms: dict[str, Counter[str]] = {}
+    for affix, total in read.items():
+        if affix.rate:
+            key = _rate_key(affix.rate)
+            totals[key] += total
+            forms.setdefault(key, Counter())[affix.rate] += total
+    few = _OTHER_UNITS * totals.total()
+    kept = [[form for form, _ in forms[key].most_common()] for key, total in totals.most_common() if total > few]
+    return {names[0]: names for names in kept[:_MOST_UNITS]}, totals.total() / max(read.total(), 1)
 
 
 def _unit(form: str) -> str:

@@ -133,6 +133,13 @@ def _about_symbols(column: str, reading: NumberReading, option: str) -> Iterator
             done="the others are read as if they had it, too",
             option=option,
         )
+    if affixes.rate and affixes.rate_share < 1 - SOME:
+        yield Note(
+            column=column,
+            why=f"has '{affixes.rate}' in only {100 * affixes.rate_share:.0f} % of its numbers",
+            done="the others are read as if they had it, too",
+            option=option,
+        )
 
 
 def sentinel_note(column: str, sentinels: Mapping[float, int]) -> Note:

@@ -23,7 +23,7 @@ SAME: Mapping[str, str] = {
     ">": "\u2265\u2a7e",
     "~": "\u2248\u223c",
     # of full width, and those that Arabic and Persian write between digits
-    ".": "\uff0e\u066b",
+    ".": "\uff0e\u066b\xb7\u2219\u22c5",
     ",": "\uff0c\u066c",
     "%": "\uff05\u066a",
     "$": "\uff04",
@@ -141,6 +141,35 @@ UNITS = frozenset(
     """.split()
 )
 LOWER_UNITS = frozenset(map(str.lower, UNITS))
+
+# what prices are for; without a currency in front of the number only these are, behind a stroke
+PER = {
+    form: forms.split()[0]
+    for forms in (
+        "hour hr hrs h hours stunde std heure hora ora uur",
+        "day d days tag jour d\xeda dia giorno dag",
+        "night nt nights nacht nuit noche noite notte",
+        "week wk weeks w woche semaine semana settimana",
+        "month mo mon mth months monat mois mes m\xeas mese maand",
+        "year yr yrs y annum years jahr an ann\xe9e a\xf1o ano anno jaar",
+        "person pers pax pp people kopf",
+        "unit units item piece pc pcs st\xfcck stk each ea user seat share",
+        "sqft sf ft\xb2",
+        "m\xb2 m2 sqm qm",
+        "kg kilo", "lb lbs", "l liter litre", "kwh", "mi mile", "km", "t ton tonne",
+    )
+    for form in forms.split()
+}  # fmt: skip
+# rents of a calendar month and of a week, a year
+PER_SHORT = {
+    "pcm": "month",
+    "p.c.m.": "month",
+    "pw": "week",
+    "p.w.": "week",
+    "pa": "year",
+    "p.a.": "year",
+    "each": "unit",
+}
 
 # powers of ten that a letter or a word stands for
 FACTORS: Mapping[str, int] = {

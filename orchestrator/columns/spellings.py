@@ -16,6 +16,8 @@ TOKEN = re.compile(r"[^\W_]+")
 SHORT_WORDS = frozenset("y n t f j m w d yes no on ok ja si da ne oui non na".split())
 # letters of a word that is one in whatever case, and of one in a usual case
 SURE, SHORT = 4, 3
+# the capital i with a dot, and the small one without
+DOTS = frozenset("\u0130\u0131")
 # of the rows of the most frequent spelling: others are typing errors
 RARE_SHARE = 0.05
 
@@ -25,6 +27,18 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     return "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
+
+
+def case_folded(text: str) -> str:
+    """A text in small letters; who writes an i with or without its dot, as in Turkish, means I as one without."""
+    if not DOTS.isdisjoint(text):
+        return without_dots(text)
+    return text.casefold()
+
+
+def without_dots(text: str) -> str:
+    """A text in the small letters of Turkish, in which I has no dot."""
+    return text.replace("I", "\u0131").replace("\u0130", "i").casefold()
 
 
 def are_one_word(spellings: Sequence[str], counts: Mapping[str, int]) -> bool:

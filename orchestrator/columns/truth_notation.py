@@ -39,7 +39,7 @@ FALSE_WORDS = frozenset(
     map(
         folded,
         """
-        0 false f no n nein nee nej non n\xe3o nao nie nem ne ei hay\u0131r
+        0 false f no n nein nee nej non n\xe3o nao nie nem ne ei hay\u0131r hayir
         \u043d\u0435\u0442 \u03cc\u03c7\u03b9 \u5426 \u65e0 \u7121 \u3044\u3044\u3048 \uc544\ub2c8\uc624
         \uc544\ub2c8\uc694 \u0644\u0627 \u0928\u0939\u0940\u0902
         falsch faux falso onwaar fa\u0142sz

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ PLAIN = (
 # values of a dictionary that may look like numbers
 CODES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_string, pa.types.is_large_string)
 # of cells that are objects of Python
-REAL = (int, float, np.integer, np.floating, Decimal)
+REAL = (int, float, np.integer, np.floating, Decimal, Fraction)
 TRUTHS = (bool, np.bool_)
 SEQUENCES = (list, tuple, np.ndarray)
 # integers with missing values keep all of their digits, and truth values with some stay such
@@ -185,7 +186,7 @@ def _of_objects(series: Series) -> Series | None:
 
 def _of_mixed_objects(series: Series) -> Series | None:
     kinds = set(map(type, series.array)) - {type(None), type(pd.NA), type(pd.NaT)}
-    if Decimal in kinds and all(issubclass(kind, REAL) for kind in kinds):
+    if not kinds.isdisjoint((Decimal, Fraction)) and all(issubclass(kind, REAL) for kind in kinds):
         return _decimals(series)
     if kinds - {float} and all(issubclass(kind, (*SEQUENCES, dict, float)) for kind in kinds):
         try:

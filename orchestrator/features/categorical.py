@@ -15,6 +15,7 @@ from orchestrator.columns.features_wish import AUTO, FeaturesWish
 from orchestrator.columns.notes import Note
 from orchestrator.columns.number_answers import several_answers
 from orchestrator.columns.number_parts import number_parts
+from orchestrator.columns.ranges import range_reason
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.spread import Bar, counted_bars
 from orchestrator.columns.values import (
@@ -85,7 +86,7 @@ def _identifier(raw: RawColumn) -> Note:
     """About a column that is left out, and why it is none of numbers although many cells are."""
     reading, keeps = raw.number_reading, f"--categorical '{raw.name}' keeps it"
     why, options = "is different in almost every row", [keeps]
-    if (parts := number_parts(raw.counts)) is not None:
+    if (parts := number_parts(raw.counts) or range_reason(raw.counts, numbers=True)) is not None:
         return Note(column=raw.name, why=parts[0], done="left out", option=f"{parts[1]}; {keeps}")
     if reading is not None and reading.refusal and raw.number_error is not None:
         why, options = f"{why}, and {reading.refusal}", [_as_numbers(raw), keeps]
@@ -148,7 +149,7 @@ class CategoricalKind(FeatureKind[Categories, SeenCategories]):
         if told := _no_numbers(raw):
             return Recognised(Column(raw.name, self.kind, notation=labels.notation), (*told, *labels.notes))
         notes = labels.notes
-        if (parts := number_parts(raw.counts)) is not None:
+        if (parts := number_parts(raw.counts) or range_reason(raw.counts, numbers=False)) is not None:
             notes = (Note(column=raw.name, why=parts[0], done="read as categories", option=parts[1]), *notes)
         numbers = count_numbers(raw.counts)
         if raw.number_error is not None and numbers >= STRAY_TEXT_SHARE * raw.rows:

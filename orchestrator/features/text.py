@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
+from orchestrator.columns.ranges import range_reason
 from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.spread import Bar, number_bars
 from orchestrator.columns.values import Series, category_key
@@ -53,6 +54,8 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
         words = sum(len(key.split()) * count for key, count in raw.counts.items()) / raw.rows
         distinct = len(raw.counts) / raw.rows
         if words < TEXT_WORDS or distinct <= TEXT_DISTINCT_SHARE or len(raw.counts) <= TEXT_VALUES:
+            return None
+        if range_reason(raw.counts, numbers=False) is not None:
             return None
         note = Note(
             column=raw.name,

@@ -111,7 +111,9 @@ class Classification(Task):
     def settled(self, origin: str, target: str, summary: TargetSummary, rows: int, *, asked: bool) -> Task:
         """See `Task`."""
         labels = sorted(summary.labels)
-        if not asked and len(labels) > MAX_INTEGER_CLASSES and all(isinstance(label, int) for label in self.classes):
+        # more than that in the sample are classes by their type or as codes, and not because they are few
+        were_few = len(self.classes) <= MAX_INTEGER_CLASSES and all(isinstance(label, int) for label in self.classes)
+        if not asked and len(labels) > MAX_INTEGER_CLASSES and were_few:
             raise DataError(
                 f"{origin}: the target column '{target}' looked like classes in a sample, but has "
                 f"{len(labels)} different numbers; say --task regression or --task multiclass"

@@ -87,6 +87,19 @@ def test_the_user_says_what_is_first():
         recognised(cells, kind="duration", date_format="%S")
 
 
+@pytest.mark.parametrize("zone", ["+02:00", "-05:00", "Z", " CET", " UTC+1"])
+def test_times_with_an_offset_are_the_local_times(zone):
+    cells = [f"{place % 24:02}:{place * 7 % 60:02}{zone}" for place in range(ROWS)]
+    found = recognised(cells)
+    assert found.column.kind is ColumnKind.TIME_OF_DAY and not found.notes
+    assert seconds(found.column, cells[1:3]) == [3600 + 420, 7200 + 840]
+
+
+def test_times_with_different_offsets_are_said():
+    cells = [f"{place % 24:02}:{place * 7 % 60:02}{'+02:00' if place % 2 else 'Z'}" for place in range(ROWS)]
+    assert "has times with different offsets ('z', '+02:00'): read as the local" in str(recognised(cells).notes[0])
+
+
 def test_the_end_of_the_day_is_a_time():
     column = recognised(["24:00", "08:00", "12:30"] * 9).column
     found = KINDS[column.kind].parse(column, pd.Series(["24:00"], name="x"))

@@ -1,5 +1,8 @@
 """Numbers that are names, and labels in several spellings: one rule for files, frames and cells of requests."""
 
+# letters of several alphabets
+# ruff: noqa: RUF001
+
 import json
 import unicodedata
 
@@ -254,6 +257,12 @@ def test_namibia_is_a_country(tmp_path):
     assert categories(opened(as_csv(tmp_path, table(cycle("Berlin", "NA", "Bern"))))) == ("Berlin", "Bern")
 
 
+def test_north_america_is_a_region():
+    dataset = opened(table(cycle("NA", "EMEA", "APAC")))
+    assert categories(dataset) == ("APAC", "EMEA", "NA")
+    assert "has NA among other regions" in sentences(dataset)
+
+
 def decomposed(text):
     return unicodedata.normalize("NFD", text)
 
@@ -282,6 +291,27 @@ def test_all_spellings_of_a_label_are_one_label(ways):
     assert (labels.train.target == opened(pd.DataFrame({"x": MEASURE, "y": plain})).train.target).all()
 
 
+@pytest.mark.parametrize(
+    ("spellings", "others"),
+    [
+        (["İstanbul", "istanbul", "İSTANBUL", "ISTANBUL"], ["Ankara"]),
+        (["Diyarbakır", "DİYARBAKIR", "diyarbakır"], ["Diyarbakir"]),
+        (["HAYIR", "Hayır", "hayır"], ["hayran"]),
+        (["Straße", "STRASSE"], ["Platz"]),
+    ],
+)
+def test_an_i_without_a_dot_is_another_letter(spellings, others):
+    dataset = opened(table(cycle(*spellings, *others)))
+    notation = column(dataset).notation
+    assert len(set(map(notation.key, spellings))) == 1
+    assert len(set(map(notation.key, [*spellings, *others]))) == 2
+
+
+def test_labels_that_were_kept_apart_stay_so():
+    notation = CodeNotation(labels=("istanbul", "İstanbul"))
+    assert [notation.key(label) for label in notation.labels] == list(notation.labels)
+
+
 def test_spellings_that_the_user_lists_stay_apart():
     frame = table(cycle("a", "A", "b"))
     assert categories(opened(frame, columns={"code": ColumnWish(values=("a", "A"))})) == ("A", "a", "b")
@@ -308,3 +338,15 @@ def test_folding_twice_is_folding_once(text):
 def test_asked_for_classes_may_be_many():
     frame = pd.DataFrame({"x": np.arange(2400) % 7 / 7, "y": [f"c{at % 1200}" for at in range(2400)]})
     assert len(opened(frame, task="multiclass").schema.target.task.classes) == 1200
+
+
+def test_a_folder_has_the_classes_of_a_category_as_a_file_has_them(tmp_path):
+    generator = np.random.default_rng(3)
+    labels = pd.Categorical(generator.integers(0, 40, 2 * ROWS * 3))
+    frame = pd.DataFrame({"x": generator.normal(size=len(labels)), "y": labels})
+    frame.to_parquet(tmp_path / "one.parquet")
+    (tmp_path / "folder").mkdir()
+    for part in range(2):
+        frame.iloc[part::2].to_parquet(tmp_path / "folder" / f"{part}.parquet")
+    tasks = [opened(tmp_path / name).schema.target.task for name in ("one.parquet", "folder")]
+    assert tasks[0] == tasks[1] and tasks[0].classes == tuple(range(40))

@@ -1,5 +1,8 @@
 """The CSV reader: what is wrong or guessed is said in one sentence, and what is right is read as it stands."""
 
+# letters of several alphabets
+# ruff: noqa: RUF001
+
 import bz2
 import csv
 import gzip
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.data.csv import read_csv
+from orchestrator.data.csv.encodings import NAMES
 from orchestrator.errors import DataError, OrchestratorError, UsageError
 
 
@@ -181,6 +185,7 @@ SAID = {
     "a padded title": ("Sales,,\n,,\n" + TEXT, "1 line stands above the header"),
     "groups": ("inputs,,output\n" + TEXT, "1 line stands above the header"),
     "units": ("".join([LINES[0], "[m/s],,\n", *LINES[1:]]), "line 2 below the header holds units ([m/s])"),
+    "units of loggers": ("".join([LINES[0], "degC,-,\n", *LINES[1:]]), "holds units (degC, -)"),
     "unit words": ("".join([LINES[0], "kg,-,\n", *LINES[1:]]), "holds units (kg, -)"),
     "types": ("".join([LINES[0], "float,string,string\n", *LINES[1:]]), "holds units (float"),
     "a rule": ("".join([LINES[0], "---,---,---\n", *LINES[1:]]), "line 2 below the header is a rule"),
@@ -327,3 +332,35 @@ def test_any_bytes_give_a_frame_or_a_sentence(tmp_path_factory, content):
         assert "\n" not in str(error).replace(str(path), "")
     else:
         assert len(set(frame.columns)) == len(frame.columns)
+
+
+WORDS = {
+    "cp1251": "Москва Санкт-Петербург да нет красный синий",
+    "koi8_u": "Москва Новосибирск да нет красный синий",
+    "cp866": "Москва Новосибирск да нет красный синий",
+    "cp1253": "Αθήνα Θεσσαλονίκη ναι όχι κόκκινο",
+    "gb18030": "北京 上海 广州 红色 蓝色 张伟",
+    "big5": "台北 高雄 紅色 藍色 臺灣 陳大文",
+    "cp932": "東京 大阪 札幌 はい いいえ カタカナ",
+    "cp949": "서울 부산 대구 빨강 파랑 아니오",
+    "cp1250": "Łódź Kraków Gdańsk Poznań żółty",
+    "cp850": "München Köln Düsseldorf grün weiß",
+    "mac_roman": "Besançon Orléans élève français août",
+    "cp1252": "München Orléans España São Malmö Þór €5 – café",
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+def test_old_encodings_are_told_apart_aloud(tmp_path, encoding):
+    words = WORDS[encoding].split()
+    text = "k,name\n" + "".join(f"{place},{words[place % len(words)]}\n" for place in range(40))
+    read = read_csv(write(tmp_path, text.encode(encoding)))
+    assert read.frame["name"].tolist() == [words[place % len(words)] for place in range(40)]
+    assert f"it is read as {NAMES[encoding]}, which gives '" in str(read.notes[0])
+    assert "--encoding NAME reads it otherwise" in str(read.notes[0])
+
+
+def test_the_null_of_databases_is_a_missing_value(tmp_path):
+    read = read_csv(write(tmp_path, "k\tname\n1\tAnn\n2\t\\N\n3\tBob\\N\n"))
+    assert read.frame["name"].fillna("").tolist() == ["Ann", "", "Bob\\N"]
+    assert "has \\N, the NULL of databases, in 1 row: read as missing values" in str(read.notes[0])

@@ -293,6 +293,7 @@ FORMS = {
     "web servers": (lambda day: f"[{day:%d/%b/%Y}:10:30:00 +0100]", lambda day: day + timedelta(hours=9.5)),
     "half of a web server's": (lambda day: f"[{day:%d/%b/%Y}:10:30:00", lambda day: day + timedelta(hours=10.5)),
     "Java": (lambda day: f"{day:%Y-%m-%d}T10:30+01:00[Etc/GMT-1]", lambda day: day + timedelta(hours=9.5)),
+    "Kibana": (lambda day: f"{day:%b} {day.day}, {day.year} @ 12:00:00.000", lambda day: day + timedelta(hours=12)),
     "quarters": (
         lambda day: f"{(day.month + 2) // 3}Q{day:%y}",
         lambda day: datetime(day.year, (day.month + 2) // 3 * 3 - 2, 1),

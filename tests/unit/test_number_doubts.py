@@ -238,7 +238,7 @@ def test_barcodes_that_excel_has_shortened_are_said():
 
 @pytest.mark.parametrize(
     "form",
-    ["'{}", "{}/120", "${}/hr", "£1,{} pcm", "${},000/yr", "From ${}", "{}_000", "{}/hr", "up to € {}"],
+    ["'{}", "'{}.5'", "{}/120", "From ${}", "{}_000", "{}/abc", "up to € {}"],
 )
 def test_cells_with_more_than_a_number_are_said(form):
     cells = [form.format(100 + place % 20) for place in range(ROWS)]
@@ -246,6 +246,61 @@ def test_cells_with_more_than_a_number_are_said(form):
     assert column.kind is ColumnKind.CATEGORICAL
     assert f"there is more than a number in them, such as '{cells[0]}'" in notes[0]
     assert "there is more than a number in them" in guessed(cells, "x")[1][0]
+
+
+@pytest.mark.parametrize(
+    ("form", "number"),
+    [
+        ("${}/hr", 100),
+        ("£1,{} pcm", 1100),
+        ("${},000/yr", 100_000),
+        ("{}/month", 100),
+        ("${} per night", 100),
+        ("{}.5k € / Monat", 100_500),
+        ("{}·5", 100.5),
+    ],
+)
+def test_what_an_amount_is_for_stands_beside_it(form, number):
+    cells = [form.format(100 + place % 20) for place in range(ROWS)]
+    column, notes = guessed(cells)
+    assert column.kind is ColumnKind.NUMERIC
+    assert column.notation.read_cell(cells[0]) == numbers_of(column, cells)[0] == number
+    assert f"'{cells[0]}'" in notes[0]
+
+
+def test_amounts_for_different_things_are_said():
+    cells = [f"${100 + place % 20}/{'mo' if place % 3 else 'month' if place % 2 else 'yr'}" for place in range(ROWS)]
+    column, notes = guessed(cells)
+    assert column.kind is ColumnKind.CATEGORICAL
+    assert "its amounts are for different things (/mo, /yr)" in notes[0]
+    _, notes = guessed(every(4, "$70", [f"${100 + place % 20} a month" for place in range(ROWS)]))
+    assert "has 'a month' in only 75 % of its numbers: the others are read as if they had it, too" in notes[1]
+
+
+@pytest.mark.parametrize(
+    ("form", "what"),
+    [
+        ("2024-01-{0:02} - 2024-02-{0:02}", "dates"),
+        ("{0:02}.01.-{0:02}.02.2024", "dates"),
+        ("Jan {0} – Mar {0}, 2024", "dates"),  # noqa: RUF001
+        ("2024-01-{0:02}/2024-02-{0:02}", "dates"),
+        ("0{1}:{0:02}-1{1}:30", "times"),
+    ],
+)
+@pytest.mark.parametrize("different", [3, 80])
+def test_ranges_are_called_so(form, what, different):
+    cells = [form.format(1 + place % 28 % different, place * different // ROWS // 28 % 3) for place in range(ROWS)]
+    _, notes = guessed(cells)
+    done = "left out" if len(set(cells)) > 0.95 * ROWS else "read as categories"
+    assert f"has ranges of {what}, such as '{cells[0]}', which are not read: {done}" in notes[0]
+
+
+def test_bands_of_numbers_are_categories_without_a_word_and_ranges_of_many_are_said():
+    assert guessed([["18-25", "26-35", "36-45"][place % 3] for place in range(ROWS)])[1] == []
+    assert (
+        "has ranges of numbers, such as '$10-$50'"
+        in guessed([f"${10 + place}-${50 + place}" for place in range(ROWS)])[1][0]
+    )
 
 
 @pytest.mark.parametrize("form", ["A{}", "Flat {}", "{}-X", "v{}.1", "{}/7/{}"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import fractions
 import json
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,7 @@ PANDAS: dict[str, tuple[Any, str]] = {
         pd.Series([float(c) if c % 2 else decimal.Decimal(int(c)) for c in CODES], dtype=object),
         "numeric",
     ),
+    "objects: fractions": (pd.Series([fractions.Fraction(int(c) + 1, 7) for c in CODES], dtype=object), "numeric"),
     "objects: dates": (pd.Series(DAYS, dtype=object), "datetime"),
     "objects: durations": (pd.Series(SPANS, dtype=object), "numeric"),
     "objects: truth values": (pd.Series([None if c == 3 else bool(c % 2) for c in CODES], dtype=object), "boolean"),

@@ -24,6 +24,7 @@ TYPE = re.compile(r"[a-z][a-z ]*\(\d+(, *\d+)?\)( [a-z ]+)?|[a-z]+:[a-z]+\d*", r
 UNITS = """
 g kg mg t lb lbs oz mm cm m km in ft mi nm um s sec ms us ns min h hr hrs d days years year yr m2 m3 l ml c k f v mv
 a ma w kw mw kwh mwh j kj pa hpa kpa bar mbar psi hz khz mhz ghz n rpm db ppm ppb mol usd eur gbp chf kn deg rad
+degc degf degk celsius fahrenheit lx lux cl dl gal mph kmh wh va var gb mb kb
 count units float int integer string str text number numeric double date datetime bool boolean varchar char category
 bigint smallint tinyint int8 int16 int32 int64 uint8 uint32 uint64 float32 float64 real decimal long short byte object
 timestamp timestamptz time nvarchar blob nominal categorical continuous discrete tag field datetime64 unit unitless

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 
 from orchestrator.columns.notes import Note
+from orchestrator.data.csv.encodings import NAMES, guess_encodings
 from orchestrator.errors import DataError
 
 # longer marks first: that of UTF-16 is the beginning of that of UTF-32
@@ -23,11 +25,12 @@ ZERO_PLACES = {
     (2, frozenset({1})): "utf-16-le",
     (2, frozenset({0})): "utf-16-be",
 }
-OLD = "cp1252"
 PIECE = 1 << 20
 HEAD = 4096
 # of the bytes of a head: below, zero bytes are damage and not an encoding
 ZERO_SHARE, LEAST_ZEROS = 0.1, 4
+# a word with other letters than those of ASCII
+NOT_ASCII = re.compile(r"\w*[^\x00-\x7f]\w*")
 DOS_END = b"\x1a"
 # of a text with a few zero bytes among the others
 FEW_ZEROS, FEW_ZEROS_SHARE = 10, 0.01
@@ -140,32 +143,33 @@ def _utf8_error(content: bytes) -> int | None:
 
 
 def _from_old(origin: str, content: bytes, error: int) -> tuple[bytes, list[Note]]:
-    """Windows-1252, in which spreadsheets have long saved, unless the text is UTF-8 that was damaged."""
+    """An old encoding, see `guess_encodings`, unless the text is UTF-8 that was damaged."""
     sample = content[max(0, error - PIECE) : error + PIECE]
     replaced = sample.decode("utf-8", "replace")
     valid = sum(character > "\x7f" and character != "\ufffd" for character in replaced)
     if valid > replaced.count("\ufffd"):
         raise _not_utf8(origin, content, error, 0, "although the rest is; save the file as UTF-8 and try again")
-    try:
-        text = b"".join(piece.encode("utf-8") for piece in _pieces(content, OLD))
-    except UnicodeDecodeError:
-        mend = (
-            "and the file is not Windows-1252 either; say what it is, such as --encoding shift_jis, or save it as UTF-8"
-        )
-        raise _not_utf8(origin, content, error, 0, mend) from None
-    end = error + 1
-    while end < len(content) and (content[end : end + 1].isalnum() or content[end] > 0x7F):  # noqa: PLR2004
-        end += 1
-    begin = error
-    while begin and (content[begin - 1 : begin].isalnum() or content[begin - 1] > 0x7F):  # noqa: PLR2004
-        begin -= 1
-    word = content[begin:end][:40].decode(OLD)
-    note = Note(
+    for encoding in guess_encodings(content[content.rfind(b"\n", 0, error) + 1 :][:PIECE]):
+        try:
+            text = b"".join(piece.encode("utf-8") for piece in _pieces(content, encoding))
+        except UnicodeError:
+            continue
+        return text.removesuffix(DOS_END), [_old_note(content, error, encoding)]
+    mend = "and the file is not Windows-1252 either; say what it is, such as --encoding shift_jis, or save it as UTF-8"
+    raise _not_utf8(origin, content, error, 0, mend)
+
+
+def _old_note(content: bytes, error: int, encoding: str) -> Note:
+    """That a file is read in an old encoding, and which word that gives."""
+    begin = content.rfind(b"\n", 0, error) + 1
+    end = content.find(b"\n", error)
+    line = content[begin : end if end >= 0 else len(content)].decode(encoding, "replace")
+    word = next((found[0] for found in NOT_ASCII.finditer(line)), line.strip())
+    return Note(
         why=f"the file is not UTF-8 (line {_line(content, error)})",
-        done=f"it is read as Windows-1252, which gives '{word}' there",
+        done=f"it is read as {NAMES[encoding]}, which gives '{word[:40]}' there",
         option="--encoding NAME reads it otherwise",
     )
-    return text.removesuffix(DOS_END), [note]
 
 
 def _not_utf8(origin: str, content: bytes, error: int, shift: int, remedy: str) -> DataError:

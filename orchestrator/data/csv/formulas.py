@@ -1,4 +1,4 @@
-"""Cells such as ="01067", with which people keep Excel from reading a text as a number."""
+"""Cells such as ="01067", with which people keep Excel from reading a text as a number, and \\N of databases."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestrator.columns.notes import Note
+from orchestrator.columns.notes import Note, rows_text
 
+# what MySQL, PostgreSQL and Hive write for NULL
+NULL = r"\N"
 MARK, FORMULA = '="', r'^\s*="([^"]*)"\s*$'
 
 
@@ -31,4 +33,19 @@ def without_formulas(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Note, ...
         plain = pc.replace_substring_regex(cells, FORMULA, r"\1")
         frame[name] = pd.Series(plain, index=series.index, name=name, dtype=series.dtype)
         notes.append(Note(column=str(name), why=f"has formulas such as {shown}", done="read as their content"))
+    return frame, tuple(notes)
+
+
+def without_nulls(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Note, ...]]:
+    """The table without cells that are NULL of a database, and a note that counts them."""
+    frame, notes = frame.copy(deep=False), []
+    for name, series in frame.items():
+        cells = pa.array(series, from_pandas=True)
+        there = pc.fill_null(pc.equal(cells, NULL), False)
+        rows = pc.sum(there).as_py() or 0
+        if rows:
+            plain = pc.if_else(there, None, cells)
+            frame[name] = pd.Series(plain, index=series.index, name=name, dtype=series.dtype)
+            why = f"has {NULL}, the NULL of databases, in {rows_text(rows)}"
+            notes.append(Note(column=str(name), why=why, done="read as missing values"))
     return frame, tuple(notes)

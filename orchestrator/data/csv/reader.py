@@ -15,7 +15,7 @@ from orchestrator.data.csv.decoding import to_utf8
 from orchestrator.data.csv.dialect import SEPARATOR_LINE, find_dialect, line_starts, take_sample
 from orchestrator.data.csv.files import read_bytes
 from orchestrator.data.csv.foreign import check_text
-from orchestrator.data.csv.formulas import MARK, without_formulas
+from orchestrator.data.csv.formulas import MARK, NULL, without_formulas, without_nulls
 from orchestrator.data.csv.header import find_layout
 from orchestrator.data.csv.passing import pass_over
 from orchestrator.data.csv.quotes import check_quotes
@@ -104,4 +104,7 @@ def parse_csv(
     if MARK.encode() in text:
         frame, formulas = without_formulas(frame)
         passed = (*passed, *formulas)
+    if NULL.encode() in text:
+        frame, nulls = without_nulls(frame)
+        passed = (*passed, *nulls)
     return CsvTable(frame, (*notes, *rewritten, *guessed, *layout.notes, *passed))
