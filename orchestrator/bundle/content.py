@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +62,7 @@ class BundleContent:
             "features": self.encoder.to_json(),
             "target": self.target_encoder.to_json(),
             "inputs": list(self.inputs),
+            **({"refuses_truth": True} if self.encoder.refuses_truth else {}),
         }
         contents: dict[str, Mapping[str, Any]] = {
             "schema.json": {"format": FORMAT, **self.schema.to_json()},
@@ -93,7 +94,9 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
     distribution = background = None
     name = "encoder.json"
     try:
-        encoder = _checked(FeatureEncoder, FeatureEncoder.from_json(documents[name]["features"]))
+        features = FeatureEncoder.from_json(documents[name]["features"])
+        refuses_truth = documents[name].get("refuses_truth", False)
+        encoder = _checked(FeatureEncoder, replace(features, refuses_truth=refuses_truth))
         target_encoder = _checked(TargetEncoder, TargetEncoder.from_json(documents[name]["target"]))
         _check_encoder(schema, encoder, target_encoder)
         inputs = _read_inputs(documents, encoder)

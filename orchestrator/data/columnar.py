@@ -82,6 +82,9 @@ class ColumnarEncoder:
         self._notations = {
             name: reader for name in self._number_columns if (reader := _reader_of(self._columns[name])) is not None
         }
+        self._numeric_columns = frozenset(
+            name for name in self._number_columns if self._columns[name].kind is ColumnKind.NUMERIC
+        )
         self._dates = [
             _Times(self._columns[name], [encoder.numeric[at].part for at in places]) for name, places in dates.items()
         ]
@@ -95,6 +98,11 @@ class ColumnarEncoder:
         self._codes = [
             (item.column, _code_memory(item, key_of(self._columns[item.column]))) for item in encoder.categorical
         ]
+
+    @property
+    def no_truth(self) -> frozenset[str]:
+        """The columns of numbers of which true and false are none."""
+        return self._numeric_columns - self._encoder.truths
 
     def transform(self, frame: pd.DataFrame) -> Inputs:
         """The same of a data frame, see `FeatureEncoder.transform`."""
@@ -131,10 +139,14 @@ class ColumnarEncoder:
     def _collect(self, columns: Mapping[str, Sequence[Cell]]) -> NDArray[np.float64] | None:
         """float64 [features * rows], NaN where missing; None when a value may have to be refused."""
         given: list[Sequence[Cell]] = [columns[name] for name in self._number_columns]
+        for at, name in enumerate(self._number_columns):
+            if name in self._numeric_columns and bool in set(map(type, given[at])):
+                # True is the same key as 1
+                given[at] = list(map(self._encoder.as_number(name), given[at]))
         if self._notations:
             for at, name in enumerate(self._number_columns):
                 if name in self._notations:
-                    numbers = self._notations[name].read(columns[name])
+                    numbers = self._notations[name].read(given[at])
                     if numbers is None:
                         return None
                     given[at] = numbers
@@ -157,7 +169,7 @@ class ColumnarEncoder:
         """As `_collect`, in the order of the features, so that the first value that does not fit is named."""
         pairs = [(item.column, item.since) for item in self._encoder.numeric]
         names = dict.fromkeys(name for pair in pairs for name in pair if name is not None)
-        values = {name: _by_pandas(self._columns[name], columns[name]) for name in names}
+        values = {name: _by_pandas(self._encoder.parse, self._columns[name], columns[name]) for name in names}
         return np.concatenate(
             [
                 values[item.column][item.part]
@@ -217,7 +229,7 @@ class _Times:
         found = [memory[cell] if cell is None or isinstance(cell, str) else None for cell in cells]
         if None not in found:
             return chain.from_iterable(zip(*found, strict=True))
-        values = _by_pandas(self._column, cells)
+        values = _by_pandas(KINDS[self._column.kind].parse, self._column, cells)
         columns = [values[part].tolist() for part in self._parts]
         for cell, answer in zip(cells, zip(*columns, strict=True), strict=True):
             if isinstance(cell, str):
@@ -273,13 +285,12 @@ class _DaysBetween:
         ]
 
 
-def _by_pandas(column: Column, cells: Sequence[Cell]) -> dict[str | None, NDArray[np.float64]]:
+def _by_pandas(
+    parse: Callable[[Column, Any], dict[str | None, NDArray[np.float64]]], column: Column, cells: Sequence[Cell]
+) -> dict[str | None, NDArray[np.float64]]:
     import pandas as pd
 
-    found: dict[str | None, NDArray[np.float64]] = KINDS[column.kind].parse(
-        column, pd.Series(list(cells), dtype=object)
-    )
-    return found
+    return parse(column, pd.Series(list(cells), dtype=object))
 
 
 def _code_memory(feature: CategoricalFeature, key: Callable[[object], str | None]) -> _Memory[int]:

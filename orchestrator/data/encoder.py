@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.features_wish import NONE, USUAL_FEATURES, FeaturesWish
 from orchestrator.columns.notes import Note
+from orchestrator.columns.values import Series
+from orchestrator.data.normalise import TRUTHS
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.rows import rows_of
 from orchestrator.data.schema import Schema
@@ -20,6 +22,7 @@ from orchestrator.features import (
     KINDS,
     CategoricalFeature,
     Column,
+    ColumnKind,
     Fitted,
     NumericFeature,
     Summary,
@@ -39,12 +42,18 @@ STATISTICS = "statistics"
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """Turns a data frame with the schema's columns into named inputs."""
+    """Turns a data frame with the schema's columns into named inputs.
+
+    Attributes:
+        numeric, categorical, text, statistics: what was fitted.
+        refuses_truth: whether true and false contradict numbers other than 0 and 1; models of before take them.
+    """
 
     numeric: tuple[NumericFeature, ...]
     categorical: tuple[CategoricalFeature, ...]
     text: tuple[TextFeature, ...] = ()
     statistics: tuple[TargetStatistic, ...] = ()
+    refuses_truth: bool = False
 
     @property
     def numeric_width(self) -> int:
@@ -88,7 +97,27 @@ class FeatureEncoder:
         frame = rows_of(schema, frame)
         columns = {column.name: column for column in schema.columns}
         # a column that gives no feature may hold anything
-        return self.encode(lambda name: KINDS[columns[name].kind].parse(columns[name], frame[name]), len(frame))
+        return self.encode(lambda name: self.parse(columns[name], frame[name]), len(frame))
+
+    @cached_property
+    def truths(self) -> frozenset[str]:
+        """Those of the columns of numbers for which true and false are 1 and 0: they had nothing else."""
+        return frozenset(item.column for item in self.numeric if not self.refuses_truth or item.is_truth)
+
+    def parse(self, column: Column, cells: Series) -> Any:  # noqa: ANN401
+        """Cells of a column, see `FeatureKind.parse`; among numbers, true and false are what `as_number` makes of them.
+
+        Raises:
+            InvalidValueError: a value does not fit its column.
+        """
+        is_truth = cells.dtype in (bool, object) or cells.dtype == pd.BooleanDtype()
+        if column.kind is ColumnKind.NUMERIC and is_truth:
+            cells = cells.map(self.as_number(column.name)).astype(object)
+        return KINDS[column.kind].parse(column, cells)
+
+    def as_number(self, column: str) -> Callable[[Any], Any]:
+        """What makes a cell of a column of numbers from JSON or a data frame one that could stand in a file."""
+        return _bit if column in self.truths else _word
 
     def encode(self, parse: Callable[[str], Any], rows: int) -> Inputs:
         """Encodes rows that are parsed a column at a time.
@@ -145,8 +174,9 @@ class FeatureEncoder:
             end -= statistic.width
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, the inverse of `from_json`."""
+        """Plain JSON of what was fitted, the inverse of `from_json`."""
         plain = asdict(self)
+        del plain["refuses_truth"]
         # where nothing is shared, nothing is written, as before there were such codes
         plain[CATEGORICAL] = [_without(item, "shared") for item in plain[CATEGORICAL]]
         plain[NUMERIC] = [_without(item, "since") for item in plain[NUMERIC]]
@@ -223,6 +253,14 @@ def _fit(
     return _encoder_of([*fitted, *between]), tuple(notes)
 
 
+def _bit(cell: object) -> object:
+    return float(cell) if isinstance(cell, TRUTHS) else cell
+
+
+def _word(cell: object) -> object:
+    return str(cell) if isinstance(cell, TRUTHS) else cell
+
+
 def _statistic(item: Mapping[str, Any]) -> TargetStatistic:
     means = tuple(map(tuple, item["means"]))
     return TargetStatistic(column=item["column"], means=means, mean=tuple(item["mean"]), std=tuple(item["std"]))
@@ -238,4 +276,5 @@ def _encoder_of(fitted: Sequence[Fitted]) -> FeatureEncoder:
         tuple(item for item in fitted if isinstance(item, NumericFeature)),
         tuple(item for item in fitted if isinstance(item, CategoricalFeature)),
         tuple(item for item in fitted if isinstance(item, TextFeature)),
+        refuses_truth=True,
     )

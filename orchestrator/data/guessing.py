@@ -208,8 +208,10 @@ def guess_columns(
         if found.column is not None:
             _check_followed(origin, found.column, wish)
             keep(found.column, raw)
-        elif found.spare is not None:
-            spares.append((found, found.spare, raw))
+        else:
+            _check_left_out(raw, found)
+            if found.spare is not None:
+                spares.append((found, found.spare, raw))
         columns.let_go(raw)
     columns.beside.clear()
     for found, spare, raw in [] if guess.columns else spares:
@@ -257,6 +259,18 @@ def _check_followed(origin: str, column: Column, wish: ColumnWish) -> None:
                 f"{origin}: {option_of(said)} {column.name}: the column is read as {column.kind}, which makes nothing "
                 f"of that; say also {' or '.join(f'{other} {column.name}' for other in others)}, or leave it out"
             )
+
+
+def _check_left_out(raw: RawColumn, found: Recognised) -> None:
+    """Raises UsageError when it is said how a column is written that is left out although it has several values."""
+    said = next((name for name in raw.wish.to_json() if name != "kind"), None)
+    if said is None or raw.is_empty or raw.is_constant:
+        return
+    why = "; ".join(note.why for note in found.notes)
+    raise UsageError(
+        f"{raw.origin}: {option_of(said)} {raw.name}: the column {why}, and is left out; say also --numeric {raw.name} "
+        f"or --categorical {raw.name} to keep it"
+    )
 
 
 def _without_text(found: Recognised) -> Recognised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 # no training row is farther than sqrt(rows) deviations off; a typing error of 1e300 must not become infinite
 MAX_SCALED = 1e4
+HALF = 0.5
 UNKNOWN, MISSING, FIRST_CATEGORY = 0, 1, 2
 # an odd factor that mixes the bits of a checksum (Knuth's multiplicative hashing)
 MIX = 0x9E3779B1
@@ -41,6 +43,16 @@ class NumericFeature:
     def width(self) -> int:
         """Columns of the input."""
         return 2 if self.indicator else 1
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether the training rows had 0 and 1 and nothing else: only then is the variance mean * (1 - mean)."""
+        # the median of as many zeros as ones stands for missing values between them
+        between = self.indicator and self.median == self.mean == HALF
+        variance = self.mean * (1 - self.mean)
+        return (between and self.std <= HALF) or (
+            variance > 0 and math.isclose(self.std, math.sqrt(variance), rel_tol=1e-9)
+        )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlparse
 from orchestrator.environment import debugging, given_by, proxy_asked
 from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
 from orchestrator.tracking import tags
+from orchestrator.tracking.sqlite_files import explain_sqlite, file_problem
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,10 +31,6 @@ BAD_STATUS = re.compile(r"failed with error code (\d{3}) ")
 # of a store that is being made
 UNFINISHED = ".writing"
 UNFINISHED_SECONDS = 3600.0
-# what SQLite says of tables that were half made
-HALF_MADE = re.compile(r"duplicate column name|table \"?\w+\"? already exists")
-# what SQLite says of files that are none of its own, and of damaged ones
-NO_DATABASE = re.compile(r"file is not a database|database disk image is malformed")
 SQLITE = "sqlite:///"
 DEFAULT_FILE = "mlflow.db"
 # what MLflow takes for more than the name of a folder
@@ -79,6 +76,10 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
         if path is None or (absolute_uri(uri) in _opened and path.exists()):
             return MlflowClient(tracking_uri=uri)
         with _alone(path.parent):
+            problem = file_problem(path)
+            if problem is not None:
+                origin = given_by(TRACKING_VARIABLE, uri, "--tracking-uri")
+                raise TrackingError(f"MLflow store {uri}: {problem}{origin}")
             make_store(uri)
             # MLflow makes tables that an older version lacks when it opens a store, which two must not do at once
             client = MlflowClient(tracking_uri=uri)
@@ -258,17 +259,14 @@ def tracked(tracking_uri: str | None) -> Iterator[None]:
 def explain(error: BaseException, tracking_uri: str) -> str:
     """Half a sentence about an error of a store, in words of ours where they are known."""
     served = urlparse(tracking_uri).scheme.startswith("http")
-    if tracking_uri.startswith("sqlite:") and HALF_MADE.search(str(error)):
-        return (
-            "its tables are half made, because a process was ended while it made them; if nothing is in it yet, "
-            "delete the file, else use a copy of it"
-        )
-    if tracking_uri.startswith("sqlite:") and NO_DATABASE.search(str(error)):
-        return "the file is damaged, or no database; move it away to begin a new one, or give another --tracking-uri"
+    sentence = explain_sqlite(str(error), tracking_uri) if tracking_uri.startswith("sqlite:") else None
+    if sentence is not None:
+        return sentence + given_by(TRACKING_VARIABLE, tracking_uri, "--tracking-uri")
     reason = _explain_server(error) if served else None
     if reason is not None:
         return f"{reason}{proxy_asked(tracking_uri)}{given_by(TRACKING_VARIABLE, tracking_uri, '--tracking-uri')}"
-    reason = " ".join(str(error).split())[:300]
+    # without the statement, and SQLAlchemy's link
+    reason = " ".join(str(error).partition("[SQL:")[0].partition("(Background on")[0].split())[:300]
     # of others, MLflow has said what it misses in the store
     unusable = is_away(error) or "nsupported URI" in reason
     return reason + (given_by(TRACKING_VARIABLE, tracking_uri, "--tracking-uri") if unusable else "")

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -118,6 +118,10 @@ def test_free_text_can_be_left_out_aloud_and_one_column_of_it_kept():
             "--categorical size and --ignore size: a column is one or the",
         ),
         ({"columns": {"size": ColumnWish(kind="datetime")}, "categorical": ("size",)}, "--date size and --categorical"),
+        (
+            {"ignore_text": True, "columns": {"remark": ColumnWish(values=("NA",))}},
+            "--value remark: the column is free text, and is left out; say also --numeric remark or",
+        ),
         ({"columns": {"size": ColumnWish(missing=("9",), values=("9",))}}, "--na size=9 and --value size=9: a word is"),
         (
             {"columns": {"size": ColumnWish(kind="ignore", missing=("9",))}},
@@ -128,6 +132,17 @@ def test_free_text_can_be_left_out_aloud_and_one_column_of_it_kept():
 def test_wishes_that_cannot_be_are_one_sentence(options, sentence):
     with pytest.raises(UsageError, match=sentence):
         kinds(**options)
+
+
+def test_a_wish_about_cells_of_a_row_number_is_refused_with_what_keeps_it():
+    frame = table().assign(key=range(60))
+    wish = ColumnWish(missing=("9",))
+    with pytest.raises(
+        UsageError, match=r"--na key: the column counts rows .* and is left out; say also --numeric key"
+    ):
+        open_dataset(frame, DataOptions(target="y", columns={"key": wish}))
+    kept = open_dataset(frame, DataOptions(target="y", columns={"key": replace(wish, kind="numeric")}))
+    assert [feature.indicator for feature in kept.encoder.numeric if feature.column == "key"] == [True]
 
 
 def test_a_column_of_a_folder_that_is_left_out_by_a_wish_is_not_read(tmp_path):

@@ -6,14 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from support import free_port
 
 from orchestrator.errors import TrackingError
-from orchestrator.tracking.store import client_for, tracked
+from orchestrator.tracking.store import client_for, explain, tracked
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +81,7 @@ def test_a_file_that_is_deleted_while_it_is_used_is_one_sentence_without_a_trace
     client = client_for(store)
     run_id = client.create_run("0").info.run_id
     Path(store.removeprefix("sqlite:///")).unlink()
-    with pytest.raises(TrackingError, match=r"sqlite3\.OperationalError") as caught, tracked(store):
+    with pytest.raises(TrackingError, match="it was deleted while it was used") as caught, tracked(store):
         client.log_metric(run_id, "loss", 1.0)
     assert "\n" not in str(caught.value)
     assert caplog.records == [] and capfd.readouterr() == ("", "")
@@ -177,6 +179,48 @@ def test_a_store_that_several_processes_make_or_upgrade_at_once_is_there_once(op
 def test_a_file_that_is_no_store_is_one_sentence_that_helps(tmp_path):
     (tmp_path / "mlflow.db").write_text("no database, but a text that is longer than a header of SQLite" * 20)
     assert "the file is damaged, or no database; move it away" in told(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_what_no_store_can_be_is_said_at_once_and_not_after_two_minutes(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with closing(sqlite3.connect(tmp_path / "newer")) as newer:
+        newer.execute("create table alembic_version (version_num text)")
+        newer.execute("insert into alembic_version values ('ffffffffffff')")
+        newer.commit()
+    began = time.monotonic()
+    assert "that is a folder, no file; name a file in it, or give another --tracking-uri" in told(
+        f"sqlite:///{tmp_path}/folder"
+    )
+    assert "a folder in its path is a file" in told(f"sqlite:///{tmp_path}/file/mlflow.db")
+    sentence = told(f"sqlite:///{tmp_path}/newer")
+    assert f"a newer MLflow than {version('mlflow')} has made it; install that one, or give another" in sentence
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "(sqlite3.OperationalError) attempt to write a readonly database [SQL: INSERT INTO runs]",
+            "may not write to it",
+        ),
+        ("(sqlite3.OperationalError) database is locked [SQL: SELECT 1]", "another program has locked it"),
+        (
+            "(sqlite3.OperationalError) no such column: runs.run_uuid [SQL: SELECT 1]",
+            "not all of its tables are MLflow's",
+        ),
+        ("Can't locate revision identified by 'ffffffffffff'", "a newer MLflow than"),
+        (
+            "Detected out-of-date database schema (found version bda7b8c39065, but expected dc11669786a5).",
+            "an older MLflow has made it; copy the file, then run `mlflow db upgrade sqlite:///a.db`",
+        ),
+    ],
+)
+def test_what_sqlite_says_of_a_store_is_told_in_words_that_help(said, sentence):
+    found = explain(OSError(said), "sqlite:///a.db")
+    assert sentence in found
+    assert "SQL" not in found
 
 
 @pytest.mark.parametrize("name", ["a b", "50% ü", "x#y"])

@@ -205,3 +205,53 @@ def test_a_categorical_frame_is_encoded_as_its_file_with_the_option_is(tmp_path_
     in_frame = open_dataset(frame, DataOptions(target="y", name="rows"))
     in_file = opened(path, "categorical")
     assert in_frame.schema == in_file.schema and in_frame.digest == in_file.digest
+
+
+BITS = np.array([0.0, 1.0] * (ROWS // 2))
+NUMBERS = pd.DataFrame(
+    {
+        "measure": BASE,
+        "written": [f"{value:.2f} kg".replace(".", ",") for value in BASE],
+        "signs": 2 * FLAGS - 1,
+        "bit": FLAGS.astype(int),
+        "gaps": np.where(np.arange(ROWS) < 10, np.nan, BITS),
+        "y": ["a", "b"] * (ROWS // 2),
+    }
+)
+
+
+def asked_with(name, cell):
+    """A row in which a cell is another one, read as a data frame and as a request: its numbers or its refusal."""
+    found = open_dataset(NUMBERS, DataOptions(target="y"))
+    # a 1 that was there before is the same key as True
+    rows = [{**json.loads(NUMBERS.drop(columns="y").iloc[[20]].to_json(orient="records"))[0], name: 1}] * 2
+    rows[1] = {**rows[1], name: cell}
+    columns = {key: [row[key] for row in rows] for key in rows[0]}
+    hot = ColumnarEncoder(found.schema, found.encoder)
+    read = []
+    for encode in (
+        lambda: found.encoder.transform(found.schema, pd.DataFrame(rows[1:])),
+        lambda: found.encoder.transform(found.schema, pd.DataFrame(rows).astype({name: object})),
+        lambda: hot.encode(columns, 2),
+        lambda: hot.encode(columns, 2),
+    ):
+        try:
+            read.append(encode()["numeric"][-1].tolist())
+        except InvalidValueError as error:
+            read.append((str(error).partition(", ")[2], error.column))
+    assert all(other == read[0] for other in read)
+    return read[0]
+
+
+@pytest.mark.parametrize("name", ["measure", "written", "signs"])
+@pytest.mark.parametrize("cell", [True, False])
+def test_a_truth_value_among_numbers_is_refused(name, cell):
+    sentence, column = asked_with(name, cell)
+    assert column == name
+    assert f"'{name}': '{cell}' is not a number" in sentence
+
+
+@pytest.mark.parametrize("name", ["bit", "gaps"])
+@pytest.mark.parametrize("cell", [True, False])
+def test_a_truth_value_is_1_or_0_in_a_column_that_had_nothing_else(name, cell):
+    assert asked_with(name, cell) == asked_with(name, int(cell))

@@ -69,6 +69,7 @@ class DescribedModel:
         rows: a few rows that it answers, by column name.
         metrics: of its bundle.
         explains: whether it answers `/explain`.
+        no_truth: columns that take no true and false of JSON.
     """
 
     name: str
@@ -78,6 +79,7 @@ class DescribedModel:
     rows: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
     explains: bool = False
+    no_truth: frozenset[str] = frozenset()
 
 
 def described(name: str, version: LoadedVersion, *, explains: bool = False) -> DescribedModel:
@@ -94,6 +96,7 @@ def described(name: str, version: LoadedVersion, *, explains: bool = False) -> D
         rows=model.example.get("rows", []),
         metrics=model.metrics,
         explains=explains,
+        no_truth=model.encoder.no_truth,
     )
 
 
@@ -163,11 +166,15 @@ def _model_schemas(model: DescribedModel, key: str) -> dict[str, JsonSchema]:
         f"{key}.Prediction": prediction_schema(model.schema.target.task),
         f"{key}.FlatPrediction": flat_prediction_schema(model.schema.target.task),
         f"{key}.InferAnswer": infer_answer(model.schema.target.task),
-        **{
-            name: KINDS[column.kind].json_schema(column, model.categories.get(column.name, ()))
-            for column, name in zip(columns, names, strict=True)
-        },
+        **{name: _value_schema(model, column) for column, name in zip(columns, names, strict=True)},
     }
+
+
+def _value_schema(model: DescribedModel, column: Column) -> JsonSchema:
+    found = KINDS[column.kind].json_schema(column, model.categories.get(column.name, ()))
+    if column.name in model.no_truth:
+        found["type"] = [name for name in found["type"] if name != "boolean"]
+    return found
 
 
 def _model_paths(model: DescribedModel, key: str, prefix: str, operation: str) -> Paths:
