@@ -20,6 +20,7 @@ HALF_MADE = (
 )
 UNREADABLE = f"this user may not read it; change that, {OTHER}"
 UNWRITABLE = f"this user may not write to it, or to its folder; change that, {OTHER}"
+FOREIGN = f"not all of its tables are MLflow's; move it away, {OTHER}"
 # what SQLite says, and what it means to a user
 SAID = {
     re.compile(r"duplicate column name|table \"?\w+\"? already exists"): HALF_MADE,
@@ -28,9 +29,7 @@ SAID = {
     re.compile(r"database is locked"): "another program has locked it; try again when that has ended",
     re.compile(r"File exists|Not a directory"): f"a folder in its path is a file; move that away, {OTHER}",
     re.compile(r"database or disk is full"): "the disk is full; make room",
-    re.compile(r"no such (?:table|column)|has no column"): (
-        f"it was deleted while it was used, or not all of its tables are MLflow's; move it away, {OTHER}"
-    ),
+    re.compile(r"no such (?:table|column)|has no column"): FOREIGN,
 }
 # of MLflow, and of what it upgrades tables with
 VERSION = re.compile(r"\(found version (\w+)|locate revision identified by '(\w+)'")
@@ -53,14 +52,16 @@ def file_problem(path: Path) -> str | None:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
         # one that has not been a store before becomes one, and one that is busy may soon be free
-        return DAMAGED if explain_sqlite(str(error)) == DAMAGED else None
+        return DAMAGED if explain_sqlite(str(error), str(path)) == DAMAGED else None
     return None if found is None or _is_known(str(found[0])) else _newer()
 
 
-def explain_sqlite(message: str, tracking_uri: str = "") -> str | None:
+def explain_sqlite(message: str, tracking_uri: str) -> str | None:
     """What SQLite or MLflow say of the file of a store, in half a sentence that helps; None of what is not known."""
     known = next((sentence for pattern, sentence in SAID.items() if pattern.search(message)), None)
     found = VERSION.search(message)
+    if known in (UNWRITABLE, FOREIGN) and not Path(tracking_uri.removeprefix("sqlite:///")).exists():
+        return "the file was deleted while it was used"
     if known is not None or found is None:
         return known
     if not _is_known(found[1] or found[2]):

@@ -81,7 +81,7 @@ def test_a_file_that_is_deleted_while_it_is_used_is_one_sentence_without_a_trace
     client = client_for(store)
     run_id = client.create_run("0").info.run_id
     Path(store.removeprefix("sqlite:///")).unlink()
-    with pytest.raises(TrackingError, match="it was deleted while it was used") as caught, tracked(store):
+    with pytest.raises(TrackingError, match="the file was deleted while it was used") as caught, tracked(store):
         client.log_metric(run_id, "loss", 1.0)
     assert "\n" not in str(caught.value)
     assert caplog.records == [] and capfd.readouterr() == ("", "")
@@ -217,7 +217,9 @@ def test_what_no_store_can_be_is_said_at_once_and_not_after_two_minutes(tmp_path
         ),
     ],
 )
-def test_what_sqlite_says_of_a_store_is_told_in_words_that_help(said, sentence):
+def test_what_sqlite_says_of_a_store_is_told_in_words_that_help(tmp_path, monkeypatch, said, sentence):
+    monkeypatch.chdir(tmp_path)
+    Path("a.db").touch()
     found = explain(OSError(said), "sqlite:///a.db")
     assert sentence in found
     assert "SQL" not in found
