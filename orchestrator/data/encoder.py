@@ -40,7 +40,7 @@ BLOCK_CELLS = 2**16
 STATISTICS = "statistics"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureEncoder:
     """Turns a data frame with the schema's columns into named inputs.
 
@@ -190,13 +190,13 @@ class FeatureEncoder:
             KeyError, TypeError, ValueError: the content was not written by `to_json`.
         """
         return cls(
-            tuple(NumericFeature(**feature) for feature in content["numeric"]),
-            tuple(
+            numeric=tuple(NumericFeature(**feature) for feature in content["numeric"]),
+            categorical=tuple(
                 CategoricalFeature(item["column"], tuple(item["categories"]), item.get("shared", 0))
                 for item in content["categorical"]
             ),
-            tuple(TextFeature(**feature) for feature in content.get(TEXT, ())),
-            tuple(_statistic(item) for item in content.get(STATISTICS, ())),
+            text=tuple(TextFeature(**feature) for feature in content.get(TEXT, ())),
+            statistics=tuple(_statistic(item) for item in content.get(STATISTICS, ())),
         )
 
 
@@ -273,8 +273,8 @@ def _without(item: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _encoder_of(fitted: Sequence[Fitted]) -> FeatureEncoder:
     return FeatureEncoder(
-        tuple(item for item in fitted if isinstance(item, NumericFeature)),
-        tuple(item for item in fitted if isinstance(item, CategoricalFeature)),
-        tuple(item for item in fitted if isinstance(item, TextFeature)),
+        numeric=tuple(item for item in fitted if isinstance(item, NumericFeature)),
+        categorical=tuple(item for item in fitted if isinstance(item, CategoricalFeature)),
+        text=tuple(item for item in fitted if isinstance(item, TextFeature)),
         refuses_truth=True,
     )

@@ -149,7 +149,9 @@ def columns_and_encoders(draw):
         numeric.append(NumericFeature(column=name, part="days", since=since, **apart))
     if draw(st.booleans()):
         numeric = draw(st.permutations(numeric))
-    return Schema(tuple(columns), TARGET), FeatureEncoder(tuple(numeric), tuple(categorical), tuple(text))
+    return Schema(tuple(columns), TARGET), FeatureEncoder(
+        numeric=tuple(numeric), categorical=tuple(categorical), text=tuple(text)
+    )
 
 
 def outcome(encode):
@@ -206,18 +208,18 @@ def test_usual_cells_give_the_same_bits(made, rows, data):
 def test_one_column_gives_the_same_bits_or_the_same_refusal(cells, kind):
     parts = DATETIME_PARTS if kind is ColumnKind.DATETIME else (None,)
     encoder = FeatureEncoder(
-        tuple(
+        numeric=tuple(
             NumericFeature(column="x", part=part, median=0.5, mean=0.0, std=3.0, indicator=part != "year")
             for part in parts
         ),
-        (),
+        categorical=(),
     )
     assert_same(Schema((Column("x", kind),), TARGET), encoder, {"x": cells}, len(cells))
 
 
 @given(st.lists(CELLS, max_size=8), CATEGORIES)
 def test_one_category_column_gives_the_same_codes(cells, categories):
-    encoder = FeatureEncoder((), (CategoricalFeature("x", tuple(categories)),))
+    encoder = FeatureEncoder(numeric=(), categorical=(CategoricalFeature("x", tuple(categories)),))
     assert_same(Schema((Column("x", ColumnKind.CATEGORICAL),), TARGET), encoder, {"x": cells}, len(cells))
 
 
@@ -233,8 +235,8 @@ def test_a_fitted_encoder_gives_the_same_bits_for_its_rows():
 def test_missing_columns_are_named(absent):
     schema = Schema((Column("x", ColumnKind.NUMERIC), Column("y", ColumnKind.CATEGORICAL)), TARGET)
     encoder = FeatureEncoder(
-        (NumericFeature(column="x", part=None, median=0.0, mean=0.0, std=1.0, indicator=True),),
-        (CategoricalFeature("y", ("a",)),),
+        numeric=(NumericFeature(column="x", part=None, median=0.0, mean=0.0, std=1.0, indicator=True),),
+        categorical=(CategoricalFeature("y", ("a",)),),
     )
     columns = {name: ["a"] for name in ("x", "y", "other") if name not in absent}
     expected = assert_same(schema, encoder, columns, 1)
@@ -245,7 +247,8 @@ def test_missing_columns_are_named(absent):
 def test_a_date_does_not_depend_on_the_other_rows():
     day = Column("day", ColumnKind.DATETIME)
     encoder = FeatureEncoder(
-        (NumericFeature(column="day", part="days", median=0.0, mean=0.0, std=1e6, indicator=False),), ()
+        numeric=(NumericFeature(column="day", part="days", median=0.0, mean=0.0, std=1e6, indicator=False),),
+        categorical=(),
     )
     columnar = ColumnarEncoder(Schema((day,), TARGET), encoder)
     together, _ = columnar.encode({"day": ["3020-01-01", "2024-01-31T12:30:15.123456789"]}, 2).arrays.values()
@@ -256,8 +259,8 @@ def test_a_date_does_not_depend_on_the_other_rows():
 def test_memory_is_bounded_and_never_forgets_the_table():
     categories = tuple(f"category {number}" for number in range(MEMORY_CELLS + 10))
     encoder = FeatureEncoder(
-        (NumericFeature(column="x", part=None, median=0.0, mean=0.0, std=1.0, indicator=False),),
-        (CategoricalFeature("c", categories),),
+        numeric=(NumericFeature(column="x", part=None, median=0.0, mean=0.0, std=1.0, indicator=False),),
+        categorical=(CategoricalFeature("c", categories),),
     )
     schema = Schema((Column("x", ColumnKind.NUMERIC), Column("c", ColumnKind.CATEGORICAL)), TARGET)
     columnar = ColumnarEncoder(schema, encoder)

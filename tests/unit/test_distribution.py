@@ -194,12 +194,12 @@ def test_json_keeps_everything(dataset, distribution):
 
 def test_a_distribution_does_not_fit_another_encoder(dataset, distribution):
     encoder = dataset.encoder
-    assert not distribution.fits(FeatureEncoder(encoder.numeric[1:], encoder.categorical))
-    assert not distribution.fits(FeatureEncoder(encoder.numeric, ()))
+    assert not distribution.fits(FeatureEncoder(numeric=encoder.numeric[1:], categorical=encoder.categorical))
+    assert not distribution.fits(FeatureEncoder(numeric=encoder.numeric, categorical=()))
     other = CategoricalFeature("color", ("blue",))
-    assert not distribution.fits(FeatureEncoder(encoder.numeric, (other,)))
+    assert not distribution.fits(FeatureEncoder(numeric=encoder.numeric, categorical=(other,)))
     added = NumericFeature(column="new", part=None, median=0.0, mean=0.0, std=1.0, indicator=False)
-    assert not distribution.fits(FeatureEncoder((*encoder.numeric, added), encoder.categorical))
+    assert not distribution.fits(FeatureEncoder(numeric=(*encoder.numeric, added), categorical=encoder.categorical))
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def encoder_of(schema):
         else:
             part = "days" if column.kind is ColumnKind.DATETIME else None
             numeric.append(NumericFeature(column=column.name, part=part, median=0.0, mean=0.0, std=1.0, indicator=True))
-    return ColumnarEncoder(schema, FeatureEncoder(tuple(numeric), tuple(categorical)))
+    return ColumnarEncoder(schema, FeatureEncoder(numeric=tuple(numeric), categorical=tuple(categorical)))
 
 
 def validator(document, schema):

@@ -119,9 +119,11 @@ def test_columns_that_are_encoded_together_are_encoded_as_alone():
         for at in range(50)
     )
     cells = {str(at): np.where(generator.random(3000) < 0.1, np.nan, generator.normal(size=3000)) for at in range(50)}
-    together = FeatureEncoder(features, ()).encode(lambda name: {None: cells[name]}, 3000)
+    together = FeatureEncoder(numeric=features, categorical=()).encode(lambda name: {None: cells[name]}, 3000)
     alone = [
-        FeatureEncoder((feature,), ()).encode(lambda name: {None: cells[name]}, 3000).arrays["numeric"]
+        FeatureEncoder(numeric=(feature,), categorical=())
+        .encode(lambda name: {None: cells[name]}, 3000)
+        .arrays["numeric"]
         for feature in features
     ]
     assert together.arrays["numeric"].tobytes() == np.hstack(alone).tobytes()
