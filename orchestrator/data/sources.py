@@ -29,6 +29,13 @@ from orchestrator.naming import SKLEARN_PREFIX, made_name, stem_of
 SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
+SHEETS = "it is a spreadsheet; save its sheet as CSV there, or read it with pandas.read_excel and give the data frame"
+CONFIGURATION = "if it says what a sweep is, give it with --config"
+# what people give instead of a table, and what to do then
+OTHER_FILES = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), SHEETS),
+    **dict.fromkeys((".yaml", ".yml"), CONFIGURATION),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +108,22 @@ def check_source(source: str | Path | pd.DataFrame) -> None:
     """
     if isinstance(source, pd.DataFrame) or str(source).startswith(SKLEARN_PREFIX):
         return
+    if "://" in str(source):
+        raise UsageError(f"{source}: is an address, not a file; load it down and give the file")
     path = Path(source)
     if not path.exists():
-        raise UsageError(f"{path}: no such file")
+        near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
+        raise UsageError(f"{path}: no such file{f'; did you mean {path.with_name(near[0])}?' if near else ''}")
     if not path.name.lower().endswith((*PARQUET_SUFFIXES, *JSON_SUFFIXES, *TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
-        raise UsageError(f"{path}: unknown file type; give a .csv, .csv.gz, .parquet or .jsonl file")
+        hint = OTHER_FILES.get(path.suffix.lower(), "give a .csv, .csv.gz, .parquet or .jsonl file")
+        raise UsageError(f"{path}: unknown file type; {hint}")
+
+
+def _names_beside(path: Path) -> list[str]:
+    try:
+        return [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return []
 
 
 def check_csv_wish(origin: str, wish: CsvWish) -> None:

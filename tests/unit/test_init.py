@@ -145,3 +145,21 @@ def test_the_page_about_data_has_all_columns_and_needs_no_network(table):
     assert "Columns to look at" in page
     for words, sentence in [(["--html", "no/x.html"], "--html no/x.html: there is no folder no")]:
         assert sentence in run("inspect", "rows.csv", *words).stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("rwos.csv", "rwos.csv: no such file; did you mean rows.csv?"),
+        ("no/rows.csv", "no/rows.csv: no such file\n"),
+        ("https://example.org/rows.csv", "https://example.org/rows.csv: is an address, not a file; load it down"),
+        ("book.xlsx", "book.xlsx: unknown file type; it is a spreadsheet; save its sheet as CSV"),
+        ("sweep.yaml", "sweep.yaml: unknown file type; if it says what a sweep is, give it with --config"),
+    ],
+)
+def test_what_is_no_table_is_answered_with_the_way_on(table, source, sentence):
+    for name in ("book.xlsx", "sweep.yaml"):
+        (table / name).write_text("x")
+    done = run("inspect", source)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert sentence in done.stderr
