@@ -8,6 +8,7 @@ network.pt2    the network, exported by torch.export with a dynamic batch size
 distribution.json   the training rows in bins, to see later whether requests look like them; older bundles lack it
 notes.json     what was guessed about the data, if anything was
 background.json   some training rows that explanations compare others with, unless the user keeps them back
+model_card.md     what people should know of it, of the winner of a sweep
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class ModelBundle(Explaining):
         distribution: of the training rows; None in bundles of older versions.
         notes: what was guessed about the data.
         background: some training rows; None in bundles of older versions, or if the user keeps them back.
+        card: the model card, Markdown; empty of what no sweep has made, and in bundles of older versions.
     """
 
     schema: Schema
@@ -72,6 +74,7 @@ class ModelBundle(Explaining):
     distribution: Distribution | None = None
     notes: tuple[Note, ...] = ()
     background: Background | None = None
+    card: str = ""
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Answers as a data frame with the index of `frame`.
@@ -166,6 +169,7 @@ class ModelBundle(Explaining):
             distribution=self.distribution,
             notes=self.notes,
             background=self.background,
+            card=self.card,
         )
 
     @classmethod
@@ -218,6 +222,7 @@ class ReadBundle:
             distribution=content.distribution,
             notes=content.notes,
             background=content.background,
+            card=content.card,
         )
         return cls(files, program, bundle)
 

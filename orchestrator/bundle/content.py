@@ -11,11 +11,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from orchestrator.bundle.files import (
     BACKGROUND_FILE,
+    CARD_FILE,
     DISTRIBUTION_FILE,
     LIMITS,
     NOTES_FILE,
+    parse_card,
     parse_json,
     read_file,
+    render_card,
     render_json,
 )
 from orchestrator.bundle.notes import notes_document, read_notes
@@ -51,9 +54,10 @@ class BundleContent:
     distribution: Distribution | None
     notes: tuple[Note, ...] = ()
     background: Background | None = None
+    card: str = ""
 
     def render(self) -> dict[str, bytes]:
-        """The JSON files by name, the inverse of `read_content`.
+        """All files but the network by name, the inverse of `read_content`.
 
         Raises:
             BundleError: a file would be larger than may be read.
@@ -76,7 +80,8 @@ class BundleContent:
             contents[NOTES_FILE] = notes_document(self.notes)
         if self.background is not None:
             contents[BACKGROUND_FILE] = self.background.to_json()
-        return {name: render_json(content, name) for name, content in contents.items()}
+        files = {name: render_json(content, name) for name, content in contents.items()}
+        return files | {CARD_FILE: render_card(self.card)} if self.card else files
 
 
 def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
@@ -120,6 +125,7 @@ def read_content(files: Mapping[str, bytes], folder: Path) -> BundleContent:
         distribution=distribution,
         notes=read_notes(documents[NOTES_FILE], f"{folder / NOTES_FILE}") if NOTES_FILE in documents else (),
         background=background,
+        card=parse_card(files[CARD_FILE], f"{folder / CARD_FILE}") if CARD_FILE in files else "",
     )
 
 

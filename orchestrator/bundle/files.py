@@ -19,7 +19,7 @@ from orchestrator.errors import BundleError
 
 MIB = 2**20
 NETWORK_FILE, DISTRIBUTION_FILE, NOTES_FILE = "network.pt2", "distribution.json", "notes.json"
-BACKGROUND_FILE = "background.json"
+BACKGROUND_FILE, CARD_FILE = "background.json", "model_card.md"
 # bytes; what `ModelBundle.save` would write beyond that is an error there, too
 LIMITS = {
     "schema.json": 8 * MIB,
@@ -30,8 +30,9 @@ LIMITS = {
     DISTRIBUTION_FILE: 16 * MIB,
     NOTES_FILE: 8 * MIB,
     BACKGROUND_FILE: 16 * MIB,
+    CARD_FILE: MIB,
 }
-OPTIONAL = frozenset({DISTRIBUTION_FILE, NOTES_FILE, BACKGROUND_FILE})
+OPTIONAL = frozenset({DISTRIBUTION_FILE, NOTES_FILE, BACKGROUND_FILE, CARD_FILE})
 MAX_DEPTH, MAX_FILES = 64, 100
 # more would be no float
 MAX_DIGITS = 308
@@ -155,6 +156,30 @@ def render_json(content: Mapping[str, Any], name: str) -> bytes:
     text = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     if len(text) > LIMITS[name]:
         raise BundleError(f"{name} of the model bundle would have {len(text):,} bytes; {LIMITS[name]:,} are allowed")
+    return text
+
+
+def parse_card(content: bytes, where: str) -> str:
+    """A model card: text that is shown to people and means nothing to programs.
+
+    Raises:
+        BundleError: it is no text; the sentence begins with `where`.
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{where}: is no text in UTF-8 ({error.reason}); it was not loaded") from None
+
+
+def render_card(card: str) -> bytes:
+    """The file of a bundle with this card.
+
+    Raises:
+        BundleError: it would be larger than `read_folder` takes.
+    """
+    text = card.encode()
+    if len(text) > LIMITS[CARD_FILE]:
+        raise BundleError(f"{CARD_FILE} would have {len(text):,} bytes; {LIMITS[CARD_FILE]:,} are allowed")
     return text
 
 

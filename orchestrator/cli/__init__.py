@@ -11,6 +11,7 @@ import sys
 import click
 
 from orchestrator.cli.base import tell_full
+from orchestrator.cli.card import card
 from orchestrator.cli.compare import compare
 from orchestrator.cli.completion import completion, make_completable
 from orchestrator.cli.deploy import deploy, status, undeploy
@@ -72,6 +73,7 @@ COMMANDS = (
     report,
     predict,
     explain,
+    card,
     deploy,
     status,
     promote,

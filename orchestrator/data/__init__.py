@@ -6,6 +6,7 @@ from orchestrator.data.dataset import DataOptions, Dataset, Part, Pieces, Run
 from orchestrator.data.distribution import Distribution, population_stability_index
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
+from orchestrator.data.labelled import LabelledRows
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.opening import Source, is_streamed, open_dataset
 from orchestrator.data.schema import Schema
@@ -23,6 +24,7 @@ __all__ = [
     "Examples",
     "FeatureEncoder",
     "Holdout",
+    "LabelledRows",
     "MemoryDataset",
     "Part",
     "Pieces",

@@ -18,6 +18,7 @@ from orchestrator.columns.wish import ColumnWish, all_wishes
 from orchestrator.data.background import Background
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
+from orchestrator.data.labelled import LabelledRows
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, NO_ROWS_WISH, Holdout, RowsWish
 from orchestrator.data.splits.folds import AUTO_ROWS, Fold
@@ -216,6 +217,13 @@ class Dataset(Protocol):
 
     def some_training_rows(self, limit: int) -> Examples:
         """Training rows from all over the data; no more than `limit` if they have to be read."""
+
+    def some_test_rows(self) -> LabelledRows | None:
+        """Raw test rows from all over the part; None where they must not be looked at, or there are none.
+
+        Raises:
+            DataError: see `Pieces.read`.
+        """
 
     def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
         """Rows in memory to measure the speed of networks with.

@@ -19,6 +19,7 @@ from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_rows
 from orchestrator.data.examples import Examples
 from orchestrator.data.guessing import RawColumns, dropped_note, guess_columns, guess_target
+from orchestrator.data.labelled import LabelledRows, draw_labelled
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
 from orchestrator.data.schema import Schema
@@ -44,6 +45,7 @@ class MemoryDataset:
             folds, `train` are all rows but the test rows, and `validation` those of them that are validated on in turn.
         folds: places in `train`; none for a single split.
         background: see `Dataset`.
+        tested: see `some_test_rows`.
     """
 
     name: str
@@ -60,6 +62,7 @@ class MemoryDataset:
     folds: tuple[Fold, ...] = ()
     statistic_parts: NDArray[np.int64] | None = None
     background: Background | None = None
+    tested: LabelledRows | None = None
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -115,11 +118,15 @@ class MemoryDataset:
 
     def without_test(self) -> MemoryDataset:
         """See `Dataset`."""
-        return replace(self, test=self.no_rows())
+        return replace(self, test=self.no_rows(), tested=None)
 
     def some_training_rows(self, limit: int) -> Examples:
         """See `Dataset`: all, since they are there."""
         return self.train
+
+    def some_test_rows(self) -> LabelledRows | None:
+        """See `Dataset`."""
+        return self.tested
 
     def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
         """See `Dataset`: all of them, read at once, of one fold."""
@@ -151,7 +158,8 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     name, origin, nested = table.name, table.origin, table.nested
     # scikit-learn's own data sets are sorted, as is known of them
     may_be_sorted = table.default_target is None and options.rows.time is None
-    shown, sampled = (table.frame.iloc[known[places]] for places in _kept_rows(parted, strata, options))
+    judged = draw_labelled(len(split.test), len(table.frame.columns), options.split.seed)
+    kept = [table.frame.iloc[known[places]] for places in _kept_rows(parted, strata, options, judged)]
     # if nobody else needs it, the texts of a column are let go of as soon as they are numbers
     del table
     cells: dict[str, Any] = {}
@@ -160,10 +168,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         cells[column.name] = KINDS[column.kind].parse_raw(column, raw)
 
     guess = guess_columns(columns, found, options, parse)
-    notes += guess.notes
-    if len(known) < total:
-        notes.append(dropped_note(total - len(known), target.name))
-    notes += (*parted.notes, *task.notes(target.name, strata))
+    notes += (*guess.notes, *_dropped(target.name, total - len(known)), *parted.notes, *task.notes(target.name, strata))
     notes += task.order_notes(target.name, strata) if may_be_sorted else ()
     schema = Schema(tuple(guess.columns), target, nested)
     rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
@@ -181,6 +186,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
 
     train, folded = encode(parted.training), parted.folded
     validated = encode(split.validation) if folded is None else train.between(folded.folds[0].validation[0], len(train))
+    test = encode(split.test)
     dataset = MemoryDataset(
         name=name,
         origin=origin,
@@ -190,11 +196,12 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         target_encoder=target_encoder,
         train=train,
         validation=validated,
-        test=encode(split.test),
-        example=json_rows(schema, shown),
+        test=test,
+        example=json_rows(schema, kept[0]),
         notes=tuple(notes),
         folds=() if folded is None else folded.folds,
-        background=Background.of(json_rows(schema, sampled)),
+        background=Background.of(json_rows(schema, kept[1])),
+        tested=LabelledRows.of(json_rows(schema, kept[2]), test.take(judged)),
     )
     return _with_statistics(dataset, options, parted, strata)
 
@@ -212,13 +219,20 @@ def _with_statistics(
     return dataset.with_statistics(columns, parts)
 
 
+def _dropped(target: str, rows: int) -> tuple[Note, ...]:
+    return (dropped_note(rows, target),) if rows else ()
+
+
 def _kept_rows(
-    parted: Parted, strata: NDArray[np.int64] | None, options: DataOptions
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The training rows that stay with a model, as examples and as background, which is empty if that is not wanted."""
+    parted: Parted, strata: NDArray[np.int64] | None, options: DataOptions, judged: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The rows that stay with a model, and the test rows at some places.
+
+    Those that stay are training rows, as examples and as background, which is empty if that is not wanted.
+    """
     rows = parted.training
     background = draw_background(rows, strata, options.split.seed) if options.background else rows[:0]
-    return parted.split.train[:EXAMPLE_ROWS], background
+    return parted.split.train[:EXAMPLE_ROWS], background, parted.split.test[judged]
 
 
 def _digest(rows: ParsedRows, labels: Series, split: Holdout, parted: Parted) -> str:

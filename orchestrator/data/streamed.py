@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
@@ -21,9 +22,11 @@ from orchestrator.data.dataset import DataOptions, Part
 from orchestrator.data.encoder import FeatureEncoder, fit_summaries
 from orchestrator.data.examples import Examples
 from orchestrator.data.guessing import dropped_note
+from orchestrator.data.labelled import LabelledRows, most_labelled
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.parquet import ParquetFolder, open_parquet_folder
 from orchestrator.data.profile import PieceProfile, equal_columns, profile_piece, sample_schema, wanted_columns
+from orchestrator.data.raw import json_rows
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import named_options
 from orchestrator.data.splits import NO_ROWS_WISH, Holdout, RowsWish
@@ -74,6 +77,10 @@ class StreamedDataset:
 
     def read(self, number: int, part: Part) -> Examples:
         """See `Pieces`."""
+        return self._read(number, part)[1]
+
+    def _read(self, number: int, part: Part) -> tuple[pd.DataFrame, Examples]:
+        """The rows of a piece in a part, raw and encoded."""
         target = self.schema.target.name
         origin = str(self.folder.pieces[number])
         frame = self.folder.read(number, wanted_columns(self.schema, self.wish), self.schema.nested)
@@ -84,12 +91,13 @@ class StreamedDataset:
             labels = self.schema.target.plain(rows[target])
             codes, keys = category_keys(labels)
             known = np.array([key is not None for key in keys], dtype=bool)[codes]
-            inputs = self.encoder.transform(self.schema, rows[known].reset_index(drop=True))
+            raw = rows[known].reset_index(drop=True)
+            inputs = self.encoder.transform(self.schema, raw)
             if self.part_means and part is Part.TRAIN:
                 inner = inner_piece_parts(self.wish, self.split, rows[known], equal_columns(self.schema))
                 inputs = with_part_means(self.encoder, inputs, self.part_means, inner)
             encoded = self.schema.target.task.encode(self.target_encoder, labels[known])
-            return Examples(inputs, encoded, None if weights is None else weights[known] / self.mean_weight)
+            return raw, Examples(inputs, encoded, None if weights is None else weights[known] / self.mean_weight)
         except (InvalidValueError, KeyError) as error:
             raise DataError(f"{self.folder.pieces[number]}: changed while it was used ({error})") from None
 
@@ -143,6 +151,19 @@ class StreamedDataset:
                 break
             parts.append(self.read(int(number), Part.TRAIN))
         return Examples.joined(parts).between(0, limit)
+
+    def some_test_rows(self) -> LabelledRows | None:
+        """See `Dataset`: of pieces in random order."""
+        most = most_labelled(len(self.schema.columns))
+        raw: list[dict[str, JsonValue]] = []
+        encoded = [self.no_rows()]
+        for number in np.random.default_rng(self.split.seed).permutation(len(self.folder.pieces)):
+            if len(raw) >= most:
+                break
+            rows, examples = self._read(int(number), Part.TEST)
+            raw += json_rows(self.schema, rows)
+            encoded.append(examples)
+        return LabelledRows.of(raw[:most], Examples.joined(encoded))
 
     def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
         """See `Dataset`: the rows of the first pieces."""

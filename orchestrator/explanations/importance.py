@@ -5,6 +5,8 @@ Breiman 2001, Random Forests; as "model reliance" Fisher et al. 2019, All Models
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from orchestrator.explanations.mixing import MixedRows
 
-REPEATS = 10
+REPEATS, FEWEST_REPEATS = 10, 2
 CONFIDENCE = 0.95
 
 
@@ -54,6 +56,7 @@ def shuffled_drops(
     maximize: bool,
     repeats: int = REPEATS,
     seed: int = 0,
+    seconds: float = math.inf,
 ) -> Drops:
     """Shuffles one column after another.
 
@@ -63,16 +66,20 @@ def shuffled_drops(
         maximize: whether a larger metric is better.
         repeats: shuffles of each column, 2 at least.
         seed: of the shuffles.
+        seconds: after which no repeat begins, if there are two.
     """
     random = np.random.default_rng(seed)
     plain = np.repeat(np.arange(len(mixed))[:, None], len(mixed.names), axis=1)
     value = measure(plain)
     drops = np.empty((len(mixed.names), repeats))
-    for repeat in range(repeats):
+    end, done = time.monotonic() + seconds, 0
+    while done < repeats and (done < FEWEST_REPEATS or time.monotonic() < end):
         # one shuffle for all columns of a repeat: they are compared with each other
         order = random.permutation(len(mixed))
         for column in range(len(mixed.names)):
             places = plain.copy()
             places[:, column] = order
-            drops[column, repeat] = value - measure(places)
+            drops[column, done] = value - measure(places)
+        done += 1
+    drops = drops[:, :done]
     return Drops(value=value, drops=drops if maximize else -drops)

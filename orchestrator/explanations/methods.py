@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ from orchestrator.explanations.results import (
     ShapExplanation,
 )
 from orchestrator.explanations.shapley import is_exact, shapley_values
+from orchestrator.tasks import Metric
 
 METHODS = names_of(MethodName)
 # whose curves are drawn
@@ -132,7 +134,7 @@ class _Table:
         rows = ExplainedRows(
             columns=mixed.names,
             labels=tuple(map(_plain_label, frame.index)),
-            cells=_cells_of(model, plain),
+            cells=cells_of(model, plain),
             outputs=model.outputs,
             scale=model.scale_of(scale),
             predictions=mixed.answers[: len(plain)],
@@ -190,21 +192,49 @@ def _importance(
             f"the target column '{target.name}' has {error}, a class that the model does not know; leave such rows out"
         ) from None
     mixed = MixedRows(model, frame[known].reset_index(drop=True))
+    return importance_of(model, mixed, wanted, metric=chosen, repeats=repeats, seed=seed)
+
+
+def importance_of(
+    model: ExplainedModel,
+    mixed: MixedRows,
+    target: NDArray[Any],
+    weight: NDArray[np.float64] | None = None,
+    *,
+    metric: Metric,
+    repeats: int,
+    seed: int,
+    seconds: float = math.inf,
+) -> ImportanceExplanation:
+    """Permutation importance on rows whose encoded targets are known.
+
+    Args:
+        model: that answers them.
+        mixed: the rows.
+        target: encoded, [rows].
+        weight: what each row counts, [rows]; None if all count the same.
+        metric: that loses.
+        repeats, seed, seconds: see `shuffled_drops`.
+
+    Raises:
+        UsageError: these rows have no such figure.
+    """
+    task = model.schema.target.task
 
     def measure(places: NDArray[np.int64]) -> float:
         outputs = mixed.outputs(places)
-        value = task.measure(chosen.name, model.target_encoder, outputs, wanted).get(chosen.name)
+        value = task.measure(metric.name, model.target_encoder, outputs, target, weight).get(metric.name)
         if value is None:
             raise UsageError(
-                f"{chosen.name} cannot be measured: {task.unmeasured_in(wanted, chosen.name)}; give more rows"
+                f"{metric.name} cannot be measured: {task.unmeasured_in(target, metric.name)}; give more rows"
             )
         return value
 
-    found = shuffled_drops(mixed, measure, maximize=chosen.maximize, repeats=repeats, seed=seed)
+    found = shuffled_drops(mixed, measure, maximize=metric.maximize, repeats=repeats, seed=seed, seconds=seconds)
     order = np.argsort(-found.mean, kind="stable")
     low, high = found.interval()
     return ImportanceExplanation(
-        metric=chosen.name,
+        metric=metric.name,
         value=found.value,
         rows=len(mixed),
         columns=tuple(mixed.names[place] for place in order),
@@ -238,7 +268,7 @@ def _dependence(
     answers = model.predictions(model.encoder.transform(model.schema, plain))
     # of several classes the one that is answered most often
     shown = int(np.bincount(model.shown(answers, output)).argmax())
-    cells, rows = _cells_of(model, plain), np.arange(len(plain))
+    cells, rows = cells_of(model, plain), np.arange(len(plain))
     curves = [curves_of(mixed, mixed.names.index(name), rows) for name in wanted]
     spreads = [float(item.curves[..., shown].mean(axis=0).std()) for item in curves]
     order = sorted(range(len(curves)), key=lambda place: -spreads[place])
@@ -264,7 +294,7 @@ def _dependence(
     )
 
 
-def _cells_of(model: ExplainedModel, rows: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
+def cells_of(model: ExplainedModel, rows: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
     """The values of some rows by original column: one, or a list of those that a list or record has."""
     found: list[tuple[Cell, ...]] = []
     for row in json_rows(model.schema, rows):

@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.errors import ConfigError
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.training import EpochReport, TrialSpec
+from orchestrator.training.usage import Usage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,7 @@ class Reported:
         train_seconds: spent inside of the training function by this trial so far.
         kept: the best epoch whose weights are in the storage, 0 if there is none.
         stored: bytes that the trial has there.
+        usage: what its process takes; None if it was not looked at, as in lines of before.
     """
 
     at: float
@@ -94,6 +96,7 @@ class Reported:
     train_seconds: float
     kept: int
     stored: int
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,13 @@ KINDS: dict[str, type[Any]] = {
 
 def to_line(event: Event) -> str:
     """One line of JSON with a checksum, the inverse of `from_line`. Numbers keep all of their bits."""
-    content = json.dumps({"event": type(event).__name__.lower(), **asdict(event)}, separators=(",", ":"))
+    fields_of = asdict(event)
+    if isinstance(event, Reported):
+        # most epochs have none
+        del fields_of["usage"]
+        if event.usage is not None:
+            fields_of["usage"] = event.usage.to_json()
+    content = json.dumps({"event": type(event).__name__.lower(), **fields_of}, separators=(",", ":"))
     return f'{content[:-1]},"crc":"{_crc(content)}"}}'
 
 
@@ -172,6 +181,8 @@ def from_line(line: str) -> Event:
         if kind is Opened:
             found_outlook = content.get("outlook")
             content["outlook"] = None if found_outlook is None else Outlook.from_json(found_outlook)
+        if kind is Reported:
+            content["usage"] = Usage.from_json(content.get("usage"))
         if kind in STATUSES:
             content["status"] = STATUSES[kind](content["status"])
         if content.get("report") is not None:

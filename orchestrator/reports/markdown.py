@@ -22,7 +22,7 @@ def _document(report: Report) -> Iterator[str]:
     yield f"# {report.title}\n"
     yield f"`{report.sweep}`, {made}\n"
     for trouble in report.troubles:
-        yield f"Note: {_plain(trouble)}\n"
+        yield f"Note: {plain_words(trouble)}\n"
     for section in report.sections:
         yield from _section(section)
 
@@ -32,25 +32,26 @@ def _section(section: Section) -> Iterator[str]:
     for paragraph in section.paragraphs:
         if paragraph.title:
             yield f"**{paragraph.title}**\n"
-            yield from (f"- {_plain(sentence)}" for sentence in paragraph.sentences)
+            yield from (f"- {plain_words(sentence)}" for sentence in paragraph.sentences)
             yield ""
         else:
-            yield f"{' '.join(map(_plain, paragraph.sentences))}\n"
+            yield f"{' '.join(map(plain_words, paragraph.sentences))}\n"
     for table in section.tables:
-        yield from _table(table)
+        yield from table_lines(table)
     for chart in section.charts:
         yield from _chart(chart)
 
 
 def _chart(chart: Chart) -> Iterator[str]:
-    yield f"### {_plain(chart.title)}\n"
-    yield f"{_plain(chart.about)}\n"
-    yield from _table(chart.table)
+    yield f"### {plain_words(chart.title)}\n"
+    yield f"{plain_words(chart.about)}\n"
+    yield from table_lines(chart.table)
 
 
-def _table(table: ReportTable) -> Iterator[str]:
+def table_lines(table: ReportTable) -> Iterator[str]:
+    """The lines of a table, with its caption before."""
     if table.caption:
-        yield f"{_plain(table.caption)}:\n"
+        yield f"{plain_words(table.caption)}:\n"
     yield f"| {' | '.join(map(_cell, table.headers))} |"
     yield f"|{' --- |' * len(table.headers)}"
     yield from (f"| {' | '.join(map(_cell, row))} |" for row in table.rows)
@@ -61,7 +62,7 @@ def _cell(value: Cell) -> str:
     return " ".join(show_number(value).split()).translate(SPECIAL)
 
 
-def _plain(text: str) -> str:
+def plain_words(text: str) -> str:
     """Words as they are, with what is between backticks as code."""
     parts = text.split("`")
     return "`".join(part if place % 2 else part.translate(SPECIAL) for place, part in enumerate(parts))

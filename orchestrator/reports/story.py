@@ -234,7 +234,7 @@ def _read_parts(story: SweepStory, storage: Storage) -> None:
 
 
 def _read_model(folder: Storage) -> BundleContent | None:
-    names = [name for name in folder.names() if name.endswith(".json")]
+    names = [name for name in folder.names() if name.endswith((".json", ".md"))]
     if not names:
         return None
     return read_content({name: folder.read(name) for name in names}, Path(folder.path))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.data import Dataset, Examples, Part
+from orchestrator.runtime.describing import describe_seconds
 from orchestrator.runtime.findings import finding_seconds
 from orchestrator.runtime.reporting import REPORT_SECONDS
 from orchestrator.sweeps.budget import CANDIDATE_SECONDS, MEASURED_SECONDS, TimeBudget
@@ -72,7 +73,9 @@ def limit_time(plan: SweepPlan, controller: SweepController) -> bool:
         candidates=plan.config.candidates,
         validation_share=validation_rows / rows,
         candidate_seconds=MEASURED_SECONDS if plan.config.has_bounds else CANDIDATE_SECONDS,
-        report_seconds=REPORT_SECONDS + finding_seconds(plan, plan.config.time_budget.total_seconds()).total,
+        report_seconds=REPORT_SECONDS
+        + describe_seconds(plan.config.time_budget)
+        + finding_seconds(plan, plan.config.time_budget.total_seconds()).total,
     )
     controller.limit_time(budget)
     if left <= 0 and controller.trial_table.reports:

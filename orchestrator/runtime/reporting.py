@@ -30,16 +30,23 @@ def report_ended(
         tracker: None if MLflow does not answer.
         notify: is told why there is no report.
     """
+    # a sweep that has its model has not failed, whatever is wrong with a page about it
     try:
         from orchestrator.reports import keep_report
 
         content = keep_report(storage, header, status)
         if tracker is not None:
             tracker.log_report(content)
-    # a sweep that has its model has not failed, whatever is wrong with a page about it
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        notify(
-            f"the report of the sweep could not be written ({type(error).__name__}: {reason}); try again with: "
-            f"orchestrator report {header.id}"
-        )
+        again = f"try again with: orchestrator report {header.id}"
+        notify(f"the report of the sweep could not be written ({_reason(error)}); {again}")
+    try:
+        if tracker is not None:
+            tracker.log_winner(storage)
+    except Exception as error:
+        again = f"try again with: orchestrator sync {header.id}"
+        notify(f"what is known of the winner could not be written to MLflow ({_reason(error)}); {again}")
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

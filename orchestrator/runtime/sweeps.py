@@ -30,6 +30,7 @@ from orchestrator.journal.statuses import SweepStatus
 from orchestrator.networks import is_custom
 from orchestrator.runtime.assembly import Origin, assemble, last_header
 from orchestrator.runtime.background import in_background
+from orchestrator.runtime.describing import described
 from orchestrator.runtime.early_imports import after, import_for_export, import_for_search, preload_for
 from orchestrator.runtime.findings import find_out
 from orchestrator.runtime.hooks import Hooks, observed
@@ -272,6 +273,8 @@ def search_and_finalize(
         interrupted, search_seconds = _search(plan, origin, controller, runner)
         journal.flush()
         best, winner, skipped = find_winner(plan, controller, models, hooks.notify)
+        if not origin.passing:
+            winner = described(winner, plan, origin.id)
         journal.flush()
         ending = finalize(
             plan, tracker, best=best, winner=winner, skipped=skipped, controller=controller, storage=origin.storage

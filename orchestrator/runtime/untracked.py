@@ -12,6 +12,7 @@ from orchestrator.errors import TrackingError
 from orchestrator.journal import Event
 from orchestrator.journal.folder import Header, write_header
 from orchestrator.runtime.assembly import Origin, first_header
+from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import Outcome, Tracker
 from orchestrator.sweeps.plan import SweepPlan
 
@@ -39,6 +40,9 @@ class OpenTracker(Tracker, Protocol):
 
     def log_report(self, content: bytes) -> None:
         """Takes in the report of the sweep."""
+
+    def log_winner(self, storage: Storage) -> None:
+        """Takes in what is found out about the winner, from the folder of the sweep."""
 
     def halt(self) -> None:
         """Writes nothing more: another driver does."""
@@ -89,6 +93,9 @@ class Untracked:
         """See `Tracker`."""
 
     def log_report(self, content: bytes) -> None:
+        """See `OpenTracker`."""
+
+    def log_winner(self, storage: Storage) -> None:
         """See `OpenTracker`."""
 
     def halt(self) -> None:

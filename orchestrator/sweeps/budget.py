@@ -46,7 +46,7 @@ class TimeBudget:
         candidates: of at most so many trials an ensemble is made.
         validation_share: rows of the validation part for each row that an epoch looks at.
         candidate_seconds: that the end takes longer for each of them.
-        report_seconds: that the report takes at most.
+        report_seconds: that the report, and what is found out for it, take at most.
         """
         self._candidate_seconds, self._report_seconds = candidate_seconds, report_seconds
         self._candidates, self._validation_share, self._starts = candidates, validation_share, 0

@@ -53,6 +53,7 @@ class Winner:
         ensemble: what greedy selection among the trials has found, whether it is this model or not; None without one.
         decided: what was decided about it after training, by name, as its metrics have it.
         answers: to test rows, as they are kept for the report; see `KeptAnswers`.
+        description: what is found out about it, as it is kept; see `WinnerDescription`.
     """
 
     bundle: ModelBundle
@@ -65,6 +66,7 @@ class Winner:
     ensemble: Ensemble | None = None
     decided: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     answers: bytes = b""
+    description: bytes = b""
 
 
 class Candidate(Protocol):

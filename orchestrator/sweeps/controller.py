@@ -166,10 +166,15 @@ class SweepController:
             return Decision.CONTINUE
         self._heard_at[index] = time.monotonic()
         report = message.report
-        seconds = self._base_seconds[index] + message.train_seconds
         donor = self.trial_table.records[index].donor
         event = Reported(
-            at=time.time(), index=index, report=report, train_seconds=seconds, kept=message.kept, stored=message.stored
+            at=time.time(),
+            index=index,
+            report=report,
+            train_seconds=self._base_seconds[index] + message.train_seconds,
+            kept=message.kept,
+            stored=message.stored,
+            usage=message.usage,
         )
         self._record(event)
         if self._budget is not None:

@@ -29,6 +29,8 @@ ANSWERS_FILE = "test-answers.npz"
 REFERENCES_FILE = "references.json"
 # how validation and test rows are distributed, see `DataParts`
 PARTS_FILE = "data-parts.json"
+# what is found out about the winner, see `WinnerDescription`
+DESCRIPTION_FILE = "winner.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +215,8 @@ def finalize(
             _keep_model(folder, storage)
         if winner.answers:
             storage.write(ANSWERS_FILE, winner.answers)
+        if winner.description:
+            storage.write(DESCRIPTION_FILE, winner.description)
         outcome.save(storage)
         away = tracker.close_trials(
             len(trial_table.trials), trial_table.reports, plan.config.tracking_timeout.total_seconds()

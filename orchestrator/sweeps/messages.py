@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from orchestrator.training.report import EpochReport
 from orchestrator.training.spec import TrialSpec
+from orchestrator.training.usage import Usage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class EpochMessage:
         kept: the best epoch whose weights are in the storage, 0 if there is none.
         stored: bytes that the trial has there.
         trouble: a sentence about what did not work although the trial goes on; empty if all did.
+        usage: what its process takes, None if it was not looked at.
     """
 
     report: EpochReport
@@ -66,6 +68,7 @@ class EpochMessage:
     kept: int
     stored: int
     trouble: str = ""
+    usage: Usage | None = None
 
     @property
     def is_last(self) -> bool:
@@ -115,4 +118,5 @@ def message_from_wire(text: str) -> TrialMessage:
     ((kind, content),) = json.loads(text).items()
     if kind == "failure":
         return FailureMessage(**content)
-    return EpochMessage(**{**content, "report": EpochReport.from_json(content["report"])})
+    made = {"report": EpochReport.from_json(content["report"]), "usage": Usage.from_json(content["usage"])}
+    return EpochMessage(**{**content, **made})

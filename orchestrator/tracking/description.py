@@ -66,7 +66,8 @@ class Description:
         return cls(
             name=name,
             labels=known | dict(labels),
-            parameters={key: str(value)[:MAX_PARAMETER_LENGTH] for key, value in values.items()},
+            # what is empty says nothing, on pages where each parameter is a column
+            parameters={key: str(value)[:MAX_PARAMETER_LENGTH] for key, value in values.items() if value != []},
             dataset=_facts(dataset),
             notes=[note.to_json() for note in dataset.notes],
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.bundle.files import CARD_FILE
 from orchestrator.bundle.registration import Figure, Registration
 from orchestrator.errors import ConfigError
 from orchestrator.tasks import metric_named
@@ -17,6 +18,7 @@ from orchestrator.tracking import tags
 from orchestrator.tracking.rollout import promote, read_rollout
 from orchestrator.tracking.store import tracked
 from orchestrator.tracking.versions import find_version, link_version, make_version
+from orchestrator.tracking.winner import describe_version
 from orchestrator.units import show_apart
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ def register_bundle(
                 client, run_id, name=name, folder=folder, model_digest=model_digest, labels=_labels(figure)
             )
         link_version(client, version)
+        card = folder / CARD_FILE
+        describe_version(client, version, card.read_text(encoding="utf-8") if card.is_file() else "")
         champion, reason = _compare(client, name, str(version.version), figure, doubt)
         if champion:
             promote(client, name, str(version.version))

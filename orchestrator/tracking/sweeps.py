@@ -16,6 +16,7 @@ from orchestrator.journal import Event
 from orchestrator.journal.folder import Header
 from orchestrator.journal.statuses import FINAL, SweepStatus
 from orchestrator.reports.content import REPORT_FILE
+from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.decided import decided_notes
@@ -24,6 +25,7 @@ from orchestrator.tracking.looks import count_looks
 from orchestrator.tracking.notes import log_notes
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import child_runs, client_for, find_sweep_run, tracked
+from orchestrator.tracking.winner import link_model, log_winner, outcome_note
 from orchestrator.tracking.writer import StoredRun, TrialWriter
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class SweepTracker:
                 self.experiment_id,
                 int((started or time.time()) * 1000),
                 {**description.labels, **tags.environment_tags()},
-                run_name=description.name,
+                # several sweeps of one name have one experiment
+                run_name=description.labels.get(tags.SWEEP_ID, description.name),
             )
             self.run_id = str(run.info.run_id)
             self._describe(description)
@@ -229,6 +232,7 @@ class SweepTracker:
             tags.BEST_TRIAL: str(outcome.best),
             tags.TEST_LOOKS: str(outcome.looks),
             tags.SKIPPED: "; ".join(outcome.skipped)[:MAX_TAG_LENGTH],
+            tags.NOTE: outcome_note(outcome),
             **{f"{tags.TRIALS}.{status}": str(count) for status, count in outcome.trials.items()},
         }
         if outcome.ensemble is not None:
@@ -248,6 +252,16 @@ class SweepTracker:
         """
         with tracked(self.client.tracking_uri):
             self.client.log_text(self.run_id, content.decode(), REPORT_FILE)
+
+    def log_winner(self, storage: Storage) -> None:
+        """Writes what is found out about the winner to the parent run, from the folder of the sweep.
+
+        Raises:
+            StorageError: something of it is damaged.
+            TrackingError: the store cannot be used.
+        """
+        with tracked(self.client.tracking_uri):
+            log_winner(self.client, self.run_id, storage)
 
     def leave(self, *, failed: bool) -> None:
         """Ends the parent run of a sweep that has not come to its end."""
@@ -272,7 +286,12 @@ class SweepTracker:
         if self.writer is None:
             raise TrackingError("the trials have not been written")
         run_id = self.writer.run_id(trial)
-        return register_bundle(self.client, run_id, name, folder, figure=figure, model_digest=model_digest, doubt=doubt)
+        found = register_bundle(
+            self.client, run_id, name, folder, figure=figure, model_digest=model_digest, doubt=doubt
+        )
+        with tracked(self.client.tracking_uri):
+            link_model(self.client, self.run_id, found)
+        return found
 
     def _new_figures(self, figures: Mapping[str, float]) -> list[tuple[str, float, int]]:
         """Those that the run has not got, with their steps: each end of a sweep that is extended is one."""
@@ -319,7 +338,7 @@ def open_experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name))
+            return str(client.create_experiment(name, tags={tags.EXPERIMENT_KIND: tags.TRAINING_EXPERIMENT}))
         except MlflowException:
             # another sweep may have made it in between
             found = client.get_experiment_by_name(name)

@@ -84,6 +84,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
             registration = finalize_later(tracker, header.name, header.status, found.storage, header.id)
             if found.storage.has(REPORT_FILE):
                 tracker.log_report(found.storage.read(REPORT_FILE))
+            tracker.log_winner(found.storage)
         check_model(header.id, found.storage)
     return SyncResult(
         id=header.id,

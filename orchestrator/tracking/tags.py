@@ -58,6 +58,10 @@ OBJECTIVE = "objective"
 
 PARENT = "mlflow.parentRunId"
 COMMIT = "mlflow.source.git.commit"
+# with it MLflow shows an experiment as one of training, not of language models
+EXPERIMENT_KIND, TRAINING_EXPERIMENT = "mlflow.experimentKind", "custom_model_development"
+# Markdown at the head of a run's page
+NOTE = "mlflow.note.content"
 USER = "mlflow.user"
 SOURCE = "mlflow.source.name"
 

@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from orchestrator.bundle.files import CARD_FILE
 from orchestrator.data import Schema
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import TRACKING_VARIABLE
@@ -114,6 +116,9 @@ def _fill(client: MlflowClient, run_id: str, model: LoggedModel, folder: Path) -
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         path = Path(temporary) / MODEL_NAME
         _save_model(path, model, run_id, folder)
+        if (folder / CARD_FILE).is_file():
+            # where people look first
+            shutil.copyfile(folder / CARD_FILE, path / CARD_FILE)
         client.log_model_artifacts(model.model_id, str(path))
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 

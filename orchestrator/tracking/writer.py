@@ -34,7 +34,9 @@ from orchestrator.journal import (
 )
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, explain, find_child, is_away, tracked
+from orchestrator.tracking.usage import usage_points
 from orchestrator.training import EpochReport, TrialSpec
+from orchestrator.training.usage import Usage
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,7 +74,7 @@ class _Run:
     run_id: str | None = None
     described: bool = False
     running: bool = False
-    pending: list[tuple[float, EpochReport]] = field(default_factory=list)
+    pending: list[tuple[float, EpochReport, Usage | None]] = field(default_factory=list)
     best_epoch: int = 0
     best_tie: float | None = None
     clock: RunningTime = field(default_factory=RunningTime)
@@ -201,8 +203,8 @@ class TrialWriter:
         whole = {(point.step, point.value) for point in self._client.get_metric_history(run_id, tags.OBJECTIVE)}
         loss = {(point.step, point.value) for point in self._client.get_metric_history(run_id, LOSS)}
         run.pending = [
-            (at, report)
-            for at, report in run.pending
+            (at, report, usage)
+            for at, report, usage in run.pending
             if (report.epoch, report.best_value) not in whole or (report.epoch, report.train_loss) not in loss
         ]
         run.compared = True
@@ -275,7 +277,7 @@ class TrialWriter:
                 run.started, run.ended = run.started or event.at, None
                 run.clock.start(event.at)
             case Reported():
-                run.pending.append((event.at, event.report))
+                run.pending.append((event.at, event.report, event.usage))
                 run.best_epoch, run.train_seconds = event.report.best_epoch, event.train_seconds
                 run.best_tie = event.report.best_tie
                 run.clock.tick(event.at)
@@ -336,8 +338,8 @@ class TrialWriter:
         count = len(run.pending)
         metrics = [
             Metric(name, value, int(at * 1000), report.epoch)
-            for at, report in run.pending
-            for name, value in (report.points | {tags.OBJECTIVE: report.best_value}).items()
+            for at, report, usage in run.pending
+            for name, value in (usage_points(usage) | report.points | {tags.OBJECTIVE: report.best_value}).items()
         ]
         tag_list = [RunTag(name, value) for name, value in labels.items()]
         while params or metrics or tag_list:
@@ -380,7 +382,7 @@ class TrialWriter:
             **tags.environment_tags(),
         }
         created = self._client.create_run(
-            self._experiment_id, int(run.started * 1000), labels, run_name=f"trial-{index:04d}"
+            self._experiment_id, int(run.started * 1000), labels, run_name=f"{index:04d} {run.first.architecture}"
         )
         return str(created.info.run_id)
 

@@ -63,6 +63,7 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
         "test-answers.npz",
         "tracking.json",
         *kept,
+        "winner.json",
     ]
     assert b"secret" not in Storage.at(bucket).read(f"{result.id}/sweep.json")
 
@@ -103,7 +104,15 @@ def test_a_population_takes_over_weights_through_gangs_and_an_object_store(ray_c
     # nothing of what Ray Train has written there is left
     left = {name.split("/")[1] for name in Storage.at(bucket).names() if name.startswith(result.id)}
     about = {"sweep.json", "sweep-copy.json", "tracking.json"}
-    files = {"data-parts.json", "report.html", "references.json", "result.json", "test-answers.npz", *about}
+    files = {
+        "data-parts.json",
+        "report.html",
+        "references.json",
+        "result.json",
+        "test-answers.npz",
+        "winner.json",
+        *about,
+    }
     assert left == {"journal", "model", "trials", *files}
 
 

@@ -65,6 +65,7 @@ from orchestrator.journal.lock import is_locked, locked
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, TrialSpec
+from orchestrator.training.usage import Usage
 
 FILE = "journal.jsonl"
 SPEC = TrialSpec(
@@ -81,11 +82,13 @@ REPORT = EpochReport(
     best_value=0.6,
     last=False,
 )
+USAGE = Usage(cpu=97.5, memory=512.5, memory_share=2.5)
 EVENTS = [
     Opened(1.5, 20),
     Drawn(2.0, 0, SPEC, {"mlp.depth": 2, "learning_rate": 0.1 + 0.2}),
     Begun(2.5, 0, 1),
     Reported(at=3.0, index=0, report=REPORT, train_seconds=0.25, kept=1, stored=4096),
+    Reported(at=3.2, index=0, report=REPORT, train_seconds=0.25, kept=1, stored=4096, usage=USAGE),
     Paused(3.5, 0),
     Continued(4.0, 0, 3, SPEC),
     Lost(4.5, 0, 'what the "äöü" said\n'),

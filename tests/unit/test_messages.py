@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.runtime.tune.envelope import OBJECTIVE, attempt_of, message_of, to_config, to_result
 from orchestrator.sweeps.messages import Attempt, EpochMessage, FailureMessage
 from orchestrator.training import EpochReport, TrialSpec
+from orchestrator.training.usage import Usage
 
 SPEC = TrialSpec(architecture="mlp", settings={"depth": 2, "width": 16}, learning_rate=0.1 + 0.2, epochs=7)
 FIGURE = st.floats(allow_nan=False)
@@ -33,7 +34,8 @@ def test_a_message_of_an_epoch_comes_back_as_it_was(loss, value, last, trouble):
         best_value=value,
         last=last,
     )
-    message = EpochMessage(report=report, train_seconds=loss, kept=1, stored=9, trouble=trouble)
+    usage = Usage(cpu=loss, memory=1.5, memory_share=value) if last else None
+    message = EpochMessage(report=report, train_seconds=loss, kept=1, stored=9, trouble=trouble, usage=usage)
     result = to_result(message)
     assert message_of(result) == message
     assert (result["done"], result[OBJECTIVE]) == (last, value)

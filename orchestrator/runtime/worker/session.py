@@ -16,6 +16,7 @@ from torch import nn
 from orchestrator.data import Dataset
 from orchestrator.errors import DiskBudgetError, StorageError, UnreachableStorageError
 from orchestrator.runtime.worker.trial_files import TrialFiles, load_state
+from orchestrator.runtime.worker.usage import UsageMeter
 from orchestrator.storage import Storage
 from orchestrator.sweeps.messages import Attempt, EpochMessage
 from orchestrator.training import EpochReport, Ranks, TrialState, graft, pack_weights, train_trial
@@ -71,6 +72,7 @@ class TrialSession:
         # epoch and weights of the best epoch, if they could not be written yet
         self._unwritten: tuple[int, bytes] | None = None
         self._trouble = ""
+        self._meter: UsageMeter | None = None
         self._written_at = time.monotonic()
         self._write_seconds = 0.0
         # what was taken over from a donor is in no checkpoint of its own yet
@@ -98,6 +100,7 @@ class TrialSession:
             if donor is not None and resume.report.epoch <= attempt.epochs:
                 resume, self._grafted = graft(resume, donor), True
         seconds, started = 0.0, time.perf_counter()
+        self._meter = UsageMeter(self._settings.threads, self._settings.device)
         reports = self._settings.train(
             attempt.spec,
             self._dataset,
@@ -188,6 +191,7 @@ class TrialSession:
             kept=self._files.kept if self._files else 0,
             stored=self._files.stored if self._files else 0,
             trouble=trouble,
+            usage=None if self._meter is None else self._meter.measure(),
         )
 
 

@@ -1,0 +1,184 @@
+"""What is found out about a finished model, and the card that says it."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import quick_network
+from test_explanations import everything, made, numbers
+
+from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.bundle.files import CARD_FILE, LIMITS
+from orchestrator.cli import main
+from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.data import DataOptions, Part, open_dataset
+from orchestrator.data.labelled import LABELLED_ROWS, most_labelled
+from orchestrator.errors import BundleError, StorageError
+from orchestrator.evaluation.winner_description import WinnerDescription, read_description
+from orchestrator.explanations import importance, overview
+from orchestrator.explanations.overview import CURVE_COLUMNS, REPEATS, Overview, overview_of
+from orchestrator.inputs import NUMERIC
+from orchestrator.reports.card import SECTION, CardSource, model_card, short_card, summary_in
+from orchestrator.storage import Storage
+from orchestrator.sweeps.finalize import DESCRIPTION_FILE
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_labelled_rows_are_test_rows_as_they_stand_in_the_data(tmp_path, streamed):
+    frame = everything(400).drop(columns="place" if streamed else [])
+    if streamed:
+        frame.to_parquet(tmp_path / "rows.parquet", row_group_size=100, index=False)
+    dataset = open_dataset(tmp_path if streamed else frame, DataOptions(target="label"))
+    rows = dataset.some_test_rows()
+    tests = {
+        (row.tobytes(), int(target))
+        for part in dataset.rows(Part.TEST)
+        for row, target in zip(part.inputs[NUMERIC], part.target, strict=True)
+    }
+    encoded = dataset.encoder.transform(dataset.schema, rows.rows.frame())
+    whole = zip(encoded[NUMERIC], rows.target, strict=True)
+    assert {(row.tobytes(), int(target)) for row, target in whole} == tests
+    if not streamed:
+        # trials, which get such a data set, never see them
+        assert dataset.without_test().some_test_rows() is None
+
+
+def test_of_many_rows_or_columns_fewer_are_kept():
+    rows = 3000
+    dataset = open_dataset(numbers(2, rows), DataOptions(target="y"))
+    assert len(dataset.some_test_rows()) == LABELLED_ROWS < 0.2 * rows
+    assert most_labelled(4000) == 50
+
+
+def test_the_column_that_decides_is_the_first_and_the_others_lose_nothing():
+    frame = numbers(12, 400)
+    model = made(frame, lambda inputs: inputs[NUMERIC][:, 3])
+    rows = open_dataset(frame, DataOptions(target="y")).some_test_rows()
+    found = overview_of(model, rows, seconds=60.0)
+    assert found.why_not == ""
+    assert found.importance.columns[0] == "x3"
+    assert (found.importance.importance[1:] == 0).all() and found.importance.low[0] > 0
+    assert found.importance.drops.shape == (12, REPEATS)
+    assert found.importance.rows == len(rows)
+    assert len(found.curves) == CURVE_COLUMNS
+    curve = found.curves[0]
+    assert curve.column == "x3" and list(curve.mean) == sorted(curve.mean)
+    assert Overview.from_json(found.to_json()).to_json() == found.to_json()
+
+
+def test_what_takes_too_long_is_not_done(monkeypatch):
+    frame = numbers(40, 400)
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    for module in (overview, importance):
+        monkeypatch.setattr(module, "time", clock)
+
+    def slow(inputs):
+        clock.now += 0.001 * len(inputs)
+        return inputs[NUMERIC][:, 3]
+
+    rows = open_dataset(frame, DataOptions(target="y")).some_test_rows()
+    model = made(frame, slow)
+    assert len(rows) == 80
+    # 80 rows in 40 columns, shuffled twice, take 6.4 s, and no time is left for curves
+    found = overview_of(model, rows, seconds=10.0)
+    assert (found.importance.rows, found.importance.drops.shape) == (80, (40, 3))
+    found = overview_of(model, rows, seconds=8.0)
+    assert found.importance.rows == 67
+    assert found.importance.columns[0] == "x3"
+    assert found.seconds < 9
+    nothing = overview_of(model, rows, seconds=4.0)
+    assert nothing.importance is None and "longer than 2.8 s" in nothing.why_not
+    assert "no test rows" in overview_of(model, None, seconds=1.0).why_not
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    frame = everything()
+    dataset = open_dataset(frame, DataOptions(target="label"))
+    metrics = {
+        "metric": "log_loss",
+        "maximize": False,
+        "validation": 0.5,
+        "test": {"accuracy": 0.75, "log_loss": 0.6},
+        "data_digest": "d1ge57",
+        "rows": {"train": 100, "validation": 28, "test": 32},
+        "trial": {"architecture": "mlp", "settings": {"depth": 1}},
+        "best_epoch": 3,
+    }
+    made_bundle = make_bundle(quick_network(dataset), dataset, metrics)
+    found = overview_of(made_bundle.explained, dataset.some_test_rows(), seconds=60.0)
+    winner = WinnerDescription(intervals={"accuracy": (0.6, 0.9)}, overview=found)
+    source = CardSource(
+        model="models:/a@champion", data="a|b.csv", sweep="a-1", rows=RowsWish(group="re`mark"), winner=winner
+    )
+    return replace(made_bundle, card=model_card(made_bundle.content, source)), winner
+
+
+def test_a_card_says_what_the_model_says_of_itself(bundle):
+    card = bundle[0].card
+    assert summary_in(card).startswith("Predicts `label` (multiclass of 3 classes) from")
+    assert "| accuracy |  | 0.75 | 0.6 to 0.9 | larger |" in card
+    assert "| log\\_loss | 0.5 | 0.6 |  | smaller |" in card
+    assert "d1ge57" in card and "100 train, 28 validation, 32 test" in card
+    # names cannot end a cell or a piece of code
+    assert "| data | a\\|b.csv |" in card
+    assert "rows with the same `re'mark` are on one side" in card
+    for column in ("number", "color", "place", "remark"):
+        assert f"| {column} |" in card
+    assert "What was guessed about it" in card
+    assert 'mlflow.pyfunc.load_model("models:/a@champion")' in card
+
+
+def test_a_bundle_has_its_card_and_is_read_without_one(bundle, tmp_path):
+    made_bundle = bundle[0]
+    made_bundle.save(tmp_path / "a")
+    assert ModelBundle.load(tmp_path / "a").card == made_bundle.card
+    shown = CliRunner().invoke(main, ["card", str(tmp_path / "a")])
+    assert shown.output == made_bundle.card.rstrip("\n") + "\n"
+    (tmp_path / "a" / CARD_FILE).unlink()
+    assert ModelBundle.load(tmp_path / "a").card == ""
+    shown = CliRunner().invoke(main, ["card", str(tmp_path / "a"), "-o", str(tmp_path / "card.md")])
+    assert shown.exit_code == 0
+    assert "| accuracy |  | 0.75 |  | larger |" in (tmp_path / "card.md").read_text()
+    (tmp_path / "a" / CARD_FILE).write_bytes(b"\xff\xfe")
+    with pytest.raises(BundleError, match=r"model_card.md: is no text in UTF-8"):
+        ModelBundle.load(tmp_path / "a")
+    with pytest.raises(BundleError, match="are allowed"):
+        replace(made_bundle, card="x" * (LIMITS[CARD_FILE] + 1)).save(tmp_path / "b")
+
+
+def test_a_model_that_says_nonsense_of_itself_has_no_card_but_a_sentence(bundle, tmp_path):
+    replace(bundle[0], card="", metrics={"test": 3}).save(tmp_path / "a")
+    shown = CliRunner().invoke(main, ["card", str(tmp_path / "a")])
+    assert shown.exit_code == 2 and shown.output.startswith("Error: metrics.json of ")
+    assert "Traceback" not in shown.output
+
+
+@settings(max_examples=30)
+@given(length=st.integers(400, 6000))
+def test_a_short_card_fits_and_consists_of_whole_sections(bundle, length):
+    card = bundle[0].card
+    found = short_card(card, length)
+    assert len(found) <= length
+    if length >= len(card):
+        assert found == card
+        return
+    titles = [part.partition("\n")[0] for part in card.split(SECTION)]
+    kept = [part.partition("\n")[0] for part in found.split(SECTION)]
+    assert kept == [title for title in titles if title in kept]
+    assert CARD_FILE in found
+
+
+def test_what_is_found_out_is_read_as_it_was_written(bundle, tmp_path):
+    storage = Storage.at(tmp_path)
+    assert read_description(storage) is None
+    storage.write(DESCRIPTION_FILE, bundle[1].packed())
+    found = read_description(storage)
+    assert found.intervals == bundle[1].intervals
+    assert found.packed() == bundle[1].packed()
+    storage.write(DESCRIPTION_FILE, bundle[1].packed().replace(b"accuracy", b"accurate"))
+    with pytest.raises(StorageError, match=rf"{DESCRIPTION_FILE}: damaged"):
+        read_description(storage)
