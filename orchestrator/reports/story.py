@@ -15,6 +15,7 @@ from orchestrator.evaluation.data_parts import DataParts, read_parts
 from orchestrator.evaluation.intervals import bootstrap_interval
 from orchestrator.evaluation.kept_answers import KeptAnswers, read_answers
 from orchestrator.evaluation.references import Reference, read_references
+from orchestrator.evaluation.winner_description import WinnerDescription, read_description
 from orchestrator.journal import Begun, Closed, Ended, Event, Lost, Opened, Paused, Reported
 from orchestrator.journal.folder import Header
 from orchestrator.journal.journal import read_events
@@ -81,6 +82,7 @@ class SweepStory:
         model: all but the network of its model, None if that is not in the folder.
         answers: of its model to test rows; None in sweeps of before.
         references: models that the winner is compared with.
+        description: how sure the winner's figures are, and what decides its answers; None in sweeps of before.
         parts: how validation and test rows are distributed; None in sweeps of before, and where rows stay in files.
         troubles: sentences about what could not be read.
     """
@@ -99,6 +101,7 @@ class SweepStory:
     answers: KeptAnswers | None = None
     references: tuple[Reference, ...] = ()
     parts: DataParts | None = None
+    description: WinnerDescription | None = None
     troubles: list[str] = field(default_factory=list)
 
     @property
@@ -153,6 +156,8 @@ class SweepStory:
     def intervals(self) -> dict[str, tuple[float, float] | None]:
         """Of the winner's metrics on the test rows, those of 95 %; None where there are too few rows."""
         kept, outcome = self.answers, self.outcome
+        if outcome is not None and self.description is not None and self.description.intervals:
+            return {name: self.description.intervals.get(name) for name in outcome.test}
         if kept is None or outcome is None:
             return {}
         task = kept.target.task
@@ -213,7 +218,7 @@ def read_story(storage: Storage, header: Header, state: SweepStatus) -> SweepSto
             story.model = _read_model(storage.child(MODEL_FOLDER))
         except (StorageError, BundleError) as error:
             story.troubles.append(f"what the model says of itself cannot be read ({error})")
-        for read in (_read_answers, _read_references, _read_parts):
+        for read in (_read_answers, _read_references, _read_parts, _read_description):
             try:
                 read(story, storage)
             except StorageError as error:
@@ -231,6 +236,10 @@ def _read_references(story: SweepStory, storage: Storage) -> None:
 
 def _read_parts(story: SweepStory, storage: Storage) -> None:
     story.parts = read_parts(storage)
+
+
+def _read_description(story: SweepStory, storage: Storage) -> None:
+    story.description = read_description(storage)
 
 
 def _read_model(folder: Storage) -> BundleContent | None:

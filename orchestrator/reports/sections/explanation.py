@@ -1,0 +1,107 @@
+"""What decides the winner's answers: how much each column matters, and how answers follow the most important ones."""
+
+from __future__ import annotations
+
+import math
+
+from orchestrator.explanations.overview import DependenceCurve
+from orchestrator.explanations.results import ImportanceExplanation
+from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, ReportTable, Section, Trace
+from orchestrator.reports.sections.references import interval_text
+from orchestrator.reports.story import SweepStory
+from orchestrator.units import show_number
+
+MOST_BARS, MOST_CURVES, MOST_SAID = 15, 4, 3
+
+
+def section(story: SweepStory) -> Section | None:
+    """None where nothing was computed, as in sweeps of before."""
+    if story.description is None:
+        return None
+    overview = story.description.overview
+    if overview.importance is None:
+        said = f"It was not computed what decides the answers: {overview.why_not}."
+        return Section(name="explanation", title="What decides", paragraphs=(Paragraph((said,)),))
+    curves = tuple(_curve_chart(number, curve) for number, curve in enumerate(overview.curves[:MOST_CURVES]))
+    return Section(
+        name="explanation",
+        title="What decides",
+        paragraphs=(Paragraph(_said(overview.importance)),),
+        charts=(_importance_chart(overview.importance), *curves),
+    )
+
+
+def _said(found: ImportanceExplanation) -> tuple[str, ...]:
+    # what chance may have done is not said to matter
+    sure = [name for name, low in zip(found.columns, found.low.tolist(), strict=True) if low > 0]
+    first = "The answers lean on no single column: shuffling any of them costs no more than chance."
+    if sure:
+        named = ", ".join(f"`{name}`" for name in sure[:MOST_SAID])
+        first = f"The answers depend most on {named}; {len(sure)} of {len(found.columns)} columns matter beyond chance."
+    return (
+        first,
+        f"A column matters as much as {found.metric} gets worse when its values are shuffled among {found.rows:,} test "
+        f"rows ({show_number(found.value)} as they are).",
+        "Columns that say the same share this: each of them matters less than both together.",
+        "Single rows, SHAP values and LIME: `orchestrator explain`.",
+    )
+
+
+def _importance_chart(found: ImportanceExplanation) -> Chart:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (name, mean, interval_text((low, high)))
+        for name, mean, low, high in zip(
+            found.columns, found.importance.tolist(), found.low.tolist(), found.high.tolist(), strict=True
+        )
+    )
+    names, means = found.columns[:MOST_BARS], tuple(found.importance.tolist()[:MOST_BARS])
+    about = f"How much worse {found.metric} gets when a column is shuffled; longer bars matter more."
+    if len(found.columns) > MOST_BARS:
+        about += f" The first {MOST_BARS} of {len(found.columns):,} columns; the table has all."
+    return Chart(
+        name="column-importance",
+        title="Importance of columns",
+        about=about,
+        x=Axis(f"{found.metric} lost"),
+        y=Axis("", names=tuple(reversed(names))),
+        traces=(Trace(name="importance", x=means, y=names, marks=MarkKind.BARS),),
+        table=ReportTable(("column", f"{found.metric} lost", "95 % interval"), rows),
+    )
+
+
+def _curve_chart(number: int, curve: DependenceCurve) -> Chart:
+    values = tuple("missing" if value is None else _plain(value) for value in curve.values)
+    ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    answer = f"{curve.scale} of {curve.output}" if curve.scale != "value" else curve.output
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (value, mean, interval_text((low, high)))
+        for value, mean, low, high in zip(values, curve.mean, curve.low, curve.high, strict=True)
+    )
+    texts = tuple(map(str, values))
+    if ordered:
+        parts = (("10 % of rows are below", curve.low), ("10 % of rows are above", curve.high))
+        traces = (
+            *(Trace(name=name, x=values, y=edge, style=1 + place) for place, (name, edge) in enumerate(parts)),
+            Trace(name="mean", x=values, y=curve.mean),
+        )
+        x, y = Axis(curve.column), Axis(answer)
+    else:
+        traces = (Trace(name="mean", x=curve.mean, y=texts, marks=MarkKind.BARS),)
+        x, y = Axis(answer), Axis(curve.column, names=tuple(reversed(texts)))
+    return Chart(
+        name=f"dependence-{number + 1}",
+        title=f"How the answer follows {curve.column}",
+        about=f"The mean answer ({answer}) if all rows had this value of the column, everything else as it is.",
+        x=x,
+        y=y,
+        traces=traces,
+        table=ReportTable((curve.column, answer, "80 % of the rows"), rows),
+    )
+
+
+def _plain(value: object) -> str | int | float:
+    if isinstance(value, bool | list):
+        return str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return value if isinstance(value, int) else str(value)
