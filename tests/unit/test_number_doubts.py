@@ -74,9 +74,11 @@ def test_requests_meet_the_same_words(tmp_path):
     frame = pd.DataFrame({"rain": RAIN, "flag": ["T", "F"] * (ROWS // 2), "y": ["a", "b"] * (ROWS // 2)})
     found = open_dataset(frame, DataOptions(target="y"))
     encoder = ColumnarEncoder(found.schema, found.encoder)
-    cells = {"rain": ["5.0", 3, True, None], "flag": ["false", "t", 1, True]}
+    cells = {"rain": ["5.0", 3, 2.5, None], "flag": ["false", "t", 1, True]}
     wanted = encoder.transform(pd.DataFrame({name: pd.Series(some, dtype=object) for name, some in cells.items()}))
     assert np.array_equal(encoder.encode(cells, 4)["numeric"], wanted["numeric"])
+    with pytest.raises(InvalidValueError, match="row 1, column 'rain': 'True' is not a number"):
+        encoder.encode({"rain": [True], "flag": ["T"]}, 1)
     with pytest.raises(InvalidValueError, match="row 1, column 'rain': 'T' is not a number"):
         encoder.encode({"rain": ["T"], "flag": ["T"]}, 1)
 
