@@ -5,6 +5,7 @@ import re
 from importlib.resources import files
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -12,11 +13,15 @@ from hypothesis import strategies as st
 from kept_sweeps import a_header, events_of, write_journal
 
 from orchestrator.cli import main
+from orchestrator.evaluation.winner_description import WinnerDescription
+from orchestrator.explanations.overview import DependenceCurve, Overview
+from orchestrator.explanations.results import ImportanceExplanation
 from orchestrator.journal import Closed, Opened
 from orchestrator.journal.folder import find_sweep, sweeps_home, write_header
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.reports import make_report, to_html, to_markdown
 from orchestrator.reports.content import plain, thinned
+from orchestrator.reports.sections import explanation
 from orchestrator.reports.story import read_story
 from orchestrator.runtime.reporting import report_ended
 from orchestrator.storage import Storage
@@ -219,3 +224,45 @@ def test_on_a_phone_a_caption_is_as_wide_as_its_table():
     # a caption among rows that are blocks would be one letter wide
     blocks = next(line for line in narrow.splitlines() if "display: block" in line)
     assert all(f".board {part}" in blocks for part in ("caption", "tbody", "tr", "td"))
+
+
+def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():
+    found = a_sweep(events_of(0, (0.5, 0.4)))
+    story = read_story(found.storage, found.header, found.state)
+    assert explanation.section(story) is None
+    importance = ImportanceExplanation(
+        metric="roc_auc",
+        value=0.9,
+        rows=300,
+        columns=("age", "color", "noise"),
+        drops=np.array([[0.1, 0.12], [0.04, 0.05], [0.0, 0.001]]),
+        importance=np.array([0.11, 0.045, 0.0005]),
+        low=np.array([0.09, 0.03, -0.01]),
+        high=np.array([0.13, 0.06, 0.01]),
+    )
+    curve = {
+        "output": "probability_yes",
+        "scale": "probability",
+        "mean": (0.2, 0.4),
+        "low": (0.1, 0.1),
+        "high": (0.3, 0.9),
+    }
+    curves = (
+        DependenceCurve(column="age", values=(20.0, 40), **curve),
+        DependenceCurve(column="color", values=("red", None), **curve),
+    )
+    story.description = WinnerDescription(overview=Overview(importance=importance, curves=curves))
+    found = explanation.section(story)
+    assert found.paragraphs[0].sentences[0] == (
+        "The answers depend most on `age`, `color`, `noise`; 2 of 3 columns matter beyond chance."
+    )
+    bars, age, color = found.charts
+    assert bars.table.rows == (
+        ("age", 0.11, "0.09 to 0.13"),
+        ("color", 0.045, "0.03 to 0.06"),
+        ("noise", 0.0005, "-0.01 to 0.01"),
+    )
+    assert [trace.x for trace in age.traces] == [(20.0, 40)] * 3 and age.traces[-1].y == (0.2, 0.4)
+    assert color.y.names == ("missing", "red") and color.traces[0].x == (0.2, 0.4)
+    story.description = WinnerDescription(overview=Overview(why_not="there are no test rows to measure it on"))
+    assert "there are no test rows" in explanation.section(story).paragraphs[0].sentences[0]

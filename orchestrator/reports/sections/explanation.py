@@ -33,11 +33,11 @@ def section(story: SweepStory) -> Section | None:
 
 def _said(found: ImportanceExplanation) -> tuple[str, ...]:
     # what chance may have done is not said to matter
-    sure = [name for name, low in zip(found.columns, found.low.tolist(), strict=True) if low > 0]
+    sure = sum(low > 0 for low in found.low.tolist())
     first = "The answers lean on no single column: shuffling any of them costs no more than chance."
     if sure:
-        named = ", ".join(f"`{name}`" for name in sure[:MOST_SAID])
-        first = f"The answers depend most on {named}; {len(sure)} of {len(found.columns)} columns matter beyond chance."
+        named = ", ".join(f"`{name}`" for name in found.columns[:MOST_SAID])
+        first = f"The answers depend most on {named}; {sure} of {len(found.columns)} columns matter beyond chance."
     return (
         first,
         f"A column matters as much as {found.metric} gets worse when its values are shuffled among {found.rows:,} test "
@@ -72,7 +72,7 @@ def _importance_chart(found: ImportanceExplanation) -> Chart:
 def _curve_chart(number: int, curve: DependenceCurve) -> Chart:
     values = tuple("missing" if value is None else _plain(value) for value in curve.values)
     ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    answer = f"{curve.scale} of {curve.output}" if curve.scale != "value" else curve.output
+    answer = curve.output
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (value, mean, interval_text((low, high)))
         for value, mean, low, high in zip(values, curve.mean, curve.low, curve.high, strict=True)
@@ -87,11 +87,11 @@ def _curve_chart(number: int, curve: DependenceCurve) -> Chart:
         x, y = Axis(curve.column), Axis(answer)
     else:
         traces = (Trace(name="mean", x=curve.mean, y=texts, marks=MarkKind.BARS),)
-        x, y = Axis(answer), Axis(curve.column, names=tuple(reversed(texts)))
+        x, y = Axis(answer), Axis("", names=tuple(reversed(texts)))
     return Chart(
         name=f"dependence-{number + 1}",
         title=f"How the answer follows {curve.column}",
-        about=f"The mean answer ({answer}) if all rows had this value of the column, everything else as it is.",
+        about=f"The mean of {answer} if all rows had this value of the column, everything else as it is.",
         x=x,
         y=y,
         traces=traces,
