@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from orchestrator.errors import StorageError
+
 Result = TypeVar("Result")
 
 NICENESS = 10
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 MIN_SHARED_GB = 0.5
+# Ray Serve lets so many clients at a time into HAProxy; each has two files open there, and there are some more
+CLIENTS, FILES_OF_CLIENT, OTHER_FILES = 4096, 2, 2100
+LEAST_CLIENTS = 100
 # Ray's processes have hundreds of files and threads each
 LIMITS = {
     "open files (ulimit -n)": (resource.RLIMIT_NOFILE, 1024),
@@ -28,8 +33,16 @@ LIMITS = {
 
 def home() -> Path:
     """The folder for what must outlive a command: `$ORCHESTRATOR_HOME` or `~/.orchestrator`; made if it is missing."""
-    path = Path(os.environ.get("ORCHESTRATOR_HOME") or Path.home() / ".orchestrator")
-    path.mkdir(parents=True, exist_ok=True)
+    given = os.environ.get("ORCHESTRATOR_HOME")
+    path = Path(given or Path.home() / ".orchestrator")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is a file" if path.is_file() else f"the folder cannot be made: {error.strerror or error}"
+        hint = (
+            "`unset ORCHESTRATOR_HOME`, or name another folder" if given else "name another folder: ORCHESTRATOR_HOME"
+        )
+        raise StorageError(f"the state folder {path}: {reason}; {hint}") from None
     return path
 
 
@@ -56,9 +69,29 @@ def proxy_asked(url: str) -> str:
     return f"; it was asked through the proxy {proxy}{variable}: `export NO_PROXY={hosts}` asks it directly"
 
 
+def clients_for(files: int) -> int:
+    """How many clients HAProxy can have at a time, if no more than so many files may be open (the hard limit)."""
+    if files == resource.RLIM_INFINITY:
+        return CLIENTS
+    return max(0, min(CLIENTS, (files - OTHER_FILES) // FILES_OF_CLIENT))
+
+
+def few_open_files() -> str | None:
+    """That HAProxy may not open as many files as it needs, None if it may; it raises the soft limit by itself."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if clients_for(allowed) >= LEAST_CLIENTS:
+        return None
+    least = FILES_OF_CLIENT * LEAST_CLIENTS + OTHER_FILES
+    return (
+        f"HAProxy needs {least:,} open files, and the hard limit is {allowed:,} (ulimit -Hn; a container gets more "
+        "with --ulimit nofile=65536)"
+    )
+
+
 def low_limits() -> list[str]:
-    """Limits of this process that are low for Ray, with how many it should have."""
-    found = []
+    """Limits of this process that are low for Ray or HAProxy, with how many it should have."""
+    few = few_open_files()
+    found = [] if few is None else [few]
     for what, (number, wanted) in LIMITS.items():
         allowed = resource.getrlimit(number)[0]
         if allowed != resource.RLIM_INFINITY and allowed < wanted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.config import ServeConfig
-from orchestrator.environment import port_problem
+from orchestrator.environment import clients_for, few_open_files, port_problem
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.haproxy import (
@@ -103,6 +104,8 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
     elif not wrapper.is_file():
         # what Serve writes by itself lets everybody on the network see and stop it
         problem = f"it needs this package's program {WRAPPER}; install the package with pip"
+    else:
+        problem = few_open_files()
     if config.ingress == "haproxy" and problem is not None:
         raise UsageError(f"--ingress haproxy: {problem}")
     environment = dict(TUNED)
@@ -110,6 +113,7 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
         return Ingress("python", config.host, environment)
     environment |= {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_MAXCONN": str(clients_for(resource.getrlimit(resource.RLIMIT_NOFILE)[1])),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
