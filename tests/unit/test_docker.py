@@ -1,0 +1,46 @@
+"""What the image is made of is there, and its scripts answer mistakes in a sentence."""
+
+import fnmatch
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
+
+
+def test_what_is_copied_into_the_image_is_there_and_nothing_else_is_sent_to_the_build():
+    copied = {
+        source for line in re.findall(r"^COPY (?!--from)(.*)", DOCKERFILE, re.MULTILINE) for source in line.split()[:-1]
+    }
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied == allowed
+    assert all((ROOT / name).exists() for name in copied)
+    assert not [name for name in copied if fnmatch.fnmatch(name, "*secret*")]
+
+
+def test_both_targets_run_as_a_user_without_rights_and_have_labels():
+    targets = re.split(r"^FROM .* AS ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    final = {target.split()[0]: target for target in targets if target.split()[0] in ("cpu", "gpu")}
+    assert set(final) == {"cpu", "gpu"}
+    for target in final.values():
+        assert target.rstrip().endswith("USER 1000:1000")
+        assert "org.opencontainers.image.revision=${REVISION}" in target
+    assert "HEALTHCHECK" in DOCKERFILE
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "said"),
+    [
+        ("build.sh", ["--engine", "dokcer"], "--engine is docker, podman or buildah, not 'dokcer'"),
+        ("build.sh", ["--target", "tpu"], "--target is cpu or gpu, not 'tpu'"),
+        ("build.sh", ["--bsae", "x"], "there is no option '--bsae'"),
+        ("check.sh", ["--engine", "dokcer"], "--engine is docker, podman or buildah, not 'dokcer'"),
+    ],
+)
+def test_a_mistake_in_a_call_is_said(script, options, said):
+    done = subprocess.run(["bash", ROOT / "docker" / script, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
