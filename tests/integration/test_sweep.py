@@ -1,5 +1,6 @@
 """Sweeps over a real Ray, tracked in a real MLflow server over HTTP."""
 
+import asyncio
 import os
 import time
 from dataclasses import replace
@@ -7,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import ray
 from support import TrackingServer, free_port, mixed_frame
 
 import orchestrator
 from orchestrator.config import SweepConfig
+from orchestrator.data import load_table
 from orchestrator.errors import DataError, ExecutionError, TrackingError
+from orchestrator.estimators.running import searched
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sweeps import run_sweep
@@ -259,3 +263,36 @@ def test_train_tracks_one_run_and_registers(store):
     assert run.data.params["width"] == "8"
     assert len(client_of(store).get_metric_history(result.run_id, "train_loss")) == 5
     assert result.registration.champion
+
+
+def test_trials_in_this_process_and_on_ray_have_the_same_settings_and_figures_inside_of_an_event_loop_too():
+    table = load_table(mixed_frame())
+
+    def found(*, alone):
+        config = SweepConfig.create(
+            data="data frame",
+            target="label",
+            task="binary",
+            trials=4,
+            epochs=3,
+            seed=5,
+            algorithm="random",
+            scheduler="none",
+            concurrency=1 if alone else 2,
+        )
+        return searched(config, table, Hooks(), alone=alone)
+
+    async def in_a_notebook():
+        return found(alone=False)
+
+    alone, on_ray = found(alone=True), asyncio.run(in_a_notebook())
+    assert (alone.slots, on_ray.slots) == (1, 2)
+    assert [trial.spec for trial in on_ray.trials] == [trial.spec for trial in alone.trials]
+    reports = [
+        [(trial.report.train_loss, trial.report.best_value, trial.report.best_epoch) for trial in result.trials]
+        for result in (alone, on_ray)
+    ]
+    np.testing.assert_allclose(reports[1], reports[0], rtol=1e-6)
+    assert on_ray.test == pytest.approx(alone.test, rel=1e-6)
+    # the Ray that was there before stays
+    assert ray.is_initialized()
