@@ -16,7 +16,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh
 
-test: install lint docs chromium
+test: install chromium
+	@$(MAKE) --no-print-directory -j2 lint docs
 	@bash tests/run.sh $(BIN)/python
 
 lint: install
