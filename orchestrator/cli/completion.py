@@ -223,7 +223,7 @@ class Completion(ShellComplete):
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 return super().complete()
-        except Exception:
+        except Exception:  # whatever is wrong with a file or a store, the line that the user types stays as it is
             return ""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from orchestrator.data import Dataset, Distribution, Part
-from orchestrator.errors import StorageError
+from orchestrator.evaluation.kept_files import read_kept
 from orchestrator.features.fitted import FIRST_CATEGORY
 from orchestrator.inputs import CATEGORICAL
 from orchestrator.journal.sealed import seal, unseal
@@ -69,14 +69,13 @@ def read_parts(storage: Storage) -> DataParts | None:
     Raises:
         StorageError: the file is damaged.
     """
-    if not storage.size(PARTS_FILE):
-        return None
-    try:
-        content = unseal(storage.read(PARTS_FILE))
-        counts = [{name: tuple(rows) for name, rows in content[part].items()} for part in ("validation", "test")]
-        return DataParts(content["distinct"], *counts)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StorageError(f"{storage}/{PARTS_FILE}: damaged ({error})") from None
+    return read_kept(storage, PARTS_FILE, _unpacked)
+
+
+def _unpacked(content: bytes) -> DataParts:
+    found = unseal(content)
+    counts = [{name: tuple(rows) for name, rows in found[part].items()} for part in ("validation", "test")]
+    return DataParts(found["distinct"], *counts)
 
 
 def _counted(dataset: Dataset, distribution: Distribution, part: Part) -> Counts:

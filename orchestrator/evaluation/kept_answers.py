@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.data import Schema
-from orchestrator.errors import StorageError
+from orchestrator.evaluation.kept_files import read_kept
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import ANSWERS_FILE
 from orchestrator.tasks import Predictions, Target, TargetEncoder
@@ -111,9 +111,4 @@ def read_answers(storage: Storage) -> KeptAnswers | None:
     Raises:
         StorageError: the file is damaged.
     """
-    if not storage.size(ANSWERS_FILE):
-        return None
-    try:
-        return KeptAnswers.unpacked(storage.read(ANSWERS_FILE))
-    except ValueError as error:
-        raise StorageError(f"{storage}/{ANSWERS_FILE}: damaged ({error})") from None
+    return read_kept(storage, ANSWERS_FILE, KeptAnswers.unpacked)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.data import Dataset, Examples, Part
-from orchestrator.errors import StorageError
 from orchestrator.evaluation.intervals import bootstrap_interval
 from orchestrator.evaluation.kept_answers import KeptAnswers
+from orchestrator.evaluation.kept_files import read_kept
 from orchestrator.evaluation.reference_models import (
     Deadline,
     FittedModel,
@@ -127,12 +127,11 @@ def read_references(storage: Storage) -> tuple[Reference, ...]:
     Raises:
         StorageError: the file is damaged.
     """
-    if not storage.size(REFERENCES_FILE):
-        return ()
-    try:
-        return tuple(map(Reference.from_json, unseal(storage.read(REFERENCES_FILE))["references"]))
-    except (ValueError, TypeError, KeyError) as error:
-        raise StorageError(f"{storage}/{REFERENCES_FILE}: damaged ({error})") from None
+    return read_kept(storage, REFERENCES_FILE, _unpacked) or ()
+
+
+def _unpacked(content: bytes) -> tuple[Reference, ...]:
+    return tuple(map(Reference.from_json, unseal(content)["references"]))
 
 
 @dataclass(frozen=True, kw_only=True)

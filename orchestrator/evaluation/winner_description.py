@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from orchestrator.data import Dataset
-from orchestrator.errors import DataError, StorageError
+from orchestrator.errors import DataError
 from orchestrator.evaluation.intervals import bootstrap_interval
 from orchestrator.evaluation.kept_answers import KeptAnswers
+from orchestrator.evaluation.kept_files import read_kept
 from orchestrator.explanations.model import ExplainedModel
 from orchestrator.explanations.overview import Overview, overview_of
 from orchestrator.journal.sealed import seal, unseal
@@ -87,9 +88,4 @@ def read_description(storage: Storage) -> WinnerDescription | None:
     Raises:
         StorageError: the file is damaged.
     """
-    if not storage.size(DESCRIPTION_FILE):
-        return None
-    try:
-        return WinnerDescription.unpacked(storage.read(DESCRIPTION_FILE))
-    except ValueError as error:
-        raise StorageError(f"{storage}/{DESCRIPTION_FILE}: damaged ({error})") from None
+    return read_kept(storage, DESCRIPTION_FILE, WinnerDescription.unpacked)
