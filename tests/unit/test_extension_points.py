@@ -13,7 +13,7 @@ from orchestrator.serving.http.page import form_page
 
 # what a task is made of may be used anywhere; these work with tasks as such, whichever they are
 WORK_WITH_TASKS = {
-    "api",
+    "api.sweeps",
     "cli.options",
     "data.asked",
     "data.dataset",

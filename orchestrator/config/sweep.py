@@ -1,12 +1,11 @@
-"""What a user can ask for, validated; loaded from and saved as YAML."""
+"""What a sweep is."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
     BeforeValidator,
@@ -18,19 +17,16 @@ from orchestrator.choices import (
     AlgorithmName,
     AutoName,
     EqualRowsName,
-    ExecutionName,
-    IngressName,
     PrecisionName,
     PresetName,
     SchedulerName,
     TargetTransformName,
 )
-from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import TargetWish
-from orchestrator.columns.wish import ColumnWish
-from orchestrator.errors import ConfigError, UsageError
+from orchestrator.config.resources import ResourceConfig
+from orchestrator.errors import UsageError
 from orchestrator.fields import (
     ColumnNamesField,
     ColumnsField,
@@ -39,7 +35,6 @@ from orchestrator.fields import (
     EnsembleField,
     FewRowsField,
     FoldsField,
-    Keep,
     LabelField,
     Latency,
     Name,
@@ -47,7 +42,6 @@ from orchestrator.fields import (
     Size,
     SweepsField,
     TaskField,
-    checked_name,
 )
 from orchestrator.naming import made_name, stem_of
 from orchestrator.validated import Validated
@@ -55,83 +49,6 @@ from orchestrator.validated import Validated
 DEFAULT_TRIALS = 20
 # of so many best trials an ensemble is made, unless the user says of how many
 CANDIDATES = 25
-
-
-def check_name(name: str) -> None:
-    """Raises ConfigError when nothing can be called that."""
-    try:
-        checked_name(name)
-    except ValueError as error:
-        raise ConfigError(f"name: {error}") from None
-
-
-class ResourceConfig(Validated):
-    """What one trial needs.
-
-    Attributes:
-        workers_per_trial: processes that train one network together, unless the search space says how many its
-            architecture gets.
-        cpus_per_worker: CPU cores; training uses as many threads, or more when cores would be idle.
-        gpus_per_worker: GPUs, or a part of one; 0 trains on the CPU.
-        readers_per_trial: CPU cores that read a folder of Parquet files for a trial, other data needs none; with 0 the
-            readers share the cores of the workers.
-    """
-
-    workers_per_trial: int = Field(default=1, ge=1)
-    cpus_per_worker: int = Field(default=1, ge=1)
-    gpus_per_worker: float = Field(default=0.0, ge=0.0)
-    readers_per_trial: int = Field(default=1, ge=0)
-
-    @property
-    def needs(self) -> dict[str, float]:
-        """What a worker asks of Ray."""
-        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker > 0 else {}
-        return {"CPU": self.cpus_per_worker, **gpus}
-
-    def __str__(self) -> str:
-        return " and ".join(f"{amount:g} {name}" for name, amount in self.needs.items())
-
-    @model_validator(mode="after")
-    def _whole_gpus(self) -> Self:
-        if self.workers_per_trial > 1 and 0 < self.gpus_per_worker < 1:
-            raise ValueError("workers of one trial cannot share a GPU (NCCL); give gpus_per_worker a whole number")
-        if self.gpus_per_worker > 1 and not self.gpus_per_worker.is_integer():
-            raise ValueError("gpus_per_worker must be a whole number when it is above 1")
-        return self
-
-
-class ColumnsConfig(Validated):
-    """What is said of a data set's columns in a file, as `orchestrator inspect` writes it.
-
-    Attributes:
-        target: column to predict.
-        task: its name, or its name as `kind` with options of its own.
-        columns: what is wished of columns, by name; see `ColumnWish`.
-        csv: what is wished of the file itself; see `CsvWish`.
-    """
-
-    target: LabelField | None = None
-    task: TaskField | None = None
-    columns: ColumnsField
-    csv: CsvField
-
-
-def read_wishes(columns: Mapping[str, Any] | None) -> dict[str, ColumnWish]:
-    """Wishes as a user of Python gives them.
-
-    Raises:
-        ConfigError: one is not valid.
-    """
-    return ColumnsConfig.create(columns=columns).columns
-
-
-def read_csv_wish(csv: CsvWish | Mapping[str, Any] | None) -> CsvWish:
-    """What is wished of a CSV file, as a user of Python gives it.
-
-    Raises:
-        ConfigError: it is not valid.
-    """
-    return ColumnsConfig.create(csv=csv).csv
 
 
 class SweepConfig(Validated):
@@ -296,74 +213,3 @@ class SweepConfig(Validated):
         if self.name:
             return self.name
         return made_name(stem_of(self.data))
-
-
-class ServeConfig(Validated):
-    """An endpoint.
-
-    Attributes:
-        models: each `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder. What is named by the alias
-            champion changes with the registry.
-        name: of the endpoint; the first model's if left out.
-        host, port: where to listen.
-        tracking_uri: MLflow store.
-        address: of a Ray cluster; a local one is started if left out.
-        min_replicas, max_replicas: processes that answer; Ray Serve adds some when they are busy.
-        downscale_delay: how long replicas are too many before one is stopped.
-        execution: `torch`, `onnxruntime`, or `auto` for the faster one where both give the same.
-        ingress: `haproxy`, `python`, or `auto` for HAProxy where it is installed.
-        max_queue: requests that may wait for a model in each replica; more get 503.
-        max_rows, max_body: of a request (rows, bytes).
-        timeout: from a request to its answer.
-        auth_token_file: bearer tokens, one a line, read again when the file changes.
-        insecure: whether everybody on a network may ask.
-        cors_origins: web pages of these origins may ask.
-        allowed_hosts: further names by which the endpoint may be asked (the `Host` header); `*` for all.
-        tls_cert, tls_key: PEM files for HTTPS.
-        log_folder, log_share: a share (0 to 1) of requests and answers is written there as Parquet.
-        log_keep: how old parts of that may become, or how many bytes all may have.
-        log_drop: columns that are not written there.
-        explain: whether `/explain` and the form page say why rows are answered as they are.
-    """
-
-    models: Annotated[tuple[str, ...], Field(min_length=1)]
-    name: Name | None = None
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=1, le=65535)
-    tracking_uri: str | None = None
-    address: str | None = None
-    min_replicas: int = Field(default=1, ge=1)
-    max_replicas: int | None = Field(default=None, ge=1)
-    downscale_delay: Duration = timedelta(minutes=1)
-    execution: ExecutionName = "auto"
-    ingress: IngressName = "auto"
-    max_queue: int = Field(default=256, ge=1)
-    max_rows: int = Field(default=10_000, ge=1)
-    max_body: Size = 8 * 2**20
-    timeout: Duration = timedelta(seconds=30)
-    auth_token_file: str | None = None
-    insecure: bool = False
-    cors_origins: tuple[str, ...] = ()
-    allowed_hosts: tuple[str, ...] = ()
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    log_folder: str | None = None
-    log_share: float = Field(default=0.0, ge=0, le=1)
-    log_keep: Keep | None = None
-    log_drop: tuple[str, ...] = ()
-    explain: bool = False
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ServeConfig:
-        if self.max_replicas is not None and self.max_replicas < self.min_replicas:
-            raise ValueError(f"max_replicas ({self.max_replicas}) is less than min_replicas ({self.min_replicas})")
-        if self.log_share and not self.log_folder:
-            raise ValueError("log_share needs log_folder: where shall the requests be written?")
-        if not self.log_share and (self.log_keep is not None or self.log_drop):
-            raise ValueError("log_keep and log_drop need log_share: without it no requests are written")
-        return self
-
-    @property
-    def replicas(self) -> tuple[int, int]:
-        """Least and most."""
-        return self.min_replicas, max(self.max_replicas or self.min_replicas, self.min_replicas)
