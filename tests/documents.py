@@ -88,13 +88,17 @@ def commands(text):
     return found
 
 
-def parsed(words):
+def parsed(words, root=main):
     """The command that words call, once its parser has taken them: names and values of options, and arguments.
+
+    Args:
+        words: the name of the program and what follows.
+        root: the program; ours, or another one that is made with click.
 
     Raises:
         click.UsageError: they cannot be.
     """
-    context, command = click.Context(main, info_name=words[0]), main
+    context, command = click.Context(root, info_name=words[0]), root
     rest = list(words[1:])
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name, inner, rest = command.resolve_command(context, rest)

@@ -1,4 +1,4 @@
-"""`orchestrator export`: all trials of a sweep as a file for other programs."""
+"""`orchestrator export`: trials of a sweep, models and sweeps as files for other programs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.base import Command, check_new, echo
+from orchestrator.cli.export_manifests import export_compose
 from orchestrator.cli.trials import filter_option
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EXPORT = """Write the trials of a sweep into a file for other programs.
+EXPORT = """Write the trials of a sweep, or how a model or a sweep is run elsewhere, into files for other programs.
 
 \b
 Example:
   orchestrator export csv adult -o trials.csv
   orchestrator export parquet adult -o curves.parquet --curves
   orchestrator export optuna adult -o study.db
+  orchestrator export compose --model models:/adult@champion -o stack
 """
 OPTUNA = """Write a study of Optuna: a SQLite file for its dashboard, plots and importances.
 
@@ -53,6 +55,9 @@ output_option = click.option(
 def export() -> None:
     """See EXPORT."""
 
+
+for command in (export_compose,):
+    export.add_command(command)
 
 curves_option = click.option("--curves", is_flag=True, help="Learning curves: a row per epoch.")
 

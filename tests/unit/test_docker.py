@@ -3,6 +3,7 @@
 import fnmatch
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,9 @@ def test_a_mistake_in_a_call_is_said(script, options, said):
     done = subprocess.run(["bash", ROOT / "docker" / script, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_dockerfile_and_the_scripts_are_clean():
+    lint = [Path(sys.executable).with_name("hadolint"), ROOT / "docker" / "Dockerfile"]
+    done = subprocess.run(lint, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,41 @@
+"""The kinds of manifests whose files with default values are kept in the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from orchestrator.manifests import compose
+
+
+@dataclass(frozen=True)
+class ManifestKind:
+    """One of them.
+
+    Attributes:
+        folder: of the repository, that the files are in.
+        files: makes them, with default values.
+    """
+
+    folder: str
+    files: Callable[[], Mapping[PurePosixPath, str]]
+
+
+KINDS = {
+    "compose": ManifestKind("docker", compose.compose_files),
+}
+
+
+def default_files() -> dict[PurePosixPath, str]:
+    """All of them, by path in the repository."""
+    return {PurePosixPath(kind.folder) / path: text for kind in KINDS.values() for path, text in kind.files().items()}
+
+
+def write_defaults(root: Path) -> None:
+    """Writes all of them anew: `python -m orchestrator.manifests`, after a template was changed."""
+    for name, text in default_files().items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755 if text.startswith("#!") else 0o644)
