@@ -20,7 +20,7 @@ import click
 
 from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging
-from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.errors import OrchestratorError, UsageError, did_you_mean
 from orchestrator.plain_text import DRIVING, one_line, plain
 from orchestrator.replacing import replaced
 from orchestrator.units import parse_duration, parse_latency, parse_size
@@ -167,6 +167,15 @@ class Checked(click.ParamType[Any]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return value
+
+
+class OneOf(click.Choice[str]):
+    """One of some names; of one that is none of them the nearest is said."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """See click."""
+        said = super().get_invalid_choice_message(value, ctx).rstrip(".")
+        return f"{said}{did_you_mean(str(value), self.choices) or '.'}"
 
 
 DURATION, SIZE, LATENCY = Checked("time", parse_duration), Checked("size", parse_size), Checked("time", parse_latency)

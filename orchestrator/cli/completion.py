@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem, ShellComplete, add_completion
 from click.shell_completion import split_arg_string as split
 
 from orchestrator.cli import known_names
-from orchestrator.cli.base import Command
+from orchestrator.cli.base import Command, OneOf
 from orchestrator.cli.column_options import KINDS, VALUES, WORDS
 from orchestrator.columns.wish import CATEGORICAL, IGNORE
 from orchestrator.naming import SKLEARN_PREFIX
@@ -162,6 +162,7 @@ FINDS: Mapping[str, Find] = {
     **dict.fromkeys(("version", "canary_version", "shadow_version"), _begin(known_names.versions)),
     "space": _spaces,
     "architecture": _begin(known_names.architectures),
+    "metric": _begin(known_names.metrics),
     **dict.fromkeys(("validation", "test", "background", "auth_token_file", "tls_cert", "tls_key"), _data),
     **dict.fromkeys(("storage", "log_folder"), lambda _given, _word: None),
 }
@@ -325,7 +326,7 @@ for known in (BashCompletion, ZshCompletion, FishCompletion):
 
 
 @click.command(cls=Command, help=EXAMPLE)
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=OneOf(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """See EXAMPLE."""

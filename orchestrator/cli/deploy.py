@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchestrator.choices import ExecutionName, IngressName, names_of
-from orchestrator.cli.base import DURATION, SIZE, Command, echo, json_option, print_json, tracking_option
+from orchestrator.cli.base import DURATION, SIZE, Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.jobs import show_jobs, to_json
 from orchestrator.cli.options import notify
@@ -56,12 +56,12 @@ Example:
 @click.option("--downscale-delay", type=DURATION, help="Before a replica that is too many is stopped. Default: 1m.")
 @click.option(
     "--execution",
-    type=click.Choice(names_of(ExecutionName)),
+    type=OneOf(names_of(ExecutionName)),
     help="What computes. Default: auto, the faster one where both agree to 1e-5.",
 )
 @click.option(
     "--ingress",
-    type=click.Choice(names_of(IngressName)),
+    type=OneOf(names_of(IngressName)),
     help="What listens. Default: auto, HAProxy where it is installed.",
 )
 @click.option(

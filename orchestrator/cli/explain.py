@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.choices import MethodName, names_of
-from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
+from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
 from orchestrator.cli.row_files import FORMATS, check_output, find_format, write_rows
 from orchestrator.errors import UsageError
@@ -47,7 +47,7 @@ file. Without DATA, the training rows that the model keeps are explained. Of mor
 @click.option("--rows", metavar="LIST", help="Rows of DATA, counted from 1, such as 1,5-9. Default: all.")
 @click.option(
     "--method",
-    type=click.Choice(names_of(MethodName)),
+    type=OneOf(names_of(MethodName)),
     default="shap",
     show_default=True,
     help="What each column adds; a linear model around a row; what the metric needs; mean answers to other values.",

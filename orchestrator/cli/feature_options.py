@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from orchestrator.choices import AutoName, names_of
+from orchestrator.cli.base import OneOf
 
 FEATURE_OPTIONS: list[Any] = [
     click.option(
@@ -22,7 +23,7 @@ FEATURE_OPTIONS: list[Any] = [
     ),
     click.option(
         "--date-differences",
-        type=click.Choice(names_of(AutoName)),
+        type=OneOf(names_of(AutoName)),
         help="The days between two columns of dates are an input. Default: auto, where there are two to four.",
     ),
 ]

@@ -187,6 +187,16 @@ def architectures(_given: Given) -> list[str]:
     return list(ARCHITECTURES)
 
 
+def metrics(given: Given) -> list[str]:
+    """Of the task that a command was given, or of all."""
+    from orchestrator.tasks import TASKS
+    from orchestrator.tasks.registry import task_class
+
+    asked = given.get("task")
+    classes = [task_class(kind) for kind in TASKS if asked in (None, kind)]
+    return list(dict.fromkeys(name for each in classes for name in (*each.metrics, *each.more_metrics)))
+
+
 def files(incomplete: str, known: Iterable[str]) -> list[str] | None:
     """Names that begin so; None if a file can be meant as well."""
     found = [name for name in known if incomplete and name.startswith(incomplete)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from orchestrator.choices import AlgorithmName, PrecisionName, PresetName, SchedulerName, TaskName, names_of
-from orchestrator.cli.base import DURATION, LATENCY, SIZE, echo
+from orchestrator.cli.base import DURATION, LATENCY, SIZE, OneOf, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
 from orchestrator.cli.feature_options import FEATURE_OPTIONS
@@ -41,7 +41,7 @@ READ_OPTIONS = [
     click.option("--target", metavar="COLUMN", help="Column to predict."),
     click.option(
         "--task",
-        type=click.Choice(names_of(TaskName)),
+        type=OneOf(names_of(TaskName)),
         help="Instead of what the target column looks like.",
     ),
     click.option("--quantiles", metavar="LIST", help="Of --task quantile, increasing. Default: 0.1,0.5,0.9."),
@@ -115,10 +115,10 @@ second_best_option = click.option(
 SEARCH_OPTIONS = [
     click.option("--space", metavar="NAME|FILE", help="Search space, see `orchestrator spaces`. Default: tabular."),
     click.option("--architecture", metavar="NAME", help="Search this one only: mlp, resnet or package.module:Class."),
-    click.option("--algorithm", type=click.Choice(names_of(AlgorithmName)), help="What to try next. Default: tpe."),
+    click.option("--algorithm", type=OneOf(names_of(AlgorithmName)), help="What to try next. Default: tpe."),
     click.option(
         "--scheduler",
-        type=click.Choice(names_of(SchedulerName)),
+        type=OneOf(names_of(SchedulerName)),
         help="What to stop early, pause and promote. Default: portfolio.",
     ),
     click.option(
@@ -129,7 +129,7 @@ SEARCH_OPTIONS = [
     ),
     click.option(
         "--preset",
-        type=click.Choice(names_of(PresetName)),
+        type=OneOf(names_of(PresetName)),
         help="How much is tried: a minute, 10 minutes, an hour. Default: good, if no --trials or --time-budget.",
     ),
     click.option(
@@ -151,7 +151,7 @@ TRAINING_OPTIONS = [
         help="CPU cores that read a folder of Parquet files; 0: the workers' own. Default: 1.",
     ),
     click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
-    click.option("--precision", type=click.Choice(names_of(PrecisionName)), help="Of training. Default: fp32."),
+    click.option("--precision", type=OneOf(names_of(PrecisionName)), help="Of training. Default: fp32."),
     click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
     click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
     click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
+from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
 from orchestrator.cli.row_files import FORMATS, check_output, find_format, write_rows
 from orchestrator.errors import UsageError
@@ -45,7 +45,7 @@ agree with torch's to 1e-5, and keeps that below ~/.orchestrator/prepared. ORCHE
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice([name.removeprefix(".") for name in FORMATS]),
+    type=OneOf([name.removeprefix(".") for name in FORMATS]),
     help="Of the output, whatever its name; without --output csv, json or jsonl.",
 )
 @click.option("--keep", metavar="COLUMN", multiple=True, help="Column of DATA to write, too. May be repeated.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.base import Command, echo
+from orchestrator.cli.base import Command, OneOf, echo
 
 EXAMPLE = """Write the report of a sweep: what was asked and found, what to do next, and charts of all of it.
 
@@ -26,9 +26,7 @@ The page is one file that needs no network. SWEEP is an id (see `orchestrator sw
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; - for the screen."
 )
-@click.option(
-    "--format", "form", type=click.Choice(["html", "md", "json"]), help="Default: as the file's name, or html."
-)
+@click.option("--format", "form", type=OneOf(["html", "md", "json"]), help="Default: as the file's name, or html.")
 @click.option("--storage", metavar="FOLDER|URI", help="Where sweeps are. Default: where this machine knows of some.")
 def report(sweep: str | None, output: Path | None, form: str | None, storage: str | None) -> None:
     """See EXAMPLE."""

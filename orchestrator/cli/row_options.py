@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from orchestrator.choices import EqualRowsName, TargetTransformName, names_of
+from orchestrator.cli.base import OneOf
 
 ROW_OPTIONS: list[Any] = [
     click.option("--group", metavar="COLUMN", help="No value of this column is in two parts of the rows."),
@@ -17,7 +18,7 @@ ROW_OPTIONS: list[Any] = [
     click.option("--weight", metavar="COLUMN", help="How much each row counts in loss and metrics."),
     click.option(
         "--equal-rows",
-        type=click.Choice(names_of(EqualRowsName)),
+        type=OneOf(names_of(EqualRowsName)),
         help="Rows that are the same in all columns: in one part, or each drawn by itself. Default: auto, in one "
         "part unless --test has rows that training rows have; in a folder they are not looked for.",
     ),
@@ -40,7 +41,7 @@ TARGET_OPTIONS: list[Any] = [
     ),
     click.option(
         "--target-transform",
-        type=click.Choice(names_of(TargetTransformName)),
+        type=OneOf(names_of(TargetTransformName)),
         help="What networks learn of a skewed number: itself, its logarithm or its rank. Default: auto.",
     ),
 ]

@@ -61,6 +61,7 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["sweep", "sklearn:iirs"], 2, "did you mean sklearn:iris"),
         (["sweep", "sklearn:iris", "--metric", "rmse"], 2, "no metric 'rmse'"),
         (["sweep", "sklearn:iris", "--space", "tabula"], 2, "did you mean tabular"),
+        (["sweep", "sklearn:iris", "--scheduler", "ahsa"], 2, "did you mean asha?"),
         (["sweep", "sklearn:iris", "--architecture", "mpl"], 2, "architecture 'mpl' is not known"),
         (["sweep", "sklearn:iris", "--architecture", "nowhere:Net"], 2, "importing nowhere"),
         (["sweep", "sklearn:iris", "--time-budget", "soon"], 2, "not a duration"),

@@ -105,6 +105,8 @@ def test_sweeps_trials_models_and_spaces_are_completed_without_asking_anybody(pl
         ("promote adult --canary ", ["2", "1"]),
         ("sweep odd.csv --space tab", ["tabular"]),
         ("sweep odd.csv --architecture real", ["realmlp"]),
+        ("sweep odd.csv --metric r", ["roc_auc", "rmse", "r2", "rmsle"]),
+        ("train odd.csv --task quantile --metric ", ["pinball_loss", "mae"]),
         ("swe", ["sweep", "sweeps"]),
         ("sweep --sched", ["--scheduler"]),
     ]:
