@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from orchestrator.journal import FINAL, Begun, Continued, Ended, Event, Opened, Reported, SweepStatus, TrialStatus
+from orchestrator.journal import (
+    FINAL,
+    Begun,
+    Closed,
+    Continued,
+    Ended,
+    Event,
+    Lost,
+    Opened,
+    Paused,
+    Reported,
+    SweepStatus,
+    TrialStatus,
+)
 from orchestrator.journal.folder import Header, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
 from orchestrator.storage import Storage
@@ -14,6 +28,8 @@ from orchestrator.tasks import Metric, metric_named
 from orchestrator.training import EpochReport
 
 ENDED_BEFORE = "the sweep ended before"
+# with which the reason of a trial begins that its scheduler has stopped
+BY_SCHEDULER = "by the scheduler"
 
 
 @dataclass(frozen=True)
@@ -21,14 +37,25 @@ class RecordedEpoch:
     """An epoch of a trial, and when it was over.
 
     Attributes:
+        trial: its index.
         at: seconds since 1970.
-        elapsed: seconds that the sweep had run by then: from its first trial on, without the time between sessions.
+        elapsed: seconds of search by then: from the first trial on, without the time between sessions.
         report: what the trial said.
     """
 
+    trial: int
     at: float
     elapsed: float
     report: EpochReport
+
+
+@dataclass(frozen=True)
+class Span:
+    """A trial was running, from one second of the search to another."""
+
+    trial: int
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +103,10 @@ class SweepHistory:
         metric: what it optimises.
         trials: those that began, by index.
         ranking: their indices, the best first, those without a value last.
-        elapsed: seconds that it has run, as in `RecordedEpoch`.
+        reports: all epochs in the order in which they came, also those that were trained twice.
+        spans: when trials were running, in the order of their ends.
+        ends: seconds of search at which sessions ended.
+        rungs: by epoch, the trials that paused there or that the scheduler stopped there.
     """
 
     header: Header
@@ -85,7 +115,15 @@ class SweepHistory:
     metric: Metric
     trials: tuple[TrialHistory, ...]
     ranking: tuple[int, ...]
-    elapsed: float
+    reports: tuple[RecordedEpoch, ...]
+    spans: tuple[Span, ...]
+    ends: tuple[float, ...]
+    rungs: Mapping[int, frozenset[int]]
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of search, all sessions together."""
+        return self.ends[-1] if self.ends else 0.0
 
     @property
     def id(self) -> str:
@@ -100,7 +138,11 @@ class SweepHistory:
 
     def trial(self, index: int) -> TrialHistory | None:
         """The trial of this index, None if there is none or it has not begun."""
-        return next((trial for trial in self.trials if trial.index == index), None)
+        return self._by_index.get(index)
+
+    @cached_property
+    def _by_index(self) -> dict[int, TrialHistory]:
+        return {trial.index: trial for trial in self.trials}
 
     def best_so_far(self, metric: Metric | None = None) -> list[tuple[float, float]]:
         """How the best value came about: (elapsed seconds, value) each time that an epoch of a trial was better.
@@ -109,10 +151,9 @@ class SweepHistory:
             metric: another one than the sweep's; epochs that have not measured it count for nothing.
         """
         metric = metric or self.metric
-        epochs = sorted((epoch for trial in self.trials for epoch in trial.epochs), key=lambda epoch: epoch.elapsed)
         steps: list[tuple[float, float]] = []
         best = metric.worst
-        for epoch in epochs:
+        for epoch in self.reports:
             value = epoch.report.validation.get(metric.name)
             if value is not None and metric.better(value, best):
                 best = value
@@ -143,7 +184,8 @@ def history_of(found: KnownSweep) -> SweepHistory:
     header = found.header
     state, metric = found.state, metric_named(header.metric, maximize=header.maximize)
     table = TrialTable(metric)
-    past = _replay(table, read_events(found.storage))
+    past = _Past(table)
+    past.tell(read_events(found.storage))
     trials = []
     for index, record in sorted(table.trials.items()):
         status, reason = record.status, record.reason
@@ -167,41 +209,79 @@ def history_of(found: KnownSweep) -> SweepHistory:
         metric=metric,
         trials=tuple(trials),
         ranking=ranking,
-        elapsed=past.elapsed,
+        reports=tuple(past.reports),
+        spans=tuple(past.spans),
+        ends=tuple(past.ends),
+        rungs={epoch: frozenset(trials) for epoch, trials in past.rungs.items()},
     )
 
 
 @dataclass
 class _Past:
-    """What events say beside the table: epochs of trials by their numbers, ends, who took over, and the seconds run."""
+    """What events say beside the table; the time between sessions is taken out."""
 
+    table: TrialTable
     epochs: dict[int, dict[int, RecordedEpoch]] = field(default_factory=dict)
+    reports: list[RecordedEpoch] = field(default_factory=list)
     ended: dict[int, float] = field(default_factory=dict)
     took_over: set[int] = field(default_factory=set)
-    elapsed: float = 0.0
+    spans: list[Span] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    rungs: dict[int, set[int]] = field(default_factory=dict)
+    # seconds of search before this session; when its first trial began; when something happened last
+    _before: float = 0.0
+    _begun: float | None = None
+    _last: float = 0.0
+    # when trials began that are running, in seconds of search
+    _running: dict[int, float] = field(default_factory=dict)
 
+    def tell(self, events: Iterable[Event]) -> None:
+        """Takes in all events."""
+        for event in events:
+            if isinstance(event, Opened):
+                self._close()
+            # what a sweep does after its last trial is no search
+            if self._running or not isinstance(event, Closed):
+                self._last = event.at
+            self.table.apply(event)
+            match event:
+                case Begun():
+                    self._begun = event.at if self._begun is None else self._begun
+                    self._running[event.index] = self._clock(event.at)
+                    self.ended.pop(event.index, None)
+                case Reported():
+                    epoch = RecordedEpoch(event.index, event.at, self._clock(event.at), event.report)
+                    self.reports.append(epoch)
+                    self.epochs.setdefault(event.index, {})[event.report.epoch] = epoch
+                case Continued() if event.donor is not None or event.spec is not None:
+                    self.took_over.add(event.index)
+                case Paused() | Lost():
+                    self._rest(event)
+                case Ended():
+                    self.ended[event.index] = event.at
+                    self._rest(event)
+        self._close()
 
-def _replay(table: TrialTable, events: Iterable[Event]) -> _Past:
-    """Takes the events into the table."""
-    past = _Past()
-    before, since, last = 0.0, None, 0.0
-    for event in events:
-        table.apply(event)
-        match event:
-            case Opened():
-                before += 0.0 if since is None else max(0.0, last - since)
-                since = None
-            case Begun():
-                since = event.at if since is None else since
-                past.ended.pop(event.index, None)
-            case Reported():
-                elapsed = before + (0.0 if since is None else max(0.0, event.at - since))
-                epochs = past.epochs.setdefault(event.index, {})
-                epochs[event.report.epoch] = RecordedEpoch(event.at, elapsed, event.report)
-            case Continued() if event.donor is not None or event.spec is not None:
-                past.took_over.add(event.index)
-            case Ended():
-                past.ended[event.index] = event.at
-        last = event.at
-    past.elapsed = before + (0.0 if since is None else max(0.0, last - since))
-    return past
+    def _clock(self, at: float) -> float:
+        return self._before + (0.0 if self._begun is None else max(0.0, at - self._begun))
+
+    def _rest(self, event: Paused | Ended | Lost) -> None:
+        start = self._running.pop(event.index, None)
+        if start is not None:
+            self.spans.append(Span(event.index, start, self._clock(event.at)))
+        epochs = self.table.records[event.index].epochs
+        # a limit, such as that of time, compares no trials
+        compared = isinstance(event, Paused) or (
+            isinstance(event, Ended) and event.status == TrialStatus.STOPPED and event.reason.startswith(BY_SCHEDULER)
+        )
+        if epochs and compared:
+            self.rungs.setdefault(epochs, set()).add(event.index)
+
+    def _close(self) -> None:
+        """The session is over; what was running then, ran until the last sign of life."""
+        end = self._clock(self._last)
+        self.spans += [Span(index, start, end) for index, start in self._running.items()]
+        self._running.clear()
+        if self._begun is not None:
+            self.ends.append(end)
+        self._before, self._begun = end, None

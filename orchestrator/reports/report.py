@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from orchestrator.journal.folder import Header, KnownSweep
 from orchestrator.journal.statuses import SweepStatus
@@ -19,7 +20,7 @@ def make_report(found: KnownSweep) -> Report:
     Raises:
         StorageError: its journal cannot be read.
     """
-    return _report(found.storage, found.header, found.state)
+    return _report(found)
 
 
 def keep_report(storage: Storage, header: Header, status: SweepStatus) -> bytes:
@@ -36,13 +37,14 @@ def keep_report(storage: Storage, header: Header, status: SweepStatus) -> bytes:
     Raises:
         StorageError: its journal cannot be read, or the report cannot be written.
     """
-    content = to_html(_report(storage, header, status)).encode()
+    # the header in the folder may not say yet how it has ended
+    content = to_html(_report(KnownSweep(replace(header, status=status), storage))).encode()
     storage.write(REPORT_FILE, content)
     return content
 
 
-def _report(storage: Storage, header: Header, state: SweepStatus) -> Report:
-    story = read_story(storage, header, state)
-    sections = tuple(found for make in SECTIONS if (found := make(story)) is not None)
-    title = f"Sweep {header.name}"
-    return Report(title=title, sweep=header.id, made=time.time(), sections=sections, troubles=tuple(story.troubles))
+def _report(found: KnownSweep) -> Report:
+    story = read_story(found)
+    sections = tuple(section for make in SECTIONS if (section := make(story)) is not None)
+    title = f"Sweep {found.name}"
+    return Report(title=title, sweep=found.id, made=time.time(), sections=sections, troubles=tuple(story.troubles))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from orchestrator.analysis.history import Span, SweepHistory, history_of
 from orchestrator.analysis.importance import importance_of
 from orchestrator.bundle.content import BundleContent, read_content
 from orchestrator.errors import BundleError, StorageError
@@ -16,18 +17,13 @@ from orchestrator.evaluation.intervals import bootstrap_interval
 from orchestrator.evaluation.kept_answers import KeptAnswers, read_answers
 from orchestrator.evaluation.references import Reference, read_references
 from orchestrator.evaluation.winner_description import WinnerDescription, read_description
-from orchestrator.journal import Begun, Closed, Ended, Event, Lost, Opened, Paused, Reported
-from orchestrator.journal.folder import Header
-from orchestrator.journal.journal import read_events
-from orchestrator.journal.statuses import FINAL, SweepStatus, TrialStatus
+from orchestrator.journal.folder import Header, KnownSweep
+from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.search.space import SearchSpace
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
-from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
-from orchestrator.tasks import Metric, metric_named
-
-# with which the reason of a trial begins that its scheduler has stopped
-BY_SCHEDULER = "by the scheduler"
+from orchestrator.sweeps.trial_table import TrialRecord
+from orchestrator.tasks import Metric
 
 
 @dataclass(frozen=True)
@@ -55,29 +51,12 @@ class Improvement:
     value: float
 
 
-@dataclass(frozen=True)
-class Span:
-    """A trial was running, from one second of the search to another."""
-
-    trial: int
-    start: float
-    end: float
-
-
 @dataclass(kw_only=True)
 class SweepStory:
     """What is known of a sweep.
 
     Attributes:
-        header: what it is.
-        state: how it stands now.
-        metric: what was optimised.
-        trials: the state of each.
-        curves: by trial.
-        improvements: in their order.
-        spans: when trials were running, in the order of their ends.
-        rungs: by epoch, the trials that paused there or that the scheduler stopped there.
-        ends: seconds of search at which sessions ended.
+        history: what happened in it, trial by trial.
         outcome: how it has ended, None if it has not.
         model: all but the network of its model, None if that is not in the folder.
         answers: of its model to test rows; None in sweeps of before.
@@ -87,15 +66,7 @@ class SweepStory:
         troubles: sentences about what could not be read.
     """
 
-    header: Header
-    state: SweepStatus
-    metric: Metric
-    trials: TrialTable
-    curves: dict[int, Curve] = field(default_factory=dict)
-    improvements: list[Improvement] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
-    rungs: dict[int, set[int]] = field(default_factory=dict)
-    ends: list[float] = field(default_factory=list)
+    history: SweepHistory
     outcome: Outcome | None = None
     model: BundleContent | None = None
     answers: KeptAnswers | None = None
@@ -105,37 +76,79 @@ class SweepStory:
     troubles: list[str] = field(default_factory=list)
 
     @property
+    def header(self) -> Header:
+        """What the sweep is."""
+        return self.history.header
+
+    @property
+    def state(self) -> SweepStatus:
+        """How it stands now."""
+        return self.history.state
+
+    @property
+    def metric(self) -> Metric:
+        """What was optimised."""
+        return self.history.metric
+
+    @property
     def seconds(self) -> float:
         """Of search, all sessions together."""
-        return self.ends[-1] if self.ends else 0.0
+        return self.history.elapsed
 
     @property
     def epochs(self) -> int:
         """Of all trials."""
-        return self.trials.reports
+        return sum(record.epochs for record in self.trials.values())
+
+    @cached_property
+    def trials(self) -> dict[int, TrialRecord]:
+        """All that have begun, by index."""
+        return {trial.index: trial.record for trial in self.history.trials}
 
     @cached_property
     def ranked(self) -> list[TrialRecord]:
         """All trials that have begun, the best first, those without a value last."""
-        return sorted(self.trials.trials.values(), key=self.trials.rank)
+        return [self.trials[index] for index in self.history.ranking]
+
+    @cached_property
+    def curves(self) -> dict[int, Curve]:
+        """Of each trial that has finished an epoch."""
+        name = self.metric.name
+        return {
+            trial.index: Curve(
+                [epoch.report.epoch for epoch in trial.epochs],
+                [epoch.report.validation.get(name, epoch.report.best_value) for epoch in trial.epochs],
+            )
+            for trial in self.history.trials
+            if trial.epochs
+        }
+
+    @cached_property
+    def improvements(self) -> list[Improvement]:
+        """In their order."""
+        found: list[Improvement] = []
+        for count, epoch in enumerate(self.history.reports, 1):
+            value = epoch.report.best_value
+            if not found or self.metric.better(value, found[-1].value):
+                found.append(Improvement(epoch.elapsed, count, epoch.trial, value))
+        return found
 
     @property
     def best(self) -> TrialRecord | None:
         """The trial that won, or is the best so far; None if none has a value."""
-        if self.outcome is not None and self.outcome.best in self.trials.records:
-            return self.trials.records[self.outcome.best]
+        if self.outcome is not None and self.outcome.best in self.trials:
+            return self.trials[self.outcome.best]
         return self.ranked[0] if self.ranked and self.ranked[0].value is not None else None
 
-    def status_of(self, record: TrialRecord) -> str:
+    def status_of(self, record: TrialRecord) -> TrialStatus:
         """Of a trial; what was running when its sweep ended does so no more."""
-        if self.state != SweepStatus.RUNNING and record.status not in FINAL:
-            return TrialStatus.INTERRUPTED
-        return record.status
+        trial = self.history.trial(record.index)
+        return record.status if trial is None else trial.status
 
     @cached_property
     def settings(self) -> dict[int, Mapping[str, Any]]:
         """Of each trial, flat, those of its best epoch."""
-        return {record.index: (record.best_spec or record.spec).parameters for record in self.trials.trials.values()}
+        return {record.index: (record.best_spec or record.spec).parameters for record in self.trials.values()}
 
     @cached_property
     def varying(self) -> frozenset[str]:
@@ -177,7 +190,7 @@ class SweepStory:
     def lanes(self) -> list[list[Span]]:
         """Spans in as few slots as they need, each in the first one that is free."""
         lanes: list[list[Span]] = []
-        for span in sorted(self.spans, key=lambda span: (span.start, span.trial)):
+        for span in sorted(self.history.spans, key=lambda span: (span.start, span.trial)):
             free = next((lane for lane in lanes if lane[-1].end <= span.start), None)
             if free is None:
                 lanes.append([span])
@@ -190,24 +203,17 @@ class SweepStory:
         """The share of the time of all slots in which nothing ran; None if nothing did."""
         if not self.lanes or not self.seconds:
             return None
-        busy = sum(span.end - span.start for span in self.spans)
+        busy = sum(span.end - span.start for span in self.history.spans)
         return max(0.0, 1 - busy / (len(self.lanes) * self.seconds))
 
 
-def read_story(storage: Storage, header: Header, state: SweepStatus) -> SweepStory:
+def read_story(found: KnownSweep) -> SweepStory:
     """Reads what has happened in a sweep.
-
-    Args:
-        storage: its folder.
-        header: what it is.
-        state: how it stands now.
 
     Raises:
         StorageError: its journal cannot be read.
     """
-    metric = metric_named(header.metric, maximize=header.maximize)
-    story = SweepStory(header=header, state=state, metric=metric, trials=TrialTable(metric))
-    _Telling(story).tell(read_events(storage))
+    story, storage = SweepStory(history=history_of(found)), found.storage
     try:
         outcome = Outcome.read(storage)
         story.outcome = outcome if outcome is not None and outcome.current else None
@@ -247,68 +253,3 @@ def _read_model(folder: Storage) -> BundleContent | None:
     if not names:
         return None
     return read_content({name: folder.read(name) for name in names}, Path(folder.path))
-
-
-class _Telling:
-    """Goes through the events of a sweep; the time between sessions is taken out."""
-
-    def __init__(self, story: SweepStory) -> None:
-        self._story = story
-        self._epochs = 0
-        # seconds of search before this session; when its first trial began; when something happened last
-        self._before, self._begun, self._last = 0.0, 0.0, 0.0
-        self._running: dict[int, float] = {}
-
-    def tell(self, events: Iterable[Event]) -> None:
-        """Takes in all events."""
-        trials = self._story.trials
-        for event in events:
-            if isinstance(event, Opened):
-                self._close()
-            elif isinstance(event, Begun):
-                self._begun = self._begun or event.at
-                self._running[event.index] = self._clock(event.at)
-            # a trial that waits when a session ends is told of as being over, which is not the search's time
-            if self._running or not isinstance(event, Closed):
-                self._last = event.at
-            trials.apply(event)
-            if isinstance(event, Reported):
-                self._report(event)
-            elif isinstance(event, Paused | Ended | Lost):
-                self._rest(event)
-        self._close()
-
-    def _clock(self, at: float) -> float:
-        return self._before + (max(0.0, at - self._begun) if self._begun else 0.0)
-
-    def _report(self, event: Reported) -> None:
-        story, report = self._story, event.report
-        self._epochs += 1
-        curve = story.curves.setdefault(event.index, Curve())
-        curve.epochs.append(report.epoch)
-        curve.values.append(report.validation.get(story.metric.name, report.best_value))
-        best = story.improvements[-1].value if story.improvements else None
-        if best is None or story.metric.better(report.best_value, best):
-            found = Improvement(self._clock(event.at), self._epochs, event.index, report.best_value)
-            story.improvements.append(found)
-
-    def _rest(self, event: Paused | Ended | Lost) -> None:
-        start = self._running.pop(event.index, None)
-        if start is not None:
-            self._story.spans.append(Span(event.index, start, self._clock(event.at)))
-        record = self._story.trials.records[event.index]
-        # a limit, such as that of time, compares no trials
-        compared = isinstance(event, Paused) or (
-            isinstance(event, Ended) and event.status == TrialStatus.STOPPED and event.reason.startswith(BY_SCHEDULER)
-        )
-        if record.epochs and compared:
-            self._story.rungs.setdefault(record.epochs, set()).add(event.index)
-
-    def _close(self) -> None:
-        """The session is over; what was running then, ran until the last sign of life."""
-        end = self._clock(self._last)
-        self._story.spans += [Span(index, start, end) for index, start in self._running.items()]
-        self._running.clear()
-        if self._begun:
-            self._story.ends.append(end)
-        self._before, self._begun = end, 0.0

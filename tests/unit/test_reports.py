@@ -149,8 +149,8 @@ def test_time_between_sessions_is_not_the_searchs():
     write_header(sweeps_home().child(SWEEP), a_header(id=SWEEP, maximize=False))
     write_journal(SWEEP, *sessions)
     found = find_sweep(SWEEP)
-    story = read_story(found.storage, found.header, SweepStatus.FINISHED)
-    assert [(span.trial, span.start, span.end) for span in story.spans] == [(0, 0.0, 1.0), (10, 1.0, 2.0)]
+    story = read_story(found)
+    assert [(span.trial, span.start, span.end) for span in story.history.spans] == [(0, 0.0, 1.0), (10, 1.0, 2.0)]
     assert story.seconds == 2.0
     assert story.idle_share == 0.0
 
@@ -227,8 +227,8 @@ def test_on_a_phone_a_caption_is_as_wide_as_its_table():
 
 
 def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():
-    found = a_sweep(events_of(0, (0.5, 0.4)))
-    story = read_story(found.storage, found.header, found.state)
+    found = a_sweep(events_of(0, 0.5, 0.4))
+    story = read_story(found)
     assert explanation.section(story) is None
     importance = ImportanceExplanation(
         metric="roc_auc",

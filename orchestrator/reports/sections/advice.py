@@ -41,7 +41,7 @@ def advice(story: SweepStory) -> Iterator[str]:
 
 
 def _failures(story: SweepStory) -> Iterator[str]:
-    records = story.trials.trials.values()
+    records = story.trials.values()
     failed = [record for record in records if record.status == TrialStatus.FAILED]
     if len(failed) <= FAILED_SHARE * len(records):
         return
@@ -50,14 +50,14 @@ def _failures(story: SweepStory) -> Iterator[str]:
 
 
 def _search(story: SweepStory) -> Iterator[str]:
-    if len(story.trials.trials) < LEAST_TRIALS or not story.improvements or not story.seconds:
+    if len(story.trials) < LEAST_TRIALS or not story.improvements or not story.seconds:
         return
     last = story.improvements[-1]
     share = last.seconds / story.seconds
     if share > LATE:
         yield (
             f"The best figure came in the last {max(1, round(100 * (1 - share)))} % of the time, so more may be found: "
-            f"`orchestrator resume {story.header.id} --trials +{len(story.trials.trials)}`."
+            f"`orchestrator resume {story.header.id} --trials +{len(story.trials)}`."
         )
     elif share < QUIET:
         yield (

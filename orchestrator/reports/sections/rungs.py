@@ -10,15 +10,15 @@ MOST = 12
 
 def section(story: SweepStory) -> Section | None:
     """None where nothing paused or was stopped by the scheduler."""
-    if not story.rungs:
+    if not story.history.rungs:
         return None
     # a scheduler such as median compares at every epoch
-    epochs = sorted(sorted(story.rungs, key=lambda epoch: -len(story.rungs[epoch]))[:MOST])
-    records = list(story.trials.trials.values())
+    epochs = sorted(sorted(story.history.rungs, key=lambda epoch: -len(story.history.rungs[epoch]))[:MOST])
+    records = list(story.trials.values())
     rows: list[tuple[Cell, ...]] = []
     for epoch in epochs:
         came = [record.index for record in records if record.epochs >= epoch]
-        on = sum(story.trials.trials[index].epochs > epoch for index in came)
+        on = sum(story.trials[index].epochs > epoch for index in came)
         figures = [value for index in came if (value := story.value_at(index, epoch)) is not None]
         figures.sort(reverse=story.metric.maximize)
         best, middle = (figures[0], figures[len(figures) // 2]) if figures else (None, None)
@@ -39,6 +39,6 @@ def section(story: SweepStory) -> Section | None:
         table=ReportTable(headers, tuple(rows)),
     )
     said = "Trials that stayed at a rung were worse than others there; what they would have become is not known."
-    more = f"The {MOST} epochs with the most such trials, of {len(story.rungs)}."
-    sentences = (said, more) if len(story.rungs) > MOST else (said,)
+    more = f"The {MOST} epochs with the most such trials, of {len(story.history.rungs)}."
+    sentences = (said, more) if len(story.history.rungs) > MOST else (said,)
     return Section(name="rungs", title="Rungs", paragraphs=(Paragraph(sentences),), charts=(chart,))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from orchestrator.analysis.history import Span
 from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, Section, Trace, numbers_of
-from orchestrator.reports.story import Span, SweepStory
+from orchestrator.reports.story import SweepStory
 from orchestrator.units import show_seconds
 
 MOST_SPANS, MOST_ROWS = 1500, 100
@@ -19,7 +20,7 @@ def section(story: SweepStory) -> Section | None:
     drawn.sort(key=lambda item: (item[1].start, item[0]))
     kinds: dict[str, list[tuple[int, Span]]] = {}
     for lane, span in drawn:
-        kinds.setdefault(story.trials.records[span.trial].spec.architecture, []).append((lane, span))
+        kinds.setdefault(story.trials[span.trial].spec.architecture, []).append((lane, span))
     lanes = tuple(f"slot {lane + 1}" for lane in range(len(story.lanes)))
     traces = tuple(
         Trace(

@@ -56,7 +56,7 @@ def _asked(story: SweepStory) -> Iterator[str]:
 
 def _found(story: SweepStory) -> Iterator[str]:
     metric, outcome = story.metric, story.outcome
-    records = list(story.trials.trials.values())
+    records = list(story.trials.values())
     counts: dict[str, int] = {}
     for record in records:
         status = story.status_of(record)
