@@ -107,6 +107,7 @@ class SweepHistory:
         spans: when trials were running, in the order of their ends.
         ends: seconds of search at which sessions ended.
         rungs: by epoch, the trials that paused there or that the scheduler stopped there.
+        reason: why its last session has not come to its end, as far as it was written down; empty if it has.
     """
 
     header: Header
@@ -119,6 +120,7 @@ class SweepHistory:
     spans: tuple[Span, ...]
     ends: tuple[float, ...]
     rungs: Mapping[int, frozenset[int]]
+    reason: str = ""
 
     @property
     def elapsed(self) -> float:
@@ -213,6 +215,7 @@ def history_of(found: KnownSweep) -> SweepHistory:
         spans=tuple(past.spans),
         ends=tuple(past.ends),
         rungs={epoch: frozenset(trials) for epoch, trials in past.rungs.items()},
+        reason=past.reason,
     )
 
 
@@ -228,6 +231,7 @@ class _Past:
     spans: list[Span] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
     rungs: dict[int, set[int]] = field(default_factory=dict)
+    reason: str = ""
     # seconds of search before this session; when its first trial began; when something happened last
     _before: float = 0.0
     _begun: float | None = None
@@ -245,6 +249,10 @@ class _Past:
                 self._last = event.at
             self.table.apply(event)
             match event:
+                case Opened():
+                    self.reason = ""
+                case Closed():
+                    self.reason = event.reason
                 case Begun():
                     self._begun = event.at if self._begun is None else self._begun
                     self._running[event.index] = self._clock(event.at)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from orchestrator.reports.html import to_html
     from orchestrator.reports.markdown import to_markdown
     from orchestrator.reports.page import ReportPage
+    from orchestrator.reports.pictures import pictures_of
     from orchestrator.reports.report import keep_report, make_report
 else:
     __getattr__ = lazily(
@@ -19,7 +20,8 @@ else:
         html=["to_html"],
         markdown=["to_markdown"],
         page=["ReportPage"],
+        pictures=["pictures_of"],
         report=["keep_report", "make_report"],
     )
 
-__all__ = ["Report", "ReportPage", "keep_report", "make_report", "to_html", "to_markdown"]
+__all__ = ["Report", "ReportPage", "keep_report", "make_report", "pictures_of", "to_html", "to_markdown"]

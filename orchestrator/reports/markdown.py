@@ -51,7 +51,7 @@ def _chart(chart: Chart) -> Iterator[str]:
 def table_lines(table: ReportTable) -> Iterator[str]:
     """The lines of a table, with its caption before."""
     if table.caption:
-        yield f"{plain_words(table.caption)}:\n"
+        yield f"{plain_words(table.caption.rstrip('.'))}:\n"
     yield f"| {' | '.join(map(_cell, table.headers))} |"
     yield f"|{' --- |' * len(table.headers)}"
     yield from (f"| {' | '.join(map(_cell, row))} |" for row in table.rows)

@@ -23,7 +23,7 @@ def make_report(found: KnownSweep) -> Report:
     return _report(found)
 
 
-def keep_report(storage: Storage, header: Header, status: SweepStatus) -> bytes:
+def keep_report(storage: Storage, header: Header, status: SweepStatus) -> tuple[Report, bytes]:
     """Writes the report of a sweep that has just ended as `report.html` into its folder.
 
     Args:
@@ -32,15 +32,16 @@ def keep_report(storage: Storage, header: Header, status: SweepStatus) -> bytes:
         status: how it has ended.
 
     Returns:
-        What was written.
+        It, and what was written.
 
     Raises:
         StorageError: its journal cannot be read, or the report cannot be written.
     """
     # the header in the folder may not say yet how it has ended
-    content = to_html(_report(KnownSweep(replace(header, status=status), storage))).encode()
+    report = _report(KnownSweep(replace(header, status=status), storage))
+    content = to_html(report).encode()
     storage.write(REPORT_FILE, content)
-    return content
+    return report, content
 
 
 def _report(found: KnownSweep) -> Report:

@@ -32,11 +32,11 @@ def report_ended(
     """
     # a sweep that has its model has not failed, whatever is wrong with a page about it
     try:
-        from orchestrator.reports import keep_report
+        from orchestrator.reports import keep_report, pictures_of
 
-        content = keep_report(storage, header, status)
+        report, content = keep_report(storage, header, status)
         if tracker is not None:
-            tracker.log_report(content)
+            tracker.log_report(content, pictures_of(report))
     except Exception as error:
         again = f"try again with: orchestrator report {header.id}"
         notify(f"the report of the sweep could not be written ({_reason(error)}); {again}")

@@ -38,8 +38,8 @@ class OpenTracker(Tracker, Protocol):
     def start(self, labels: Mapping[str, str], past: Iterable[Event] = ()) -> EventSink:
         """What the events of this session are given to."""
 
-    def log_report(self, content: bytes) -> None:
-        """Takes in the report of the sweep."""
+    def log_report(self, content: bytes, pictures: Mapping[str, bytes]) -> None:
+        """Takes in the report of the sweep, and pictures of its charts by the names of their files."""
 
     def log_winner(self, storage: Storage) -> None:
         """Takes in what is found out about the winner, from the folder of the sweep."""
@@ -92,7 +92,7 @@ class Untracked:
     def leave(self, *, failed: bool) -> None:
         """See `Tracker`."""
 
-    def log_report(self, content: bytes) -> None:
+    def log_report(self, content: bytes, pictures: Mapping[str, bytes]) -> None:
         """See `OpenTracker`."""
 
     def log_winner(self, storage: Storage) -> None:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from orchestrator.bundle.registration import Figure, Registration
@@ -25,7 +26,7 @@ from orchestrator.tracking.looks import count_looks
 from orchestrator.tracking.notes import log_notes
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import child_runs, client_for, find_sweep_run, tracked
-from orchestrator.tracking.winner import link_model, log_winner, outcome_note
+from orchestrator.tracking.winner import PICTURES_FOLDER, link_model, log_winner, outcome_note
 from orchestrator.tracking.writer import StoredRun, TrialWriter
 
 if TYPE_CHECKING:
@@ -244,14 +245,22 @@ class SweepTracker:
             labels |= {tags.MODEL: outcome.model, tags.CHAMPION: outcome.champion}
         self.finish("KILLED" if outcome.status == SweepStatus.INTERRUPTED else "FINISHED", figures, labels, outcome.at)
 
-    def log_report(self, content: bytes) -> None:
-        """Writes the report of the sweep, an HTML page, as a file of the parent run; that of before is replaced.
+    def log_report(self, content: bytes, pictures: Mapping[str, bytes]) -> None:
+        """Writes the report of the sweep as files of the parent run; those of before are replaced.
+
+        Args:
+            content: an HTML page.
+            pictures: of its charts, by the names of their files.
 
         Raises:
             TrackingError: the store cannot be used.
         """
         with tracked(self.client.tracking_uri):
             self.client.log_text(self.run_id, content.decode(), REPORT_FILE)
+            with TemporaryDirectory(prefix="orchestrator-") as folder:
+                for name, picture in pictures.items():
+                    (Path(folder) / name).write_bytes(picture)
+                self.client.log_artifacts(self.run_id, folder, PICTURES_FOLDER)
 
     def log_winner(self, storage: Storage) -> None:
         """Writes what is found out about the winner to the parent run, from the folder of the sweep.

@@ -15,6 +15,7 @@ from orchestrator.journal import Begun, Event, Reported
 from orchestrator.journal.folder import BrokenSweep, Header, KnownSweep, find_sweep, write_header
 from orchestrator.journal.lock import locked
 from orchestrator.journal.statuses import SweepStatus
+from orchestrator.reports import make_report, pictures_of
 from orchestrator.reports.content import REPORT_FILE
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import check_model, check_outcome, finalize_later, forget_registration
@@ -83,7 +84,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
             _send(tracker, header, events, len(trials))
             registration = finalize_later(tracker, header.name, header.status, found.storage, header.id)
             if found.storage.has(REPORT_FILE):
-                tracker.log_report(found.storage.read(REPORT_FILE))
+                tracker.log_report(found.storage.read(REPORT_FILE), pictures_of(make_report(found)))
             tracker.log_winner(found.storage)
         check_model(header.id, found.storage)
     return SyncResult(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+# among the files of a run
+PICTURES_FOLDER = "pictures"
 IMPORTANCE_FILE, DEPENDENCE_FILE = "importance.json", "partial_dependence.json"
 # by which MLflow's pages know the tables among the files of a run
 TABLES_TAG = "mlflow.loggedArtifacts"
@@ -75,7 +77,8 @@ def outcome_note(outcome: Outcome) -> str:
         f"Winner: {winner}, with {outcome.metric} {show_number(outcome.validation)} on the validation rows.",
         f"On the test rows: {test}.",
         *([f"Model: `{outcome.model}`, champion: {outcome.champion}."] if outcome.model is not None else []),
-        f"Files: `{REPORT_FILE}` (the report), `{CARD_FILE}`, `{IMPORTANCE_FILE}` (what decides the answers).",
+        f"Files: `{REPORT_FILE}` (the report), `{PICTURES_FOLDER}` (its charts), `{CARD_FILE}`, `{IMPORTANCE_FILE}` "
+        "(what decides the answers).",
     ]
     return "\n".join(f"- {line}" for line in lines)
 

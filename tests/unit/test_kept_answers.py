@@ -1,6 +1,8 @@
 """Answers to test rows in a sweep's folder, and what a report computes of them."""
 
 import json
+import struct
+import warnings
 from functools import partial
 
 import numpy as np
@@ -17,7 +19,9 @@ from orchestrator.evaluation.scores import ScoreCurve, calibration
 from orchestrator.journal import Closed, Opened
 from orchestrator.journal.folder import find_sweep, sweeps_home, write_header
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
-from orchestrator.reports import make_report
+from orchestrator.reports import make_report, pictures_of
+from orchestrator.reports.content import Axis, Chart, MarkKind, ReportTable, Trace
+from orchestrator.reports.pictures import PICTURED, to_png
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import ANSWERS_FILE, Outcome
 from orchestrator.tasks import Target, TargetEncoder, read_target
@@ -155,3 +159,21 @@ def test_a_report_tells_of_the_winner_on_test_rows(tmp_path, monkeypatch, kind, 
         assert matrix.sum() == 200
         assert np.trace(matrix) / 200 == pytest.approx(test["accuracy"])
     json.dumps(report.to_json(), allow_nan=False)
+    pictures = pictures_of(report)
+    assert set(pictures) == {f"{name}.png" for name in PICTURED if name in {chart.name for chart in report.charts}}
+    for name, picture in pictures.items():
+        width, height = struct.unpack(">II", picture[16:24])
+        assert picture.startswith(b"\x89PNG") and width == 640 and height > 150 and len(picture) < 150_000, name
+
+
+def test_names_in_pictures_are_no_formulas_and_long_ones_fit():
+    names = ("$\\frac{$", "a name that is far too long for the side of a small picture", "東京", "_hidden")
+    table = ReportTable(("name", "value"), tuple((name, 1.0) for name in names))
+    bars = Trace(name="$x$", x=(1.0, None, 2.0, 0.0), y=names, marks=MarkKind.BARS)
+    grid = Trace(name="rows", x=names, y=names, values=((1, 2, 3, 4),) * 4, marks=MarkKind.GRID)
+    axis = Axis("", names=names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x, trace in ((Axis("$"), bars), (axis, grid)):
+            chart = Chart(name="c", title="50 $ or 60 $", about="", x=x, y=axis, traces=(trace,), table=table)
+            assert to_png(chart).startswith(b"\x89PNG")

@@ -44,6 +44,10 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
 
 
+def found_sentences(report):
+    return report.sections[0].paragraphs[1].sentences
+
+
 def numbers(report, chart):
     (found,) = [each for each in report.charts if each.name == chart]
     return found.table
@@ -266,3 +270,17 @@ def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():
     assert color.y.names == ("missing", "red") and color.traces[0].x == (0.2, 0.4)
     story.description = WinnerDescription(overview=Overview(why_not="there are no test rows to measure it on"))
     assert "there are no test rows" in explanation.section(story).paragraphs[0].sentences[0]
+
+
+def test_a_report_says_why_a_sweep_has_not_come_to_its_end():
+    trial = events_of(0, 0.5, end=TrialStatus.FINISHED)
+    for status, reason, said in (
+        (SweepStatus.FAILED, "the disk is full.", "The sweep failed: the disk is full."),
+        (SweepStatus.FAILED, "", "The sweep failed."),
+        (SweepStatus.INTERRUPTED, "", "The sweep was interrupted."),
+        (SweepStatus.RUNNING, "", "The process of the sweep has ended without a word"),
+    ):
+        write_header(sweeps_home().child(SWEEP), a_header(id=SWEEP, maximize=False, status=status))
+        write_journal(SWEEP, Opened(99.0, None), *trial, Closed(500.0, status, reason))
+        assert found_sentences(make_report(find_sweep(SWEEP)))[1].startswith(said)
+        assert ".:" not in to_markdown(make_report(find_sweep(SWEEP)))

@@ -8,6 +8,8 @@ from orchestrator.reports.story import SweepStory
 from orchestrator.units import show_apart, show_number
 
 WINNER = "the winner"
+# seconds that are told
+SHORTEST = 0.1
 
 
 def section(story: SweepStory) -> Section | None:
@@ -57,7 +59,7 @@ def section(story: SweepStory) -> Section | None:
         table=ReportTable(("model", metric), tuple(zip(names, values, strict=True))),
     )
     said = (
-        "Not candidates, but what any model should be compared with: each was fitted once, with scikit-learn's default "
+        "Not candidates, but what any model should be compared with: fitted once, with scikit-learn's default "
         "settings, on the same training rows as the networks have them, and measured on the same test rows.",
         *verdicts(story),
     )
@@ -79,7 +81,8 @@ def verdicts(story: SweepStory) -> tuple[str, ...]:
         return ()
     best = sorted(found, key=lambda item: -item.test[metric.name] if metric.maximize else item.test[metric.name])[0]
     one, other = show_apart(mine, best.test[metric.name])
-    plain = f"The best reference, {best.name}, has {metric.name} {other} on the test rows, the winner {one}"
+    which = "The best reference" if len(found) > 1 else "The only reference"
+    plain = f"{which}, {best.name}, has {metric.name} {other} on the test rows, the winner {one}"
     if best.ahead is None:
         return (f"{plain}.",)
     _, low, high = best.ahead
@@ -104,6 +107,10 @@ def _row(item: Reference, metric: str, others: list[str]) -> tuple[Cell, ...]:
         None if item.ahead is None else item.ahead[0],
         interval_text(None if item.ahead is None else item.ahead[1:]),
         *(item.test.get(name) for name in others),
-        f"{item.seconds:.1f} s" if item.test else "",
+        _seconds(item.seconds) if item.test else "",
         item.about,
     )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= SHORTEST else f"under {SHORTEST} s"

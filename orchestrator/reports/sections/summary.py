@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.journal.statuses import SweepStatus
+from orchestrator.plain_text import one_line
 from orchestrator.reports.content import Paragraph, Section
 from orchestrator.reports.sections.advice import advice
 from orchestrator.reports.sections.references import verdicts
@@ -63,8 +64,8 @@ def _found(story: SweepStory) -> Iterator[str]:
         counts[status] = counts.get(status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
     spent = show_seconds(story.seconds) if story.seconds else "no time"
-    state = "" if story.state == SweepStatus.FINISHED else f" The sweep is {story.state}."
-    yield f"{len(records)} trials with {story.epochs:,} epochs in {spent} of search: {told or 'none'}.{state}"
+    yield f"{len(records)} trials with {story.epochs:,} epochs in {spent} of search: {told or 'none'}."
+    yield from _state(story)
     best = story.best
     if best is None or best.report is None:
         yield "No trial has a result yet."
@@ -94,6 +95,22 @@ def _found(story: SweepStory) -> Iterator[str]:
     if outcome.model is not None:
         champion, _, reason = outcome.champion.partition(": ")
         yield f"It is `{outcome.model}`{', the champion' if champion == 'yes' else ', not the champion'}: {reason}."
+
+
+def _state(story: SweepStory) -> Iterator[str]:
+    """Of a sweep that has not finished."""
+    reason = f": {one_line(story.history.reason).rstrip('.')}" if story.history.reason else ""
+    match story.state:
+        case SweepStatus.FINISHED:
+            return
+        case SweepStatus.RUNNING:
+            yield "The sweep is still running."
+        case SweepStatus.KILLED:
+            yield "The process of the sweep has ended without a word: it was killed, or its machine went down."
+        case SweepStatus.FAILED:
+            yield f"The sweep failed{reason}."
+        case _:
+            yield f"The sweep was {story.state}{reason}."
 
 
 def _tested(outcome: Outcome) -> str:
