@@ -27,20 +27,27 @@ class LabelledRows:
         rows: by column.
         target: encoded, [rows].
         weight: what each row counts, float64 [rows]; None if all count the same.
+        places: of the rows in their part, int64 [rows]; None if they are not known.
     """
 
     rows: Background
     target: NDArray[Any]
     weight: NDArray[np.float64] | None = None
+    places: NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, JsonValue]], examples: Examples) -> LabelledRows | None:
+    def of(
+        cls,
+        rows: Sequence[Mapping[str, JsonValue]],
+        examples: Examples,
+        places: NDArray[np.int64] | None = None,
+    ) -> LabelledRows | None:
         """Of rows as JSON objects and as they are encoded, as many as a `Background` keeps; None if there are none."""
         kept = Background.of(rows)
         if kept is None:
             return None
         known = examples.between(0, len(kept))
-        return cls(kept, known.target, known.weight)
+        return cls(kept, known.target, known.weight, None if places is None else places[: len(kept)])
 
     def __len__(self) -> int:
         return len(self.target)

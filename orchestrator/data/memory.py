@@ -201,7 +201,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         notes=tuple(notes),
         folds=() if folded is None else folded.folds,
         background=Background.of(json_rows(schema, kept[1])),
-        tested=LabelledRows.of(json_rows(schema, kept[2]), test.take(judged)),
+        tested=LabelledRows.of(json_rows(schema, kept[2]), test.take(judged), judged),
     )
     return _with_statistics(dataset, options, parted, strata)
 

@@ -13,10 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.errors import UsageError
 from orchestrator.explanations.mixing import MixedRows
 
 REPEATS, FEWEST_REPEATS = 10, 2
 CONFIDENCE = 0.95
+
+
+class OutOfSecondsError(UsageError):
+    """There was less time than it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,7 @@ def shuffled_drops(
     repeats: int = REPEATS,
     seed: int = 0,
     seconds: float = math.inf,
+    limit: float = math.inf,
 ) -> Drops:
     """Shuffles one column after another.
 
@@ -67,19 +73,30 @@ def shuffled_drops(
         repeats: shuffles of each column, 2 at least.
         seed: of the shuffles.
         seconds: after which no repeat begins, if there are two.
+        limit: seconds after which nothing more is asked; a repeat that is not over then does not count.
+
+    Raises:
+        OutOfSecondsError: there were no two repeats by then.
     """
     random = np.random.default_rng(seed)
     plain = np.repeat(np.arange(len(mixed))[:, None], len(mixed.names), axis=1)
     value = measure(plain)
     drops = np.empty((len(mixed.names), repeats))
-    end, done = time.monotonic() + seconds, 0
+    end, last, done = time.monotonic() + seconds, time.monotonic() + limit, 0
     while done < repeats and (done < FEWEST_REPEATS or time.monotonic() < end):
         # one shuffle for all columns of a repeat: they are compared with each other
         order = random.permutation(len(mixed))
         for column in range(len(mixed.names)):
+            if time.monotonic() > last:
+                break
             places = plain.copy()
             places[:, column] = order
             drops[column, done] = value - measure(places)
-        done += 1
+        else:
+            done += 1
+            continue
+        break
+    if done < FEWEST_REPEATS:
+        raise OutOfSecondsError(f"to shuffle {len(mixed.names):,} columns takes longer than {limit:.1f} s")
     drops = drops[:, :done]
     return Drops(value=value, drops=drops if maximize else -drops)

@@ -205,6 +205,7 @@ def importance_of(
     repeats: int,
     seed: int,
     seconds: float = math.inf,
+    limit: float = math.inf,
 ) -> ImportanceExplanation:
     """Permutation importance on rows whose encoded targets are known.
 
@@ -214,10 +215,10 @@ def importance_of(
         target: encoded, [rows].
         weight: what each row counts, [rows]; None if all count the same.
         metric: that loses.
-        repeats, seed, seconds: see `shuffled_drops`.
+        repeats, seed, seconds, limit: see `shuffled_drops`.
 
     Raises:
-        UsageError: these rows have no such figure.
+        UsageError: these rows have no such figure, or there was no time for it.
     """
     task = model.schema.target.task
 
@@ -230,7 +231,9 @@ def importance_of(
             )
         return value
 
-    found = shuffled_drops(mixed, measure, maximize=metric.maximize, repeats=repeats, seed=seed, seconds=seconds)
+    found = shuffled_drops(
+        mixed, measure, maximize=metric.maximize, repeats=repeats, seed=seed, seconds=seconds, limit=limit
+    )
     order = np.argsort(-found.mean, kind="stable")
     low, high = found.interval()
     return ImportanceExplanation(

@@ -24,6 +24,8 @@ REPEATS, LEAST_ROWS = 5, 50
 CURVE_COLUMNS = 8
 # of the time that is for the importance
 IMPORTANCE_SHARE = 0.7
+# of what is left of that, since nothing takes exactly as long as the time before
+SLACK = 0.85
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,24 +148,33 @@ def overview_of(model: ExplainedModel, rows: LabelledRows | None, *, seconds: fl
 def _measured(model: ExplainedModel, rows: LabelledRows, seconds: float, seed: int) -> ImportanceExplanation:
     """The importance, on as many of the rows as there is time for."""
     end = time.monotonic() + seconds
-    mixed = MixedRows(model, rows.rows.frame())
-    plain = np.repeat(np.arange(len(mixed))[:, None], len(mixed.names), axis=1)
+    frame = rows.rows.frame()
+    # of a slow network a few rows tell it, too
+    tried = MixedRows(model, frame.iloc[:LEAST_ROWS])
+    plain = np.repeat(np.arange(len(tried))[:, None], len(tried.names), axis=1)
+    each = 0.0
     # the first time is slower
-    mixed.outputs(plain)
-    began = time.monotonic()
-    mixed.outputs(plain)
-    each = (time.monotonic() - began) / len(mixed)
+    for _ in range(2):
+        began = time.monotonic()
+        tried.outputs(plain)
+        each = (time.monotonic() - began) / len(tried)
+        if time.monotonic() > end:
+            raise UsageError(f"to shuffle {len(tried.names):,} columns takes longer than {seconds:.1f} s")
+    mixed = MixedRows(model, frame)
     left = max(0.0, end - time.monotonic())
-    most = int(left / (FEWEST_REPEATS * len(mixed.names) * each)) if each else len(mixed)
+    # the rows as they are have to be asked, too
+    asked = FEWEST_REPEATS * len(mixed.names) + 1
+    most = int(SLACK * left / (asked * each)) if each else len(mixed)
     if most < min(LEAST_ROWS, len(mixed)):
         raise UsageError(f"to shuffle {len(mixed.names):,} columns takes longer than {seconds:.1f} s")
     count = min(most, len(mixed))
     target, weight = rows.target[:count], None if rows.weight is None else rows.weight[:count]
     if count < len(mixed):
-        mixed = MixedRows(model, rows.rows.frame().iloc[:count])
+        mixed = MixedRows(model, frame.iloc[:count])
     metric = model.schema.target.task.find_metric(model.metric)
+    left = max(0.0, end - time.monotonic())
     return importance_of(
-        model, mixed, target, weight, metric=metric, repeats=REPEATS, seed=seed, seconds=end - time.monotonic()
+        model, mixed, target, weight, metric=metric, repeats=REPEATS, seed=seed, seconds=left, limit=left
     )
 
 

@@ -44,6 +44,7 @@ def to_png(chart: Chart) -> bytes:
     # what it says of its folder for fonts is nobody's matter
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     names = chart.y.names
     height = AROUND + NAME_HEIGHT * len(names) if names else HEIGHT
@@ -60,7 +61,7 @@ def to_png(chart: Chart) -> bytes:
     if chart.x.log:
         axes.set_xscale("log")
     elif all(isinstance(value, int | None) for trace in chart.traces for value in trace.x):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if names:
         axes.set_yticks(range(len(names)), [_short(name) for name in names])
     if len(chart.traces) > 1:

@@ -17,7 +17,10 @@ from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.data.labelled import LABELLED_ROWS, most_labelled
 from orchestrator.errors import BundleError, StorageError
+from orchestrator.evaluation.kept_answers import KeptAnswers
+from orchestrator.evaluation.misses import furthest
 from orchestrator.evaluation.winner_description import WinnerDescription, read_description
+from orchestrator.evaluation.worst_rows import explain_worst
 from orchestrator.explanations import importance, overview
 from orchestrator.explanations.overview import CURVE_COLUMNS, REPEATS, Overview, overview_of
 from orchestrator.inputs import NUMERIC
@@ -82,16 +85,49 @@ def test_what_takes_too_long_is_not_done(monkeypatch):
     rows = open_dataset(frame, DataOptions(target="y")).some_test_rows()
     model = made(frame, slow)
     assert len(rows) == 80
-    # 80 rows in 40 columns, shuffled twice, take 6.4 s, and no time is left for curves
-    found = overview_of(model, rows, seconds=10.0)
-    assert (found.importance.rows, found.importance.drops.shape) == (80, (40, 3))
+    # 80 rows in 40 columns, shuffled twice, take 6.5 s, and no time is left for curves
+    found = overview_of(model, rows, seconds=12.0)
+    assert (found.importance.rows, found.importance.drops.shape) == (80, (40, 2))
     found = overview_of(model, rows, seconds=8.0)
-    assert found.importance.rows == 67
+    assert found.importance.rows == 57
     assert found.importance.columns[0] == "x3"
     assert found.seconds < 9
     nothing = overview_of(model, rows, seconds=4.0)
     assert nothing.importance is None and "longer than 2.8 s" in nothing.why_not
     assert "no test rows" in overview_of(model, None, seconds=1.0).why_not
+    # what becomes slower meanwhile is left in the middle
+    begun = clock.now
+
+    def slower(inputs):
+        clock.now += (0.001 if clock.now - begun < 0.2 else 0.02) * len(inputs)
+        return inputs[NUMERIC][:, 3]
+
+    nothing = overview_of(made(frame, slower), rows, seconds=10.0)
+    assert "longer than 6.9 s" in nothing.why_not
+    assert nothing.seconds < 9
+
+
+def test_the_worst_rows_are_explained_as_they_stand_in_the_data(bundle):
+    dataset, model = open_dataset(everything(), DataOptions(target="label")), bundle[0].explained
+    rows = dataset.some_test_rows()
+    found = explain_worst(model, rows, seconds=60.0)
+    assert len(found) == 3
+    outputs = model.network(dataset.test.inputs)
+    kept = KeptAnswers.of(dataset.schema.target, model.target_encoder, outputs, dataset.test.target, None)
+    assert [row.place for row in found] == furthest(kept, 3).tolist()
+    frame = rows.rows.frame()
+    for row in found:
+        assert row.baseline + sum(adds for _, _, adds in row.columns) == pytest.approx(row.prediction, abs=1e-6)
+        values = {name: value for name, value, _ in row.columns}
+        plain = [name for name in frame.columns if name in values]
+        assert len(plain) > 5
+        assert all(values[name] == frame[name].iloc[row.place] for name in plain)
+    described = WinnerDescription(worst=found)
+    assert WinnerDescription.unpacked(described.packed()) == described
+    # a model that keeps no rows shows none, and what takes too long is left out
+    assert explain_worst(replace(model, background=None), rows, seconds=60.0) == ()
+    assert explain_worst(model, rows, seconds=1e-6) == ()
+    assert explain_worst(model, None, seconds=60.0) == ()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from kept_sweeps import a_header, events_of, write_journal
 
 from orchestrator.cli import main
 from orchestrator.evaluation.winner_description import WinnerDescription
+from orchestrator.evaluation.worst_rows import WorstRow
 from orchestrator.explanations.overview import DependenceCurve, Overview
 from orchestrator.explanations.results import ImportanceExplanation
 from orchestrator.journal import Closed, Opened
@@ -255,12 +256,26 @@ def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():
         DependenceCurve(column="age", values=(20.0, 40), **curve),
         DependenceCurve(column="color", values=("red", None), **curve),
     )
-    story.description = WinnerDescription(overview=Overview(importance=importance, curves=curves))
+    worst = WorstRow(
+        place=17,
+        true="no",
+        answer="yes",
+        output="probability_yes",
+        prediction=0.75,
+        baseline=0.25,
+        columns=(("age", 40, 0.6), ("color", None, -0.1), ("noise", "x" * 99, 0.0)),
+    )
+    overview = Overview(importance=importance, curves=curves)
+    story.description = WinnerDescription(overview=overview, worst=(worst,))
     found = explanation.section(story)
     assert found.paragraphs[0].sentences[0] == (
         "The answers depend most on `age`, `color`, `noise`; 2 of 3 columns matter beyond chance."
     )
-    bars, age, color = found.charts
+    bars, age, color, single = found.charts
+    assert single.title == "Why test row 17 was answered so"
+    assert "yes instead of no" in single.about and "from 0.25 for training rows in the mean to 0.75" in single.about
+    assert single.traces[0].y == ("age = 40", "color = missing", f"noise = {'x' * 24}…")
+    assert single.table.rows[:2] == (("age", 40, 0.6), ("color", None, -0.1))
     assert bars.table.rows == (
         ("age", 0.11, "0.09 to 0.13"),
         ("color", 0.045, "0.03 to 0.06"),

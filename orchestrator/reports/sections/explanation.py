@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+from orchestrator.evaluation.worst_rows import WorstRow
 from orchestrator.explanations.overview import DependenceCurve
 from orchestrator.explanations.results import ImportanceExplanation
 from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, ReportTable, Section, Trace
@@ -11,7 +13,9 @@ from orchestrator.reports.sections.references import interval_text
 from orchestrator.reports.story import SweepStory
 from orchestrator.units import show_number
 
-MOST_BARS, MOST_CURVES, MOST_SAID = 15, 4, 3
+MOST_BARS, MOST_CURVES, MOST_SAID, MOST_CELLS = 15, 4, 3, 200
+# of a value beside its bar
+LONGEST = 24
 
 
 def section(story: SweepStory) -> Section | None:
@@ -27,7 +31,7 @@ def section(story: SweepStory) -> Section | None:
         name="explanation",
         title="What decides",
         paragraphs=(Paragraph(_said(overview.importance)),),
-        charts=(_importance_chart(overview.importance), *curves),
+        charts=(_importance_chart(overview.importance), *curves, *_worst_charts(story.description.worst)),
     )
 
 
@@ -67,6 +71,43 @@ def _importance_chart(found: ImportanceExplanation) -> Chart:
         traces=(Trace(name="importance", x=means, y=names, marks=MarkKind.BARS),),
         table=ReportTable(("column", f"{found.metric} lost", "95 % interval"), rows),
     )
+
+
+def _worst_charts(worst: tuple[WorstRow, ...]) -> Iterator[Chart]:
+    """Why rows were answered so that are furthest from the truth: what each of their columns adds."""
+    for number, row in enumerate(worst):
+        where = f"test row {row.place}" if row.place is not None else f"a test row ({number + 1})"
+        known = [
+            (_named(name, value), name, None if value is None else _plain(value), adds)
+            for name, value, adds in row.columns
+        ]
+        shown = known[:MOST_BARS]
+        answer = f"{show_number(row.answer)} instead of {show_number(row.true)}"
+        if row.answer == row.true:
+            answer = f"{show_number(row.answer)}, which is right but not sure"
+        about = (
+            f"Among the worst rows: {answer}. What each column adds (SHAP values) to {row.output}, from "
+            f"{show_number(row.baseline)} for training rows in the mean to {show_number(row.prediction)} for this row."
+        )
+        if len(known) > MOST_BARS:
+            about += f" The first {MOST_BARS} of {len(known):,} columns."
+        names = tuple(label for label, _, _, _ in shown)
+        yield Chart(
+            name=f"worst-{number + 1}",
+            title=f"Why {where} was answered so",
+            about=about,
+            x=Axis(f"added to {row.output}"),
+            y=Axis("", names=tuple(reversed(names))),
+            traces=(Trace(name="adds", x=tuple(adds for _, _, _, adds in shown), y=names, marks=MarkKind.BARS),),
+            table=ReportTable(
+                ("column", "value", "adds"), tuple((name, value, adds) for _, name, value, adds in known[:MOST_CELLS])
+            ),
+        )
+
+
+def _named(name: str, value: object) -> str:
+    text = "missing" if value is None else show_number(_plain(value))
+    return f"{name} = {text if len(text) <= LONGEST else f'{text[:LONGEST]}…'}"
 
 
 def _curve_chart(number: int, curve: DependenceCurve) -> Chart:

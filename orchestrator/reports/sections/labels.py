@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.evaluation.kept_answers import KeptAnswers
+from orchestrator.evaluation.misses import Labels, furthest, label_parts
 from orchestrator.evaluation.scores import ScoreCurve, calibration
 from orchestrator.reports.content import QUIET, Axis, Cell, Chart, MarkKind, ReportTable, Trace, numbers_of, thinned
 
@@ -15,12 +16,11 @@ PAIR = 2
 # classes in the matrix and with curves of their own; the most frequent ones
 GRID_CLASSES, CURVE_CLASSES, TABLE_CLASSES = 20, 6, 100
 MOST_POINTS, MOST_ROWS, WORST, DIGITS = 200, 100, 10, 5
-Labels = NDArray[np.int64]
 
 
 def label_tables(kept: KeptAnswers) -> list[ReportTable]:
     """Figures of each class, and the rows that are furthest from the truth."""
-    truth, said, shares = _parts(kept)
+    truth, said, shares = label_parts(kept)
     classes = list(map(str, kept.target.classes))
     order = _frequent(truth, len(classes), TABLE_CLASSES)
     rows: list[tuple[Cell, ...]] = []
@@ -34,7 +34,7 @@ def label_tables(kept: KeptAnswers) -> list[ReportTable]:
     headers = ("class", "rows", "predicted", "precision", "recall", "f1")
     each = ReportTable(headers, tuple(rows), caption)
     true_share = shares[np.arange(len(truth)), truth]
-    worst = np.argsort(true_share, kind="stable")[:WORST]
+    worst = furthest(kept, WORST)
     cells = tuple(
         (int(kept.rows[row]), classes[truth[row]], classes[said[row]], float(true_share[row])) for row in worst
     )
@@ -46,7 +46,7 @@ def label_tables(kept: KeptAnswers) -> list[ReportTable]:
 
 def label_charts(kept: KeptAnswers) -> list[Chart]:
     """Confusion matrix, ROC and precision-recall curves, calibration, and of two classes the threshold."""
-    truth, _, shares = _parts(kept)
+    truth, _, shares = label_parts(kept)
     classes = list(map(str, kept.target.classes))
     pair = len(classes) == PAIR
     shown = [1] if pair else _frequent(truth, len(classes), CURVE_CLASSES)
@@ -61,15 +61,6 @@ def label_charts(kept: KeptAnswers) -> list[Chart]:
     return charts
 
 
-def _parts(kept: KeptAnswers) -> tuple[Labels, Labels, NDArray[np.float64]]:
-    """True classes, predicted ones, and probabilities, [rows, classes]."""
-    predictions = kept.predictions
-    places = {str(label): place for place, label in enumerate(kept.target.classes)}
-    said = [places[str(label)] for label in predictions.values[predictions.columns[0].name]]
-    shares = np.asarray(predictions.values[predictions.columns[1].name], np.float64)
-    return kept.truth.astype(np.int64), np.array(said, np.int64), shares
-
-
 def _frequent(truth: Labels, count: int, most: int) -> list[int]:
     """The most frequent classes, in their own order."""
     order = np.argsort(-np.bincount(truth, minlength=count), kind="stable")[:most]
@@ -77,7 +68,7 @@ def _frequent(truth: Labels, count: int, most: int) -> list[int]:
 
 
 def _confusion(kept: KeptAnswers) -> Chart:
-    truth, said, _ = _parts(kept)
+    truth, said, _ = label_parts(kept)
     classes = list(map(str, kept.target.classes))
     shown = _frequent(truth, len(classes), GRID_CLASSES)
     table = np.zeros((len(classes), len(classes)), np.int64)
@@ -145,7 +136,7 @@ def _precision(curves: Curves) -> Chart:
 
 
 def _calibration(kept: KeptAnswers, *, pair: bool) -> Chart:
-    truth, said, shares = _parts(kept)
+    truth, said, shares = label_parts(kept)
     if pair:
         probability, happened = shares[:, 1], truth == 1
         what = f"class {kept.target.classes[1]}"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.evaluation.kept_answers import KeptAnswers
+from orchestrator.evaluation.misses import Floats, furthest, number_parts
 from orchestrator.reports.content import QUIET, Axis, Cell, Chart, MarkKind, ReportTable, Trace, numbers_of, thinned
 
-MIDDLE = 0.5
 MOST_POINTS, MOST_ROWS, WORST, GROUPS, DIGITS = 1000, 100, 10, 5, 6
-Floats = NDArray[np.float64]
 
 
 def number_tables(kept: KeptAnswers) -> list[ReportTable]:
     """Errors in ranges of the target, and the rows with the largest ones."""
-    truth, answers = _parts(kept)
+    truth, answers = number_parts(kept)
     errors = answers - truth
     order = np.argsort(truth, kind="stable")
     groups: list[tuple[Cell, ...]] = []
@@ -24,7 +22,7 @@ def number_tables(kept: KeptAnswers) -> list[ReportTable]:
             low, high = truth[part[0]], truth[part[-1]]
             bias, size = float(errors[part].mean()), float(np.abs(errors[part]).mean())
             groups.append((float(low), float(high), len(part), bias, size))
-    worst = np.argsort(-np.abs(errors), kind="stable")[:WORST]
+    worst = furthest(kept, WORST)
     cells = tuple((int(kept.rows[row]), float(truth[row]), float(answers[row]), float(errors[row])) for row in worst)
     told = "The rows with the largest errors; a row is named by its place among the test rows, from 0"
     return [
@@ -37,7 +35,7 @@ def number_tables(kept: KeptAnswers) -> list[ReportTable]:
 
 def number_charts(kept: KeptAnswers) -> list[Chart]:
     """Predicted against true, and errors against predicted."""
-    truth, answers = _parts(kept)
+    truth, answers = number_parts(kept)
     places = thinned(len(truth), MOST_POINTS)
     true, said = _rounded(truth[places]), _rounded(answers[places])
     errors = _rounded(answers[places] - truth[places])
@@ -70,17 +68,6 @@ def number_charts(kept: KeptAnswers) -> list[Chart]:
             table=numbers_of(("predicted", "error"), list(zip(said, errors, strict=True)), MOST_ROWS),
         ),
     ]
-
-
-def _parts(kept: KeptAnswers) -> tuple[Floats, Floats]:
-    """True values and answers, [rows], in the target's unit; of several numbers the one in the middle."""
-    predictions = kept.predictions
-    column = predictions.columns[0]
-    values = np.asarray(predictions.values[column.name], np.float64)
-    if values.ndim > 1:
-        distances = [abs(float(part) - MIDDLE) for part in column.parts]
-        values = values[:, distances.index(min(distances))]
-    return kept.truth.astype(np.float64) * kept.encoder.std + kept.encoder.mean, values
 
 
 def _rounded(values: Floats) -> tuple[Cell, ...]:
