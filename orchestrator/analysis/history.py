@@ -186,7 +186,7 @@ def history_of(found: KnownSweep) -> SweepHistory:
     header = found.header
     state, metric = found.state, metric_named(header.metric, maximize=header.maximize)
     table = TrialTable(metric)
-    past = _Past(table)
+    past = _Past(table=table)
     past.tell(read_events(found.storage))
     trials = []
     for index, record in sorted(table.trials.items()):
@@ -219,7 +219,7 @@ def history_of(found: KnownSweep) -> SweepHistory:
     )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Past:
     """What events say beside the table; the time between sessions is taken out."""
 

@@ -189,12 +189,9 @@ def architectures(_given: Given) -> list[str]:
 
 def metrics(given: Given) -> list[str]:
     """Of the task that a command was given, or of all."""
-    from orchestrator.tasks import TASKS
-    from orchestrator.tasks.registry import task_class
+    from orchestrator.tasks import metric_names
 
-    asked = given.get("task")
-    classes = [task_class(kind) for kind in TASKS if asked in (None, kind)]
-    return list(dict.fromkeys(name for each in classes for name in (*each.metrics, *each.more_metrics)))
+    return metric_names(given.get("task"))
 
 
 def files(incomplete: str, known: Iterable[str]) -> list[str] | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         describe_metrics,
         find_target,
         metric_named,
+        metric_names,
         plain_task,
         read_target,
         read_task,
@@ -30,7 +31,16 @@ else:
         _thresholds=["LabelThreshold"],
         metric=["Metric"],
         predictions=["AnswerColumn", "Difference", "Label", "Predictions"],
-        registry=["TASKS", "describe_metrics", "find_target", "metric_named", "plain_task", "read_target", "read_task"],
+        registry=[
+            "TASKS",
+            "describe_metrics",
+            "find_target",
+            "metric_named",
+            "metric_names",
+            "plain_task",
+            "read_target",
+            "read_task",
+        ],
         target=["Target", "TargetEncoder", "TargetSummary"],
     )
 
@@ -51,6 +61,7 @@ __all__ = [
     "describe_metrics",
     "find_target",
     "metric_named",
+    "metric_names",
     "plain_task",
     "read_target",
     "read_task",

@@ -178,6 +178,12 @@ def _check_stray_text(raw: RawColumn) -> None:
         )
 
 
+def metric_names(task: str | None = None) -> list[str]:
+    """Of the metrics of a task, or of all tasks."""
+    classes = [task_class(kind) for kind in TASKS if task in (None, kind)]
+    return list(dict.fromkeys(name for each in classes for name in (*each.metrics, *each.more_metrics)))
+
+
 def metric_named(name: str, *, maximize: bool | None = None) -> Metric:
     """The metric of that name, whatever task has it.
 

@@ -72,6 +72,6 @@ def test_a_sweep_that_fails_leaves_a_report_of_what_there_is(tmp_path):
     ):
         raise UsageError("too much")
     page = storage.read("report.html").decode()
-    assert "The sweep is failed." in page
+    assert "The sweep failed: too much." in page
     assert "with log_loss 0.4 on the validation rows" in page
     assert told == []
