@@ -17,6 +17,9 @@ INTEGER = re.compile(r"[+-]?[0-9]+")
 # how earlier versions called what has a tuple as its label
 TUPLE = re.compile(r"\(.*,.*\)", re.DOTALL)
 WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
+# what pandas reads as the name of a level that has none
+UNNAMED_LEVEL = re.compile(r"Unnamed: \d+_level_\d+")
+NAMELESS_LEVELS = re.compile(rf"(?<=.)\.{UNNAMED_LEVEL.pattern}")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
@@ -35,7 +38,8 @@ def name_of(label: Hashable) -> str:
 
 def folded(name: str) -> str:
     """What is the same for names that differ in case, blanks, or the way in which Unicode writes letters."""
-    text = " ".join(case_folded(unicodedata.normalize("NFKC", levels(name).strip(BYTE_ORDER_MARK))).split())
+    name = NAMELESS_LEVELS.sub("", levels(name))
+    text = " ".join(case_folded(unicodedata.normalize("NFKC", name.strip(BYTE_ORDER_MARK))).split())
     whole = WHOLE.fullmatch(text)
     return whole[1] if whole else text
 

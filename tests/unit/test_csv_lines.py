@@ -4,11 +4,13 @@ import itertools
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.columns.csv_wish import CsvWish
+from orchestrator.columns.names import name_of, same_names
 from orchestrator.data import DataOptions, load_table, open_dataset
 from orchestrator.data.csv import read_csv
 from orchestrator.data.csv.reader import parse_csv
@@ -336,3 +338,56 @@ def test_the_header_that_numpy_writes_is_one(tmp_path, mark, above):
     assert found.frame.columns.tolist() == ["a", "b", "y"]
     assert (found.frame.astype(float).to_numpy() == numbers).all()
     assert any("begins with #" in str(note) for note in found.notes)
+
+
+LABELS = {
+    "numbers": [("x", 1), ("x", 2), ("y", "")],
+    "numbers all over": [("x", 2), ("y", 2), ("y", 1)],
+    "words": [("x", "mean"), ("x", "std"), ("y", "first")],
+    "three levels": [("a", "b", 1), ("a", "b", 2), ("y", "", "")],
+    "three levels of words": [("a", "b", "c"), ("a", "b", "d"), ("y", "c", "c")],
+}
+
+
+@pytest.mark.parametrize("index", [None, "id", "", ["one", "two"]], ids=str)
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_frame_with_several_levels_is_written_as_has_its_names(tmp_path, labels, index, named):
+    rows = {label: [place + at * 1.25 for at in range(12)] for place, label in enumerate(labels)}
+    frame = pd.DataFrame({**rows, labels[-1]: ["pq"[at % 2] for at in range(12)]})
+    frame.columns = pd.MultiIndex.from_tuples(
+        labels, names=[f"level {at}" for at in range(len(labels[0]))] if named else None
+    )
+    if isinstance(index, list):
+        frame.index = pd.MultiIndex.from_product([range(4), ["u", "v", "w"]], names=index)
+    elif index:
+        frame.index = pd.Index(range(12), name=index)
+    frame.to_csv(tmp_path / "x.csv", index=index is not None)
+    found = read_csv(tmp_path / "x.csv").frame
+    width = 0 if index is None else frame.index.nlevels
+    assert list(found)[width:] == [name_of(label) for label in labels]
+    assert len(found) == 12
+    if index:
+        assert list(found)[:width] == ([index] if isinstance(index, str) else index)
+
+
+def test_a_row_to_answer_has_the_names_that_the_model_has(tmp_path):
+    (tmp_path / "x.csv").write_text("x,x,y\n1,2,\n3,4,a\n")
+    found = read_csv(tmp_path / "x.csv", ["x.1", "x.2"])
+    assert list(found.frame) == ["x.1", "x.2", "y"]
+    assert found.frame.to_numpy().tolist() == [["3", "4", "a"]]
+
+
+@pytest.mark.parametrize("second", ["1,2,3", "1,2,", "0.5,1.5,a", "p,q,r"])
+def test_a_name_that_occurs_twice_above_rows_is_refused(tmp_path, second):
+    rows = [f"{at},{at % 5},{'pqr'[at % 3]}" for at in range(20)]
+    with pytest.raises(DataError, match="'x' occurs 2 times; rename one, or write names"):
+        read(tmp_path, ["x,x,y", second, *rows])
+
+
+def test_levels_that_pandas_has_named_are_none(tmp_path):
+    (tmp_path / "x.csv").write_text("a,a,y\n1,2,\n" + "".join(f"{at}.5,{at}.25,{'pq'[at % 2]}\n" for at in range(9)))
+    again = pd.read_csv(tmp_path / "x.csv", header=[0, 1])
+    again.to_csv(tmp_path / "again.csv", index=False)
+    assert list(read_csv(tmp_path / "again.csv").frame) == ["a.1", "a.2", "y"]
+    assert same_names(["y"], list(map(name_of, again.columns))) == {"y": "y.Unnamed: 2_level_1"}

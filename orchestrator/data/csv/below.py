@@ -1,4 +1,4 @@
-"""Lines between the header and the rows: a rule, units, types, questions, formats; and names on two lines."""
+"""Lines between the header and the rows: a rule, units, types, questions, formats."""
 
 from __future__ import annotations
 
@@ -152,35 +152,3 @@ def _clashes(cells: Sequence[str], columns: Sequence[Sequence[str]], *, after: b
 
 def _all_have_digits(cells: Sequence[str]) -> bool:
     return bool(cells) and all(any(character.isdigit() for character in cell) for cell in cells)
-
-
-def second_names(first: Sequence[str], second: Record, body: Sequence[Record]) -> list[str] | None:
-    """The names that a header of two lines gives, its levels joined by points; None if the second line is none of it.
-
-    That is so if the first line alone names columns twice or not at all, as tables with groups of columns do.
-
-    Args:
-        first: names on the first line.
-        second: the line below it.
-        body: what is below both.
-    """
-    cells = [cell.strip() for cell in second.cells[: len(first)]]
-    if len(cells) < len(first) or len(set(filter(None, first))) == len(first):
-        return None
-    blank = [place for place, name in enumerate(first) if not name]
-    if any(not cells[place] for place in blank if place) or second.is_rule:
-        return None
-    if any(is_value(cell) and not YEAR.fullmatch(cell) for cell in cells if cell):
-        return None
-    columns = columns_of(body, len(first))
-    above = [
-        place for place, column in enumerate(columns) if holds_values(column) and any(map(str.isalpha, cells[place]))
-    ]
-    if not above or any(cell and cell in column for cell, column in zip(cells, columns, strict=True)):
-        return None
-    group, names = "", []
-    for place, (name, cell) in enumerate(zip(first, cells, strict=True)):
-        group = name or (group if place else "")
-        names.append(".".join(filter(None, (group if cell or name else "", cell))))
-    given = list(filter(None, names))
-    return names if len(set(given)) == len(given) else None

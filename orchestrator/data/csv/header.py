@@ -16,15 +16,16 @@ from orchestrator.data.csv.below import (
     find_below,
     holds_values,
     is_value,
-    second_names,
 )
 from orchestrator.data.csv.dialect import Record, are_row_names, usual_width
+from orchestrator.data.csv.levels import find_levels
 from orchestrator.errors import DataError, UsageError
 
 # titles and comments above a header line are no longer than this
 DEEPEST_HEADER = 50
 # a line above the header that has as many cells is at most so far from it
 NEAR_TITLE = 3
+COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +93,11 @@ def find_layout(origin: str, records: Sequence[Record], known: frozenset[str], w
                 option="--header-line N takes another one",
             )
         )
-    joined = second_names(names, rest[0], rest[1:]) if rest and not wish.keep_lines else None
-    if joined is not None:
-        notes.append(
-            Note(
-                why=f"the header has two lines ({header.line} and {rest[0].line})",
-                done=f"their names are joined, such as '{max(joined, key=len)}'",
-                option="--keep-lines keeps the second one as a row",
-            )
-        )
-        names, last = joined, rest.pop(0).last
+    levels = None if wish.keep_lines else find_levels(names, rest, known)
+    if levels is not None:
+        lines, rest = rest[: levels.lines], rest[levels.lines :]
+        names, last = levels.names, lines[-1].last
+        notes.append(_levels_note(header.line, lines, names))
     below: list[Record] = []
     if not wish.keep_lines:
         below, found = find_below(rest, len(names))
@@ -117,6 +113,15 @@ def find_layout(origin: str, records: Sequence[Record], known: frozenset[str], w
         first_line=(below[-1].last if below else last) + 1,
         above=frozenset(tuple(cell.strip() for cell in record.cells) for record in [*above, *below]),
         notes=(*notes, *found),
+    )
+
+
+def _levels_note(line: int, lines: Sequence[Record], names: Sequence[str]) -> Note:
+    numbers = ", ".join(str(number) for number in (line, *(record.line for record in lines[:-1])))
+    return Note(
+        why=f"the header has {COUNTS.get(len(lines) + 1, len(lines) + 1)} lines ({numbers} and {lines[-1].line})",
+        done=f"their names are joined, such as '{max(names, key=len)}'",
+        option=f"--keep-lines keeps {'the second one as a row' if len(lines) == 1 else 'all but the first as rows'}",
     )
 
 
@@ -263,7 +268,8 @@ def _check_names(origin: str, line: int, names: Sequence[str], body: Sequence[Re
     repeated = [name for name, count in Counter(given).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{origin}: the column name '{repeated[0]}' occurs {given.count(repeated[0])} times; rename one"
+            f"{origin}: the column name '{repeated[0]}' occurs {given.count(repeated[0])} times; rename one, or write "
+            "names that stand on several lines on one"
         )
 
 
