@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
-from orchestrator.columns.features_wish import plain_columns
-from orchestrator.columns.wish import ColumnWish, all_wishes, plain_wish
+from orchestrator.columns.features_wish import columns_or_none
+from orchestrator.columns.wish import ColumnWish, all_wishes, plain_columns, plain_wish
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks.registry import plain_task
 from orchestrator.units import (
@@ -113,6 +113,7 @@ SweepsField = Annotated[
     Field(default=(), exclude_if=operator.not_),
 ]
 ColumnNamesField = Annotated[tuple[LabelField, ...], BeforeValidator(plain_columns)]
+AveragedField = Annotated[tuple[LabelField, ...], BeforeValidator(columns_or_none)]
 
 
 def _ensemble(wish: Any) -> Any:  # noqa: ANN401

@@ -37,8 +37,8 @@ def sweep(
     target: Hashable = None,
     name: str | None = None,
     task: TaskName | Mapping[str, Any] | None = None,
-    categorical: Sequence[str] | None = None,
-    ignore: Sequence[str] | None = None,
+    categorical: str | Sequence[str] | None = None,
+    ignore: str | Sequence[str] | None = None,
     ignore_text: bool | None = None,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     csv: CsvWish | Mapping[str, Any] | None = None,
@@ -99,7 +99,7 @@ def sweep(
         target: column to predict, or its number if none is called so.
         name: of the sweep and of the registered model; made from the data's name if left out.
         task: instead of what is inferred; its name, or a mapping with its name as `kind` and its options.
-        categorical, ignore: columns to read as categories, and to leave out.
+        categorical, ignore: columns to read as categories, and to leave out; one or several.
         ignore_text: whether columns of free text are left out, unless one is wished for.
         columns: what else is wished of columns, by name: a `ColumnWish`, or its fields, such as
             `{"born": {"kind": "date", "date_format": "%d/%m/%Y"}, "country": {"values": ["NA"]}}`.
@@ -173,8 +173,8 @@ def plan(
     target: Hashable = None,
     name: str | None = None,
     task: TaskName | Mapping[str, Any] | None = None,
-    categorical: Sequence[str] | None = None,
-    ignore: Sequence[str] | None = None,
+    categorical: str | Sequence[str] | None = None,
+    ignore: str | Sequence[str] | None = None,
     ignore_text: bool | None = None,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     csv: CsvWish | Mapping[str, Any] | None = None,
@@ -246,8 +246,6 @@ def plan(
 
 def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:
     """The configuration of a sweep, and its data if that is not in a file."""
-    import pandas as pd
-
     from orchestrator.columns.rows_wish import FRAME
     from orchestrator.config import SweepConfig
     from orchestrator.data import Table, load_table
@@ -257,7 +255,7 @@ def _configured(given: Mapping[str, Any]) -> tuple[SweepConfig, Table | None]:
 
     data = given["data"]
     plain, frames = without_frames(given)
-    if isinstance(data, pd.DataFrame):
+    if not isinstance(data, str | Path):
         config = SweepConfig.create(**{**plain, "data": FRAME})
         data = load_table(data, config.name, config.csv)
     else:

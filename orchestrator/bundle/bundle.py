@@ -38,6 +38,7 @@ from orchestrator.data import (
     FeatureEncoder,
     Schema,
 )
+from orchestrator.data.given_rows import Rows, given_rows
 from orchestrator.errors import BundleError
 from orchestrator.networks import inputs_taken
 from orchestrator.tasks import Predictions, TargetEncoder
@@ -76,8 +77,12 @@ class ModelBundle(Explaining):
     background: Background | None = None
     card: str = ""
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Answers as a data frame with the index of `frame`.
+    def predict(self, frame: Rows) -> pd.DataFrame:
+        """Answers as a data frame, with the index of the rows.
+
+        Args:
+            frame: a data frame, a list of dicts, a dict of lists, or an array of 2 dimensions, whose cells are those of
+                the model's columns in their order.
 
         Returns:
             The task's columns, see `Task.answers`: `label` and one `probability_<class>` per class, or `value`.
@@ -87,22 +92,23 @@ class ModelBundle(Explaining):
             UnansweredError: the network computes no number for a row.
             BundleError: the network fails or gives something else.
         """
-        answers = self.answer(frame)
+        rows = given_rows(frame, self.schema.names)
+        answers = self.answer(rows)
         answers.check_finite()
-        return answers.frame(frame.index)
+        return answers.frame(rows.index)
 
-    def answer(self, frame: pd.DataFrame) -> Predictions:
+    def answer(self, frame: Rows) -> Predictions:
         """Answers as plain lists and arrays; see `predict`."""
         return self.schema.target.task.predictions(self.target_encoder, self.outputs(frame))
 
-    def outputs(self, frame: pd.DataFrame) -> NDArray[np.float32]:
+    def outputs(self, frame: Rows) -> NDArray[np.float32]:
         """What the network computes: logits, or the standardised value; float32 [rows, outputs].
 
         Raises:
             InvalidValueError: see `predict`.
             BundleError: the network fails or gives something else.
         """
-        inputs = self.encoder.transform(self.schema, frame)
+        inputs = self.encoder.transform(self.schema, given_rows(frame, self.schema.names))
         return computed(self.network, [inputs[name] for name in self.inputs], self.schema.outputs)
 
     @property

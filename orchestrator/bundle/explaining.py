@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from orchestrator.choices import MethodName
+    from orchestrator.data.given_rows import Rows
     from orchestrator.explanations import (
         DependenceExplanation,
         ExplainedModel,
@@ -31,10 +30,10 @@ class Explaining(ABC):
     @overload
     def explain(
         self,
-        frame: pd.DataFrame | None = None,
+        frame: Rows | None = None,
         *,
         method: Literal["shap"] = "shap",
-        background: pd.DataFrame | None = None,
+        background: Rows | None = None,
         output: str | None = None,
         scale: str = "probability",
         permutations: int | None = None,
@@ -44,10 +43,10 @@ class Explaining(ABC):
     @overload
     def explain(
         self,
-        frame: pd.DataFrame | None = None,
+        frame: Rows | None = None,
         *,
         method: Literal["lime"],
-        background: pd.DataFrame | None = None,
+        background: Rows | None = None,
         output: str | None = None,
         scale: str = "probability",
         samples: int = 1000,
@@ -58,7 +57,7 @@ class Explaining(ABC):
     @overload
     def explain(
         self,
-        frame: pd.DataFrame,
+        frame: Rows,
         *,
         method: Literal["permutation"],
         metric: str | None = None,
@@ -69,10 +68,10 @@ class Explaining(ABC):
     @overload
     def explain(
         self,
-        frame: pd.DataFrame | None = None,
+        frame: Rows | None = None,
         *,
         method: Literal["pdp"],
-        background: pd.DataFrame | None = None,
+        background: Rows | None = None,
         output: str | None = None,
         scale: str = "probability",
         columns: Sequence[str] | None = None,
@@ -82,7 +81,7 @@ class Explaining(ABC):
     @overload
     def explain(
         self,
-        frame: pd.DataFrame | None = None,
+        frame: Rows | None = None,
         *,
         method: MethodName,
         **options: Any,  # noqa: ANN401
@@ -90,7 +89,7 @@ class Explaining(ABC):
 
     def explain(
         self,
-        frame: pd.DataFrame | None = None,
+        frame: Rows | None = None,
         *,
         method: MethodName = "shap",
         **options: Any,

@@ -16,9 +16,8 @@ class PyfuncModel:
         self.bundle = bundle
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
-        """`ModelBundle.predict` on a data frame; `params` are not used."""
-        frame = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(model_input)
-        return self.bundle.predict(frame)
+        """`ModelBundle.predict`; `params` are not used."""
+        return self.bundle.predict(model_input)
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+from orchestrator.columns.wish import plain_columns
 from orchestrator.errors import UsageError
 
 AUTO, NONE = "auto", "none"
@@ -36,7 +37,7 @@ class FeaturesWish:
             UsageError: there is no such choice.
         """
         said = {item.name: arguments[item.name] for item in fields(cls) if arguments[item.name] is not None}
-        columns = plain_columns(said.pop("target_statistics", ()))
+        columns = columns_or_none(said.pop("target_statistics", ()))
         wish = cls(**{name: str(value) for name, value in said.items()}, target_statistics=tuple(map(str, columns)))
         wish.check()
         return wish
@@ -77,11 +78,10 @@ class FeaturesWish:
         return cls(**{**known, "target_statistics": tuple(known["target_statistics"])})
 
 
-def plain_columns(value: Any) -> Any:  # noqa: ANN401
-    """Columns as people say them: one alone is a list, and `none` is no column."""
-    if isinstance(value, str | int):
-        value = (value,)
-    return () if isinstance(value, list | tuple) and tuple(value) == (NONE,) else value
+def columns_or_none(value: Any) -> Any:  # noqa: ANN401
+    """Columns as people say them, of which `none` alone is no column."""
+    columns = plain_columns(value)
+    return () if columns == (NONE,) else columns
 
 
 # of data that was read before there was a choice

@@ -6,7 +6,7 @@ import ast
 import contextlib
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 
 from orchestrator.columns.notes import Note
@@ -20,20 +20,58 @@ WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
 # what pandas reads as the name of a level that has none
 UNNAMED_LEVEL = re.compile(r"Unnamed: \d+_level_\d+")
 NAMELESS_LEVELS = re.compile(rf"(?<=.)\.{UNNAMED_LEVEL.pattern}")
+# NaN, NaT and NA of pandas as texts
+NO_LABELS = ("nan", "NaT", "<NA>")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-def name_of(label: Hashable) -> str:
-    """The name of a column that has this label: texts without blanks around, levels of an index joined by points."""
+def name_of(label: object) -> str:
+    """The name of a column that has this label: texts without blanks around, levels of an index joined by points.
+
+    The levels are a tuple, or a list as in JSON.
+    """
     if isinstance(label, str):
         return str(label).strip(BYTE_ORDER_MARK).strip()
     if isinstance(label, bytes):
         return label.decode("utf-8", "backslashreplace").strip()
-    if isinstance(label, tuple):
+    if isinstance(label, tuple | list):
         return ".".join(name for name in map(name_of, label) if name)
     if isinstance(label, datetime) and label.time() == time.min and label.tzinfo is None:
         return label.date().isoformat()
     return label.isoformat() if type(label) is date else str(label)
+
+
+def names_of(labels: Sequence[object], wanted: Collection[str] = ()) -> tuple[list[str], list[Note]]:
+    """The names of the columns of a data frame, and notes about those that are called by their place.
+
+    Args:
+        labels: of the columns; None, NaN and an empty text are no names.
+        wanted: names that are looked for; models of before may have what such a label is as a text.
+    """
+    names, notes = [], []
+    for place, label in enumerate(labels):
+        name = name_of(label)
+        if _is_none(label) and name not in wanted:
+            name = nameless(place)
+            notes.append(nameless_note(name, f"(column {place + 1} of the data frame) has no name"))
+        names.append(name)
+    return names, notes
+
+
+def nameless(place: int) -> str:
+    """What pandas calls a column of a file that has no name there; places are from 0 on."""
+    return f"Unnamed: {place}"
+
+
+def nameless_note(name: str, why: str) -> Note:
+    """About a column that is called by its place."""
+    return Note(column=name, why=why, done="it is called so", option=f"--ignore '{name}' leaves it out")
+
+
+def _is_none(label: object) -> bool:
+    if isinstance(label, str):
+        return not label.strip()
+    return label is None or str(label) in NO_LABELS
 
 
 def folded(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -105,6 +105,15 @@ def _check(name: str, wish: ColumnWish) -> None:
     said = [item for item in wish.to_json() if item != "kind"]
     if wish.is_ignored and said:
         raise UsageError(f"{option_of(said[0])} {name} and --ignore {name}: a column that is left out is not read")
+
+
+def plain_columns(value: Any) -> Any:  # noqa: ANN401
+    """Columns as people say them: any kind of list, or one alone; what is no list of columns stays as it is."""
+    if value is None:
+        return ()
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return (value,)
+    return value if isinstance(value, Mapping) else tuple(value)
 
 
 def plain_wish(wish: Any, kinds: Collection[str]) -> Any:  # noqa: ANN401

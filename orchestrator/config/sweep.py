@@ -28,6 +28,7 @@ from orchestrator.columns.target_wish import TargetWish
 from orchestrator.config.resources import ResourceConfig
 from orchestrator.errors import UsageError
 from orchestrator.fields import (
+    AveragedField,
     ColumnNamesField,
     ColumnsField,
     CsvField,
@@ -112,8 +113,8 @@ class SweepConfig(Validated):
     target: LabelField | None = None
     name: Name | None = None
     task: TaskField | None = None
-    categorical: tuple[LabelField, ...] = ()
-    ignore: tuple[LabelField, ...] = ()
+    categorical: ColumnNamesField = ()
+    ignore: ColumnNamesField = ()
     ignore_text: bool = Field(default=False, exclude_if=operator.not_)
     columns: ColumnsField
     csv: CsvField
@@ -127,7 +128,7 @@ class SweepConfig(Validated):
     folds: FoldsField | None = None
     clip_predictions: bool = True
     rare_categories: FewRowsField = "auto"
-    target_statistics: ColumnNamesField = ()
+    target_statistics: AveragedField = ()
     date_differences: AutoName = "auto"
     target_transform: TargetTransformName = "auto"
     background: bool = Field(default=True, exclude_if=bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import TargetWish
-from orchestrator.columns.wish import ColumnWish
+from orchestrator.columns.wish import ColumnWish, plain_columns
 from orchestrator.config import read_csv_wish, read_wishes
 from orchestrator.data.dataset import DataOptions, Dataset
 from orchestrator.data.joining import without_frames
@@ -27,8 +27,8 @@ def asked_options(
     target: Hashable,
     name: str | None,
     task: TaskWish | None,
-    categorical: Iterable[Hashable],
-    ignore: Iterable[Hashable],
+    categorical: object,
+    ignore: object,
     ignore_text: bool,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None,
     csv: CsvWish | Mapping[str, Any] | None,
@@ -46,8 +46,8 @@ def asked_options(
         target=target,
         name=name,
         task=task,
-        categorical=tuple(categorical),  # type: ignore[arg-type]
-        ignore=tuple(ignore),  # type: ignore[arg-type]
+        categorical=plain_columns(categorical),
+        ignore=plain_columns(ignore),
         ignore_text=ignore_text,
         columns=read_wishes(columns),
         csv=read_csv_wish(csv),
@@ -64,8 +64,8 @@ def prepare_dataset(
     *,
     name: str | None = None,
     task: TaskName | Mapping[str, Any] | None = None,
-    categorical: Sequence[str] = (),
-    ignore: Sequence[str] = (),
+    categorical: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     ignore_text: bool = False,
     columns: Mapping[str, ColumnWish | Mapping[str, Any]] | None = None,
     csv: CsvWish | Mapping[str, Any] | None = None,
@@ -91,7 +91,7 @@ def prepare_dataset(
         target: column to predict.
         name: instead of the one that is made from the data.
         task: instead of what is inferred.
-        categorical, ignore: columns to read as categories, and to leave out.
+        categorical, ignore: columns to read as categories, and to leave out; one or several.
         ignore_text: whether columns of free text are left out.
         columns: what else is wished of columns, by name.
         csv: how a CSV file is written, instead of what is found out.

@@ -12,6 +12,7 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from orchestrator.columns.names import name_of
 from orchestrator.columns.values import Series
 from orchestrator.data.csv.decoding import to_utf8
 from orchestrator.data.csv.files import read_bytes
@@ -98,7 +99,7 @@ def _of_object(origin: str, content: Any) -> pd.DataFrame:  # noqa: ANN401
         raise DataError(f"{origin}: is no table: give a list of rows, or a row in each line")
     data = content.get("data")
     if content.keys() >= SPLIT and isinstance(data, list) and isinstance(content["columns"], list):
-        names = [str(name) for name in content["columns"]]
+        names = list(map(name_of, content["columns"]))
         if any(not isinstance(row, list) or len(row) != len(names) for row in data) or len(set(names)) < len(names):
             raise DataError(f"{origin}: `data` must be a list of rows with as many cells as there are `columns`")
         return _frame({name: [row[place] for row in data] for place, name in enumerate(names)})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from orchestrator.columns.names import name_of, same_names, spelling_note
+from orchestrator.columns.names import name_of, names_of, same_names, spelling_note
 from orchestrator.columns.notes import Note, warn
 from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import plain_frame
@@ -80,7 +80,8 @@ def _named(frame: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
     levels = [level for level in frame.index.names if level is not None and name_of(level) in wanted]
     if levels and not {name_of(level) for level in levels} & set(map(name_of, frame.columns)):
         frame = frame.reset_index(levels)
-    labels = [name_of(label) for label in frame.columns]
+    # what has no name is said where it is read
+    labels, _ = names_of(list(frame.columns), wanted)
     same = same_names(wanted, labels)
     other = {present: name for name, present in same.items() if present != name}
     warn(spelling_note(name, present) for present, name in other.items())

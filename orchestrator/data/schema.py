@@ -25,6 +25,11 @@ class Schema:
     nested: tuple[Nested, ...] = ()
 
     @property
+    def names(self) -> list[str]:
+        """Of the feature columns."""
+        return [column.name for column in self.columns]
+
+    @property
     def outputs(self) -> int:
         """How many numbers a network computes for a row."""
         return self.target.task.outputs

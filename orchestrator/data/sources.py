@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
-from orchestrator.columns.names import name_of
+from orchestrator.columns.names import name_of, names_of
 from orchestrator.columns.notes import Note
 from orchestrator.data.csv import read_csv
+from orchestrator.data.given_rows import Rows, given_rows
 from orchestrator.data.json_tables import SUFFIXES as JSON_SUFFIXES
 from orchestrator.data.json_tables import is_json, read_json
 from orchestrator.data.nested import Nested
@@ -26,6 +27,7 @@ from orchestrator.data.parquet import is_parquet, read_parquet
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import SKLEARN_PREFIX, made_name, stem_of
 
+Source = str | Path | Rows
 SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
@@ -65,7 +67,7 @@ class Table:
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def load_table(source: str | Path | pd.DataFrame, name: str | None = None, csv: CsvWish = PLAIN_CSV) -> Table:
+def load_table(source: Source, name: str | None = None, csv: CsvWish = PLAIN_CSV) -> Table:
     """Reads a data set.
 
     Args:
@@ -79,14 +81,14 @@ def load_table(source: str | Path | pd.DataFrame, name: str | None = None, csv: 
         DataError: the content cannot be used.
     """
     table = _load(source, name, (), csv)
-    if name is None and not isinstance(source, pd.DataFrame):
+    if name is None and isinstance(source, str | Path):
         table = replace(table, notes=(*name_notes(source), *table.notes))
     if table.frame.empty:
         raise DataError(f"{table.origin}: there are no rows")
     return table
 
 
-def load_rows(source: str | Path | pd.DataFrame, known: Iterable[str], csv: CsvWish = PLAIN_CSV) -> Table:
+def load_rows(source: Source, known: Iterable[str], csv: CsvWish = PLAIN_CSV) -> Table:
     """Reads rows to answer: as `load_table`, but there may be none.
 
     Args:
@@ -100,13 +102,13 @@ def load_rows(source: str | Path | pd.DataFrame, known: Iterable[str], csv: CsvW
     return _load(source, None, known, csv)
 
 
-def check_source(source: str | Path | pd.DataFrame) -> None:
+def check_source(source: Source) -> None:
     """Refuses a path that `load_rows` would refuse without looking into the file.
 
     Raises:
         UsageError: there is no such file, or nothing that is known by its name.
     """
-    if isinstance(source, pd.DataFrame) or str(source).startswith(SKLEARN_PREFIX):
+    if not isinstance(source, str | Path) or str(source).startswith(SKLEARN_PREFIX):
         return
     if "://" in str(source):
         raise UsageError(f"{source}: is an address, not a file; load it down and give the file")
@@ -132,10 +134,11 @@ def check_csv_wish(origin: str, wish: CsvWish) -> None:
         raise UsageError(f"{origin}: {wish.option} is for CSV files; leave it out")
 
 
-def _load(source: str | Path | pd.DataFrame, name: str | None, known: Iterable[str], csv: CsvWish) -> Table:
-    if isinstance(source, pd.DataFrame):
+def _load(source: Source, name: str | None, known: Iterable[str], csv: CsvWish) -> Table:
+    if not isinstance(source, str | Path):
         check_csv_wish("the data frame", csv)
-        return _from_frame(source, name or "data", "the data frame")
+        frame = given_rows(source, list(known) or None)
+        return _from_frame(frame, name or "data", "the data frame")
     text = str(source)
     if text.startswith(SKLEARN_PREFIX):
         check_csv_wish(text, csv)
@@ -178,7 +181,7 @@ def name_notes(source: str | Path) -> tuple[Note, ...]:
 
 
 def _from_frame(frame: pd.DataFrame, name: str, origin: str, index: tuple[str, ...] = ()) -> Table:
-    names = [name_of(column) for column in frame.columns]
+    names, nameless = names_of(list(frame.columns))
     repeated = [column for column, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(
@@ -186,7 +189,7 @@ def _from_frame(frame: pd.DataFrame, name: str, origin: str, index: tuple[str, .
         )
     index += tuple(name_of(level) for level in frame.index.names if level is not None)
     plain = with_truth_as_words(plain_frame(frame.set_axis(names, axis=1).reset_index(drop=True)))
-    return Table(frame=plain, name=name, origin=origin, notes=tuple(map(_index_note, index)), index=index)
+    return Table(frame=plain, name=name, origin=origin, notes=(*map(_index_note, index), *nameless), index=index)
 
 
 def _index_note(name: str) -> Note:

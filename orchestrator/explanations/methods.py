@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from orchestrator.choices import MethodName, names_of
 from orchestrator.data.background import BACKGROUND_ROWS
+from orchestrator.data.given_rows import Rows, given_rows
 from orchestrator.data.raw import json_rows
 from orchestrator.data.rows import rows_of
 from orchestrator.errors import UsageError, did_you_mean
@@ -42,10 +43,10 @@ FEWEST_ROWS = 2
 
 def explain(
     model: ExplainedModel,
-    frame: pd.DataFrame | None = None,
+    frame: Rows | None = None,
     *,
     method: MethodName = "shap",
-    background: pd.DataFrame | None = None,
+    background: Rows | None = None,
     output: str | None = None,
     scale: str = PROBABILITY,
     metric: str | None = None,
@@ -63,6 +64,7 @@ def explain(
         DataError: the rows lack a column, or a value does not fit its column.
     """
     model.check_scale(scale)
+    frame, background = (None if rows is None else given_rows(rows, model.schema.names) for rows in (frame, background))
     if frame is not None and not len(frame):
         raise UsageError("there are no rows to explain; give some")
     if method == "permutation":

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from orchestrator import prepare_dataset
 from orchestrator.data import Schema
 from orchestrator.errors import InvalidRequestError, TooManyRowsError
 from orchestrator.features import Column, ColumnKind
@@ -75,6 +77,23 @@ def test_no_rows_are_empty_columns():
 )
 def test_all_forms_of_the_scoring_protocol_are_the_same_rows(body):
     assert content(parse_invocation(SCHEMA, body)) == VALUES
+
+
+def test_names_in_split_form_may_be_numbers_and_lists_of_levels_as_pandas_writes_them():
+    frame = pd.DataFrame([[1, "a", True], [2, "b", False]])
+    frame.columns = pd.MultiIndex.from_tuples([("x", "one"), ("x", "two"), (5, "")])
+    schema = prepare_dataset(frame.assign(y=[0, 1]).loc[[0, 1] * 20].reset_index(drop=True), "y").schema
+    assert schema.names == ["x.one", "x.two", "5"]
+    split = json.loads(frame.to_json(orient="split"))
+    assert isinstance(split["columns"][0], list)
+    found, count, _ = parse_invocation(schema, {"dataframe_split": split})
+    assert count == 2
+    assert found == {"x.one": [1, 2], "x.two": ["a", "b"], "5": [True, False]}
+    numbers = {"columns": [["x", "one"], ["x", "two"], 5], "data": split["data"]}
+    assert parse_invocation(schema, {"dataframe_split": numbers})[0] == found
+    for name in ({}, None, [], [["x"]], [None]):
+        with pytest.raises(InvalidRequestError, match="`columns` must be a list of names"):
+            parse_invocation(schema, {"dataframe_split": {"columns": [name], "data": []}})
 
 
 def test_plain_values_by_column_are_one_row():

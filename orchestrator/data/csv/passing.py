@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchestrator.columns.names import nameless, nameless_note
 from orchestrator.columns.notes import Note
 from orchestrator.columns.values import is_number_text
 from orchestrator.data.csv.other_headers import find_other_headers
@@ -132,15 +133,7 @@ def _named(body: Body, table: pa.Table) -> tuple[dict[str, str], list[Note]]:
             column = table.column(place)
             if not pc.any(pc.not_equal(_trimmed(column), "")).as_py():
                 continue
-            given = f"Unnamed: {place}"
-            notes.append(
-                Note(
-                    column=given,
-                    why=f"(column {place + 1} of the file) has no name in the header line",
-                    done="it is called so",
-                    option=f"--ignore '{given}' leaves it out",
-                )
-            )
-            name = given  # noqa: PLW2901
+            name = nameless(place)  # noqa: PLW2901
+            notes.append(nameless_note(name, f"(column {place + 1} of the file) has no name in the header line"))
         names[str(place)] = name
     return names, notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.columns.names import name_of
 from orchestrator.data.columnar import Columns
 from orchestrator.data.nested import Nested
 from orchestrator.data.rows import find_sources
@@ -40,11 +41,18 @@ def _from_split(schema: Schema, data: object, max_rows: int | None) -> Parsed:
     if not isinstance(data, dict) or not isinstance(data.get("data"), list):
         raise InvalidRequestError("dataframe_split must be an object with `columns` and `data`")
     names = data.get("columns", _default_names(schema, data["data"]))
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not all(map(_is_label, names)):
         raise InvalidRequestError("dataframe_split: `columns` must be a list of names")
+    # numbers, and lists of the levels of a name, are how pandas writes what is no text
+    names = [name if isinstance(name, str) else name_of(name) for name in names]
     if len(set(names)) != len(names):
         raise InvalidRequestError("dataframe_split: `columns` has a name twice")
     return _from_lists(schema, names, data["data"], max_rows)
+
+
+def _is_label(name: object) -> bool:
+    levels = name if isinstance(name, list) and len(name) > 1 else [name]
+    return all(isinstance(level, str | int | float) for level in levels)
 
 
 def _default_names(schema: Schema, rows: Sequence[Any]) -> list[str]:

@@ -15,6 +15,7 @@ from orchestrator.bundle.files import read_folder
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.notes import warn
 from orchestrator.config import read_csv_wish
+from orchestrator.data.given_rows import Rows
 from orchestrator.data.sources import Table, check_source, load_rows
 from orchestrator.errors import DataError, UsageError, did_you_mean
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later, key_of
@@ -50,7 +51,7 @@ class AnsweredRows:
 
 def predict(
     model: str,
-    data: str | pd.DataFrame,
+    data: str | Rows,
     *,
     csv: CsvWish | Mapping[str, Any] | None = None,
     tracking_uri: str | None = None,
@@ -61,8 +62,9 @@ def predict(
 
     Args:
         model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or the folder of a model bundle.
-        data: a CSV or Parquet file, or a data frame, with the columns that the model was trained on. There may be no
-            rows. What is passed over in a file is a warning, `DataWarning`.
+        data: a CSV, Parquet or JSON file, a folder of them, or rows as `ModelBundle.predict` takes them, with the
+            columns that the model was trained on. There may be no rows. What is passed over in a file is a warning,
+            `DataWarning`.
         csv: how a CSV file is written, instead of what is found out; see `sweep`.
         tracking_uri: MLflow store, or None for MLflow's default.
 
@@ -80,7 +82,7 @@ def predict(
 
 def answer_rows(
     model: str,
-    data: str | pd.DataFrame,
+    data: str | Rows,
     *,
     keep: Sequence[str] = (),
     csv: CsvWish | Mapping[str, Any] | None = None,
