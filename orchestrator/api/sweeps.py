@@ -95,7 +95,7 @@ def sweep(
     """Searches architectures and their settings for a data set, tracks all in MLflow and registers the winner.
 
     Args:
-        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
+        data: `sklearn:NAME`, a CSV, Parquet or JSON file, a folder of them, or a data frame.
         target: column to predict, or its number if none is called so.
         name: of the sweep and of the registered model; made from the data's name if left out.
         task: instead of what is inferred; its name, or a mapping with its name as `kind` and its options.

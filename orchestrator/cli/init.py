@@ -74,8 +74,8 @@ def _inspected(data: str, options: DataOptions) -> tuple[Inspection, str]:
     """What the data is, and why its target is one that nobody has named; empty if somebody has."""
     from dataclasses import replace
 
+    from orchestrator.data.folders import is_streamed
     from orchestrator.data.inspection import inspect_table, table_of
-    from orchestrator.data.opening import is_streamed
     from orchestrator.data.settling import listed
 
     table, guessed, sampled = table_of(data, options), "", is_streamed(data)

@@ -31,7 +31,7 @@ Example:
   orchestrator inspect adult.csv --target income --html adult.html
   orchestrator inspect models:/adult@champion
 
-SOURCE is data (sklearn:NAME, a CSV or Parquet file, a folder of Parquet files, of which a sample is read) or a model
+SOURCE is data (sklearn:NAME, a CSV, Parquet or JSON file, a folder of them; of Parquet a sample is read) or a model
 (models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a model bundle). Without --target all columns are features.
 The file of -o says how each column is read; edit it and give it back with --columns to sweep, plan, train and submit.
 --html writes a page that needs no network: all of this, and how the values of each column are spread.

@@ -56,7 +56,7 @@ class SweepConfig(Validated):
     """A sweep.
 
     Attributes:
-        data: `sklearn:NAME` or the path of a CSV or Parquet file, or a folder of Parquet files.
+        data: `sklearn:NAME` or the path of a CSV, Parquet or JSON file, or of a folder of them.
         target: column to predict.
         name: of the sweep and of the registered model; made from the data's name if left out.
         task: instead of what is inferred; its name, or its name as `kind` with options of its own.

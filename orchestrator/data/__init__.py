@@ -6,9 +6,10 @@ from orchestrator.data.dataset import DataOptions, Dataset, Part, Pieces, Run
 from orchestrator.data.distribution import Distribution, population_stability_index
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
+from orchestrator.data.folders import is_streamed
 from orchestrator.data.labelled import LabelledRows
 from orchestrator.data.memory import MemoryDataset
-from orchestrator.data.opening import Source, is_streamed, open_dataset
+from orchestrator.data.opening import Source, open_dataset
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table, load_table
 from orchestrator.data.splits import Holdout

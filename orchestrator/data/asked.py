@@ -87,7 +87,7 @@ def prepare_dataset(
     """Reads data, infers what its columns are, splits its rows and fits the encoder: `open_dataset` with arguments.
 
     Args:
-        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, a data frame, or a loaded table.
+        data: `sklearn:NAME`, a CSV, Parquet or JSON file, a folder of them, a data frame, or a loaded table.
         target: column to predict.
         name: instead of the one that is made from the data.
         task: instead of what is inferred.

@@ -19,8 +19,9 @@ from orchestrator.columns.spread import Bar, counted_bars, number_bars, short_va
 from orchestrator.columns.values import MISSING_STRINGS, Series, category_keys, is_missing
 from orchestrator.columns.wish import IGNORE, NO_WISH, ColumnWish
 from orchestrator.data.dataset import DataOptions
+from orchestrator.data.folders import is_streamed
 from orchestrator.data.guessing import FoundTarget, RawColumns, guess_columns, guess_target
-from orchestrator.data.opening import is_streamed, whole_table
+from orchestrator.data.opening import whole_table
 from orchestrator.data.parquet import open_parquet_folder
 from orchestrator.data.profile import sample_table
 from orchestrator.data.settling import settle

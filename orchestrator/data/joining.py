@@ -85,8 +85,6 @@ def _load(part: str, path: str, frames: Mapping[str, pd.DataFrame]) -> Table:
         return load_table(frames[part])
     if path == FRAME and not Path(path).exists():
         raise UsageError(f"the {part} rows were a data frame; give them again from Python: {part}=frame")
-    if Path(path).is_dir():
-        raise UsageError(f"--{part} {path}: is a folder; give one file, whose rows fit into memory")
     return load_table(path)
 
 

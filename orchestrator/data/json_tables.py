@@ -17,10 +17,10 @@ from orchestrator.columns.values import Series
 from orchestrator.data.csv.decoding import to_utf8
 from orchestrator.data.csv.files import read_bytes
 from orchestrator.data.csv.foreign import looks_like_json
+from orchestrator.data.folders import JSON_SUFFIXES
 from orchestrator.data.normalise import from_arrow
 from orchestrator.errors import DataError
 
-SUFFIXES = (".jsonl", ".ndjson", ".json")
 HEAD = 4096
 # what pandas and programs that send tables call their parts
 SPLIT = {"columns", "data"}
@@ -29,7 +29,7 @@ SPLIT = {"columns", "data"}
 def is_json(path: Path) -> bool:
     """Whether a file is a table in JSON, by its name or, if that says CSV, by how it begins."""
     names = path.name.lower().split(".")
-    if f".{names[-1]}" in SUFFIXES or (len(names) > 2 and f".{names[-2]}" in SUFFIXES):  # noqa: PLR2004
+    if f".{names[-1]}" in JSON_SUFFIXES or (len(names) > 2 and f".{names[-2]}" in JSON_SUFFIXES):  # noqa: PLR2004
         return True
     try:
         with path.open("rb") as file:

@@ -9,17 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.data.dataset import DataOptions, Dataset
+from orchestrator.data.folders import is_streamed
 from orchestrator.data.joining import join_files
 from orchestrator.data.memory import prepare_in_memory
 from orchestrator.data.sources import Table, check_csv_wish, load_table
 from orchestrator.data.streamed import prepare_streamed
 
 Source = str | Path | pd.DataFrame | Table
-
-
-def is_streamed(source: Source) -> bool:
-    """Whether the rows of a source stay in their files: it is a folder of Parquet files."""
-    return isinstance(source, str | Path) and Path(source).is_dir()
 
 
 def with_frames(source: Source, options: DataOptions, frames: Mapping[str, pd.DataFrame]) -> Source:

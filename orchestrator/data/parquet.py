@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,15 +15,14 @@ import pyarrow.parquet as pq
 
 from orchestrator.columns.names import levels, name_of
 from orchestrator.columns.notes import Note
+from orchestrator.data.folders import PARQUET_SUFFIXES, FolderKind, files_of
 from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import frame_of
 from orchestrator.data.partitions import Partition, find_partitions, partition_column, partition_note
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import made_name, stem_of
 
-SUFFIXES = (".parquet", ".pq")
 MAGIC = b"PAR1"
-TEXTS = re.compile(r"\.(csv|tsv|txt|jsonl?|ndjson)(\.(gz|bz2|xz|zip))?$")
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class ParquetFolder:
 
 def is_parquet(path: Path) -> bool:
     """Whether a file is in Parquet, by its name or by how it begins."""
-    if path.name.lower().endswith(SUFFIXES):
+    if path.name.lower().endswith(PARQUET_SUFFIXES):
         return True
     try:
         with path.open("rb") as file:
@@ -170,9 +168,10 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
-    files = sorted(file for file in folder.rglob("*") if _is_piece(file, folder))
-    if not files:
-        raise UsageError(f"{folder}: there is no .parquet file in this folder{_other_files(folder)}")
+    found = files_of(folder)
+    files = found.files
+    if found.kind is not FolderKind.PARQUET:
+        raise UsageError(f"{folder}: is a folder, but there is no Parquet, CSV or JSON file in it")
     pieces: list[Piece] = []
     columns: tuple[str, ...] = ()
     footers: dict[Path, pq.FileMetaData] = {}
@@ -204,23 +203,8 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
         origin=str(folder),
         pieces=tuple(pieces),
         columns=(*columns, *(key for key, _ in first)),
-        notes=partition_note(first),
+        notes=(*found.notes, *partition_note(first)),
     )
-
-
-def _other_files(folder: Path) -> str:
-    """What to do with files of another kind, to end a sentence."""
-    found = [file for file in folder.rglob("*") if file.is_file() and TEXTS.search(file.name.lower())]
-    if not found:
-        return ""
-    count = "1 file" if len(found) == 1 else f"{len(found)} files"
-    return f", but {count} such as {found[0].name}: put them into one file, or save them as Parquet"
-
-
-def _is_piece(file: Path, folder: Path) -> bool:
-    """Whether it is a file that is meant to be read; Spark gives its folders such names, too."""
-    hidden = any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
-    return file.suffix.lower() in SUFFIXES and not hidden and file.is_file()
 
 
 def _labels(schema: pa.Schema) -> dict[str, str]:

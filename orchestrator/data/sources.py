@@ -17,20 +17,27 @@ from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import name_of, names_of
 from orchestrator.columns.notes import Note
 from orchestrator.data.csv import read_csv
+from orchestrator.data.folders import (
+    COMPRESSED_SUFFIXES,
+    JSON_SUFFIXES,
+    LOOSE_SUFFIXES,
+    PARQUET_SUFFIXES,
+    TABLE_SUFFIXES,
+    FolderKind,
+    files_of,
+)
 from orchestrator.data.given_rows import Rows, given_rows
-from orchestrator.data.json_tables import SUFFIXES as JSON_SUFFIXES
 from orchestrator.data.json_tables import is_json, read_json
+from orchestrator.data.many_files import ReadFiles, read_archive, read_files
 from orchestrator.data.nested import Nested
-from orchestrator.data.normalise import plain_frame, with_truth_as_words
-from orchestrator.data.parquet import SUFFIXES as PARQUET_SUFFIXES
-from orchestrator.data.parquet import is_parquet, read_parquet
+from orchestrator.data.normalise import plain_frame, stacked, with_truth_as_words
+from orchestrator.data.parquet import is_parquet, open_parquet_folder, read_parquet
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import SKLEARN_PREFIX, made_name, stem_of
 
+SUFFIXES = (*PARQUET_SUFFIXES, *JSON_SUFFIXES, *TABLE_SUFFIXES, *LOOSE_SUFFIXES, *COMPRESSED_SUFFIXES)
 Source = str | Path | Rows
 SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
-TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat")
-COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
 SHEETS = "it is a spreadsheet; save its sheet as CSV there, or read it with pandas.read_excel and give the data frame"
 CONFIGURATION = "if it says what a sweep is, give it with --config"
 # what people give instead of a table, and what to do then
@@ -116,7 +123,7 @@ def check_source(source: Source) -> None:
     if not path.exists():
         near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
         raise UsageError(f"{path}: no such file{f'; did you mean {path.with_name(near[0])}?' if near else ''}")
-    if not path.name.lower().endswith((*PARQUET_SUFFIXES, *JSON_SUFFIXES, *TEXT_SUFFIXES, *COMPRESSED_SUFFIXES)):
+    if not path.is_dir() and not path.name.lower().endswith(SUFFIXES):
         hint = OTHER_FILES.get(path.suffix.lower(), "give a .csv, .csv.gz, .parquet or .jsonl file")
         raise UsageError(f"{path}: unknown file type; {hint}")
 
@@ -147,6 +154,8 @@ def _load(source: Source, name: str | None, known: Iterable[str], csv: CsvWish) 
     path = Path(source)
     notes: tuple[Note, ...] = ()
     index: tuple[str, ...] = ()
+    if path.is_dir():
+        return _from_files(path, _folder(path, known, csv), name)
     if is_parquet(path):
         check_csv_wish(text, csv)
         frame, index = read_parquet(path)
@@ -155,11 +164,29 @@ def _load(source: Source, name: str | None, known: Iterable[str], csv: CsvWish) 
         check_csv_wish(text, csv)
         frame = read_json(path)
         notes = _kind_note(path, JSON_SUFFIXES, "JSON")
+    elif (archive := read_archive(path, known, csv)) is not None:
+        return _from_files(path, archive, name)
     else:
         read = read_csv(path, known, csv)
         frame, notes = read.frame, read.notes
     table = _from_frame(frame, name or made_name(stem_of(path)), str(path), index)
     return replace(table, notes=(*notes, *table.notes))
+
+
+def _folder(path: Path, known: Iterable[str], csv: CsvWish) -> ReadFiles:
+    """All rows of the files in a folder."""
+    found = files_of(path)
+    if found.kind in (FolderKind.PARQUET, FolderKind.JSON):
+        check_csv_wish(str(path), csv)
+    if found.kind is not FolderKind.PARQUET:
+        return read_files(path, found, known, csv)
+    pieces = open_parquet_folder(path)
+    return ReadFiles(stacked([pieces.read(number) for number in range(len(pieces.pieces))]), pieces.notes)
+
+
+def _from_files(path: Path, read: ReadFiles, name: str | None) -> Table:
+    table = _from_frame(read.frame, name or made_name(stem_of(path)), str(path))
+    return replace(table, notes=(*read.notes, *table.notes))
 
 
 def _kind_note(path: Path, suffixes: Sequence[str], kind: str) -> tuple[Note, ...]:

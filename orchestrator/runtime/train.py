@@ -129,7 +129,7 @@ def train(
     """Trains one network and tracks it as an MLflow run of its own.
 
     Args:
-        data: `sklearn:NAME`, a CSV or Parquet file, a folder of Parquet files, or a data frame.
+        data: `sklearn:NAME`, a CSV, Parquet or JSON file, a folder of them, or a data frame.
         target, task, categorical, ignore, ignore_text, columns, csv: see `DataOptions`.
         group, time, split_column, validation, test, weight, equal_rows, folds: see `prepare_dataset`.
         clip_predictions, target_transform: see `TargetWish`.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from orchestrator.choices import PresetName
 from orchestrator.columns.rows_wish import AUTO
 from orchestrator.config import SweepConfig
+from orchestrator.data.folders import is_streamed
 from orchestrator.search import find_scheduler, find_searcher
 
 DEFAULT: PresetName = "good"
@@ -68,4 +68,4 @@ def with_preset(config: SweepConfig) -> SweepConfig:
 def _can_have_folds(config: SweepConfig) -> bool:
     """Whether nothing speaks against folds that the user has not asked for."""
     said = (config.folds, config.validation, config.split_column, config.time, config.group)
-    return not any(said) and not find_scheduler(config.scheduler).copies_weights and not Path(config.data).is_dir()
+    return not any(said) and not find_scheduler(config.scheduler).copies_weights and not is_streamed(config.data)

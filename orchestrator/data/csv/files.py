@@ -8,6 +8,7 @@ import io
 import lzma
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.data.csv.foreign import SHEET, check_binary, other_file
@@ -39,6 +40,29 @@ def read_bytes(path: Path) -> bytes:
     return unpacked
 
 
+def read_members(path: Path) -> dict[str, bytes]:
+    """The files of a zip archive by name, without those that macOS adds; none if it is no archive of plain files.
+
+    What is wrong with it is said by `read_bytes`.
+    """
+    try:
+        with path.open("rb") as file:
+            if not file.read(len(ZIP)).startswith(ZIP):
+                return {}
+        with zipfile.ZipFile(path) as archive:
+            names = _members(archive.namelist())
+            if any(archive.getinfo(name).flag_bits & ENCRYPTED for name in names):
+                return {}
+            return {name: archive.read(name) for name in names} if len(names) > 1 else {}
+    except (EOFError, OSError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile):
+        return {}
+
+
+def _members(names: Iterable[str]) -> list[str]:
+    # macOS adds files of its own
+    return [name for name in names if not name.endswith("/") and not name.startswith(("__MACOSX/", "."))]
+
+
 def _unpacked(path: Path, content: bytes) -> bytes:
     try:
         if content.startswith(GZIP):
@@ -64,11 +88,12 @@ def _unzip(path: Path, content: bytes) -> bytes:
             raise other_file(str(path), "a workbook or a document", SHEET)
         if any(name.endswith(".npy") for name in names):
             raise other_file(str(path), "an archive of NumPy", "load it with numpy.load and give a data frame")
-        # macOS adds files of its own
-        members = [name for name in names if not name.endswith("/") and not name.startswith(("__MACOSX/", "."))]
+        members = _members(names)
         if len(members) != 1:
             shown = ", ".join(members[:3]) + (", ..." if len(members) > 3 else "")  # noqa: PLR2004
-            raise DataError(f"{path}: the zip archive holds {len(members)} files ({shown}); it must hold one")
+            raise DataError(
+                f"{path}: the zip archive holds {len(members)} files ({shown}); it must hold one, or CSV files"
+            )
         if archive.getinfo(members[0]).flag_bits & ENCRYPTED:
             raise DataError(f"{path}: the zip archive needs a password; unpack it first")
         return archive.read(members[0])

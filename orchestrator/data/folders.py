@@ -1,0 +1,105 @@
+"""What is in a folder: Parquet files, whose rows stay there, or CSV or JSON files, which are read at once."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from orchestrator.columns.notes import Note
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".psv")
+# which may hold anything else, too
+LOOSE_SUFFIXES = (".txt", ".dat")
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
+
+
+class FolderKind(StrEnum):
+    """What kind of files is read, the first one that is there."""
+
+    PARQUET = "Parquet"
+    CSV = "CSV"
+    JSON = "JSON"
+    TEXT = "text"
+
+
+SUFFIXES = {
+    FolderKind.PARQUET: PARQUET_SUFFIXES,
+    FolderKind.CSV: TABLE_SUFFIXES,
+    FolderKind.JSON: JSON_SUFFIXES,
+    FolderKind.TEXT: LOOSE_SUFFIXES,
+}
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """The files of a folder that are read as one table.
+
+    Attributes:
+        kind: of these files; None if there are none.
+        files: by their names.
+        notes: about files of another kind, which are passed over.
+    """
+
+    kind: FolderKind | None
+    files: tuple[Path, ...]
+    notes: tuple[Note, ...]
+
+
+def is_streamed(source: object) -> bool:
+    """Whether the rows of a source stay in their files: it is a folder of Parquet files, or one without any files."""
+    if not isinstance(source, str | Path) or not Path(source).is_dir():
+        return False
+    kinds = {kind_of(file.name) for file in _visible(Path(source))} - {None}
+    return not kinds or FolderKind.PARQUET in kinds
+
+
+def files_of(folder: Path) -> FolderFiles:
+    """The files of a folder and those below it; names that start with a dot or an underscore are passed over."""
+    by_kind: dict[FolderKind, list[Path]] = {kind: [] for kind in FolderKind}
+    for file in _visible(folder):
+        kind = kind_of(file.name)
+        if kind is not None:
+            by_kind[kind].append(file)
+    kind = next((kind for kind in FolderKind if by_kind[kind]), None)
+    if kind is None:
+        return FolderFiles(None, (), ())
+    # a text beside tables says something about them
+    others = [file for other in FolderKind if other not in (kind, FolderKind.TEXT) for file in sorted(by_kind[other])]
+    return FolderFiles(kind, tuple(sorted(by_kind[kind])), _note(kind, others))
+
+
+def kind_of(name: str) -> FolderKind | None:
+    """What is in a file, by its name, compressed or not; None if that says nothing."""
+    name = name.lower()
+    plain = name
+    for compressed in COMPRESSED_SUFFIXES:
+        plain = plain.removesuffix(compressed)
+    found = next((kind for kind, suffixes in SUFFIXES.items() if plain.endswith(suffixes)), None)
+    # Parquet is compressed inside
+    return None if found is FolderKind.PARQUET and plain != name else found
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        # Spark gives its own folders such names
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        for name in names:
+            file = Path(place, name)
+            if not name.startswith((".", "_")) and file.is_file():
+                yield file
+
+
+def _note(kind: FolderKind, others: list[Path]) -> tuple[Note, ...]:
+    if not others:
+        return ()
+    counts = Counter(kind_of(file.name) for file in others)
+    listed = " and ".join(f"{count} {other}" for other, count in counts.items())
+    files = "file is" if len(others) == 1 else "files are"
+    why = f"beside the {kind} files of the folder {listed} {files} there, such as {others[0].name}"
+    return (Note(why=why, done="passed over", option="move them elsewhere, or give one kind of files alone"),)
