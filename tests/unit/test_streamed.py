@@ -122,7 +122,7 @@ def test_only_a_folder_is_a_folder(tmp_path):
 def test_a_folder_without_rows_is_a_sentence(tmp_path):
     with pytest.raises(UsageError, match="no such folder"):
         open_parquet_folder(tmp_path / "absent")
-    with pytest.raises(UsageError, match=r"no \.parquet file"):
+    with pytest.raises(UsageError, match="no Parquet, CSV or JSON file"):
         open_parquet_folder(tmp_path)
     write(tmp_path, mixed_frame(20).head(0))
     with pytest.raises(DataError, match="no rows"):
