@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds an image of the project, with a list of what is in it (SBOM, CycloneDX) beside it.
+# Builds an image of the project; /opt/orchestrator/sbom.cdx.json in it lists its Python packages (SBOM, CycloneDX).
 #
 #   docker/build.sh                                      # orchestrator:cpu with docker
 #   docker/build.sh --engine podman --target gpu
@@ -9,7 +9,7 @@
 # PyTorch's CPU wheels are: see the Dockerfile.
 set -euo pipefail
 engine=docker target=cpu base='' tag='' volumes=()
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit "${1:-0}"; }
+usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit; }
 while [ $# -gt 0 ]; do
   case $1 in
     --engine) engine=$2; shift 2 ;;

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
@@ -28,7 +29,8 @@ def test_both_targets_run_as_a_user_without_rights_and_have_labels():
     assert set(final) == {"cpu", "gpu"}
     for target in final.values():
         assert target.rstrip().endswith("USER 1000:1000")
-        assert "org.opencontainers.image.revision=${REVISION}" in target
+    assert "org.opencontainers.image.revision=${REVISION}" in DOCKERFILE.partition("AS runtime")[2].partition("FROM")[0]
+    assert "FROM runtime AS gpu" in DOCKERFILE and "FROM runtime AS cpu" in DOCKERFILE
     assert "HEALTHCHECK" in DOCKERFILE
 
 
@@ -51,3 +53,15 @@ def test_the_dockerfile_and_the_scripts_are_clean():
     lint = [Path(sys.executable).with_name("hadolint"), ROOT / "docker" / "Dockerfile"]
     done = subprocess.run(lint, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_volumes_of_the_stack_belong_to_the_image_s_user():
+    services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]
+    written = [
+        volume.split(":")[1]
+        for service in services.values()
+        if "ORCHESTRATOR" in service["image"]
+        for volume in service.get("volumes", ())
+        if not volume.endswith(":ro")
+    ]
+    assert written == [re.search(r"install --directory --owner 1000 --group 1000 (\S+)", DOCKERFILE)[1]]
