@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.base import Command, check_new, echo
-from orchestrator.cli.export_manifests import export_compose
+from orchestrator.cli.export_manifests import export_compose, export_slurm, export_systemd
 from orchestrator.cli.trials import filter_option
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def export() -> None:
     """See EXPORT."""
 
 
-for command in (export_compose,):
+for command in (export_compose, export_slurm, export_systemd):
     export.add_command(command)
 
 curves_option = click.option("--curves", is_flag=True, help="Learning curves: a row per epoch.")

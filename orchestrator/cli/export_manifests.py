@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, echo
+from orchestrator.cli.base import Command, echo, tracking_option
+
+if TYPE_CHECKING:
+    from orchestrator.config import SweepConfig
 
 COMPOSE = """Write a stack for `docker compose`: Ray, MLflow, an object store, Prometheus, Grafana, an endpoint.
 
@@ -19,6 +23,22 @@ Example:
 All of it runs on one machine and is reached from there only. With --sweep there is a service that submits this sweep;
 its data stays where it is, in folders that the services see. The first lines of compose.yaml say how to start it.
 """
+SLURM = """Write a batch job for Slurm that starts Ray on its nodes and runs a sweep; requeued, it goes on.
+
+\b
+Example:
+  orchestrator export slurm --sweep sweep.yaml --workers 4 --cpus 16 --queue batch -o job
+  cd job && sbatch sweep.sbatch
+
+The folder, the data and MLflow must be there on all nodes. See docs/machines.md.
+"""
+SYSTEMD = """Write services of systemd for one machine: the endpoint and MLflow, their settings, and what installs them.
+
+\b
+Example:
+  orchestrator export systemd --model models:/adult@champion --host 0.0.0.0 -o units
+  cd units && sudo ./install.sh
+"""
 folder_option = click.option(
     "--output", "-o", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where the files are put."
 )
@@ -26,6 +46,13 @@ model_option = click.option("--model", metavar="URI", help="What the endpoint se
 sweep_option = click.option(
     "--sweep", type=click.Path(path_type=Path), metavar="FILE", help="YAML of a sweep, see `orchestrator init`."
 )
+
+
+def asked_sweep(path: Path, tracking_uri: str | None = None) -> SweepConfig:
+    """The sweep of a YAML file, with this MLflow unless there is none."""
+    from orchestrator.config import SweepConfig
+
+    return SweepConfig.load(path, {"tracking_uri": tracking_uri})
 
 
 def put(files: Mapping[PurePosixPath, str], folder: Path) -> None:
@@ -48,4 +75,53 @@ def export_compose(model: str | None, sweep: Path | None, workers: int, replicas
 
     if model is None and sweep is None:
         raise click.UsageError("give --model, --sweep or both")
-    put(compose_files(model=model or EXAMPLE, sweep=sweep, workers=workers, replicas=replicas), output)
+    config = None if sweep is None else asked_sweep(sweep)
+    put(compose_files(model=model or EXAMPLE, sweep=config, workers=workers, replicas=replicas), output)
+
+
+@click.command("slurm", cls=Command, help=SLURM)
+@click.option(
+    "--sweep", required=True, type=click.Path(path_type=Path), metavar="FILE", help="YAML, see `orchestrator init`."
+)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Nodes of the job.")
+@click.option("--cpus", type=click.IntRange(1), default=8, show_default=True, help="Cores of each node.")
+@click.option("--gpus", type=click.IntRange(0), default=0, show_default=True, help="GPUs of each node.")
+@click.option("--queue", metavar="NAME", help="The partition. Default: Slurm's own.")
+@click.option("--time", default="24:00:00", show_default=True, help="Of the job, as sbatch takes it; then it goes on.")
+@tracking_option
+@folder_option
+def export_slurm(sweep: Path, tracking_uri: str | None, output: Path, **options: Any) -> None:  # noqa: ANN401
+    """See SLURM."""
+    from orchestrator.manifests.slurm import slurm_files
+
+    put(slurm_files(asked_sweep(sweep, tracking_uri), **options), output)
+
+
+@click.command("systemd", cls=Command, help=SYSTEMD)
+@click.option("--model", required=True, metavar="URI", help="What the endpoint serves: models:/NAME@champion.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens; 0.0.0.0 for all networks.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where it listens.")
+@click.option(
+    "--replicas", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer, at most."
+)
+@click.option(
+    "--environment",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="/opt/orchestrator",
+    show_default=True,
+    help="Where orchestrator is installed: a folder with bin/orchestrator in it.",
+)
+@click.option(
+    "--tracking-uri",
+    default="http://127.0.0.1:5000",
+    show_default=True,
+    metavar="URI",
+    help="MLflow, that of the unit unless another one is given.",
+)
+@folder_option
+def export_systemd(output: Path, **options: Any) -> None:  # noqa: ANN401
+    """See SYSTEMD."""
+    from orchestrator.manifests.systemd import systemd_files
+
+    put(systemd_files(**options), output)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from orchestrator.manifests.rendering import rendered
 from orchestrator.manifests.subjects import packed, registered_model
+
+if TYPE_CHECKING:
+    from orchestrator.config import SweepConfig
 
 KIND = "compose"
 EXAMPLE = "models:/iris@champion"
@@ -23,21 +27,23 @@ SECRETS = (
 
 
 def compose_files(
-    *, model: str = EXAMPLE, sweep: Path | None = None, workers: int = 2, replicas: int = 2
+    *, model: str = EXAMPLE, sweep: SweepConfig | None = None, workers: int = 2, replicas: int = 2
 ) -> dict[PurePosixPath, str]:
     """The files of a stack.
 
     Args:
         model: what its endpoint serves.
-        sweep: a YAML file; the stack has a service that submits this sweep.
+        sweep: the stack has a service that submits this one, with the stack's MLflow and, unless it names one, storage.
         workers: of Ray.
         replicas: of the endpoint, at most.
 
     Raises:
+        SearchSpaceError, ArchitectureError: the sweep's search space or a network is not valid.
         UsageError: the model is not a registered one, or the sweep's data is not there.
-        ConfigError: the sweep is not valid.
     """
-    submitted = None if sweep is None else packed(sweep, tracking_uri=MLFLOW, storage=SWEEPS)
+    submitted = None
+    if sweep is not None:
+        submitted = packed(sweep.model_copy(update={"tracking_uri": MLFLOW, "storage": sweep.storage or SWEEPS}))
     values = {
         "model": registered_model(model),
         "sweep": submitted is not None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from orchestrator.manifests import compose
+from orchestrator.manifests import compose, slurm, systemd
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class ManifestKind:
 
 KINDS = {
     "compose": ManifestKind("docker", compose.compose_files),
+    "slurm": ManifestKind("deploy/slurm", slurm.default_files),
+    "systemd": ManifestKind("deploy/systemd", systemd.systemd_files),
 }
 
 

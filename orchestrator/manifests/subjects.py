@@ -6,11 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
 
+if TYPE_CHECKING:
+    from orchestrator.config import SweepConfig
+
 # of names that need no quoting of their own in any manifest
 PLAIN = re.compile(r"[\w.:/@ +-]+")
+SWEEP_FILE = PurePosixPath("sweep.yaml")
 
 
 @dataclass(frozen=True)
@@ -18,12 +23,12 @@ class PackedSweep:
     """A sweep that runs where its files are put.
 
     Attributes:
-        name: of the sweep.
+        config: of the sweep, as it is in `sweep.yaml`.
         files: `sweep.yaml`, the search space and modules of the user's, by their place in its folder.
         folders: of this machine, that hold its data; the sweep reads them under the same names.
     """
 
-    name: str
+    config: SweepConfig
     files: Mapping[PurePosixPath, str]
     folders: tuple[str, ...]
 
@@ -36,7 +41,7 @@ def registered_model(uri: str) -> str:
     """
     from orchestrator.tracking.models import MODEL_URI
 
-    if MODEL_URI.fullmatch(uri) is None or PLAIN.fullmatch(uri) is None or "\n" in uri:
+    if MODEL_URI.fullmatch(uri) is None or PLAIN.fullmatch(uri) is None:
         raise UsageError(
             f"--model {uri!r}: give the name of a registered model, models:/NAME@champion or models:/NAME/VERSION, of "
             "letters, digits, blanks and . : + - _"
@@ -44,35 +49,38 @@ def registered_model(uri: str) -> str:
     return uri
 
 
-def packed(config_file: Path, *, tracking_uri: str, storage: str) -> PackedSweep:
-    """Reads a sweep's YAML and puts together what it needs elsewhere, but for its data.
+def packed(config: SweepConfig) -> PackedSweep:
+    """Puts together what a sweep needs elsewhere, but for its data.
 
     Args:
-        config_file: with the options of a sweep; paths in it are relative to the current folder.
-        tracking_uri: of the MLflow server there, instead of the file's; Ray's address is left out.
-        storage: where its record and checkpoints are kept there, unless the file says it.
+        config: of the sweep; paths in it are relative to the current folder. Its address of a cluster is left out.
 
     Raises:
-        ConfigError, SearchSpaceError, ArchitectureError: the file, the search space or a network is not valid.
-        UsageError: its data is not there.
+        SearchSpaceError, ArchitectureError: the search space or a network is not valid.
+        UsageError: its data is not there, or its MLflow or its storage would not be.
     """
+    import yaml
+
     from orchestrator.config import SweepConfig
     from orchestrator.jobs import packed_sweep
 
-    config = SweepConfig.load(config_file, {"tracking_uri": tracking_uri})
     places = {name: _place(getattr(config, name)) for name in ("data", "validation", "test") if getattr(config, name)}
-    config = config.model_copy(update={**places, "storage": config.storage or storage})
     folders = {str(Path(place).parent) for place in places.values() if place.startswith("/")}
-    with packed_sweep(config, upload=False) as package:
+    with packed_sweep(config.model_copy(update=places), upload=False) as package:
         found = sorted(path for path in package.folder.rglob("*") if path.is_file())
-        texts = {PurePosixPath(path.relative_to(package.folder).as_posix()): path.read_bytes() for path in found}
+        contents = {PurePosixPath(path.relative_to(package.folder).as_posix()): path.read_bytes() for path in found}
     files = {}
-    for path, content in texts.items():
+    for path, content in contents.items():
         try:
             files[path] = content.decode()
         except UnicodeDecodeError:
             raise UsageError(f"{path}: it is not text; install this module where the sweep runs") from None
-    return PackedSweep(package.name, files, tuple(sorted(folders)))
+    # its files stay where they are put, so none need be kept beside its record
+    sent = SweepConfig.create(**yaml.safe_load(files[SWEEP_FILE]) | {"keep_package": False})
+    # what the user has said, and no more
+    said = sent.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    files[SWEEP_FILE] = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+    return PackedSweep(sent, files, tuple(sorted(folders)))
 
 
 def _place(data: str) -> str:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from documents import parsed
 
 from orchestrator.cli import main
+from orchestrator.config import SweepConfig
 from orchestrator.errors import UsageError
 from orchestrator.manifests.compose import SECRETS, compose_files
 from orchestrator.manifests.kinds import default_files
@@ -55,9 +56,8 @@ def test_the_files_in_the_repository_are_what_the_templates_make():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run python -m orchestrator.manifests"
 
 
-def test_compose_takes_the_stack(tmp_path):
-    sweep = tmp_path / "mine.yaml"
-    sweep.write_text("data: sklearn:iris\n")
+def test_compose_takes_the_stack():
+    sweep = SweepConfig(data="sklearn:iris")
     schema = get_builtin_schema("vendor.compose-spec")
     for text in (STACK.read_text(), compose_files(sweep=sweep)[PurePosixPath("compose.yaml")]):
         jsonschema.validate(yaml.safe_load(text), schema)
