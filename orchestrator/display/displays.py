@@ -12,12 +12,12 @@ from typing import Any, Self, TextIO
 from orchestrator.display.lines import Line
 from orchestrator.display.log_lines import LogLines
 from orchestrator.display.machine import MachineWatch
-from orchestrator.display.model import About, SweepModel
 from orchestrator.display.picture import draw
 from orchestrator.display.screen import Screen
 from orchestrator.journal import Event
 from orchestrator.journal.folder import KnownSweep, sweeps_home
 from orchestrator.plain_text import plain
+from orchestrator.runtime.sweep_model import About, SweepModel
 
 LOG_SECONDS = 1.0
 HINT = "watch it with: "

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from orchestrator.display.displays import Display
-from orchestrator.display.model import About, SweepModel
 from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Closed, Drawn, Event, Opened, Reported
 from orchestrator.journal.folder import KnownSweep
+from orchestrator.runtime.sweep_model import About, SweepModel
 from orchestrator.sweeps.trial_table import TrialRecord
 
 # a field that is added changes nothing; one that means something else, or is gone, is a new version

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from orchestrator.display.model import OVER, SweepModel
 from orchestrator.journal import Closed, Ended, Event
 from orchestrator.journal.statuses import TrialStatus
+from orchestrator.runtime.sweep_model import OVER, SweepModel
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.units import show_number, show_seconds
 

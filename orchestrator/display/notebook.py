@@ -13,11 +13,11 @@ from typing import Any, Self
 
 from orchestrator.display.displays import Display
 from orchestrator.display.lines import text_of
-from orchestrator.display.model import About, SweepModel
 from orchestrator.display.picture import draw
 from orchestrator.journal import Event
 from orchestrator.journal.folder import KnownSweep
 from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.sweep_model import About, SweepModel
 
 UPDATE_SECONDS = 1.0
 # in characters

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from orchestrator.display import sections
 from orchestrator.display.lines import Line, as_ascii, beside, cut, driving_nothing
-from orchestrator.display.model import SweepModel
 from orchestrator.display.sections import Machine
+from orchestrator.runtime.sweep_model import SweepModel
 
 LEAST_WIDTH = 20
 # curve and rungs stand beside each other from this width on

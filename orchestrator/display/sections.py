@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.display.lines import Line, Piece, cut, fitted_text, joined, width_of, wrapped
-from orchestrator.display.model import Rung, SweepModel
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
+from orchestrator.runtime.sweep_model import Rung, SweepModel
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.text_plots import bar, step_plot
 from orchestrator.units import show_bytes, show_number, show_seconds

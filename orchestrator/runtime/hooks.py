@@ -30,7 +30,7 @@ class SweepObserver(Protocol):
         """Something has happened, and is written down; called from a thread of the journal's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hooks:
     """What a caller may listen to or replace.
 
@@ -39,25 +39,33 @@ class Hooks:
         notify: called with sentences for the user.
         train: instead of `train_trial`, with its signature.
         observer: is told every event of the journal, within a second.
+        metrics: is told the same, when the sweep runs where metrics are shown.
     """
 
     on_trial: Listener | None = None
     notify: Notify = lambda _sentence: None
     train: Train | None = None
     observer: SweepObserver | None = None
+    metrics: SweepObserver | None = None
+
+    @property
+    def observers(self) -> dict[str, SweepObserver]:
+        """All that there are, by what they are for."""
+        found = {"display": self.observer, "metrics": self.metrics}
+        return {name: observer for name, observer in found.items() if observer is not None}
 
 
 def observed(first: Callable[[Event], None], hooks: Hooks) -> Callable[[Event], None]:
-    """Tells an event to `first`, then to the observer, if there is one, until that raises."""
-    observers = [] if hooks.observer is None else [hooks.observer]
+    """Tells an event to `first`, then to each observer, until that raises."""
+    observers = hooks.observers
 
     def tell(event: Event) -> None:
         first(event)
-        for observer in list(observers):
+        for name, observer in list(observers.items()):
             try:
                 observer.on_event(event)
             except Exception as error:
-                observers.clear()
-                hooks.notify(f"note: the sweep goes on without its display, which has failed: {error!r}")
+                del observers[name]
+                hooks.notify(f"note: the sweep goes on without its {name}, which has failed: {error!r}")
 
     return tell

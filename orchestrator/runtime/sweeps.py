@@ -40,6 +40,7 @@ from orchestrator.runtime.reporting import report_ended
 from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sharing import check_shared
 from orchestrator.runtime.slots import cluster_slots
+from orchestrator.runtime.sweep_metrics import with_metrics
 from orchestrator.runtime.tune.run import quiet_tune
 from orchestrator.runtime.untracked import OpenTracker
 from orchestrator.storage import Storage
@@ -159,13 +160,13 @@ def run_on_ray(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
                 for sentence in plan.started_from:
                     hooks.notify(sentence)
                 tracker, header = opening.result()
-                with told_how_to_go_on(origin.next_step):
+                with told_how_to_go_on(origin.next_step), with_metrics(hooks, tracker) as observed_hooks:
                     return search_and_finalize(
                         plan,
                         origin,
                         tracker=tracker,
                         header=header,
-                        hooks=hooks,
+                        hooks=observed_hooks,
                         engine=RayEngine(pool),
                         lock=lock,
                         started=started,
@@ -335,8 +336,8 @@ def _begin(origin: Origin, tracker: OpenTracker, header: Header, hooks: Hooks, l
     forget_outcome(origin.storage)
     write_header(origin.storage, header)
     tell = observed(tracker.start(header.labels, past.events).put, hooks)
-    if hooks.observer is not None:
-        hooks.observer.on_open(KnownSweep(header, origin.storage), past.events)
+    for observer in hooks.observers.values():
+        observer.on_open(KnownSweep(header, origin.storage), past.events)
     return past, Journal(origin.storage, tell, lock.check)
 
 

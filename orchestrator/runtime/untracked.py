@@ -15,6 +15,7 @@ from orchestrator.runtime.assembly import Origin, first_header
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import Outcome, Tracker
 from orchestrator.sweeps.plan import SweepPlan
+from orchestrator.tracking.written import Backlog
 
 
 class EventSink(Protocol):
@@ -37,6 +38,9 @@ class OpenTracker(Tracker, Protocol):
 
     def start(self, labels: Mapping[str, str], past: Iterable[Event] = ()) -> EventSink:
         """What the events of this session are given to."""
+
+    def backlog(self, now: float) -> Backlog | None:
+        """What is not written down yet, at `now` (seconds since 1970); None if nothing ever is."""
 
     def log_report(self, content: bytes, pictures: Mapping[str, bytes]) -> None:
         """Takes in the report of the sweep, and pictures of its charts by the names of their files."""
@@ -64,6 +68,9 @@ class Untracked:
 
     def put(self, event: Event) -> None:
         """See `EventSink`."""
+
+    def backlog(self, now: float) -> None:
+        """See `OpenTracker`."""
 
     def close_trials(self, trials: int, reports: int, patience: float) -> str | None:
         """See `Tracker`: nothing is waited for."""

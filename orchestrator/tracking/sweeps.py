@@ -27,7 +27,8 @@ from orchestrator.tracking.notes import log_notes
 from orchestrator.tracking.registry import register_bundle
 from orchestrator.tracking.store import child_runs, client_for, find_sweep_run, tracked
 from orchestrator.tracking.winner import PICTURES_FOLDER, link_model, log_winner, outcome_note
-from orchestrator.tracking.writer import StoredRun, TrialWriter
+from orchestrator.tracking.writer import TrialWriter
+from orchestrator.tracking.written import Backlog, StoredRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -179,6 +180,10 @@ class SweepTracker:
             past=past,
         )
         return self.writer
+
+    def backlog(self, now: float) -> Backlog | None:
+        """What the store has not got yet of the trials, at `now`; None before `start`."""
+        return None if self.writer is None else self.writer.backlog(now)
 
     def close_trials(self, trials: int, reports: int, patience: float) -> str | None:
         """Waits until all trials are written, and counts what is in the store.

@@ -35,6 +35,7 @@ from orchestrator.journal import (
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, explain, find_child, is_away, tracked
 from orchestrator.tracking.usage import usage_points
+from orchestrator.tracking.written import Backlog, StoredRun, WrittenCounts
 from orchestrator.training import EpochReport, TrialSpec
 from orchestrator.training.usage import Usage
 
@@ -54,14 +55,6 @@ RUN_STATUS = {
 }
 # a store that is away is asked again after so long, and twice that, ...
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 5.0
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run that was there before; `complete` if nothing of the trial is missing in it."""
-
-    run_id: str
-    complete: bool
 
 
 @dataclass(kw_only=True)
@@ -92,14 +85,6 @@ class _Run:
     def is_dirty(self) -> bool:
         """Whether something has to be written; a trial that no worker has taken up has no run."""
         return self.started > 0 and (bool(self.pending) or not self.described or self.ended is not None)
-
-
-@dataclass(frozen=True)
-class WrittenCounts:
-    """What is in the store: runs of trials, and epochs (one metric point each)."""
-
-    runs: int
-    points: int
 
 
 class TrialWriter:
@@ -157,6 +142,12 @@ class TrialWriter:
     def put(self, event: Event) -> None:
         """Takes in what happened."""
         self._events.put(event)
+
+    def backlog(self, now: float) -> Backlog:
+        """What the store has not got yet, at `now` (seconds since 1970); may be asked from any thread."""
+        pending = [list(run.pending) for run in list(self._runs.values())]
+        oldest = min((epochs[0][0] for epochs in pending if epochs), default=now)
+        return Backlog(self._events.qsize() + sum(map(len, pending)), max(0.0, now - oldest))
 
     def close(self, patience: float = float("inf")) -> bool:
         """Waits until all is written, or until the store was away for so many seconds.

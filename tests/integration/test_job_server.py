@@ -14,18 +14,26 @@ import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
 from sklearn.datasets import load_iris
 from slow_network import write_slow_network
 from support import empty_store, free_port
 
 from orchestrator.cli import main
+from orchestrator.runtime.sweep_metrics import GAUGES
 
 COMMAND = [sys.executable, "-m", "orchestrator"]
 TOKEN = "5" * 64
 
 
 @pytest.fixture(scope="module")
-def server():
+def metrics_port():
+    """On which the cluster shows metrics."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def server(metrics_port):
     """A cluster of one node with two cores; the environment that its user needs."""
     with tempfile.TemporaryDirectory(prefix="oj", dir="/tmp") as folder:
         token = Path(folder) / "token"
@@ -37,13 +45,13 @@ def server():
         bare["PATH"] = f"{Path(sys.executable).parent}:{bare['PATH']}"
         dashboard = free_port()
         ports = [
-            f"--{name}={free_port()}"
-            for name in ("port", "dashboard-agent-listen-port", "ray-client-server-port", "metrics-export-port")
+            f"--{name}={free_port()}" for name in ("port", "dashboard-agent-listen-port", "ray-client-server-port")
         ]
-        ports += [f"--dashboard-port={dashboard}", f"--temp-dir={folder}/r", "--disable-usage-stats"]
+        ports += [f"--dashboard-port={dashboard}", f"--metrics-export-port={metrics_port}"]
+        ports += [f"--temp-dir={folder}/r", "--disable-usage-stats"]
         head = subprocess.Popen(
             [Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=2", *ports],
-            env=bare | tokens,
+            env=bare | tokens | {"RAY_metrics_report_interval_ms": "1000"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -112,7 +120,45 @@ def log_of(environment, job):
     return requests.get(f"{address}/api/jobs/{job}/logs", headers=token, timeout=30).json()["logs"]
 
 
-def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, place, tmp_path):
+def metrics_of(port):
+    """What Prometheus would read of sweeps: by name, and for trials their state."""
+    text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    return {
+        (sample.name.removeprefix("ray_orchestrator_sweep_"), sample.labels.get("state")): sample
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.startswith("ray_orchestrator_sweep_")
+    }
+
+
+def wait_for_metrics(port):
+    deadline = time.monotonic() + 60
+    while True:
+        found = metrics_of(port)
+        if found.get(("trials", "finished")) and found["trials", "finished"].value >= 2:
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+
+
+def check_metrics(found, board):
+    """`board` is what was found of all trials when the sweep was over."""
+    values = {name: sample.value for (name, state), sample in found.items() if state is None}
+    assert set(values) == {name.removeprefix("orchestrator_sweep_") for name in GAUGES} - {"trials"}
+    assert (values["open"], values["trials_wanted"], values["slots"], values["gpus"]) == (1, 400, 1, 0)
+    states = {state: sample.value for (name, state), sample in found.items() if name == "trials"}
+    # of five epochs each
+    assert 5 * states["finished"] <= values["epochs"] < 5 * (states["finished"] + 1)
+    assert states["failed"] == 0
+    assert values["best_value"] in {trial["value"] for trial in board["trials"]}
+    assert found["best_value", None].labels["metric"] == "accuracy"
+    assert 0 < values["slot_busy_share"] <= 1
+    assert 0 < values["overhead_seconds"] < values["seconds"]
+    assert 0 <= values["mlflow_waiting"] < 20
+    assert {sample.labels["name"] for sample in found.values()} == {"flowers"}
+
+
+def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, metrics_port, place, tmp_path):
     environment = server | {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"}
     space = write_slow_network(place, 0.1)
     length = ["--trials", "400", "--concurrency", "1", "--epochs", "5", "--patience", "0", "--scheduler", "none"]
@@ -137,6 +183,7 @@ def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, place
     while "[2/400] trial" not in log_of(server, job):
         assert time.monotonic() < deadline
         time.sleep(0.2)
+    metrics = wait_for_metrics(metrics_port)
     stopped = run(server, place, "jobs", "stop", job)
     assert stopped.stdout.strip() == f"{job}: STOPPED"
     log = run(server, place, "jobs", "logs", job).stdout
@@ -146,6 +193,7 @@ def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, place
     assert {trial["status"] for trial in board["trials"]} <= {"finished", "stopped", "interrupted"}
     finished = {trial["trial"]: trial["run_id"] for trial in board["trials"] if trial["status"] == "finished"}
     assert len(finished) >= 2
+    check_metrics(metrics, board)
 
     # another job goes on, without the files of this machine
     wanted = len(board["trials"]) + 1

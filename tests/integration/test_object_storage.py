@@ -44,7 +44,7 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
         tracking_uri=store,
         storage=bucket,
     )
-    result = run_sweep(config, None, Hooks(look))
+    result = run_sweep(config, None, Hooks(on_trial=look))
     assert result.registration.champion
     assert len(seen) == 2
     for best, names in seen:

@@ -18,7 +18,9 @@ from orchestrator.errors import DataError, ExecutionError, TrackingError
 from orchestrator.estimators.running import searched
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.planning import plan_sweep
+from orchestrator.runtime.sweep_metrics import with_metrics
 from orchestrator.runtime.sweeps import run_sweep
+from orchestrator.runtime.untracked import Untracked
 from orchestrator.search import Proposals, trial_seed
 from orchestrator.tracking.sweep_leaderboard import read_leaderboard
 from orchestrator.training import train_trial
@@ -167,7 +169,7 @@ def test_what_a_listener_raises_ends_the_sweep_as_it_is(store):
         data="sklearn:iris", name="deaf", space="quick", trials=2, tracking_uri=store, concurrency=1
     )
     with pytest.raises(LookupError, match="nobody listens"):
-        run_sweep(config, None, Hooks(listener))
+        run_sweep(config, None, Hooks(on_trial=listener))
     resumed = orchestrator.resume("deaf")
     assert {trial.status for trial in resumed.trials} <= {"finished", "stopped"}
     assert len(resumed.trials) == 2
@@ -296,3 +298,9 @@ def test_trials_in_this_process_and_on_ray_have_the_same_settings_and_figures_in
     assert on_ray.test == pytest.approx(alone.test, rel=1e-6)
     # the Ray that was there before stays
     assert ray.is_initialized()
+
+
+def test_a_ray_of_our_own_shows_no_metrics():
+    untouched = Hooks()
+    with with_metrics(untouched, Untracked()) as hooks:
+        assert hooks is untouched

@@ -68,7 +68,7 @@ def test_a_sweep_that_fails_leaves_a_report_of_what_there_is(tmp_path):
     origin = SimpleNamespace(id="a-1", storage=storage, passing=False)
     with (
         pytest.raises(UsageError, match="too much"),
-        _closing(origin, header, journal, Hooks(told.append)),
+        _closing(origin, header, journal, Hooks(notify=told.append)),
     ):
         raise UsageError("too much")
     page = storage.read("report.html").decode()

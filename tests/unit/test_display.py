@@ -28,7 +28,6 @@ from orchestrator.display.following import find_followed, follow_sweep
 from orchestrator.display.json_lines import JsonLinesDisplay, line_of
 from orchestrator.display.lines import fitted_text, text_of
 from orchestrator.display.log_lines import BURST, LogLines
-from orchestrator.display.model import About, SweepModel
 from orchestrator.display.picture import draw
 from orchestrator.display.screen import Screen
 from orchestrator.display.sections import Machine
@@ -52,6 +51,7 @@ from orchestrator.journal.lock import locked
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.journal.tail import JournalTail
 from orchestrator.runtime.hooks import Hooks, observed
+from orchestrator.runtime.sweep_model import About, SweepModel
 from orchestrator.storage import Storage
 from orchestrator.tasks import metric_named
 from orchestrator.text_plots import step_plot

@@ -21,7 +21,7 @@ from orchestrator.search.space import SearchSpace
 LINK = re.compile(r"\]\((?!https?:)(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
 INLINE = re.compile(r"`(--[a-z][a-z-]*)[ =`|/]")
 # of other programs
-FOREIGN = {"--python", "--constraint", "--results", "--table", "--config-name"}
+FOREIGN = {"--metrics-export-port", "--python", "--constraint", "--results", "--table", "--config-name"}
 
 
 def every_option(command):

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 from mlflow import MlflowClient
@@ -14,6 +15,7 @@ from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, end_if_running
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.tracking.writer import TrialWriter
+from orchestrator.tracking.written import Backlog
 from orchestrator.training import EpochReport, TrialSpec
 
 SPEC = TrialSpec(architecture="mlp", settings={"depth": 1})
@@ -97,6 +99,21 @@ def test_an_epoch_trained_again_to_other_bits_is_written(tracker):
     writer.put(Ended(51.0, 0, "finished", ""))
     assert tracker.close_trials(1, 2, 60.0) is None
     assert (2, 0.25) in steps(tracker, "train_loss")
+
+
+def test_what_waits_for_the_store_is_counted(tracker, monkeypatch):
+    with monkeypatch.context() as patched:
+        # a store that does not answer
+        patched.setattr(TrialWriter, "_flush", lambda _writer, everything: None)
+        writer = tracker.start({})
+        for event in [*begun(1.0), reported(2.0, 1), reported(3.0, 2)]:
+            writer.put(event)
+        deadline = time.monotonic() + 20
+        while writer.backlog(10.0) != Backlog(2, 8.0) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert tracker.backlog(10.0) == Backlog(2, 8.0)
+    writer.close()
+    assert tracker.backlog(10.0) == Backlog(0, 0.0)
 
 
 def status(tracker):

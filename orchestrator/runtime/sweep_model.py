@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.display.remaining import Progress, seconds_left
 from orchestrator.journal import Begun, Closed, Ended, Event, Opened, Outlook, Paused, Reported
 from orchestrator.journal.folder import Header
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
+from orchestrator.runtime.remaining import Progress, seconds_left
 from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 from orchestrator.tasks import Metric, metric_named
 from orchestrator.tracking.tags import WORKERS
