@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +16,14 @@ import pytest
 import requests
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_server import BINARY, NOT_INSTALLED, Prometheus, queries_of
 from sklearn.datasets import load_iris
 from slow_network import write_slow_network
 from support import empty_store, free_port
 
 from orchestrator.cli import main
+from orchestrator.manifests.alerts import SWEEPS as ALERTS
+from orchestrator.manifests.dashboard import SWEEPS
 from orchestrator.runtime.sweep_metrics import GAUGES
 
 COMMAND = [sys.executable, "-m", "orchestrator"]
@@ -184,6 +188,13 @@ def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, metri
         assert time.monotonic() < deadline
         time.sleep(0.2)
     metrics = wait_for_metrics(metrics_port)
+    if BINARY is None:
+        warnings.warn(f"{NOT_INSTALLED}: the dashboard's queries were not asked", stacklevel=1)
+    else:
+        with Prometheus(tmp_path, metrics_port) as prometheus:
+            prometheus.wait_for(queries_of(SWEEPS))
+            # all is well, so nothing is told
+            assert [alert.name for alert in ALERTS if prometheus.ask(alert.condition)] == []
     stopped = run(server, place, "jobs", "stop", job)
     assert stopped.stdout.strip() == f"{job}: STOPPED"
     log = run(server, place, "jobs", "logs", job).stdout

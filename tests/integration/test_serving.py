@@ -23,12 +23,15 @@ import pandas as pd
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_server import BINARY, NOT_INSTALLED, Prometheus, queries_of
 from support import free_port, prepare_bundle, quick_model
 
 from orchestrator.bundle import make_bundle
 from orchestrator.data import load_table
 from orchestrator.environment import port_problem
 from orchestrator.errors import ServingError
+from orchestrator.manifests.alerts import ENDPOINTS as ALERTS
+from orchestrator.manifests.dashboard import ENDPOINTS
 from orchestrator.serving.control.control_socket import status_of
 from orchestrator.serving.control.deployments import (
     PLACE_PREFIX,
@@ -514,6 +517,32 @@ def test_metrics_count_what_was_asked(served, client):
     text = client.get("/metrics").text
     assert 'orchestrator_model_info{execution="torch",model="iris",role="champion",version="7"} 1.0' in text
     assert "orchestrator_replicas 1.0" in text
+
+
+@pytest.mark.skipif(BINARY is None, reason=NOT_INSTALLED)
+def test_each_query_of_the_dashboard_has_an_answer(served, client, tmp_path):
+    served.switch(champion="7", shadow="8")
+    stop = threading.Event()
+
+    def load():
+        while not stop.is_set():
+            assert client.post("/predict", json=ROWS[:3]).status_code == OK
+            # refused
+            client.post("/predict", content=b"{")
+            time.sleep(0.02)
+
+    with Prometheus(tmp_path, client.base_url.port) as prometheus, ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load)
+        try:
+            prometheus.wait_for(queries_of(ENDPOINTS))
+            (refused,) = prometheus.ask('rate(orchestrator_refused_total{reason="invalid"}[20s])')
+            assert float(refused["value"][1]) > 0
+            # all is well, so nothing is told
+            assert [alert.name for alert in ALERTS if prometheus.ask(alert.condition)] == []
+        finally:
+            stop.set()
+        loading.result()
+    served.switch(champion="7")
 
 
 def test_versions_change_in_place_without_a_failed_request(served, client):

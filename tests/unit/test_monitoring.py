@@ -1,4 +1,4 @@
-"""The dashboard and the rules of alerts: what is committed is made by the program, and each rule fires only when it should."""
+"""The dashboard and the rules of alerts: committed is what is made, and each rule fires only when it should."""
 
 import json
 import re
