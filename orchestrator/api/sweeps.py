@@ -83,6 +83,8 @@ def sweep(
     references: bool | None = None,
     max_latency: timedelta | str | None = None,
     max_size: int | str | None = None,
+    cost_per_cpu_hour: float | None = None,
+    cost_per_gpu_hour: float | None = None,
     tracking_uri: str | None = None,
     tracking_timeout: timedelta | str | None = None,
     address: str | None = None,
@@ -142,6 +144,7 @@ def sweep(
         keep_top: of so many trials the weights stay in the sweep's folder.
         ensemble: of some of so many best trials, if better than the best one; `auto` for the best 25, `none` for never.
         references: whether the winner is compared with models of scikit-learn, in a tenth of the time at most.
+        cost_per_cpu_hour, cost_per_gpu_hour: of a core, and a GPU, in any currency: the result says what trials cost.
         max_latency, max_size: of the model: for a row, and of its exported network, measured as an endpoint does.
         tracking_uri: MLflow store.
         tracking_timeout: how long the end of a sweep waits for a store that is away.
@@ -219,6 +222,8 @@ def plan(
     references: bool | None = None,
     max_latency: timedelta | str | None = None,
     max_size: int | str | None = None,
+    cost_per_cpu_hour: float | None = None,
+    cost_per_gpu_hour: float | None = None,
     tracking_uri: str | None = None,
     tracking_timeout: timedelta | str | None = None,
     address: str | None = None,
@@ -283,6 +288,8 @@ def resume(
     tracking_timeout: timedelta | str | None = None,
     disk_budget: int | str | None = None,
     keep_top: int | None = None,
+    cost_per_cpu_hour: float | None = None,
+    cost_per_gpu_hour: float | None = None,
     register_model: bool | None = None,
     allow_second_best: bool | None = None,
     hooks: Hooks | None = None,
@@ -299,7 +306,8 @@ def resume(
         tracking_uri: the store, if it has another address now.
         time_budget: of all sessions together.
         address, concurrency, max_failures, failed_share, epoch_timeout, placement_timeout, tracking_timeout,
-            disk_budget, keep_top, register_model, allow_second_best: see `sweep`; as before if left out.
+            disk_budget, keep_top, cost_per_cpu_hour, cost_per_gpu_hour, register_model, allow_second_best: see `sweep`;
+            as before if left out.
         hooks: what to listen to, or to replace; if left out, a notebook shows how the sweep stands.
 
     Raises:

@@ -159,6 +159,10 @@ TRAINING_OPTIONS = [
     ),
     click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep."),
 ]
+cost_options = [
+    click.option("--cost-per-cpu-hour", type=click.FloatRange(0), help="Of a core: the sweep says what it has cost."),
+    click.option("--cost-per-gpu-hour", type=click.FloatRange(0), help="Of a GPU: the sweep says what it has cost."),
+]
 KEEPING_OPTIONS = [
     click.option(
         "--storage",
@@ -179,6 +183,7 @@ KEEPING_OPTIONS = [
     ),
     click.option("--max-latency", type=LATENCY, help="Of the model, for one row, such as 2ms. Default: no limit."),
     click.option("--max-size", type=SIZE, help="Of the exported network, such as 50MB. Default: no limit."),
+    *cost_options,
     click.option(
         "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
     ),

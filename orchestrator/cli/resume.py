@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
 from orchestrator.cli.displays import Form, display_options, open_display
-from orchestrator.cli.options import notify, second_best_option, show_registration
+from orchestrator.cli.options import cost_options, notify, second_best_option, show_registration
 from orchestrator.cli.sweep import conclude
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ storage_option = click.option(
 @click.option("--tracking-uri", metavar="URI", help="MLflow, if it has another address now. Default: as before.")
 @click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow.")
 @second_best_option
+@cost_options[0]
+@cost_options[1]
 @display_options
 def resume(sweep: str | None, storage: str | None, trials: str | None, form: Form, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""

@@ -80,6 +80,7 @@ def show(result: SweepResult) -> None:
     statuses = [trial.status for trial in result.trials]
     counted = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
     click.echo(f"{len(result.trials)} trials in {result.seconds:.1f} s: {counted}")
+    click.echo(f"held {result.spent}")
     spec = best.best_spec or best.spec
     settings = ", ".join(f"{name} {show_number(value)}" for name, value in spec.settings.items())
     click.echo(f"best{' alone' if combined else ''}: trial {best.index}, {spec.architecture} ({settings})")
@@ -141,4 +142,5 @@ def to_json(result: SweepResult) -> dict[str, Any]:
         "unsent": result.unsent,
         "interrupted": result.interrupted,
         "seconds": round(result.seconds, 3),
+        "spent": {name: round(value, 6) for name, value in result.spent.to_json().items()},
     }

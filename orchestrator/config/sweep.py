@@ -96,6 +96,7 @@ class SweepConfig(Validated):
         ensemble: the winner is an ensemble of some of so many best trials if that is better than the best one alone;
             `auto` for the best 25, `none` for never.
         references: whether the winner is compared with models of scikit-learn, in a tenth of the time at most.
+        cost_per_cpu_hour, cost_per_gpu_hour: of a core, and a GPU, in any currency: the sweep says what trials cost.
         max_latency, max_size: a model that takes longer to answer a row, or whose network has more bytes, does not win,
             measured on the exported network as an endpoint does.
         tracking_uri: MLflow store.
@@ -159,6 +160,8 @@ class SweepConfig(Validated):
     references: bool = Field(default=True, exclude_if=bool)
     max_latency: Latency | None = None
     max_size: Size | None = None
+    cost_per_cpu_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    cost_per_gpu_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     tracking_uri: str | None = None
     tracking_timeout: Duration = timedelta(minutes=1)
     address: str | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.bundle.registration import Registration
 from orchestrator.columns.notes import Note
 from orchestrator.sweeps.ensembles import Ensemble
+from orchestrator.sweeps.spent import Spent
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
 
@@ -46,6 +47,7 @@ class SweepResult:
         seconds: wall time, from reading the data to the end.
         search_seconds: of these, from the start of Tune to its end.
         slots: trials at once.
+        spent: CPU-hours and GPU-hours that trials have held in all sessions, and what they cost.
     """
 
     id: str
@@ -69,6 +71,7 @@ class SweepResult:
     seconds: float
     search_seconds: float
     slots: int
+    spent: Spent
 
     @property
     def leaderboard(self) -> pd.DataFrame:

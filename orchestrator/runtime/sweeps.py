@@ -46,6 +46,7 @@ from orchestrator.runtime.untracked import OpenTracker
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan, describe, readers_of, workers_of
 from orchestrator.sweeps.presets import with_preset
+from orchestrator.sweeps.spent import spent_by
 from orchestrator.tracking.sweeps import made_anew
 
 if TYPE_CHECKING:
@@ -308,6 +309,7 @@ def search_and_finalize(
         seconds=time.perf_counter() - started,
         search_seconds=search_seconds,
         slots=slots.count,
+        spent=spent_by(plan, controller.trial_table),
     )
 
 

@@ -18,6 +18,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.controller import SweepController
 from orchestrator.sweeps.plan import SweepPlan
+from orchestrator.sweeps.spent import spent_by
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.tasks import Metric
 
@@ -58,6 +59,7 @@ class Outcome:
         tie: see `Winner`; empty if an older version wrote this.
         ensemble: what was found of an ensemble, see `Ensemble.to_json`; None without one.
         decided: see `Winner`; empty if an older version wrote this.
+        spent: what its trials have held, see `Spent.to_json`; empty if an older version wrote this.
         current: false once another session of the sweep has begun.
     """
 
@@ -82,6 +84,7 @@ class Outcome:
     tie: Mapping[str, float] = field(default_factory=dict)
     ensemble: Mapping[str, Any] | None = None
     decided: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    spent: Mapping[str, float] = field(default_factory=dict)
     current: bool = True
 
     def save(self, storage: Storage) -> None:
@@ -206,6 +209,7 @@ def finalize(
         tie=winner.tie,
         ensemble=None if winner.ensemble is None else winner.ensemble.to_json(),
         decided=winner.decided,
+        spent=spent_by(plan, trial_table).to_json(),
     )
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
         folder = Path(temporary) / "bundle"

@@ -233,7 +233,7 @@ class SweepTracker:
     def tell(self, outcome: Outcome) -> None:
         """Writes how the sweep has ended to the parent run, and ends that."""
         figures = {f"test_{name}": value for name, value in outcome.test.items()}
-        figures |= {tags.OBJECTIVE: outcome.validation}
+        figures |= {tags.OBJECTIVE: outcome.validation, **outcome.spent}
         labels = {
             tags.BEST_TRIAL: str(outcome.best),
             tags.TEST_LOOKS: str(outcome.looks),

@@ -7,6 +7,7 @@ import pytest
 from support import mixed_frame
 
 from orchestrator import ModelBundle
+from orchestrator.cli.sweep import to_json
 from orchestrator.config import SweepConfig
 from orchestrator.data import load_table
 from orchestrator.runtime.hooks import Hooks
@@ -23,7 +24,16 @@ def frame():
 @pytest.fixture
 def result(tmp_path, monkeypatch, frame):
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
-    options = {"trials": 3, "epochs": 3, "architecture": "mlp", "ensemble": "none", "register_model": False}
+    # a unit of money for each second of a core
+    options = {
+        "cost_per_cpu_hour": 3600,
+        "resources": {"cpus_per_worker": 2},
+        "trials": 3,
+        "epochs": 3,
+        "architecture": "mlp",
+        "ensemble": "none",
+        "register_model": False,
+    }
     config = SweepConfig.create(data="data frame", target="label", scheduler="asha", **options)
     return run_in_process(new_origin(config, load_table(frame)), Hooks(), open_untracked)
 
@@ -38,9 +48,15 @@ def test_a_result_is_frames_a_report_and_a_model_that_explains_itself(result, fr
     curves = result.learning_curves
     assert len(curves) == board["epochs"].sum() == sum(record.epochs for record in result.trials)
 
+    seconds = sum(record.seconds for record in result.trials)
+    assert result.spent.cpu_hours == pytest.approx(2 * seconds / 3600)
+    assert result.spent.cost == pytest.approx(2 * seconds)
+    assert to_json(result)["spent"]["cost"] == pytest.approx(2 * seconds, abs=1e-5)
+
     page = result.report()
     page.save(tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text())["sweep"] == result.id
+    assert f"Trials have held {result.spent}." in (tmp_path / "report.json").read_text()
     shown = page._repr_html_()
     assert shown.startswith("<iframe ")
     # the page is the frame's attribute, which no quote in it ends

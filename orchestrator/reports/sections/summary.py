@@ -11,6 +11,7 @@ from orchestrator.reports.sections.advice import advice
 from orchestrator.reports.sections.references import verdicts
 from orchestrator.reports.story import SweepStory
 from orchestrator.sweeps.finalize import Outcome
+from orchestrator.sweeps.spent import Spent
 from orchestrator.units import parse_duration, show_bytes, show_latency, show_number, show_seconds
 
 
@@ -75,6 +76,9 @@ def _found(story: SweepStory) -> Iterator[str]:
     yield f"The best trial is {best.index}, {spec.architecture}, with {metric.name} {value} on the validation rows."
     if outcome is None:
         return
+    held = Spent.from_json(outcome.spent)
+    if held is not None:
+        yield f"Trials have held {held}."
     ensemble = outcome.ensemble
     if ensemble is not None and ensemble["accepted"]:
         count = len(ensemble["members"])
