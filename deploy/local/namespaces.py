@@ -54,6 +54,11 @@ class Machines:
         """What `ip netns` calls a machine."""
         return f"{self.mark}-{machine}"
 
+    @property
+    def port(self) -> str:
+        """The device by which this machine reaches the others, if it does."""
+        return f"{self.mark}-host"
+
     def address(self, machine: str) -> str:
         """Of a machine."""
         return f"{NETWORK}.{10 + self.names.index(machine)}"
@@ -86,11 +91,13 @@ class Machines:
             for name in self.names:
                 self._add(name, hosts)
             if host:
-                port = f"{self.mark}-host"[:15]
-                _ip("-n", self.switch, "link", "add", "host", "type", "veth", "peer", "name", port, "netns", "1")
-                _ip("-n", self.switch, "link", "set", "host", "master", "bridge", "up")
+                port = self.port
+                _ip(
+                    "-n", self.switch, "link", "add", "name", "host", "type", "veth", "peer", "name", port, "netns", "1"
+                )
+                _ip("-n", self.switch, "link", "set", "dev", "host", "master", "bridge", "up")
                 _ip("addr", "add", f"{HOST_ADDRESS}/24", "dev", port)
-                _ip("link", "set", port, "up")
+                _ip("link", "set", "dev", port, "up")
         except BaseException:
             self.remove()
             raise
@@ -105,8 +112,8 @@ class Machines:
         (HOSTS_FOLDER / namespace).mkdir(parents=True, exist_ok=True)
         (HOSTS_FOLDER / namespace / "hosts").write_text(hosts)
         cable = ("type", "veth", "peer", "name", "eth0", "netns", namespace)
-        _ip("-n", self.switch, "link", "add", machine, *cable)
-        _ip("-n", self.switch, "link", "set", machine, "master", "bridge", "up")
+        _ip("-n", self.switch, "link", "add", "name", machine, *cable)
+        _ip("-n", self.switch, "link", "set", "dev", machine, "master", "bridge", "up")
         _ip("-n", namespace, "addr", "add", f"{self.address(machine)}/24", "dev", "eth0")
         _ip("-n", namespace, "link", "set", "eth0", "up")
         _ip("-n", namespace, "link", "set", "lo", "up")
@@ -115,6 +122,8 @@ class Machines:
         """Ends all processes in the machines, and nothing else, and removes the machines; their folders stay."""
         for name in self.names:
             self.end_processes(name)
+        if Path(f"/sys/class/net/{self.port}").exists():
+            _ip("link", "del", "dev", self.port)
         for namespace in (*map(self.namespace, self.names), self.switch):
             if (NETNS_FOLDER / namespace).exists():
                 _ip("netns", "del", namespace)
@@ -148,11 +157,11 @@ class Machines:
 
     def cut(self, machine: str) -> None:
         """Pulls a machine's cable."""
-        _ip("-n", self.switch, "link", "set", machine, "down")
+        _ip("-n", self.switch, "link", "set", "dev", machine, "down")
 
     def heal(self, machine: str) -> None:
         """Plugs it in again."""
-        _ip("-n", self.switch, "link", "set", machine, "up")
+        _ip("-n", self.switch, "link", "set", "dev", machine, "up")
 
     def words(self, machine: str, command: Sequence[str]) -> list[str]:
         """The command that runs a command in a machine."""
