@@ -11,19 +11,17 @@ import http.client
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from client import ROW, Client
 from namespaces import StackError
-from services import ENDPOINT_PORT, NODES
+from services import NODES, database_command
 from stack import Stack
 
 NAME = "flowers"
@@ -65,76 +63,17 @@ for line in sys.stdin:
         events.append(known)
     print(json.dumps(events), flush=True)
 """
-ROW = {"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}
-ASK_SECONDS = 0.2
-
-
-@dataclass
-class Client:
-    """Asks the endpoint again and again, from a machine of its own.
-
-    Attributes:
-        stack: where.
-        machine: that is asked.
-        answers: when, and `ok` or what was wrong.
-        versions: of the model, in the order in which they first answered.
-    """
-
-    stack: Stack
-    machine: str
-    answers: list[tuple[float, str]] = field(default_factory=list)
-    versions: list[str] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def asking(self) -> Iterator[Client]:
-        """As long as the context is open."""
-        thread = threading.Thread(target=lambda: self.stack.machines.within("client", self._ask_always))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            thread.join()
-
-    def ask(self) -> str:
-        """One question: `ok`, or what was wrong."""
-        headers = {"Authorization": f"Bearer {self.stack.secrets.read('endpoint-tokens')}"}
-        headers["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection(self.stack.machines.address(self.machine), ENDPOINT_PORT, timeout=5)
-        try:
-            connection.request("POST", "/predict", json.dumps(ROW), headers)
-            answer = connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            return type(error).__name__
-        finally:
-            connection.close()
-        if answer.status != 200:  # noqa: PLR2004
-            return str(answer.status)
-        version = str(json.loads(content)["model"]["version"])
-        if not self.versions or self.versions[-1] != version:
-            self.versions.append(version)
-        return "ok"
-
-    def _ask_always(self) -> None:
-        while not self._over.wait(ASK_SECONDS):
-            asked = time.time()
-            self.answers.append((asked, self.ask()))
-
-    def outages(self, since: float) -> list[tuple[float, float, Counter[str]]]:
-        """Beginning, seconds until an answer came again, and what was wrong how often."""
-        found: list[tuple[float, float, Counter[str]]] = []
-        failing: list[tuple[float, str]] = []
-        for at, outcome in [*self.answers, (time.time(), "ok")]:
-            if at < since:
-                continue
-            if outcome != "ok":
-                failing.append((at, outcome))
-            elif failing:
-                found.append((failing[0][0], at - failing[0][0], Counter(what for _, what in failing)))
-                failing = []
-        return found
+# copies both buckets into the folder `saved`, or back
+COPY = """
+import sys
+from pyarrow import fs
+store = fs.S3FileSystem()
+for name in ("mlflow", "sweeps"):
+    if sys.argv[1] == "save":
+        fs.copy_files(name, f"saved/{name}", source_filesystem=store, destination_filesystem=fs.LocalFileSystem())
+    else:
+        fs.copy_files(f"saved/{name}", name, source_filesystem=fs.LocalFileSystem(), destination_filesystem=store)
+"""
 
 
 class Scenario:
@@ -358,6 +297,57 @@ class Scenario:
         for entry in sorted(found, key=lambda entry: sorted(entry["metric"].items())):
             self.say(f"Prometheus: {entry['metric']['job']} {entry['metric']['instance']} up={entry['value'][1]}")
 
+    def ports(self) -> None:
+        """What listens, by machine."""
+        for machine in self.stack.machines.names:
+            done = self.stack.run(machine, "ss", "-Hltnp")
+            found: dict[str, set[str]] = {}
+            for line in done.stdout.splitlines():
+                address, process = line.split()[3], line.partition('"')[2].partition('"')[0]
+                host, _, port = address.rpartition(":")
+                where = "loopback" if "127.0.0.1" in host or host == "[::1]" else "network"
+                found.setdefault(f"{where} {process}", set()).add(port)
+            for what, ports in sorted(found.items()):
+                self.say(f"listens on {machine}: {what} {' '.join(sorted(ports, key=int))}")
+
+    def back_up_and_restore(self) -> None:
+        """MLflow's database and both buckets are saved, lost and restored."""
+        stack = self.stack
+        dump = str(stack.machines.place("postgres") / "mlflow.dump")
+        began = time.time()
+        self._must("postgres", *database_command(stack.machines, "pg_dump", "-Fc", "-f", dump, "mlflow"))
+        self.say(f"pg_dump took {time.time() - began:.1f} s: {Path(dump).stat().st_size / 1e6:.1f} MB")
+        began = time.time()
+        self._must("client", sys.executable, "-c", COPY, "save")
+        self.say(f"the buckets were copied in {time.time() - began:.1f} s")
+        runs = stack.sql("select count(*) from runs")
+        stack.stop("mlflow")
+        # it keeps its content in memory
+        stack.kill("s3")
+        for command in ("dropdb", "createdb"):
+            owner = ["-O", "mlflow"] if command == "createdb" else []
+            self._must("postgres", *database_command(stack.machines, command, *owner, "mlflow"))
+        stack.start("s3")
+        stack.make_buckets()
+        self.say("the database and the content of the object store are gone")
+        began = time.time()
+        self._must("postgres", *database_command(stack.machines, "pg_restore", "-d", "mlflow", dump))
+        self._must("client", sys.executable, "-c", COPY, "restore")
+        stack.start("mlflow")
+        self.say(f"restored in {time.time() - began:.1f} s")
+        self.check(stack.sql("select count(*) from runs") == runs, f"MLflow has its {runs} runs")
+        listed = json.loads(self.orchestrator("client", "sweeps", "--storage", STORAGE, "--json"))
+        self.check(all(sweep["state"] == "finished" for sweep in listed), f"{len(listed)} sweeps are there, finished")
+        home = stack.machines.home("client")
+        (home / "rows.csv").write_text(",".join(ROW) + "\n" + ",".join(map(str, ROW.values())) + "\n")
+        self.orchestrator("client", "predict", f"models:/{NAME}@champion", "rows.csv", "-o", "answers.csv")
+        self.check((home / "answers.csv").exists(), "the champion answers")
+
+    def _must(self, machine: str, *command: str) -> None:
+        done = self.stack.run(machine, *command)
+        if done.returncode != 0:
+            raise StackError(f"{' '.join(command)[:100]}: {done.stderr.strip()[-1000:]}")
+
 
 def main() -> int:
     """The whole timeline."""
@@ -376,6 +366,8 @@ def main() -> int:
             scenario.kill_head(job, client)
             scenario.resume(trials, epochs)
             scenario.scraped()
+            scenario.ports()
+            scenario.back_up_and_restore()
     finally:
         stack.down()
         scenario.say("everything is taken down")

@@ -186,7 +186,7 @@ def command_of(machines: Machines, known: Secrets, machine: str, cores: int) -> 
         command += ["--workers", "1", "--allowed-hosts", names, "--expose-prometheus", str(place / "prometheus")]
         return [*command, "--serve-artifacts", "--artifacts-destination", "s3://mlflow"]
     if machine == "prometheus":
-        options = {"config.file": place / "prometheus.yml", "storage.tsdb.path": place / "data"}
+        options = {"config.file": str(place / "prometheus.yml"), "storage.tsdb.path": str(place / "data")}
         options |= {"web.listen-address": f"{address}:{PORTS['prometheus']}"}
         return ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
     ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={address}"]
