@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from services import ENDPOINT_PORT
 from stack import Stack
 
-ROW = {"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}
+ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 ASK_SECONDS = 0.2
 
 
