@@ -75,6 +75,10 @@ class UnansweredError(DataError):
         self.row = row
 
 
+class CellsError(DataError):
+    """Cells that the format of a file cannot hold."""
+
+
 class TrainingDivergedError(OrchestratorError):
     """The loss became infinite or not a number."""
 

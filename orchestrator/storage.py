@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -17,6 +18,8 @@ from orchestrator.errors import StorageError, UsageError
 
 # Google's client goes on trying for a quarter of an hour unless it is told
 GOOGLE_RETRY = timedelta(seconds=60)
+# bytes that are copied at once
+COPIED = 1 << 22
 # these stores promise it: Amazon since 2020, Google and Azure always
 LISTS_AT_ONCE = ("s3", "gs", "gcs", "abfs", "abfss", "memory")
 
@@ -128,6 +131,37 @@ class Storage:
         except OSError as error:
             raise StorageError(f"{self}: {name} could not be read ({_reason(error)})") from error
 
+    def fetch(self, name: str, path: Path) -> None:
+        """Copies a file of any size to this machine.
+
+        Raises:
+            StorageError: it is not there or could not be read.
+        """
+        try:
+            with self.filesystem.open_input_stream(f"{self.path}/{name}") as stream, path.open("wb") as file:
+                shutil.copyfileobj(stream, file, COPIED)
+        except OSError as error:
+            raise StorageError(f"{self}: {name} could not be read ({_reason(error)})") from error
+
+    def take(self, path: Path, name: str) -> None:
+        """Copies a file of any size from this machine; it is there complete or not at all.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        target = f"{self.path}/{name}"
+        try:
+            if not self.is_local:
+                with path.open("rb") as file, self.filesystem.open_output_stream(target) as stream:
+                    shutil.copyfileobj(file, stream, COPIED)
+                return
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(target).with_name(f".{Path(target).name}.writing")
+            shutil.copyfile(path, temporary)
+            temporary.replace(target)
+        except OSError as error:
+            raise StorageError(f"{self}: {name} could not be written ({_reason(error)})") from error
+
     def remove(self, name: str) -> None:
         """Deletes a file; one that is not there is no error.
 
@@ -172,6 +206,22 @@ class Storage:
         """
         found = self._listed(recursive=True)
         return sorted(info.path[len(self.path) :].lstrip("/") for info in found if info.type == pafs.FileType.File)
+
+    def details(self) -> dict[str, tuple[int, float | None]]:
+        """All files in it, with the folders below: their bytes, and when they were written (see `modified`).
+
+        Raises:
+            StorageError: it could not be read.
+        """
+        found = self._listed(recursive=True)
+        return {
+            info.path[len(self.path) :].lstrip("/"): (
+                int(info.size or 0),
+                None if info.mtime_ns is None else info.mtime_ns / 1e9,
+            )
+            for info in found
+            if info.type == pafs.FileType.File
+        }
 
     def modified(self) -> dict[str, float | None]:
         """When each file directly in it was written, by the store's clock, in seconds since 1970; None if unknown.

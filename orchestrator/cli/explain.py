@@ -10,8 +10,9 @@ import click
 from orchestrator.choices import MethodName, names_of
 from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
-from orchestrator.cli.row_files import FORMATS, check_output, find_format, write_rows
+from orchestrator.cli.row_files import check_output, find_format, write_rows
 from orchestrator.errors import UsageError
+from orchestrator.serving.inference.row_writers import WRITERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ file. Without DATA, the training rows that the model keeps are explained. Of mor
 @click.option("--metric", metavar="NAME", help="Of permutation. Default: the one that the model was chosen by.")
 @click.option("--repeats", type=click.IntRange(2), help="Of permutation: shuffles of each column. Default: 10.")
 @click.option("--samples", type=click.IntRange(10), help="Of lime: rows drawn around each row. Default: 1000.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help=f"File: {', '.join(FORMATS)}.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help=f"File: {', '.join(WRITERS)}.")
 @csv_options
 @tracking_option
 @json_option
@@ -99,7 +100,7 @@ def explain(
     )
     if output is not None:
         table = _plain_cells(found.explanation, suffix)
-        write_rows(table, output, suffix)
+        write_rows([table], output, suffix)
         echo(f"{len(table)} lines written to {output}", err=True)
     if as_json:
         print_json(found.explanation.to_json())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
-from orchestrator.cli.row_files import FORMATS, check_output, find_format, write_rows
-from orchestrator.errors import UsageError
+from orchestrator.cli.options import notify
+from orchestrator.cli.row_files import check_output, find_format, write_rows
+from orchestrator.errors import ExecutionError, UsageError
+from orchestrator.serving.inference.row_writers import WRITERS, write_frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +27,8 @@ EXAMPLE = """Answer each row of DATA (a CSV, Parquet or JSON lines file) with MO
 Example:
   orchestrator predict models:/adult@champion new_rows.csv -o answers.csv
   orchestrator predict models:/adult@champion new_rows.csv --keep id --format jsonl
+  orchestrator predict models:/adult@champion rows/ -o answers/ --keep id
+  orchestrator predict models:/adult@champion s3://bucket/rows -o s3://bucket/answers --address head:6379
 
 MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle. The answers have the columns `label`
 and `probability_<class>`; for a number `value`, and `quantile_<quantile>` if the model was trained for quantiles. DATA
@@ -33,6 +38,10 @@ The name of the output says its format: .csv, .csv.gz, .parquet (or .pq), .json 
 each line). --keep and --keep-all write columns of DATA before the answers, as they stand there; an answer that is
 called like one of them becomes `predicted_label`, for instance.
 
+DATA may be a folder, or its address in an object store. With a folder as --output its files are answered by several
+processes, on this machine or on a Ray cluster, each in a file of the same name. A run that was ended goes on when it is
+called again; when all is answered it does nothing. With a file as --output all rows are answered there, as one table.
+
 The first use of a model takes longest: a process in the background then converts it for onnxruntime, whose answers
 agree with torch's to 1e-5, and keeps that below ~/.orchestrator/prepared. ORCHESTRATOR_KEEP_PREPARED=0 turns that off.
 """
@@ -41,15 +50,17 @@ agree with torch's to 1e-5, and keeps that below ~/.orchestrator/prepared. ORCHE
 @click.command(cls=Command, help=EXAMPLE)
 @click.argument("model")
 @click.argument("data")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="File. Default: CSV to stdout.")
+@click.option("--output", "-o", help="File, or folder for the answers to a folder. Default: CSV to stdout.")
 @click.option(
     "--format",
     "file_format",
-    type=OneOf([name.removeprefix(".") for name in FORMATS]),
-    help="Of the output, whatever its name; without --output csv, json or jsonl.",
+    type=OneOf([name.removeprefix(".") for name in WRITERS]),
+    help="Of the output, whatever its name; without --output csv, json or jsonl; of a folder parquet if left out.",
 )
 @click.option("--keep", metavar="COLUMN", multiple=True, help="Column of DATA to write, too. May be repeated.")
 @click.option("--keep-all", is_flag=True, help="Write all columns of DATA, too.")
+@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster, for a folder. Default: Ray on this machine.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that answer a folder. Default: one per core.")
 @csv_options
 @tracking_option
 @json_option
@@ -57,40 +68,102 @@ def predict(
     *,
     model: str,
     data: str,
-    output: Path | None,
+    output: str | None,
     file_format: str | None,
     keep: Sequence[str],
     keep_all: bool,
+    address: str | None,
+    workers: int | None,
     tracking_uri: str | None,
     as_json: bool,
     csv: dict[str, Any] | None = None,
 ) -> None:
     """See EXAMPLE."""
-    suffix = find_format(output, file_format)
-    if output is not None:
-        check_output(output)
-        if Path(data).exists() and output.exists() and output.samefile(data):
+    if _is_batch(data, output):
+        _predict_folder(
+            model,
+            data,
+            output,
+            file_format=file_format or "parquet",
+            keep=keep,
+            keep_all=keep_all,
+            address=address,
+            workers=workers,
+            tracking_uri=tracking_uri,
+            as_json=as_json,
+            csv=csv,
+        )
+        return
+    _refuse_folder_options()
+    file = None if output is None else Path(output)
+    suffix = find_format(file, file_format)
+    if file is not None:
+        check_output(file)
+        if Path(data).exists() and file.exists() and file.samefile(data):
             raise UsageError(f"--output {output}: is the file with the rows, which would be lost; give another name")
-    if as_json and output is None and file_format not in (None, "json"):
+    if as_json and file is None and file_format not in (None, "json"):
         raise UsageError(f"--json and --format {file_format} contradict each other; give one of them")
-    from orchestrator.serving.inference.offline import answer_rows
+    from orchestrator.serving.inference.offline import answer_blocks
 
-    found = answer_rows(model, data, keep=keep, csv=csv, tracking_uri=tracking_uri)
-    answers = found.joined([str(name) for name in found.rows.frame.columns] if keep_all else list(dict.fromkeys(keep)))
-    if output is not None:
-        write_rows(answers, output, suffix)
-        click.echo(f"{len(answers)} answers written to {output}", err=True)
+    blocks = answer_blocks(model, data, keep=keep, csv=csv, tracking_uri=tracking_uri)
+    kept = list(dict.fromkeys(keep))
+    answers = (found.joined(list(map(str, found.rows.columns)) if keep_all else kept) for found in blocks)
     if as_json:
-        print_json(answers.to_dict("records"))
-    elif output is None:
+        frames = list(answers)
+        answers = (frame for frame in frames)
+    if file is not None:
+        click.echo(f"{write_rows(answers, file, suffix)} answers written to {output}", err=True)
+    if as_json:
+        print_json([row for frame in frames for row in frame.to_dict("records")])
+    elif file is None:
         _show(answers, suffix)
 
 
-def _show(answers: pd.DataFrame, suffix: str) -> None:
+def _is_batch(data: str, output: str | None) -> bool:
+    """Whether files are to be answered each for itself; an address with an ending is that of a file."""
+    if "://" in data:
+        return data.endswith("/") or not PurePosixPath(data).suffix
+    # a folder is one table where its answers go to one file
+    return Path(data).is_dir() and output is not None and not output.lower().endswith(tuple(WRITERS))
+
+
+def _refuse_folder_options() -> None:
+    """Raises UsageError for what only a folder with rows has."""
+    context = click.get_current_context()
+    for name in ("address", "workers"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name}: is for a folder of files whose answers go to a folder; leave it out")
+
+
+def _predict_folder(model: str, data: str, output: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    if output is None:
+        raise UsageError(f"{data}: is a folder with rows: name the folder for the answers with --output")
+    from orchestrator.serving.batch.run import predict_folder
+
+    found = predict_folder(model, data, output, notify=notify, **options)
+    if as_json:
+        print_json(found.to_json())
+    elif not found.files and not found.failed:
+        echo(f"nothing to do: all {_files(found.files_before)} are answered in {found.output}")
+    else:
+        before = f"; {_files(found.files_before)} were answered before" if found.files_before else ""
+        speed = f" in {found.seconds:.1f} s ({found.rows / found.seconds:,.0f} rows/s)" if found.rows else ""
+        echo(f"{found.rows:,} rows of {_files(found.files)} answered in {found.output}{speed}{before}")
+    if found.failed:
+        _, reason = next(iter(found.failed.items()))
+        more = f"; {len(found.failed) - 1} more failed" if len(found.failed) > 1 else ""
+        raise ExecutionError(f"{_files(len(found.failed))} could not be answered: {reason}{more}")
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
+def _show(answers: Iterable[pd.DataFrame], suffix: str) -> None:
     """Writes to stdout; a terminal gets nothing that drives it."""
     if not sys.stdout.isatty():
-        FORMATS[suffix](answers, sys.stdout)
+        write_frames(answers, sys.stdout, suffix)
         return
     stream = io.StringIO()
-    FORMATS[suffix](answers, stream)
+    write_frames(answers, stream, suffix)
     echo(stream.getvalue().removesuffix("\n"))

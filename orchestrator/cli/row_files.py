@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orchestrator.errors import UsageError, did_you_mean
+from orchestrator.errors import CellsError, UsageError, did_you_mean
+from orchestrator.serving.inference.row_writers import TEXT_FORMATS, WRITERS, write_frames
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Target = Path | IO[Any]
-FORMATS: dict[str, Callable[[pd.DataFrame, Target], object]] = {
-    ".csv": lambda answers, to: answers.to_csv(to, index=False),
-    ".csv.gz": lambda answers, to: answers.to_csv(to, index=False, compression="gzip"),
-    ".parquet": lambda answers, to: answers.to_parquet(to, index=False),
-    ".pq": lambda answers, to: answers.to_parquet(to, index=False),
-    ".json": lambda answers, to: _write_json(answers, to, lines=False),
-    ".jsonl": lambda answers, to: _write_json(answers, to, lines=True),
-}
-# of which people can read what is written
-TEXT_FORMATS = (".csv", ".json", ".jsonl")
-
-
-def _write_json(answers: pd.DataFrame, to: Target, *, lines: bool) -> None:
-    answers.to_json(
-        to, orient="records", lines=lines, indent=None if lines else 1, double_precision=15, date_format="iso"
-    )
 
 
 def find_format(output: Path | None, file_format: str | None) -> str:
@@ -43,11 +26,11 @@ def find_format(output: Path | None, file_format: str | None) -> str:
         return suffix
     if output is None:
         return ".csv"
-    for suffix in sorted(FORMATS, key=len, reverse=True):
+    for suffix in sorted(WRITERS, key=len, reverse=True):
         if output.name.endswith(suffix):
             return suffix
-    hint = did_you_mean(output.suffix, FORMATS) if output.suffix else ""
-    raise UsageError(f"--output {output}: give it a name that ends with {', '.join(FORMATS)}{hint}, or say --format")
+    hint = did_you_mean(output.suffix, WRITERS) if output.suffix else ""
+    raise UsageError(f"--output {output}: give it a name that ends with {', '.join(WRITERS)}{hint}, or say --format")
 
 
 def check_output(output: Path) -> None:
@@ -62,12 +45,25 @@ def check_output(output: Path) -> None:
         raise UsageError(f"--output {output}: there is no folder {output.parent}")
 
 
-def write_rows(answers: pd.DataFrame, output: Path, suffix: str) -> None:
-    """The file is there complete or not at all."""
+def write_rows(answers: Iterable[pd.DataFrame], output: Path, suffix: str) -> int:
+    """The file is there complete or not at all.
+
+    Args:
+        answers: frames with the same columns, which are written one after another.
+        output: file.
+        suffix: one of `WRITERS`.
+
+    Returns:
+        How many rows they have.
+    """
     temporary = output.with_name(f".{output.name}.writing")
     try:
-        FORMATS[suffix](answers, temporary)
+        rows = write_frames(answers, temporary, suffix)
         temporary.replace(output)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+    except CellsError as error:
+        raise UsageError(f"--output {output}: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,57 @@ class ParquetFolder:
             (name, partition_column(named[name], piece.rows) if name in named else table.column(labels[name]))
             for name in wanted
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParquetRows:
+    """The rows of one file, of which never more than a few are in memory.
+
+    Attributes:
+        path: of the file.
+        columns: names of all columns.
+        index: what the index of a data frame was called that was written there.
+        rows: how many there are.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    index: tuple[str, ...]
+    rows: int
+
+    @classmethod
+    def open(cls, path: Path) -> ParquetRows:
+        """Reads the footer.
+
+        Raises:
+            DataError: it cannot be read as Parquet, or two columns have one name.
+        """
+        try:
+            footer = pq.read_metadata(path)
+            schema = footer.schema.to_arrow_schema()
+            names = _names(schema)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from None
+        _check_names(path, names)
+        return cls(path=path, columns=tuple(names), index=_index_of(schema), rows=footer.num_rows)
+
+    def blocks(self, size: int) -> Iterator[pd.DataFrame]:
+        """All rows in their order as plain cells, at most `size` at a time; one block without rows if there are none.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        try:
+            with pq.ParquetFile(self.path) as file:
+                schema = file.schema_arrow
+                labels = _labels(schema)
+                batches = file.iter_batches(size, columns=list(labels.values())) if self.rows else []
+                tables = (pa.Table.from_batches([batch]) for batch in batches)
+                for table in tables if self.rows else [schema.empty_table()]:
+                    plain = _encoded(file, table)
+                    yield frame_of((name, plain.column(label)) for name, label in labels.items())
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise DataError(f"{self.path}: cannot be read as Parquet ({_first_line(error)})") from None
 
 
 def is_parquet(path: Path) -> bool:

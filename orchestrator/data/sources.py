@@ -159,11 +159,11 @@ def _load(source: Source, name: str | None, known: Iterable[str], csv: CsvWish) 
     if is_parquet(path):
         check_csv_wish(text, csv)
         frame, index = read_parquet(path)
-        notes = _kind_note(path, PARQUET_SUFFIXES, "Parquet")
+        notes = kind_note(path, PARQUET_SUFFIXES, "Parquet")
     elif is_json(path):
         check_csv_wish(text, csv)
         frame = read_json(path)
-        notes = _kind_note(path, JSON_SUFFIXES, "JSON")
+        notes = kind_note(path, JSON_SUFFIXES, "JSON")
     elif (archive := read_archive(path, known, csv)) is not None:
         return _from_files(path, archive, name)
     else:
@@ -189,7 +189,7 @@ def _from_files(path: Path, read: ReadFiles, name: str | None) -> Table:
     return replace(table, notes=(*read.notes, *table.notes))
 
 
-def _kind_note(path: Path, suffixes: Sequence[str], kind: str) -> tuple[Note, ...]:
+def kind_note(path: Path, suffixes: Sequence[str], kind: str) -> tuple[Note, ...]:
     """About a file that is called as if it were of another kind."""
     if any(suffix in path.name.lower() for suffix in suffixes):
         return ()

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from orchestrator.bundle.files import read_folder
-from orchestrator.columns.csv_wish import CsvWish
-from orchestrator.columns.notes import warn
+from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
+from orchestrator.columns.notes import DataWarning, warn
 from orchestrator.config import read_csv_wish
 from orchestrator.data.given_rows import Rows
-from orchestrator.data.sources import Table, check_source, load_rows
-from orchestrator.errors import DataError, UsageError, did_you_mean
+from orchestrator.data.row_blocks import RowBlocks, open_rows
+from orchestrator.data.sources import Source, check_source
+from orchestrator.errors import DataError, InvalidValueError, UnansweredError, UsageError, did_you_mean
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later, key_of
+from orchestrator.serving.inference.prepared_model import PreparedModel
 from orchestrator.tracking.models import fetch_model
 
 # with more rows, torch and all of its threads are faster than its import takes
 FEW_ROWS = 20_000
+# that are computed at once, whatever file they are from: the last bits of an answer may depend on it
+BLOCK_ROWS = 16_384
 SCHEMA_FILE = "schema.json"
 CLASH = "predicted_"
 
@@ -36,7 +42,7 @@ class AnsweredRows:
         answers: one row per row, with the index of `rows`.
     """
 
-    rows: Table
+    rows: pd.DataFrame
     answers: pd.DataFrame
 
     def joined(self, keep: Sequence[str]) -> pd.DataFrame:
@@ -44,9 +50,105 @@ class AnsweredRows:
 
         An answer that is called as one of these columns is `predicted_label`, for instance.
         """
-        kept = self.rows.frame[list(keep)]
+        kept = self.rows[list(keep)]
         answers = self.answers.rename(columns={name: f"{CLASH}{name}" for name in self.answers if name in keep})
         return pd.concat([kept, answers], axis=1)
+
+
+@dataclass(frozen=True)
+class OfflineModel:
+    """A model that answers tables.
+
+    Attributes:
+        files: of its bundle, by name.
+        path: what the sentence of an error calls it.
+        find: gives the model as it was prepared before, by `key`, if it was.
+    """
+
+    files: Mapping[str, bytes]
+    path: Path
+    find: Callable[[str], PreparedModel | None]
+
+    @classmethod
+    def fetch(cls, model: str, tracking_uri: str | None = None) -> OfflineModel:
+        """A model by its name, see `predict`.
+
+        Raises:
+            NoSuchModelError, BundleError: see `predict`.
+        """
+        with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+            path = fetch_model(model, tracking_uri, Path(folder)).path
+            # looked up here: tests exchange it
+            return cls(read_folder(path), path, lambda key: find_prepared(key))  # noqa: PLW0108
+
+    @cached_property
+    def key(self) -> str:
+        """See `key_of`."""
+        return key_of(self.files)
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the columns that it knows."""
+        return column_names(self.files)
+
+    def open(self, data: Source, csv: CsvWish = PLAIN_CSV) -> RowBlocks:
+        """The rows of a table that it is to answer.
+
+        Raises:
+            UsageError, DataError: see `load_rows`.
+        """
+        return open_rows(data, self.columns, csv, size=BLOCK_ROWS)
+
+    def answers(self, table: RowBlocks) -> Iterator[AnsweredRows]:
+        """Answers a table, some rows at a time.
+
+        Raises:
+            BundleError: the model is damaged, or cannot answer.
+            DataError: a row cannot be read or answered; the sentence names table and row.
+        """
+        compute = self._computing(table.rows)
+        start = 0
+        for frame in table.blocks():
+            try:
+                with warnings.catch_warnings():
+                    if start:
+                        # what is to be said of the columns was said of the first rows
+                        warnings.simplefilter("ignore", DataWarning)
+                    found = compute(frame)
+            except DataError as error:
+                raise DataError(f"{table.origin}: {_placed(error, start)}") from None
+            yield AnsweredRows(frame, found)
+            start += len(frame)
+
+    def _computing(self, rows: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+        prepared = self._prepared if rows <= FEW_ROWS else None
+        if prepared is not None:
+            return lambda frame: prepared.answer(frame).frame(frame.index)
+        return self._predict
+
+    @cached_property
+    def _prepared(self) -> PreparedModel | None:
+        return self.find(self.key)
+
+    @cached_property
+    def _predict(self) -> Callable[[pd.DataFrame], pd.DataFrame]:
+        from orchestrator.bundle import ModelBundle
+
+        return ModelBundle.of_files(self.files, self.path).predict
+
+
+def _placed(error: DataError, start: int) -> str:
+    """The sentence about a row of a block, with its place in the table."""
+    if not isinstance(error, InvalidValueError | UnansweredError) or error.row is None:
+        return str(error)
+    return str(error).replace(f"row {error.row + 1}", f"row {start + error.row + 1}", 1)
+
+
+def check_kept(table: RowBlocks, keep: Sequence[str]) -> None:
+    """Raises UsageError when a column that is to be kept is not there."""
+    for name in keep:
+        if name not in table.columns:
+            raise UsageError(f"--keep {name}: {table.origin} has no such column{did_you_mean(name, table.columns)}")
 
 
 def predict(
@@ -77,18 +179,19 @@ def predict(
         BundleError: the model is damaged, or cannot answer.
         DataError: the data cannot be read, lacks a column, or a value does not fit its column.
     """
-    return answer_rows(model, data, csv=csv, tracking_uri=tracking_uri).answers
+    blocks = [block.answers for block in answer_blocks(model, data, csv=csv, tracking_uri=tracking_uri)]
+    return blocks[0] if len(blocks) == 1 else pd.concat(blocks)
 
 
-def answer_rows(
+def answer_blocks(
     model: str,
     data: str | Rows,
     *,
     keep: Sequence[str] = (),
     csv: CsvWish | Mapping[str, Any] | None = None,
     tracking_uri: str | None = None,
-) -> AnsweredRows:
-    """As `predict`, with the rows.
+) -> Iterator[AnsweredRows]:
+    """As `predict`, with the rows, some at a time: a Parquet file is never in memory as a whole.
 
     Args:
         model, data, csv, tracking_uri: see `predict`.
@@ -99,28 +202,12 @@ def answer_rows(
         OrchestratorError: see `predict`.
     """
     check_source(data)
-    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-        path = fetch_model(model, tracking_uri, Path(folder)).path
-        files = read_folder(path)
-    table = load_rows(data, column_names(files), read_csv_wish(csv))
+    found = OfflineModel.fetch(model, tracking_uri)
+    table = found.open(data, read_csv_wish(csv))
     warn(table.notes)
-    for name in keep:
-        if name not in table.frame.columns:
-            raise UsageError(
-                f"--keep {name}: {table.origin} has no such column{did_you_mean(name, table.frame.columns)}"
-            )
-    key = key_of(files)
-    try:
-        answers = _quickly(key, table.frame) if len(table.frame) <= FEW_ROWS else None
-        if answers is not None:
-            return AnsweredRows(table, answers)
-        from orchestrator.bundle import ModelBundle
-
-        answers = ModelBundle.of_files(files, path).predict(table.frame)
-    except DataError as error:
-        raise DataError(f"{table.origin}: {error}") from None
-    keep_prepared_later(files, key)
-    return AnsweredRows(table, answers)
+    check_kept(table, keep)
+    yield from found.answers(table)
+    keep_prepared_later(found.files, found.key)
 
 
 def column_names(files: Mapping[str, bytes]) -> list[str]:
@@ -129,9 +216,3 @@ def column_names(files: Mapping[str, bytes]) -> list[str]:
         return [str(column["name"]) for column in json.loads(files[SCHEMA_FILE])["columns"]]
     except (KeyError, TypeError, ValueError, RecursionError):
         return []
-
-
-def _quickly(key: str, frame: pd.DataFrame) -> pd.DataFrame | None:
-    """The answers of a model that was prepared before, None if it was not."""
-    prepared = find_prepared(key)
-    return None if prepared is None else prepared.answer(frame).frame(frame.index)
