@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from orchestrator.runtime.train import train as train
     from orchestrator.search import SearchSpace as SearchSpace
     from orchestrator.search import load_space as load_space
+    from orchestrator.serving.batch.run import FolderAnswers as FolderAnswers
+    from orchestrator.serving.batch.run import predict_folder as predict_folder
     from orchestrator.serving.control.deployments import Deployment as Deployment
     from orchestrator.serving.control.deployments import undeploy as undeploy
     from orchestrator.serving.control.rollouts import RolloutChange as RolloutChange

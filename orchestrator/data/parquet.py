@@ -124,13 +124,13 @@ class ParquetRows:
             DataError: it cannot be read as Parquet, or two columns have one name.
         """
         try:
-            footer = pq.read_metadata(path)
-            schema = footer.schema.to_arrow_schema()
+            with pq.ParquetFile(path) as file:
+                schema, rows = file.schema_arrow, file.metadata.num_rows
             names = _names(schema)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)})") from None
         _check_names(path, names)
-        return cls(path=path, columns=tuple(names), index=_index_of(schema), rows=footer.num_rows)
+        return cls(path=path, columns=tuple(names), index=_index_of(schema), rows=rows)
 
     def blocks(self, size: int) -> Iterator[pd.DataFrame]:
         """All rows in their order as plain cells, at most `size` at a time; one block without rows if there are none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from orchestrator.serving.batch.inputs import InputFile, find_inputs
 from orchestrator.serving.batch.manifest import BatchManifest, BatchOrder
 from orchestrator.serving.batch.worker import FileResult, FileTask, RayDataAnswerer, SentModel
 from orchestrator.serving.inference.offline import OfflineModel
-from orchestrator.serving.inference.prepared_cache import copy_prepared, find_prepared, keep_prepared_later
+from orchestrator.serving.inference.prepared_cache import copy_prepared, find_prepared, keep_prepared_now
 from orchestrator.storage import Storage
 
 Notify = Callable[[str], None]
@@ -29,6 +30,8 @@ TELL_SECONDS = 10.0
 # blocks of Ray Data; of more files, a block has several
 MOST_BLOCKS = 2000
 SHOWN_OTHERS = 3
+# Ray's variable for what its C++ part tells
+LOG_LEVEL = "RAY_BACKEND_LOG_LEVEL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +133,6 @@ def predict_folder(
         manifest.write()
         task = FileTask(source=source, output=place, keep=order.keep, keep_all=keep_all, suffix=suffix, csv=wish)
         results, started = _answered(found, task, waiting, manifest, address=address, workers=workers, notify=notify)
-        keep_prepared_later(found.files, found.key)
     return FolderAnswers(
         output=str(place),
         files=sum(result.error is None for result in results),
@@ -168,12 +170,15 @@ def _answered(
     notify: Notify,
 ) -> tuple[list[FileResult], float]:
     """The results for all files, and when the first of them was begun."""
+    # so that small files get what `predict` would give them from now on
+    keep_prepared_now(model.files)
     sent = SentModel(files=model.files, path=str(model.path), prepared=_prepared_files(model.key))
     results: list[FileResult] = []
     told: set[str] = set()
     # the last ones to be done are small: then no worker is long alone
     ordered = sorted(files, key=lambda file: -file.size)
-    with ray_session(address, num_cpus=None if address else workers, notify=notify):
+    cores = None if address else workers
+    with ray_session(address, num_cpus=cores, environment=_environment(), notify=notify):
         started = heard = time.monotonic()
         try:
             for result in _results(sent, task, ordered, workers):
@@ -190,6 +195,11 @@ def _answered(
         finally:
             manifest.write()
     return results, started
+
+
+def _environment() -> dict[str, str]:
+    """Ray warns of its own way to start Ray Data's actors."""
+    return {LOG_LEVEL: os.environ.get(LOG_LEVEL, "error")}
 
 
 def _progress(results: Sequence[FileResult], files: int, seconds: float) -> str:

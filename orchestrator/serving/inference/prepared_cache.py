@@ -136,6 +136,18 @@ def keep_registered_later(name: str, version: str, tracking_uri: str | None) -> 
             keep_prepared_later(files, key_of(files))
 
 
+def keep_prepared_now(files: Mapping[str, bytes]) -> None:
+    """What `keep_prepared` does, where that works and is wanted; before much is to be answered.
+
+    Args:
+        files: of the bundle, as `read_folder` gives them.
+    """
+    if os.environ.get(SWITCH) == "0":
+        return
+    with contextlib.suppress(OrchestratorError, OSError):
+        keep_prepared(files)
+
+
 def keep_prepared_later(files: Mapping[str, bytes], key: str) -> None:
     """Lets a process of its own do what `keep_prepared` does, when this command has answered; it may fail unseen.
 
