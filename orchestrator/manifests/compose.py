@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from orchestrator.manifests.monitoring import monitoring_files
 from orchestrator.manifests.rendering import rendered
 from orchestrator.manifests.subjects import packed, registered_model
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 KIND = "compose"
 EXAMPLE = "models:/iris@champion"
+MONITORING = PurePosixPath("monitoring")
 MLFLOW, SWEEPS = "http://mlflow:5000", "s3://sweeps"
 SECRETS = (
     "ray_token",
@@ -27,7 +29,12 @@ SECRETS = (
 
 
 def compose_files(
-    *, model: str = EXAMPLE, sweep: SweepConfig | None = None, workers: int = 2, replicas: int = 2
+    *,
+    model: str = EXAMPLE,
+    sweep: SweepConfig | None = None,
+    workers: int = 2,
+    replicas: int = 2,
+    monitoring: PurePosixPath = MONITORING,
 ) -> dict[PurePosixPath, str]:
     """The files of a stack.
 
@@ -36,6 +43,7 @@ def compose_files(
         sweep: the stack has a service that submits this one, with the stack's MLflow and, unless it names one, storage.
         workers: of Ray.
         replicas: of the endpoint, at most.
+        monitoring: where the dashboard and the rules of alerts are, if they are not written beside the stack.
 
     Raises:
         SearchSpaceError, ArchitectureError: the sweep's search space or a network is not valid.
@@ -50,10 +58,19 @@ def compose_files(
         # a dollar begins a variable of compose
         "folders": [folder.replace("$", "$$") for folder in submitted.folders] if submitted else [],
         "workers": workers,
+        # a path of compose's begins with a dot
+        "monitoring": monitoring if ".." in monitoring.parts else f"./{monitoring}",
         "replicas": replicas,
         "secrets": SECRETS,
     }
     files = rendered(KIND, values)
+    if monitoring == MONITORING:
+        files |= {monitoring / path: text for path, text in monitoring_files().items()}
     if submitted is not None:
         files |= {"sweep" / path: text for path, text in submitted.files.items()}
     return files
+
+
+def default_files() -> dict[PurePosixPath, str]:
+    """Those in the repository, where dashboard and rules are in `deploy`."""
+    return compose_files(monitoring=PurePosixPath("../deploy"))

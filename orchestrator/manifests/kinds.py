@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from orchestrator.manifests import compose, slurm, systemd
+from orchestrator.manifests import compose, monitoring, slurm, systemd
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class ManifestKind:
 
 
 KINDS = {
-    "compose": ManifestKind("docker", compose.compose_files),
+    "compose": ManifestKind("docker", compose.default_files),
+    "monitoring": ManifestKind("deploy", monitoring.monitoring_files),
     "slurm": ManifestKind("deploy/slurm", slurm.default_files),
     "systemd": ManifestKind("deploy/systemd", systemd.systemd_files),
 }

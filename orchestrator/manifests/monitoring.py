@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from orchestrator.manifests.alerts import rules
 from orchestrator.manifests.dashboard import dashboard
@@ -20,15 +20,3 @@ def monitoring_files() -> dict[PurePosixPath, str]:
         PurePosixPath("grafana/orchestrator.json"): json.dumps(dashboard(), indent=2) + "\n",
         PurePosixPath("prometheus/rules.yaml"): yaml.safe_dump(rules(), sort_keys=False, width=WIDTH),
     }
-
-
-def main() -> None:
-    """Writes the files of `deploy/` anew, in the folder of the project."""
-    for name, text in monitoring_files().items():
-        path = Path("deploy") / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-if __name__ == "__main__":
-    main()

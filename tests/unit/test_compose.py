@@ -18,6 +18,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.errors import UsageError
 from orchestrator.manifests.compose import SECRETS, compose_files
 from orchestrator.manifests.kinds import default_files
+from orchestrator.manifests.rendering import write_files
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(yaml.__file__).parents[1]
@@ -143,6 +144,20 @@ def test_secrets_come_from_files_that_the_script_makes(tmp_path):
     before = {path.name: path.read_text() for path in folder.iterdir()}
     subprocess.run(["bash", tmp_path / "secrets.sh"], capture_output=True, check=False)
     assert before == {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_what_is_mounted_is_there(tmp_path):
+    write_files(compose_files(), tmp_path)
+    for folder in (ROOT / "docker", tmp_path):
+        services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+        mounted = [entry.split(":")[0] for service in services.values() for entry in service.get("volumes", ())]
+        places = [folder / entry for entry in mounted if entry.startswith(".")]
+        assert len(places) == 5 and all(place.exists() for place in places)
+    provided = yaml.safe_load((tmp_path / "grafana" / "dashboards.yaml").read_text())["providers"]
+    seen = {entry.split(":")[1] for entry in SERVICES["grafana"]["volumes"]}
+    assert {provider["options"]["path"] for provider in provided} <= seen
+    (rules,) = yaml.safe_load((tmp_path / "prometheus.yml").read_text())["rule_files"]
+    assert rules in {entry.split(":")[1] for entry in SERVICES["prometheus"]["volumes"]}
 
 
 def test_who_is_waited_for_says_whether_it_is_well():

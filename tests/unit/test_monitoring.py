@@ -152,7 +152,7 @@ ALERTS = {alert.name: alert for alert in (*SWEEPS, *ENDPOINTS)}
 @pytest.mark.parametrize("name", monitoring_files(), ids=str)
 def test_what_is_committed_is_what_is_made(name):
     made = monitoring_files()[name]
-    assert (ROOT / "deploy" / name).read_text() == made, "write it anew: python -m orchestrator.manifests.monitoring"
+    assert (ROOT / "deploy" / name).read_text() == made, "write it anew: python -m orchestrator.manifests"
 
 
 def test_each_metric_of_sweeps_is_on_the_dashboard_and_each_query_is_of_ours():
