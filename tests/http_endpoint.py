@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import grpc
 import uvicorn
 from support import free_port, prepare_bundle
 
+from orchestrator.serving.grpc.service import InferenceService
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.messages import AssignedModel, AssignedVersion
 from orchestrator.serving.settings import EndpointSettings
 
 
 class HttpEndpoint:
-    """Serves one version of each model while it is open."""
+    """Serves one version of each model while it is open, over gRPC, too."""
 
     def __init__(
         self,
@@ -36,13 +39,24 @@ class HttpEndpoint:
         self.url = f"http://127.0.0.1:{self.port}"
         config = uvicorn.Config(endpoint, host="127.0.0.1", port=self.port, log_level="error", access_log=False)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
+        self._handler = InferenceService(lambda: endpoint).handler()
+        self.grpc_port = 0
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
     def __enter__(self) -> HttpEndpoint:
         self._thread.start()
         while not self._server.started:
             time.sleep(0.01)
         return self
+
+    async def _serve(self) -> None:
+        # both in one event loop, as in a replica
+        calls = grpc.aio.server()
+        calls.add_generic_rpc_handlers((self._handler,))
+        self.grpc_port = calls.add_insecure_port("127.0.0.1:0")
+        await calls.start()
+        await self._server.serve()
+        await calls.stop(None)
 
     def __exit__(self, *_error: object) -> None:
         self._server.should_exit = True

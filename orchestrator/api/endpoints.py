@@ -21,6 +21,7 @@ def deploy(
     name: str | None = None,
     host: str | None = None,
     port: int | None = None,
+    grpc_port: int | None = None,
     tracking_uri: str | None = None,
     address: str | None = None,
     min_replicas: int | None = None,
@@ -55,6 +56,7 @@ def deploy(
             champion changes with the registry.
         name: of the endpoint; the first model's if left out.
         host, port: where to listen.
+        grpc_port: where to listen for gRPC (Open Inference Protocol), too; nowhere if left out.
         tracking_uri: MLflow store.
         address: of a Ray cluster; a local one is started if left out.
         min_replicas, max_replicas: processes that answer; Ray Serve adds some when they are busy.

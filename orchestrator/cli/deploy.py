@@ -26,7 +26,7 @@ Example:
 MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle; several answer under /models/NAME/.
 With @champion the endpoint follows the registry: `orchestrator promote` and `rollback` change it while it answers.
 A browser shows a form at /. POST /predict takes a row as JSON or a list of rows, POST /invocations MLflow's protocol,
-POST /v2/models/NAME/infer the Open Inference Protocol; GET /metrics is for Prometheus.
+POST /v2/models/NAME/infer the Open Inference Protocol, which --grpc-port has over gRPC; GET /metrics is for Prometheus.
 """
 STATUS = """List the endpoints that were deployed from this machine, and a cluster's jobs.
 
@@ -49,6 +49,7 @@ Example:
 @click.option("--name", help="Of the endpoint, for `status` and `undeploy`. Default: the first model's.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 for all networks.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where to listen.")
+@click.option("--grpc-port", type=click.IntRange(1, 65535), help="Where to listen for gRPC, too. Default: nowhere.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this endpoint.")
 @click.option("--min-replicas", type=click.IntRange(1), help="Processes that answer. Default: 1.")

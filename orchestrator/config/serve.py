@@ -20,6 +20,7 @@ class ServeConfig(Validated):
             champion changes with the registry.
         name: of the endpoint; the first model's if left out.
         host, port: where to listen.
+        grpc_port: where to listen for gRPC (Open Inference Protocol), too; nowhere if left out.
         tracking_uri: MLflow store.
         address: of a Ray cluster; a local one is started if left out.
         min_replicas, max_replicas: processes that answer; Ray Serve adds some when they are busy.
@@ -44,6 +45,7 @@ class ServeConfig(Validated):
     name: Name | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    grpc_port: int | None = Field(default=None, ge=1, le=65535)
     tracking_uri: str | None = None
     address: str | None = None
     min_replicas: int = Field(default=1, ge=1)
@@ -71,6 +73,8 @@ class ServeConfig(Validated):
     def _consistent(self) -> ServeConfig:
         if self.max_replicas is not None and self.max_replicas < self.min_replicas:
             raise ValueError(f"max_replicas ({self.max_replicas}) is less than min_replicas ({self.min_replicas})")
+        if self.grpc_port == self.port:
+            raise ValueError(f"grpc_port and port are both {self.port}; they must differ")
         if self.log_share and not self.log_folder:
             raise ValueError("log_share needs log_folder: where shall the requests be written?")
         if not self.log_share and (self.log_keep is not None or self.log_drop):

@@ -6,6 +6,7 @@ import sys
 import httpx
 import numpy as np
 import pytest
+import tritonclient.grpc
 import tritonclient.http as triton
 from http_endpoint import HttpEndpoint
 from support import mixed_frame, train_bundle
@@ -48,7 +49,7 @@ def headers():
     return {"Authorization": f"Bearer {TOKEN}"}
 
 
-def tensors(frame, binary):
+def tensors(frame, binary, protocol=triton):
     """The columns of `mixed_frame` as tritonclient's inputs."""
     found = []
     for name, kind, values in (
@@ -57,8 +58,8 @@ def tensors(frame, binary):
         ("flag", "BOOL", frame["flag"].to_numpy(bool)),
         ("day", "BYTES", frame["day"].astype(str).to_numpy(object)),
     ):
-        tensor = triton.InferInput(name, [len(values)], kind)
-        tensor.set_data_from_numpy(values, binary_data=binary)
+        tensor = protocol.InferInput(name, [len(values)], kind)
+        tensor.set_data_from_numpy(values, **({"binary_data": binary} if protocol is triton else {}))
         found.append(tensor)
     return found
 
@@ -93,6 +94,56 @@ def test_tritonclient_knows_server_and_models(client):
     assert [tensor["name"] for tensor in metadata["inputs"]] == ["number", "color", "flag", "day"]
     assert [tensor["name"] for tensor in metadata["outputs"]] == ["label", "probabilities"]
     assert client.get_server_metadata(headers=headers())["extensions"]
+
+
+@pytest.fixture
+def calls(server):
+    """The same over gRPC."""
+    with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as client:
+        yield client
+
+
+def test_calls_are_answered_as_requests(bundles, client, calls):
+    frame = TABLE.drop(columns="label").dropna().head(20)
+    over_http = client.infer("mixed", tensors(frame, True), headers=headers(), request_id="a1")
+    over_grpc = calls.infer("mixed", tensors(frame, True, tritonclient.grpc), headers=headers(), request_id="a1")
+    for name in ("label", "probabilities"):
+        np.testing.assert_array_equal(over_grpc.as_numpy(name), over_http.as_numpy(name))
+    answer = over_grpc.get_response()
+    assert (answer.model_name, answer.model_version, answer.id) == ("mixed", "3", "a1")
+    expected = bundles["mixed"].answer(frame)
+    np.testing.assert_allclose(over_grpc.as_numpy("probabilities"), expected.values["probabilities"], atol=1e-5)
+    only = [tritonclient.grpc.InferRequestedOutput("probabilities")]
+    found = calls.infer("mixed", tensors(frame, True, tritonclient.grpc), outputs=only, headers=headers())
+    assert [output.name for output in found.get_response().outputs] == ["probabilities"]
+
+
+def test_calls_know_server_and_models(client, calls):
+    assert calls.is_server_live()
+    assert calls.is_server_ready()
+    assert calls.is_model_ready("mixed", headers=headers())
+    over_http = client.get_model_metadata("mixed", headers=headers())
+    over_grpc = calls.get_model_metadata("mixed", headers=headers(), as_json=True)
+    for part in ("inputs", "outputs"):
+        found = [(one["name"], one["datatype"], list(map(int, one["shape"]))) for one in over_grpc[part]]
+        assert found == [(one["name"], one["datatype"], one["shape"]) for one in over_http[part]]
+    assert calls.get_server_metadata(headers=headers()).name == "orchestrator"
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "count", "code", "sentence"),
+    [
+        ("mixed", {}, 4, "UNAUTHENTICATED", "a valid token is needed"),
+        ("mixed", {"Authorization": "Bearer wrong"}, 4, "UNAUTHENTICATED", "a valid token is needed"),
+        ("mixed", None, 3, "INVALID_ARGUMENT", "the input 'day' is missing"),
+        ("nothing", None, 4, "NOT_FOUND", "there is no model of that name"),
+    ],
+)
+def test_calls_are_told_what_is_wrong(calls, model, given, count, code, sentence):
+    asked = tensors(TABLE.drop(columns="label").dropna().head(2), True, tritonclient.grpc)[:count]
+    with pytest.raises(InferenceServerException, match=sentence) as refused:
+        calls.infer(model, asked, headers=headers() if given is None else given)
+    assert refused.value.status() == f"StatusCode.{code}"
 
 
 def test_tritonclient_is_told_what_is_wrong(client):

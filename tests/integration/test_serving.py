@@ -17,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import grpc
 import httpx
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import tritonclient.grpc as triton
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_server import BINARY, NOT_INSTALLED, Prometheus, queries_of
 from support import free_port, prepare_bundle, quick_model
@@ -254,7 +256,8 @@ def test_a_killed_endpoint_leaves_its_place_to_the_next_which_a_signal_stops(bun
     killed = kill_one_of_two_models(bundle_folder, port, tmp_path)
     # as one that was killed before anything was written down about it
     left = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{killed.pid}-"))
-    log = ("--log-folder", tmp_path / "log", "--log-share", "1")
+    calls = free_port()
+    log = ("--log-folder", tmp_path / "log", "--log-share", "1", "--grpc-port", calls)
     with private_place() as alive, Process(port, tmp_path / "second", bundle_folder, *log) as endpoint:
         endpoint.wait_for(lambda: endpoint.deployment)
         deployment = endpoint.deployment
@@ -268,7 +271,7 @@ def test_a_killed_endpoint_leaves_its_place_to_the_next_which_a_signal_stops(bun
         assert alive.is_dir()
         assert not Path(killed.place).exists()
         assert not left.exists()
-        check_answers(deployment, endpoint, module)
+        check_answers(deployment, endpoint, module, calls)
         check_haproxy_comes_back(deployment)
         with Requests(deployment.url) as requests:
             assert eventually(lambda: requests.found[OK, False] > 20)
@@ -277,25 +280,27 @@ def test_a_killed_endpoint_leaves_its_place_to_the_next_which_a_signal_stops(bun
         assert set(requests.found) <= {(OK, False), (503, True), "refused", "reset"}, requests.found
         # once for each client at most, at the moment when listening ends
         assert requests.found["reset"] <= len(requests._threads), requests.found
-        # the first two were asked before: nothing that was answered is missing in the request log
-        answered = 2 + requests.found[OK, False]
+        # the first three were asked before: nothing that was answered is missing in the request log
+        answered = 3 + requests.found[OK, False]
         written = len(pd.read_parquet(tmp_path / "log")) / len(ROWS)
         assert answered <= written <= answered + requests.found["reset"]
         assert port_problem("127.0.0.1", port) is None
 
 
-def check_answers(deployment, endpoint, module):
+def check_answers(deployment, endpoint, module, calls):
     """It says where it is, answers as the trained network, and nothing else of it can be reached."""
     computed, *lines = endpoint.output.read_text().splitlines()
     assert re.fullmatch(r"iris, computed by (torch|onnxruntime) \(.+\)", computed)
     assert lines == [
         f"iris answers on {deployment.url} through HAProxy (Ctrl-C stops it)",
+        f"gRPC (Open Inference Protocol) answers on 127.0.0.1:{calls}",
         f"try it in a browser, or: curl {deployment.url}/schema",
     ]
     answer = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False)
     assert answer.status_code == OK
     expected = module.answer(FRAME).values["probabilities"]
     np.testing.assert_allclose(shares(module, answer.json()["predictions"]), expected, atol=1e-5)
+    np.testing.assert_allclose(called(calls), expected, atol=1e-5)
     assert {address for _, address, _ in listeners(endpoint.process)} == {"127.0.0.1"}
     check_serves_own_pages_are_hidden(endpoint.process, httpx.URL(deployment.url).port)
     foreign = httpx.post(f"{deployment.url}/predict", json=ROWS, trust_env=False, headers={"host": "evil.example"})
@@ -303,7 +308,20 @@ def check_answers(deployment, endpoint, module):
     shown = status_of(deployment).to_json()
     assert (shown["state"], shown["ingress"], shown["problems"]) == ("answering", "haproxy", [])
     assert [(row["model"], row["role"]) for row in shown["models"]] == [("iris", "champion")]
-    assert eventually(lambda: status_of(deployment).to_json()["models"][0]["rows"] == len(ROWS))
+    assert eventually(lambda: status_of(deployment).to_json()["models"][0]["rows"] == 2 * len(ROWS))
+
+
+def called(port):
+    """The probabilities of all rows, asked over gRPC; and nothing but the protocol is answered there."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            channel.unary_unary("/ray.serve.RayServeAPIService/ListApplications")(b"")
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        tensors = [triton.InferInput(name, [len(FRAME)], "FP64") for name in FRAME]
+        for tensor in tensors:
+            tensor.set_data_from_numpy(FRAME[tensor.name()].to_numpy(np.float64))
+        return client.infer("iris", tensors).as_numpy("probabilities")
 
 
 def test_a_signal_while_it_starts_leaves_nothing(bundle_folder, tmp_path):

@@ -128,6 +128,42 @@ def test_a_certificate_makes_it_https(certified, tmp_path):
     assert found.returncode == 0, found.stderr
 
 
+@needs_haproxy
+@pytest.mark.parametrize("secure", [False, True])
+def test_grpc_has_an_address_of_its_own_where_only_the_protocol_is_answered(certified, tmp_path, secure):
+    plan_ingress(certified[2], tmp_path)
+    path = written_by_serve(tmp_path, 18_000, 18_001)
+    write_error_files(tmp_path)
+    found = written(path.read_text())
+    assert (found.port, found.grpc_port) == (18_000, 18_001)
+    with pytest.raises(ServingError, match="what listens"):
+        mended(path.read_text(), Mending(bind="127.0.0.1:18000", errors=tmp_path))
+    joined = str(tmp_path / "certificate.pem") if secure else None
+    mending = Mending(bind="127.0.0.1:18000", grpc_bind="127.0.0.1:18001", errors=tmp_path, certificate=joined)
+    path.write_text(mended(path.read_text(), mending))
+    result = path.read_text()
+    assert f"bind 127.0.0.1:18001 {f'ssl crt {joined} alpn h2' if secure else 'proto h2'}\n" in result
+    frontend = result.partition("frontend grpc_frontend")[2].partition("\nbackend ")[0]
+    assert frontend.index("grpc-status 12") < frontend.index("default_backend")
+    assert "server replica 127.0.0.1:30000 proto h2" in result
+    found = checked(path)
+    assert found.returncode == 0, found.stderr
+
+
+@needs_haproxy
+def test_grpc_needs_haproxy_and_a_port_of_its_own(tmp_path):
+    with pytest.raises(UsageError, match="--grpc-port needs HAProxy: leave out --ingress python"):
+        plan_ingress(ServeConfig.create(models=["m"], grpc_port=8001, ingress="python"), tmp_path)
+    with pytest.raises(ConfigError, match="grpc_port and port are both 8001"):
+        ServeConfig.create(models=["m"], port=8001, grpc_port=8001)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServingError, match=f"port {port} .*another --grpc-port"):
+            free_port_or_complain(ServeConfig.create(models=["m"], port=free_port(), grpc_port=port))
+
+
 def test_tls_files_that_cannot_be_used_are_named(tmp_path):
     (tmp_path / "c.pem").write_text("no certificate")
     with pytest.raises(UsageError, match=r"c\.pem: certificate and key cannot be used"):

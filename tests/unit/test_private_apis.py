@@ -53,6 +53,11 @@ NAMES = {
         "runtime/gangs/pool: one process less for each gang"
     ),
     ("ray.serve._private.replica", "add_port_to_grpc_server"): "control/replica: replicas listen on loopback only",
+    ("ray.serve._private.default_impl", "add_grpc_address"): "control/replica: gRPC listens on loopback only",
+    ("ray.serve._private.grpc_util", "DEFAULT_GRPC_SERVER_OPTIONS"): "control/replica: messages have a limit",
+    ("ray.serve._private.grpc_util", "gRPCGenericServer.add_passthrough_service"): (
+        "control/replica: the endpoint answers calls without Serve's way between"
+    ),
     ("ray.serve._private.haproxy", "HAProxyManager"): "control/ingress: an HAProxy without one was left over",
     (
         "ray.serve._private.haproxy",

@@ -57,6 +57,11 @@ def url_of(config: ServeConfig) -> str:
     return f"{scheme}://{LOOPBACK.get(config.host, config.host)}:{config.port}"
 
 
+def grpc_target(config: ServeConfig) -> str | None:
+    """Where gRPC is answered, as its clients want it: `host:port`; None where it is not."""
+    return None if config.grpc_port is None else f"{LOOPBACK.get(config.host, config.host)}:{config.grpc_port}"
+
+
 def run_endpoint(config: ServeConfig, notify: Notify) -> None:
     """Serves models until SIGINT or SIGTERM, then answers what has arrived and stops everything that was started.
 
@@ -80,7 +85,7 @@ def run_endpoint(config: ServeConfig, notify: Notify) -> None:
                 return
             if not _listening(config, place, stop):
                 return
-            _announce(watcher, ingress, url, notify)
+            _announce(watcher, ingress, url, grpc_target(config), notify)
             supervisor.follow_until(stop, notify)
             notify("stopping: requests that have arrived are answered")
 
@@ -183,7 +188,7 @@ def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
     return False
 
 
-def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, notify: Notify) -> None:
+def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, calls: str | None, notify: Notify) -> None:
     for name, model in watcher.models.items():
         served = model.roles[Role.CHAMPION]
         version = f" version {served.version}" if served.version else ""
@@ -196,4 +201,6 @@ def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, notify: Noti
     only = watcher.models[first].roles[Role.CHAMPION].version if len(watcher.models) == 1 else None
     said = f" version {only}" if only else ""
     notify(f"{', '.join(watcher.models)}{said} answers on {url} through {proxy} (Ctrl-C stops it)")
+    if calls is not None:
+        notify(f"gRPC (Open Inference Protocol) answers on {calls}")
     notify(f"try it in a browser, or: curl {url}{prefix}/schema")

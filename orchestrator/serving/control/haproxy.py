@@ -15,16 +15,19 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
 from orchestrator.errors import ServingError
+from orchestrator.serving.grpc import SERVICE
 
 HOST_VARIABLE = "ORCHESTRATOR_INGRESS_HOST"
 CERTIFICATE_VARIABLE = "ORCHESTRATOR_INGRESS_CERTIFICATE"
 BODY_SECONDS_VARIABLE = "ORCHESTRATOR_INGRESS_BODY_SECONDS"
 BINARY_VARIABLE = "ORCHESTRATOR_HAPROXY"
+# what adds the service to Serve's gRPC servers
+GRPC_SERVICE = "orchestrator.serving.control.replica.add_grpc_service"
 # names the program for Ray Serve, and so this one
 SERVE_VARIABLE = "RAY_SERVE_HAPROXY_BINARY_PATH"
 # an endpoint's own failure behind HAProxy, which must not be tried again: a 500 is Serve's, of a replica that died
@@ -51,12 +54,14 @@ class Mending:
         bind: where HAProxy accepts clients: `fd@7`, or an address with a port.
         certificate: file with certificate and key for TLS, or None.
         admin: path of HAProxy's admin socket, or None to leave it.
+        grpc_bind: the same for clients of gRPC, if there are to be some.
         errors: folder of the answers that `write_error_files` has written.
         body_seconds: that a client may take to send a body.
     """
 
     bind: str
     errors: Path
+    grpc_bind: str | None = None
     certificate: str | None = None
     admin: str | None = None
     body_seconds: int = 30
@@ -64,14 +69,20 @@ class Mending:
 
 @dataclass(frozen=True)
 class Written:
-    """What Serve has written of itself: the address for clients, and the path of the admin socket."""
+    """What Serve has written of itself: the address for clients, the port for those of gRPC, and the admin socket."""
 
     host: str
     port: int
+    grpc_port: int | None
     admin: str
 
 
 FRONTEND = re.compile(r"(?m)^(frontend http_frontend\n)\s+bind (?P<host>\S*):(?P<port>\d+)\n")
+GRPC_FRONTEND = re.compile(
+    r"(?m)^(frontend grpc_frontend\n(?:\s+#.*\n)*)\s+bind \S*:(?P<port>\d+) proto h2\n((?:(?!frontend|backend).*\n)*)"
+)
+# of a backend that is used while no replica is known
+GRPC_DEFAULT = re.compile(r"(?m)^(backend default_grpc_backend\n)((?:\s+.*\n)*)")
 ADMIN = re.compile(r"(?m)^(\s+stats socket )(?P<path>\S+) mode 666 ")
 
 
@@ -85,7 +96,15 @@ def written(text: str) -> Written:
     if frontend is None or admin is None:
         raise _unknown("address for clients" if frontend is None else "admin socket")
     host = frontend["host"].strip("[]")
-    return Written("0.0.0.0" if host == "*" else host, int(frontend["port"]), admin["path"])  # noqa: S104
+    grpc = GRPC_FRONTEND.search(text)
+    if grpc is None and "frontend grpc_frontend" in text:
+        raise _unknown("address for clients of gRPC")
+    return Written(
+        "0.0.0.0" if host == "*" else host,  # noqa: S104
+        int(frontend["port"]),
+        int(grpc["port"]) if grpc else None,
+        admin["path"],
+    )
 
 
 def mended(text: str, mending: Mending) -> str:
@@ -110,6 +129,9 @@ def mended(text: str, mending: Mending) -> str:
 
     once(ADMIN, lambda match: f"{match[1]}{mending.admin or match['path']} mode 600 ", "admin socket")
     once(FRONTEND, lambda match: match[1] + _indented(_frontend_lines(mending)), "address for clients")
+    if mending.grpc_bind is not None:
+        once(GRPC_FRONTEND, lambda match: match[1] + _indented(_grpc_lines(mending)) + match[3], "address of gRPC")
+        text = GRPC_DEFAULT.sub(lambda match: match[1] + _indented([_grpc_refusal(14, MESSAGES[503])]), text)
     # else a client that does not finish the head of its request holds a connection for an hour
     once(r"(?m)^( +)timeout client .*$", rf"\g<0>\n\g<1>timeout http-request {HEAD_SECONDS}s", "client's time limit")
     # who closes one half of a connection behind a request waits for the answer
@@ -125,24 +147,32 @@ def mended(text: str, mending: Mending) -> str:
         raise _unknown("error files")
     once(r"(?m)^defaults\n", lambda match: match[0] + _indented(_error_lines(mending.errors)), "defaults")
     # whatever else Ray may write one day: nobody listens but where it was asked for
-    if len(re.findall(r"(?m)^\s+bind\s", text)) != 1 or re.search(r"(?m)^\s+stats (enable|uri)|\smode 666\s", text):
+    binds = 1 if mending.grpc_bind is None else 2
+    if len(re.findall(r"(?m)^\s+bind\s", text)) != binds or re.search(r"(?m)^\s+stats (enable|uri)|\smode 666\s", text):
         raise _unknown("what listens")
     return text
 
 
-def written_by_serve(folder: Path, port: int) -> Path:
+def written_by_serve(folder: Path, port: int, grpc_port: int | None = None) -> Path:
     """What the installed Ray Serve writes for one replica, as a file in that folder.
 
     Raises:
         ServingError: it cannot be asked in the way that is known.
     """
     try:
+        from ray.serve._private.common import RequestProtocol
         from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
-        from ray.serve.config import HTTPOptions
+        from ray.serve.config import HTTPOptions, gRPCOptions
 
         server = ServerConfig(name="replica", host="127.0.0.1", port=30_000)
         backend = BackendConfig(name="endpoint", path_prefix="/", servers=[server], app_name="endpoint")
+        backends = {"endpoint": backend}
+        options = gRPCOptions()
+        if grpc_port is not None:
+            options = gRPCOptions(port=grpc_port, grpc_servicer_functions=[GRPC_SERVICE])
+            backends["grpc"] = replace(backend, name="grpc-endpoint", protocol=RequestProtocol.GRPC)
         config = HAProxyConfig(
+            grpc_options=options,
             http_options=HTTPOptions(host="127.0.0.1", port=port),
             socket_path=str(folder / "admin.sock"),
             server_state_base=str(folder),
@@ -150,18 +180,18 @@ def written_by_serve(folder: Path, port: int) -> Path:
             metrics_socket_path=str(folder / "metrics.sock"),
         )
         path = folder / "haproxy.cfg"
-        HAProxyApi(config, {"endpoint": backend}, config_file_path=str(path))._generate_config_file_internal()
+        HAProxyApi(config, backends, config_file_path=str(path))._generate_config_file_internal()
     except (ImportError, TypeError, AttributeError) as error:
         raise _unknown(str(error)) from error
     return path
 
 
-def check_ray(place: Path) -> None:
+def check_ray(place: Path, *, grpc: bool = False) -> None:
     """Raises ServingError when what the installed Ray Serve writes cannot be mended; its HAProxy would not start."""
     with tempfile.TemporaryDirectory(dir=place) as folder:
-        text = written_by_serve(Path(folder), 8000).read_text()
+        text = written_by_serve(Path(folder), 8000, 9000 if grpc else None).read_text()
         written(text)
-        mended(text, Mending(bind="fd@3", errors=Path(folder)))
+        mended(text, Mending(bind="fd@3", errors=Path(folder), grpc_bind="fd@4" if grpc else None))
 
 
 def write_error_files(folder: Path) -> None:
@@ -190,6 +220,24 @@ def _frontend_lines(mending: Mending) -> list[str]:
         "http-response del-header server",
         f"http-response set-status 500 if {{ status {FAILURE_STATUS} }}",
     ]
+
+
+def _grpc_lines(mending: Mending) -> list[str]:
+    secure = f" ssl crt {mending.certificate} alpn h2" if mending.certificate else " proto h2"
+    return [
+        f"bind {mending.grpc_bind}{secure}",
+        # Serve's own services
+        f"{_grpc_refusal(12, 'there is no such method')} unless {{ path_beg /{SERVICE}/ }}",
+        "http-response del-header server",
+    ]
+
+
+def _grpc_refusal(status: int, message: str) -> str:
+    """An answer of gRPC without content: its status is a header (gRPC over HTTP2, "Trailers-Only")."""
+    return (
+        f"http-request return status 200 content-type application/grpc hdr grpc-status {status} "
+        f'hdr grpc-message "{message}"'
+    )
 
 
 def _error_lines(folder: Path) -> list[str]:
@@ -244,11 +292,12 @@ def main() -> None:
         write_error_files(path.parent)
         host, certificate = os.environ.get(HOST_VARIABLE), os.environ.get(CERTIFICATE_VARIABLE)
 
-        def mend(bind: str, admin: Path) -> str:
+        def mend(binds: list[str], admin: Path) -> str:
             return mended(
                 text,
                 Mending(
-                    bind=bind,
+                    bind=binds[0],
+                    grpc_bind=binds[1] if found.grpc_port is not None else None,
                     errors=path.parent,
                     certificate=certificate or None,
                     admin=str(admin),
@@ -261,7 +310,7 @@ def main() -> None:
                 binary=binary,
                 arguments=arguments,
                 config=path,
-                address=(host or found.host, found.port),
+                addresses=[(host or found.host, port) for port in (found.port, found.grpc_port) if port is not None],
                 admin=Path(found.admin),
                 mend=mend,
             ).run()

@@ -1,7 +1,7 @@
 """The double of the process that watches over HAProxy: it goes on when that one is killed.
 
 Ray Serve notices after half a minute that the process it has started is gone. Its double is another process of the
-same program, which Serve does not know: it has the socket for clients, too, and waits. When the first one is killed,
+same program, which Serve does not know: it has the sockets for clients, too, and waits. When the first one is killed,
 the double runs HAProxy with the same configuration until Serve has started the next one, which finds it by a socket in
 its folder.
 """
@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +51,16 @@ class Double:
         except (AttributeError, OSError):
             return None
 
-    def keep(self, listener: socket.socket) -> None:
+    def keep(self, listeners: Sequence[socket.socket]) -> None:
         """Starts it, if it is not there.
 
         Args:
-            listener: the socket for clients.
+            listeners: the sockets for clients.
         """
         now = time.monotonic()
         if (self._process is not None and self._process.poll() is None) or now < self._started + AGAIN_SECONDS:
             return
-        inherited = (listener.fileno(), self._line_end, self._endpoint)
+        inherited = (self._line_end, self._endpoint, *(listener.fileno() for listener in listeners))
         self._started = now
         self._process = subprocess.Popen(
             sys.orig_argv,
@@ -87,12 +87,12 @@ class StandIn:
     """What a double has from the process that started it.
 
     Attributes:
-        listener: the socket for clients.
+        listeners: the sockets for clients.
         line: file descriptor that ends when that process does.
         endpoint: of the endpoint's process.
     """
 
-    listener: socket.socket
+    listeners: tuple[socket.socket, ...]
     line: int
     endpoint: int
 
@@ -102,8 +102,8 @@ class StandIn:
         numbers = os.environ.get(DOUBLE_VARIABLE)
         if numbers is None:
             return None
-        listener, line, endpoint = map(int, numbers.split())
-        return cls(socket.socket(fileno=listener), line, endpoint)
+        line, endpoint, *listeners = map(int, numbers.split())
+        return cls(tuple(socket.socket(fileno=listener) for listener in listeners), line, endpoint)
 
     async def needed(self, stopping: asyncio.Event, stop: Callable[[], None]) -> bool:
         """Waits until the other process is gone; False when this one is told to stop before.
@@ -130,7 +130,7 @@ class StandIn:
 
 
 def double_socket(admin: Path) -> Path:
-    """Where a double that stands in gives the clients' socket to the next process of Ray Serve."""
+    """Where a double that stands in gives the clients' sockets to the next process of Ray Serve."""
     return admin.with_name("double")
 
 

@@ -1,12 +1,12 @@
 """Watches over HAProxy for Ray Serve: one that dies is there again at once, and clients only wait meanwhile.
 
 Ray Serve looks whether its HAProxy lives every ten seconds, three times. So what it starts is this small process, which
-holds the socket on which clients are accepted and starts the real HAProxy with it. When that dies, connections wait in
-the socket's queue until the next one takes them, some hundredths of a second later.
+holds the sockets on which clients are accepted and starts the real HAProxy with it. When that dies, connections wait in
+the sockets' queues until the next one takes them, some hundredths of a second later.
 
 Serve asks its HAProxy over an admin socket, and checks that the answer comes from the process that it has started. So
 this process answers there, with what HAProxy says and its own number. When Serve reloads, it starts another of these
-processes, which gets the clients' socket from the present one, and asks that one to end softly when its own HAProxy
+processes, which gets the clients' sockets from the present one, and asks that one to end softly when its own HAProxy
 answers. When this process is killed, its double (`haproxy_double`) goes on.
 """
 
@@ -41,7 +41,7 @@ MOST_SECONDS = 1.0
 MOST_FAILURES = 10
 SETTLED_SECONDS = 5.0
 # what another of these processes asks for
-GIVE_LISTENER = b"!listener\n"
+GIVE_LISTENERS = b"!listeners\n"
 DEATHS_FILE = "deaths.json"
 FAILURE_FILE = "failure.txt"
 # a replica, in a configuration
@@ -96,9 +96,9 @@ class HAProxyWatchdog:
         binary: str,
         arguments: list[str],
         config: Path,
-        address: tuple[str, int],
+        addresses: list[tuple[str, int]],
         admin: Path,
-        mend: Callable[[str, Path], str],
+        mend: Callable[[list[str], Path], str],
     ) -> None:
         """Starts nothing.
 
@@ -106,13 +106,13 @@ class HAProxyWatchdog:
             binary: the real HAProxy.
             arguments: that Serve has given.
             config: what Serve has written, named in the arguments.
-            address: host and port for clients.
+            addresses: hosts and ports for clients.
             admin: the socket on which Serve asks.
-            mend: (what to bind, HAProxy's own admin socket) -> its configuration.
+            mend: (what to bind for each address, HAProxy's own admin socket) -> its configuration.
         """
         self._binary = binary
         self._config = config
-        self._address = address
+        self._addresses = addresses
         self._admin = admin
         self._mend = mend
         self._arguments, self._former = _split(arguments, config)
@@ -120,9 +120,9 @@ class HAProxyWatchdog:
         # near the root of the endpoint's folder: paths of sockets must be short
         self._inner = config.parent.parent / f"a{os.getpid()}"
         self._own_config = config.with_name(f"{os.getpid()}.cfg")
-        self._aside = config.parent.parent / f"w{os.getpid()}"
+        self._aside = [config.parent.parent / f"w{os.getpid()}{number or ''}" for number in range(len(addresses))]
         self._process: subprocess.Popen[bytes] | None = None
-        self._listener: socket.socket | None = None
+        self._listeners: list[socket.socket] = []
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -148,18 +148,18 @@ class HAProxyWatchdog:
             return await self._serve_instead(self._stand_in)
         finally:
             self._kill()
-            for path in (self._own_config, self._inner, self._aside):
+            for path in (self._own_config, self._inner, *self._aside):
                 path.unlink(missing_ok=True)
 
     async def _serve(self) -> int:
         """As what Serve has started."""
-        double = _listener_of(double_socket(self._admin))
-        found = double or _listener_of(self._admin)
-        self._listener = found[0] if found else _bound(*self._address)
-        bind = f"fd@{self._listener.fileno()}"
+        double = _listeners_of(double_socket(self._admin), len(self._addresses))
+        found = double or _listeners_of(self._admin, len(self._addresses))
+        self._listeners = found[0] if found else [_bound(*address) for address in self._addresses]
+        bind = self._descriptors()
         if double is not None and SERVER.search(self._config.read_text()) is None:
             # the first configuration of a new HAProxyManager: the double still knows the replicas, this one not yet
-            bind, self._double = f"unix@{self._aside}", None
+            bind, self._double = [f"unix@{path}" for path in self._aside], None
         elif double is not None:
             self._former.append(double[1])
         self._own_config.write_text(self._mend(bind, self._inner))
@@ -177,10 +177,10 @@ class HAProxyWatchdog:
 
     async def _serve_instead(self, stand_in: StandIn) -> int:
         """As the double of what Serve has started, when that is gone."""
-        self._listener = stand_in.listener
+        self._listeners = list(stand_in.listeners)
         if not await stand_in.needed(self._stopping, partial(self._stop, signal.SIGTERM)):
             return 0
-        self._own_config.write_text(self._mend(f"fd@{self._listener.fileno()}", self._inner))
+        self._own_config.write_text(self._mend(self._descriptors(), self._inner))
         server = await self._answer_at(double_socket(self._admin))
         try:
             await self._start_again("killed with the process that watched over it")
@@ -218,11 +218,15 @@ class HAProxyWatchdog:
         if await self._ready():
             self._note(Deaths(deaths.count, deaths.last, deaths.reason, time.time()))
 
+    def _descriptors(self) -> list[str]:
+        """What HAProxy binds: sockets that it inherits."""
+        return [f"fd@{listener.fileno()}" for listener in self._listeners]
+
     def _start(self) -> None:
         # in the main thread: what PR_SET_PDEATHSIG calls the parent is a thread
         self._process = subprocess.Popen(
             [self._binary, *self._arguments[0], str(self._own_config), *self._arguments[1]],
-            pass_fds=[self._listener.fileno()] if self._listener is not None else [],
+            pass_fds=[listener.fileno() for listener in self._listeners],
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no other threads
         )
 
@@ -239,8 +243,8 @@ class HAProxyWatchdog:
     async def _end(self) -> int:
         while (status := self._status()) is None:
             self._ended.clear()
-            if self._double is not None and self._listener is not None and not self._stopping.is_set():
-                self._double.keep(self._listener)
+            if self._double is not None and self._listeners and not self._stopping.is_set():
+                self._double.keep(self._listeners)
             # a look now and then, should a signal be lost
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), MOST_SECONDS)
@@ -253,9 +257,9 @@ class HAProxyWatchdog:
         self._stopping.set()
         if self._double is not None:
             self._double.stop()
-        if self._listener is not None:
+        for listener in self._listeners:
             # else who connects while the last answers go out waits in a queue that nobody empties any more
-            self._listener.close()
+            listener.close()
         if self._process is not None:
             self._process.send_signal(signal.SIGUSR1 if number == signal.SIGUSR1 else signal.SIGTERM)
 
@@ -287,9 +291,9 @@ class HAProxyWatchdog:
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             line = await asyncio.wait_for(reader.readline(), ADMIN_SECONDS)
-            if line == GIVE_LISTENER and self._listener is not None:
+            if line == GIVE_LISTENERS and self._listeners:
                 with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as connection:
-                    socket.send_fds(connection, [b"!"], [self._listener.fileno()])
+                    socket.send_fds(connection, [b"!"], [listener.fileno() for listener in self._listeners])
             else:
                 answer = await self._ask(line)
                 writer.write(re.sub(rb"(?m)^Pid: \d+$", b"Pid: %d" % os.getpid(), answer))
@@ -322,15 +326,15 @@ def _split(arguments: list[str], config: Path) -> tuple[tuple[list[str], list[st
     return (arguments[:place], after), former
 
 
-def _listener_of(path: Path) -> tuple[socket.socket, int] | None:
-    """The clients' socket, and the number of the process that has it and answers at a socket of its own."""
+def _listeners_of(path: Path, count: int) -> tuple[list[socket.socket], int] | None:
+    """The clients' sockets, and the number of the process that has them and answers at a socket of its own."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ADMIN_SECONDS)
         connection.connect(str(path))
-        connection.sendall(GIVE_LISTENER)
-        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
-        if descriptors:
-            return socket.socket(fileno=descriptors[0]), peer_of(connection)
+        connection.sendall(GIVE_LISTENERS)
+        _, descriptors, _, _ = socket.recv_fds(connection, 1, count)
+        if len(descriptors) == count:
+            return [socket.socket(fileno=descriptor) for descriptor in descriptors], peer_of(connection)
     return None
 
 

@@ -109,6 +109,8 @@ def plan_ingress(config: ServeConfig, place: Path) -> Ingress:
     if config.ingress == "haproxy" and problem is not None:
         raise UsageError(f"--ingress haproxy: {problem}")
     environment = dict(TUNED)
+    if config.grpc_port is not None and (config.ingress == "python" or problem is not None):
+        raise UsageError(f"--grpc-port needs HAProxy: {problem or 'leave out --ingress python'}")
     if config.ingress == "python" or problem is not None:
         return Ingress("python", config.host, environment)
     environment |= {
@@ -149,7 +151,7 @@ def check_access(config: ServeConfig) -> None:
 
 
 def free_port_or_complain(config: ServeConfig) -> str | None:
-    """Makes sure that the port can be listened on.
+    """Makes sure that the ports can be listened on.
 
     Returns:
         A sentence about a left-over HAProxy that was ended, or None.
@@ -157,17 +159,23 @@ def free_port_or_complain(config: ServeConfig) -> str | None:
     Raises:
         ServingError: the port is in use; the message names the process where it can be seen.
     """
-    problem = port_problem(config.host, config.port)
+    ports = [("--port", config.port), ("--grpc-port", config.grpc_port)]
+    found = [_free_or_complain(config.host, port, option) for option, port in ports if port is not None]
+    return next((note for note in found if note is not None), None)
+
+
+def _free_or_complain(host: str, port: int, option: str) -> str | None:
+    problem = port_problem(host, port)
     if problem is None:
         return None
-    holder = next(_holders_of(config.port), None)
+    holder = next(_holders_of(port), None)
     if holder is not None and _is_left_over(holder):
         _end(holder)
-        if port_problem(config.host, config.port) is None:
-            return f"an HAProxy that a former endpoint had left behind on port {config.port} was ended"
+        if port_problem(host, port) is None:
+            return f"an HAProxy that a former endpoint had left behind on port {port} was ended"
     by = f" by {holder.name()} (process {holder.pid})" if holder is not None else ""
     raise ServingError(
-        f"cannot listen on {config.host} port {config.port} ({problem}{by}); give another --port, or stop what uses it"
+        f"cannot listen on {host} port {port} ({problem}{by}); give another {option}, or stop what uses it"
     )
 
 

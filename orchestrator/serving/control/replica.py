@@ -19,6 +19,7 @@ from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.control.allocator import Trimming, give_back, prefer_small
 from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE
 from orchestrator.serving.control.haproxy import MESSAGES
+from orchestrator.serving.control.haproxy_double import ENDPOINT_VARIABLE
 from orchestrator.serving.control.scaling import BUSY, MOST_BUSY
 from orchestrator.serving.http.asgi import CLOSE, JSON_TYPE, HttpError, respond, to_json
 from orchestrator.serving.http.endpoint import Endpoint
@@ -83,7 +84,18 @@ def middlewares() -> list[Any]:
     from orchestrator.serving.http.connections import correct_uvicorn
 
     correct_uvicorn()
+    if os.environ.get(ENDPOINT_VARIABLE):
+        _grpc_stays_on_loopback()
     return [Middleware(DirectAnswers)]
+
+
+def add_grpc_service(_servicer: Any, server: Any) -> None:  # noqa: ANN401
+    """For Serve's `grpc_servicer_functions`: in a replica the endpoint answers calls directly, as it does over HTTP."""
+    from orchestrator.serving.grpc import SERVICE
+    from orchestrator.serving.grpc.service import InferenceService
+
+    server.add_passthrough_service(SERVICE)
+    server.add_generic_rpc_handlers((InferenceService(lambda: _endpoint).handler(),))
 
 
 class Replica:
@@ -106,6 +118,7 @@ class Replica:
         global _endpoint  # noqa: PLW0603
         if settings.local:
             _stay_on_loopback()
+        _limit_messages(settings.limits.body)
         prefer_small()
         self._name = serve.get_replica_context().replica_id.unique_id
         self._coordinator = ray.get_actor(COORDINATOR, namespace=NAMESPACE)
@@ -242,6 +255,26 @@ def _stay_on_loopback() -> None:
         return int(before(server, address.replace("[::]:", "127.0.0.1:")))
 
     replica.add_port_to_grpc_server = add_port
+
+
+def _grpc_stays_on_loopback() -> None:
+    """The same for Serve's gRPC servers, in replicas and in its proxy; HAProxy is on this machine."""
+    from ray.serve._private import default_impl
+
+    def add_address(server: Any, address: str) -> None:  # noqa: ANN401
+        server.add_insecure_port(address.replace("[::]:", "127.0.0.1:"))
+
+    default_impl.add_grpc_address = add_address
+
+
+def _limit_messages(body: int) -> None:
+    """A message of gRPC is refused before it is read when it is larger than a body may be; answers have any size."""
+    from ray.serve._private import grpc_util
+
+    grpc_util.DEFAULT_GRPC_SERVER_OPTIONS = [
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_receive_message_length", body),
+    ]
 
 
 def _resident_bytes() -> int:

@@ -33,7 +33,7 @@ from orchestrator.serving.control.control_socket import (
     serving_sentence,
 )
 from orchestrator.serving.control.deployments import Deployment, recorded
-from orchestrator.serving.control.haproxy import FAILURE_STATUS, check_ray
+from orchestrator.serving.control.haproxy import FAILURE_STATUS, GRPC_SERVICE, check_ray
 from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
 from orchestrator.serving.control.registry_watcher import FollowedModel, RegistryWatcher
 from orchestrator.serving.http.browsers import allowed_hosts
@@ -139,7 +139,7 @@ class EndpointSupervisor:
         _quiet_serve()
         _check_no_serve(config.address)
         if self._ingress.name == "haproxy":
-            check_ray(self._place)
+            check_ray(self._place, grpc=config.grpc_port is not None)
         actor = ray.remote(Coordinator).options(name=COORDINATOR, namespace=NAMESPACE, num_cpus=0, max_restarts=-1)
         self._coordinator = actor.remote()
         limits = RequestLimits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())
@@ -164,8 +164,13 @@ class EndpointSupervisor:
         options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
         if config.tls_cert and self._ingress.name == "python":
             options |= {"ssl_certfile": config.tls_cert, "ssl_keyfile": config.tls_key}
+        calls = None
+        if config.grpc_port is not None:
+            calls = {"port": config.grpc_port, "grpc_servicer_functions": [GRPC_SERVICE], "enable_reflection": False}
         self._apply(self._watcher.assigned())
-        serve.start(http_options=options, logging_config={"log_level": "INFO" if debugging() else "ERROR"})
+        serve.start(
+            http_options=options, grpc_options=calls, logging_config={"log_level": "INFO" if debugging() else "ERROR"}
+        )
         if stop.is_set():
             return
         try:
