@@ -46,7 +46,7 @@ def client(server):
 
 def headers():
     """New for each request: tritonclient writes into them."""
-    return {"Authorization": f"Bearer {TOKEN}"}
+    return {"authorization": f"Bearer {TOKEN}"}
 
 
 def tensors(frame, binary, protocol=triton):
@@ -134,7 +134,7 @@ def test_calls_know_server_and_models(client, calls):
     ("model", "given", "count", "code", "sentence"),
     [
         ("mixed", {}, 4, "UNAUTHENTICATED", "a valid token is needed"),
-        ("mixed", {"Authorization": "Bearer wrong"}, 4, "UNAUTHENTICATED", "a valid token is needed"),
+        ("mixed", {"authorization": "Bearer wrong"}, 4, "UNAUTHENTICATED", "a valid token is needed"),
         ("mixed", None, 3, "INVALID_ARGUMENT", "the input 'day' is missing"),
         ("nothing", None, 4, "NOT_FOUND", "there is no model of that name"),
     ],
