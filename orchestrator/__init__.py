@@ -9,9 +9,18 @@ result.bundle.predict(new_rows)
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.lazy import exported
+
+# pip sees to it, but a clone can be run without pip
+if sys.version_info < (3, 11):  # noqa: UP036
+    TOO_OLD = f"orchestrator needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}"
+    if sys.argv[:1] == ["-m"]:
+        # of `python -m orchestrator`
+        sys.exit(f"Error: {TOO_OLD}")
+    raise ImportError(TOO_OLD)
 
 # OpenMP, with which torch computes, reads it when torch is imported, in the processes of trials, too. Threads that wait
 # for work sleep: one that spins takes its core from whoever computes, and an epoch may take ten times as long

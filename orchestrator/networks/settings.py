@@ -14,6 +14,8 @@ NORMALIZATIONS = ("none", "batch", "layer")
 NUMERIC_EMBEDDINGS = ("none", "periodic", "piecewise")
 SCALINGS = ("standard", "robust", "quantile")
 MOST_REPEATED = 1024
+# whose weights are, among others, embeddings and targets of training rows
+KEEPS_ROWS = frozenset({"modern_nca"})
 PARAMETRIC_ACTIVATIONS = ("selu", "mish", "relu", "silu")
 
 

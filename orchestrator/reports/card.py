@@ -5,7 +5,7 @@ After Mitchell et al. 2019, Model Cards for Model Reporting: what it predicts, o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from orchestrator.bundle.files import CARD_FILE
 from orchestrator.columns.rows_wish import FILES, RowsWish
 from orchestrator.errors import BundleError, ConfigError
 from orchestrator.evaluation.winner_description import WinnerDescription
+from orchestrator.networks.settings import KEEPS_ROWS
 from orchestrator.reports.content import Cell, ReportTable
 from orchestrator.reports.markdown import plain_words, table_lines
 from orchestrator.tasks import metric_named
@@ -243,6 +244,13 @@ def _model(content: BundleContent, source: CardSource) -> Iterator[str]:
     yield ""
 
 
+def _architectures(about: Mapping[str, Any]) -> set[str]:
+    """Of the network, or of the members of an ensemble."""
+    ensemble = about.get("ensemble") or {}
+    members = ensemble["members"] if ensemble.get("accepted") else [about.get("trial", {})]
+    return {str(item.get("architecture")) for item in members}
+
+
 def _limits(content: BundleContent, source: CardSource) -> Iterator[str]:
     yield "## Limits\n"
     yield "- It knows rows like those of its data. Whether requests still do, `/metrics` of an endpoint says (drift)."
@@ -257,6 +265,11 @@ def _limits(content: BundleContent, source: CardSource) -> Iterator[str]:
         yield "- Categories that its training rows did not have are all the same to it."
     if source.rows is not None and source.rows.time is None:
         yield "- Its test rows are of the same time as its training rows, if they have one; the future may differ."
+    if keeping := sorted(_architectures(content.metrics) & KEEPS_ROWS):
+        yield (
+            f"- `{', '.join(keeping)}` answers with training rows: their embeddings and targets are part of it. "
+            "Whoever has the model has something of them."
+        )
     if content.background is not None:
         yield f"- It holds {len(content.background):,} of its training rows, which explanations compare others with."
     yield "- Importance and explanations say what the model does, not what causes what in the world.\n"

@@ -1,4 +1,4 @@
-"""Between the choice of a winner and its registration: what people will want to know of it, in a bounded time."""
+"""Between training and registration: what people will want to know of a model, found out in a bounded time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from orchestrator.sweeps.plan import SweepPlan
 
 if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
+    from orchestrator.data import Dataset
     from orchestrator.reports.card import CardSource
     from orchestrator.sweeps.choice import Winner
 
@@ -33,16 +34,33 @@ def described(winner: Winner, plan: SweepPlan, sweep: str) -> Winner:
         plan: of the sweep.
         sweep: its id.
     """
+    seconds = describe_seconds(plan.config.time_budget)
+    return with_card(winner, plan.dataset, card_source(plan.config, plan.name, sweep), seconds)
+
+
+def with_card(winner: Winner, dataset: Dataset, source: CardSource, seconds: float = DESCRIBE_SECONDS) -> Winner:
+    """A trained model with what is found out about it, and with its card.
+
+    Args:
+        winner: the model.
+        dataset: that it was trained on.
+        source: what else is known of it.
+        seconds: that it may take.
+    """
     from orchestrator.evaluation.kept_answers import KeptAnswers
     from orchestrator.evaluation.winner_description import describe_answers
     from orchestrator.reports.card import model_card
 
     answers = KeptAnswers.unpacked(winner.answers)
-    seconds = describe_seconds(plan.config.time_budget)
-    found = describe_answers(winner.bundle.explained, plan.dataset, answers, winner.test, seconds)
-    source = replace(card_source(plan.config, plan.name, sweep), winner=found)
-    bundle = replace(winner.bundle, card=model_card(winner.bundle.content, source))
+    found = describe_answers(winner.bundle.explained, dataset, answers, winner.test, seconds)
+    bundle = replace(winner.bundle, card=model_card(winner.bundle.content, replace(source, winner=found)))
     return replace(winner, bundle=bundle, description=found.packed())
+
+
+def data_name(data: object) -> str:
+    """How data is called where others read it: the folder on its user's machine is nobody's business."""
+    text = str(data)
+    return Path(text).name if Path(text).is_absolute() else text
 
 
 def card_source(config: SweepConfig, name: str, sweep: str) -> CardSource:
@@ -55,11 +73,9 @@ def card_source(config: SweepConfig, name: str, sweep: str) -> CardSource:
     """
     from orchestrator.reports.card import CardSource
 
-    data = str(config.data or FRAME)
     return CardSource(
         model=f"models:/{name}@{Role.CHAMPION}" if config.register_model else "FOLDER",
-        # where it lies on the machine of its user is nobody's business
-        data=Path(data).name if Path(data).is_absolute() else data,
+        data=data_name(config.data or FRAME),
         sweep=sweep,
         rows=config.rows,
     )

@@ -16,6 +16,8 @@ from orchestrator.data import DataOptions, Dataset, open_dataset
 from orchestrator.data.joining import without_frames
 from orchestrator.data.opening import with_frames
 from orchestrator.errors import TrackingError, UsageError
+from orchestrator.reports.card import CardSource
+from orchestrator.roles import Role
 from orchestrator.runtime.train import TrainResult, train_spec
 from orchestrator.sweeps.plan import describe
 from orchestrator.tracking import tags
@@ -101,6 +103,11 @@ def reproduce(
             tracking_uri=tracking_uri,
             register_model=register_model,
             on_epoch=note,
+            about=CardSource(
+                model=f"models:/{dataset.name}@{Role.CHAMPION}" if register_model else "FOLDER",
+                data=dataset.name,
+                sweep=trial.labels.get(tags.SWEEP_ID, ""),
+            ),
             labels={**kept_origin(trial.labels), tags.AGAIN: trial.run_id},
             started=started,
             device=device,

@@ -13,12 +13,13 @@ import pandas as pd
 import torch
 
 from orchestrator.bundle import ModelBundle
+from orchestrator.bundle.files import CARD_FILE
 from orchestrator.bundle.registration import Registration, figure_of
 from orchestrator.choices import AutoName, EqualRowsName, TargetTransformName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.notes import Note
-from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.rows_wish import FRAME, RowsWish
 from orchestrator.columns.target_wish import TargetWish
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.config import check_name
@@ -31,6 +32,9 @@ from orchestrator.evaluation.answers import validation_answers
 from orchestrator.evaluation.winner import make_winner
 from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
 from orchestrator.networks import is_custom, never_read, parse_settings, settings_asked_for
+from orchestrator.reports.card import CardSource
+from orchestrator.roles import Role
+from orchestrator.runtime.describing import data_name, with_card
 from orchestrator.runtime.hooks import Notify
 from orchestrator.sweeps.choice import Winner
 from orchestrator.sweeps.plan import describe
@@ -176,7 +180,12 @@ def train(
     describe(dataset, chosen, notify or _ignore)
     common: dict[str, Any] = {"tracking_uri": tracking_uri, "register_model": register_model, "started": started}
     labels = describe_origin(data, options)
-    return train_spec(spec, dataset, chosen, on_epoch=on_epoch or _ignore, labels=labels, **common)
+    about = CardSource(
+        model=f"models:/{dataset.name}@{Role.CHAMPION}" if register_model else "FOLDER",
+        data=FRAME if isinstance(data, pd.DataFrame) else data_name(data),
+        rows=options.rows,
+    )
+    return train_spec(spec, dataset, chosen, on_epoch=on_epoch or _ignore, labels=labels, about=about, **common)
 
 
 def _check_settings(architecture: str, settings: Mapping[str, Any], dataset: Dataset) -> None:
@@ -200,6 +209,7 @@ def train_spec(
     register_model: bool,
     on_epoch: Callable[[EpochReport], None],
     labels: Mapping[str, str],
+    about: CardSource,
     started: float,
     device: str = "cpu",
     stop_after: int | None = None,
@@ -210,6 +220,7 @@ def train_spec(
         spec, dataset, metric: what to train, on what, judged by what.
         tracking_uri, register_model, on_epoch: see `train`.
         labels: more tags of the run.
+        about: what its model's card says besides.
         started: `clock.perf_counter()` of the beginning.
         device: cpu or cuda.
         stop_after: this epoch, as a scheduler would; None to train to the end.
@@ -225,11 +236,12 @@ def train_spec(
     best = BestWeights()
     reports = train_trial(spec, dataset.without_test(), on_best=best.keep, device=device)
     report = _train(spec, reports, writer, on_epoch, stop_after)
-    winner = _measured(spec, report, best, dataset, metric)
+    winner = with_card(_measured(spec, report, best, dataset, metric), dataset, about)
     run_id = writer.run_id(0)
     with tracked(tracking_uri):
         log_notes(client, run_id, dataset.notes)
         log_decided(client, run_id, winner.decided)
+        client.log_text(run_id, winner.bundle.card, CARD_FILE)
     looks = note_look(client, run_id, winner.test, dataset.digest)
     registration = None
     if register_model:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import ray
+from documents import page_blocks
 from support import TrackingServer, free_port, mixed_frame
 
 import orchestrator
@@ -265,6 +266,20 @@ def test_train_tracks_one_run_and_registers(store):
     assert run.data.params["width"] == "8"
     assert len(client_of(store).get_metric_history(result.run_id, "train_loss")) == 5
     assert result.registration.champion
+    assert "# Model card: models:/one@champion" in result.bundle.card
+    assert "| split | drawn by chance" in client_of(store).get_model_version("one", "1").description
+
+
+def test_what_the_documentation_shows_of_sweeps_in_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    snippets = [block for block in page_blocks() if block.language == "python" and "docs/python.md" in block.place]
+    names = {}
+    exec(compile(snippets[0].text, snippets[0].place, "exec"), names)
+    assert "accuracy" in capsys.readouterr().out
+    assert names["result"].registration.champion
+    assert len(names["result"].learning_curves) == 10
+    assert (tmp_path / "flowers.html").stat().st_size > 1_000_000
+    assert (tmp_path / "flowers" / "schema.json").is_file()
 
 
 def test_trials_in_this_process_and_on_ray_have_the_same_settings_and_figures_inside_of_an_event_loop_too():

@@ -432,3 +432,25 @@ def test_answers_do_not_replace_the_rows(tmp_path):
     assert result.exit_code == 2
     assert "the file with the rows" in result.stderr
     assert rows.read_text() == "a\n1\n"
+
+
+def test_a_python_that_is_too_old_or_has_nothing_installed_is_a_sentence():
+    root = Path(__file__).parents[2]
+    old = "import runpy, sys; sys.version_info = (3, 10, 1); sys.argv = ['-m']; runpy.run_module('orchestrator')"
+    for arguments, said in (
+        (["-c", old], "Error: orchestrator needs Python 3.11 or newer"),
+        (["-S", "-m", "orchestrator", "sweep"], "has no package 'click'; install what is needed"),
+    ):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=Path(__file__).parents[2],
+            env={},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert said in done.stderr
+    module = "import sys; sys.version_info = (3, 10, 1); import orchestrator"
+    done = subprocess.run([sys.executable, "-c", module], cwd=root, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("ImportError: orchestrator needs Python 3.11")

@@ -218,3 +218,24 @@ def test_what_is_found_out_is_read_as_it_was_written(bundle, tmp_path):
     storage.write(DESCRIPTION_FILE, bundle[1].packed().replace(b"accuracy", b"accurate"))
     with pytest.raises(StorageError, match=rf"{DESCRIPTION_FILE}: damaged"):
         read_description(storage)
+
+
+def test_a_card_says_that_a_network_holds_something_of_training_rows(bundle):
+    content = bundle[0].content
+    source = CardSource(model="models:/a@champion")
+    members = {
+        "accepted": True,
+        "reason": "better",
+        "members": [
+            {"trial": 0, "architecture": name, "weight": 0.5, "validation": 0.5, "adds": 0.1}
+            for name in ("mlp", "modern_nca")
+        ],
+    }
+    for more, said in (
+        ({}, False),
+        ({"trial": {"architecture": "modern_nca", "settings": {}}}, True),
+        ({"ensemble": members}, True),
+        ({"ensemble": {**members, "accepted": False}}, False),
+    ):
+        card = model_card(replace(content, metrics={**content.metrics, **more}), source)
+        assert ("`modern_nca` answers with training rows" in card) == said
