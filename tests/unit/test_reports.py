@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ from orchestrator.evaluation.winner_description import WinnerDescription
 from orchestrator.evaluation.worst_rows import WorstRow
 from orchestrator.explanations.overview import DependenceCurve, Overview
 from orchestrator.explanations.results import ImportanceExplanation
-from orchestrator.journal import Closed, Opened
+from orchestrator.journal import Closed, Ended, Opened
 from orchestrator.journal.folder import find_sweep, sweeps_home, write_header
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.reports import make_report, to_html, to_markdown
@@ -299,3 +300,14 @@ def test_a_report_says_why_a_sweep_has_not_come_to_its_end():
         write_journal(SWEEP, Opened(99.0, None), *trial, Closed(500.0, status, reason))
         assert found_sentences(make_report(find_sweep(SWEEP)))[1].startswith(said)
         assert ".:" not in to_markdown(make_report(find_sweep(SWEEP)))
+
+
+def test_a_report_says_who_has_stopped_trials_and_that_the_time_was_short():
+    trial = events_of(0, 0.5, end=TrialStatus.STOPPED)
+    reason = "by the time budget after epoch 1"
+    stopped = [replace(event, reason=reason) if isinstance(event, Ended) else event for event in trial]
+    found = a_sweep(stopped, config={"time_budget": "1m", "data": "/home/me/rows.csv"})
+    asked, found_out, advised = (part.sentences for part in make_report(found).sections[0].paragraphs)
+    assert "of `rows.csv`" in asked[0]
+    assert found_out[0].endswith("1 stopped by the time budget.")
+    assert any("Only 1 trial fitted into the time" in item and "--time-budget 4m" in item for item in advised)

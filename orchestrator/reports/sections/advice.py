@@ -9,7 +9,7 @@ from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.reports.story import SweepStory
 from orchestrator.search.parameters import FloatParameter, IntParameter
 from orchestrator.search.space import SearchSpace
-from orchestrator.units import show_number
+from orchestrator.units import parse_duration, show_number
 
 # the best came in the last part of the search, or a large part brought nothing
 LATE, QUIET = 0.8, 0.5
@@ -19,6 +19,8 @@ FAILED_SHARE, IDLE_SHARE, LEAST_SECONDS = 0.1, 0.3, 60
 # of a range, counted from its end
 EDGE = 0.02
 SHOWN = 3
+# with which the reason of a trial begins that a time budget has stopped; how much more time is advised
+BY_TIME, MORE_TIME, MINUTE = "by the time budget", 4, 60
 
 
 def advice(story: SweepStory) -> Iterator[str]:
@@ -50,6 +52,7 @@ def _failures(story: SweepStory) -> Iterator[str]:
 
 
 def _search(story: SweepStory) -> Iterator[str]:
+    yield from _few_trials(story)
     if len(story.trials) < LEAST_TRIALS or not story.improvements or not story.seconds:
         return
     last = story.improvements[-1]
@@ -63,6 +66,19 @@ def _search(story: SweepStory) -> Iterator[str]:
         yield (
             f"The last {round(100 * (1 - share))} % of the time brought no better trial: more of the same is unlikely "
             "to help. More rows, better columns or another search space (`orchestrator spaces`) may."
+        )
+
+
+def _few_trials(story: SweepStory) -> Iterator[str]:
+    """Where the time was over before a search can have learned anything."""
+    budget = story.header.config.get("time_budget")
+    cut = [record for record in story.trials.values() if record.reason.startswith(BY_TIME)]
+    if budget and cut and len(story.trials) < LEAST_TRIALS and story.state == SweepStatus.FINISHED:
+        count = len(story.trials)
+        minutes = max(1, round(MORE_TIME * parse_duration(budget).total_seconds() / MINUTE))
+        yield (
+            f"Only {count} trial{'s' * (count != 1)} fitted into the time, and {len(cut)} of them had epochs left. "
+            f"More time: `orchestrator resume {story.header.id} --time-budget {minutes}m` goes on where this has ended."
         )
 
 

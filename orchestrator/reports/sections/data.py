@@ -82,10 +82,14 @@ def _said(story: SweepStory, columns: list[str]) -> tuple[str, ...]:
         for name in columns
         if _is_large(story, name, part)
     ]
-    if not found:
+    measured = [name for name in columns if drift_of(story, name, "validation") is not None]
+    if not measured:
         return (
-            "Validation and test rows look like the training rows in every column: no drift beyond what chance gives.",
+            "Whether validation and test rows look like the training rows is not known: texts have no figure of drift.",
         )
+    if not found:
+        every = "every column" if len(measured) == len(columns) else f"the {len(measured)} columns that have a figure"
+        return (f"Validation and test rows look like the training rows in {every}: no drift beyond what chance gives.",)
     shown = ", ".join(found[:MOST_BARS]) + (f" and {len(found) - MOST_BARS} more" if len(found) > MOST_BARS else "")
     return (
         f"Other than in the training rows: {shown}.",

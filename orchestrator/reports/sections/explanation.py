@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from orchestrator.evaluation.worst_rows import WorstRow
+from orchestrator.explanations.model import VALUE
 from orchestrator.explanations.overview import DependenceCurve
 from orchestrator.explanations.results import ImportanceExplanation
 from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, ReportTable, Section, Trace
@@ -24,14 +25,18 @@ def section(story: SweepStory) -> Section | None:
         return None
     overview = story.description.overview
     if overview.importance is None:
-        said = f"It was not computed what decides the answers: {overview.why_not}."
-        return Section(name="explanation", title="What decides", paragraphs=(Paragraph((said,)),))
-    curves = tuple(_curve_chart(number, curve) for number, curve in enumerate(overview.curves[:MOST_CURVES]))
+        said = (
+            f"It was not computed what decides the answers: {overview.why_not}.",
+            "Without a limit of time: `orchestrator explain MODEL ROWS.csv --method permutation`.",
+        )
+        return Section(name="explanation", title="What decides", paragraphs=(Paragraph(said),))
+    target = "" if story.model is None else story.model.schema.target.name
+    curves = tuple(_curve_chart(number, curve, target) for number, curve in enumerate(overview.curves[:MOST_CURVES]))
     return Section(
         name="explanation",
         title="What decides",
         paragraphs=(Paragraph(_said(overview.importance)),),
-        charts=(_importance_chart(overview.importance), *curves, *_worst_charts(story.description.worst)),
+        charts=(_importance_chart(overview.importance), *curves, *_worst_charts(story.description.worst, target)),
     )
 
 
@@ -73,9 +78,10 @@ def _importance_chart(found: ImportanceExplanation) -> Chart:
     )
 
 
-def _worst_charts(worst: tuple[WorstRow, ...]) -> Iterator[Chart]:
+def _worst_charts(worst: tuple[WorstRow, ...], target: str) -> Iterator[Chart]:
     """Why rows were answered so that are furthest from the truth: what each of their columns adds."""
     for number, row in enumerate(worst):
+        output = _output(row.output, target)
         where = f"test row {row.place}" if row.place is not None else f"a test row ({number + 1})"
         known = [
             (_named(name, value), name, None if value is None else _plain(value), adds)
@@ -86,7 +92,7 @@ def _worst_charts(worst: tuple[WorstRow, ...]) -> Iterator[Chart]:
         if row.answer == row.true:
             answer = f"{show_number(row.answer)}, which is right but not sure"
         about = (
-            f"Among the worst rows: {answer}. What each column adds (SHAP values) to {row.output}, from "
+            f"Among the worst rows: {answer}. What each column adds (SHAP values) to {output}, from "
             f"{show_number(row.baseline)} for training rows in the mean to {show_number(row.prediction)} for this row."
         )
         if len(known) > MOST_BARS:
@@ -96,7 +102,7 @@ def _worst_charts(worst: tuple[WorstRow, ...]) -> Iterator[Chart]:
             name=f"worst-{number + 1}",
             title=f"Why {where} was answered so",
             about=about,
-            x=Axis(f"added to {row.output}"),
+            x=Axis(f"added to {output}"),
             y=Axis("", names=tuple(reversed(names))),
             traces=(Trace(name="adds", x=tuple(adds for _, _, _, adds in shown), y=names, marks=MarkKind.BARS),),
             table=ReportTable(
@@ -110,10 +116,15 @@ def _named(name: str, value: object) -> str:
     return f"{name} = {text if len(text) <= LONGEST else f'{text[:LONGEST]}…'}"
 
 
-def _curve_chart(number: int, curve: DependenceCurve) -> Chart:
+def _output(output: str, target: str) -> str:
+    """What is answered; a number is that of the target."""
+    return f"the predicted {target}" if output == VALUE and target else output
+
+
+def _curve_chart(number: int, curve: DependenceCurve, target: str) -> Chart:
     values = tuple("missing" if value is None else _plain(value) for value in curve.values)
     ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    answer = curve.output
+    answer = _output(curve.output, target)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (value, mean, interval_text((low, high)))
         for value, mean, low, high in zip(values, curve.mean, curve.low, curve.high, strict=True)

@@ -84,7 +84,9 @@ def verdicts(story: SweepStory) -> tuple[str, ...]:
     which = "The best reference" if len(found) > 1 else "The only reference"
     plain = f"{which}, {best.name}, has {metric.name} {other} on the test rows, the winner {one}"
     if best.ahead is None:
-        return (f"{plain}.",)
+        better = mine != best.test[metric.name] and metric.better(mine, best.test[metric.name])
+        verdict = "The winner is better on these rows" if better else "The winner is not better on these rows"
+        return (f"{plain}.", f"{verdict}; how much of that is chance was not computed, as time was short.")
     _, low, high = best.ahead
     between = f"95 % interval of what it is better by: {show_number(low)} to {show_number(high)}"
     if low > 0:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from orchestrator.journal.statuses import SweepStatus
+from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.plain_text import one_line
 from orchestrator.reports.content import Paragraph, Section
 from orchestrator.reports.sections.advice import advice
@@ -12,6 +13,7 @@ from orchestrator.reports.sections.references import verdicts
 from orchestrator.reports.story import SweepStory
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.spent import Spent
+from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.units import parse_duration, show_bytes, show_latency, show_number, show_seconds
 
 
@@ -38,7 +40,9 @@ def _asked(story: SweepStory) -> Iterator[str]:
         schema = story.model.schema
         count = len(schema.columns)
         what = f"Predict `{schema.target.name}` ({schema.target.task.title}) from {count} column{'s' * (count != 1)}"
-    yield f"{what} of `{config.get('data', story.header.name)}`, by {metric.name} ({way})."
+    # a report is sent to others, whom the folders of this machine tell nothing
+    data = Path(str(config.get("data", story.header.name))).name
+    yield f"{what} of `{data}`, by {metric.name} ({way})."
     rows = {} if story.model is None else story.model.metrics.get("rows", {})
     if rows:
         yield (
@@ -61,7 +65,7 @@ def _found(story: SweepStory) -> Iterator[str]:
     records = list(story.trials.values())
     counts: dict[str, int] = {}
     for record in records:
-        status = story.status_of(record)
+        status = _told_status(story, record)
         counts[status] = counts.get(status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
     spent = show_seconds(story.seconds) if story.seconds else "no time"
@@ -99,6 +103,12 @@ def _found(story: SweepStory) -> Iterator[str]:
     if outcome.model is not None:
         champion, _, reason = outcome.champion.partition(": ")
         yield f"It is `{outcome.model}`{', the champion' if champion == 'yes' else ', not the champion'}: {reason}."
+
+
+def _told_status(story: SweepStory, record: TrialRecord) -> str:
+    """Of a trial, with who has stopped it."""
+    status, (reason, _, _) = story.status_of(record), record.reason.partition(" after ")
+    return f"{status} {reason}" if status == TrialStatus.STOPPED and reason.startswith("by ") else status
 
 
 def _state(story: SweepStory) -> Iterator[str]:
