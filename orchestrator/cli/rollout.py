@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +42,8 @@ May be repeated: the registry keeps the last 20 champions. Versions that were de
 breaking_option = click.option(
     "--breaking", is_flag=True, help="Also when the champion's requests would fail, or be answered in another form."
 )
+# what `deploy` and `predict` call a model
+MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@[^/@]+)?")
 ONE_OF = "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"
 
 
@@ -69,6 +72,11 @@ def promote(
     as_json: bool,
 ) -> None:
     """See PROMOTE."""
+    name, said = _named(name)
+    if said is not None:
+        if version not in (None, said):
+            raise click.UsageError(f"models:/{name}/{said} is version {said}, but version {version} is given, too")
+        version = said
     beside = (canary_version is not None) + (shadow_version is not None) + aborting
     if beside + (version is not None) > 1:
         raise click.UsageError(ONE_OF)
@@ -102,6 +110,11 @@ def promote(
 @json_option
 def rollback(name: str, breaking: bool, tracking_uri: str | None, as_json: bool) -> None:
     """See ROLLBACK."""
+    name, said = _named(name)
+    if said is not None:
+        raise click.UsageError(
+            f"rollback goes to the champion before; version {said} becomes it with: orchestrator promote {name} {said}"
+        )
 
     def change() -> RolloutChange:
         from orchestrator.serving.control import rollouts
@@ -109,6 +122,12 @@ def rollback(name: str, breaking: bool, tracking_uri: str | None, as_json: bool)
         return rollouts.rollback(name, tracking_uri=tracking_uri, breaking=breaking)
 
     _show(aside(change), as_json=as_json)
+
+
+def _named(model: str) -> tuple[str, str | None]:
+    """Name and version of a model that is called by its name, or as `models:/NAME`, `models:/NAME/VERSION`."""
+    found = MODEL_URI.fullmatch(model)
+    return (model, None) if found is None else (found["name"], found["version"])
 
 
 def _show(change: RolloutChange, *, as_json: bool) -> None:
