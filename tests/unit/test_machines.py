@@ -32,9 +32,10 @@ SHIMS = {
     "hostname": "echo 127.0.0.1 10.0.0.1",
     "ray": 'echo "ray $*" >> "$CALLS"; test -s "$RAY_AUTH_TOKEN_PATH" && exec python -c "{listen}" "$@"',
     "orchestrator": (
+        'trap "echo stopped >> $CALLS; exit $(cat "$SWEEPS.code")" TERM\n'
         'echo "orchestrator $*" >> "$CALLS"\n'
         'if [ "$1" = sweeps ]; then cat "$SWEEPS"; exit; fi\n'
-        'trap "echo stopped >> $CALLS; exit 3" TERM; [ -e "$SWEEPS.long" ] || exit 0; while :; do sleep 0.1; done'
+        '[ -e "$SWEEPS.long" ] || exit 0; while :; do sleep 0.1; done'
     ),
 }
 LISTEN = (
@@ -53,6 +54,7 @@ def job(tmp_path):
         (shims / name).write_text(f"#!/usr/bin/env bash\n{text.replace('{listen}', LISTEN)}\n")
         (shims / name).chmod(0o755)
     (tmp_path / "sweeps.json").write_text("[]")
+    (tmp_path / "sweeps.json.code").write_text("3")
     environment = {
         "PATH": f"{shims}:{Path(sys.executable).parent}:/usr/bin:/bin",
         "CALLS": str(tmp_path / "calls"),
@@ -125,6 +127,16 @@ def test_when_the_time_is_up_the_sweep_is_stopped_the_job_requeued_and_then_resu
     words = [words for words in calls(tmp_path) if words[0] == "orchestrator"][-1]
     assert words[:4] == ["orchestrator", "resume", "--storage", f"{tmp_path}/sweeps/slurm-4711"]
     parsed(words)
+
+
+def test_a_sweep_that_has_just_ended_when_the_time_is_up_is_not_begun_again(job, tmp_path):
+    (tmp_path / "sweeps.json.long").touch()
+    (tmp_path / "sweeps.json.code").write_text("0")
+    process = job()
+    calls(tmp_path, until="orchestrator sweep ")
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(60) == 0
+    assert calls(tmp_path)[-1] == ["stopped"]
 
 
 def test_a_job_that_is_cancelled_stops_the_sweep_and_is_not_requeued(job, tmp_path):
