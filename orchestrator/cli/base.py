@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.json_log import logging_as
 from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging
 from orchestrator.errors import OrchestratorError, UsageError, did_you_mean
@@ -51,6 +52,10 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
         """Runs the command."""
+        with logging_as(ctx):
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
         for name, value in QUIET_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         try:

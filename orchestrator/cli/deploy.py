@@ -11,6 +11,7 @@ from orchestrator.choices import ExecutionName, IngressName, names_of
 from orchestrator.cli.base import DURATION, SIZE, Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.jobs import show_jobs, to_json
+from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.options import notify
 from orchestrator.jobs import ADDRESS_VARIABLE, Jobs
 
@@ -91,6 +92,7 @@ Example:
 @click.option("--log-drop", multiple=True, metavar="COLUMN", help="Not written there; may be repeated.")
 @click.option("--explain", is_flag=True, help="POST /explain and the form page say why rows are answered so.")
 @tracking_option
+@log_format_option
 @json_option
 def deploy(detach: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """See DEPLOY."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from orchestrator.cli.base import json_option
+from orchestrator.cli.json_log import JsonLog
 from orchestrator.cli.options import notify
 from orchestrator.columns.notes import DataWarning
 
@@ -84,6 +85,10 @@ def _display(form: Form, *, hint: bool) -> Display:
         return Display()
     if form is Form.JSON_LINES:
         return JsonLinesDisplay(_write_line)
+    if isinstance(sys.stderr, JsonLog):
+        from orchestrator.display.json_log import JsonLogDisplay
+
+        return JsonLogDisplay(sys.stderr.say)
     if draws():
         return TerminalDisplay(sys.stderr)
     return LogDisplay(notify, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -14,6 +15,7 @@ from orchestrator.cli.base import DURATION, LATENCY, SIZE, OneOf, echo
 from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
 from orchestrator.cli.feature_options import FEATURE_OPTIONS
+from orchestrator.cli.json_log import NOTE, JsonLog
 from orchestrator.cli.row_options import BACKGROUND_OPTION, ROW_OPTIONS, TARGET_OPTIONS
 from orchestrator.units import show_number
 
@@ -257,9 +259,17 @@ def show_registration(registration: Registration) -> None:
     echo(f"{done} as models:/{registration.name}/{registration.version}, {role}: {registration.reason}")
 
 
-def notify(sentence: str) -> None:
-    """Tells the user something on stderr, so that stdout holds results only."""
-    echo(sentence, err=True)
+def notify(sentence: str, event: str = NOTE, *, level: str = "info", fields: Mapping[str, Any] | None = None) -> None:
+    """Tells the user something on stderr, so that stdout holds results only.
+
+    Args:
+        sentence: for people.
+        event, level, fields: see `JsonLog.say`; sentences alone are shown without.
+    """
+    if isinstance(sys.stderr, JsonLog):
+        sys.stderr.say(sentence, event, level=level, fields=fields)
+    else:
+        echo(sentence, err=True)
 
 
 def prepare_early(registration: Registration | None, tracking_uri: str | None) -> None:

@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
 from orchestrator.cli.displays import Form, display_options, open_display
+from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.options import cost_options, notify, second_best_option, show_registration
 from orchestrator.cli.sweep import conclude
 
@@ -65,6 +66,7 @@ storage_option = click.option(
 @second_best_option
 @cost_options[0]
 @cost_options[1]
+@log_format_option
 @display_options
 def resume(sweep: str | None, storage: str | None, trials: str | None, form: Form, **options: Any) -> None:  # noqa: ANN401
     """See RESUME."""

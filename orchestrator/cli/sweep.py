@@ -10,6 +10,7 @@ import click
 from orchestrator.cli.base import Command, print_json, tracking_option
 from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.displays import Form, display_options, open_display
+from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
 from orchestrator.units import show_bytes, show_latency, show_number
 
@@ -33,6 +34,7 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
 @click.command(cls=Command, help=EXAMPLE)
 @sweep_options
 @tracking_option
+@log_format_option
 @display_options
 def sweep(data: str | None, config_file: Path | None, form: Form, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""

@@ -10,6 +10,7 @@ import click
 from orchestrator.cli.base import Command, json_option, parse_assignments, print_json, tracking_option
 from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.feature_options import FEATURE_FIELDS
+from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
 from orchestrator.cli.row_options import ROW_FIELDS, TARGET_FIELDS
 from orchestrator.units import show_number
@@ -52,6 +53,7 @@ OF_A_TRIAL = (
 @click.option("--from-trial", metavar="TRIAL", help="Train this one again: SWEEP:INDEX or the id of an MLflow run.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Also write the model bundle to this new folder.")
 @tracking_option
+@log_format_option
 @json_option
 def train(
     *,
@@ -117,8 +119,11 @@ def _repeat(trial: str, data: str | None, common: dict[str, Any]) -> tuple[Train
 
 
 def _show_epoch(report: EpochReport) -> None:
+    from orchestrator.display.json_lines import epoch_fields
+
     figures = ", ".join(f"{name} {show_number(value)}" for name, value in report.validation.items())
-    notify(f"epoch {report.epoch}: training loss {show_number(report.train_loss)}, {figures}")
+    said = f"epoch {report.epoch}: training loss {show_number(report.train_loss)}, {figures}"
+    notify(said, "epoch", fields=epoch_fields(report))
 
 
 def _show_comparison(repeated: Reproduction) -> None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from orchestrator.display.lines import Line
-from orchestrator.display.log_lines import LogLines
+from orchestrator.display.log_lines import LogLine, LogLines
 from orchestrator.display.machine import MachineWatch
 from orchestrator.display.picture import draw
 from orchestrator.display.screen import Screen
@@ -83,7 +83,7 @@ class LogDisplay(Display):
             self._model = SweepModel(About.of(sweep.header), past)
             self._lines = LogLines(self._model, time.monotonic())
             if first and self._model.is_open:
-                self._write(self._lines.state())
+                self.tell(LogLine(self._lines.state()))
         if first and self._hint:
             self._write(watch_hint(sweep))
         if first:
@@ -101,7 +101,7 @@ class LogDisplay(Display):
                 return
             self._model.apply(event)
             for line in self._lines.lines_of(event, time.monotonic()):
-                self._write(line)
+                self.tell(line)
 
     def notify(self, sentence: str) -> None:
         """See `Display`."""
@@ -111,7 +111,11 @@ class LogDisplay(Display):
         while not self._stopping.wait(LOG_SECONDS):
             with self._lock:
                 for line in self._lines.lines_at(time.monotonic()) if self._lines is not None else ():
-                    self._write(line)
+                    self.tell(line)
+
+    def tell(self, line: LogLine) -> None:
+        """Writes a line about trials."""
+        self._write(line.text)
 
 
 class TerminalDisplay(Display):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,11 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from orchestrator.display.displays import Display
+from orchestrator.display.finite import known
 from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Closed, Drawn, Event, Opened, Reported
 from orchestrator.journal.folder import KnownSweep
 from orchestrator.runtime.sweep_model import About, SweepModel
 from orchestrator.sweeps.trial_table import TrialRecord
+from orchestrator.training import EpochReport
 
 # a field that is added changes nothing; one that means something else, or is gone, is a new version
 VERSION = 1
@@ -80,7 +81,7 @@ class JsonLinesDisplay(Display):
 def line_of(name: str, at: float, fields: Mapping[str, Any]) -> str:
     """An event as a line of ASCII; numbers that JSON does not know are null."""
     content = {"version": VERSION, "event": name, "at": at, **fields}
-    return json.dumps(_known(content), allow_nan=False, separators=(",", ":"))
+    return json.dumps(known(content), allow_nan=False, separators=(",", ":"))
 
 
 def events_of(model: SweepModel, event: Event) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -93,7 +94,7 @@ def events_of(model: SweepModel, event: Event) -> Iterable[tuple[str, Mapping[st
         yield "epoch", _epoch(model, model.table.records[event.index])
     else:
         record = model.table.records[event.index]
-        fields = _trial(record)
+        fields = trial_fields(record)
         yield "trial", {**fields, "parameters": record.spec.parameters} if isinstance(event, Drawn) else fields
 
 
@@ -113,7 +114,8 @@ def _opened(model: SweepModel, event: Opened) -> dict[str, Any]:
     }
 
 
-def _trial(record: TrialRecord) -> dict[str, Any]:
+def trial_fields(record: TrialRecord) -> dict[str, Any]:
+    """How a trial stands."""
     return {
         "trial": record.index,
         "status": record.status,
@@ -130,10 +132,14 @@ def _epoch(model: SweepModel, record: TrialRecord) -> dict[str, Any]:
     report = record.report
     if report is None:
         return {}
+    best = {"best_of_sweep": model.table.best is record}
+    return {"trial": record.index, "epochs": record.spec.epochs, **epoch_fields(report), **best}
+
+
+def epoch_fields(report: EpochReport) -> dict[str, Any]:
+    """What an epoch has come to."""
     return {
-        "trial": record.index,
         "epoch": report.epoch,
-        "epochs": record.spec.epochs,
         "validation": dict(report.validation),
         "train_loss": report.train_loss,
         "learning_rate": report.learning_rate,
@@ -141,16 +147,4 @@ def _epoch(model: SweepModel, record: TrialRecord) -> dict[str, Any]:
         "seconds": report.seconds,
         "best_epoch": report.best_epoch,
         "best_value": report.best_value,
-        "best_of_sweep": model.table.best is record,
     }
-
-
-def _known(value: Any) -> Any:  # noqa: ANN401
-    """The same value, with null for numbers that are not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(name): _known(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(entry) for entry in value]
-    return value

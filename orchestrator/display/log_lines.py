@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from orchestrator.journal import Closed, Ended, Event
 from orchestrator.journal.statuses import TrialStatus
@@ -18,6 +19,13 @@ SUMMARY_SECONDS = 10.0
 QUIET_SECONDS = 60.0
 
 
+class LogLine(NamedTuple):
+    """A line of a log; of one trial, or of all if that is None."""
+
+    text: str
+    trial: TrialRecord | None = None
+
+
 class LogLines:
     """Says which lines to write. Its time is given, so that it can be simulated."""
 
@@ -31,7 +39,7 @@ class LogLines:
         self._held: Counter[TrialStatus] = Counter()
         self._reasons: set[str] = set()
 
-    def lines_of(self, event: Event, now: float) -> list[str]:
+    def lines_of(self, event: Event, now: float) -> list[LogLine]:
         """What to write when an event has happened."""
         if isinstance(event, Closed):
             return self._summary(now)
@@ -48,9 +56,9 @@ class LogLines:
         self._tokens = max(0.0, self._tokens - 1)
         before = self._summary(now)
         self._written = now
-        return [*before, self._line(record)]
+        return [*before, LogLine(self._line(record), record)]
 
-    def lines_at(self, now: float) -> list[str]:
+    def lines_at(self, now: float) -> list[LogLine]:
         """What to write although nothing has ended; ask about once a second."""
         if self._held and now >= self._written + SUMMARY_SECONDS:
             return self._summary(now)
@@ -58,7 +66,7 @@ class LogLines:
         if now < self._written + QUIET_SECONDS or not (model.is_open and model.running):
             return []
         self._written = now
-        return [self.state()]
+        return [LogLine(self.state())]
 
     def state(self) -> str:
         """How all trials stand."""
@@ -72,7 +80,7 @@ class LogLines:
         self._tokens = min(float(BURST), self._tokens + (now - self._filled) / SECONDS_PER_LINE)
         self._filled = now
 
-    def _summary(self, now: float) -> list[str]:
+    def _summary(self, now: float) -> list[LogLine]:
         """One line for all that was held back."""
         if not self._held:
             return []
@@ -80,7 +88,8 @@ class LogLines:
         states = ", ".join(f"{self._held[status]} {status}" for status in OVER if self._held[status])
         self._held.clear()
         self._written = now
-        return [f"{self._count()} {count} more {'trial' if count == 1 else 'trials'}: {states}{self._best()}"]
+        more = f"{count} more {'trial' if count == 1 else 'trials'}"
+        return [LogLine(f"{self._count()} {more}: {states}{self._best()}")]
 
     def _count(self) -> str:
         total = f"/{self._model.wanted}" if self._model.wanted else ""

@@ -289,7 +289,7 @@ def written(model, log, events, now):
     found = []
     for event in events:
         model.apply(event)
-        found += log.lines_of(event, now)
+        found += [line.text for line in log.lines_of(event, now)]
     return found
 
 
@@ -310,7 +310,7 @@ def test_many_trials_share_lines_and_none_is_left_out():
     lines = []
     for index in range(1000):
         lines += written(model, log, over(index, index / 50), index / 50)
-    lines += log.lines_of(Closed(21.0, SweepStatus.FINISHED, ""), 21.0)
+    lines += [line.text for line in log.lines_of(Closed(21.0, SweepStatus.FINISHED, ""), 21.0)]
     assert BURST < len(lines) < BURST + 10
     more = [int(found[1]) for line in lines if (found := re.search(r"\] (\d+) more trials: \d+ finished, best", line))]
     assert sum(more) + sum("] trial " in line for line in lines) == 1000
@@ -328,7 +328,7 @@ def test_a_new_reason_of_failure_is_always_said_and_a_long_silence_broken():
     written(model, log, start(5.0, 100), 5.0)
     assert log.lines_at(50.0) == []
     (line,) = log.lines_at(61.0)
-    assert line.startswith("[36] 1 running, 35 finished, 1 failed, best 0.599 (trial 99), about ")
+    assert line.text.startswith("[36] 1 running, 35 finished, 1 failed, best 0.599 (trial 99), about ")
     assert log.lines_at(62.0) == []
 
 
