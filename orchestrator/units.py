@@ -158,7 +158,12 @@ def _rounded(value: float, digits: int) -> str:
 def show_seconds(seconds: float) -> str:
     """A duration to talk about, rounded to what one can know of it: `40 s`, `3 min 20 s` or `2 h 10 min`."""
     step = next(step for below, step in ROUNDING if seconds < below)
-    whole = max(1, round(seconds / step) * step)
+    return show_exactly(max(1, round(seconds / step) * step))
+
+
+def show_exactly(seconds: float) -> str:
+    """A duration that was asked for, to the second: `1 min 15 s`."""
+    whole = max(1, round(seconds))
     counts = ((whole // HOUR, "h"), (whole % HOUR // MINUTE, "min"), (whole % MINUTE, "s"))
     return " ".join(f"{count:,} {unit}" for count, unit in counts if count)
 

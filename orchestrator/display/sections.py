@@ -10,7 +10,7 @@ from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.runtime.sweep_model import Rung, SweepModel
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.text_plots import bar, step_plot
-from orchestrator.units import show_bytes, show_number, show_seconds
+from orchestrator.units import show_bytes, show_exactly, show_number, show_seconds
 
 STYLES = {
     TrialStatus.RUNNING: "cyan",
@@ -96,7 +96,7 @@ def progress(model: SweepModel, now: float, width: int, *, plain: bool) -> list[
     share = None
     budget = None if model.outlook is None else model.outlook.time_budget
     if budget is not None:
-        texts[0] += f" of {show_seconds(budget)}"
+        texts[0] += f" of {show_exactly(budget)}"
         share = elapsed / budget
     if left is not None and model.is_open and not model.search_is_over(now):
         texts.append(f"about {show_seconds(left)} left")

@@ -306,8 +306,9 @@ def test_a_report_says_who_has_stopped_trials_and_that_the_time_was_short():
     trial = events_of(0, 0.5, end=TrialStatus.STOPPED)
     reason = "by the time budget after epoch 1"
     stopped = [replace(event, reason=reason) if isinstance(event, Ended) else event for event in trial]
-    found = a_sweep(stopped, config={"time_budget": "1m", "data": "/home/me/rows.csv"})
+    found = a_sweep(stopped, config={"time_budget": "75s", "data": "/home/me/rows.csv"})
     asked, found_out, advised = (part.sentences for part in make_report(found).sections[0].paragraphs)
     assert "of `rows.csv`" in asked[0]
+    assert "1 min 15 s at most" in asked[-1]
     assert found_out[0].endswith("1 stopped by the time budget.")
-    assert any("Only 1 trial fitted into the time" in item and "--time-budget 4m" in item for item in advised)
+    assert any("Only 1 trial fitted into the time" in item and "--time-budget 5m" in item for item in advised)

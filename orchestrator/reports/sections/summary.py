@@ -14,7 +14,7 @@ from orchestrator.reports.story import SweepStory
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.spent import Spent
 from orchestrator.sweeps.trial_table import TrialRecord
-from orchestrator.units import parse_duration, show_bytes, show_latency, show_number, show_seconds
+from orchestrator.units import parse_duration, show_bytes, show_exactly, show_latency, show_number, show_seconds
 
 
 def section(story: SweepStory) -> Section:
@@ -51,7 +51,7 @@ def _asked(story: SweepStory) -> Iterator[str]:
         )
     limits = []
     if config.get("time_budget"):
-        limits.append(f"{show_seconds(parse_duration(config['time_budget']).total_seconds())}")
+        limits.append(f"{show_exactly(parse_duration(config['time_budget']).total_seconds())}")
     if config.get("trials"):
         limits.append(f"{config['trials']} trials")
     how = ", ".join(f"{name} `{config[name]}`" for name in ("space", "algorithm", "scheduler") if config.get(name))
