@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from orchestrator.errors import OrchestratorError as OrchestratorError
     from orchestrator.estimators.classifier import AutoMLClassifier as AutoMLClassifier
     from orchestrator.estimators.regressor import AutoMLRegressor as AutoMLRegressor
+    from orchestrator.evaluation.outcomes import Outcomes as Outcomes
+    from orchestrator.evaluation.outcomes import OutcomeWindow as OutcomeWindow
     from orchestrator.networks import FeatureInput as FeatureInput
     from orchestrator.networks import FeatureShape as FeatureShape
     from orchestrator.runtime.hooks import Hooks as Hooks
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from orchestrator.serving.inference.offline import predict as predict
     from orchestrator.sweeps.trial_table import TrialRecord as TrialRecord
     from orchestrator.sweeps.trial_table import TrialTable as TrialTable
+    from orchestrator.tracking.outcomes import evaluate as evaluate
     from orchestrator.tracking.rollout import Rollout as Rollout
     from orchestrator.tracking.sync import SyncResult as SyncResult
     from orchestrator.tracking.sync import sync as sync

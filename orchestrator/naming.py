@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
+from urllib.parse import quote
 
 SKLEARN_PREFIX = "sklearn:"
 # what means something in a URI, a path, a shell or a query
@@ -27,3 +28,8 @@ def made_name(stem: str) -> str:
     """The name that is made of what a source is called."""
     text = NEEDLESS.sub("", UNSAFE.sub("_", unicodedata.normalize("NFC", stem)))
     return text.encode()[:MOST_MADE_BYTES].decode(errors="ignore").strip(" ._") or NO_NAME
+
+
+def path_part(name: str) -> str:
+    """A name as one part of a path; characters that have a meaning in paths become %XX."""
+    return re.sub(r"^\.", "%2E", quote(name, safe=" ")) or "%"

@@ -16,6 +16,7 @@ from orchestrator.cli.compare import compare
 from orchestrator.cli.completion import completion, make_completable
 from orchestrator.cli.deploy import deploy, status, undeploy
 from orchestrator.cli.doctor import doctor
+from orchestrator.cli.evaluate import evaluate
 from orchestrator.cli.explain import explain
 from orchestrator.cli.export import export
 from orchestrator.cli.init import init
@@ -78,6 +79,7 @@ COMMANDS = (
     status,
     promote,
     rollback,
+    evaluate,
     undeploy,
     submit,
     jobs,

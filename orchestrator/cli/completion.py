@@ -163,7 +163,7 @@ FINDS: Mapping[str, Find] = {
     "space": _spaces,
     "architecture": _begin(known_names.architectures),
     "metric": _begin(known_names.metrics),
-    **dict.fromkeys(("validation", "test", "background", "auth_token_file", "tls_cert", "tls_key"), _data),
+    **dict.fromkeys(("validation", "test", "background", "truth", "auth_token_file", "tls_cert", "tls_key"), _data),
     **dict.fromkeys(("storage", "log_folder"), lambda _given, _word: None),
 }
 

@@ -146,7 +146,8 @@ def _predict_folder(model: str, data: str, output: str | None, *, as_json: bool,
     elif not found.files and not found.failed:
         echo(f"nothing to do: all {_files(found.files_before)} are answered in {found.output}")
     else:
-        before = f"; {_files(found.files_before)} were answered before" if found.files_before else ""
+        was = "was" if found.files_before == 1 else "were"
+        before = f"; {_files(found.files_before)} {was} answered before" if found.files_before else ""
         speed = f" in {found.seconds:.1f} s ({found.rows / found.seconds:,.0f} rows/s)" if found.rows else ""
         echo(f"{found.rows:,} rows of {_files(found.files)} answered in {found.output}{speed}{before}")
     if found.failed:

@@ -104,11 +104,11 @@ def _show_curve(found: TrialDetails) -> None:
     echo("")
     echo(f"{name} after each epoch")
     axis = (f"epoch {curve[0][0]:.0f}", f"epoch {curve[-1][0]:.0f}")
-    for line in step_plot(curve, curve[-1][0] + 1, width=width, height=HEIGHT, axis=axis, plain=not _has_braille()):
+    for line in step_plot(curve, curve[-1][0] + 1, width=width, height=HEIGHT, axis=axis, plain=not has_braille()):
         echo(line.rstrip())
 
 
-def _has_braille() -> bool:
+def has_braille() -> bool:
     """Whether the output can hold the characters that curves are drawn with."""
     try:
         "⠿".encode(sys.stdout.encoding or "ascii")

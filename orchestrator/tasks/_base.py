@@ -305,6 +305,15 @@ class Task(Finishing, Measuring, ABC):
         """What a network's outputs, float32 [rows, outputs], say about the rows."""
 
     @abstractmethod
+    def answered_shares(self, encoder: TargetEncoder, values: Mapping[str, Any]) -> NDArray[np.float64]:
+        """What `shares` has given, of the answers that were made of it.
+
+        Args:
+            encoder: of the target.
+            values: as `Predictions` has them.
+        """
+
+    @abstractmethod
     def difference(self, answers: Predictions, other: Predictions, tolerance: float = 0.0) -> Difference:
         """How far another model's answers are from these.
 

@@ -242,6 +242,11 @@ class Classification(Task):
         del encoder
         return self.probabilities(outputs)
 
+    def answered_shares(self, encoder: TargetEncoder, values: Mapping[str, Any]) -> NDArray[np.float64]:
+        """See `Task`."""
+        del encoder
+        return np.asarray(values["probabilities"], np.float64)
+
     def score(
         self,
         name: str,

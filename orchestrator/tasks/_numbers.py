@@ -169,6 +169,11 @@ class NumberTask(Task):
         shares = outputs.astype(np.float64)
         return shares if bounds is None else shares.clip(*bounds)
 
+    def answered_shares(self, encoder: TargetEncoder, values: Mapping[str, Any]) -> NDArray[np.float64]:
+        """See `Task`: the last column has all numbers."""
+        found = np.asarray(values[self.answers[-1].name], np.float64)
+        return (found.reshape(len(found), -1) - encoder.mean) / encoder.std
+
     def difference(self, answers: Predictions, other: Predictions, tolerance: float = 0.0) -> Difference:
         """See `Task`: how far the numbers of a row are apart."""
         if shapes_differ(answers, other):

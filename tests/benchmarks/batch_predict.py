@@ -43,7 +43,7 @@ def make_model(folder: Path, columns: int) -> None:
     frame = make_rows(5000, columns, 0)
     frame["label"] = np.where(frame["x0"] + (frame["city"] > "city2") > 0, "high", "low")
     dataset = open_dataset(frame, DataOptions(target="label"))
-    spec = TrialSpec(architecture="mlp", settings={"layers": [256, 256]}, epochs=1)
+    spec = TrialSpec(architecture="mlp", settings={"depth": 2, "width": 256}, epochs=1)
     network = build_network(spec.architecture, feature_shape(dataset), spec.settings)
     make_bundle(network, dataset, {}).save(folder)
 

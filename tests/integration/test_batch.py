@@ -15,14 +15,15 @@ def test_files_are_answered_by_processes_as_alone_and_a_second_run_does_nothing(
     folder.mkdir()
     for number in range(5):
         mixed_frame(40_000 if number == 3 else 100, seed=number).to_parquet(folder / f"{number}.parquet")
-    (folder / "bad.csv").write_text("number\nx\n")
+    bad = mixed_frame(3).astype({"number": object})
+    bad.loc[1, "number"] = "x"
+    bad.to_csv(folder / "bad.csv", index=False)
     said = []
     found = predict_folder(bundle, folder, out, keep=["day"], workers=2, notify=said.append)
     assert (found.files, found.rows, list(found.failed)) == (5, 40_400, ["bad.csv"])
     with pytest.raises(OrchestratorError) as alone:
         predict(bundle, str(folder / "bad.csv"))
-    assert found.failed["bad.csv"].startswith(f"{folder}/bad.csv: ")
-    assert found.failed["bad.csv"] in (str(alone.value), f"--keep day: {folder}/bad.csv has no such column")
+    assert found.failed == {"bad.csv": str(alone.value)}
     for number in range(5):
         answers = pd.read_parquet(out / f"{number}.parquet")
         rows = pd.read_parquet(folder / f"{number}.parquet")

@@ -53,6 +53,7 @@ def test_rows_come_back_as_they_were(tmp_path):
         "_version": ["3"] * 3,
         "_role": ["champion"] * 3,
         "_request": ["r1"] * 3,
+        "_row": [0, 1, 2],
         "_label": ["no", "yes", "no"],
         "_probabilities": [[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]],
     }

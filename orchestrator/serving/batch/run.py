@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.config import read_csv_wish
 from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.serving.batch.inputs import InputFile, find_inputs
+from orchestrator.serving.batch.left_out import without_lines
 from orchestrator.serving.batch.manifest import BatchManifest, BatchOrder
 from orchestrator.serving.batch.worker import FileResult, FileTask, RayDataAnswerer, SentModel
 from orchestrator.serving.inference.offline import OfflineModel
@@ -30,8 +30,8 @@ TELL_SECONDS = 10.0
 # blocks of Ray Data; of more files, a block has several
 MOST_BLOCKS = 2000
 SHOWN_OTHERS = 3
-# Ray's variable for what its C++ part tells
-LOG_LEVEL = "RAY_BACKEND_LOG_LEVEL"
+# of Ray, about its own way to start the actors of Ray Data
+WARNING = b"has constructor arguments in the object store and max_restarts > 0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +178,7 @@ def _answered(
     # the last ones to be done are small: then no worker is long alone
     ordered = sorted(files, key=lambda file: -file.size)
     cores = None if address else workers
-    with ray_session(address, num_cpus=cores, environment=_environment(), notify=notify):
+    with ray_session(address, num_cpus=cores, notify=notify), without_lines(WARNING):
         started = heard = time.monotonic()
         try:
             for result in _results(sent, task, ordered, workers):
@@ -195,11 +195,6 @@ def _answered(
         finally:
             manifest.write()
     return results, started
-
-
-def _environment() -> dict[str, str]:
-    """Ray warns of its own way to start Ray Data's actors."""
-    return {LOG_LEVEL: os.environ.get(LOG_LEVEL, "error")}
 
 
 def _progress(results: Sequence[FileResult], files: int, seconds: float) -> str:

@@ -37,6 +37,7 @@ class Request:
         route: as the metrics call it.
         model, version, role: that were asked; empty when none was reached.
         rows: that were asked about.
+        logged: its id in the log of requests; empty if it is not there.
     """
 
     scope: Scope
@@ -46,6 +47,7 @@ class Request:
     version: str = ""
     role: str = ""
     rows: int = 0
+    logged: str = ""
 
 
 Answer = tuple[int, bytes, Headers]

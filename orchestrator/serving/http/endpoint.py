@@ -172,6 +172,8 @@ class Endpoint:
         status, body, headers = await self._respond(request)
         if self._origins:
             headers = [*headers, *self._browsers.cors(request.scope)]
+        if request.logged:
+            headers = [*headers, (b"x-request-id", request.logged.encode())]
         await respond(send, self.settings.failure_status if status == FAILED else status, body, headers)
         self.telemetry.answered(
             request.model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.inputs import Inputs
 from orchestrator.roles import Role
 from orchestrator.serving.http.admission import CELLS_AT_ONCE, Budget, FullError, Memory, Share, most_cells
-from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, read_body
+from orchestrator.serving.http.asgi import CLOSE, HttpError, Request, header, read_body
 from orchestrator.serving.http.bodies import Parsed
 from orchestrator.serving.http.media_types import BodyForm
 from orchestrator.serving.inference.batching import OverloadedError
@@ -36,6 +37,8 @@ LARGE_BODY = 256 * 1024
 LARGE_CSV = 16 * 1024
 # of all requests that are being answered
 BODIES_IN_MEMORY = 64 * 2**20
+# by which a request may be found again: visible ASCII
+REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 Parse = Callable[[LoadedVersion, bytes], Parsed]
 
@@ -139,11 +142,12 @@ class Predictor:
         if shadow is not None and rows:
             self._mirror(shadow, body, parse, found, form=form)
         if self._log is not None and logged:
+            request.logged = _request_id(request)
             self._log.write(
                 name,
                 version.version,
                 role=role,
-                request_id=uuid.uuid4().hex,
+                request_id=request.logged,
                 columns=columns,
                 rows=rows,
                 answers=found.values,
@@ -210,6 +214,12 @@ class Predictor:
             return
         held.add(len(body))
         task.add_done_callback(lambda _task: held.release())
+
+
+def _request_id(request: Request) -> str:
+    """What the client, or a proxy in front of this endpoint, calls the request; else a name of our own."""
+    given = header(request.scope, b"x-request-id") or b""
+    return given.decode() if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _overloaded(seconds: int, *headers: tuple[bytes, bytes]) -> HttpError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import threading
 import time
 from collections import defaultdict
@@ -14,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
+from orchestrator.naming import path_part
 from orchestrator.serving.telemetry.log_retention import prune
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ PRUNE_SECONDS = 60.0
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 # beyond it not every whole number is a float64
 EXACT = 2**53
-OWN_COLUMNS = ("_time", "_version", "_role", "_request")
+OWN_COLUMNS = ("_time", "_version", "_role", "_request", "_row")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +59,8 @@ class RequestLog:
             a column was mixed it stays string until the replica ends. A column of nulls only has Arrow's type null.
             A request's own column `_time`, or another of the names below, gets one more underscore.
         _time: when the request was answered, timestamp in UTC, microseconds.
-        _version, _role, _request: version of the model, its role, and the request's id.
+        _version, _role, _request, _row: version of the model, its role, the request's id, and which of its rows this
+            is, counted from 0.
         _label and _probabilities (a list, in the order of the classes), or _value: the answer.
 
     Parts may differ in their columns and types; `pyarrow.unify_schemas(..., promote_options="permissive")` of their
@@ -94,7 +94,7 @@ class RequestLog:
         """
         self._folder = folder
         self._share = share
-        self._replica = _file_name(replica)
+        self._replica = path_part(replica)
         self._keep = keep
         self._drop = frozenset(drop)
         self._pruned: float | None = None
@@ -210,7 +210,7 @@ class RequestLog:
             for entry in entries:
                 parts[entry.part].append(entry)
             for (model, day), part in parts.items():
-                self._write_part(self._folder / _file_name(model) / f"date={day}", part, again=not closed)
+                self._write_part(self._folder / path_part(model) / f"date={day}", part, again=not closed)
             self._prune()
 
     def _prune(self) -> None:
@@ -280,6 +280,7 @@ class RequestLog:
         for name in ("version", "role", "request"):
             texts = [getattr(entry, name) for entry in entries for _ in range(entry.rows)]
             arrays[f"_{name}"] = pa.array(texts, pa.string())
+        arrays["_row"] = pa.array([row for entry in entries for row in range(entry.rows)], pa.int64())
         for name in answers:
             arrays[name] = _answers(entries, name[1:])
         for name, array in arrays.items():
@@ -331,8 +332,3 @@ def _answers(entries: list[_Entry], name: str) -> pa.Array:
         # labels of two versions, or of classes that are not all texts
         cells = [cell if cell is None or isinstance(cell, str) else dumps(cell) for cell in cells]
     return pa.array(cells)
-
-
-def _file_name(name: str) -> str:
-    """A name as one part of a path; characters that have a meaning in paths become %XX."""
-    return re.sub(r"^\.", "%2E", quote(name, safe=" ")) or "%"
