@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from orchestrator.data.schema import Schema
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import path_part
 from orchestrator.tasks import TargetEncoder
-from orchestrator.tasks._base import Task
 
 TIME, VERSION, REQUEST, ROW = "_time", "_version", "_request", "_row"
 
@@ -38,12 +38,13 @@ class AnsweredRequests:
     times: NDArray[np.float64]
     notes: tuple[str, ...]
 
-    def shares(self, task: Task, encoder: TargetEncoder) -> NDArray[np.float64]:
+    def shares(self, schema: Schema, encoder: TargetEncoder) -> NDArray[np.float64]:
         """The answers as metrics take them, see `Task.shares`.
 
         Raises:
             DataError: they are those of a model of another kind.
         """
+        task = schema.target.task
         try:
             found = task.answered_shares(encoder, self.answers)
         except (KeyError, TypeError, ValueError):

@@ -170,7 +170,7 @@ def measure_outcomes(
     unused = len(places) - len(np.unique(row[row >= 0]))
     if unused:
         notes.append(f"{unused:,} of {len(places):,} keys in {truth.origin} are not in the log")
-    shares = log.shares(measured.schema.target.task, measured.target_encoder)
+    shares = log.shares(measured.schema, measured.target_encoder)
 
     def part(chosen: NDArray[np.bool_], start: datetime, end: datetime) -> OutcomeWindow:
         known = chosen & (row >= 0)

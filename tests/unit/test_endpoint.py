@@ -1376,12 +1376,20 @@ def test_the_log_has_what_was_asked_and_answered(folders, tmp_path):
         configuration(folders, champion="3", canary="4", weight=50), log_folder=str(tmp_path / "log"), log_share=1.0
     )
     answers = [client.ask("/predict", ROWS[at]).json() for at in range(20)]
-    answers.append(client.ask("/invocations", {"instances": ROWS[20:22]}).json())
+    both = client.ask("/invocations", {"instances": ROWS[20:22]})
+    answers.append(both.json())
+    given = client.ask("/predict", ROWS[0], headers={"X-Request-Id": "order 1"})
+    named = client.ask("/predict", ROWS[0], headers={"X-Request-Id": "order-1"})
     assert client.ask("/predict", [{"number": 1}]).status_code == INVALID
     client.endpoint.close()
     (path,) = (tmp_path / "log").rglob("*.parquet")
     assert path.relative_to(tmp_path / "log").parts[0] == "mixed"
     table = parquet.read_table(path).to_pylist()
+    assert [row["_request"] for row in table[-3:-1]] == [both.headers["x-request-id"], given.headers["x-request-id"]]
+    # a blank is in no id
+    assert (table[-1]["_request"], named.headers["x-request-id"]) == ("order-1", "order-1")
+    assert [row["_row"] for row in table[-4:]] == [0, 1, 0, 0]
+    del table[-2:]
     assert [{name: row[name] for name in ROWS[0]} for row in table] == ROWS[:22]
     assert [row["_version"] for row in table[:20]] == [answer["model"]["version"] for answer in answers[:20]]
     assert {(row["_version"], row["_role"]) for row in table} == {("3", "champion"), ("4", "canary")}
