@@ -13,6 +13,7 @@ from support import free_port
 
 BINARY = shutil.which("prometheus")
 NOT_INSTALLED = "Prometheus is not installed (Debian: apt-get install prometheus)"
+RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yaml"
 SECONDS = 60
 PLACEHOLDERS = {"$__rate_interval": "20s", "$sweep": ".*", "$model": ".*"}
 
@@ -28,8 +29,8 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{free_port()}"
         jobs = [{"job_name": "tested", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}]
         config = folder / "prometheus.yml"
-        times = {"scrape_interval": "500ms", "scrape_timeout": "500ms"}
-        config.write_text(yaml.safe_dump({"global": times, "scrape_configs": jobs}))
+        times = {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
+        config.write_text(yaml.safe_dump({"global": times, "scrape_configs": jobs, "rule_files": [str(RULES)]}))
         self._command = [
             *(str(BINARY), f"--config.file={config}", f"--storage.tsdb.path={folder}/data", "--log.level=error"),
             f"--web.listen-address={self.url.removeprefix('http://')}",
@@ -48,6 +49,13 @@ class Prometheus:
         answer = requests.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10).json()
         assert answer["status"] == "success", (query, answer)
         return answer["data"]["result"]
+
+    def broken_rules(self) -> list[dict]:
+        """The rules of alerts that could not be asked, of all that were read."""
+        groups = requests.get(f"{self.url}/api/v1/rules", timeout=10).json()["data"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        assert rules
+        return [rule for rule in rules if rule["health"] != "ok"]
 
     def wait_for(self, queries: list[str]) -> None:
         """Until each query has an answer that is a number."""
