@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
@@ -11,6 +12,8 @@ from support import free_port
 
 from orchestrator.errors import TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported
+from orchestrator.sweeps.finalize import Outcome
+from orchestrator.sweeps.spent import Spent
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, end_if_running
 from orchestrator.tracking.sweeps import SweepTracker
@@ -119,6 +122,29 @@ def test_what_waits_for_the_store_is_counted(tracker, monkeypatch):
 def status(tracker):
     (run,) = child_runs(tracker.client, tracker.experiment_id, tracker.run_id)
     return run.info.status, run.data.tags[tags.STATUS], run.info.end_time
+
+
+def test_what_trials_have_held_is_a_metric_of_the_sweep(tracker):
+    outcome = Outcome(
+        status="finished",
+        best=0,
+        epoch=1,
+        metric="log_loss",
+        maximize=False,
+        validation=0.5,
+        test={"log_loss": 0.6},
+        trials={"finished": 1},
+        digest="d",
+        register=False,
+        at=10.0,
+        spent=Spent(cpu_hours=2.0, gpu_hours=0.5, cost=3.25).to_json(),
+    )
+    tracker.tell(outcome)
+    found = tracker.client.get_run(tracker.run_id).data.metrics
+    assert (found["cpu_hours"], found["gpu_hours"], found["cost"]) == (2.0, 0.5, 3.25)
+    # another session holds more
+    tracker.tell(replace(outcome, spent=Spent(cpu_hours=3.0, gpu_hours=0.5, cost=4.25).to_json()))
+    assert tracker.client.get_run(tracker.run_id).data.metrics["cost"] == 4.25
 
 
 @pytest.mark.parametrize("last", [[], [Paused(2.5, 0)]])
