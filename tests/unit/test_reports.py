@@ -118,6 +118,8 @@ def test_there_is_a_report_of_whatever_happened(tmp_path_factory, trials, status
         report = make_report(found)
     json.dumps(report.to_json(), allow_nan=False)
     assert report.sections[0].name == "summary"
+    # where there is nothing to advise there is no title of it
+    assert all(part.sentences for part in report.sections[0].paragraphs)
     for chart in report.charts:
         assert all(len(row) == len(chart.table.headers) for row in chart.table.rows)
         assert all(len(trace.x) == len(trace.y) for trace in chart.traces)

@@ -19,15 +19,13 @@ from orchestrator.units import parse_duration, show_bytes, show_exactly, show_la
 
 def section(story: SweepStory) -> Section:
     """The first part of a report."""
-    return Section(
-        name="summary",
-        title="Summary",
-        paragraphs=(
-            Paragraph(tuple(_asked(story)), "What was asked"),
-            Paragraph(tuple(_found(story)), "What was found"),
-            Paragraph(tuple(advice(story)), "What to do next"),
-        ),
+    told = (
+        Paragraph(tuple(_asked(story)), "What was asked"),
+        Paragraph(tuple(_found(story)), "What was found"),
+        Paragraph(tuple(advice(story)), "What to do next"),
     )
+    # a title without a sentence is a question
+    return Section(name="summary", title="Summary", paragraphs=tuple(part for part in told if part.sentences))
 
 
 def _asked(story: SweepStory) -> Iterator[str]:
