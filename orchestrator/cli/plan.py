@@ -66,6 +66,8 @@ def show(estimate: SweepEstimate, config: SweepConfig) -> None:
         f"({config.storage or 'in the state folder'}), {show_bytes(estimate.model_bytes)} for the registered model"
     )
     click.echo(f"duration: {show_duration(estimate)}")
+    if estimate.spent is not None:
+        click.echo(f"trials hold: about {estimate.spent}")
     for sentence in estimate.advice:
         click.echo(f"note: {sentence}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,12 +50,18 @@ def spent_by(plan: SweepPlan, table: TrialTable) -> Spent:
         plan: of the sweep.
         table: its trials.
     """
+    return spent_for(
+        plan, ((plan.workers[record.spec.architecture], record.seconds) for record in table.trials.values())
+    )
+
+
+def spent_for(plan: SweepPlan, held: Iterable[tuple[int, float]]) -> Spent:
+    """What trials hold, by their workers and seconds."""
     config, resources = plan.config, plan.config.resources
     cpus = gpus = 0.0
-    for record in table.trials.values():
-        workers = plan.workers[record.spec.architecture]
-        cpus += record.seconds * (workers * resources.cpus_per_worker + plan.readers) / HOUR
-        gpus += record.seconds * workers * resources.gpus_per_worker / HOUR
+    for workers, seconds in held:
+        cpus += seconds * (workers * resources.cpus_per_worker + plan.readers) / HOUR
+        gpus += seconds * workers * resources.gpus_per_worker / HOUR
     prices = (config.cost_per_cpu_hour, config.cost_per_gpu_hour)
     cost = None if prices == (None, None) else cpus * (prices[0] or 0.0) + gpus * (prices[1] or 0.0)
     return Spent(cpu_hours=cpus, gpu_hours=gpus, cost=cost)

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ConfigError
 from orchestrator.journal import Begun, Closed, Drawn, Ended, Opened, Paused
+from orchestrator.runtime.probe.estimate import _expected
 from orchestrator.sweeps.spent import Spent, spent_by
 from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.tasks import metric_named
@@ -62,6 +63,13 @@ def test_prices_make_a_cost():
     assert spent(cost_per_cpu_hour=0).cost == 0.0
     with pytest.raises(ConfigError, match=r"^cost_per_gpu_hour: "):
         spent(cost_per_gpu_hour=-1)
+
+
+def test_a_plan_expects_what_its_slots_hold():
+    config = SweepConfig.create(data="x.csv", cost_per_cpu_hour=2)
+    plan = SimpleNamespace(config=config, workers={"mlp": 1, "resnet": 3}, readers=1)
+    # an hour of two slots: half of it with 2 cores, half with 4
+    assert _expected(plan, 7200.0) == Spent(cpu_hours=6.0, gpu_hours=0.0, cost=12.0)
 
 
 def test_it_is_said_in_a_sentence_and_read_back():

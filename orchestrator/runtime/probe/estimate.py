@@ -27,6 +27,7 @@ from orchestrator.sweeps.disk import most_bytes
 from orchestrator.sweeps.plan import SweepPlan, describe
 from orchestrator.sweeps.presets import with_preset
 from orchestrator.sweeps.slots import Slots
+from orchestrator.sweeps.spent import Spent, spent_for
 from orchestrator.training import TrialSpec
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class SweepEstimate:
         model_bytes: of the registered model.
         seconds_at_most: if every trial ran all of its epochs; None without a number of trials.
         seconds: what is expected with the scheduler; the time budget if it ends before.
+        spent: what trials are expected to hold of the machines, and what that costs; None if there is no limit.
         notes: what was guessed about the data.
         advice: sentences about what may be otherwise than the user thinks.
     """
@@ -120,6 +122,7 @@ class SweepEstimate:
     model_bytes: int
     seconds_at_most: float | None
     seconds: float
+    spent: Spent | None
     notes: tuple[Note, ...]
     advice: tuple[str, ...]
 
@@ -335,9 +338,15 @@ def _summary(
         model_bytes=largest,
         seconds_at_most=at_most,
         seconds=seconds,
+        spent=None if math.isinf(seconds) else _expected(plan, slots.count * seconds),
         notes=plan.dataset.notes,
         advice=tuple(advice),
     )
+
+
+def _expected(plan: SweepPlan, seconds: float) -> Spent:
+    """As if all slots were busy, and trials of all architectures took the same share of these seconds."""
+    return spent_for(plan, ((workers, seconds / len(plan.workers)) for workers in plan.workers.values()))
 
 
 def _trial_seconds(plan: SweepPlan, costs: Mapping[str, Cost]) -> tuple[float, float]:
