@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import pandas as pd
+
 from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.number_inference import WORD_SHARE, Cells, NumberReading
 from orchestrator.columns.number_notation import NumberNotation, matches
@@ -84,6 +86,21 @@ def _doubtful(column: str, notation: NumberNotation, example: str, *, elsewhere:
         why=f"has numbers such as '{example}', which can be {mine} or {its}, and {says}",
         done=f"read as {mine}",
         option=f"--decimal '{column}={other}' reads {its}",
+    )
+
+
+def categories_note(raw: RawColumn) -> tuple[Note, ...]:
+    """About a target of numbers whose type says that they are categories."""
+    if not isinstance(raw.series.dtype, pd.CategoricalDtype):
+        return ()
+    count = len(raw.label_counts)
+    return (
+        Note(
+            column=raw.name,
+            why=f"has the type category, but its {count:,} different numbers have too few rows each to be classes",
+            done="numbers are predicted",
+            option="--task multiclass predicts classes",
+        ),
     )
 
 

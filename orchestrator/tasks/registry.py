@@ -125,7 +125,7 @@ def find_target(
     """
     if raw.is_empty:
         raise DataError(f"{raw.origin}: the target column '{raw.name}' is empty")
-    from orchestrator.columns.number_notes import refused_note
+    from orchestrator.columns.number_notes import categories_note, refused_note
     from orchestrator.tasks._numbers import NumberTask, is_written_as_number
     from orchestrator.tasks.target import Target
 
@@ -140,6 +140,8 @@ def find_target(
     notation, notes = task.written(raw)
     if not asked and not isinstance(task, NumberTask) and (refused := refused_note(raw)) is not None:
         notes = (refused, *notes)
+    if not asked and isinstance(task, NumberTask):
+        notes = (*categories_note(raw), *notes)
     plain = raw if notation is None else replace(raw, series=notation.plain(raw.series).rename(raw.name))
     try:
         found = task.found_in(plain, sampled=sampled, asked=asked)

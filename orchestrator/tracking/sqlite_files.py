@@ -21,6 +21,10 @@ HALF_MADE = (
 UNREADABLE = f"this user may not read it; change that, {OTHER}"
 UNWRITABLE = f"this user may not write to it, or to its folder; change that, {OTHER}"
 FOREIGN = f"not all of its tables are MLflow's; move it away, {OTHER}"
+# columns of the table that MLflow makes first
+OF_EXPERIMENTS = frozenset({"experiment_id", "artifact_location"})
+# tables in a sentence
+SHOWN = 3
 # what SQLite says, and what it means to a user
 SAID = {
     re.compile(r"duplicate column name|table \"?\w+\"? already exists"): HALF_MADE,
@@ -48,12 +52,27 @@ def file_problem(path: Path) -> str | None:
     if not os.access(path, os.R_OK):
         return UNREADABLE
     try:
-        with closing(sqlite3.connect(path, timeout=0)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
+            others = _tables_of_others(connection)
+            if others:
+                return f"it is the file of another program (its tables are {_listed(others)}); name another file"
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
         # one that has not been a store before becomes one, and one that is busy may soon be free
         return DAMAGED if explain_sqlite(str(error), str(path)) == DAMAGED else None
     return None if found is None or _is_known(str(found[0])) else _newer()
+
+
+def _tables_of_others(connection: sqlite3.Connection) -> list[str]:
+    """The tables of a file that another program has made; none if it is empty, or if MLflow's are there."""
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(experiments)")}
+    names = [name for name in names if not name.startswith("sqlite_") and name != "alembic_version"]
+    return [] if columns >= OF_EXPERIMENTS else sorted(names)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def explain_sqlite(message: str, tracking_uri: str) -> str | None:

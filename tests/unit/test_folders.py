@@ -129,3 +129,33 @@ def test_a_folder_without_rows_is_refused(tmp_path):
 def test_a_folder_may_hold_the_rows_to_test_on(tmp_path):
     found = prepare_dataset(FRAME, "y", test=str(write(tmp_path / "rows")), equal_rows="apart")
     assert found.counts[2] == 120
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
+@pytest.mark.parametrize("test_form", ["csv", "parquet", "frame"])
+def test_rows_of_a_file_are_the_same_as_those_of_a_frame_whatever_their_types(tmp_path, form, test_form):
+    frame = FRAME.assign(
+        day=pd.date_range("2024-01-01", periods=120),
+        flag=DRAWN.random(120) > 0.5,
+        number=np.where(DRAWN.random(120) > 0.2, DRAWN.integers(0, 5, 120), np.nan),
+    )
+
+    def source(rows, form, name):
+        if form == "frame":
+            return rows
+        path = tmp_path / f"{name}.{form}"
+        rows.to_csv(path, index=False) if form == "csv" else rows.to_parquet(path)
+        return str(path)
+
+    with pytest.raises(DataError, match="of 40 test rows are the same in all columns as training rows"):
+        prepare_dataset(source(frame, form, "train"), "y", test=source(frame.head(40), test_form, "test"))
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_numbers_of_the_type_category_that_are_no_classes_are_said(as_text):
+    numbers = pd.Series(np.arange(120) % 40)
+    frame = FRAME.assign(y=(numbers.astype(str) if as_text else numbers).astype("category"))
+    dataset = prepare_dataset(frame, "y")
+    assert dataset.schema.target.task.kind == "regression"
+    assert "has the type category, but its 40 different numbers have too few rows each" in str(dataset.notes[0])
+    assert not prepare_dataset(frame.assign(y=numbers), "y").notes

@@ -181,6 +181,27 @@ def test_a_file_that_is_no_store_is_one_sentence_that_helps(tmp_path):
     assert "the file is damaged, or no database; move it away" in told(f"sqlite:///{tmp_path}/mlflow.db")
 
 
+@pytest.mark.parametrize(
+    "tables",
+    [
+        ["create table studies (id int)", "create table alembic_version (version_num text)"],
+        ["create table experiments (id int, name text)"],
+        ["create table customers (id int)", "create table orders (id int)"],
+    ],
+)
+def test_the_file_of_another_program_is_refused_and_not_touched(tmp_path, tables):
+    with closing(sqlite3.connect(tmp_path / "their's #1.db")) as theirs:
+        for table in tables:
+            theirs.execute(table)
+        theirs.commit()
+    before = (tmp_path / "their's #1.db").read_bytes()
+    sentence = told(f"sqlite:///{tmp_path}/their's #1.db")
+    assert "it is the file of another program (its tables are " in sentence
+    assert tables[0].split()[2] in sentence
+    assert (tmp_path / "their's #1.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["their's #1.db"]
+
+
 def test_what_no_store_can_be_is_said_at_once_and_not_after_two_minutes(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.notes import Note
-from orchestrator.columns.values import Series
+from orchestrator.columns.values import Series, is_missing, is_number_text
 from orchestrator.data.splits.drawing import parts_of, positions_of
 from orchestrator.data.splits.holdout import Positions
 from orchestrator.data.splits.marks import TEST, TRAIN, VALIDATION
@@ -19,6 +22,7 @@ from orchestrator.errors import DataError
 MANY_SHARE = 0.01
 # of a given part, from which it is taken for a copy of training rows
 COPIED_SHARE = 0.5
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 PART_NAMES = {VALIDATION: "validation", TEST: "test"}
 
 
@@ -46,6 +50,10 @@ def equal_rows(frame: pd.DataFrame, rows: NDArray[np.int64]) -> NDArray[np.int64
 
 def _codes(series: Series) -> NDArray[np.int64]:
     values: Any = series
+    if series.dtype == object and str in (kinds := set(map(type, series.dropna().array))) and len(kinds) > 1:
+        # rows of a file beside those of a data frame: "1.50" is 1.5 there
+        cells: dict[Any, Any] = {}
+        values = series.map(lambda cell: _same(cell, cells))
     try:
         codes = pd.factorize(values)[0]
     except (TypeError, NotImplementedError):
@@ -53,6 +61,35 @@ def _codes(series: Series) -> NDArray[np.int64]:
         codes = pd.factorize(values.astype(str))[0]
     found: NDArray[np.int64] = codes.astype(np.int64)
     return found
+
+
+def _same(cell: Any, known: dict[Any, Any]) -> Any:  # noqa: ANN401
+    """What is equal for a number, a truth value or a moment and for its text."""
+    try:
+        if cell not in known:
+            known[cell] = _plain(cell)
+        return known[cell]
+    except TypeError:
+        # lists and the like
+        return str(cell)
+
+
+def _plain(cell: Any) -> Any:  # noqa: ANN401
+    if is_missing(cell):
+        return None
+    if isinstance(cell, bool | np.bool_):
+        return str(cell).lower()
+    if isinstance(cell, date):
+        return pd.Timestamp(cell).isoformat()
+    if not isinstance(cell, str):
+        return float(cell) if isinstance(cell, int | float | np.number) else str(cell)
+    text = cell.strip()
+    if is_number_text(text):
+        return float(text)
+    if ISO_DATE.match(text):
+        with contextlib.suppress(ValueError):
+            return pd.Timestamp(text).isoformat()
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
 def keep_together(
