@@ -16,7 +16,7 @@ from orchestrator.cli.csv_options import csv_options
 from orchestrator.cli.options import notify
 from orchestrator.cli.row_files import check_output, find_format, write_rows
 from orchestrator.errors import ExecutionError, UsageError
-from orchestrator.serving.inference.row_writers import WRITERS, write_frames
+from orchestrator.serving.inference.row_writers import WRITERS, records_of, write_frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ def predict(
     if file is not None:
         click.echo(f"{write_rows(answers, file, suffix)} answers written to {output}", err=True)
     if as_json:
-        print_json([row for frame in frames for row in frame.to_dict("records")])
+        print_json([row for frame in frames for row in records_of(frame)])
     elif file is None:
         _show(answers, suffix)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -64,6 +63,6 @@ PLAIN_CSV = CsvWish()
 def _is_encoding(name: str) -> bool:
     try:
         # some names are of codecs from bytes to bytes
-        return isinstance(b"a".decode(name), str) and bool(codecs.lookup(name))
+        return "a".encode(name).decode(name) == "a"
     except (LookupError, ValueError, TypeError):
         return False

@@ -247,9 +247,9 @@ def test_blocks_are_written_as_the_whole_would_be(tmp_path, suffix, count):
 
 
 def test_cells_that_parquet_cannot_hold_are_said(tmp_path):
-    mixed = pd.DataFrame({"x": [1, "a"]})
+    mixed = [pd.DataFrame({"x": [1]}), pd.DataFrame({"x": ["a"]})]
     with pytest.raises(CellsError, match=r"Parquet cannot hold these cells .*; write \.csv or \.jsonl"):
-        write_frames([mixed], tmp_path / "x.parquet", ".parquet")
+        write_frames(mixed, tmp_path / "x.parquet", ".parquet")
 
 
 def test_what_travels_is_read_again(bundle):

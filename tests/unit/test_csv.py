@@ -350,6 +350,25 @@ WORDS = {
 }
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "UTF-16LE", "utf-16-be", "utf-32", "utf_8_sig", "cp1252"])
+def test_any_encoding_may_be_wished_for(tmp_path, encoding):
+    path = write(tmp_path, TEXT.encode(encoding))
+    assert read_csv(path, wish=CsvWish(encoding=encoding)).frame.equals(read_csv(write(tmp_path, TEXT)).frame)
+
+
+def test_the_order_of_bytes_is_found_where_neither_a_mark_nor_the_user_says_it(tmp_path):
+    for order in ("le", "be"):
+        path = write(tmp_path, TEXT.encode(f"utf-16-{order}"))
+        found = read_csv(path, wish=CsvWish(encoding="utf-16"))
+        assert (list(found.frame), found.notes) == (list(read_csv(write(tmp_path, TEXT)).frame), ())
+
+
+@pytest.mark.parametrize("encoding", ["rot13", "hex", "klingon"])
+def test_what_is_no_encoding_of_texts_is_refused(encoding):
+    with pytest.raises(ValueError, match="is not known; give a name such as utf-8"):
+        CsvWish(encoding=encoding)
+
+
 @pytest.mark.parametrize("encoding", WORDS)
 def test_old_encodings_are_told_apart_aloud(tmp_path, encoding):
     words = WORDS[encoding].split()

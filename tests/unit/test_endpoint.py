@@ -866,6 +866,29 @@ def test_what_is_passed_over_in_csv_is_said(endpoint):
     assert "COLOR" in answer.json()["notes"][0]
 
 
+@pytest.mark.parametrize("path", ["/predict", "/invocations"])
+@pytest.mark.parametrize("charset", ["utf-16", '"UTF-16LE"', "cp1250", "utf-8", "US-ASCII"])
+def test_the_charset_of_a_body_in_csv_is_obeyed(endpoint, path, charset):
+    text = "number,color,flag,day\n" + "".join(f"{at},ř,true,2024-01-01\n" for at in range(3))
+    name = charset.strip('"')
+    body = text.encode("utf-8" if name == "US-ASCII" else name)
+    wanted = endpoint.ask(path, text.encode(), headers=CSV).json()["predictions"]
+    answer = endpoint.ask(path, body, headers={"content-type": f"text/csv; header=present; charset={charset}"})
+    assert answer.status_code == 200
+    assert answer.json()["predictions"] == wanted
+    assert "notes" not in answer.json()
+
+
+def test_a_charset_that_is_not_known_or_not_that_of_the_body_is_refused(endpoint):
+    answer = endpoint.ask("/predict", b"number\n1\n", headers={"content-type": "text/csv; charset=klingon"})
+    assert (answer.status_code, "the charset klingon is not known; send UTF-8" in answer.text) == (415, True)
+    answer = endpoint.ask("/predict", b"number\n\x81\n", headers={"content-type": "text/csv; charset=cp1252"})
+    assert (answer.status_code, "cannot be read as CP1252" in answer.text) == (INVALID, True)
+    assert "--encoding" not in answer.text
+    headers = {"content-type": "application/json; charset=klingon"}
+    assert endpoint.ask("/predict", ROWS, headers=headers).status_code == 200
+
+
 def test_names_in_another_spelling_are_taken_from_json_and_said(endpoint):
     rows = [{"COLOR" if name == "color" else name: cell for name, cell in row.items()} for row in ROWS]
     wanted = endpoint.ask("/predict", ROWS).json()["predictions"]

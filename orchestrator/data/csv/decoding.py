@@ -49,7 +49,7 @@ def to_utf8(origin: str, content: bytes, encoding: str | None = None) -> tuple[b
         DataError: the bytes are no text, or not in an encoding that is known.
     """
     if encoding is not None:
-        return _decode(origin, content, encoding), []
+        return _decode(origin, content, _ordered(content, encoding)), []
     for mark, marked in MARKS:
         if content.startswith(mark):
             body = content[len(mark) :]
@@ -103,6 +103,14 @@ def _wide_encoding(head: bytes) -> str | None:
         if zeros == places:
             return encoding
     return None
+
+
+def _ordered(content: bytes, encoding: str) -> str:
+    """An encoding with its byte order, which the name alone does not say where there is no byte order mark."""
+    name = codecs.lookup(encoding).name
+    if name not in ("utf-16", "utf-32") or any(content.startswith(mark) for mark, _ in MARKS):
+        return encoding
+    return _wide_encoding(content[:HEAD]) or f"{name}-le"
 
 
 def _decode(origin: str, content: bytes, encoding: str) -> bytes:

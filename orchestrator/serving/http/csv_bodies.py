@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 
+from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import same_names, spelling_note
 from orchestrator.columns.notes import Note
 from orchestrator.data.csv import CsvLimits, parse_csv
@@ -24,8 +25,8 @@ NOTES_HEADER = b"orchestrator-notes"
 LONGEST_NOTES = 2000
 
 
-def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None) -> Parsed:
-    """A CSV file with a header line, as `predict` reads it.
+def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None, wish: CsvWish = PLAIN_CSV) -> Parsed:
+    """A CSV file with a header line, as `predict` reads it; `wish` is what its header says.
 
     Returns:
         The cells of each of the schema's columns, all of them texts; the number of rows; what was passed over.
@@ -37,9 +38,10 @@ def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None) -> 
     names = [column.name for column in schema.columns]
     limits = CsvLimits(columns=len(names) + OTHER_COLUMNS, passed=PASSED_LINES)
     try:
-        table = parse_csv(ORIGIN, body, names, limits=limits)
+        table = parse_csv(ORIGIN, body, names, wish, limits=limits)
     except DataError as error:
-        raise InvalidRequestError(str(error)) from None
+        # there are no options in a request
+        raise InvalidRequestError(str(error).removesuffix(", or say --encoding")) from None
     rows = len(table.frame)
     check_count(rows, max_rows)
     same = same_names(names, [str(name) for name in table.frame.columns])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
 
+from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError
 from orchestrator.serving.http.asgi import (
     CLOSE,
@@ -35,7 +36,7 @@ from orchestrator.serving.http.csv_bodies import CSV_TYPE, csv_answer, note_head
 from orchestrator.serving.http.explain import Explainer, asked_version, parse_body
 from orchestrator.serving.http.handlers import fixed, preflight, reading, shown
 from orchestrator.serving.http.invocations import parse_invocation
-from orchestrator.serving.http.media_types import BodyForm, rows_form, tensors_form, wants_csv
+from orchestrator.serving.http.media_types import BodyForm, csv_wish, rows_form, tensors_form, wants_csv
 from orchestrator.serving.http.oip import (
     InferRequest,
     encode_infer,
@@ -348,7 +349,7 @@ class Endpoint:
         request.route = "explain"
         version, output = asked_version(name, self.hosted[name], request)
         limits = self.settings.limits
-        parse = partial(parse_body, rows_form(request.scope), limits.rows)
+        parse = partial(parse_body, rows_form(request.scope), csv_wish(request.scope), limits.rows)
         body = await read_body(request.scope, request.receive, limits.body, limits.timeout)
         assert self._explainer is not None  # noqa: S101
         explained = await self._explainer.explain(version, body, parse, output)
@@ -366,7 +367,7 @@ class Endpoint:
     async def _rows_answered(self, name: str, request: Request, parse_json_rows: Parse) -> Answered:
         """Answers to rows in JSON or CSV."""
         form = rows_form(request.scope)
-        parse = self._parse_csv if form is BodyForm.CSV else parse_json_rows
+        parse = partial(self._parse_csv, csv_wish(request.scope)) if form is BodyForm.CSV else parse_json_rows
         return await self.predictor.answer(name, self.hosted[name], request, parse, form=form)
 
     async def _infer(self, name: str, wanted: str | None, request: Request) -> Answer:
@@ -387,8 +388,8 @@ class Endpoint:
         body, headers = encode_infer(asked[0], name, version.version, found)
         return 200, body, headers
 
-    def _parse_csv(self, version: LoadedVersion, body: bytes) -> Parsed:
-        return parse_csv_rows(version.model.schema, body, self.settings.limits.rows)
+    def _parse_csv(self, wish: CsvWish, version: LoadedVersion, body: bytes) -> Parsed:
+        return parse_csv_rows(version.model.schema, body, self.settings.limits.rows, wish)
 
     def _parse_predict(self, version: LoadedVersion, body: bytes) -> Parsed:
         return parse_rows(version.model.schema, parse_json(body), self.settings.limits.rows)

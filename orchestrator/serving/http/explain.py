@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.notes import Note
 from orchestrator.errors import InvalidRequestError, InvalidValueError, UsageError
 from orchestrator.inputs import Inputs
@@ -138,11 +139,11 @@ def asked_version(name: str, hosted: HostedModel, request: Request) -> tuple[Loa
     return version, given.get("output")
 
 
-def parse_body(form: BodyForm, rows: int, version: LoadedVersion, body: bytes) -> Parsed:
+def parse_body(form: BodyForm, wish: CsvWish, rows: int, version: LoadedVersion, body: bytes) -> Parsed:
     """The rows of a body as `/predict` takes them, but fewer: `rows`, and 100 at most."""
     most = min(rows, MOST_ROWS)
     if form is BodyForm.CSV:
-        return parse_csv_rows(version.model.schema, body, most)
+        return parse_csv_rows(version.model.schema, body, most, wish)
     return parse_rows(version.model.schema, parse_json(body), most)
 
 

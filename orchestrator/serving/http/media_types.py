@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from email.message import Message
 from enum import StrEnum
 
 from starlette.types import Scope
 
+from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.serving.http.asgi import HttpError, header
 
 BINARY_HEADER = b"inference-header-content-length"
@@ -13,6 +15,7 @@ JSON, CSV = "application/json", "text/csv"
 # what clients say of JSON that were not told to say something, such as `curl -d`
 UNSAID = frozenset({"", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "text/json"})
 CSV_TYPES = frozenset({CSV, "application/csv", "text/x-csv", "text/tab-separated-values"})
+USUAL_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 LONGEST = 200
 
 
@@ -32,6 +35,29 @@ def rows_form(scope: Scope) -> BodyForm:
     if _is_json(media_type):
         return BodyForm.JSON
     raise _unknown(media_type, f"{JSON} or {CSV}")
+
+
+def csv_wish(scope: Scope) -> CsvWish:
+    """What the header says of a body in CSV: its encoding, where that is another one than UTF-8.
+
+    Raises:
+        HttpError: 415 for an encoding that is not known.
+    """
+    if _media_type(scope) not in CSV_TYPES:
+        return PLAIN_CSV
+    content = Message()
+    content["content-type"] = (header(scope, b"content-type") or b"").decode("latin-1")
+    charset = str(content.get_param("charset") or "").strip()
+    # many clients say UTF-8 of anything; then the bytes tell
+    if charset.lower().replace("_", "-") in USUAL_CHARSETS:
+        return PLAIN_CSV
+    try:
+        return CsvWish(encoding=charset)
+    except ValueError:
+        shown = charset[:LONGEST].encode("ascii", "backslashreplace").decode()
+        raise HttpError(
+            415, f"the charset {shown} is not known; send UTF-8 (header Content-Type)", reason="content_type"
+        ) from None
 
 
 def tensors_form(scope: Scope) -> BodyForm:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from orchestrator.errors import CellsError
+from orchestrator.serving.inference.plain_cells import common_schema, for_json, for_parquet, for_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +53,7 @@ class _Text:
 class _Csv(_Text):
     def write(self, frame: pd.DataFrame) -> None:
         """See `RowWriter`."""
-        frame.to_csv(self.stream, index=False, header=not self._begun, lineterminator="\n")
+        for_text(frame).to_csv(self.stream, index=False, header=not self._begun, lineterminator="\n")
         self._begun = True
 
 
@@ -108,12 +110,10 @@ class _Parquet:
         frames, self._waiting, self._rows = self._waiting, [], 0
         schema = None if self._writer is None else self._writer.schema
         try:
-            tables = []
-            for frame in frames:
-                tables.append(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
-                schema = tables[-1].schema if schema is None else schema
-            table = pa.concat_tables(tables)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            tables = [for_parquet(frame) for frame in frames]
+            schema = common_schema(tables) if schema is None else schema
+            table = pa.concat_tables([table.cast(schema) for table in tables])
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             reason = " ".join(map(str, error.args)).splitlines()[0]
             raise CellsError(f"Parquet cannot hold these cells ({reason}); write .csv or .jsonl") from None
         if self._writer is None:
@@ -121,8 +121,16 @@ class _Parquet:
         self._writer.write_table(table)
 
 
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON, as they are written to a file."""
+    text = io.StringIO()
+    _write_json(frame, text, lines=False)
+    found: list[dict[str, Any]] = json.loads(text.getvalue())
+    return found
+
+
 def _write_json(frame: pd.DataFrame, to: IO[str], *, lines: bool) -> None:
-    frame.to_json(
+    for_json(frame).to_json(
         to, orient="records", lines=lines, indent=None if lines else 1, double_precision=15, date_format="iso"
     )
 
