@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREFIX = "outcome_"
+# of MLflow, in a call
+MOST_METRICS = 1000
 
 
 def evaluate(
@@ -102,13 +104,12 @@ def _track(found: Outcomes, name: str, version: str, tracking_uri: str | None) -
     from orchestrator.tracking.store import client_for, tracked
 
     client = client_for(tracking_uri)
-    seconds = {window: (window.end - window.start).total_seconds() for window in found.windows}
     metrics = [
         Metric(
             f"{PREFIX}{metric.replace(':', '.')}",
             value,
             int(window.start.timestamp() * 1000),
-            int(window.start.timestamp() // seconds[window]),
+            int(window.start.timestamp() // (window.end - window.start).total_seconds()),
         )
         for window in found.windows
         for metric, value in window.figures.items()
@@ -119,7 +120,3 @@ def _track(found: Outcomes, name: str, version: str, tracking_uri: str | None) -
             raise UsageError(f"models:/{name}/{version} has no run in MLflow; leave --track out")
         for start in range(0, len(metrics), MOST_METRICS):
             client.log_batch(run_id, metrics=metrics[start : start + MOST_METRICS])
-
-
-# of MLflow, in a call
-MOST_METRICS = 1000

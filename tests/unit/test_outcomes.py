@@ -17,6 +17,7 @@ from orchestrator.errors import DataError, UsageError
 from orchestrator.serving.telemetry import request_log
 from orchestrator.serving.telemetry.request_log import RequestLog
 from orchestrator.tracking.outcomes import evaluate
+from orchestrator.tracking.store import client_for
 
 DAY = 86_400
 START = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
@@ -241,3 +242,21 @@ def test_the_exit_code_says_whether_bounds_are_kept(trained, logged, tmp_path):
     rows[rows.label == "high"].pipe(lambda some: truth_of(rows).loc[some.index]).to_csv(tmp_path / "truth.csv")
     failed = run(*given, "--bound", "roc_auc=0.5")
     assert (failed.exit_code, "do not have this metric" in failed.output) == (2, True)
+
+
+def test_figures_are_written_to_the_run_of_the_version(trained, logged, store, monkeypatch):
+    folder, bundle = trained
+    rows, log = logged
+    client = client_for(store)
+    run_id = client.create_run(client.create_experiment("flowers")).info.run_id
+    client.create_registered_model("bundle")
+    version = str(client.create_model_version("bundle", folder, run_id).version)
+    write(bundle, rows, log, monkeypatch, version=version)
+    for _ in range(2):
+        found = evaluate(f"models:/bundle/{version}", log, truth_of(rows), tracking_uri=store, track=True)
+        assert (found.version, found.total.known) == (version, 90)
+        history = client.get_metric_history(run_id, "outcome_roc_auc")
+        assert {(one.timestamp / 1000, one.value) for one in history} == {
+            (window.start.timestamp(), window.figures["roc_auc"]) for window in found.windows
+        }
+        assert len({one.step for one in history}) == 3
