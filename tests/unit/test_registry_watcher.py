@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import ServeConfig
-from orchestrator.serving.control import supervisor
-from orchestrator.serving.control.ingress import Ingress
+from orchestrator.serving.control import publishing
+from orchestrator.serving.control.publishing import News
 from orchestrator.serving.control.registry_watcher import FollowedModel, PreparedVersion, RegistryWatcher
-from orchestrator.serving.control.supervisor import EndpointSupervisor, News
 
 
 def version(number):
@@ -86,11 +84,9 @@ def test_an_endpoint_follows_on_when_nobody_reads_what_it_tells(tmp_path, monkey
 
     models = Looked(tmp_path, None, "torch")
     models.models = {"m": followed()}
-    config = ServeConfig.create(models=("models:/m@champion",))
-    endpoint = EndpointSupervisor(config, tmp_path, Ingress("haproxy", "127.0.0.1", {}), models, "http://127.0.0.1:1")
-    monkeypatch.setattr(supervisor, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(publishing, "FOLLOW_SECONDS", 0.01)
+    publisher = publishing.Publisher(models, None, files=False)
     # no Ray
-    monkeypatch.setattr(endpoint, "_publish", lambda: None)
-    monkeypatch.setattr(endpoint, "_notes", frozenset)
-    endpoint._follow_always(stop, notify)
+    monkeypatch.setattr(publisher, "publish", lambda: None)
+    publisher.follow_in_background(stop, notify).join()
     assert told == [f"m answers with version {number}" for number in (2, 3, 4)]

@@ -19,16 +19,14 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.cli.endpoints import _version_sentences
-from orchestrator.config import ServeConfig
 from orchestrator.data import Schema
 from orchestrator.data.distribution import Distribution
 from orchestrator.data.encoder import fit_features
 from orchestrator.errors import ServingError
 from orchestrator.features import Column, ColumnKind
-from orchestrator.serving.control import supervisor
+from orchestrator.serving.control import publishing
 from orchestrator.serving.control.coordinator import Coordinator
 from orchestrator.serving.control.distributor import Distributor
-from orchestrator.serving.control.ingress import Ingress
 from orchestrator.serving.control.registry_watcher import FollowedModel, PreparedVersion, RegistryWatcher
 from orchestrator.serving.messages import (
     AssignedModel,
@@ -630,13 +628,10 @@ def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_mean
     import ray
 
     monkeypatch.setattr(ray, "get", lambda answer, **_options: answer)
-    monkeypatch.setattr(supervisor, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(publishing, "FOLLOW_SECONDS", 0.01)
     stop = threading.Event()
     models = RegistryWatcher(tmp_path, None, "torch")
     model = models.models["m"] = FollowedModel(name="m", uri="", follows=False)
-    endpoint = supervisor.EndpointSupervisor(
-        ServeConfig.create(models=["m"]), tmp_path, Ingress("python", "", {}), models, ""
-    )
 
     def serve(version):
         model.roles = {
@@ -644,7 +639,7 @@ def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_mean
                 version=version, key=version, folder=tmp_path, schema=SCHEMA, execution="torch", reason=""
             )
         }
-        endpoint._apply(models.assigned())
+        publisher.apply(models.assigned())
 
     class Interrupted(Coordinator):
         def set_served(self, served):
@@ -654,10 +649,8 @@ def test_what_is_published_again_never_takes_the_place_of_what_was_promoted_mean
                 ThreadPoolExecutor(1).submit(serve, "2").result()
 
     coordinator = Interrupted()
-    endpoint._coordinator = Actor(coordinator)
+    publisher = publishing.Publisher(models, Actor(coordinator), files=False)
     serve("1")
     assert coordinator.assignment().models == {"m": AssignedModel(AssignedVersion("1", "1", tmp_path))}
-    following = threading.Thread(target=endpoint._follow_always, args=(stop, print))
-    following.start()
-    following.join()
+    publisher.follow_in_background(stop, print).join()
     assert coordinator.assignment().models["m"].champion.version == "2"

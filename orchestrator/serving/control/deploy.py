@@ -16,6 +16,7 @@ import psutil
 from orchestrator.config import ServeConfig, check_name
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.roles import Role
+from orchestrator.serving.control.application import prepared
 from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.deployments import (
     Deployment,
@@ -162,10 +163,7 @@ def _check(config: ServeConfig, notify: Notify) -> None:
 
 def _fetched(config: ServeConfig, place: Path) -> RegistryWatcher:
     """The models, checked and prepared in a folder."""
-    watcher = RegistryWatcher(place, config.tracking_uri, config.execution)
-    for uri in config.models:
-        watcher.add(uri)
-    watcher.check_columns(config.log_drop)
+    watcher = prepared(config, place)
     name = config.name or next(iter(watcher.models))
     check_name(name)
     check_not_deployed(name)

@@ -31,6 +31,8 @@ PUSH_SECONDS = 1.0
 # an endpoint that stops waits for its replicas
 FINISH_SECONDS = 0.2
 ASSIGNMENT_SECONDS = 60.0
+# of a first model, which may be large and far away
+MODEL_SECONDS = 600.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
 
@@ -105,15 +107,21 @@ class Replica:
     `user_config`, starts all replicas anew with each `serve.run`.
     """
 
-    def __init__(self, settings: EndpointSettings) -> None:
+    def __init__(self, settings: EndpointSettings, registry: Any = None) -> None:  # noqa: ANN401
         """Loads what is to be served.
+
+        Args:
+            settings: of the endpoint.
+            registry: the deployment that says what is served, where one does; it is part of the application by that.
 
         Raises:
             UsageError: the token file cannot be used on this node.
             BundleError: a model cannot be loaded.
+            ServingError: nobody says what is to be served.
         """
-        import ray
         from ray import serve
+
+        del registry
 
         global _endpoint  # noqa: PLW0603
         if settings.local:
@@ -121,12 +129,11 @@ class Replica:
         _limit_messages(settings.limits.body)
         prefer_small()
         self._name = serve.get_replica_context().replica_id.unique_id
-        self._coordinator = ray.get_actor(COORDINATOR, namespace=NAMESPACE)
+        self._coordinator, assignment = first_assignment()
         self._endpoint = Endpoint(settings, self._name)
         self._endpoint.metrics = self._metrics
         self._place: Path | None = None
         self._finished = False
-        assignment: Assignment = ray.get(self._coordinator.assignment.remote(), timeout=ASSIGNMENT_SECONDS)
         self._number = assignment.number
         self._endpoint.configure(assignment.models or {}, self._fetch)
         self._endpoint.draining = assignment.draining
@@ -245,6 +252,26 @@ class Replica:
         return text
 
 
+def first_assignment() -> tuple[Any, Assignment]:
+    """The coordinator's handle, and what it says as soon as it is there and knows what is to be served.
+
+    Raises:
+        ServingError: that takes too long.
+    """
+    import ray
+
+    deadline = time.monotonic() + MODEL_SECONDS
+    while time.monotonic() < deadline:
+        # ValueError: there is none yet; it is started at the same time as the replicas, or anew
+        with contextlib.suppress(ValueError, ray.exceptions.RayError):
+            coordinator = ray.get_actor(COORDINATOR, namespace=NAMESPACE)
+            assignment: Assignment = ray.get(coordinator.assignment.remote(), timeout=ASSIGNMENT_SECONDS)
+            if assignment.models is not None:
+                return coordinator, assignment
+        time.sleep(FINISH_SECONDS)
+    raise ServingError(f"nobody has said within {MODEL_SECONDS:.0f} s what is to be served")
+
+
 def _stay_on_loopback() -> None:
     """Serve lets replicas listen on all interfaces for calls between deployments, whatever the address of the node."""
     from ray.serve._private import replica
@@ -283,13 +310,19 @@ def _resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def serve_application(settings: EndpointSettings, replicas: tuple[int, int], downscale_delay: float = 60.0) -> Any:  # noqa: ANN401
+def serve_application(
+    settings: EndpointSettings,
+    replicas: tuple[int, int],
+    downscale_delay: float = 60.0,
+    registry: Any = None,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     """The Ray Serve application; it needs a `Coordinator` with an assignment.
 
     Args:
         settings: of the endpoint.
         replicas: least and most.
         downscale_delay: seconds for which there are too many before one is stopped.
+        registry: an application that says what is served, where no process of ours does.
     """
     from ray import serve
     from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
@@ -318,4 +351,4 @@ def serve_application(settings: EndpointSettings, replicas: tuple[int, int], dow
         health_check_timeout_s=max(30.0, settings.limits.timeout),
         ray_actor_options={"num_cpus": 1},
         **scaling,
-    ).bind(settings)
+    ).bind(settings, *([] if registry is None else [registry]))

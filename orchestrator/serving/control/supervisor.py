@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from orchestrator.config import ServeConfig
 from orchestrator.environment import debugging, step_aside
 from orchestrator.errors import ServingError
 from orchestrator.roles import Role
+from orchestrator.serving.control.application import settings_of
 from orchestrator.serving.control.control_socket import (
     SOCKET_NAME,
     Answer,
@@ -30,49 +31,16 @@ from orchestrator.serving.control.control_socket import (
     StatusAnswer,
     StatusQuestion,
     answer_questions,
-    serving_sentence,
 )
 from orchestrator.serving.control.deployments import Deployment, recorded
 from orchestrator.serving.control.haproxy import FAILURE_STATUS, GRPC_SERVICE, check_ray
 from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
-from orchestrator.serving.control.registry_watcher import FollowedModel, RegistryWatcher
-from orchestrator.serving.http.browsers import allowed_hosts
-from orchestrator.serving.messages import AssignedModel, RoleVersions
+from orchestrator.serving.control.publishing import QUESTION_SECONDS, Publisher
+from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.status import EndpointSummary
 
 logger = logging.getLogger(__name__)
-FOLLOW_SECONDS = 2.0
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-QUESTION_SECONDS = 5.0
 DRAIN_SECONDS = 0.2
-
-
-class News:
-    """What the user of an endpoint in the foreground has not been told yet about its models."""
-
-    def __init__(self, models: Mapping[str, FollowedModel]) -> None:
-        """The present state counts as told."""
-        self._models = models
-        self._told = {name: _state(model) for name, model in models.items()}
-
-    def sentences(self) -> list[str]:
-        """What has changed since the last call."""
-        found = []
-        for name, model in self._models.items():
-            (serving, problem, away), self._told[name] = self._told[name], _state(model)
-            if model.serving() != serving:
-                found.append(f"{name} answers with {serving_sentence(model.serving())}")
-            if away and not model.away:
-                found.append(f"{name}: the registry is followed again")
-            if model.problem not in (None, problem):
-                found.append(f"{name}: {model.problem}")
-            elif model.problem is None and problem is not None and not away:
-                found.append(f"{name}: all that the registry names is served")
-        return found
-
-
-def _state(model: FollowedModel) -> tuple[RoleVersions, str | None, bool]:
-    return model.serving(), model.problem, model.away
 
 
 class EndpointSupervisor:
@@ -88,8 +56,7 @@ class EndpointSupervisor:
         self._stack = ExitStack()
         self._settings: Any = None
         self._coordinator: Any = None
-        # number and content in one, so that the thread that repeats it never gives a new number to an old one
-        self._wanted: tuple[int, Mapping[str, AssignedModel]] = (0, {})
+        self._publisher: Publisher | None = None
         self._phase = "starting"
         self._finished = False
 
@@ -133,7 +100,6 @@ class EndpointSupervisor:
 
         from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE, Coordinator
         from orchestrator.serving.control.replica import serve_application
-        from orchestrator.serving.settings import EndpointSettings, RequestLimits
 
         config = self._config
         _quiet_serve()
@@ -142,23 +108,8 @@ class EndpointSupervisor:
             check_ray(self._place, grpc=config.grpc_port is not None)
         actor = ray.remote(Coordinator).options(name=COORDINATOR, namespace=NAMESPACE, num_cpus=0, max_restarts=-1)
         self._coordinator = actor.remote()
-        limits = RequestLimits(config.max_body, config.max_rows, config.max_queue, config.timeout.total_seconds())
-        absolute = str(Path(config.auth_token_file).resolve()) if config.auth_token_file else None
-        folder = str(Path(config.log_folder).resolve()) if config.log_folder else None
         failure = FAILURE_STATUS if self._ingress.name == "haproxy" else 500
-        self._settings = EndpointSettings(
-            limits=limits,
-            token_file=absolute,
-            cors_origins=config.cors_origins,
-            hosts=allowed_hosts(config),
-            local=config.address is None,
-            log_folder=folder,
-            log_share=config.log_share,
-            log_keep=config.log_keep,
-            log_drop=config.log_drop,
-            explain=config.explain,
-            failure_status=failure,
-        )
+        self._settings = settings_of(config, local=config.address is None, failure_status=failure)
         self._stack.callback(self._shut_down)
         self._stack.callback(self._drain)
         options: dict[str, Any] = {"host": self._ingress.host, "port": config.port}
@@ -167,7 +118,8 @@ class EndpointSupervisor:
         calls = None
         if config.grpc_port is not None:
             calls = {"port": config.grpc_port, "grpc_servicer_functions": [GRPC_SERVICE], "enable_reflection": False}
-        self._apply(self._watcher.assigned())
+        self._publisher = Publisher(self._watcher, self._coordinator, files=config.address is not None)
+        self._publisher.apply(self._watcher.assigned())
         serve.start(
             http_options=options, grpc_options=calls, logging_config={"log_level": "INFO" if debugging() else "ERROR"}
         )
@@ -181,55 +133,11 @@ class EndpointSupervisor:
             raise ServingError(f"Ray Serve could not start the models: {reason}") from error
 
     def follow_until(self, stop: threading.Event, notify: Callable[[str], None]) -> None:
-        """Serves what the registry says, until told to stop."""
+        """Serves what the registry says, until told to stop; after `deploy`."""
+        assert self._publisher is not None  # noqa: S101
         self._phase = "answering"
-        # a look that fails is repeated soon anyway; MLflow would try for minutes, and say nothing meanwhile
-        for name, value in IMPATIENT.items():
-            os.environ.setdefault(name, value)
-        # in a thread: a registry that does not answer must not keep the endpoint from stopping
-        threading.Thread(target=self._follow_always, args=(stop, notify), daemon=True, name="follow").start()
+        self._publisher.follow_in_background(stop, notify, self._notes)
         stop.wait()
-
-    def _follow_always(self, stop: threading.Event, notify: Callable[[str], None]) -> None:
-        step_aside()
-        news = News(self._watcher.models)
-        noted: frozenset[str] = frozenset()
-        while not stop.wait(FOLLOW_SECONDS):
-            try:
-                self._follow(None)
-                self._publish()
-            except Exception as error:  # a full disk, say: the next look may find it better
-                logger.exception("the registry could not be followed")
-                self._watcher.give_up(error)
-            notes = self._notes()
-            # whoever has read this may be gone, the endpoint goes on
-            with contextlib.suppress(OSError):
-                for sentence in [*news.sentences(), *sorted(notes - noted)]:
-                    notify(sentence)
-            noted = notes
-
-    def _follow(self, only: str | None) -> None:
-        self._watcher.follow(self._apply, only)
-
-    def _apply(self, models: Mapping[str, AssignedModel]) -> None:
-        """Gives the coordinator what the replicas shall serve; they take it over within a second or two."""
-        self._wanted = (self._wanted[0] + 1, models)
-        self._publish()
-
-    def _publish(self) -> None:
-        """Again and again: a coordinator that was started anew knows nothing."""
-        import ray
-
-        with contextlib.suppress(ray.exceptions.RayError):
-            if self._config.address is not None:
-                folders = {served.key: served.folder for served in self._watcher.all_served()}
-                for key in ray.get(self._coordinator.missing.remote(list(folders))):
-                    files = {path.name: path.read_bytes() for path in folders[key].iterdir()}
-                    ray.get(self._coordinator.put_files.remote(key, files))
-                self._coordinator.drop_files.remote(list(folders))
-            ray.get(self._coordinator.set_served.remote(self._watcher.served()), timeout=QUESTION_SECONDS)
-            number, models = self._wanted
-            ray.get(self._coordinator.publish.remote(number, dict(models)), timeout=QUESTION_SECONDS)
 
     def _drain(self) -> None:
         """Refuses what arrives from now on, waits for the answers to what has arrived, and then listens no more."""
@@ -261,14 +169,14 @@ class EndpointSupervisor:
 
     def _answer_question(self, question: Question) -> Answer:
         """What `orchestrator status` and `orchestrator promote` ask."""
-        if self._coordinator is None:
+        if self._publisher is None:
             raise ServingError("it is starting")
         if isinstance(question, StatusQuestion):
             return self._status()
         step_aside()
         model = self._watcher.models[question.model]
         if model.follows:
-            self._follow(question.model)
+            self._publisher.follow(question.model)
         problem = model.problem or self._wait_for_replicas(question.seconds)
         return FollowAnswer(model.follows, model.serving(), problem)
 
