@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.base import Command, check_new, echo
+from orchestrator.cli.export_kuberay import export_kuberay
 from orchestrator.cli.export_manifests import export_compose, export_slurm, export_systemd
 from orchestrator.cli.trials import filter_option
 
@@ -23,6 +24,7 @@ Example:
   orchestrator export parquet adult -o curves.parquet --curves
   orchestrator export optuna adult -o study.db
   orchestrator export compose --model models:/adult@champion -o stack
+  orchestrator export kuberay --sweep sweep.yaml -o sweep
 """
 OPTUNA = """Write a study of Optuna: a SQLite file for its dashboard, plots and importances.
 
@@ -56,7 +58,7 @@ def export() -> None:
     """See EXPORT."""
 
 
-for command in (export_compose, export_slurm, export_systemd):
+for command in (export_compose, export_kuberay, export_slurm, export_systemd):
     export.add_command(command)
 
 curves_option = click.option("--curves", is_flag=True, help="Learning curves: a row per epoch.")

@@ -25,6 +25,7 @@ files).
 Example:
   orchestrator sweep adult.csv --target income --trials 20
   orchestrator sweep sklearn:iris --space quick --time-budget 90s
+  orchestrator sweep --config sweep.yaml --resume
 
 DATA may be left out when --config names a YAML file that has it. Ctrl-C stops cleanly and keeps what is finished;
 `orchestrator resume` goes on, after that as after any other end.
@@ -35,16 +36,24 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
 @sweep_options
 @tracking_option
 @log_format_option
+@click.option(
+    "--resume",
+    "resumes",
+    is_flag=True,
+    help="Go on with the latest sweep of that name and with these options, if it did not come to its end.",
+)
 @display_options
-def sweep(data: str | None, config_file: Path | None, form: Form, **options: Any) -> None:  # noqa: ANN401
+def sweep(data: str | None, config_file: Path | None, resumes: bool, form: Form, **options: Any) -> None:  # noqa: ANN401
     """See EXAMPLE."""
     config = sweep_config(data, config_file, options)
 
     from orchestrator.runtime.hooks import Hooks
+    from orchestrator.runtime.resume import run_or_resume
     from orchestrator.runtime.sweeps import run_sweep
 
     with open_display(form) as display:
-        result = run_sweep(config, None, Hooks(notify=display.notify, observer=display))
+        hooks = Hooks(notify=display.notify, observer=display)
+        result = run_or_resume(config, hooks) if resumes else run_sweep(config, None, hooks)
     prepare_early(result.registration, config.tracking_uri)
     conclude(result, form, display)
 

@@ -28,13 +28,15 @@ def rendered(kind: str, values: Mapping[str, Any]) -> dict[PurePosixPath, str]:
     folder = TEMPLATES / kind
     # YAML and shell, no HTML: what is quoted is said in the templates, with the filters below
     environment = Environment(  # noqa: S701
-        loader=FileSystemLoader(folder),
+        # what kinds share is beside them
+        loader=FileSystemLoader([folder, TEMPLATES]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters["yaml"] = yaml_scalar
+    environment.filters["quoted"] = yaml_string
     environment.filters["shell"] = shell_word
     files: dict[PurePosixPath, str] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -58,6 +60,13 @@ def yaml_scalar(value: object) -> str:
             plain if plain.isprintable() else yaml.safe_dump(value, default_style='"', width=10**9).removesuffix("\n")
         )
     return json.dumps(value)
+
+
+def yaml_string(value: object) -> str:
+    """A value as a string of YAML, quoted also where it could be written without."""
+    import json
+
+    return json.dumps(str(value))
 
 
 def shell_word(value: object) -> str:

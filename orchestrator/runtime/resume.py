@@ -1,27 +1,87 @@
-"""`resume_sweep`: goes on with a sweep whose process has ended."""
+"""`resume_sweep`: goes on with a sweep whose process has ended. `run_or_resume`: does so if there is one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from orchestrator.columns.rows_wish import FRAME
+from orchestrator.columns.rows_wish import AUTO, FRAME
+from orchestrator.config import SweepConfig
 from orchestrator.data import Table, load_table
 from orchestrator.data.joining import without_frames
 from orchestrator.data.opening import with_frames
 from orchestrator.errors import DataError
-from orchestrator.journal.folder import find_sweep
+from orchestrator.journal.folder import KnownSweep, find_sweep, known_sweeps
 from orchestrator.journal.package import kept_package
+from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.opening import open_tracker
 from orchestrator.runtime.result import SweepResult
-from orchestrator.runtime.sweeps import continue_sweep
+from orchestrator.runtime.sweeps import continue_sweep, new_origin, run_on_ray
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import data_options
 from orchestrator.sweeps.resume import past_of, session_options
 from orchestrator.tracking.store import absolute_uri
+
+# what may be another thing in each session; it makes no other sweep
+OF_SESSION = frozenset(
+    {
+        "address",
+        "tracking_uri",
+        "tracking_timeout",
+        "concurrency",
+        "placement_timeout",
+        "max_failures",
+        "failed_share",
+        "epoch_timeout",
+        "disk_budget",
+        "register_model",
+        "allow_second_best",
+    }
+)
+
+
+def run_or_resume(config: SweepConfig, hooks: Hooks) -> SweepResult:
+    """Goes on with the latest sweep of that name and with these options, or starts it if none is unfinished.
+
+    So a command that is run again after any end, by a scheduler say, does not begin from the start.
+
+    Args:
+        config: what the user asked for; where sweeps of that name are looked for is its `storage`.
+        hooks: what to listen to.
+
+    Raises:
+        OrchestratorError: of the kind that says what is wrong; another process drives that sweep, say.
+    """
+    origin = new_origin(config, None)
+    base = None if config.storage is None else Storage.at(config.storage)
+    same = (sweep for sweep in known_sweeps(base) if sweep.name == config.sweep_name and _is_of(sweep, origin.config))
+    latest = next(same, None)
+    if latest is None or latest.state == SweepStatus.FINISHED:
+        return run_on_ray(origin, hooks, open_tracker)
+    hooks.notify(f"going on with {latest.id}, which is {latest.state}")
+    options = {name: getattr(config, name) for name in OF_SESSION if name in config.model_fields_set}
+    tracking_uri = options.pop("tracking_uri", None)
+    return resume_sweep(latest.id, storage=config.storage, tracking_uri=tracking_uri, hooks=hooks, options=options)
+
+
+def _is_of(sweep: KnownSweep, config: SweepConfig) -> bool:
+    """Whether a sweep was started with these options."""
+    # folds that are chosen are written down as their number; a path is absolute there
+    chosen = {"folds"} if config.folds == AUTO else set()
+    left = OF_SESSION | chosen | {"storage"}
+    wanted = config.model_dump(mode="json", exclude_none=True, exclude=set(left))
+    found = {name: value for name, value in sweep.header.config.items() if name not in left}
+    return {**found, **_paths(found)} == {**wanted, **_paths(wanted)}
+
+
+def _paths(options: Mapping[str, Any]) -> dict[str, str]:
+    names = [name for name in ("data", "validation", "test") if isinstance(options.get(name), str)]
+    return {name: str(Path(options[name]).resolve()) for name in names if Path(options[name]).exists()}
 
 
 def resume_sweep(

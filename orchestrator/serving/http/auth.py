@@ -15,6 +15,7 @@ from orchestrator.errors import UsageError
 logger = logging.getLogger(__name__)
 MIN_CHARACTERS = 16
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+ROOT = 0
 CHECK_SECONDS = 1.0
 # file systems tell times by so much or less: a file that is younger may change once more and look the same
 SETTLED_SECONDS = 2.0
@@ -30,7 +31,8 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
-            mode = os.fstat(file.fileno()).st_mode
+            status = os.fstat(file.fileno())
+            mode = status.st_mode
             if not stat.S_ISREG(mode):
                 raise UsageError(
                     f"{path}: this is no ordinary file, and could not be read again in each replica; "
@@ -40,7 +42,7 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path}: the tokens cannot be read ({reason})") from None
-    if mode & OTHERS:
+    if mode & _not_for(status):
         raise UsageError(
             f"{path}: other users of this machine may open the file with the tokens (mode {stat.S_IMODE(mode):04o}); "
             f"close it with: chmod 600 {shlex.quote(str(path))}"
@@ -55,6 +57,15 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
     if not tokens:
         raise UsageError(f"{path}: there is no token in it; write one a line, made with: openssl rand -hex 32")
     return tuple(hashlib.sha256(token.encode()).digest() for _, token in tokens)
+
+
+def _not_for(status: os.stat_result) -> int:
+    """The bits of a mode that let others in.
+
+    Kubernetes mounts a secret as root's file, and lets a process that is not root's read it through its group.
+    """
+    through_group = status.st_uid == ROOT != os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}
+    return OTHERS & ~stat.S_IRGRP if through_group else OTHERS
 
 
 def _without_waiting(path: str, flags: int) -> int:
