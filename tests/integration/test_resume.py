@@ -124,11 +124,14 @@ def test_a_stopped_sweep_goes_on_and_a_finished_one_is_extended(ray_cluster, tmp
 
     (tmp_path / "wait").unlink()
     before = place.trials()
-    result = json.loads(place.here("resume", "iris", "--json"))
+    # the same command again, as a scheduler would run it
+    again = [*place.patient_sweep(3, 3), "--concurrency", "1", "--resume", "--json"]
+    result = json.loads(place.here(*again))
+    assert result["id"] == stopped["id"]
     assert [trial["status"] for trial in result["trials"]] == ["finished"] * 3
     assert place.trials()[0] == before[0]
     before = place.trials()
-    longer = json.loads(place.here("resume", "--trials", "+2", "--json"))
+    longer = json.loads(place.here("resume", "iris", "--trials", "+2", "--json"))
     assert len(longer["trials"]) == 5
     assert longer["run_id"] == result["run_id"]
     assert {index: place.trials()[index] for index in before} == before

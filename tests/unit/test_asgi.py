@@ -234,6 +234,26 @@ def test_a_file_that_others_may_open_is_refused_with_the_command_to_use(tmp_path
     assert len(read_tokens(path)) == 1
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_secret_that_kubernetes_has_mounted_for_the_group_of_this_process_is_read(tmp_path, monkeypatch):
+    path = write(tmp_path / "tokens", GOOD)
+    path.chmod(0o440)
+    os.chown(path, 0, 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "getegid", lambda: 1000)
+    assert len(read_tokens(path)) == 1
+    for mode, group in ((0o444, 1000), (0o460, 1000), (0o440, 1001)):
+        path.chmod(mode)
+        os.chown(path, 0, group)
+        with pytest.raises(UsageError, match="other users"):
+            read_tokens(path)
+    # one's own file needs no group
+    path.chmod(0o440)
+    os.chown(path, 1000, 1000)
+    with pytest.raises(UsageError, match="other users"):
+        read_tokens(path)
+
+
 @pytest.mark.parametrize(
     ("harm", "sentence"),
     [

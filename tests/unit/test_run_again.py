@@ -1,0 +1,71 @@
+"""`sweep --resume`: which sweep it goes on with."""
+
+import pytest
+
+from orchestrator.config import SweepConfig
+from orchestrator.journal.folder import Header, new_id, write_header
+from orchestrator.journal.statuses import SweepStatus
+from orchestrator.runtime import resume
+from orchestrator.runtime.hooks import Hooks
+from orchestrator.storage import Storage
+from orchestrator.sweeps.presets import with_preset
+
+# its folds are chosen, and written down as their number
+OPTIONS = {"data": "sklearn:iris", "preset": "good", "trials": 3}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A storage with sweeps; nothing is really started or gone on with."""
+    monkeypatch.setattr(resume, "run_on_ray", lambda origin, _hooks, _opener: ("new", origin.config.trials))
+    monkeypatch.setattr(resume, "resume_sweep", lambda sweep, **options: (sweep, options["options"]))
+    times = iter(range(1_000_000_000, 2_000_000_000))
+
+    def kept(status, **options):
+        config = with_preset(SweepConfig.create(**OPTIONS | options)).model_dump(
+            mode="json", exclude_none=True, exclude={"storage"}
+        )
+        sweep_id = new_id("iris")
+        header = Header(
+            id=sweep_id,
+            name="iris",
+            config={**config, "folds": "3"},
+            space={},
+            digest="",
+            metric="",
+            run_id=None,
+            tracking_uri="",
+            threads=1,
+            folder="",
+            labels={},
+            started=float(next(times)),
+        )
+        write_header(Storage.at(tmp_path / "sweeps" / sweep_id), header.with_status(status))
+        return sweep_id
+
+    return kept
+
+
+def again(tmp_path, **options):
+    config = SweepConfig.create(**{**OPTIONS, "storage": str(tmp_path / "sweeps"), **options})
+    return resume.run_or_resume(config, Hooks())
+
+
+def test_the_latest_unfinished_sweep_with_these_options_goes_on(place, tmp_path):
+    assert again(tmp_path) == ("new", 3)
+    interrupted = place(SweepStatus.INTERRUPTED)
+    assert again(tmp_path) == (interrupted, {})
+    # driven by nobody
+    killed = place(SweepStatus.RUNNING)
+    assert again(tmp_path, address="head:6379", concurrency=2) == (killed, {"address": "head:6379", "concurrency": 2})
+    # other options make another sweep, which has not begun
+    assert again(tmp_path, trials=4) == ("new", 4)
+    assert again(tmp_path, name="other") == ("new", 3)
+    place(SweepStatus.INTERRUPTED, trials=4)
+    assert again(tmp_path)[0] == killed
+
+
+def test_a_finished_sweep_is_not_gone_on_with(place, tmp_path):
+    place(SweepStatus.INTERRUPTED)
+    place(SweepStatus.FINISHED)
+    assert again(tmp_path) == ("new", 3)
