@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ Example:
   orchestrator export kuberay --sweep sweep.yaml --workers 4 --gpus 1 -o sweep
   orchestrator export kuberay --sweep sweep.yaml --queue gpus -o sweep
   orchestrator export kuberay --model models:/adult@champion --workers 2 --max-workers 6 -o endpoint
-  kubectl apply -k sweep
+  orchestrator export kuberay -o platform
 
-A sweep becomes a RayJob that goes on after any loss, an endpoint a RayService. What both stand on (MLflow, Redis,
-network policies) is in deploy/kuberay. Data is on a volume: --volume datasets:/data for data: /data/adult.csv.
+A sweep becomes a RayJob that goes on after any loss, an endpoint a RayService: kubectl apply -k FOLDER. Without either
+it is what both stand on: MLflow with its database, Redis, secrets, network policies. Data of a sweep is on a volume:
+--volume datasets:/data for data: /data/adult.csv.
 """
 
 
@@ -57,15 +59,19 @@ network policies) is in deploy/kuberay. Data is on a volume: --volume datasets:/
 def export_kuberay(model: str | None, sweep: Path | None, output: Path, **options: Any) -> None:  # noqa: ANN401
     """See KUBERAY."""
     from orchestrator.manifests.kuberay import KubernetesPlace, endpoint_files, sweep_files
+    from orchestrator.manifests.platform import platform_files
 
-    if (model is None) == (sweep is None):
-        raise click.UsageError("give --model or --sweep")
-    _check_belonging(options, of_sweep=sweep is not None)
+    if model is not None and sweep is not None:
+        raise click.UsageError("give --model or --sweep, and a folder for each")
+    _check_belonging(options, of_model=model is not None, of_sweep=sweep is not None)
     place = KubernetesPlace(**{name: options[name] for name in ("namespace", "image", "tracking_uri", "storage")})
     if sweep is not None:
         memory = None if options["memory"] is None else parse_size(options["memory"])
         given = {name: options[name] for name in ("name", "workers", "cpus", "gpus", "queue", "volumes")}
         put(sweep_files(sweep, place, memory=memory, **given), output)
+        return
+    if model is None:
+        put(platform_files(place), output)
         return
     from orchestrator.config import ServeConfig
 
@@ -73,10 +79,15 @@ def export_kuberay(model: str | None, sweep: Path | None, output: Path, **option
     put(endpoint_files(config, place, name=options["name"], host=options["host"]), output)
 
 
-def _check_belonging(options: dict[str, Any], *, of_sweep: bool) -> None:
-    """Raises click.UsageError for an option of the other kind."""
-    others = ("max_workers", "host") if of_sweep else ("cpus", "gpus", "memory", "queue", "volumes")
-    for name in others:
-        if options[name] not in (None, ()):
-            option = "--volume" if name == "volumes" else f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{option} goes with {'--model' if of_sweep else '--sweep'}")
+def _check_belonging(options: Mapping[str, Any], *, of_model: bool, of_sweep: bool) -> None:
+    """Raises click.UsageError for an option of another kind."""
+    both = () if of_model or of_sweep else ("name",)
+    for names, belongs, kind in (
+        (("max_workers", "host"), of_model, "--model"),
+        (("cpus", "gpus", "memory", "queue", "volumes"), of_sweep, "--sweep"),
+        (both, False, "--model or --sweep"),
+    ):
+        for name in names:
+            if not belongs and options[name] not in (None, ()):
+                option = "--volume" if name == "volumes" else f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option} goes with {kind}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from orchestrator.manifests import compose, monitoring, slurm, systemd
+from orchestrator.manifests import compose, kuberay, monitoring, platform, slurm, systemd
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,19 @@ class ManifestKind:
     files: Callable[[], Mapping[PurePosixPath, str]]
 
 
+ON_GPUS = "resources: {gpus_per_worker: 1}\n"
 KINDS = {
     "compose": ManifestKind("docker", compose.default_files),
     "monitoring": ManifestKind("deploy", monitoring.monitoring_files),
     "slurm": ManifestKind("deploy/slurm", slurm.default_files),
     "systemd": ManifestKind("deploy/systemd", systemd.systemd_files),
+    "kuberay": ManifestKind("deploy/kuberay", platform.platform_files),
+    "kuberay-sweep": ManifestKind("deploy/kuberay/sweep", kuberay.example_sweep),
+    "kuberay-queued": ManifestKind(
+        "deploy/kuberay/queued-sweep",
+        partial(kuberay.example_sweep, ON_GPUS, name="queued-sweep", queue=platform.QUEUE),
+    ),
+    "kuberay-endpoint": ManifestKind("deploy/kuberay/endpoint", kuberay.example_endpoint),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -135,6 +136,20 @@ def sweep_files(
         "environment": _job_environment(),
     }
     return {**rendered(SWEEP, values), **sweep.files}
+
+
+def example_sweep(more: str = "", **options: Any) -> dict[PurePosixPath, str]:  # noqa: ANN401
+    """`sweep_files` of a small sweep, whose data is in every image; `more` lines of its YAML."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / CONFIG_FILE
+        path.write_text(f"data: sklearn:breast_cancer\npreset: good\n{more}")
+        return sweep_files(path, KubernetesPlace(), **options)
+
+
+def example_endpoint() -> dict[PurePosixPath, str]:
+    """`endpoint_files` of the model that this sweep registers."""
+    config = ServeConfig(models=("models:/breast_cancer@champion",), min_replicas=2, max_replicas=4)
+    return endpoint_files(config, KubernetesPlace(), host="models.example.org")
 
 
 def endpoint_files(

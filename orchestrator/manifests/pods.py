@@ -64,6 +64,8 @@ def worker_shape(
         UsageError: not one worker fits.
     """
     each, share = resources.cpus_per_worker, resources.gpus_per_worker
+    if gpus and not share:
+        raise UsageError(f"--gpus {gpus}: trials of this sweep use no GPU; say gpus_per_worker in its resources")
     if gpus is None:
         gpus = math.ceil(share)
     by_gpu = math.floor(gpus / share + 1e-9) if share else None

@@ -234,7 +234,10 @@ def test_every_option_of_ray_is_one(sweep):
     [
         (["--sweep", "sweep.yaml"], 0, "rayjob.yaml"),
         (["--model", "models:/adult@champion", "--max-workers", "4"], 0, "rayservice.yaml"),
-        ([], 2, "give --model or --sweep"),
+        ([], 0, "base/mlflow.yaml"),
+        (["--sweep", "sweep.yaml", "--model", "models:/a/1"], 2, "give --model or --sweep"),
+        (["--name", "a"], 2, "--name goes with --model or --sweep"),
+        (["--storage", "/shared"], 2, "s3://BUCKET"),
         (["--sweep", "sweep.yaml", "--host", "a.b"], 2, "--host goes with --model"),
         (["--model", "models:/adult@champion", "--queue", "q"], 2, "--queue goes with --sweep"),
         (["--model", "folder"], 2, "models:/NAME@champion"),
