@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from orchestrator.manifests import compose, kuberay, monitoring, platform, slurm, systemd
+from orchestrator.manifests import compose, kuberay, monitoring, platform, ray_clusters, slurm, systemd
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ KINDS = {
         partial(kuberay.example_sweep, ON_GPUS, name="queued-sweep", queue=platform.QUEUE),
     ),
     "kuberay-endpoint": ManifestKind("deploy/kuberay/endpoint", kuberay.example_endpoint),
+    "ray": ManifestKind("deploy/ray", ray_clusters.cluster_files),
 }
 
 
