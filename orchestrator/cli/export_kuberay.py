@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.base import SIZE, Command
-from orchestrator.cli.export_manifests import folder_option, model_option, put, sweep_option
+from orchestrator.cli.export_manifests import asked_sweep, folder_option, model_option, put, sweep_option
 from orchestrator.units import parse_size
 
 KUBERAY = """Write a sweep, or an endpoint, for Kubernetes with the KubeRay operator.
@@ -68,7 +68,7 @@ def export_kuberay(model: str | None, sweep: Path | None, output: Path, **option
     if sweep is not None:
         memory = None if options["memory"] is None else parse_size(options["memory"])
         given = {name: options[name] for name in ("name", "workers", "cpus", "gpus", "queue", "volumes")}
-        put(sweep_files(sweep, place, memory=memory, **given), output)
+        put(sweep_files(asked_sweep(sweep), place, memory=memory, **given), output)
         return
     if model is None:
         put(platform_files(place), output)

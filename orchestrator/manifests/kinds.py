@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from orchestrator.config import ResourceConfig
 from orchestrator.manifests import compose, kuberay, monitoring, platform, ray_clusters, slurm, systemd
 
 
@@ -23,7 +24,7 @@ class ManifestKind:
     files: Callable[[], Mapping[PurePosixPath, str]]
 
 
-ON_GPUS = "resources: {gpus_per_worker: 1}\n"
+ON_GPUS = ResourceConfig(gpus_per_worker=1)
 KINDS = {
     "compose": ManifestKind("docker", compose.default_files),
     "monitoring": ManifestKind("deploy", monitoring.monitoring_files),

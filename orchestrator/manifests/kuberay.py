@@ -6,15 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
 
-from orchestrator.config import ServeConfig, SweepConfig
+from orchestrator.config import ResourceConfig, ServeConfig, SweepConfig
 from orchestrator.errors import UsageError
-from orchestrator.jobs.package import CONFIG_FILE
 from orchestrator.manifests.pods import (
     MOST_JOB_NAME,
     MOST_NAMESPACE,
@@ -25,7 +23,7 @@ from orchestrator.manifests.pods import (
     worker_shape,
 )
 from orchestrator.manifests.rendering import rendered
-from orchestrator.manifests.subjects import PLAIN, packed, registered_model
+from orchestrator.manifests.subjects import PLAIN, SWEEP_FILE, packed, registered_model
 
 SWEEP, ENDPOINT = "kuberay/sweep", "kuberay/endpoint"
 TOKENS = "/etc/orchestrator/tokens/tokens"
@@ -33,6 +31,7 @@ DAY = timedelta(days=1)
 # of the API server: what one object may have, less what is not files
 MOST_BYTES = 900 * 2**10
 PORT = 8000
+SCRIPT = PurePosixPath("run.sh")
 # for what the proxies of Ray Serve add to an answer's time
 PROXY_SECONDS = 5
 
@@ -71,7 +70,7 @@ class KubernetesPlace:
 
 
 def sweep_files(
-    config_file: Path,
+    sweep: SweepConfig,
     place: KubernetesPlace,
     *,
     name: str | None = None,
@@ -85,7 +84,7 @@ def sweep_files(
     """A sweep as a `RayJob`, with its files.
 
     Args:
-        config_file: YAML of the sweep; paths in it are relative to the current folder.
+        sweep: which one; paths in it are relative to the current folder. Its MLflow is that of the place.
         place: where it runs.
         name: of the job; made of the sweep's if left out.
         workers: pods that train.
@@ -94,33 +93,38 @@ def sweep_files(
         volumes: `CLAIM:/PATH` that all pods have.
 
     Raises:
-        ConfigError, SearchSpaceError, ArchitectureError: the sweep is not valid.
+        SearchSpaceError, ArchitectureError: the search space or a network is not valid.
         UsageError: its data would not be there, a trial fits on no worker, or a name is none.
     """
     from orchestrator.data import is_streamed
     from orchestrator.search.space import space_of
     from orchestrator.sweeps.plan import readers_of, workers_of
 
-    config = SweepConfig.load(config_file, {"tracking_uri": place.tracking_uri})
-    sweep = packed(config_file, tracking_uri=place.tracking_uri, storage=place.storage)
+    there = {"tracking_uri": place.tracking_uri, "storage": sweep.storage or place.storage}
+    package = packed(sweep.model_copy(update=there))
+    # another cluster goes on with it, where these files are not in the same folder
+    config = package.config.model_copy(update={"keep_package": True})
+    said = config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    files = {**package.files, SWEEP_FILE: yaml.safe_dump(said, sort_keys=False, allow_unicode=True)}
     mounted = volumes_of(volumes)
-    there = yaml.safe_load(sweep.files[PurePosixPath(CONFIG_FILE)])
     for what in ("data", "validation", "test", "storage"):
-        if what in there:
-            check_mounted(there[what], what, mounted)
+        if getattr(config, what):
+            check_mounted(str(getattr(config, what)), what, mounted)
     readers = readers_of(config, streamed=is_streamed(config.data))
     gib = None if memory is None else math.ceil(memory / 2**30)
     shape = worker_shape(config.resources, readers, cpus=cpus, gpus=gpus, gib=gib)
-    largest = max(workers_of(config, space_of(config)).values())
+    largest = max(workers_of(config, space_of(sweep)).values())
     if largest > workers * shape.workers:
         raise UsageError(
             f"a trial has up to {largest} workers, and {workers} pods hold {workers * shape.workers}; "
             "give more --workers"
         )
-    files = {**sweep.files, PurePosixPath("run.sh"): ""}
-    if sum(map(len, sweep.files.values())) > MOST_BYTES:
-        raise UsageError(f"{config_file}: its search space and networks have more than {MOST_BYTES >> 10} KiB together")
-    made = checked_label(name, "--name", MOST_JOB_NAME) if name else label_of(sweep.name, "sweep-", MOST_JOB_NAME)
+    if sum(map(len, files.values())) > MOST_BYTES:
+        raise UsageError(
+            f"the search space and the networks of the sweep have more than {MOST_BYTES >> 10} KiB together"
+        )
+    called = config.sweep_name
+    made = checked_label(name, "--name", MOST_JOB_NAME) if name else label_of(called, "sweep-", MOST_JOB_NAME)
     values = {
         **place.values(gpus=shape.gpus > 0),
         "name": made,
@@ -130,20 +134,18 @@ def sweep_files(
         "needs": str(config.resources),
         "volumes": mounted,
         # a key of a ConfigMap has no folders
-        "files": {str(path).replace("/", "__"): str(path) for path in sorted(files)},
+        "files": {str(path).replace("/", "__"): str(path) for path in sorted({*files, SCRIPT})},
         "deadline": round(max(DAY, 3 * (config.time_budget or timedelta())).total_seconds()),
-        "metadata": _metadata(sweep.name, config.data),
+        "metadata": _metadata(called, config.data),
         "environment": _job_environment(),
     }
-    return {**rendered(SWEEP, values), **sweep.files}
+    return {**rendered(SWEEP, values), **files}
 
 
-def example_sweep(more: str = "", **options: Any) -> dict[PurePosixPath, str]:  # noqa: ANN401
-    """`sweep_files` of a small sweep, whose data is in every image; `more` lines of its YAML."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / CONFIG_FILE
-        path.write_text(f"data: sklearn:breast_cancer\npreset: good\n{more}")
-        return sweep_files(path, KubernetesPlace(), **options)
+def example_sweep(resources: ResourceConfig | None = None, **options: Any) -> dict[PurePosixPath, str]:  # noqa: ANN401
+    """`sweep_files` of a small sweep, whose data is in every image."""
+    sweep = SweepConfig.create(data="sklearn:breast_cancer", preset="good", resources=resources)
+    return sweep_files(sweep, KubernetesPlace(), **options)
 
 
 def example_endpoint() -> dict[PurePosixPath, str]:

@@ -11,7 +11,7 @@ from documents import parsed
 from kubernetes_objects import cluster_of, insecure, objects_of, pods_of, problems
 
 from orchestrator.cli import main
-from orchestrator.config import ServeConfig
+from orchestrator.config import ServeConfig, SweepConfig
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.manifests.kuberay import KubernetesPlace, endpoint_files, sweep_files
 from orchestrator.serving.control.application import config_of
@@ -32,12 +32,12 @@ class Net(torch.nn.Module):
 
 @pytest.fixture
 def sweep(tmp_path):
-    """Writes the YAML of a sweep."""
+    """Writes the YAML of a sweep, and reads it."""
 
     def write(text="data: sklearn:iris\n"):
         path = tmp_path / "sweep.yaml"
         path.write_text(text)
-        return path
+        return SweepConfig.load(path)
 
     return write
 
