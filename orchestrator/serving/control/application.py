@@ -39,7 +39,7 @@ ELSEWHERE = {
     "tls_cert": "the ingress in front of the cluster",
     "tls_key": "the ingress in front of the cluster",
 }
-FIRST_NUMBER_SECONDS = 30.0
+FIRST_NUMBER_SECONDS = 120.0
 
 
 def settings_of(config: ServeConfig, *, local: bool, failure_status: int = 500) -> EndpointSettings:
