@@ -10,7 +10,7 @@ import click
 
 from orchestrator.cli.base import Command, check_new, echo
 from orchestrator.cli.export_kuberay import export_kuberay
-from orchestrator.cli.export_manifests import export_compose, export_slurm, export_systemd
+from orchestrator.cli.export_manifests import export_compose, export_serve_config, export_slurm, export_systemd
 from orchestrator.cli.trials import filter_option
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def export() -> None:
     """See EXPORT."""
 
 
-for command in (export_compose, export_kuberay, export_slurm, export_systemd):
+for command in (export_compose, export_kuberay, export_serve_config, export_slurm, export_systemd):
     export.add_command(command)
 
 curves_option = click.option("--curves", is_flag=True, help="Learning curves: a row per epoch.")

@@ -39,6 +39,15 @@ Example:
   orchestrator export systemd --model models:/adult@champion --host 0.0.0.0 -o units
   cd units && sudo ./install.sh
 """
+SERVE = """Write the configuration of Ray Serve that has an endpoint, for a cluster that is there.
+
+\b
+Example:
+  orchestrator export serve-config --model models:/adult@champion --workers 2 --max-workers 6 -o serve
+  serve deploy serve/serve.yaml --address http://head:8265
+
+Ray Serve then keeps it, and no process of ours has to run; it follows the registry as `orchestrator deploy` does.
+"""
 folder_option = click.option(
     "--output", "-o", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where the files are put."
 )
@@ -125,3 +134,26 @@ def export_systemd(output: Path, **options: Any) -> None:  # noqa: ANN401
     from orchestrator.manifests.systemd import systemd_files
 
     put(systemd_files(**options), output)
+
+
+@click.command("serve-config", cls=Command, help=SERVE)
+@click.option("--model", required=True, metavar="URI", help="What the endpoint serves: models:/NAME@champion.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Replicas that answer.")
+@click.option("--max-workers", type=click.IntRange(1), help="As many replicas when they are busy. Default: --workers.")
+@click.option(
+    "--auth-token-file",
+    "tokens",
+    type=click.Path(path_type=PurePosixPath),
+    default="/etc/orchestrator/tokens",
+    show_default=True,
+    help="On every node: who has one of its tokens may ask.",
+)
+@click.option(
+    "--tracking-uri", metavar="URI", default="http://mlflow:5000", show_default=True, help="MLflow, as nodes reach it."
+)
+@folder_option
+def export_serve_config(model: str, output: Path, **options: Any) -> None:  # noqa: ANN401
+    """See SERVE."""
+    from orchestrator.manifests.serve import serve_files
+
+    put(serve_files(model, **options), output)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from orchestrator.config import ResourceConfig
-from orchestrator.manifests import compose, kuberay, monitoring, platform, ray_clusters, slurm, systemd
+from orchestrator.manifests import compose, kuberay, monitoring, platform, ray_clusters, serve, slurm, systemd
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ ON_GPUS = ResourceConfig(gpus_per_worker=1)
 KINDS = {
     "compose": ManifestKind("docker", compose.default_files),
     "monitoring": ManifestKind("deploy", monitoring.monitoring_files),
+    "serve": ManifestKind("deploy/serve", serve.default_files),
     "slurm": ManifestKind("deploy/slurm", slurm.default_files),
     "systemd": ManifestKind("deploy/systemd", systemd.systemd_files),
     "kuberay": ManifestKind("deploy/kuberay", platform.platform_files),

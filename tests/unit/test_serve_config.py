@@ -1,0 +1,41 @@
+"""The configuration of Ray Serve: as Ray Serve takes it, with the arguments that the endpoint's application takes."""
+
+from pathlib import PurePosixPath
+
+import pytest
+import ray.serve.scripts
+import yaml
+from click.testing import CliRunner
+from documents import parsed
+from ray.serve.schema import ServeDeploySchema
+
+from orchestrator.cli import main
+from orchestrator.errors import UsageError
+from orchestrator.manifests.serve import default_files, serve_files
+from orchestrator.serving.control.application import IMPORT_PATH, config_of
+
+
+def test_ray_serve_takes_it_and_so_does_the_application(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ["--model=models:/a b/3", "--workers=2", "--max-workers=5", "--auth-token-file=/t/tokens"]
+    done = CliRunner().invoke(main, ["export", "serve-config", *options, "--tracking-uri=http://m:5000", "-o", "out"])
+    assert done.exit_code == 0, done.output
+    content = yaml.safe_load((tmp_path / "out" / "serve.yaml").read_text())
+    (application,) = ServeDeploySchema.model_validate(content).applications
+    assert application.import_path == IMPORT_PATH
+    config = config_of(application.args)
+    assert config.models == ("models:/a b/3",) and config.replicas == (2, 5)
+    assert config.auth_token_file == "/t/tokens" and config.tracking_uri == "http://m:5000"
+
+
+def test_the_command_in_its_first_line_is_one():
+    text = default_files()[PurePosixPath("serve.yaml")]
+    words = text.partition("`")[2].partition("`")[0].split()
+    assert parsed(words, ray.serve.scripts.cli).name == "deploy"
+
+
+def test_what_would_not_be_on_every_node_is_refused():
+    with pytest.raises(UsageError, match="absolute path"):
+        serve_files("models:/a/1", tokens=PurePosixPath("tokens"))
+    with pytest.raises(UsageError, match="name of a registered model"):
+        serve_files("./bundle")
