@@ -53,6 +53,14 @@ def given_by(variable: str, value: str | None, option: str) -> str:
     return f"; that is the value of {variable}: `unset {variable}`, or give {option}"
 
 
+def without_password(url: str) -> str:
+    """An address as a sentence may show it."""
+    scheme, sign, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    _, at, place = host.rpartition("@")
+    return f"{scheme}{sign}***@{place}{slash}{path}" if sign and at else url
+
+
 def proxy_asked(url: str) -> str:
     """What to add to an error about a server that was asked through a proxy of the environment; empty if it was not."""
     from requests.utils import get_environ_proxies, select_proxy

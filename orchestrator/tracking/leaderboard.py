@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.analysis.rows import TrialRow
 from orchestrator.columns.notes import Note
+from orchestrator.environment import without_password
 from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal.folder import find_sweep, sweeps_home
 from orchestrator.tracking import tags
@@ -195,7 +196,7 @@ def _find_sweep(selector: str | None, tracking_uri: str | None) -> tuple[MlflowC
         if tracking_uri is not None:
             return _find_sweep(header.id, None)
         raise TrackingError(
-            f"MLflow store {header.tracking_uri}: has no run of the sweep {header.id}; if it was lost: "
+            f"MLflow store {without_password(header.tracking_uri)}: has no run of the sweep {header.id}; if it was lost: "
             f"orchestrator sync {header.id}"
         )
     asked = "" if selector is None else f" '{selector}'"

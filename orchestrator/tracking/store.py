@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from orchestrator.environment import debugging, given_by, proxy_asked
+from orchestrator.environment import debugging, given_by, proxy_asked, without_password
 from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
 from orchestrator.tracking import tags
 from orchestrator.tracking.sqlite_files import explain_sqlite, file_problem
@@ -253,7 +253,8 @@ def tracked(tracking_uri: str | None) -> Iterator[None]:
         ):
             raise
         where = resolve_tracking_uri(tracking_uri)
-        raise TrackingError(f"MLflow store {where}: {explain(error, where)}") from error
+        shown = without_password(where)
+        raise TrackingError(f"MLflow store {shown}: {explain(error, where).replace(where, shown)}") from error
 
 
 def explain(error: BaseException, tracking_uri: str) -> str:

@@ -10,6 +10,7 @@ from orchestrator.bundle.registration import Registration
 from orchestrator.columns.features_wish import FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import TargetWish
+from orchestrator.environment import without_password
 from orchestrator.errors import ExecutionError, TrackingError
 from orchestrator.journal import Begun, Event, Reported
 from orchestrator.journal.folder import BrokenSweep, Header, KnownSweep, find_sweep, write_header
@@ -119,7 +120,9 @@ def _send(tracker: SweepTracker, header: Header, events: Sequence[Event], trials
     reports = sum(isinstance(event, Reported) for event in events)
     away = tracker.close_trials(trials, reports, PATIENCE_SECONDS)
     if away is not None:
-        raise ExecutionError(f"MLflow store {header.tracking_uri}: {away}; nothing is lost, try again later")
+        raise ExecutionError(
+            f"MLflow store {without_password(header.tracking_uri)}: {away}; nothing is lost, try again later"
+        )
 
 
 def _open(found: KnownSweep, tracking_uri: str | None) -> tuple[SweepTracker, Header, list[str]]:

@@ -72,6 +72,9 @@ def test_what_a_server_answers_is_told_apart(status, body, sentence):
 def test_nobody_a_silent_server_and_an_unknown_host_are_told_apart():
     assert told(f"http://127.0.0.1:{free_port()}").endswith("no server answers there")
     assert told("http://no-such-host.invalid:5000").endswith("there is no host of that name")
+    secret = told(f"http://me:secret@127.0.0.1:{free_port()}/path")
+    assert "secret" not in secret
+    assert secret.startswith("MLflow store http://***@127.0.0.1:")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert "did not answer in time" in told(f"http://127.0.0.1:{port}")
