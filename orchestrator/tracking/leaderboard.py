@@ -196,8 +196,8 @@ def _find_sweep(selector: str | None, tracking_uri: str | None) -> tuple[MlflowC
         if tracking_uri is not None:
             return _find_sweep(header.id, None)
         raise TrackingError(
-            f"MLflow store {without_password(header.tracking_uri)}: has no run of the sweep {header.id}; if it was lost: "
-            f"orchestrator sync {header.id}"
+            f"MLflow store {without_password(header.tracking_uri)}: has no run of the sweep {header.id}; "
+            f"if it was lost: orchestrator sync {header.id}"
         )
     asked = "" if selector is None else f" '{selector}'"
     listed = f" (sweeps: {', '.join(known[:8])})" if known else "; run `orchestrator sweep`"
