@@ -32,8 +32,9 @@ case $engine in
   docker | podman) exec "$engine" run --rm --shm-size 2g --ulimit nofile=65536:65536 --entrypoint tini "$image" -g -- bash -c "$inside" ;;
   buildah)
     export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
-    # HAProxy needs more open files than the 1,024 that a container of buildah may have
-    container=$(buildah from --pull-never --ulimit nofile=65536:65536 "$image")
+    # HAProxy needs more open files than the 1,024 of buildah's containers; they may have as many as this shell
+    files=$(ulimit -Hn)
+    container=$(buildah from --pull-never --ulimit "nofile=$files:$files" "$image")
     trap 'buildah rm "$container" > /dev/null' EXIT
     # a command here has the image's user and environment, but not its entrypoint
     buildah run "$container" -- tini -g -- bash -c "$inside"
