@@ -16,6 +16,8 @@ NODE = re.compile(r"node has died|NodeDiedError|node was (?:terminated|drained|p
 EXIT_CODE = re.compile(r"exit code (\d+)")
 SIGTERM = "receives a SIGTERM"
 VANISHED = "connection error code"
+# of a machine that was cut off, before Ray gives it up
+SILENT = "The actor is temporarily unavailable"
 KILLED = re.compile(r"ray\.kill|INTENDED_SYSTEM_EXIT")
 SETUP = re.compile(r"RuntimeEnvSetupError|failed to (?:start|register)|could not be started", re.IGNORECASE)
 # how a text begins that tells of a process, not of an error in it
@@ -68,6 +70,8 @@ def _cause(text: str, logs: Path | None) -> str | None:
         if crash is not None:
             return f"it crashed with {crash}{where}"
         return f"it is gone without a word, as after signal 9 (SIGKILL), os._exit or a lack of memory{where}"
+    if SILENT in text:
+        return "it did not answer any more, as when its machine has lost its network"
     if KILLED.search(text):
         return "it was ended by Ray"
     if SETUP.search(text):

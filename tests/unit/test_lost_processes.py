@@ -39,6 +39,11 @@ MEMORY = (
             "it ended with exit code 3 on 192.0.2.2",
         ),
         (HEAD + "The actor died because its node has died. Node Id: 99db0f54", "its machine is gone: 192.0.2.2"),
+        (
+            "The actor 5f6af44ff048 is unavailable: The actor is temporarily unavailable: RpcError: RPC error: "
+            "recvmsg:Connection timed out rpc_code: 14. The task may or may not have been executed on the actor.",
+            "it did not answer any more, as when its machine has lost its network",
+        ),
         (MEMORY, "Ray ended it because its machine ran out of memory (15.21GB of 15.90GB in use)"),
         (
             "The actor died because of an error raised in its creation task, \x1b[36mray::C.__init__()\x1b[39m\n"
