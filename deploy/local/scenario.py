@@ -66,13 +66,17 @@ for line in sys.stdin:
 # copies both buckets into the folder `saved`, or back
 COPY = """
 import sys
+from pathlib import Path
 from pyarrow import fs
-store = fs.S3FileSystem()
+from orchestrator.storage import Storage
+here = fs.LocalFileSystem()
 for name in ("mlflow", "sweeps"):
+    store, folder = Storage.at(f"s3://{name}"), str(Path("saved", name).resolve())
+    Path(folder).mkdir(parents=True, exist_ok=True)
     if sys.argv[1] == "save":
-        fs.copy_files(name, f"saved/{name}", source_filesystem=store, destination_filesystem=fs.LocalFileSystem())
+        fs.copy_files(store.path, folder, source_filesystem=store.filesystem, destination_filesystem=here)
     else:
-        fs.copy_files(f"saved/{name}", name, source_filesystem=fs.LocalFileSystem(), destination_filesystem=store)
+        fs.copy_files(folder, store.path, source_filesystem=here, destination_filesystem=store.filesystem)
 """
 
 
@@ -160,7 +164,7 @@ class Scenario:
         """The endpoint, started on a node of the cluster."""
         stack, client = self.stack, Client(self.stack, machine)
         words = ["deploy", f"models:/{NAME}@champion", "--address", "head:6379", "--host", "0.0.0.0"]  # noqa: S104
-        words += ["--auth-token-file", str(stack.secrets.path("endpoint-tokens"))]
+        words += ["--min-replicas", "2", "--auth-token-file", str(stack.secrets.path("endpoint-tokens"))]
         command = [sys.executable, "-m", "orchestrator", *words]
         stack.machines.start(machine, command, stack.environment(machine), stack.log("endpoint"))
         self.wait("an answer", lambda: stack.machines.within("client", client.ask) == "ok")
@@ -169,13 +173,23 @@ class Scenario:
 
     def long_sweep(self, trials: int, epochs: int) -> str:
         """A sweep that lasts minutes, as a job; its id."""
-        words = [*self.write_network(0.3), "--trials", str(trials), "--epochs", str(epochs), "--no-wait"]
+        # two of the four cores are the endpoint's
+        words = [*self.write_network(0.3), "--concurrency", "2", "--trials", str(trials), "--epochs", str(epochs)]
+        words += ["--no-wait"]
         job = self.orchestrator("client", *words).strip()
         self.wait("epochs of the sweep", lambda: len(self.reported()) >= 3 * epochs // 4)
         self.say(f"a sweep of {trials} trials with {epochs} epochs each runs as the job {job}")
         return job
 
-    def cut_node(self, machine: str) -> None:
+    def tell_outages(self, client: Client, since: float) -> None:
+        """When the endpoint did not answer."""
+        found = client.outages(since)
+        for began, seconds, what in found:
+            self.say(f"no answer from {began - since:.1f} s on, for {seconds:.1f} s: {dict(what)}")
+        asked = sum(at >= since for at, _ in client.answers)
+        self.say(f"of {asked} requests {sum(what.total() for _, _, what in found)} were not answered")
+
+    def cut_node(self, machine: str, client: Client) -> None:
         """A node without a network, and then with one again."""
         cut = time.time()
         self.stack.machines.cut(machine)
@@ -203,6 +217,7 @@ class Scenario:
         self.stack.kill(machine)
         self.stack.start(machine)
         self.say(f"{machine} was started again")
+        self.tell_outages(client, cut)
 
     def restart_database(self) -> None:
         """PostgreSQL is away for ten seconds."""
@@ -251,18 +266,16 @@ class Scenario:
         self.say(f"{during} epochs were trained meanwhile; {len(now) - before} are in the journal since the cut")
 
     def kill_head(self, job: str, client: Client) -> None:
-        """The head is lost with all that runs there, and started again half a minute later."""
+        """The head is lost with all that runs there, and started again a quarter of a minute later."""
         killed = time.time()
         self.stack.kill("head")
         self.say("the head is killed, with the job's driver")
         time.sleep(15)
         self.stack.start("head")
         self.say("the head is started again")
-        time.sleep(60)
-        for began, seconds, what in client.outages(killed - 1):
-            self.say(f"the endpoint was out {began - killed:+.1f} s from the kill for {seconds:.1f} s: {dict(what)}")
-        last = client.answers[-1][1]
-        self.say(f"a minute after that the endpoint answers: {last}")
+        time.sleep(45)
+        self.tell_outages(client, killed)
+        self.say(f"after that the endpoint answers: {client.answers[-1][1]}")
         jobs = json.loads(self.orchestrator("client", "jobs", "--json"))
         self.say(f"the job is {[entry['status'] for entry in jobs if entry['id'] == job]}")
 
@@ -353,20 +366,20 @@ def main() -> int:
     """The whole timeline."""
     stack = Stack(Path("/var/lib/orchestrator-scenario"), mark="orscn")
     scenario = Scenario(stack)
-    trials, epochs = 30, 80
+    trials, epochs = 24, 60
     stack.up(notify=scenario.say)
     try:
         scenario.first_model()
         client = scenario.deploy("head")
         with client.asking():
             job = scenario.long_sweep(trials, epochs)
-            scenario.cut_node(NODES[0])
+            scenario.ports()
+            scenario.cut_node(NODES[0], client)
             scenario.restart_database()
             scenario.cut_object_store(60)
             scenario.kill_head(job, client)
             scenario.resume(trials, epochs)
             scenario.scraped()
-            scenario.ports()
             scenario.back_up_and_restore()
     finally:
         stack.down()

@@ -40,6 +40,14 @@ NOTICING = {
     "RAY_grpc_client_keepalive_time_ms": "20000",
     "RAY_grpc_client_keepalive_timeout_ms": "20000",
 }
+# a busy machine takes its time
+PATIENCE = {
+    "RAY_gcs_server_port_wait_time_s": "180",
+    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_worker_register_timeout_seconds": "180",
+}
+# nodes, and who has connected there, wait so long for a head that is lost; Ray's default is a minute
+HEAD_SECONDS = 600
 # what each node listens on is known, so that a firewall can be told
 NODE_PORTS = {
     "node-manager-port": 6380,
@@ -134,12 +142,17 @@ def environment_of(machines: Machines, known: Secrets, machine: str) -> dict[str
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     if machine in ("head", *NODES, "client"):
-        variables |= NOTICING | {
-            "MLFLOW_TRACKING_URI": f"http://mlflow:{PORTS['mlflow']}",
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(known.path("ray-token")),
-            "RAY_API_SERVER_ADDRESS": f"http://head:{PORTS['head']}",
-        }
+        variables |= (
+            NOTICING
+            | PATIENCE
+            | {
+                "RAY_gcs_rpc_server_reconnect_timeout_s": str(HEAD_SECONDS),
+                "MLFLOW_TRACKING_URI": f"http://mlflow:{PORTS['mlflow']}",
+                "RAY_AUTH_MODE": "token",
+                "RAY_AUTH_TOKEN_PATH": str(known.path("ray-token")),
+                "RAY_API_SERVER_ADDRESS": f"http://head:{PORTS['head']}",
+            }
+        )
     if machine in ("head", *NODES, "client", "mlflow", "s3"):
         variables |= {
             "AWS_ACCESS_KEY_ID": "stack",
@@ -218,14 +231,14 @@ def prepare(machines: Machines, known: Secrets) -> None:
                     {
                         "url": f"http://head:{PORTS['head']}/api/prometheus/sd",
                         "refresh_interval": "10s",
-                        "authorization": {"credentials_file": str(known.path("ray-token"))},
+                        "authorization": {"type": "Bearer", "credentials_file": str(known.path("ray-token"))},
                     }
                 ],
             },
             {"job_name": "mlflow", "static_configs": [{"targets": [f"mlflow:{PORTS['mlflow']}"]}]},
             {
                 "job_name": "endpoint",
-                "authorization": {"credentials_file": str(known.path("endpoint-tokens"))},
+                "authorization": {"type": "Bearer", "credentials_file": str(known.path("endpoint-tokens"))},
                 "static_configs": [{"targets": [f"{name}:{ENDPOINT_PORT}" for name in ("head", *NODES)]}],
             },
         ],

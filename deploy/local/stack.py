@@ -47,6 +47,7 @@ FOLDER = Path("/var/lib/orchestrator-stack")
 MARK = "orch"
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
+TRIES = 3
 CORES = 2
 SETTINGS = "stack.json"
 
@@ -153,9 +154,22 @@ class Stack:
         (self.folder / f"{machine}.pid").write_text(str(process))
 
     def start(self, machine: str) -> None:
-        """Starts the service of a machine and waits until it answers."""
-        self.launch(machine)
-        self.wait_for(machine)
+        """Starts the service of a machine and waits until it answers; tries again as a supervisor would.
+
+        Raises:
+            StackError: it does not start.
+        """
+        for attempt in range(TRIES):
+            self.launch(machine)
+            try:
+                self.wait_for(machine)
+            except StackError:
+                # Ray gives up a node that takes more than half a minute
+                if attempt == TRIES - 1:
+                    raise
+                self.kill(machine)
+            else:
+                return
 
     def stop(self, machine: str) -> None:
         """Asks a service to end, and waits for it.
