@@ -1,12 +1,16 @@
 """`sweep --resume`: which sweep it goes on with."""
 
 import pytest
+from support import mixed_frame
 
 from orchestrator.config import SweepConfig
-from orchestrator.journal.folder import Header, new_id, write_header
+from orchestrator.journal.folder import Header, KnownSweep, new_id, write_header
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime import resume
+from orchestrator.runtime.assembly import first_header
 from orchestrator.runtime.hooks import Hooks
+from orchestrator.runtime.planning import plan_sweep
+from orchestrator.runtime.sweeps import new_origin
 from orchestrator.storage import Storage
 from orchestrator.sweeps.presets import with_preset
 
@@ -69,3 +73,26 @@ def test_a_finished_sweep_is_not_gone_on_with(place, tmp_path):
     place(SweepStatus.INTERRUPTED)
     place(SweepStatus.FINISHED)
     assert again(tmp_path) == ("new", 3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"preset": "good"}, {"trials": 2, "folds": "2"}, {"trials": 2, "test": "test.csv"}]
+)
+def test_a_sweep_is_known_again_by_what_is_really_written_down_of_it(tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    for name in ("rows.csv", "test.csv"):
+        mixed_frame(60, seed=len(name)).to_csv(name, index=False)
+    config = SweepConfig.create(
+        data="rows.csv", target="label", space="quick", storage=str(tmp_path / "sweeps"), **options
+    )
+    origin = new_origin(config, None)
+    plan = plan_sweep(origin.config, None, map, origin.space)
+    known = KnownSweep(first_header(plan, origin, ""), origin.storage)
+    assert resume._is_of(known, new_origin(config, None).config)
+    # from another folder
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    there = {name: str(tmp_path / options[name]) for name in ("test",) if name in options}
+    moved = config.model_copy(update={"data": str(tmp_path / "rows.csv"), **there})
+    assert resume._is_of(known, new_origin(moved, None).config)
+    assert not resume._is_of(known, new_origin(moved.model_copy(update={"seed": 1}), None).config)
