@@ -15,7 +15,7 @@ BINARY = shutil.which("prometheus")
 NOT_INSTALLED = "Prometheus is not installed (Debian: apt-get install prometheus)"
 RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yaml"
 SECONDS = 60
-PLACEHOLDERS = {"$__rate_interval": "20s", "$sweep": ".*", "$model": ".*"}
+PLACEHOLDERS = {"$__rate_interval": "20s", "$sweep": ".*", "$model": ".+"}
 
 
 class Prometheus:

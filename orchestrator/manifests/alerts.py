@@ -60,8 +60,10 @@ def _rate(name: str, more: str = "", by: str = OF_MODEL) -> str:
 
 # 503 is said of an endpoint that has too much to do
 ERRORS, OVERLOAD = '{status=~"5..",status!="503"}', '{reason="overload"}'
+NAMED = '{model!=""}'
 OPEN = f"{_sweeps('open')} == 1"
-SLOW = f"histogram_quantile(0.99, {_rate('request_duration_seconds_bucket', by='le, model')})"
+# pages and metrics are of no model
+SLOW = f"histogram_quantile(0.99, {_rate('request_duration_seconds_bucket', NAMED, 'le, model')})"
 SWEEPS = (
     Alert(
         name="SweepStandsStill",

@@ -264,7 +264,8 @@ def _choice(name: str, label: str, query: str) -> dict[str, Any]:
         "sort": 1,
         "multi": True,
         "includeAll": True,
-        "allValue": ".*",
+        # pages and metrics are of no model
+        "allValue": ".+",
         "current": {"text": "All", "value": "$__all"},
     }
 

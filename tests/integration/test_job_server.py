@@ -151,13 +151,14 @@ def check_metrics(found, board):
     assert (values["open"], values["trials_wanted"], values["slots"], values["gpus"]) == (1, 400, 1, 0)
     states = {state: sample.value for (name, state), sample in found.items() if name == "trials"}
     # of five epochs each
-    assert 5 * states["finished"] <= values["epochs"] < 5 * (states["finished"] + 1)
+    assert 5 * states["finished"] <= values["epochs"] <= 5 * (states["finished"] + 1)
     assert states["failed"] == 0
-    assert values["best_value"] in {trial["value"] for trial in board["trials"]}
-    assert found["best_value", None].labels["metric"] == "accuracy"
+    # the smaller the better; there may have been a better one since
+    assert found["best_value", None].labels["metric"] == "log_loss"
+    assert min(trial["value"] for trial in board["trials"] if trial["value"] is not None) <= values["best_value"] < 5
     assert 0 < values["slot_busy_share"] <= 1
     assert 0 < values["overhead_seconds"] < values["seconds"]
-    assert 0 <= values["mlflow_waiting"] < 20
+    assert values["mlflow_waiting"] >= 0
     assert {sample.labels["name"] for sample in found.values()} == {"flowers"}
 
 

@@ -107,7 +107,13 @@ CASES = {
         FASTER | SLOWER | ALL,
         SERVED,
         "One of 100 answers of model adult takes more than 5s.",
-        [model("request_duration_seconds_bucket", "0+599x90", le="0.5") | ALL, FASTER],
+        [
+            model("request_duration_seconds_bucket", "0+599x90", le="0.5") | ALL,
+            FASTER,
+            # of `/metrics`
+            endpoint("request_duration_seconds_bucket", "0+5x90", le="5", model="")
+            | endpoint("request_duration_seconds_bucket", "0+6x90", le="+Inf", model=""),
+        ],
     ),
     "EndpointOverloaded": (
         ASKED | model("refused_total", "0+60x90", reason="overload"),
