@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -270,3 +272,13 @@ def test_the_list_of_answered_files_is_read_again(tmp_path):
     assert (read.files, read.is_new, written.is_new) == (written.files, False, True)
     assert read.has(file)
     assert not read.has(InputFile(name="ü.csv", size=3, modified=1.0, output="ü.csv"))
+
+
+def test_lines_of_no_use_are_left_out_of_stderr_and_others_come_through():
+    code = (
+        "import os, sys\nfrom orchestrator.serving.batch.left_out import without_lines\n"
+        "with without_lines(b'no use'):\n    os.write(2, b'one\\nof no use\\n')\n    print('two', file=sys.stderr)\n"
+        "os.write(2, b'of no use either\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "one\ntwo\nof no use either\n"
