@@ -80,8 +80,8 @@ def test_a_finished_sweep_is_not_gone_on_with(place, tmp_path):
 )
 def test_a_sweep_is_known_again_by_what_is_really_written_down_of_it(tmp_path, monkeypatch, options):
     monkeypatch.chdir(tmp_path)
-    for name in ("rows.csv", "test.csv"):
-        mixed_frame(60, seed=len(name)).to_csv(name, index=False)
+    for seed, name in enumerate(("rows.csv", "test.csv")):
+        mixed_frame(60, seed=seed).to_csv(name, index=False)
     config = SweepConfig.create(
         data="rows.csv", target="label", space="quick", storage=str(tmp_path / "sweeps"), **options
     )
