@@ -101,9 +101,18 @@ class CalibrationRows:
         """With outputs that are divided by it: one number, or one for each row, float32 [rows, 1]; float64 [rows]."""
         return log_losses(self.target, self.probabilities(scaled(self.outputs, temperature)))
 
-    def log_loss(self, temperature: float) -> float:
-        """The mean of these."""
-        return self.mean(self.log_losses(temperature))
+    def smoothed_log_loss(self, temperature: float) -> float:
+        """The mean of these, as if one row more was right and one was wrong (Platt 1999, section 2.2; Laplace's rule).
+
+        Where all rows are right, log_loss is the smaller the surer the network is made, without an end: so sure that it
+        can only lose on other rows.
+        """
+        shares = self.probabilities(scaled(self.outputs, temperature))
+        logs = np.log(np.clip(shares, np.finfo(np.float64).eps, 1.0))
+        true = logs[np.arange(len(self.target)), self.target]
+        others = (logs.sum(axis=1) - true) / (shares.shape[1] - 1)
+        wrong = 1 / ((self.weight > 0).sum() + 2)
+        return -self.mean((1 - wrong) * true + wrong * others)
 
     def mean(self, values: NDArray[np.float64]) -> float:
         """Over the rows, float64 [rows], each as much as it counts."""
@@ -145,10 +154,12 @@ def calibrate(rows: CalibrationRows) -> Temperature:
 
 
 def best_temperature(rows: CalibrationRows) -> float:
-    """That with the smallest log_loss, from 1/20 to 20."""
+    """That with the smallest log_loss, smoothed, from 1/20 to 20."""
     from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
     # convex in the factor, so that there is one smallest
     bound = math.log(WIDEST)
-    found = minimize_scalar(lambda place: rows.log_loss(math.exp(place)), bounds=(-bound, bound), method="bounded")
+    found = minimize_scalar(
+        lambda place: rows.smoothed_log_loss(math.exp(place)), bounds=(-bound, bound), method="bounded"
+    )
     return float(f"{math.exp(found.x):.6g}")

@@ -56,8 +56,16 @@ def test_the_temperature_has_the_smallest_log_loss_and_must_be_better_on_other_r
     each = [-np.log(task.probabilities(values)[np.arange(len(target)), target]) for values in (outputs, found.outputs)]
     gain, share = each[0] - each[1], weight / weight.sum()
     assert gain @ share > 0.5 * np.sqrt((share**2 * (gain - gain @ share) ** 2).sum())
-    best = loss(found.applied(outputs))
-    assert best <= min(loss(outputs / np.float32(found.value * other)) for other in (0.97, 1.03)) + 1e-7
+
+    def smoothed(values):
+        """Each row as often as it counts, and of so many rows one more that is right and one that is wrong."""
+        shares, wrong = task.probabilities(values), 1 / (len(target) + 2)
+        wanted = np.full_like(shares, wrong / (shares.shape[1] - 1))
+        wanted[np.arange(len(target)), target] = 1 - wrong
+        return -np.average((wanted * np.log(shares)).sum(axis=1), weights=weight)
+
+    best = smoothed(found.applied(outputs))
+    assert best <= min(smoothed(outputs / np.float32(found.value * other)) for other in (0.97, 1.03)) + 1e-7
     assert found.without(found.applied(outputs)) == pytest.approx(outputs, rel=1e-5)
     plain, moved = (task.predictions(TargetEncoder(), values) for values in (outputs, found.applied(outputs)))
     assert plain.values["label"] == moved.values["label"]
@@ -67,6 +75,21 @@ def test_the_temperature_has_the_smallest_log_loss_and_must_be_better_on_other_r
 def test_a_network_that_is_too_sure_is_found_out_and_by_how_much(task):
     outputs, target, _ = answered(task, 3, 2.5, rows=4000)
     assert task.calibrate(outputs, target).value == pytest.approx(2.5, rel=0.12)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_a_network_whose_validation_rows_are_all_right_is_not_made_surer_than_so_many_rows_can_show(task):
+    """Without an end it would be: each row that is wrong later would then cost as much as a thousand."""
+    random = np.random.default_rng(0)
+    target = random.integers(0, len(task.classes), 300)
+    outputs = np.full((300, task.outputs), -3.0, np.float32)
+    outputs[np.arange(300), 0 if task.outputs == 1 else target] = 3
+    if task.outputs == 1:
+        outputs[target == 0] = -3
+    found = task.calibrate(outputs, target)
+    assert 0.05 < found.value < 1
+    sure = task.probabilities(found.applied(outputs)).max(axis=1)
+    assert sure == pytest.approx(1 - 1 / 302, abs=1e-4)
 
 
 def test_few_rows_seldom_give_a_temperature_to_a_network_that_is_as_sure_as_it_should_be():
