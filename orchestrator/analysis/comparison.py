@@ -18,7 +18,13 @@ from orchestrator.tasks import Metric, metric_named
 # parts of the time of the shortest sweep at which all are compared
 SHARES = (0.1, 0.25, 0.5, 1.0)
 # where it ran and was written down decides about no result
-ELSEWHERE = {"tracking_uri", "tracking_timeout", "address", "storage", "keep_package", "name", "placement_timeout"}
+ELSEWHERE = {"tracking_uri", "tracking_timeout", "address", "storage", "keep_package", "name", "placement_timeout"} | {
+    "priority",
+    "share",
+    "max_cores",
+    "max_gpus",
+    "queue",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

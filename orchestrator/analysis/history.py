@@ -19,6 +19,7 @@ from orchestrator.journal import (
     Reported,
     SweepStatus,
     TrialStatus,
+    Yielded,
 )
 from orchestrator.journal.folder import Header, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
@@ -263,7 +264,7 @@ class _Past:
                     self.epochs.setdefault(event.index, {})[event.report.epoch] = epoch
                 case Continued() if event.donor is not None or event.spec is not None:
                     self.took_over.add(event.index)
-                case Paused() | Lost():
+                case Paused() | Yielded() | Lost():
                     self._rest(event)
                 case Ended():
                     self.ended[event.index] = event.at
@@ -273,7 +274,7 @@ class _Past:
     def _clock(self, at: float) -> float:
         return self._before + (0.0 if self._begun is None else max(0.0, at - self._begun))
 
-    def _rest(self, event: Paused | Ended | Lost) -> None:
+    def _rest(self, event: Paused | Yielded | Ended | Lost) -> None:
         start = self._running.pop(event.index, None)
         if start is not None:
             self.spans.append(Span(event.index, start, self._clock(event.at)))

@@ -73,6 +73,11 @@ def sweep(
     seed: int | None = None,
     resources: ResourceConfig | Mapping[str, Any] | None = None,
     concurrency: int | None = None,
+    priority: int | None = None,
+    share: float | None = None,
+    max_cores: int | None = None,
+    max_gpus: float | None = None,
+    queue: str | None = None,
     placement_timeout: timedelta | str | None = None,
     max_failures: int | None = None,
     failed_share: float | None = None,
@@ -136,6 +141,10 @@ def sweep(
         seed: of the search and of all trials.
         resources: of one trial.
         concurrency: at most so many trials at once, besides what the cluster can hold.
+        priority: sweeps with a higher one come first on a cluster that they share.
+        share: its weight among sweeps of the same priority.
+        max_cores, max_gpus: that all its trials may have together.
+        queue: whose limit on a shared cluster counts for it; the user's name if left out.
         placement_timeout: how long nothing of the sweep may find a place before it gives up.
         max_failures: how often a trial whose process was lost is tried again, from its last checkpoint.
         failed_share: the sweep gives up when a larger part of its trials has failed (and at least 10 of them).
@@ -212,6 +221,11 @@ def plan(
     seed: int | None = None,
     resources: ResourceConfig | Mapping[str, Any] | None = None,
     concurrency: int | None = None,
+    priority: int | None = None,
+    share: float | None = None,
+    max_cores: int | None = None,
+    max_gpus: float | None = None,
+    queue: str | None = None,
     placement_timeout: timedelta | str | None = None,
     max_failures: int | None = None,
     failed_share: float | None = None,
@@ -281,6 +295,11 @@ def resume(
     time_budget: timedelta | str | None = None,
     address: str | None = None,
     concurrency: int | None = None,
+    priority: int | None = None,
+    share: float | None = None,
+    max_cores: int | None = None,
+    max_gpus: float | None = None,
+    queue: str | None = None,
     max_failures: int | None = None,
     failed_share: float | None = None,
     epoch_timeout: timedelta | str | None = None,
@@ -305,6 +324,7 @@ def resume(
         trials: how many there shall be in all, or `+N` for so many more; the same as before if left out.
         tracking_uri: the store, if it has another address now.
         time_budget: of all sessions together.
+        priority, share, max_cores, max_gpus, queue: see `sweep`; as before if left out.
         address, concurrency, max_failures, failed_share, epoch_timeout, placement_timeout, tracking_timeout,
             disk_budget, keep_top, cost_per_cpu_hour, cost_per_gpu_hour, register_model, allow_second_best: see `sweep`;
             as before if left out.

@@ -24,6 +24,7 @@ from orchestrator.cli.inspect import inspect
 from orchestrator.cli.jobs import jobs, submit
 from orchestrator.cli.plan import plan
 from orchestrator.cli.predict import predict
+from orchestrator.cli.queue import queue
 from orchestrator.cli.report import report
 from orchestrator.cli.resume import resume, sweeps, sync
 from orchestrator.cli.rollout import promote, rollback
@@ -83,6 +84,7 @@ COMMANDS = (
     undeploy,
     submit,
     jobs,
+    queue,
     train,
     sweeps,
     sync,

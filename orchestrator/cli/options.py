@@ -141,6 +141,18 @@ SEARCH_OPTIONS = [
     click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
     click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),
 ]
+# the same for `resume`
+SHARING_OPTIONS = [
+    click.option("--priority", type=int, help="Higher ones come first on a cluster. Who says nothing has 0."),
+    click.option(
+        "--share",
+        type=click.FloatRange(0, 1000, min_open=True),
+        help="Its weight among sweeps of its priority on a cluster. Who says nothing has 1.",
+    ),
+    click.option("--max-cores", type=click.IntRange(1), help="That all its trials may have together."),
+    click.option("--max-gpus", type=click.FloatRange(0, min_open=True), help="The same for GPUs."),
+    click.option("--queue", metavar="NAME", help="Whose limit counts on a cluster. Who says nothing has the user's."),
+]
 TRAINING_OPTIONS = [
     click.option(
         "--workers-per-trial", type=click.IntRange(1), help="Processes that train one network together. Default: 1."
@@ -153,6 +165,7 @@ TRAINING_OPTIONS = [
         help="CPU cores that read a folder of Parquet files; 0: the workers' own. Default: 1.",
     ),
     click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
+    *SHARING_OPTIONS,
     click.option("--precision", type=OneOf(names_of(PrecisionName)), help="Of training. Default: fp32."),
     click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
     click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
@@ -202,6 +215,13 @@ KEEPING_OPTIONS = [
     ),
     second_best_option,
 ]
+
+
+def sharing_options(function: Function) -> Function:
+    """How a sweep shares a cluster with others."""
+    for option in reversed(SHARING_OPTIONS):
+        function = option(function)
+    return function
 
 
 def sweep_options(function: Function) -> Function:

@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
 from orchestrator.cli.displays import Form, display_options, open_display
 from orchestrator.cli.json_log import log_format_option
-from orchestrator.cli.options import cost_options, notify, second_best_option, show_registration
+from orchestrator.cli.options import cost_options, notify, second_best_option, sharing_options, show_registration
 from orchestrator.cli.sweep import conclude
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ storage_option = click.option(
 @click.option("--trials", metavar="N|+N", help="So many in all, or so many more. Default: as planned.")
 @click.option("--time-budget", type=DURATION, help="Of all sessions together. Default: as planned.")
 @click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: as before.")
+@sharing_options
 @click.option("--max-failures", type=click.IntRange(0), help="Of a trial whose process is lost. Default: as before.")
 @click.option("--failed-share", type=click.FloatRange(0, 1, min_open=True), help="Give up above. Default: as before.")
 @click.option("--epoch-timeout", type=DURATION, help="End the process of a longer epoch. Default: as before.")

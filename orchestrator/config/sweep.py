@@ -87,6 +87,10 @@ class SweepConfig(Validated):
         seed: of the search and of all trials.
         resources: of one trial.
         concurrency: at most so many trials at once, besides what the cluster can hold.
+        priority: sweeps with a higher one come first on a cluster that they share.
+        share: its weight among sweeps of the same priority.
+        max_cores, max_gpus: that all its trials may have together.
+        queue: whose limit on a shared cluster counts for it; the user's name if left out.
         placement_timeout: how long nothing of the sweep may find a place before it gives up.
         max_failures: how often a trial whose process was lost is tried again, from its last checkpoint.
         failed_share: the sweep gives up when a larger part of its trials has failed (and at least 10 of them).
@@ -150,6 +154,11 @@ class SweepConfig(Validated):
     seed: int = Field(default=0, ge=0, lt=2**31)
     resources: ResourceConfig = ResourceConfig()
     concurrency: int | None = Field(default=None, ge=1)
+    priority: int = Field(default=0, exclude_if=operator.not_)
+    share: float = Field(default=1.0, gt=0, le=1000, exclude_if=lambda share: share == 1.0)
+    max_cores: int | None = Field(default=None, ge=1)
+    max_gpus: float | None = Field(default=None, gt=0)
+    queue: Name | None = None
     placement_timeout: Duration = timedelta(minutes=10)
     max_failures: int = Field(default=2, ge=0)
     failed_share: float = Field(default=0.8, gt=0, le=1)
@@ -210,6 +219,12 @@ class SweepConfig(Validated):
     def has_bounds(self) -> bool:
         """Whether it is limited what the model may cost."""
         return self.max_latency is not None or self.max_size is not None
+
+    @property
+    def own_limits(self) -> dict[str, float]:
+        """What all its trials may have together, by kind; kinds without a limit are left out."""
+        limits = {"CPU": self.max_cores, "GPU": self.max_gpus}
+        return {kind: float(most) for kind, most in limits.items() if most is not None}
 
     @property
     def sweep_name(self) -> str:

@@ -13,6 +13,7 @@ from orchestrator.journal.events import (
     Outlook,
     Paused,
     Reported,
+    Yielded,
 )
 from orchestrator.journal.journal import Journal
 from orchestrator.journal.statuses import FINAL, SweepStatus, TrialStatus
@@ -34,4 +35,5 @@ __all__ = [
     "RunningTime",
     "SweepStatus",
     "TrialStatus",
+    "Yielded",
 ]

@@ -108,6 +108,14 @@ class Paused:
 
 
 @dataclass(frozen=True)
+class Yielded:
+    """A trial has a checkpoint and has made room for one of another sweep; it goes on as soon as there is room."""
+
+    at: float
+    index: int
+
+
+@dataclass(frozen=True)
 class Continued:
     """A paused trial shall go on; with the weights of a `donor` and another `spec`, if there are any."""
 
@@ -145,11 +153,12 @@ class Closed:
     reason: str
 
 
-Event = Opened | Drawn | Begun | Reported | Paused | Continued | Lost | Ended | Closed
+Event = Opened | Drawn | Begun | Reported | Paused | Yielded | Continued | Lost | Ended | Closed
 CRC = re.compile(r',"crc":"([0-9a-f]{8})"}\s*$')
 STATUSES: dict[type[Any], type[TrialStatus | SweepStatus]] = {Ended: TrialStatus, Closed: SweepStatus}
 KINDS: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Opened, Drawn, Begun, Reported, Paused, Continued, Lost, Ended, Closed)
+    kind.__name__.lower(): kind
+    for kind in (Opened, Drawn, Begun, Reported, Paused, Yielded, Continued, Lost, Ended, Closed)
 }
 
 

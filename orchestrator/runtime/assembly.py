@@ -134,6 +134,7 @@ def assemble(
     from orchestrator.sweeps.controller import SweepController
     from orchestrator.sweeps.disk import Disk, quota
     from orchestrator.sweeps.limits import Limits
+    from orchestrator.sweeps.slots import own_limit
     from orchestrator.sweeps.trial_table import TrialTable
     from orchestrator.training import train_trial
 
@@ -151,7 +152,7 @@ def assemble(
         modules=modules if modules.is_dir() else Path.cwd(),
     )
     # a budget is shared out among the trials that there can be at once, which must not become more
-    limit = config.concurrency if config.disk_budget is None else slots.count
+    limit = own_limit(config, plan.workers, plan.readers) if config.disk_budget is None else slots.count
     room = engine.room(config, limit, plan.readers)
     controller = SweepController(
         trial_table=TrialTable(plan.metric),

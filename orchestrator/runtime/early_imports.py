@@ -14,10 +14,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from orchestrator.config import SweepConfig
-from orchestrator.errors import ExecutionError
+from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.lazy import import_before_torch
 from orchestrator.sweeps.plan import readers_of
-from orchestrator.sweeps.slots import plan_slots
+from orchestrator.sweeps.slots import own_limit, plan_slots
 
 # what the process of a trial needs before its first epoch is over
 TRIAL_MODULES = ("orchestrator.runtime.tune.actor", "orchestrator.training.loop", "sklearn.metrics")
@@ -59,12 +59,11 @@ def preload_for(config: SweepConfig, sizes: Mapping[str, int], *, streamed: bool
         return ()
     # there is no affinity on macOS
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(ExecutionError):
+    with contextlib.suppress(ExecutionError, UsageError):
         node = {"CPU": cores}
         readers = readers_of(config, streamed=streamed)
-        slots = plan_slots(
-            [node], config.resources, sizes=sizes, trials=config.trials, limit=config.concurrency, readers=readers
-        )
+        limit = own_limit(config, sizes, readers)
+        slots = plan_slots([node], config.resources, sizes=sizes, trials=config.trials, limit=limit, readers=readers)
         # Ray starts a worker for each core: most of them shall have use for it
         return TRIAL_MODULES if 2 * slots.count > cores else ()
     # what does not fit is said when Ray is there

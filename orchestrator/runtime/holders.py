@@ -21,6 +21,7 @@ UNIMPORTANT = (
     "Rendezvous",
     "Collector",
     "TrainController",
+    "SharesActor",
 )
 MOST_SHOWN = 3
 
@@ -65,7 +66,7 @@ def own_job() -> str:
     return str(ray.get_runtime_context().get_job_id())
 
 
-def _store() -> Any:  # noqa: ANN401
+def store() -> Any:  # noqa: ANN401
     """Ray's key-value store, of the connection that this process has now (`internal_kv` keeps an earlier one's)."""
     from ray._private import worker
 
@@ -74,17 +75,17 @@ def _store() -> Any:  # noqa: ANN401
 
 def introduce(what: str) -> None:
     """Lets other programs on the cluster know who this one is, such as `the sweep adult-20260131-120000-1a2b`."""
-    _store().internal_kv_put(own_job().encode(), what.encode(), True, NAMESPACE)
+    store().internal_kv_put(own_job().encode(), what.encode(), True, NAMESPACE)
 
 
 def programs() -> dict[str, str]:
     """What the programs on the cluster are, by their job: as they introduced themselves, or their command."""
     from ray._private.state import jobs
 
-    store = _store()
+    kept = store()
     found = {}
     for job in jobs():
-        name = store.internal_kv_get(job["JobID"].encode(), NAMESPACE)
+        name = kept.internal_kv_get(job["JobID"].encode(), NAMESPACE)
         found[job["JobID"]] = name.decode() if name else f"`{_command(job['Entrypoint'])}`"
     return found
 

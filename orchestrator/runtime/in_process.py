@@ -94,6 +94,11 @@ class OneAtATime:
         del index
         self._is_free = True
 
+    def gives_way(self, index: int) -> bool:
+        """See `Room`: there are no others."""
+        del index
+        return False
+
 
 class InProcessEngine:
     """See `Engine`, which this is."""

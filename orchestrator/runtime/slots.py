@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.config import SweepConfig
-from orchestrator.sweeps.slots import Slots, plan_slots
+from orchestrator.sweeps.slots import Slots, own_limit, plan_slots
 
 
 def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | None, readers: int) -> Slots:
@@ -13,4 +13,5 @@ def cluster_slots(config: SweepConfig, sizes: Mapping[str, int], trials: int | N
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return plan_slots(nodes, config.resources, sizes=sizes, trials=trials, limit=config.concurrency, readers=readers)
+    limit = own_limit(config, sizes, readers)
+    return plan_slots(nodes, config.resources, sizes=sizes, trials=trials, limit=limit, readers=readers)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cluster import ray_session, silence
+from orchestrator.cluster import is_own_ray, ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed
 from orchestrator.errors import StoppedError, StorageError
@@ -224,7 +224,8 @@ def _pool(
     pool = GangPool(config.resources, storage.child(GANG_FOLDER))
     try:
         if not streamed and len(set(sizes.values())) == 1:
-            for _ in range(slots.count):
+            # on a cluster that others use, the others start when it is known how many there may be
+            for _ in range(slots.count if is_own_ray() else 1):
                 pool.start(next(iter(sizes.values())))
         yield pool
     finally:

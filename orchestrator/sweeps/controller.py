@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from orchestrator.errors import ExecutionError
-from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Outlook, Paused, Reported
+from orchestrator.journal import Begun, Continued, Drawn, Ended, Event, Lost, Opened, Outlook, Paused, Reported, Yielded
 from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.search import Continuation, Decision, Proposals, Scheduler
 from orchestrator.sweeps.budget import TimeBudget, seconds_of_epochs, seconds_to_end
 from orchestrator.sweeps.disk import Disk
-from orchestrator.sweeps.limits import MIN_FAILURES, Limits, Room
+from orchestrator.sweeps.limits import Failures, Limits, Room
 from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
 from orchestrator.sweeps.trial_table import Listener, TrialRecord, TrialTable
 
@@ -69,13 +68,14 @@ class SweepController:
         self._queue: deque[int] = deque()
         self._names: dict[str, int] = {}
         self._decisions: dict[int, Decision] = {}
+        # those that have a checkpoint and make room for another sweep's
+        self._yielding: set[int] = set()
         self._failures: dict[int, FailureMessage] = {}
         self._base_seconds: dict[int, float] = {}
         self._heard_at: dict[int, float] = {}
-        self._reasons: Counter[str] = Counter()
+        self._failed = Failures(limits.failed_share)
         self._troubles: set[str] = set()
         self._budget: TimeBudget | None = None
-        self._ended = 0
 
     # the past
 
@@ -109,12 +109,11 @@ class SweepController:
 
     def next_attempt(self, name: str) -> Attempt | None:
         """What to start now, under the name that Tune has for it; None for nothing; raises StopIteration at the end."""
-        if self.stopping:
+        if self.stopping or (self.is_idle and self.time_is_up):
             raise StopIteration
+        waits = not self._queue and self._fill_queue()
         if not self._queue:
-            self._fill_queue()
-        if not self._queue:
-            if self._is_idle:
+            if self.is_idle and not waits:
                 for record in list(self.trial_table.records.values()):
                     if record.status == TrialStatus.PAUSED:
                         self._end(record, TrialStatus.STOPPED, self._by_scheduler(record))
@@ -126,6 +125,7 @@ class SweepController:
             return None
         self._queue.popleft()
         self._names[name] = record.index
+        self._yielding.discard(record.index)
         self._room.start(record.index, size)
         self._base_seconds[record.index] = record.train_seconds
         milestones = self._scheduler.milestones(record.index)
@@ -182,8 +182,12 @@ class SweepController:
         if donor is not None:
             self._disk.tidy(self.trial_table)
         if message.trouble:
-            self._tell_trouble(index, message.trouble)
-        return self._decide(event)
+            self._notify_once(f"trial {index}: {message.trouble}", key=message.trouble.rpartition("(")[2])
+        decision = self._decide(event)
+        if decision is not Decision.CONTINUE or report.last or not (message.saved and self._room.gives_way(index)):
+            return decision
+        self._yielding.add(index)
+        return Decision.PAUSE
 
     def on_trial_complete(self, name: str) -> None:
         """Its process is free: it has ended, or was stopped as its decision says, or by a limit."""
@@ -196,6 +200,9 @@ class SweepController:
         if failure is not None:
             self._decisions.pop(record.index, None)
             self._fail(record, failure.reason, lost=failure.lost)
+        elif record.index in self._yielding:
+            self._record(Yielded(time.time(), record.index))
+            self._queue.append(record.index)
         elif not self._conclude(record):
             self._end_early(record)
         elif record.status == TrialStatus.PAUSED:
@@ -236,15 +243,7 @@ class SweepController:
         self.alive()
         if self.broken is not None:
             raise self.broken
-        failed = sum(self._reasons.values())
-        if failed >= MIN_FAILURES and failed > self._limits.failed_share * self._ended:
-            raise ExecutionError(
-                f"{failed} of {self._ended} trials have failed, so the sweep has given up: {self.reasons()}"
-            )
-
-    def reasons(self) -> str:
-        """Why trials failed in this session, the most frequent reason first."""
-        return "; ".join(f"{count} x {reason}" for reason, count in self._reasons.most_common(3))
+        self._failed.check()
 
     @property
     def time_is_up(self) -> bool:
@@ -256,7 +255,8 @@ class SweepController:
         return self._budget is not None and self._budget.is_spent
 
     @property
-    def _is_idle(self) -> bool:
+    def is_idle(self) -> bool:
+        """Whether nothing runs."""
         return not self._names
 
     @property
@@ -276,22 +276,25 @@ class SweepController:
         until_rung = seconds_of_epochs(table.records.values(), first)
         return self._budget.left <= until_rung + SLOWER * seconds_to_end(best)
 
-    def _fill_queue(self) -> None:
-        """A paused trial that is promoted, or else a new one, if it may start."""
-        chosen = self._scheduler.choose(drawing=self._can_draw, idle=self._is_idle, finishing=self._finishing)
+    def _fill_queue(self) -> bool:
+        """A paused trial that is promoted, or else a new one, if it may start; whether there is one that may not."""
+        chosen = self._scheduler.choose(drawing=self._can_draw, idle=self.is_idle, finishing=self._finishing)
         if chosen is not None:
             spec = chosen.spec or self.trial_table.records[chosen.index].spec
-            if self._room.admits(self._sizes[spec.architecture]):
-                self._record(Continued(time.time(), chosen.index, chosen.donor, chosen.spec))
-                self._scheduler.continued(chosen)
-                self._decisions.pop(chosen.index, None)
-                self._queue.append(chosen.index)
-            return
-        if self._can_draw and self._room.admits(min(self._sizes.values())):
+            if not self._room.admits(self._sizes[spec.architecture]):
+                return True
+            self._record(Continued(time.time(), chosen.index, chosen.donor, chosen.spec))
+            self._scheduler.continued(chosen)
+            self._decisions.pop(chosen.index, None)
+            self._queue.append(chosen.index)
+        elif self._can_draw:
+            if not self._room.admits(min(self._sizes.values())):
+                return True
             drawn = self._proposals.draw()
             self._record(Drawn(time.time(), drawn.index, drawn.spec, drawn.point))
             self._scheduler.drawn(drawn.index, drawn.spec)
             self._queue.append(drawn.index)
+        return False
 
     def _release(self, name: str) -> TrialRecord:
         """The trial of an attempt that has come to its end; its room is free."""
@@ -344,9 +347,7 @@ class SweepController:
     def _end(self, record: TrialRecord, status: TrialStatus, reason: str) -> None:
         self._record(Ended(time.time(), record.index, status, reason))
         if status in FINAL:
-            self._ended += 1
-            if status == TrialStatus.FAILED:
-                self._reasons[reason] += 1
+            self._failed.note_end(reason if status == TrialStatus.FAILED else None)
             self._forget(record)
             self._disk.tidy(self.trial_table)
         if self._listener is not None:
@@ -381,9 +382,6 @@ class SweepController:
         if self._scheduler.informs(event.index, event.report.epoch):
             self._tell_search(self.trial_table.records[event.index])
         return decision
-
-    def _tell_trouble(self, index: int, sentence: str) -> None:
-        self._notify_once(f"trial {index}: {sentence}", key=sentence.rpartition("(")[2])
 
     def _notify_once(self, sentence: str, key: str) -> None:
         """Says something once, not once per trial."""

@@ -59,6 +59,7 @@ class EpochMessage:
         train_seconds: spent inside of the training function in this attempt.
         kept: the best epoch whose weights are in the storage, 0 if there is none.
         stored: bytes that the trial has there.
+        saved: whether its checkpoint of this epoch is in the storage, so that nothing is lost if it pauses now.
         trouble: a sentence about what did not work although the trial goes on; empty if all did.
         usage: what its process takes, None if it was not looked at.
     """
@@ -67,6 +68,7 @@ class EpochMessage:
     train_seconds: float
     kept: int
     stored: int
+    saved: bool = False
     trouble: str = ""
     usage: Usage | None = None
 

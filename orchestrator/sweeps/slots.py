@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.config import ResourceConfig
-from orchestrator.errors import ExecutionError
+from orchestrator.config import ResourceConfig, SweepConfig
+from orchestrator.errors import ExecutionError, UsageError
+from orchestrator.sweeps.shares import fitting
 
 Node = Mapping[str, float]
 
@@ -81,6 +82,38 @@ def plan_slots(
     shares = [node // min(workers, used) for workers, node in fits if workers > 0]
     shares.append(max(1, free // used))
     return Slots(count, max(resources.cpus_per_worker, min(shares)), total)
+
+
+def needs_of(resources: ResourceConfig, size: int, readers: int) -> dict[str, float]:
+    """What a trial needs of a cluster.
+
+    Args:
+        resources: of one worker.
+        size: workers of the trial.
+        readers: cores that it has besides.
+    """
+    needs = {kind: size * amount for kind, amount in resources.needs.items()}
+    return {**needs, "CPU": needs["CPU"] + readers}
+
+
+def own_limit(config: SweepConfig, sizes: Mapping[str, int], readers: int) -> int | None:
+    """How many trials the user wants at a time at most, None if that was not said.
+
+    Args:
+        config: of the sweep.
+        sizes: workers of a trial, by architecture.
+        readers: cores that a trial has besides.
+
+    Raises:
+        UsageError: that is not enough for one trial.
+    """
+    needs = needs_of(config.resources, max(sizes.values()), readers)
+    for kind, option in (("CPU", "cores"), ("GPU", "gpus")):
+        most = config.own_limits.get(kind)
+        if most is not None and needs.get(kind, 0) > most:
+            raise UsageError(f"--max-{option} {most:g}: a trial needs {needs[kind]:g} {kind}; give at least as many")
+    fit = fitting(needs_of(config.resources, min(sizes.values()), readers), config.own_limits)
+    return min((limit for limit in (config.concurrency, fit) if limit is not None), default=None)
 
 
 def trials_that_fit(cores: int, resources: ResourceConfig, size: int, readers: int, workers: int) -> int:

@@ -19,6 +19,7 @@ from orchestrator.journal import (
     Paused,
     Reported,
     RunningTime,
+    Yielded,
 )
 from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.search import Observation
@@ -172,6 +173,8 @@ class TrialTable:
                 self._report(self.records[event.index], event)
             case Paused():
                 self._rest(event.index, TrialStatus.PAUSED, "", event.at)
+            case Yielded():
+                self._rest(event.index, TrialStatus.WAITING, "", event.at)
             case Continued():
                 record = self.records[event.index]
                 record.status, record.donor, record.spec = TrialStatus.WAITING, event.donor, event.spec or record.spec

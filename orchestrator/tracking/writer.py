@@ -31,6 +31,7 @@ from orchestrator.journal import (
     Reported,
     RunningTime,
     TrialStatus,
+    Yielded,
 )
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, explain, find_child, is_away, tracked
@@ -278,7 +279,7 @@ class TrialWriter:
             case Ended():
                 run.ended = event
                 run.clock.stop(event.at)
-            case Paused() | Lost():
+            case Paused() | Yielded() | Lost():
                 run.clock.stop(event.at)
 
     def _flush(self, *, everything: bool) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ExecutionError
-from orchestrator.journal import FINAL, Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported
+from orchestrator.journal import FINAL, Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported, Yielded
 from orchestrator.journal.events import from_line, to_line
 from orchestrator.search import Decision, Proposals, SpecSampler, find_scheduler, find_searcher, load_space
 from orchestrator.storage import Storage
@@ -88,6 +88,33 @@ class Room:
     def end(self, index):
         del self.running[index]
 
+    def gives_way(self, index):
+        return False
+
+
+class SharedRoom(Room):
+    """Other sweeps take places, and give them back, whenever they like."""
+
+    def __init__(self, slots, seed):
+        super().__init__(slots)
+        self.random, self.giving, self.refused = random.Random(seed), set(), False
+
+    def admits(self, size):
+        self.refused = self.random.random() < 0.3
+        return not self.refused and super().admits(size)
+
+    def start(self, index, size):
+        self.running[index] = size
+
+    def end(self, index):
+        super().end(index)
+        self.giving.discard(index)
+
+    def gives_way(self, index):
+        if self.random.random() < 0.3:
+            self.giving.add(index)
+        return index in self.giving
+
 
 def noise(*key):
     return random.Random(repr(key)).random()
@@ -118,11 +145,14 @@ class Sweep:
         train=curve,
         patience=0,
         crashes=(),
+        room=None,
+        saves=lambda _epoch: True,
     ):
         self.scheduler, self.slots, self.epochs, self.algorithm = scheduler, slots, epochs, algorithm
         self.top, self.budget, self.limits, self.train = top, budget, limits, train
         self.fixed = {"epochs": epochs, "patience": patience}
-        self.crashes = set(crashes)
+        self.crashes, self.saves = set(crashes), saves
+        self.room = room or Room(slots)
         self.lines, self.files, self.said, self.ended = [], Files(), [], []
         self.names = map(str, itertools.count())
         self.workers = {}
@@ -148,11 +178,13 @@ class Sweep:
         space = quick_space()
         sampler = SpecSampler(space, LOSS.name, 0, self.fixed)
         self.workers = {}
+        # of processes that are gone
+        self.room.running.clear()
         self.controller = SweepController(
             trial_table=TrialTable(LOSS),
             proposals=Proposals(find_searcher(self.algorithm), sampler, LOSS, space.start_points),
             scheduler=find_scheduler(self.scheduler).create(self.epochs, space, 0),
-            room=Room(self.slots),
+            room=self.room,
             sizes={"mlp": 1},
             limits=self.limits,
             disk=Disk(Storage("/nowhere"), self.top, self.budget, self.files.forget),
@@ -213,11 +245,12 @@ class Sweep:
             train_seconds=float(epoch - attempt.epochs),
             kept=weights.best_epoch,
             stored=STORED,
+            saved=self.saves(epoch),
         )
         decision = self.controller.on_trial_result(name, message_from_wire(message_to_wire(message)))
         if last or decision is not Decision.CONTINUE:
             if decision is Decision.PAUSE:
-                assert epoch in attempt.milestones
+                assert epoch in attempt.milestones or attempt.index in self.room.giving
             self.over(name)
         return decision
 
@@ -254,7 +287,9 @@ class Sweep:
             except StopIteration:
                 assert not self.workers
                 return
-            assert self.workers, "nothing runs, and nothing starts"
+            if not self.workers:
+                assert self.room.refused, "nothing runs, and nothing starts"
+                continue
             self.step(pick(list(self.workers)))
 
     def run(self, trials, **options):
@@ -988,3 +1023,80 @@ def test_everything_is_recorded_before_it_counts():
         Ended,
     }
     assert not any(isinstance(event, Lost) for event in sweep.events)
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@given(seed=st.integers(0, 10**6), crashes=st.sets(st.integers(1, 150), max_size=2))
+@settings(max_examples=4)
+def test_room_for_other_sweeps_changes_nothing(scheduler, algorithm, seed, crashes):
+    _, wanted = uninterrupted(scheduler, algorithm)
+    room = SharedRoom(1, seed)
+    sweep = Sweep(scheduler, algorithm=algorithm, train=sometimes_failing, patience=3, crashes=crashes, room=room).run(
+        14
+    )
+    check_journal(sweep, 14)
+    assert outcome(sweep) == wanted
+    # with this scheduler trials pause after each epoch anyway
+    assert scheduler == "pbt" or any(isinstance(event, Yielded) for event in sweep.events)
+
+
+@given(seed=st.integers(0, 10**6), slots=st.integers(2, 4))
+@settings(max_examples=8)
+def test_with_several_slots_trials_of_a_fixed_order_have_the_same_figures(seed, slots):
+    wanted = outcome(Sweep(slots=slots).run(12))
+    sweep = Sweep(slots=slots, room=SharedRoom(slots, seed)).run(12)
+    check_journal(sweep, 12)
+    assert outcome(sweep) == wanted
+    # those that have made room come before new ones: never are more of them begun than there are slots
+    open_trials = set()
+    for event in sweep.events:
+        if isinstance(event, Begun):
+            open_trials.add(event.index)
+        elif isinstance(event, Ended):
+            open_trials.discard(event.index)
+        assert len(open_trials) <= slots
+
+
+def test_a_trial_makes_room_after_an_epoch_of_which_there_is_a_checkpoint():
+    room = SharedRoom(1, 0)
+    room.gives_way = lambda index: room.giving.add(index) or True
+    sweep = Sweep(slots=1, epochs=6, saves=lambda epoch: epoch in (3, 6), room=room).run(1)
+    kinds = [(type(event).__name__, getattr(event, "attempt", None)) for event in sweep.events]
+    epoch = ("Reported", None)
+    assert kinds == [
+        ("Opened", None),
+        ("Drawn", None),
+        ("Begun", 1),
+        *[epoch] * 3,
+        ("Yielded", None),
+        ("Begun", 2),
+        *[epoch] * 3,
+        ("Ended", None),
+    ]
+    assert sweep.trial_table.records[0].losses == 0
+
+
+def test_a_sweep_without_room_waits_and_ends_with_its_time():
+    room, now = SharedRoom(1, 0), [0.0]
+    room.gives_way = lambda index: room.giving.add(index) or True
+    sweep = Sweep(room=room)
+    sweep.open(3)
+    sweep.controller.limit_time(TimeBudget(30, clock=lambda: now[0]))
+    room.admits = lambda _size: False
+    assert sweep.start() is None
+    # its time begins with its first trial
+    now[0] = 100.0
+    assert sweep.start() is None
+    room.admits = lambda _size: True
+    name, _ = sweep.begin()
+    sweep.step(name)
+    assert sweep.statuses() == {0: "waiting"}
+    room.admits = lambda _size: False
+    assert sweep.start() is None
+    now[0] = 200.0
+    with pytest.raises(StopIteration):
+        sweep.start()
+    sweep.controller.close()
+    record = sweep.trial_table.records[0]
+    assert (record.status, record.reason) == ("stopped", "by the time budget after epoch 1")

@@ -24,13 +24,19 @@ NAMES = {
     ("ray.air.execution._internal.actor_manager", "RayActorManager._actor_task_failed"): (
         "runtime/tune/adapters: a trial that was killed for its memory is one lost trial, not the end of the sweep"
     ),
+    ("ray.tune.execution.tune_controller", "TuneController._cleanup_cached_actors"): (
+        "runtime/tune/adapters: a process that waits for a trial makes room for another sweep"
+    ),
+    ("ray.tune.execution.tune_controller", "TuneController._update_trial_queue"): (
+        "runtime/tune/adapters: a sweep without room on its cluster lets its processes end"
+    ),
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"): "runtime/tune/adapters: actors in waiting workers",
     ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"): "runtime/tune/adapters: actors in waiting workers",
     ("torch.export._trace", "_export"): "runtime/early_imports: what torch.export imports when it is called",
     ("ray._private.state", "actors"): "runtime/holders: who holds the cluster's resources",
     ("ray._private.state", "available_resources_per_node"): "runtime/holders: whether a trial only has to start",
     ("ray._private.state", "jobs"): "runtime/holders: who holds the cluster's resources",
-    ("ray._private.worker", "global_worker"): "runtime/holders: programs introduce themselves to each other",
+    ("ray._private.worker", "global_worker"): "runtime/holders: programs introduce themselves; limits of queues",
     ("ray._private.worker", "_global_node"): "cluster: whether Ray's own processes live",
     ("ray._private.worker", "print_to_stdstream"): "cluster: Ray's notices stay off the terminal",
     ("ray._private.node", "Node.get_logs_dir_path"): "cluster: where Ray's processes write",

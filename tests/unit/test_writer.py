@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from support import free_port
 
 from orchestrator.errors import TrackingError
-from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported
+from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported, Yielded
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.spent import Spent
 from orchestrator.tracking import tags
@@ -147,7 +147,7 @@ def test_what_trials_have_held_is_a_metric_of_the_sweep(tracker):
     assert tracker.client.get_run(tracker.run_id).data.metrics["cost"] == 4.25
 
 
-@pytest.mark.parametrize("last", [[], [Paused(2.5, 0)]])
+@pytest.mark.parametrize("last", [[], [Paused(2.5, 0)], [Yielded(2.5, 0)]])
 def test_a_trial_that_nobody_drives_any_more_does_not_run_in_the_store(tracker, last):
     events = [*begun(1.0), reported(1.0, 1), reported(2.0, 2), *last]
     # one session leaves it behind, another one (`sync`) only reads of it

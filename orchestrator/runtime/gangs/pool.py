@@ -100,7 +100,7 @@ class GangPool:
         thread.start()
 
     def make_room(self, size: int, units: int) -> None:
-        """Dismisses gangs of other sizes that no trial needs, until so many workers are given back."""
+        """Dismisses gangs of other sizes (0: of all) that no trial needs, until so many workers are given back."""
         for name, (other, _, idle) in self.state().items():
             if units <= 0:
                 return

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import tune
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.execution import class_cache
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -23,7 +25,12 @@ from orchestrator.runtime.tune.envelope import OBJECTIVE, message_of, to_config
 from orchestrator.search import Decision
 from orchestrator.sweeps.controller import SweepController
 
+if TYPE_CHECKING:
+    from orchestrator.runtime.tune.room import ClusterRoom
+
 Result = TypeVar("Result")
+# between two questions whether a trial may start when none runs
+IDLE_SECONDS = 0.1
 
 
 def _guarded(controller: SweepController, call: Callable[..., Result], *arguments: Any) -> Result | None:  # noqa: ANN401
@@ -97,6 +104,28 @@ def no_actor_is_left() -> Iterator[None]:
         raise
     finally:
         RayActorManager.__init__ = original
+
+
+@contextmanager
+def idle_places_are_lent(room: ClusterRoom, controller: SweepController) -> Iterator[None]:
+    """Has Tune end the process that it keeps for the next trial when the place of it is another sweep's.
+
+    Tune 2.60 keeps one whatever happens (`_ObjectCache`). While nothing runs it would also do nothing but ask for the
+    next trial, for 10 minutes (`_update_trial_queue`), and no process would come to its end.
+    """
+    cleanup, update = TuneController._cleanup_cached_actors, TuneController._update_trial_queue
+
+    def clean_up(tune_controller: TuneController, force_all: bool = False) -> None:
+        cleanup(tune_controller, force_all or room.gives_idle_back())
+
+    def ask(tune_controller: TuneController, blocking: bool = False, timeout: int = 600) -> bool:
+        found: bool = update(tune_controller, blocking=False)
+        if blocking and not found and controller.is_idle:
+            time.sleep(IDLE_SECONDS)
+        return found
+
+    with replaced(TuneController, _cleanup_cached_actors=clean_up, _update_trial_queue=ask):
+        yield
 
 
 class SweepSearcher(_Stateless, Searcher):  # type: ignore[misc]

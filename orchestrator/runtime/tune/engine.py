@@ -44,7 +44,7 @@ class RayEngine:
         """See `Engine`."""
         from orchestrator.runtime.tune.room import ClusterRoom
 
-        return ClusterRoom(config.resources, limit, self.pool, readers)
+        return ClusterRoom(config.resources, limit, self.pool, readers, config.own_limits)
 
     def runner(
         self, plan: SweepPlan, *, slots: Slots, settings: WorkerSettings, room: ClusterRoom, notify: Notify

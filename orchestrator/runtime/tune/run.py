@@ -87,19 +87,23 @@ class TuneRunner:
         ):
             from orchestrator.cluster import is_own_ray
             from orchestrator.runtime.holders import introduce
+            from orchestrator.runtime.shares.lease import shared
             from orchestrator.runtime.tune.adapters import (
                 actors_in_waiting_workers,
                 every_loss_is_a_dead_actor,
+                idle_places_are_lent,
                 no_actor_is_left,
             )
 
             introduce(f"the sweep {self.sweep}")
-            waiting = self.pool is None and is_own_ray()
+            alone = is_own_ray()
             try:
                 with (
                     every_loss_is_a_dead_actor(),
                     no_actor_is_left(),
-                    actors_in_waiting_workers() if waiting else nullcontext(),
+                    actors_in_waiting_workers() if alone and self.pool is None else nullcontext(),
+                    nullcontext() if alone else idle_places_are_lent(self.room, controller),
+                    nullcontext() if alone else shared(plan, self.sweep, self.room, self.notify),
                 ):
                     self._tuner(plan, controller, folder).fit()
             finally:

@@ -77,6 +77,8 @@ class TrialSession:
         self._write_seconds = 0.0
         # what was taken over from a donor is in no checkpoint of its own yet
         self._grafted = False
+        # the epoch of the last checkpoint that was written
+        self._saved = 0
 
     def messages(self) -> Iterator[EpochMessage]:
         """What is to be told of each epoch; equally many messages at every rank.
@@ -171,7 +173,7 @@ class TrialSession:
         history = [item.to_json() for item in self._history]
         try:
             self._files.write_state(replace(state, values={**state.values, "history": history}))
-            self._grafted = False
+            self._grafted, self._saved = False, report.epoch
         except StorageError as error:
             self._trouble = str(error)
         self._written_at = time.monotonic()
@@ -190,6 +192,7 @@ class TrialSession:
             train_seconds=seconds,
             kept=self._files.kept if self._files else 0,
             stored=self._files.stored if self._files else 0,
+            saved=self._saved == report.epoch,
             trouble=trouble,
             usage=None if self._meter is None else self._meter.measure(),
         )
