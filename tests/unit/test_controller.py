@@ -1037,8 +1037,8 @@ def test_room_for_other_sweeps_changes_nothing(scheduler, algorithm, seed, crash
     )
     check_journal(sweep, 14)
     assert outcome(sweep) == wanted
-    # with this scheduler trials pause after each epoch anyway
-    assert scheduler == "pbt" or any(isinstance(event, Yielded) for event in sweep.events)
+    # others let a trial pause or end after most of its epochs anyway
+    assert scheduler != "none" or any(isinstance(event, Yielded) for event in sweep.events)
 
 
 @given(seed=st.integers(0, 10**6), slots=st.integers(2, 4))
