@@ -11,6 +11,8 @@ NAMESPACE = b"orchestrator"
 # what Ray Train calls the workers of a gang
 GANG_WORKER = "RayTrainWorker"
 REPLICA = "ServeReplica"
+# what shares out the cluster, of whoever was the first to need it
+SHARES = "SharesActor"
 DEAD = "DEAD"
 # actors of Ray itself, which need no core
 UNIMPORTANT = (
@@ -21,7 +23,7 @@ UNIMPORTANT = (
     "Rendezvous",
     "Collector",
     "TrainController",
-    "SharesActor",
+    SHARES,
 )
 MOST_SHOWN = 3
 
@@ -99,7 +101,7 @@ def is_starting(actors: Iterable[Actor], before: Collection[str], job: str, *, g
         job: of the sweep.
         gangs: whether trials are trained by gangs, whose other processes need no place.
     """
-    own = [actor for actor in actors if actor.job == job]
+    own = [actor for actor in actors if actor.job == job and SHARES not in actor.kind]
     if gangs:
         # the first ones may have been there before
         return any(GANG_WORKER in actor.kind for actor in own)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -167,10 +168,76 @@ def test_nobody_at_the_address_is_one_sentence():
     assert said.startswith(f"Error: no Ray cluster can be reached at {address}")
 
 
-def holds_a_trial(node):
-    """Whether a trial runs on this node: its processes are children of the raylet, with the name that Tune gives."""
+def running(folder):
+    """The trials that have a process."""
+    found = set()
+    for event in events(folder):
+        if event["event"] == "begun":
+            found.add(event["index"])
+        elif event["event"] in ("ended", "yielded"):
+            found.discard(event["index"])
+    return len(found)
+
+
+def wait_until(condition, *processes):
+    deadline = time.monotonic() + 100
+    while not condition():
+        assert time.monotonic() < deadline
+        for process in processes:
+            assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+
+
+def queue(cluster, *arguments):
+    command = [*COMMAND, "queue", *arguments, "--address", cluster.address]
+    return subprocess.run(command, text=True, check=True, capture_output=True).stdout
+
+
+def test_a_sweep_makes_room_for_one_of_a_higher_priority_and_has_all_again_when_that_ends(cluster, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    assert queue(cluster, "limit", "few", "--cores", "2") == "few: at most 2 cores\n"
+    patient = start(sweep("patient", tmp_path, 0.2, "--trials", "40", "--epochs", "100"), tmp_path, cluster)
+    wait_until(lambda: running(tmp_path) == NODES, patient)
+    before = ["--priority", "1", "--queue", "few", "--trials", "2", "--epochs", "100"]
+    urgent = start(sweep("urgent", other, 0.2, *before), other, cluster)
+    wait_until(lambda: running(other) == 2 and running(tmp_path) == NODES - 2, patient, urgent)
+    shown = json.loads(queue(cluster, "--json"))
+    rows = [(row["sweep"].split("-")[0], row["priority"], row["queue"], row["allowed"]) for row in shown["sweeps"]]
+    assert rows[0] == ("urgent", 1, "few", 2)
+    assert (rows[1][0], rows[1][1], rows[1][3]) == ("patient", 0, NODES - 2)
+    assert [row["waits_for"] for row in shown["sweeps"]] == ["", "sweeps of a higher priority"]
+    assert shown["queues"] == {"few": {"cores": 2.0, "gpus": None}}
+    # what shares out the cluster is lost, and comes back with the same answers
+    (actor,) = [found for node in cluster.list_all_nodes() for found in workers(node, "SharesActor")]
+    actor.kill()
+    result, _ = finish(urgent)
+    assert [trial["status"] for trial in result["trials"]] == ["finished"] * 2
+    wait_until(lambda: running(tmp_path) == NODES, patient)
+    patient.send_signal(signal.SIGINT)
+    patient.communicate(timeout=100)
+    found = events(tmp_path)
+    gave = {event["index"] for event in found if event["event"] == "yielded"}
+    assert len(gave) >= 2
+    for index in gave:
+        # nothing is computed twice, and nothing left out
+        epochs = [
+            event["report"]["epoch"] for event in found if event["event"] == "reported" and event["index"] == index
+        ]
+        assert epochs == list(range(1, len(epochs) + 1))
+    assert not any(event["event"] == "lost" for event in found)
+    assert queue(cluster, "limit", "few", "--none") == "few: no limit\n"
+    assert queue(cluster) == "no sweep runs or waits on this cluster\n"
+
+
+def workers(node, kind):
+    """The processes of this node that are of a kind: they are children of the raylet, with the name that Ray gives."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    return any("ResourceTrainable" in word for child in raylet.children() for word in child.cmdline()[:1])
+    return [child for child in raylet.children() if any(kind in word for word in child.cmdline()[:1])]
+
+
+def holds_a_trial(node):
+    return bool(workers(node, "ResourceTrainable"))
 
 
 def test_trials_of_a_node_that_is_lost_go_on_elsewhere(cluster, tmp_path):
@@ -195,7 +262,7 @@ def test_trials_of_a_node_that_is_lost_go_on_elsewhere(cluster, tmp_path):
 
 def test_nothing_of_the_sweeps_is_left_on_the_cluster(cluster):
     deadline = time.monotonic() + 30
-    names = {"TrainController", "RayTrainWorker", "Rendezvous", "ResourceTrainable"}
+    names = {"TrainController", "RayTrainWorker", "Rendezvous", "ResourceTrainable", "SharesActor"}
     session = cluster.head_node.get_session_dir_path()
 
     def is_of_the_cluster(process):
