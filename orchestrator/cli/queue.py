@@ -115,5 +115,5 @@ def _cell(row: Mapping[str, Any], column: str) -> object:
 
 
 def _shown(amounts: Mapping[str, float]) -> str:
-    most = [f"{amounts[kind]:g} {word}" for word, kind in KINDS.items() if kind in amounts]
+    most = [f"{amounts[kind]:g} {kind}" for kind in KINDS.values() if kind in amounts]
     return f"at most {' and '.join(most)}" if most else "no limit"

@@ -196,7 +196,7 @@ def queue(cluster, *arguments):
 def test_a_sweep_makes_room_for_one_of_a_higher_priority_and_has_all_again_when_that_ends(cluster, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    assert queue(cluster, "limit", "few", "--cores", "2") == "few: at most 2 cores\n"
+    assert queue(cluster, "limit", "few", "--cores", "2") == "few: at most 2 CPU\n"
     patient = start(sweep("patient", tmp_path, 0.2, "--trials", "40", "--epochs", "100"), tmp_path, cluster)
     wait_until(lambda: running(tmp_path) == NODES, patient)
     before = ["--priority", "1", "--queue", "few", "--trials", "2", "--epochs", "100"]

@@ -115,6 +115,11 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["plan", "sklearn:iris", "--space", "space.yaml"], 2, "did you mean width"),
         (["submit", "sweep", "sklearn:iris", "--space", "space.yaml"], 2, "did you mean width"),
         (["ui", "--port", "99999"], 2, "--port"),
+        (["queue"], 2, "which cluster? give --address HOST:PORT, or set RAY_ADDRESS"),
+        (["queue", "limit", "ann"], 2, "give --cores, --gpus or both, or --none"),
+        (["queue", "limit", "ann", "--cores", "2", "--none"], 2, "give --cores, --gpus or both, or --none"),
+        (["queue", "--json", "limit", "ann", "--none"], 2, "--json does not go with limit"),
+        (["sweep", "sklearn:iris", "--share", "0"], 2, "--share"),
         # 1: the call was right, but something failed or did not answer
         (["trials", "iris", "--tracking-uri", NOBODY], 1, "no server answers there"),
         (["predict", "models:/absent@champion", "rows.csv", "--tracking-uri", NOBODY], 1, "no server answers there"),

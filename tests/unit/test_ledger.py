@@ -1,9 +1,13 @@
 """Leases of sweeps that share a cluster, on a simulated clock."""
 
 import dataclasses
+import importlib
 
 from orchestrator.runtime.shares.ledger import FOREIGN_SECONDS, LEASE_SECONDS, Ledger
 from orchestrator.sweeps.shares import Claim
+
+# of that name the package has the command
+queue = importlib.import_module("orchestrator.cli.queue")
 
 
 class Cluster:
@@ -135,3 +139,21 @@ def test_it_is_said_who_waits_for_what():
         ("first", 0, 0, "sweeps of a higher priority"),
         ("second", 0, 0, "sweeps of a higher priority"),
     ]
+
+
+def test_a_table_says_who_has_the_cluster(capsys):
+    cluster = Cluster(4)
+    cluster.join("ann-1", share=0.5)
+    cluster.join("bob-1", user="bob", queue="few", priority=1)
+    cluster.limits = {"few": {"CPU": 1.0}}
+    cluster.beat()
+    cluster.beat()
+    cluster.beat()
+    queue._show([row.to_json() for row in cluster.ledger.rows(cluster.now)], {"few": {"CPU": 1.0, "GPU": 0.5}})
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "sweep user queue priority share cores gpus trials waits for"
+    assert "bob-1 bob few 1 1 1 0 1 of 1 the limit of the queue few" in lines
+    assert "ann-1 ann ann 0 0.5 3 0 3 of 3 sweeps of a higher priority" in lines
+    assert lines[-1] == "queue few: at most 1 CPU and 0.5 GPU"
+    queue._show([], {})
+    assert capsys.readouterr().out == "no sweep runs or waits on this cluster\n"
