@@ -75,36 +75,41 @@ def main() -> int:
 
     head = {"num_cpus": arguments.cores, "include_dashboard": False, **node_address()}
     nodes = Cluster(initialize_head=True, head_node_args=head)
-    sweeps = []
+    sweeps: list[subprocess.Popen[bytes]] = []
     try:
         with tempfile.TemporaryDirectory() as name:
-            first, second, address = Path(name) / "first", Path(name) / "second", nodes.address
-            sweeps.append(start(first, address, arguments.epoch, "--name", "first", "--share", "2"))
-            print(f"alone the first has all: after {wait_for(address, {'first': arguments.cores}, SETTLED):.1f} s")
-            sweeps.append(start(second, address, arguments.epoch, "--name", "second"))
-            third = arguments.cores // 3
-            wanted = {"first": arguments.cores - third, "second": third}
-            print(f"both have their parts: after {wait_for(address, wanted, SETTLED):.1f} s")
-            since = time.time()
-            time.sleep(arguments.seconds)
-            until = time.time()
-            got = [epochs(folder, since, until) for folder in (first, second)]
-            part = got[0] / sum(got)
-            off = part / (2 / 3) - 1
-            print(f"{got[0]} and {got[1]} epochs in {until - since:.0f} s: the first had {part:.3f}, {off:+.1%}")
-            sweeps[1].send_signal(signal.SIGINT)
-            taken = wait_for(address, {"first": arguments.cores}, TAKEN)
-            print(f"the second ends, the first has all: after {taken:.1f} s")
-            for sweep in sweeps[:1]:
-                sweep.send_signal(signal.SIGINT)
-            for sweep in sweeps:
-                sweep.wait(60)
-            return int(abs(off) > TOLERANCE)
+            try:
+                return measure(arguments, nodes.address, Path(name), sweeps)
+            except BaseException:
+                print(*(log.read_text() for log in Path(name).glob("*/log")), sep="\n", file=sys.stderr)
+                raise
     finally:
         for sweep in sweeps:
             if sweep.poll() is None:
                 sweep.kill()
         nodes.shutdown()
+
+
+def measure(arguments: argparse.Namespace, address: str, folder: Path, sweeps: list[subprocess.Popen[bytes]]) -> int:
+    first, second, cores = folder / "first", folder / "second", arguments.cores
+    sweeps.append(start(first, address, arguments.epoch, "--name", "first", "--share", "2"))
+    print(f"alone the first has all: after {wait_for(address, {'first': cores}, SETTLED):.1f} s")
+    sweeps.append(start(second, address, arguments.epoch, "--name", "second"))
+    wanted = {"first": cores - cores // 3, "second": cores // 3}
+    print(f"both have their parts: after {wait_for(address, wanted, SETTLED):.1f} s")
+    since = time.time()
+    time.sleep(arguments.seconds)
+    until = time.time()
+    got = [epochs(place, since, until) for place in (first, second)]
+    part = got[0] / sum(got)
+    off = part / (2 / 3) - 1
+    print(f"{got[0]} and {got[1]} epochs in {until - since:.0f} s: the first had {part:.3f}, {off:+.1%}")
+    sweeps[1].send_signal(signal.SIGINT)
+    print(f"the second ends, the first has all: after {wait_for(address, {'first': cores}, TAKEN):.1f} s")
+    sweeps[0].send_signal(signal.SIGINT)
+    for sweep in sweeps:
+        sweep.wait(60)
+    return int(abs(off) > TOLERANCE)
 
 
 if __name__ == "__main__":
