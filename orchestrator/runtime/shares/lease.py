@@ -100,6 +100,8 @@ class Lease:
             self._tell(f"waiting for {self.waits_for}; `orchestrator queue` shows who has the cluster")
 
     def _give_up(self, reason: str) -> None:
+        if self.allowed is None:
+            return
         self.allowed, self.waits_for = None, ""
         self._tell(f"what shares out the cluster cannot be asked ({reason}), so this sweep takes what is free")
 
