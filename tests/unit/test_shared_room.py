@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.utils.object_cache import _ObjectCache
 
 from orchestrator.config import ResourceConfig, SweepConfig
 from orchestrator.errors import UsageError
+from orchestrator.runtime.tune import adapters
 from orchestrator.runtime.tune import room as module
 from orchestrator.runtime.tune.room import ClusterRoom
 from orchestrator.sweeps.slots import needs_of, own_limit
@@ -148,3 +151,42 @@ def test_own_limits_hold_for_trials_of_different_sizes_without_others(nodes):
     room.start(0, 2)
     assert not room.admits(2)
     assert room.admits(1)
+
+
+class Process:
+    """One of those that Tune keeps for the next trial."""
+
+    def set_on_stop(self, _call):
+        pass
+
+    set_on_error = set_on_stop
+
+
+def test_tune_gives_the_process_back_that_it_keeps_and_goes_on_while_nothing_may_run(monkeypatch):
+    monkeypatch.setattr(adapters, "IDLE_SECONDS", 0.01)
+    asked, removed, answers = [], [], iter([False, True, False])
+
+    def remove(tracked_actor):
+        removed.append(tracked_actor)
+
+    tune = SimpleNamespace(
+        _search_alg=SimpleNamespace(is_finished=lambda: False, next_trial=lambda: asked.append(1)),
+        _staged_trials=set(),
+        _actor_cache=_ObjectCache(may_keep_one=True),
+        _remove_actor=remove,
+        is_finished=lambda: False,
+    )
+    kept = Process()
+    assert tune._actor_cache.cache_object("trial", kept)
+    shared = SimpleNamespace(gives_idle_back=lambda: next(answers))
+    before = TuneController._update_trial_queue
+    with adapters.idle_places_are_lent(shared, SimpleNamespace(is_idle=True)):
+        TuneController._cleanup_cached_actors(tune, force_all=False)
+        assert removed == []
+        TuneController._cleanup_cached_actors(tune, force_all=False)
+        assert removed == [kept]
+        # it would ask for 10 minutes
+        assert TuneController._update_trial_queue(tune, blocking=True) is False
+        assert asked == [1]
+        TuneController._cleanup_cached_actors(tune, force_all=True)
+    assert TuneController._update_trial_queue is before
