@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
+import re
 import sys
 import tempfile
 import time
@@ -84,13 +84,17 @@ def folder(model: Path, source: Path, target: Path, workers: int) -> float:
     return found.seconds
 
 
+def _peak() -> float:
+    """GiB of this program; what getrusage says has the peak of the process that has started it, too."""
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 2**20 if found else 0.0
+
+
 def _measure(queue, work, arguments) -> None:
     started = time.perf_counter()
     seconds = work(*arguments)
     total = time.perf_counter() - started
-    queue.put(
-        (total if seconds is None else seconds, total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-    )
+    queue.put((total if seconds is None else seconds, total, _peak()))
 
 
 def measured(work, *arguments):
