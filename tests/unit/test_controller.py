@@ -180,6 +180,7 @@ class Sweep:
         self.workers = {}
         # of processes that are gone
         self.room.running.clear()
+        self.room.slots = self.slots
         self.controller = SweepController(
             trial_table=TrialTable(LOSS),
             proposals=Proposals(find_searcher(self.algorithm), sampler, LOSS, space.start_points),
