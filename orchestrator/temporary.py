@@ -1,4 +1,4 @@
-"""The folder for temporary files: whether it can be used, and where sockets are when its path is too long for them."""
+"""The folder for temporary files: whether it can be used, and where sockets are when its path is not for them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ SHORT_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108
 
 @dataclass(frozen=True)
 class SocketFolder:
-    """Where sockets are; `avoided` is the folder of the user's that is too long for them, if it is."""
+    """Where sockets are; `avoided` is the folder of the user's that is not for them, and `why` a part of a sentence."""
 
     path: Path
     avoided: Path | None = None
+    why: str = ""
 
     @property
     def ray(self) -> Path:
@@ -34,7 +35,7 @@ class SocketFolder:
 
 
 def socket_folder() -> SocketFolder:
-    """The folder for temporary files if paths of sockets fit below it, a short one of the system otherwise.
+    """The folder for temporary files if sockets can be below it, one of the system otherwise.
 
     Raises:
         ExecutionError: TMPDIR names a folder that cannot be used, or there is no short one.
@@ -48,11 +49,10 @@ def socket_folder() -> SocketFolder:
         raise ExecutionError(
             f"{VARIABLE} is {named}, {problem}: `export {VARIABLE}=/tmp`, or name another folder for temporary files"
         )
-    if not is_too_long(folder):
+    why = unfit_for_sockets(folder)
+    if why is None:
         return SocketFolder(folder)
-    return SocketFolder(
-        _short_folder(SHORT_FOLDERS, f"{VARIABLE} is {named}, which is too long for sockets, and"), folder
-    )
+    return SocketFolder(_short_folder(SHORT_FOLDERS, f"{VARIABLE} is {named}, {why}, and"), folder, why)
 
 
 def ray_folder() -> SocketFolder:
@@ -66,10 +66,9 @@ def ray_folder() -> SocketFolder:
         return socket_folder()
     folder = Path(os.path.abspath(named))  # noqa: PTH100
     problem = writing_problem(folder)
-    if problem is None and is_too_long(folder):
-        problem = f"which is too long for Ray's sockets ({limit()} bytes at most)"
+    problem = unfit_for_sockets(folder) if problem is None else problem
     if problem is not None:
-        raise ExecutionError(f"{RAY_VARIABLE} is {named}, {problem}: `unset {RAY_VARIABLE}`, or name a short folder")
+        raise ExecutionError(f"{RAY_VARIABLE} is {named}, {problem}: `unset {RAY_VARIABLE}`, or name another folder")
     return SocketFolder(folder)
 
 
@@ -78,9 +77,14 @@ def limit() -> int:
     return MAX_SOCKET_PATH - len(RAY_SOCKET)
 
 
-def is_too_long(folder: Path) -> bool:
-    """Whether Ray's sockets do not fit below a folder."""
-    return len(os.fsencode(folder)) > limit()
+def unfit_for_sockets(folder: Path) -> str | None:
+    """Half a sentence on why Ray's sockets cannot be below a folder, None if they can."""
+    if len(os.fsencode(folder)) > limit():
+        return f"which is too long for Ray's sockets ({limit()} bytes at most)"
+    if not str(folder).isascii():
+        # Ray 2.60 encodes the paths of its files as ASCII
+        return "which Ray cannot use: it takes paths of ASCII characters only"
+    return None
 
 
 def writing_problem(folder: Path) -> str | None:

@@ -127,7 +127,7 @@ def _temporary() -> list[Finding]:
         return [Finding("temporary files", "error", sentence, fix)]
     if folder.avoided is None:
         return [Finding("temporary files", "ok", str(folder.path))]
-    seen = f"{VARIABLE} is {folder.avoided}, too long for Ray's sockets: they are in {folder.ray}"
+    seen = f"{VARIABLE} is {folder.avoided}, {folder.why}: Ray's files are in {folder.ray}"
     return [Finding("temporary files", "ok", seen, f"set {RAY_VARIABLE} to have them in another short folder")]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.errors import ExecutionError, StorageError
+from orchestrator.journal import FINAL
 from orchestrator.sweeps.controller import SweepController
 from orchestrator.sweeps.ensembles import Ensemble
 from orchestrator.sweeps.plan import SweepPlan
@@ -144,7 +145,7 @@ def drop_lost(trial_table: TrialTable, models: Models, top: int) -> tuple[Skippe
         top: of so many trials the weights are kept.
 
     Returns:
-        The trials that were better than all whose weights are there.
+        The trials that were better than all whose weights are there, without those that go on: they will have others.
     """
     dropped: list[Skipped] = []
     left = top
@@ -164,7 +165,8 @@ def drop_lost(trial_table: TrialTable, models: Models, top: int) -> tuple[Skippe
             better = tuple(dropped) if better is None else better
     for lost in dropped:
         trial_table.lose_weights(lost.index, lost.reason)
-    return tuple(dropped) if better is None else better
+    found = tuple(dropped) if better is None else better
+    return tuple(item for item in found if trial_table.records[item.index].status in FINAL)
 
 
 def sentences(skipped: Iterable[Skipped], metric: Metric) -> list[str]:

@@ -11,6 +11,9 @@ from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.units import show_number
 
 HOUR = 3600.0
+# of a unit, below which a smaller one is taken
+LEAST = 0.1
+CENT = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +41,19 @@ class Spent:
         return cls(cpu_hours=content["cpu_hours"], gpu_hours=content["gpu_hours"], cost=content.get("cost"))
 
     def __str__(self) -> str:
-        gpus = f" and {show_number(self.gpu_hours)} GPU-hours" if self.gpu_hours else ""
-        cost = "" if self.cost is None else f", which cost {self.cost:,.2f}"
-        return f"{show_number(self.cpu_hours)} CPU-hours{gpus}{cost}"
+        gpus = f" and {_time(self.gpu_hours, 'GPU')}" if self.gpu_hours else ""
+        cost = ""
+        if self.cost is not None:
+            cost = f", which cost {show_number(self.cost) if 0 < self.cost < CENT else f'{self.cost:,.2f}'}"
+        return f"{_time(self.cpu_hours, 'CPU')}{gpus}{cost}"
+
+
+def _time(hours: float, what: str) -> str:
+    """Hours, or minutes or seconds where they say more."""
+    for unit, length in (("hours", 1.0), ("minutes", 60.0)):
+        if hours * length >= LEAST:
+            return f"{show_number(hours * length)} {what}-{unit}"
+    return f"{show_number(hours * HOUR)} {what}-seconds"
 
 
 def spent_by(plan: SweepPlan, table: TrialTable) -> Spent:

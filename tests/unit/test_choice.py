@@ -14,7 +14,7 @@ from orchestrator.errors import StorageError
 from orchestrator.evaluation.answers import Answers
 from orchestrator.evaluation.stored_models import StoredModels
 from orchestrator.evaluation.winner import doubt_of
-from orchestrator.journal import Begun, Drawn, Ended, Reported
+from orchestrator.journal import Begun, Drawn, Ended, Reported, TrialStatus
 from orchestrator.runtime.worker.trial_files import TrialFiles
 from orchestrator.storage import Storage
 from orchestrator.sweeps.choice import choose, drop_lost, sentences
@@ -166,6 +166,15 @@ def test_a_session_that_goes_on_forgets_lost_weights_so_that_the_next_ones_are_k
     assert not trial_table.records[best].best_is_kept
     _, _, (skipped,) = sweep.choose(trial_table)
     assert skipped == lost
+
+
+def test_lost_weights_of_a_trial_that_goes_on_are_not_told_of_since_it_will_have_others(sweep):
+    best, second, _ = sweep.order
+    trial_table = copy.deepcopy(sweep.trial_table)
+    trial_table.records[best].status = TrialStatus.INTERRUPTED
+    sweep.write(best, sweep.content[best][:-20])
+    assert drop_lost(trial_table, sweep.models, 1) == ()
+    assert trial_table.best.index == second
 
 
 def test_weights_of_another_network_are_a_sentence(sweep):

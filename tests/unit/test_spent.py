@@ -76,5 +76,10 @@ def test_it_is_said_in_a_sentence_and_read_back():
     found = Spent(cpu_hours=1234.5678, gpu_hours=2.5, cost=1234.567)
     assert str(found) == "1,235 CPU-hours and 2.5 GPU-hours, which cost 1,234.57"
     assert str(Spent(cpu_hours=0.25, gpu_hours=0.0)) == "0.25 CPU-hours"
+    assert (
+        str(Spent(cpu_hours=0.05, gpu_hours=0.001, cost=0.0003))
+        == "3 CPU-minutes and 3.6 GPU-seconds, which cost 0.0003"
+    )
+    assert str(Spent(cpu_hours=0.0, gpu_hours=0.0, cost=0.0)) == "0 CPU-seconds, which cost 0.00"
     assert Spent.from_json(found.to_json()) == found
     assert Spent.from_json({}) is None

@@ -28,9 +28,8 @@ def short(monkeypatch):
 
 
 def folder_of(place, length):
-    """A folder whose path has so many bytes, two of them of one letter."""
-    rest = length - len(os.fsencode(place)) - 1
-    folder = place / ("ü" + "t" * (rest - 2))
+    """A folder whose path has so many bytes."""
+    folder = place / ("t" * (length - len(os.fsencode(place)) - 1))
     folder.mkdir()
     assert len(os.fsencode(folder)) == length
     return folder
@@ -51,13 +50,27 @@ def test_the_longest_folder_holds_a_socket_as_long_as_rays(short, monkeypatch):
 def test_sockets_are_in_a_short_folder_when_tmpdir_is_too_long(short, monkeypatch, length):
     folder = folder_of(short, length)
     monkeypatch.setenv("TMPDIR", str(folder))
-    assert ray_folder() == socket_folder() == SocketFolder(SYSTEM, avoided=folder)
+    assert ray_folder() == socket_folder()
+    assert (ray_folder().path, ray_folder().avoided) == (SYSTEM, folder)
     assert ray_folder().ray == SYSTEM / "ray"
     (finding,) = _temporary()
     assert finding.state == "ok"
     assert "TMPDIR" in finding.seen
     assert "/tmp/ray" in finding.seen
     assert "RAY_TMPDIR" in finding.fix
+
+
+def test_rays_files_are_elsewhere_when_tmpdir_has_letters_that_ray_cannot_write(short, monkeypatch):
+    folder = short / "a b ü"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    assert (ray_folder().path, ray_folder().avoided) == (SYSTEM, folder)
+    (finding,) = _temporary()
+    assert finding.state == "ok"
+    assert f"TMPDIR is {folder}, which Ray cannot use" in finding.seen
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    with pytest.raises(ExecutionError, match=r"RAY_TMPDIR is .* ASCII characters only: `unset RAY_TMPDIR`"):
+        ray_folder()
 
 
 def test_an_endpoint_can_be_asked_when_tmpdir_is_too_long(short, monkeypatch):
@@ -86,7 +99,7 @@ def test_the_next_short_folder_is_taken_when_one_cannot_be_written_to(short, mon
     monkeypatch.setattr(temporary, "SHORT_FOLDERS", (Path("/proc"), short))
     assert socket_folder().path == short
     monkeypatch.setattr(temporary, "SHORT_FOLDERS", (Path("/proc"),))
-    with pytest.raises(ExecutionError, match=r"TMPDIR is .* too long for sockets, and /proc cannot .* set RAY_TMPDIR"):
+    with pytest.raises(ExecutionError, match=r"TMPDIR is .* too long .*, and /proc cannot .* set RAY_TMPDIR"):
         socket_folder()
 
 
