@@ -52,7 +52,7 @@ def main() -> None:
             trials=arguments.trials,
             tracking_uri=store,
         )
-        result = run_sweep(config, None, Hooks(on_trial, train=zero_cost(EPOCHS)))
+        result = run_sweep(config, None, Hooks(on_trial=on_trial, train=zero_cost(EPOCHS)))
         statuses = [trial.status for trial in result.trials]
         rate = len(statuses) / result.search_seconds
         print(f"{len(statuses)} trials in {result.search_seconds:.1f} s: {rate:.1f} trials/s ({set(statuses)})")

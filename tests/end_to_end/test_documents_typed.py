@@ -25,8 +25,14 @@ CALLED = {
     "sync",
     "trials",
 }
-# on pages whose commands are typed elsewhere, of several sweeps, or about a stack of containers
-LEFT_OUT = ("quickstart", "compare one two three", "export compose")
+# on pages whose commands are typed elsewhere, of several sweeps, about other machines, or for Ray's processes
+LEFT_OUT = (
+    "quickstart",
+    "compare one two three",
+    *(f"export {kind}" for kind in ("compose", "kuberay", "serve-config", "slurm", "systemd")),
+    "batch.md",
+    "days/",
+)
 # the sweep of the test has few trials and one version
 OTHERWISE = {
     "adult:12": "adult:1",

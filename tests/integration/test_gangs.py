@@ -171,7 +171,7 @@ def test_many_trials_leave_nothing_behind(store):
         tracking_uri=store,
         register_model=False,
     )
-    result = run_sweep(config, None, Hooks(on_trial, train=zero_cost(2)))
+    result = run_sweep(config, None, Hooks(on_trial=on_trial, train=zero_cost(2)))
     assert [trial.status for trial in result.trials] == ["finished"] * 70
     wait_for(lambda: (names_of_actors(), len(living_groups())) == before)
     wait_for(lambda: not worker_processes())

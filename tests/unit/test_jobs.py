@@ -131,8 +131,8 @@ def test_submit_takes_all_options_of_sweep():
         return {option for parameter in command.params for option in parameter.opts}
 
     submitted = main.commands["submit"].commands["sweep"]
-    # how it is shown here is no option of a job
-    taken = options(main.commands["sweep"]) - {"--quiet", "--json-lines"}
+    # how it is shown here is no option of a job, and `submit resume` goes on with one
+    taken = options(main.commands["sweep"]) - {"--quiet", "--json-lines", "--log-format", "--resume"}
     assert options(submitted) == taken | {"--no-wait", "--no-upload"}
     (address,) = [parameter for parameter in submitted.params if parameter.name == "address"]
     assert address.envvar == "RAY_API_SERVER_ADDRESS"
