@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -42,8 +41,6 @@ May be repeated: the registry keeps the last 20 champions. Versions that were de
 breaking_option = click.option(
     "--breaking", is_flag=True, help="Also when the champion's requests would fail, or be answered in another form."
 )
-# what `deploy` and `predict` call a model
-MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@[^/@]+)?")
 ONE_OF = "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"
 
 
@@ -125,7 +122,9 @@ def rollback(name: str, breaking: bool, tracking_uri: str | None, as_json: bool)
 
 
 def _named(model: str) -> tuple[str, str | None]:
-    """Name and version of a model that is called by its name, or as `models:/NAME`, `models:/NAME/VERSION`."""
+    """Name and version of a model that is called by its name, or as `deploy` and `predict` call it."""
+    from orchestrator.tracking.models import MODEL_URI
+
     found = MODEL_URI.fullmatch(model)
     return (model, None) if found is None else (found["name"], found["version"])
 

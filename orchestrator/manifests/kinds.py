@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.config import ResourceConfig
 from orchestrator.manifests import compose, kuberay, monitoring, platform, ray_clusters, serve, slurm, systemd
+from orchestrator.manifests.rendering import overwrite_files
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,4 @@ def default_files() -> dict[PurePosixPath, str]:
 
 def write_defaults(root: Path) -> None:
     """Writes all of them anew: `python -m orchestrator.manifests`, after a template was changed."""
-    for name, text in default_files().items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755 if text.startswith("#!") else 0o644)
+    overwrite_files(default_files(), root)

@@ -87,9 +87,14 @@ def write_files(files: Mapping[PurePosixPath, str], folder: Path) -> None:
     for name in files:
         if (folder / name).exists():
             raise UsageError(f"{folder / name} exists; give --output another folder, or remove it")
+    overwrite_files(files, folder)
+
+
+def overwrite_files(files: Mapping[PurePosixPath, str], folder: Path) -> None:
+    """Writes all of them, whatever is there; programs of a shell can be started."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         if text.startswith("#!"):
             path.chmod(0o755)
