@@ -46,7 +46,7 @@ def start_patiently(start: Callable[[], object], notify: Callable[[str], None]) 
     notice.daemon = True
     notice.start()
     try:
-        with _waiting_longer():
+        with waiting_longer():
             try:
                 start()
             except Exception as error:  # Ray raises many kinds here
@@ -63,7 +63,7 @@ def start_patiently(start: Callable[[], object], notify: Callable[[str], None]) 
 
 
 @contextmanager
-def _waiting_longer() -> Iterator[None]:
+def waiting_longer() -> Iterator[None]:
     """Has Ray wait longer for its node to be there, as long as the node's process lives."""
     from ray._private import services
 

@@ -59,6 +59,13 @@ NODE_PORTS = {
     "min-worker-port": 10002,
     "max-worker-port": 10999,
 }
+# `ray start` gives up a node that is not there after half a minute, which a busy machine may take
+RAY = """
+from orchestrator.patience import waiting_longer
+from ray.scripts.scripts import main
+with waiting_longer():
+    main()
+"""
 OBJECT_STORE_BYTES = 150 * 2**20
 PROGRAMS = {
     "ip": "iproute2",
@@ -202,7 +209,7 @@ def command_of(machines: Machines, known: Secrets, machine: str, cores: int) -> 
         options = {"config.file": str(place / "prometheus.yml"), "storage.tsdb.path": str(place / "data")}
         options |= {"web.listen-address": f"{address}:{PORTS['prometheus']}"}
         return ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
-    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={address}"]
+    ray = [sys.executable, "-c", RAY, "start", "--block", f"--node-ip-address={address}"]
     ray += [f"--{name}={port}" for name, port in NODE_PORTS.items()]
     ray += [f"--object-store-memory={OBJECT_STORE_BYTES}", "--disable-usage-stats"]
     if machine != "head":

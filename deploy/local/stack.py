@@ -45,7 +45,7 @@ from services import (
 # only root can write there, and the path is short enough for sockets
 FOLDER = Path("/var/lib/orchestrator-stack")
 MARK = "orch"
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 STOP_SECONDS = 30.0
 TRIES = 3
 CORES = 2
@@ -164,7 +164,6 @@ class Stack:
             try:
                 self.wait_for(machine)
             except StackError:
-                # Ray gives up a node that takes more than half a minute
                 if attempt == TRIES - 1:
                     raise
                 self.kill(machine)

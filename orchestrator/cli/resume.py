@@ -9,8 +9,8 @@ import click
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
 from orchestrator.cli.displays import Form, display_options, open_display
 from orchestrator.cli.json_log import log_format_option
-from orchestrator.cli.options import cost_options, notify, second_best_option, sharing_options, show_registration
-from orchestrator.cli.sweep import conclude
+from orchestrator.cli.options import cost_options, second_best_option, sharing_options
+from orchestrator.cli.sweep import conclude, show_sent
 
 if TYPE_CHECKING:
     from orchestrator.journal.folder import BrokenSweep, KnownSweep
@@ -93,16 +93,7 @@ def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_js
     from orchestrator.tracking.sync import sync as send
 
     result = send(sweep, storage=storage, tracking_uri=tracking_uri)
-    for note in result.notes:
-        notify(note)
-    if as_json:
-        model = result.registration.uri if result.registration else None
-        content = {"id": result.id, "run_id": result.run_id, "trials": result.trials, "model": model}
-        print_json({**content, "anew": result.anew})
-        return
-    click.echo(f"MLflow has all of {result.id}: {result.trials} trials, run {result.run_id}")
-    if result.registration is not None:
-        show_registration(result.registration)
+    show_sent(result, as_json=as_json)
 
 
 @click.command(cls=Command, help=SWEEPS)

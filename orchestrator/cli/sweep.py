@@ -17,6 +17,7 @@ from orchestrator.units import show_bytes, show_latency, show_number
 if TYPE_CHECKING:
     from orchestrator.display.displays import Display
     from orchestrator.runtime.result import SweepResult
+    from orchestrator.tracking.sync import SyncResult
 
 EXAMPLE = """Search for the best network for DATA (sklearn:NAME, a CSV, Parquet or JSON file, a folder of Parquet
 files).
@@ -40,7 +41,7 @@ DATA may be left out when --config names a YAML file that has it. Ctrl-C stops c
     "--resume",
     "resumes",
     is_flag=True,
-    help="Go on with the latest sweep of that name and with these options, if it did not come to its end.",
+    help="Go on with the latest sweep of that name and these options that did not come to its end or was not sent.",
 )
 @display_options
 def sweep(data: str | None, config_file: Path | None, resumes: bool, form: Form, **options: Any) -> None:  # noqa: ANN401
@@ -48,6 +49,7 @@ def sweep(data: str | None, config_file: Path | None, resumes: bool, form: Form,
     config = sweep_config(data, config_file, options)
 
     from orchestrator.runtime.hooks import Hooks
+    from orchestrator.runtime.result import SweepResult
     from orchestrator.runtime.resume import run_or_resume
     from orchestrator.runtime.sweeps import run_sweep
 
@@ -55,7 +57,30 @@ def sweep(data: str | None, config_file: Path | None, resumes: bool, form: Form,
         hooks = Hooks(notify=display.notify, observer=display)
         result = run_or_resume(config, hooks) if resumes else run_sweep(config, None, hooks)
     prepare_early(result.registration, config.tracking_uri)
-    conclude(result, form, display)
+    if isinstance(result, SweepResult):
+        conclude(result, form, display)
+    elif form is Form.JSON_LINES:
+        display.on_result(sent_to_json(result))
+    else:
+        show_sent(result, as_json=form in (Form.JSON, Form.QUIET_JSON))
+
+
+def show_sent(sent: SyncResult, *, as_json: bool) -> None:
+    """Prints what was sent of a sweep that had ended before."""
+    for note in sent.notes:
+        notify(note)
+    if as_json:
+        print_json(sent_to_json(sent))
+        return
+    click.echo(f"MLflow has all of {sent.id}: {sent.trials} trials, run {sent.run_id}")
+    if sent.registration is not None:
+        show_registration(sent.registration)
+
+
+def sent_to_json(sent: SyncResult) -> dict[str, Any]:
+    """What a script wants to know of it."""
+    model = sent.registration.uri if sent.registration else None
+    return {"id": sent.id, "run_id": sent.run_id, "trials": sent.trials, "model": model, "anew": sent.anew}
 
 
 def conclude(result: SweepResult, form: Form, display: Display) -> None:

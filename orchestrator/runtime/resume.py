@@ -14,7 +14,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.data import Table, load_table
 from orchestrator.data.joining import without_frames
 from orchestrator.data.opening import with_frames
-from orchestrator.errors import DataError
+from orchestrator.errors import DataError, StorageError
 from orchestrator.journal.folder import KnownSweep, find_sweep, known_sweeps
 from orchestrator.journal.package import kept_package
 from orchestrator.journal.statuses import SweepStatus
@@ -23,9 +23,11 @@ from orchestrator.runtime.opening import open_tracker
 from orchestrator.runtime.result import SweepResult
 from orchestrator.runtime.sweeps import continue_sweep, new_origin, run_on_ray
 from orchestrator.storage import Storage
+from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.plan import data_options
 from orchestrator.sweeps.resume import past_of, session_options
 from orchestrator.tracking.store import absolute_uri
+from orchestrator.tracking.sync import SyncResult, sync
 
 # what may be another thing in each session; it makes no other sweep
 OF_SESSION = frozenset(
@@ -45,10 +47,11 @@ OF_SESSION = frozenset(
 )
 
 
-def run_or_resume(config: SweepConfig, hooks: Hooks) -> SweepResult:
+def run_or_resume(config: SweepConfig, hooks: Hooks) -> SweepResult | SyncResult:
     """Goes on with the latest sweep of that name and with these options, or starts it if none is unfinished.
 
-    So a command that is run again after any end, by a scheduler say, does not begin from the start.
+    So a command that is run again after any end, by a scheduler say, does not begin from the start. What MLflow has not
+    got of a finished one, because it did not answer, is sent.
 
     Args:
         config: what the user asked for; where sweeps of that name are looked for is its `storage`.
@@ -61,12 +64,25 @@ def run_or_resume(config: SweepConfig, hooks: Hooks) -> SweepResult:
     base = None if config.storage is None else Storage.at(config.storage)
     same = (sweep for sweep in known_sweeps(base) if sweep.name == config.sweep_name and _is_of(sweep, origin.config))
     latest = next(same, None)
+    options = {name: getattr(config, name) for name in OF_SESSION if name in config.model_fields_set}
+    tracking_uri = options.pop("tracking_uri", None)
+    if latest is not None and latest.state == SweepStatus.FINISHED and _waits(latest):
+        hooks.notify(f"{latest.id} is finished, and MLflow has not got all of it: that is sent now")
+        patience = config.tracking_timeout.total_seconds()
+        return sync(latest.id, storage=config.storage, tracking_uri=tracking_uri, patience=patience)
     if latest is None or latest.state == SweepStatus.FINISHED:
         return run_on_ray(origin, hooks, open_tracker)
     hooks.notify(f"going on with {latest.id}, which is {latest.state}")
-    options = {name: getattr(config, name) for name in OF_SESSION if name in config.model_fields_set}
-    tracking_uri = options.pop("tracking_uri", None)
     return resume_sweep(latest.id, storage=config.storage, tracking_uri=tracking_uri, hooks=hooks, options=options)
+
+
+def _waits(sweep: KnownSweep) -> bool:
+    """Whether MLflow has not got all of a finished sweep; where that cannot be read, it counts as sent."""
+    try:
+        outcome = Outcome.read(sweep.storage)
+    except StorageError:
+        return False
+    return outcome is not None and outcome.waits
 
 
 def _is_of(sweep: KnownSweep, config: SweepConfig) -> bool:

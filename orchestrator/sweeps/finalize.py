@@ -61,6 +61,7 @@ class Outcome:
         decided: see `Winner`; empty if an older version wrote this.
         spent: what its trials have held, see `Spent.to_json`; empty if an older version wrote this.
         current: false once another session of the sweep has begun.
+        sent: whether the store has all of it; None if an older version wrote this.
     """
 
     status: str
@@ -86,6 +87,14 @@ class Outcome:
     decided: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     spent: Mapping[str, float] = field(default_factory=dict)
     current: bool = True
+    sent: bool | None = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is left to be sent to the store."""
+        if self.sent is None:
+            return self.current and self.register and self.model is None
+        return self.current and not self.sent
 
     def save(self, storage: Storage) -> None:
         """Writes it into the folder of the sweep.
@@ -106,7 +115,7 @@ class Outcome:
             return None
         try:
             content = unseal(storage.read(FILE))
-            return cls(**{**content, "skipped": tuple(content.get("skipped", ()))})
+            return cls(**{"sent": None, **content, "skipped": tuple(content.get("skipped", ()))})
         except (ValueError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"{storage}/{FILE}: damaged ({error}); delete it, and add a trial for the sweep to end again: "
@@ -245,7 +254,7 @@ def forget_registration(storage: Storage) -> None:
     """
     outcome = Outcome.read(storage)
     if outcome is not None:
-        replace(outcome, model=None, champion="").save(storage)
+        replace(outcome, model=None, champion="", sent=False).save(storage)
 
 
 def finalize_later(tracker: Tracker, name: str, status: str, storage: Storage, sweep: str) -> Registration | None:
@@ -356,12 +365,14 @@ def _digest_of_files(folder: Path) -> str:
 
 
 def _write_outcome(tracker: Tracker, outcome: Outcome, registration: Registration | None, storage: Storage) -> None:
-    """Writes down that the model is registered, so that it is not registered twice, and ends the parent run."""
+    """Writes down what the store has, so that the model is not registered twice, and ends the parent run."""
     if registration is not None:
         champion = f"{'yes' if registration.champion else 'no'}: {registration.reason}"
         outcome = replace(outcome, model=f"models:/{registration.name}/{registration.version}", champion=champion)
         outcome.save(storage)
     tracker.tell(outcome)
+    if not outcome.sent:
+        replace(outcome, sent=True).save(storage)
 
 
 def _keep_model(folder: Path, storage: Storage) -> None:

@@ -37,6 +37,8 @@ DEFAULT_FILE = "mlflow.db"
 MISREAD = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 # stores that this process has opened
 _opened: set[str] = set()
+# and those that have answered it: nobody need give another one when they are away
+_settled: set[str] = set()
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 TOO_MANY = re.compile(r"too many (\d{3}) error responses")
 
@@ -70,7 +72,7 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
     quiet_logs()
     from mlflow import MlflowClient
 
-    with tracked(tracking_uri):
+    with tracked(tracking_uri, asks=False):
         uri = resolve_tracking_uri(tracking_uri)
         path = sqlite_file(uri)
         if path is None or (absolute_uri(uri) in _opened and path.exists()):
@@ -236,10 +238,17 @@ def is_away(error: BaseException) -> bool:
 
 
 @contextmanager
-def tracked(tracking_uri: str | None) -> Iterator[None]:
-    """Turns errors of MLflow and of the connection to it into a TrackingError of one sentence."""
+def tracked(tracking_uri: str | None, *, asks: bool = True) -> Iterator[None]:
+    """Turns errors of MLflow and of the connection to it into a TrackingError of one sentence.
+
+    Args:
+        tracking_uri: of the store.
+        asks: whether the store is asked something in the context.
+    """
     try:
         yield
+        if asks:
+            _settled.add(resolve_tracking_uri(tracking_uri))
     except OrchestratorError:
         raise
     except Exception as error:
@@ -260,17 +269,25 @@ def tracked(tracking_uri: str | None) -> Iterator[None]:
 def explain(error: BaseException, tracking_uri: str) -> str:
     """Half a sentence about an error of a store, in words of ours where they are known."""
     served = urlparse(tracking_uri).scheme.startswith("http")
+    # a server that has no time is the right one
+    settled = tracking_uri in _settled or (served and _is_unable(_status(error)))
+    origin = "" if settled else given_by(TRACKING_VARIABLE, tracking_uri, "--tracking-uri")
     sentence = explain_sqlite(str(error), tracking_uri) if tracking_uri.startswith("sqlite:") else None
     if sentence is not None:
-        return sentence + given_by(TRACKING_VARIABLE, tracking_uri, "--tracking-uri")
+        return sentence + origin
     reason = _explain_server(error) if served else None
     if reason is not None:
-        return f"{reason}{proxy_asked(tracking_uri)}{given_by(TRACKING_VARIABLE, tracking_uri, '--tracking-uri')}"
+        return f"{reason}{proxy_asked(tracking_uri)}{origin}"
     # without the statement, and SQLAlchemy's link
     reason = " ".join(str(error).partition("[SQL:")[0].partition("(Background on")[0].split())[:300]
     # of others, MLflow has said what it misses in the store
     unusable = is_away(error) or "nsupported URI" in reason
-    return reason + (given_by(TRACKING_VARIABLE, tracking_uri, "--tracking-uri") if unusable else "")
+    return reason + (origin if unusable else "")
+
+
+def _is_unable(status: int | None) -> bool:
+    """Whether that is the answer of a server that cannot answer now."""
+    return status is not None and (status >= 500 or status == 429)  # noqa: PLR2004
 
 
 def _explain_server(error: BaseException) -> str | None:
@@ -286,7 +303,7 @@ def _explain_server(error: BaseException) -> str | None:
             "or MLFLOW_TRACKING_TOKEN"
         )
     if status is not None and status >= 500:  # noqa: PLR2004
-        return f"the server is there but answers with status {status}; its log says why"
+        return f"the server is there but answers with status {status}; if it goes on like that, its log says why"
     if status is not None and status == 429:  # noqa: PLR2004
         return "the server has too much to do (status 429); try again later"
     if status is not None:

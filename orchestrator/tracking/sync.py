@@ -54,7 +54,13 @@ class SyncResult:
     notes: tuple[str, ...]
 
 
-def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: str | None = None) -> SyncResult:
+def sync(
+    sweep: str | None = None,
+    *,
+    storage: str | None = None,
+    tracking_uri: str | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> SyncResult:
     """Sends what the tracking store has not got of a sweep: runs, metrics, and the model. Nothing twice.
 
     A store that does not know the sweep, because it was lost or is another one, gets all of it; that is remembered.
@@ -63,6 +69,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         sweep: its id, its name (the latest of that name) or its MLflow run; None for the latest.
         storage: where to look for it, if that is not known on this machine.
         tracking_uri: the store, if it has another address now.
+        patience: seconds that the store may be away meanwhile.
 
     Raises:
         ExecutionError: there is no such sweep, it is running, or it has not begun.
@@ -82,7 +89,7 @@ def sync(sweep: str | None = None, *, storage: str | None = None, tracking_uri: 
         anew = bool(notes)
         trials = {event.index for event in events if isinstance(event, Begun)}
         with tracker.ended_on_error():
-            _send(tracker, header, events, len(trials))
+            _send(tracker, header, events, len(trials), patience)
             registration = finalize_later(tracker, header.name, header.status, found.storage, header.id)
             if found.storage.has(REPORT_FILE):
                 tracker.log_report(found.storage.read(REPORT_FILE), pictures_of(make_report(found)))
@@ -109,7 +116,7 @@ def end_removed(sweep: KnownSweep | BrokenSweep) -> None:
             end_if_running(header.tracking_uri, run_id, "the folder of the sweep was removed")
 
 
-def _send(tracker: SweepTracker, header: Header, events: Sequence[Event], trials: int) -> None:
+def _send(tracker: SweepTracker, header: Header, events: Sequence[Event], trials: int, patience: float) -> None:
     """What happened goes to the store, as far as it is not there.
 
     Raises:
@@ -118,7 +125,7 @@ def _send(tracker: SweepTracker, header: Header, events: Sequence[Event], trials
     """
     tracker.start(header.labels, events)
     reports = sum(isinstance(event, Reported) for event in events)
-    away = tracker.close_trials(trials, reports, PATIENCE_SECONDS)
+    away = tracker.close_trials(trials, reports, patience)
     if away is not None:
         raise ExecutionError(
             f"MLflow store {without_password(header.tracking_uri)}: {away}; nothing is lost, try again later"

@@ -21,6 +21,7 @@ from orchestrator.errors import ExecutionError, StoppedError
 from orchestrator.journal.folder import find_sweep
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.sweeps import run_sweep
+from orchestrator.sweeps.finalize import Outcome
 from orchestrator.training import train_trial
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -293,6 +294,8 @@ def test_a_tracking_server_that_stays_away_gets_everything_by_sync(server, tmp_p
     stopper.join()
     assert result.unsent
     assert result.registration is None
+    kept = find_sweep(result.id).storage
+    assert Outcome.read(kept).waits
     assert {trial.status for trial in result.trials} == {"finished"}
     with pytest.raises(orchestrator.OrchestratorError, match="no server answers there"):
         orchestrator.sync(result.id)
@@ -302,6 +305,7 @@ def test_a_tracking_server_that_stays_away_gets_everything_by_sync(server, tmp_p
         assert sent.trials == 3
         assert (sent.registration is not None) == registered
         check_accounts(server.uri, result)
+        assert not Outcome.read(kept).waits
     from mlflow import MlflowClient
 
     client = MlflowClient(server.uri)

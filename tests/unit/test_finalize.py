@@ -80,16 +80,19 @@ def storage(tmp_path):
 def test_a_model_is_registered_once_however_often_it_is_tried(storage, registered):
     with pytest.raises(RuntimeError, match="away"):
         finalize_later(Tracker(failures=1), "iris", "finished", storage, ID)
+    assert Outcome.read(storage).waits
     tracker = Tracker()
     assert finalize_later(tracker, "iris", "finished", storage, ID) is None
+    assert not Outcome.read(storage).waits
     assert finalize_later(tracker, "iris", "finished", storage, ID) is None
     assert registered == [(3, b"numbers")]
     (first, second) = tracker.told
-    assert first == second
+    assert second == replace(first, sent=True)
     assert first == replace(OUTCOME, model="models:/iris/1", champion="yes: it is the first champion")
     # a store that was lost gets it again
     assert storage.child(MODEL_FOLDER).names() == ["part/weights"]
     forget_registration(storage)
+    assert Outcome.read(storage).waits
     assert finalize_later(tracker, "iris", "finished", storage, ID).version == "2"
 
 

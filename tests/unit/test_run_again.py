@@ -1,5 +1,7 @@
 """`sweep --resume`: which sweep it goes on with."""
 
+from dataclasses import replace
+
 import pytest
 from support import mixed_frame
 
@@ -12,6 +14,7 @@ from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sweeps import new_origin
 from orchestrator.storage import Storage
+from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.presets import with_preset
 
 # its folds are chosen, and written down as their number
@@ -73,6 +76,43 @@ def test_a_finished_sweep_is_not_gone_on_with(place, tmp_path):
     place(SweepStatus.INTERRUPTED)
     place(SweepStatus.FINISHED)
     assert again(tmp_path) == ("new", 3)
+
+
+@pytest.mark.parametrize(
+    ("kept", "begins_anew"),
+    [
+        ({"sent": False}, False),
+        ({"sent": True}, True),
+        # another session has begun, and has ended without a word
+        ({"sent": False, "current": False}, True),
+        # of older versions
+        ({"sent": None}, False),
+        ({"sent": None, "model": "models:/iris/1"}, True),
+        ({"sent": None, "register": False}, True),
+    ],
+)
+def test_a_finished_sweep_that_the_store_has_not_got_is_sent_instead_of_begun_anew(
+    place, tmp_path, monkeypatch, kept, begins_anew
+):
+    monkeypatch.setattr(resume, "sync", lambda sweep, **options: ("sent", sweep, options))
+    sweep = place(SweepStatus.FINISHED)
+    outcome = Outcome(
+        status="finished",
+        best=0,
+        epoch=1,
+        metric="log_loss",
+        maximize=False,
+        validation=0.1,
+        test={},
+        trials={},
+        digest="",
+        register=True,
+        at=0.0,
+    )
+    replace(outcome, **kept).save(Storage.at(tmp_path / "sweeps" / sweep))
+    found = again(tmp_path, tracking_uri="http://mlflow:5000", tracking_timeout="30m")
+    options = {"storage": str(tmp_path / "sweeps"), "tracking_uri": "http://mlflow:5000", "patience": 1800.0}
+    assert found == (("new", 3) if begins_anew else ("sent", sweep, options))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,31 @@ def told(uri):
     return str(caught.value)
 
 
+@contextmanager
+def serving(answers):
+    """A server that gives these answers (status and body) to one question after the other; its address."""
+    waiting = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            status, body = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
@@ -46,27 +71,25 @@ def told(uri):
     ],
 )
 def test_what_a_server_answers_is_told_apart(status, body, sentence):
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    uri = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving([(status, body)]) as uri:
         found = told(uri)
-    finally:
-        server.shutdown()
-        server.server_close()
     assert found.startswith(f"MLflow store {uri}: ")
     assert sentence in found
     assert "no server answers" not in found
+
+
+def test_another_store_is_advised_only_if_this_one_may_be_the_wrong_one(monkeypatch):
+    advice = "`unset MLFLOW_TRACKING_URI`"
+    # MLflow's client asks a second time when it hears 503
+    with serving([(404, "what?"), (503, "later"), (503, "later"), (200, '{"experiments": []}'), (404, "what?")]) as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        assert advice in told(uri)
+        assert advice not in told(uri)
+        with tracked(uri):
+            client_for(uri).search_experiments()
+        # it has been the right one before
+        assert advice not in told(uri)
+    assert told(uri).endswith("no server answers there")
 
 
 def test_nobody_a_silent_server_and_an_unknown_host_are_told_apart():
