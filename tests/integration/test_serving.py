@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ import tritonclient.grpc as triton
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_server import BINARY, NOT_INSTALLED, Prometheus, queries_of
 from support import free_port, prepare_bundle, quick_model
+from tritonclient.utils import InferenceServerException
 
 from orchestrator.bundle import make_bundle
 from orchestrator.data import load_table
@@ -53,6 +55,8 @@ OK, INVALID = 200, 422
 FRAME = load_table("sklearn:iris").frame.drop(columns="target")
 ROWS = FRAME.to_dict("records")
 START_SECONDS = 120
+TOKEN = "t" * 32
+BEARER = {"authorization": f"Bearer {TOKEN}"}
 needs_haproxy = pytest.mark.skipif(real_binary() is None, reason="HAProxy is not installed")
 
 
@@ -226,14 +230,23 @@ def check_stopped(endpoint, deployment, number):
 
 
 def kill_one_of_two_models(bundle_folder, port, folder):
-    """What is left of an endpoint that was killed: its record, and nothing that runs."""
+    """What is left of an endpoint that was killed: its record, and nothing that runs. It has TLS and tokens."""
     shutil.copytree(bundle_folder, folder / "other")
-    with Process(port, folder / "first", bundle_folder, folder / "other", "--name", "iris") as endpoint:
+    certificate, secure = make_certificate(folder)
+    calls = free_port()
+    options = ("--name", "iris", "--grpc-port", calls, "--max-body", "300KB", *secure)
+    with Process(port, folder / "first", bundle_folder, folder / "other", *options) as endpoint:
         endpoint.wait_until_answering()
         killed = endpoint.deployment
-        for name in ("iris", "other"):
-            answer = httpx.post(f"{killed.url}/models/{name}/predict", json=ROWS[0], trust_env=False)
-            assert answer.json()["model"]["name"] == name
+        assert killed.url.startswith("https://")
+        trusted = httpx.Client(
+            verify=ssl.create_default_context(cafile=certificate), headers=BEARER, base_url=killed.url, trust_env=False
+        )
+        with trusted as client:
+            for name in ("iris", "other"):
+                answer = client.post(f"/models/{name}/predict", json=ROWS[0])
+                assert answer.json()["model"]["name"] == name
+        check_calls_over_tls(certificate, calls)
         replicas = [
             child for child in endpoint.process.children(recursive=True) if "Replica" in " ".join(child.cmdline())
         ]
@@ -247,6 +260,38 @@ def kill_one_of_two_models(bundle_folder, port, folder):
     assert list_deployments() == [killed]
     assert killed.state == "dead"
     return killed
+
+
+def make_certificate(folder):
+    """A certificate for this machine, and the options of an endpoint that has it and takes one token."""
+    certificate, key, tokens = (folder / name for name in ("cert.pem", "key.pem", "tokens"))
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*made, *names, "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    tokens.touch(0o600)
+    tokens.write_text(TOKEN)
+    return certificate, ("--tls-cert", certificate, "--tls-key", key, "--auth-token-file", tokens)
+
+
+def check_calls_over_tls(certificate, port):
+    """They need the certificate and a token, and what is larger than a body may be is refused as such."""
+    (other := certificate.parent / "elsewhere").mkdir()
+    foreign, _ = make_certificate(other)
+    few, many = (iris_tensors(pd.concat([FRAME] * count)) for count in (1, 100))
+    refused = [
+        (certificate, few, {}, "UNAUTHENTICATED", "a valid token is needed"),
+        (certificate, many, BEARER, "RESOURCE_EXHAUSTED", "larger than max"),
+        (foreign, few, BEARER, "UNAVAILABLE", "CERTIFICATE_VERIFY_FAILED|SSL"),
+    ]
+    for trusted, tensors, headers, code, sentence in refused:
+        options = {"ssl": True, "root_certificates": str(trusted)}
+        with triton.InferenceServerClient(f"localhost:{port}", **options) as client:
+            with pytest.raises(InferenceServerException, match=sentence) as error:
+                client.infer("iris", tensors, headers=headers)
+            assert error.value.status() == f"StatusCode.{code}"
+            if trusted is certificate:
+                answer = client.infer("iris", few, headers=BEARER)
+                assert answer.as_numpy("probabilities").shape == (len(FRAME), 3)
 
 
 @needs_haproxy
@@ -317,10 +362,14 @@ def called(port):
             channel.unary_unary("/ray.serve.RayServeAPIService/ListApplications")(b"")
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
-        tensors = [triton.InferInput(name, [len(FRAME)], "FP64") for name in FRAME]
-        for tensor in tensors:
-            tensor.set_data_from_numpy(FRAME[tensor.name()].to_numpy(np.float64))
-        return client.infer("iris", tensors).as_numpy("probabilities")
+        return client.infer("iris", iris_tensors(FRAME)).as_numpy("probabilities")
+
+
+def iris_tensors(frame):
+    tensors = [triton.InferInput(name, [len(frame)], "FP64") for name in frame]
+    for tensor in tensors:
+        tensor.set_data_from_numpy(frame[tensor.name()].to_numpy(np.float64))
+    return tensors
 
 
 def test_a_signal_while_it_starts_leaves_nothing(bundle_folder, tmp_path):

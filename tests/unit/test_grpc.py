@@ -157,8 +157,8 @@ def test_an_answer_keeps_what_it_is():
     assert list(found.raw_output_contents) == [b"\x01\0\0\0a", np.float64(0.5).tobytes()]
 
 
-def test_a_process_without_an_endpoint_is_not_available():
-    """Such as Ray Serve's own proxy, which has the service, too."""
+def refusal(content):
+    """What a process without an endpoint says to these bytes; Serve's own proxy is one that has the service, too."""
 
     async def called():
         server = grpc.aio.server()
@@ -167,12 +167,23 @@ def test_a_process_without_an_endpoint_is_not_available():
         await server.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
                 with pytest.raises(grpc.aio.AioRpcError) as error:
-                    await stub.ModelInfer(service_pb2.ModelInferRequest(model_name="m"))
+                    await channel.unary_unary(f"/{SERVICE}/ModelInfer")(content)
         finally:
             await server.stop(None)
-        return error.value
+        return error.value.code(), error.value.details()
 
-    assert asyncio.run(called()).code() is grpc.StatusCode.UNAVAILABLE
+    return asyncio.run(called())
+
+
+def test_a_process_without_an_endpoint_is_not_available():
+    code, _ = refusal(service_pb2.ModelInferRequest(model_name="m").SerializeToString())
+    assert code is grpc.StatusCode.UNAVAILABLE
     assert grpc.StatusCode.OK not in CODES.values()
+
+
+def test_bytes_that_are_no_message_are_the_fault_of_who_sent_them():
+    assert refusal(b"\xff" * 9) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "what was sent is no inference.ModelInferRequest",
+    )

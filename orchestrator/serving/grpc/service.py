@@ -9,10 +9,11 @@ from typing import Any
 
 import grpc
 import orjson
+from google.protobuf.message import DecodeError
 
 from orchestrator.errors import InvalidRequestError
 from orchestrator.serving.grpc import SERVICE
-from orchestrator.serving.grpc.messages import METHODS, message_class
+from orchestrator.serving.grpc.messages import METHODS, PACKAGE, message_class
 from orchestrator.serving.grpc.translation import HttpBody, from_http, to_http
 from orchestrator.serving.http.asgi import Headers
 from orchestrator.serving.http.endpoint import Endpoint
@@ -114,8 +115,7 @@ class InferenceService:
             SERVICE,
             {
                 name: grpc.unary_unary_rpc_method_handler(
-                    answers[name],
-                    request_deserializer=message_class(f"{name}Request").FromString,
+                    _reading(f"{name}Request", answers[name]),
                     response_serializer=lambda response: response.SerializeToString(),
                 )
                 for name in METHODS
@@ -177,6 +177,21 @@ class InferenceService:
             code = CODES.get(answer.status, grpc.StatusCode.INTERNAL)
             await context.abort(code, orjson.loads(answer.body)["error"])
         return answer
+
+
+def _reading(name: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[bytes, Context], Awaitable[Any]]:
+    """A method that reads its message itself: what is none would be the server's own error, `UNKNOWN`, otherwise."""
+    read = message_class(name).FromString
+
+    async def answered(content: bytes, context: Context) -> Any:  # noqa: ANN401
+        try:
+            request = read(content)
+        except DecodeError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"what was sent is no {PACKAGE}.{name}")
+            raise
+        return await answer(request, context)
+
+    return answered
 
 
 def _path(name: str, version: str) -> str:
