@@ -14,29 +14,13 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from common import CARD, DEVICE, DRY, TOLERANCE, Row, dataset_of, difference, frame, spec_of
+from common import CARD, DEVICE, DRY, TOLERANCE, Row, dataset_of, difference, frame, spec_of, sweep
 from networks import families, losses, precision
-
-
-def sweep(folder: Path, data: pd.DataFrame | str, train: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """A sweep with a store of its own."""
-    from orchestrator.config import SweepConfig
-    from orchestrator.data import load_table
-    from orchestrator.runtime.hooks import Hooks
-    from orchestrator.runtime.sweeps import run_sweep
-
-    named = {
-        "data": data if isinstance(data, str) else "data frame",
-        "target": None if isinstance(data, str) else "target",
-    }
-    more = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "storage": str(folder / "sweeps"), **options}
-    table = None if isinstance(data, str) else load_table(data, "table")
-    return run_sweep(SweepConfig.create(**named, **more), table, Hooks(notify=print, train=train))
+from usage import costs, imports
 
 
 def fractions(folder: Path) -> Iterator[Row]:
@@ -384,6 +368,8 @@ CHECKS = {
     "faults": faults,
     "endpoint": endpoint,
     "plan": plan,
+    "costs": costs,
+    "imports": imports,
     "budget": budget,
     "speed": speed,
     "precision": precision,

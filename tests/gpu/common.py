@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,3 +71,19 @@ def difference(one: list[Any], other: list[Any]) -> float:
         pairs = [(a.train_loss, b.train_loss), *((a.validation[name], b.validation[name]) for name in names)]
         worst = max([worst, *(abs(x - y) / abs(x) for x, y in pairs)])
     return worst
+
+
+def sweep(folder: Path, data: pd.DataFrame | str, train: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """A sweep with a store of its own."""
+    from orchestrator.config import SweepConfig
+    from orchestrator.data import load_table
+    from orchestrator.runtime.hooks import Hooks
+    from orchestrator.runtime.sweeps import run_sweep
+
+    named = {
+        "data": data if isinstance(data, str) else "data frame",
+        "target": None if isinstance(data, str) else "target",
+    }
+    more = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "storage": str(folder / "sweeps"), **options}
+    table = None if isinstance(data, str) else load_table(data, "table")
+    return run_sweep(SweepConfig.create(**named, **more), table, Hooks(notify=print, train=train))

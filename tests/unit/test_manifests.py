@@ -1,8 +1,11 @@
-"""Templates become files: quoted where they have to be, all of them or none."""
+"""Templates become files: quoted where they have to be, all or none; and what those of several kinds have in common."""
 
-from pathlib import PurePosixPath
+import re
+from pathlib import Path, PurePosixPath
 
+import mlflow.environment_variables
 import pytest
+import uvicorn
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +36,16 @@ def test_all_files_or_none(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
         write_files(files, tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "name", ["docker/compose.yaml", "deploy/systemd/orchestrator-mlflow.service", "deploy/kuberay/base/mlflow.yaml"]
+)
+def test_an_mlflow_server_waits_for_workers_that_start_slowly_and_has_no_processes_for_jobs(name):
+    text = (Path(__file__).parents[2] / name).read_text()
+    assert int(re.search(r"--workers[ =](\d+)", text)[1]) > 1
+    option, seconds = re.search(r"--uvicorn-opts[= ]\"?(--[a-z-]+) (\d+)", text).groups()
+    (known,) = [one for one in uvicorn.main.params if option in one.opts]
+    assert int(seconds) > known.default
+    switch = mlflow.environment_variables.MLFLOW_SERVER_ENABLE_JOB_EXECUTION.name
+    assert re.search(rf"{switch}(=|: \"|, value: \")false", text)
