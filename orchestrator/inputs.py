@@ -1,8 +1,8 @@
 """Named inputs: what a network gets is one array per name, whose first dimension are the rows.
 
 `numeric` is float32 [rows, width], `categorical` int64 [rows, columns], `text` int64 [rows, tokens]. A network names
-the inputs that it wants as arguments of its `forward`; everything between the encoder and the network passes them on
-without knowing them.
+the inputs that it wants as arguments of its `forward`; training, bundles, ONNX and the batcher pass them on without
+knowing them.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.config import ColumnsConfig
 
 # kinds whose option says nothing else: what it is good for
-KINDS = {
+KIND_OPTIONS = {
     "numeric": "Read as numbers.",
     "datetime": "Read as dates and times.",
     "time_of_day": "Read as times of the day.",
@@ -38,7 +38,7 @@ PAIR = "COLUMN=VALUE"
 def _options() -> list[Any]:
     kinds = [
         click.option(option_of(kind), kind, multiple=True, metavar="COLUMN", help=f"{text} May be repeated.")
-        for kind, text in {**KINDS, CATEGORICAL: "Read as categories.", IGNORE: "Leave out."}.items()
+        for kind, text in {**KIND_OPTIONS, CATEGORICAL: "Read as categories.", IGNORE: "Leave out."}.items()
     ]
     pairs = [
         click.option(option_of(name), name, multiple=True, metavar=PAIR, help=f"{text} May be repeated.")
@@ -67,7 +67,9 @@ def with_columns(given: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: two of them contradict each other.
         ConfigError: the file is not valid.
     """
-    rest = {name: value for name, value in given.items() if name not in {*KINDS, *VALUES, *WORDS, "columns_file"}}
+    rest = {
+        name: value for name, value in given.items() if name not in {*KIND_OPTIONS, *VALUES, *WORDS, "columns_file"}
+    }
     wishes = _wishes(given)
     if given.get("columns_file") is not None:
         from orchestrator.config import ColumnsConfig
@@ -82,7 +84,7 @@ def with_columns(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wishes(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for kind in KINDS:
+    for kind in KIND_OPTIONS:
         for name in given.get(kind, ()):
             before = found.setdefault(name, {}).setdefault("kind", kind)
             if before != kind:

@@ -18,7 +18,7 @@ from click.shell_completion import split_arg_string as split
 
 from orchestrator.cli import known_names
 from orchestrator.cli.base import Command, OneOf
-from orchestrator.cli.column_options import KINDS, VALUES, WORDS
+from orchestrator.cli.column_options import KIND_OPTIONS, VALUES, WORDS
 from orchestrator.columns.wish import CATEGORICAL, IGNORE
 from orchestrator.naming import SKLEARN_PREFIX
 
@@ -152,7 +152,7 @@ FINDS: Mapping[str, Find] = {
     "data": _data,
     "source": _source,
     **dict.fromkeys(
-        ("target", "group", "time", "split_column", "weight", "keep", CATEGORICAL, IGNORE, *KINDS), COLUMNS
+        ("target", "group", "time", "split_column", "weight", "keep", CATEGORICAL, IGNORE, *KIND_OPTIONS), COLUMNS
     ),
     **dict.fromkeys((*VALUES, *WORDS), _begin(known_names.columns, end="=")),
     "target_statistics": _begin(known_names.columns, more=("auto", "none")),

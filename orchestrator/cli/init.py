@@ -102,6 +102,8 @@ def likely_target(names: Sequence[str]) -> tuple[str, str]:
 
 
 def _lines(config: SweepConfig, found: Inspection, guessed: str, output: Path) -> list[str]:
+    from orchestrator.features import ColumnKind
+
     target = found.target
     assert target is not None  # noqa: S101
     task = target.task
@@ -133,7 +135,7 @@ def _lines(config: SweepConfig, found: Inspection, guessed: str, output: Path) -
         *(["", "# what else was said", *yaml_lines(rest)] if rest else []),
         "",
         *(f"# note: {comment(str(note))}" for note in found.notes if note.column is None),
-        "# how columns are read: numeric, categorical, boolean, date, time_of_day, duration, text; ignore: left out;",
+        f"# how columns are read: {', '.join(ColumnKind)}; ignore: left out;",
         "# date_format, decimal, missing and values say how cells are written, such as {kind: numeric, missing: [999]}",
         *column_lines(found),
     ]

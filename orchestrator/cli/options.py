@@ -17,13 +17,14 @@ from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
 from orchestrator.cli.feature_options import FEATURE_OPTIONS
 from orchestrator.cli.json_log import NOTE, JsonLog
 from orchestrator.cli.row_options import BACKGROUND_OPTION, ROW_OPTIONS, TARGET_OPTIONS
+from orchestrator.networks.settings import ARCHITECTURES
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
     from orchestrator.bundle.registration import Registration
     from orchestrator.config import SweepConfig
 
-# what can be said about a task: options of `data_options`
+# those of `READ_OPTIONS` that say something about a task
 TASK_OPTIONS = ("quantiles", "cost", "threshold")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -116,7 +117,11 @@ second_best_option = click.option(
 
 SEARCH_OPTIONS = [
     click.option("--space", metavar="NAME|FILE", help="Search space, see `orchestrator spaces`. Default: tabular."),
-    click.option("--architecture", metavar="NAME", help="Search this one only: mlp, resnet or package.module:Class."),
+    click.option(
+        "--architecture",
+        metavar="NAME",
+        help=f"Search this one only: {', '.join(ARCHITECTURES)} or package.module:Class.",
+    ),
     click.option("--algorithm", type=OneOf(names_of(AlgorithmName)), help="What to try next. Default: tpe."),
     click.option(
         "--scheduler",

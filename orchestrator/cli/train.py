@@ -13,6 +13,7 @@ from orchestrator.cli.feature_options import FEATURE_FIELDS
 from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
 from orchestrator.cli.row_options import ROW_FIELDS, TARGET_FIELDS
+from orchestrator.networks.settings import ARCHITECTURES
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ OF_A_TRIAL = (
 @click.command(cls=Command, help=EXAMPLE)
 @click.argument("data", required=False)
 @data_options
-@click.option("--architecture", metavar="NAME", help="Or package.module:Class. Default: mlp.")
+@click.option(
+    "--architecture",
+    metavar="NAME",
+    help=f"{', '.join(ARCHITECTURES)} or package.module:Class. Default: mlp.",
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting. May be repeated.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training rows. Default: 30.")
 @click.option("--from-trial", metavar="TRIAL", help="Train this one again: SWEEP:INDEX or the id of an MLflow run.")

@@ -86,7 +86,7 @@ class ColumnarEncoder:
             name for name in self._number_columns if self._columns[name].kind is ColumnKind.NUMERIC
         )
         self._dates = [
-            _Times(self._columns[name], [encoder.numeric[at].part for at in places]) for name, places in dates.items()
+            _Parts(self._columns[name], [encoder.numeric[at].part for at in places]) for name, places in dates.items()
         ]
         # the order in which values are collected: plain numbers, then the parts of one date after another
         order = [*numbers, *chain.from_iterable(dates.values()), *apart]
@@ -212,8 +212,8 @@ class _Notated:
         return None if None in numbers else numbers
 
 
-class _Times:
-    """Reads a column of dates, times or durations; dates in ISO 8601 and what was seen before without pandas."""
+class _Parts:
+    """Reads a column of dates, times and the like: pandas parses it, but for ISO 8601 and what was seen before."""
 
     def __init__(self, column: Column, parts: Sequence[str | None]) -> None:
         self.name = column.name
@@ -273,7 +273,7 @@ class _DaysBetween:
     def __init__(self, columns: Mapping[str, Column], features: Sequence[NumericFeature]) -> None:
         self._pairs = [(str(item.since), item.column) for item in features]
         names = dict.fromkeys(name for pair in self._pairs for name in reversed(pair))
-        self._readers = [_Times(columns[name], [DAYS]) for name in names]
+        self._readers = [_Parts(columns[name], [DAYS]) for name in names]
 
     def read(self, columns: Mapping[str, Sequence[Cell]]) -> list[float]:
         """Of one pair after another: float64 [pairs * rows], NaN where a date is missing."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 from orchestrator.columns.notes import Note
@@ -19,8 +20,8 @@ LOOSE_SUFFIXES = (".txt", ".dat")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
 
 
-class FolderKind(StrEnum):
-    """What kind of files is read, the first one that is there."""
+class FileKind(StrEnum):
+    """What a file with rows is; of a folder with several kinds the first one that is there is read."""
 
     PARQUET = "Parquet"
     CSV = "CSV"
@@ -29,11 +30,14 @@ class FolderKind(StrEnum):
 
 
 SUFFIXES = {
-    FolderKind.PARQUET: PARQUET_SUFFIXES,
-    FolderKind.CSV: TABLE_SUFFIXES,
-    FolderKind.JSON: JSON_SUFFIXES,
-    FolderKind.TEXT: LOOSE_SUFFIXES,
+    FileKind.PARQUET: PARQUET_SUFFIXES,
+    FileKind.CSV: TABLE_SUFFIXES,
+    FileKind.JSON: JSON_SUFFIXES,
+    FileKind.TEXT: LOOSE_SUFFIXES,
 }
+# of all files with rows, apart from what says that they are compressed
+ENDINGS = tuple(chain.from_iterable(SUFFIXES.values()))
+NO_TABLES = "there is no Parquet, CSV or JSON file in it"
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class FolderFiles:
         notes: about files of another kind, which are passed over.
     """
 
-    kind: FolderKind | None
+    kind: FileKind | None
     files: tuple[Path, ...]
     notes: tuple[Note, ...]
 
@@ -56,25 +60,25 @@ def is_streamed(source: object) -> bool:
     if not isinstance(source, str | Path) or not Path(source).is_dir():
         return False
     kinds = {kind_of(file.name) for file in _visible(Path(source))} - {None}
-    return not kinds or FolderKind.PARQUET in kinds
+    return not kinds or FileKind.PARQUET in kinds
 
 
 def files_of(folder: Path) -> FolderFiles:
     """The files of a folder and those below it; names that start with a dot or an underscore are passed over."""
-    by_kind: dict[FolderKind, list[Path]] = {kind: [] for kind in FolderKind}
+    by_kind: dict[FileKind, list[Path]] = {kind: [] for kind in FileKind}
     for file in _visible(folder):
         kind = kind_of(file.name)
         if kind is not None:
             by_kind[kind].append(file)
-    kind = next((kind for kind in FolderKind if by_kind[kind]), None)
+    kind = next((kind for kind in FileKind if by_kind[kind]), None)
     if kind is None:
         return FolderFiles(None, (), ())
     # a text beside tables says something about them
-    others = [file for other in FolderKind if other not in (kind, FolderKind.TEXT) for file in sorted(by_kind[other])]
+    others = [file for other in FileKind if other not in (kind, FileKind.TEXT) for file in sorted(by_kind[other])]
     return FolderFiles(kind, tuple(sorted(by_kind[kind])), _note(kind, others))
 
 
-def kind_of(name: str) -> FolderKind | None:
+def kind_of(name: str) -> FileKind | None:
     """What is in a file, by its name, compressed or not; None if that says nothing."""
     name = name.lower()
     plain = name
@@ -82,7 +86,7 @@ def kind_of(name: str) -> FolderKind | None:
         plain = plain.removesuffix(compressed)
     found = next((kind for kind, suffixes in SUFFIXES.items() if plain.endswith(suffixes)), None)
     # Parquet is compressed inside
-    return None if found is FolderKind.PARQUET and plain != name else found
+    return None if found is FileKind.PARQUET and plain != name else found
 
 
 def _visible(folder: Path) -> Iterator[Path]:
@@ -95,7 +99,7 @@ def _visible(folder: Path) -> Iterator[Path]:
                 yield file
 
 
-def _note(kind: FolderKind, others: list[Path]) -> tuple[Note, ...]:
+def _note(kind: FileKind, others: list[Path]) -> tuple[Note, ...]:
     if not others:
         return ()
     counts = Counter(kind_of(file.name) for file in others)

@@ -14,7 +14,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.data.csv import parse_csv, read_csv
 from orchestrator.data.csv.files import read_members
 from orchestrator.data.csv.reader import CsvTable
-from orchestrator.data.folders import FolderFiles, FolderKind, kind_of
+from orchestrator.data.folders import NO_TABLES, FileKind, FolderFiles, kind_of
 from orchestrator.data.json_tables import read_json
 from orchestrator.data.normalise import frame_of, stacked
 from orchestrator.data.partitions import Partition, find_partitions, partition_column, partition_note
@@ -55,11 +55,11 @@ def read_files(folder: Path, found: FolderFiles, known: Iterable[str], wish: Csv
     files = [file for file in found.files if file.stat().st_size]
     empty = [file.name for file in found.files if not file.stat().st_size]
     if not files:
-        what = "they are all empty" if empty else "there is no Parquet, CSV or JSON file in it"
+        what = "they are all empty" if empty else NO_TABLES
         raise UsageError(f"{folder}: is a folder, but {what}")
 
     def reader(file: Path) -> Reader:
-        if found.kind is FolderKind.JSON:
+        if found.kind is FileKind.JSON:
             return lambda _names: (read_json(file), ())
         return lambda names: _of_csv(file, names, wish)
 
@@ -78,8 +78,8 @@ def read_archive(path: Path, known: Iterable[str], wish: CsvWish) -> ReadFiles |
         DataError: one cannot be read, or has other columns than the first one.
     """
     members = read_members(path)
-    tables = {name: content for name, content in members.items() if kind_of(name) in (FolderKind.CSV, FolderKind.TEXT)}
-    csv = {name: content for name, content in tables.items() if kind_of(name) is FolderKind.CSV}
+    tables = {name: content for name, content in members.items() if kind_of(name) in (FileKind.CSV, FileKind.TEXT)}
+    csv = {name: content for name, content in tables.items() if kind_of(name) is FileKind.CSV}
     tables = {name: content for name, content in sorted((csv or tables).items()) if content}
     if len(members) < 2 or not tables:  # noqa: PLR2004
         return None

@@ -19,11 +19,10 @@ from orchestrator.columns.notes import Note
 from orchestrator.data.csv import read_csv
 from orchestrator.data.folders import (
     COMPRESSED_SUFFIXES,
+    ENDINGS,
     JSON_SUFFIXES,
-    LOOSE_SUFFIXES,
     PARQUET_SUFFIXES,
-    TABLE_SUFFIXES,
-    FolderKind,
+    FileKind,
     files_of,
 )
 from orchestrator.data.given_rows import Rows, given_rows
@@ -35,7 +34,6 @@ from orchestrator.data.parquet import is_parquet, open_parquet_folder, read_parq
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import SKLEARN_PREFIX, made_name, stem_of
 
-SUFFIXES = (*PARQUET_SUFFIXES, *JSON_SUFFIXES, *TABLE_SUFFIXES, *LOOSE_SUFFIXES, *COMPRESSED_SUFFIXES)
 Source = str | Path | Rows
 SKLEARN_NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 SHEETS = "it is a spreadsheet; save its sheet as CSV there, or read it with pandas.read_excel and give the data frame"
@@ -123,7 +121,7 @@ def check_source(source: Source) -> None:
     if not path.exists():
         near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
         raise UsageError(f"{path}: no such file{f'; did you mean {path.with_name(near[0])}?' if near else ''}")
-    if not path.is_dir() and not path.name.lower().endswith(SUFFIXES):
+    if not path.is_dir() and not path.name.lower().endswith((*ENDINGS, *COMPRESSED_SUFFIXES)):
         hint = OTHER_FILES.get(path.suffix.lower(), "give a .csv, .csv.gz, .parquet or .jsonl file")
         raise UsageError(f"{path}: unknown file type; {hint}")
 
@@ -176,9 +174,9 @@ def _load(source: Source, name: str | None, known: Iterable[str], csv: CsvWish) 
 def _folder(path: Path, known: Iterable[str], csv: CsvWish) -> ReadFiles:
     """All rows of the files in a folder."""
     found = files_of(path)
-    if found.kind in (FolderKind.PARQUET, FolderKind.JSON):
+    if found.kind in (FileKind.PARQUET, FileKind.JSON):
         check_csv_wish(str(path), csv)
-    if found.kind is not FolderKind.PARQUET:
+    if found.kind is not FileKind.PARQUET:
         return read_files(path, found, known, csv)
     pieces = open_parquet_folder(path)
     return ReadFiles(stacked([pieces.read(number) for number in range(len(pieces.pieces))]), pieces.notes)

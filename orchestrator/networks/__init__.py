@@ -1,5 +1,4 @@
-"""The network families. To add one: its settings in `settings.py`, a file with an `nn.Module`, an entry in `NETWORKS`,
-and its ranges in `search_spaces/*.yaml`."""
+"""The network families. CONTRIBUTING.md says how to add one."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from orchestrator.runtime.hooks import Notify
     from orchestrator.runtime.worker.session import WorkerSettings
     from orchestrator.sweeps.controller import SweepController
-    from orchestrator.sweeps.limits import Room
     from orchestrator.sweeps.plan import SweepPlan
+    from orchestrator.sweeps.room import Room
     from orchestrator.sweeps.slots import Slots
 
 

@@ -12,8 +12,9 @@ from orchestrator.journal.statuses import FINAL, TrialStatus
 from orchestrator.search import Continuation, Decision, Proposals, Scheduler
 from orchestrator.sweeps.budget import TimeBudget, seconds_of_epochs, seconds_to_end
 from orchestrator.sweeps.disk import Disk
-from orchestrator.sweeps.limits import Failures, Limits, Room
+from orchestrator.sweeps.limits import Failures, Limits
 from orchestrator.sweeps.messages import Attempt, FailureMessage, TrialMessage
+from orchestrator.sweeps.room import Room
 from orchestrator.sweeps.trial_table import Listener, TrialRecord, TrialTable
 
 # a process that is ended by its epoch timeout is noticed within this time

@@ -1,31 +1,14 @@
-"""What a controller keeps to: room for trials, and when to give up."""
+"""When a controller gives up."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
 
 from orchestrator.errors import ExecutionError
 
 # fewer failures say nothing about their share
 MIN_FAILURES = 10
-
-
-class Room(Protocol):
-    """What says whether a trial may start now; see `ClusterRoom`."""
-
-    def admits(self, size: int) -> bool:
-        """Whether a trial of so many workers may start."""
-
-    def start(self, index: int, size: int) -> None:
-        """One starts."""
-
-    def end(self, index: int) -> None:
-        """It is over, or has made room."""
-
-    def gives_way(self, index: int) -> bool:
-        """Whether a running trial, which has a checkpoint, has to make room for another sweep's."""
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,19 @@ class Preset:
     Attributes:
         time_budget: of the search and its end.
         trials: at most; None for as many as the time allows.
+        always: whether so many end it also where the user says how much time there is.
         folds: of a trial, see `RowsWish`; None for one split.
     """
 
     time_budget: timedelta
     trials: int | None
+    always: bool = False
     folds: str | None = None
 
 
 # what starts and ends a sweep comes on top of what a quick one searches
 PRESETS: dict[PresetName, Preset] = {
-    "quick": Preset(timedelta(seconds=50), 10),
+    "quick": Preset(timedelta(seconds=50), 10, always=True),
     "good": Preset(timedelta(minutes=10), 40, folds=AUTO),
     "best": Preset(timedelta(hours=1), None, folds=AUTO),
 }
@@ -57,7 +59,7 @@ def with_preset(config: SweepConfig) -> SweepConfig:
         name = DEFAULT
     preset = PRESETS[name]
     trials = config.trials
-    if trials is None and (config.time_budget is None or name == "quick"):
+    if trials is None and (config.time_budget is None or preset.always):
         trials = preset.trials
     update: dict[str, Any] = {"preset": name, "trials": trials, "time_budget": config.time_budget or preset.time_budget}
     if _can_have_folds(config):

@@ -14,8 +14,8 @@ class Metric:
         name: as in scikit-learn where that has it.
         maximize: whether larger is better.
         in_target_unit: whether it grows with the unit of the target, as an error in dollars does.
-        centre: which single number about what may happen to a row is best by it: its mean, its median, or the mean of
-            its log; empty for answers that are more than one number.
+        centre: which single number about what may happen to a row is best by it: `mean`, `middle` (its median), or
+            `log` (the mean of its logarithm); empty for answers that are more than one number.
     """
 
     name: str

@@ -94,10 +94,6 @@ PLAIN_CELLS = {
     ColumnKind.DURATION: st.one_of(
         st.none(), st.sampled_from(["1:23:45", "37:30", "PT1H30M", "-1 days +23:00:00", 90])
     ),
-    ColumnKind.TIME_OF_DAY: st.one_of(st.none(), st.sampled_from(["14:30", "2:30 PM", "07:05:09.25", "14h30", ""])),
-    ColumnKind.DURATION: st.one_of(
-        st.none(), st.sampled_from(["1:23:45", "37:30", "PT1H30M", "-1 days +23:00:00", 90])
-    ),
     ColumnKind.TEXT: st.one_of(st.none(), st.text(max_size=20), st.sampled_from(["Über ﬁne words", "a b a b", 3.0])),
 }
 NOTATIONS = {

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.choices import AlgorithmName, names_of
 from orchestrator.config import ServeConfig, SweepConfig
 from orchestrator.errors import ConfigError
 from orchestrator.serving.control.deploy import command_options
@@ -18,6 +19,8 @@ from orchestrator.units import (
     show_number,
     show_seconds,
 )
+
+KNOWN = [repr(name) for name in names_of(AlgorithmName)]
 
 
 @given(seconds=st.integers(1, 10**6))
@@ -77,7 +80,7 @@ def test_a_configuration_survives_yaml(tmp_path):
         ({"precision": "bf61"}, "did you mean bf16"),
         ({"resources": {"cpu_per_worker": 2}}, "resources.cpu_per_worker: .*did you mean cpus_per_worker"),
         ({"trials": 0}, "trials: input should be greater than or equal to 1"),
-        ({"algorithm": "magic"}, "algorithm: input should be 'tpe', 'gp', 'random', 'qmc' or 'grid'"),
+        ({"algorithm": "magic"}, f"algorithm: input should be {', '.join(KNOWN[:-1])} or {KNOWN[-1]}, but is 'magic'"),
         ({"name": "a/b"}, "name: 'a/b' cannot be a name"),
         ({"name": " a"}, "name: ' a' cannot be a name"),
         ({"name": "a\nb"}, r"name: 'a\\nb' cannot be a name"),

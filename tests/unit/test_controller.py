@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.choices import SchedulerName, names_of
 from orchestrator.errors import ExecutionError
 from orchestrator.journal import FINAL, Begun, Closed, Continued, Drawn, Ended, Lost, Opened, Paused, Reported, Yielded
 from orchestrator.journal.events import from_line, to_line
@@ -25,7 +26,7 @@ from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.tasks import Metric
 from orchestrator.training import EpochReport
 
-SCHEDULERS = ["none", "asha", "asha-promote", "portfolio", "hyperband", "median", "pbt"]
+SCHEDULERS = names_of(SchedulerName)
 EPOCHS = 6
 STORED = 100
 LOSS = Metric("log_loss", False)

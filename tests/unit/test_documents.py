@@ -4,6 +4,7 @@ valid, links lead somewhere. The reference is made of the program, see docs/refe
 import ast
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -20,6 +21,9 @@ from orchestrator.search.space import SearchSpace
 
 LINK = re.compile(r"\]\((?!https?:)(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
 INLINE = re.compile(r"`(--[a-z][a-z-]*)[ =`|/]")
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+# with a folder, or with an ending
+PATH = r"(?:[\w-]+/)+(?:[\w-]+\.\w+)?|\w+\.(?:py|md|toml|yml|txt)"
 # of other programs
 FOREIGN = {"--metrics-export-port", "--python", "--constraint", "--results", "--table", "--config-name"}
 
@@ -110,6 +114,27 @@ def test_links_of_pages_beside_the_site_lead_somewhere():
             assert target.exists(), f"{page.name}: {link[0]}"
             if link["anchor"]:
                 assert link["anchor"] in anchors(target), f"{page.name}: {link[0]}"
+
+
+def test_contributing_has_the_layers_of_the_house():
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = content["tool"]["importlinter"]["contracts"][0]["layers"]
+    wanted = [(str(at), name) for at, layer in enumerate(layers, 1) for name in layer.split(" | ")]
+    shown = re.findall(r"^\| (\d+) \| `(\w+)` \|", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(shown) == sorted(wanted)
+
+
+def test_contributing_names_what_is_there():
+    text, count = CONTRIBUTING.read_text(encoding="utf-8"), 0
+    for found in re.finditer(rf"`(?P<path>{PATH})`(?::(?P<names>(?:,? (?:or )?`\w+`(?!:))+))?", text):
+        # a file that somebody is to write
+        path = found["path"].replace("NAME.py", "")
+        place = next((place for place in (ROOT / "orchestrator" / path, ROOT / path) if place.exists()), None)
+        assert place is not None, found[0]
+        for name in re.findall(r"\w+", (found["names"] or "").replace(" or ", " ")):
+            count += 1
+            assert re.search(rf"\b{name}\b", place.read_text(encoding="utf-8")), found[0]
+    assert count > 50
 
 
 def test_the_reference_has_every_command_and_every_field():

@@ -1,16 +1,65 @@
 """The deployment that follows the registry, and replicas that wait for it, without Ray; with it: tests/integration."""
 
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
 import ray
 
+from orchestrator.config import ServeConfig
 from orchestrator.errors import ServingError
 from orchestrator.serving.control import application, replica
 from orchestrator.serving.control.coordinator import Coordinator
 from orchestrator.serving.messages import AssignedModel, AssignedVersion
+from orchestrator.serving.settings import EndpointSettings, RequestLimits
 
 ARGUMENTS = {"models": ["models:/m@champion"], "auth_token_file": "/tokens"}
+# what is used where the endpoint is started, and by Ray Serve
+NOT_FOR_REPLICAS = {
+    *("models", "name", "port", "grpc_port", "tracking_uri", "address", "min_replicas", "max_replicas"),
+    *("downscale_delay", "execution", "ingress", "insecure", "tls_cert", "tls_key"),
+}
+# another value than the default, and what has to be said with it
+FOR_REPLICAS = {
+    "host": {"host": "10.0.0.1"},
+    "max_queue": {"max_queue": 7},
+    "max_rows": {"max_rows": 7},
+    "max_body": {"max_body": 7},
+    "timeout": {"timeout": "7s"},
+    "auth_token_file": {"auth_token_file": "/tokens"},
+    "cors_origins": {"cors_origins": ["https://shop.example"]},
+    "allowed_hosts": {"allowed_hosts": ["shop.example"]},
+    "log_folder": {"log_folder": "/log"},
+    "log_share": {"log_folder": "/log", "log_share": 0.5},
+    "log_keep": {"log_folder": "/log", "log_share": 0.5, "log_keep": "7d"},
+    "log_drop": {"log_folder": "/log", "log_share": 0.5, "log_drop": ["age"]},
+    "explain": {"explain": True},
+}
+
+
+def told(**options):
+    return application.settings_of(ServeConfig.create(models=["m"], **options), local=True)
+
+
+def test_each_option_is_for_replicas_or_for_those_that_start_them():
+    assert sorted([*FOR_REPLICAS, *NOT_FOR_REPLICAS]) == sorted(ServeConfig.model_fields)
+
+
+@pytest.mark.parametrize("name", FOR_REPLICAS)
+def test_an_option_for_replicas_reaches_them(name):
+    options = FOR_REPLICAS[name]
+    without = {other: value for other, value in options.items() if other != name}
+    assert told(**options) != told(**without)
+
+
+def test_replicas_are_told_nothing_but_options_and_where_they_are():
+    every = {name: value for options in FOR_REPLICAS.values() for name, value in options.items()}
+    found, plain = told(**every), EndpointSettings()
+    assert {field.name for field in fields(found) if getattr(found, field.name) == getattr(plain, field.name)} == {
+        "failure_status"
+    }
+    limits = fields(RequestLimits)
+    assert all(getattr(found.limits, field.name) != getattr(plain.limits, field.name) for field in limits)
 
 
 class LocalActor:

@@ -101,6 +101,7 @@ def test_the_form_page_is_told_how_the_values_of_each_kind_of_column_are_entered
     assert re.findall(r"\w+\.kind\b.*", page) == ["column.kind];"]
     controls = json.loads(re.search(r"const CONTROLS = (.*);", page)[1])
     assert list(controls) == [kind.value for kind in KINDS]
+    assert set(KINDS) == set(ColumnKind)
     assert controls["boolean"] == {"reads": "truth", "lines": "never", "choices": ["true", "false"]}
 
 

@@ -13,7 +13,7 @@ from support import mixed_frame, quick_model
 import orchestrator
 from orchestrator.bundle import make_bundle
 from orchestrator.cli import main
-from orchestrator.cli.column_options import KINDS, VALUES, WORDS, with_columns
+from orchestrator.cli.column_options import KIND_OPTIONS, VALUES, WORDS, with_columns
 from orchestrator.columns.wish import CATEGORICAL, IGNORE, ColumnWish
 from orchestrator.config import SweepConfig
 from orchestrator.data import DataOptions, open_dataset
@@ -35,7 +35,7 @@ def rows(count=80):
 
 def read_back(path, target=None):
     """The options of a command that gets a file of columns, as those for a data set."""
-    nothing = dict.fromkeys((*KINDS, *VALUES, *WORDS, CATEGORICAL, IGNORE), ())
+    nothing = dict.fromkeys((*KIND_OPTIONS, *VALUES, *WORDS, CATEGORICAL, IGNORE), ())
     given = with_columns({**nothing, "target": target, "task": None, "columns_file": path})
     return data_options(SweepConfig.create(data="x.csv", **{name: value for name, value in given.items() if value}))
 

@@ -219,6 +219,10 @@ def promtool(*arguments):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_each_alert_has_a_case():
+    assert CASES.keys() == ALERTS.keys()
+
+
 @needs_promtool
 def test_prometheus_reads_the_rules():
     promtool("check", "rules", RULES)

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 import orchestrator
 from orchestrator import ColumnWish
 from orchestrator.cli import main
-from orchestrator.cli.column_options import KINDS, VALUES, WORDS, with_columns
+from orchestrator.cli.column_options import KIND_OPTIONS, VALUES, WORDS, with_columns
 from orchestrator.columns.features_wish import PLAIN_FEATURES, FeaturesWish
 from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.columns.target_wish import BEFORE, TargetWish
@@ -49,7 +49,7 @@ def kinds(**options):
 
 
 def flags(**given):
-    nothing = dict.fromkeys((*KINDS, *VALUES, *WORDS, CATEGORICAL, IGNORE), ())
+    nothing = dict.fromkeys((*KIND_OPTIONS, *VALUES, *WORDS, CATEGORICAL, IGNORE), ())
     return with_columns({**nothing, "target": None, "task": None, "columns_file": None, **given})
 
 
@@ -193,11 +193,11 @@ def test_flags_that_contradict_each_other_are_one_sentence(given, sentence):
 @pytest.mark.parametrize("command", [["sweep"], ["plan"], ["train"], ["submit", "sweep"]])
 def test_all_commands_that_read_data_have_the_options(command):
     shown = CliRunner().invoke(main, [*command, "--help"]).output
-    wishes = [*KINDS, *VALUES, *WORDS, CATEGORICAL, IGNORE]
+    wishes = [*KIND_OPTIONS, *VALUES, *WORDS, CATEGORICAL, IGNORE]
     for option in (*map(option_of, wishes), "--ignore-text", "--columns"):
         assert f"{option} " in shown, option
     assert {*VALUES, *WORDS, "kind"} == {item.name for item in fields(ColumnWish)}
-    assert {*KINDS, CATEGORICAL} <= {kind.value for kind in ColumnKind}
+    assert {*KIND_OPTIONS, CATEGORICAL} == {kind.value for kind in ColumnKind}
 
 
 def test_mistakes_on_the_command_line_end_with_two(tmp_path):

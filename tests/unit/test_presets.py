@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from orchestrator import prepare_dataset
+from orchestrator.choices import PresetName, names_of
 from orchestrator.columns.features_wish import PLAIN_FEATURES, USUAL_FEATURES
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ConfigError, DataError
@@ -65,6 +66,7 @@ def test_as_many_folds_as_there_can_be_may_be_none():
 
 
 def test_presets_are_more_and_more_and_an_unknown_one_is_named():
+    assert tuple(PRESETS) == names_of(PresetName)
     budgets = [preset.time_budget for preset in PRESETS.values()]
     assert budgets == sorted(budgets)
     with pytest.raises(ConfigError, match="preset"):

@@ -20,10 +20,11 @@ from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.inputs import Inputs
 from orchestrator.networks import ARCHITECTURES, FeatureShape, build_network, inputs_taken
 from orchestrator.networks.embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
+from orchestrator.networks.families import NETWORKS
 from orchestrator.networks.inputs import CategoryInput
 from orchestrator.networks.repeated_numbers import LEAST_ROWS, RepeatedNumbers
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
-from orchestrator.networks.settings import TRAINING
+from orchestrator.networks.settings import KEEPS_ROWS, TRAINING
 from orchestrator.networks.tabm import first_factors
 from orchestrator.tasks import TargetEncoder
 from orchestrator.tasks.binary import Binary
@@ -60,6 +61,11 @@ def inputs_of(dataset, network, part=Part.TEST):
     rows = next(iter(dataset.rows(part)))
     names = inputs_taken(network, rows.inputs.arrays.keys())
     return {name: torch.from_numpy(np.array(rows.inputs[name])) for name in names}
+
+
+def test_all_families_are_tested():
+    assert FAMILIES.keys() == ARCHITECTURES.keys() == NETWORKS.keys()
+    assert TRAINING.keys() | KEEPS_ROWS <= ARCHITECTURES.keys()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -114,8 +120,8 @@ def test_a_bundle_gives_what_the_network_gives_and_so_does_onnx(models, architec
         np.testing.assert_allclose(onnx(part), wanted[:rows], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["realmlp", "tabm", "tabm_mini", "ft_transformer", "modern_nca"])
-def test_the_new_families_learn(architecture):
+@pytest.mark.parametrize("architecture", TRAINING)
+def test_families_of_papers_learn(architecture):
     dataset = open_dataset("sklearn:breast_cancer")
     spec = TrialSpec(
         architecture=architecture,

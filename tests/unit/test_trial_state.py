@@ -12,6 +12,7 @@ from support import mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import StorageError
+from orchestrator.networks import ARCHITECTURES
 from orchestrator.training import BestWeights, EpochReport, TrialSpec, pack_state, train_trial, unpack_state
 
 EPOCHS = 4
@@ -59,9 +60,10 @@ FITTED = [
     ("ft_transformer", {"depth": 1, "width": 8, "heads": 2, "repeated_numbers": 9}),
     ("modern_nca", {"depth": 1, "width": 8, "candidates": 60, "sampled": 30}),
 ]
+PLAIN = ["mlp", "resnet"]
 specs = st.builds(
     spec_of,
-    family=st.one_of(st.tuples(st.sampled_from(["mlp", "resnet"]), plain), st.sampled_from(FITTED)),
+    family=st.one_of(st.tuples(st.sampled_from(PLAIN), plain), st.sampled_from(FITTED)),
     metric=st.sampled_from(["log_loss", "accuracy", "roc_auc"]),
     optimizer=st.sampled_from(["sgd", "sgd_momentum", "adam", "adamw"]),
     learning_rate=st.sampled_from([0.003, 0.1]),
@@ -81,6 +83,10 @@ specs = st.builds(
     accumulation=st.sampled_from([1, 3]),
     seed=st.integers(0, 5),
 )
+
+
+def test_all_families_are_tested():
+    assert {*PLAIN, *dict(FITTED)} == ARCHITECTURES.keys()
 
 
 @given(spec=specs, after=st.integers(1, EPOCHS - 1))

@@ -1,6 +1,6 @@
 """Schedulers: which trials are stopped, paused and promoted. One file each; none knows of Ray.
 
-To add one: a file beside the others with one class below `Scheduler`, and its name in `orchestrator.choices`.
+CONTRIBUTING.md says how to add one.
 """
 
 from __future__ import annotations

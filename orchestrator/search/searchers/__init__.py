@@ -1,6 +1,6 @@
 """Search algorithms: how the next configuration is chosen. One file each.
 
-To add one: a file beside the others with one class below `Searcher`, and its name in `orchestrator.choices`.
+CONTRIBUTING.md says how to add one.
 """
 
 from __future__ import annotations

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from orchestrator.data.folders import COMPRESSED_SUFFIXES, SUFFIXES, FolderKind, kind_of
+from orchestrator.data.folders import COMPRESSED_SUFFIXES, ENDINGS, FileKind, kind_of
 from orchestrator.errors import UsageError
 from orchestrator.storage import Storage
-
-# of tables, compressed or not
-ENDINGS = tuple(ending for endings in SUFFIXES.values() for ending in endings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +43,7 @@ def find_inputs(folder: Storage, suffix: str) -> tuple[list[InputFile], list[str
     found = {name: facts for name, facts in sorted(folder.details().items()) if not _is_hidden(name)}
     kinds = {name: kind_of(name) for name in found}
     # a text beside tables says something about them
-    passed = {None, FolderKind.TEXT} if set(kinds.values()) - {None, FolderKind.TEXT} else {None}
+    passed = {None, FileKind.TEXT} if set(kinds.values()) - {None, FileKind.TEXT} else {None}
     others = [name for name, kind in kinds.items() if kind in passed]
     inputs = [
         InputFile(name=name, size=size, modified=modified, output=_output_name(name, suffix))
