@@ -37,8 +37,8 @@ permutation  what the model's metric loses when a column is shuffled; DATA needs
 pdp          how the answer depends on each column, everything else as in the rows; which columns interact
 
 MODEL is models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a model bundle; DATA a CSV, Parquet or JSON lines
-file. Without DATA, the training rows that the model keeps are explained. Of more than 1,000 rows shap and lime explain
-1,000, drawn by chance, unless --rows names them. A category, a date, a text or a list is one column.
+file. Without DATA, the training rows that the model keeps are explained. Of more than 1,000 rows 1,000 are taken (by
+pdp 100), drawn by chance, unless --rows names them. A category, a date, a text or a list is one column.
 """
 
 

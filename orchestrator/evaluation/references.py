@@ -34,6 +34,8 @@ LEAST_SECONDS, LEAST_EACH = 1.5, 0.5
 # of the time that is left when a model begins; the intervals come last
 LINEAR_SHARE, TREE_SHARE = 0.35, 0.7
 INTERVAL_SECONDS = 0.2
+# seconds that are told
+LEAST_TOLD = 0.05
 CONSTANT_CLASS, CONSTANT_NUMBER = "most frequent class", "mean of the training rows"
 
 
@@ -186,4 +188,6 @@ class _Judge:
 
 
 def _too_long(seconds: float) -> str:
+    if seconds < LEAST_TOLD:
+        return "left out: no time was left for it"
     return f"left out: it does not fit into the {seconds:.1f} s that references may take"

@@ -20,6 +20,8 @@ POINT_SIZE, QUIET_OPACITY = 8, 0.5
 WIDE = 18
 BREAKS = re.compile(r"(?<=[._])(?=[^\W\d])| (?=\()")
 MOST_CELL_TEXTS = 400
+# between whole numbers that are so far apart Plotly puts whole numbers by itself
+FEW_TICKS = 10
 
 
 def plotly_json(chart: Chart) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def plotly_json(chart: Chart) -> dict[str, Any]:
     height = AROUND + (ROW_HEIGHT + LINE_HEIGHT * lines) * len(names) if names else HEIGHT
     layout: dict[str, Any] = {
         "height": height,
-        "xaxis": _axis(chart.x),
+        "xaxis": _axis(chart.x) | _whole_ticks(chart),
         "yaxis": _axis(chart.y),
         "showlegend": len(chart.traces) > 1,
         "barmode": "stack",
@@ -38,6 +40,15 @@ def plotly_json(chart: Chart) -> dict[str, Any]:
         layout["barmode"] = "overlay"
     found: dict[str, Any] = plain({"data": [_trace(trace) for trace in chart.traces], "layout": layout})
     return found
+
+
+def _whole_ticks(chart: Chart) -> dict[str, Any]:
+    """Where few whole numbers stand along a chart, such as epochs, Plotly would put halves of them there, too."""
+    drawn = [value for trace in chart.traces if trace.marks != MarkKind.SPANS for value in trace.x if value is not None]
+    numbers = [value for value in drawn if isinstance(value, int) and not isinstance(value, bool)]
+    if chart.y.names or chart.x.log or not numbers or len(numbers) < len(drawn):
+        return {}
+    return {"dtick": 1} if max(numbers) - min(numbers) <= FEW_TICKS else {}
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

@@ -140,6 +140,14 @@ class SweepStory:
             return self.trials[self.outcome.best]
         return self.ranked[0] if self.ranked and self.ranked[0].value is not None else None
 
+    @property
+    def model_uri(self) -> str | None:
+        """What commands call the model of the sweep; None if it is not registered."""
+        if self.outcome is None or self.outcome.model is None:
+            return None
+        champion = self.outcome.champion.startswith("yes")
+        return f"models:/{self.header.name}@champion" if champion else self.outcome.model
+
     def status_of(self, record: TrialRecord) -> TrialStatus:
         """Of a trial; what was running when its sweep ended does so no more."""
         trial = self.history.trial(record.index)

@@ -364,6 +364,19 @@ def test_the_command_has_a_table_for_each_method(explained_rows, method):
     assert set(explained_rows[1].columns) <= set(lines)
 
 
+@pytest.mark.parametrize(("method", "taken"), [("lime", 1000), ("permutation", 1000), ("pdp", 100)])
+def test_of_many_rows_some_are_taken_and_it_is_said(explained_rows, method, taken):
+    run, _, folder = explained_rows
+    rows = pd.read_csv(folder / "rows.csv")
+    pd.concat([rows] * 202).to_csv(folder / "rows.csv", index=False)
+    found = run("--method", method, *(["--samples", "10"] if method == "lime" else []))
+    assert f"of {taken:,} of 1,010 rows" in found.stdout or f"on {taken:,} of 1,010 rows" in found.stdout
+    drawn = "DATA has 1,010 rows: 1,000 of them are taken, drawn by chance (--rows 1-1010 takes all, and longer)"
+    assert (drawn in found.stderr) == (method != "pdp")
+    if method == "permutation":
+        assert "on 1,010 rows" in run("--method", method, "--rows", "1-1010", "--repeats", "2").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

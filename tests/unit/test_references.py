@@ -57,7 +57,9 @@ def test_references_are_measured_on_the_same_rows_and_better_than_always_the_sam
 def test_what_does_not_fit_into_its_time_is_left_out_with_the_reason():
     (constant, *others), _, _ = measured(opened("pair"), seconds=0.0)
     assert constant.test
-    assert all(not each.test and each.about.startswith("left out: it does not fit into") for each in others)
+    assert all(not each.test and each.about == "left out: no time was left for it" for each in others)
+    (_, *others), _, _ = measured(opened("pair"), seconds=0.5)
+    assert all(each.about.startswith("left out: it does not fit into the 0.5 s") for each in others)
     dataset = opened("three")
     for fit in (fit_linear, fit_boosted_trees):
         with pytest.raises(OutOfTimeError):

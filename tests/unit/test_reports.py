@@ -23,6 +23,7 @@ from orchestrator.journal.folder import find_sweep, sweeps_home, write_header
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.reports import make_report, to_html, to_markdown
 from orchestrator.reports.content import plain, thinned
+from orchestrator.reports.plotly import plotly_json
 from orchestrator.reports.sections import explanation
 from orchestrator.reports.story import read_story
 from orchestrator.runtime.reporting import report_ended
@@ -232,6 +233,35 @@ def test_on_a_phone_a_caption_is_as_wide_as_its_table():
     # a caption among rows that are blocks would be one letter wide
     blocks = next(line for line in narrow.splitlines() if "display: block" in line)
     assert all(f".board {part}" in blocks for part in ("caption", "tbody", "tr", "td"))
+
+
+def test_a_wide_table_is_set_smaller_on_paper_and_numbers_are_not_broken():
+    page = to_html(make_report(a_sweep(events_of(0, 0.5, end=TrialStatus.FINISHED))))
+    paper = page.split("@page", 1)[1].split("</style>", 1)[0]
+    assert "th { overflow-wrap: anywhere; }" in paper and ".wide { overflow: visible; }" in paper
+    assert "table { font-size: 8pt; }" in paper
+    assert '<td data-name="log_loss" class="number">0.5</td>' in page
+
+
+def test_few_epochs_have_ticks_at_whole_numbers_only():
+    few = make_report(a_sweep(events_of(0, 0.5, 0.4, end=TrialStatus.FINISHED)))
+    many = make_report(a_sweep(events_of(0, *(1 - place / 20 for place in range(12)), end=TrialStatus.FINISHED)))
+    for report, wanted in ((few, 1), (many, None)):
+        axes = {chart.name: plotly_json(chart)["layout"]["xaxis"].get("dtick") for chart in report.charts}
+        assert axes["learning-curves"] == axes["best-by-epochs"] == wanted
+        assert axes["best-by-time"] is None
+
+
+def test_an_end_of_a_range_is_told_only_after_some_trials():
+    rates = {"type": "float", "low": 0.001, "high": 0.1, "log": True}
+    space = {"parameters": {"learning_rate": rates}, "architectures": {"mlp": {}}}
+    spec = TrialSpec(architecture="mlp", learning_rate=0.001)
+    for trials in (2, 9):
+        found = a_sweep(
+            *(events_of(place, 0.5, end=TrialStatus.FINISHED, spec=spec) for place in range(trials)), space=space
+        )
+        advised = [item for part in make_report(found).sections[0].paragraphs for item in part.sentences]
+        assert any("end of their range" in item for item in advised) == (trials > 2)
 
 
 def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():

@@ -13,7 +13,7 @@ from orchestrator.units import parse_duration, show_number
 
 # the best came in the last part of the search, or a large part brought nothing
 LATE, QUIET = 0.8, 0.5
-# of too few trials none of both means anything
+# of too few trials none of it means anything
 LEAST_TRIALS = 8
 FAILED_SHARE, IDLE_SHARE, LEAST_SECONDS = 0.1, 0.3, 60
 # of a range, counted from its end
@@ -35,8 +35,7 @@ def advice(story: SweepStory) -> Iterator[str]:
     yield from _idle(story)
     outcome = story.outcome
     if outcome is not None and outcome.model is not None:
-        champion = outcome.champion.startswith("yes")
-        uri = f"models:/{story.header.name}@champion" if champion else outcome.model
+        uri = story.model_uri
         yield f"Use the model: `orchestrator deploy {uri}`, or `orchestrator predict {uri} NEW_ROWS.csv`."
     elif outcome is not None and outcome.register:
         yield f"The model is not registered, because MLflow did not answer: `orchestrator sync {sweep}`."
@@ -94,7 +93,8 @@ def _epochs(story: SweepStory) -> Iterator[str]:
 def _edges(story: SweepStory) -> Iterator[str]:
     """Settings of the best trial that lie at the end of their range."""
     best = story.best
-    if best is None or not story.header.space:
+    # the first trials are at an end because that is where they begin
+    if best is None or not story.header.space or len(story.trials) < LEAST_TRIALS:
         return
     spec = best.best_spec or best.spec
     space = SearchSpace.model_validate(story.header.space)

@@ -23,11 +23,11 @@ def section(story: SweepStory) -> Section | None:
     """None where nothing was computed, as in sweeps of before."""
     if story.description is None:
         return None
-    overview = story.description.overview
+    overview, model = story.description.overview, story.model_uri or "MODEL"
     if overview.importance is None:
         said = (
             f"It was not computed what decides the answers: {overview.why_not}.",
-            "Without a limit of time: `orchestrator explain MODEL ROWS.csv --method permutation`.",
+            f"Without a limit of time: `orchestrator explain {model} ROWS.csv --method permutation`.",
         )
         return Section(name="explanation", title="What decides", paragraphs=(Paragraph(said),))
     target = "" if story.model is None else story.model.schema.target.name
@@ -35,12 +35,12 @@ def section(story: SweepStory) -> Section | None:
     return Section(
         name="explanation",
         title="What decides",
-        paragraphs=(Paragraph(_said(overview.importance)),),
+        paragraphs=(Paragraph(_said(overview.importance, model)),),
         charts=(_importance_chart(overview.importance), *curves, *_worst_charts(story.description.worst, target)),
     )
 
 
-def _said(found: ImportanceExplanation) -> tuple[str, ...]:
+def _said(found: ImportanceExplanation, model: str) -> tuple[str, ...]:
     # what chance may have done is not said to matter
     sure = sum(low > 0 for low in found.low.tolist())
     first = "The answers lean on no single column: shuffling any of them costs no more than chance."
@@ -52,7 +52,7 @@ def _said(found: ImportanceExplanation) -> tuple[str, ...]:
         f"A column matters as much as {found.metric} gets worse when its values are shuffled among {found.rows:,} test "
         f"rows ({show_number(found.value)} as they are).",
         "Columns that say the same share this: each of them matters less than both together.",
-        "Single rows, SHAP values and LIME: `orchestrator explain`.",
+        f"Single rows, SHAP values and LIME: `orchestrator explain {model} ROWS.csv --rows 1`.",
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from orchestrator.bundle.files import read_folder
 from orchestrator.choices import MethodName
 from orchestrator.columns.csv_wish import CsvWish
-from orchestrator.columns.notes import warn
+from orchestrator.columns.notes import Note, warn
 from orchestrator.data.sources import check_source, load_rows
 from orchestrator.errors import DataError, UsageError
 from orchestrator.serving.inference.offline import column_names
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 # of more, torch and all of its threads are faster than its import takes
 FEW_ROWS = 200
-# that are explained each by itself, unless the user names them
+# that are asked, unless the user names them: each is asked hundreds of times
 MOST_ROWS = 1000
-BY_ROW: tuple[MethodName, ...] = ("shap", "lime")
+# draws rows itself, and fewer
+DRAWS_ROWS: MethodName = "pdp"
 PLACES = re.compile(r"(\d{1,12})(?:-(\d{1,12}))?")
 
 
@@ -64,7 +65,8 @@ def explain_rows(
     Args:
         model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or the folder of a model bundle.
         data: a CSV or Parquet file, or a data frame; None for the training rows that the model keeps.
-        rows: which rows of it, such as `1,5-9`, counted from 1; all, or 1,000 by chance for shap and lime, if left out.
+        rows: which rows of it, such as `1,5-9`, counted from 1; all, or 1,000 of more by chance, if left
+            out; pdp takes 100.
         method: see `ModelBundle.explain`, as `options`.
         background: rows to compare others with, instead of those that the model keeps.
         csv: how a CSV file is written, instead of what is found out; see `sweep`.
@@ -90,9 +92,9 @@ def explain_rows(
     frame, total, origin = None, None, "the background of the model"
     if data is not None:
         table = load_rows(data, names, wish)
-        warn(table.notes)
         origin, total = table.origin, len(table.frame)
-        frame = _chosen(table.frame.set_axis(np.arange(1, total + 1)), rows, method)
+        frame, notes = _chosen(table.frame.set_axis(np.arange(1, total + 1)), rows, method)
+        warn([*table.notes, *notes])
     compared = None if background is None else load_rows(background, names, wish).frame
     key = key_of(files)
     few = frame is None or len(frame) <= FEW_ROWS
@@ -109,15 +111,20 @@ def explain_rows(
         raise DataError(f"{origin}: {error}") from None
 
 
-def _chosen(frame: pd.DataFrame, rows: str | None, method: MethodName) -> pd.DataFrame:
-    """The rows that are explained; their index is their number."""
+def _chosen(frame: pd.DataFrame, rows: str | None, method: MethodName) -> tuple[pd.DataFrame, list[Note]]:
+    """The rows that are explained, whose index is their number, and what the user should know about them."""
     if rows is not None:
-        return frame.loc[read_places(rows, len(frame))]
+        return frame.loc[read_places(rows, len(frame))], []
     if not len(frame):
         raise UsageError("DATA has no rows to explain")
-    if method not in BY_ROW or len(frame) <= MOST_ROWS:
-        return frame
-    return frame.sample(MOST_ROWS, random_state=0).sort_index()
+    if method == DRAWS_ROWS or len(frame) <= MOST_ROWS:
+        return frame, []
+    note = Note(
+        why=f"DATA has {len(frame):,} rows",
+        done=f"{MOST_ROWS:,} of them are taken, drawn by chance",
+        option=f"--rows 1-{len(frame)} takes all, and longer",
+    )
+    return frame.sample(MOST_ROWS, random_state=0).sort_index(), [note]
 
 
 def read_places(text: str, count: int) -> list[int]:
