@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from orchestrator.evaluation.kept_answers import KeptAnswers
 
-MIDDLE = 0.5
+MIDDLE, SURE = 0.5, 0.99
 Labels = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -33,10 +33,14 @@ def number_parts(kept: KeptAnswers) -> tuple[Floats, Floats]:
 
 
 def furthest(kept: KeptAnswers, most: int) -> NDArray[np.int64]:
-    """Places of the rows whose true class seemed least likely, or whose number is furthest off, the worst first."""
+    """Places of the rows whose true class seemed least likely, or whose number is furthest off, the worst first.
+
+    A class that seemed sure and is true is no miss.
+    """
     if kept.target.classes:
         truth, _, shares = label_parts(kept)
         distance = -shares[np.arange(len(truth)), truth]
+        most = min(most, int((distance > -SURE).sum()))
     else:
         true, said = number_parts(kept)
         distance = np.abs(said - true)

@@ -98,7 +98,7 @@ def measure_references(
     rows, total = training_rows(dataset)
     some = "" if len(rows) == total else f"fitted on {len(rows):,} of {total:,} training rows"
     tested = Examples.joined(list(dataset.rows(Part.TEST)))
-    judge = _Judge(dataset=dataset, metric=metric, kept=kept, tested=tested, names=tuple(names))
+    judge = _Judge(dataset=dataset, metric=metric, kept=kept, tested=tested, names=tuple(names), deadline=deadline)
     found = [judge.measured(constant, fit_constant, rows, deadline)]
     for name, fit, share in ((linear, fit_linear, LINEAR_SHARE), (trees, fit_boosted_trees, TREE_SHARE)):
         if not task.classes and task.outputs > 1:
@@ -145,6 +145,7 @@ class _Judge:
     kept: KeptAnswers
     tested: Examples
     names: tuple[str, ...]
+    deadline: Deadline
 
     def measured(self, name: str, fit: Fit, rows: Examples, deadline: Deadline, about: str = "") -> Reference:
         """Raises OutOfTimeError: see there."""
@@ -155,7 +156,7 @@ class _Judge:
         task, encoder = self.dataset.schema.target.task, self.dataset.target_encoder
         figures = {each: task.figure(each, encoder, shares, test.target, test.weight) for each in self.names}
         # they take longer than to answer always the same
-        found = self._intervals(shares[self.kept.rows]) if deadline.left > INTERVAL_SECONDS else (None, None)
+        found = self._intervals(shares[self.kept.rows]) if self.deadline.left > INTERVAL_SECONDS else (None, None)
         return Reference(
             name=name,
             test={each: float(value) for each, value in figures.items() if value is not None},

@@ -15,6 +15,7 @@ from orchestrator.evaluation.kept_answers import KeptAnswers
 from orchestrator.evaluation.misses import furthest, label_parts, number_parts
 from orchestrator.explanations.methods import explain
 from orchestrator.explanations.model import ExplainedModel
+from orchestrator.explanations.overview import some_of
 from orchestrator.explanations.results import Cell, ShapExplanation
 
 MOST_ROWS = 3
@@ -80,13 +81,15 @@ def _explained(model: ExplainedModel, rows: LabelledRows, end: float) -> tuple[W
     each = (time.monotonic() - began) / len(frame)
     answers = KeptAnswers.of(model.schema.target, model.target_encoder, outputs, rows.target, rows.weight)
     places = furthest(answers, MOST_ROWS)
+    if not len(places):
+        return ()
     background = frame.iloc[:0] if model.background is None else model.background.frame()
     # each background row is switched column by column, in an order and in its reverse
     asked = 2 * len(frame.columns) * len(places)
     count = min(len(background), int(max(0.0, end - time.monotonic()) / max(each * asked, 1e-9)))
     if count < min(LEAST_BACKGROUND, len(background)):
         return ()
-    found = explain(model, frame.iloc[places], background=background.iloc[:count])
+    found = explain(model, frame.iloc[places], background=background.iloc[some_of(len(background), count, 0)])
     return tuple(_row(found, rows, answers, number, int(place)) for number, place in enumerate(places))
 
 

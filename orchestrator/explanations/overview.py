@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.data import LabelledRows
 from orchestrator.errors import OrchestratorError, UsageError
@@ -139,10 +140,15 @@ def overview_of(model: ExplainedModel, rows: LabelledRows | None, *, seconds: fl
         return Overview(why_not="there are no test rows to measure it on")
     try:
         importance = _measured(model, rows, seconds * IMPORTANCE_SHARE, seed)
-        curves = _curves(model, rows, importance.columns[:CURVE_COLUMNS], started + seconds)
+        curves = _curves(model, rows, importance.columns[:CURVE_COLUMNS], started + seconds, seed)
     except OrchestratorError as error:
         return Overview(why_not=str(error), seconds=time.monotonic() - started)
     return Overview(importance=importance, curves=curves, seconds=time.monotonic() - started)
+
+
+def some_of(count: int, most: int, seed: int) -> NDArray[np.int64]:
+    """At most so many of some rows, by chance, in their order: tables are often sorted, so the first ones are alike."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
 def _measured(model: ExplainedModel, rows: LabelledRows, seconds: float, seed: int) -> ImportanceExplanation:
@@ -150,7 +156,7 @@ def _measured(model: ExplainedModel, rows: LabelledRows, seconds: float, seed: i
     end = time.monotonic() + seconds
     frame = rows.rows.frame()
     # of a slow network a few rows tell it, too
-    tried = MixedRows(model, frame.iloc[:LEAST_ROWS])
+    tried = MixedRows(model, frame.iloc[some_of(len(frame), LEAST_ROWS, seed)])
     plain = np.repeat(np.arange(len(tried))[:, None], len(tried.names), axis=1)
     each = 0.0
     # the first time is slower
@@ -168,9 +174,11 @@ def _measured(model: ExplainedModel, rows: LabelledRows, seconds: float, seed: i
     if most < min(LEAST_ROWS, len(mixed)):
         raise UsageError(f"to shuffle {len(mixed.names):,} columns takes longer than {seconds:.1f} s")
     count = min(most, len(mixed))
-    target, weight = rows.target[:count], None if rows.weight is None else rows.weight[:count]
+    target, weight = rows.target, rows.weight
     if count < len(mixed):
-        mixed = MixedRows(model, frame.iloc[:count])
+        chosen = some_of(len(frame), count, seed)
+        target, weight = target[chosen], None if weight is None else weight[chosen]
+        mixed = MixedRows(model, frame.iloc[chosen])
     metric = model.schema.target.task.find_metric(model.metric)
     left = max(0.0, end - time.monotonic())
     return importance_of(
@@ -179,10 +187,11 @@ def _measured(model: ExplainedModel, rows: LabelledRows, seconds: float, seed: i
 
 
 def _curves(
-    model: ExplainedModel, rows: LabelledRows, columns: Sequence[str], end: float
+    model: ExplainedModel, rows: LabelledRows, columns: Sequence[str], end: float, seed: int
 ) -> tuple[DependenceCurve, ...]:
     """The curves of some columns, as many as there is time for."""
-    frame = rows.rows.frame().iloc[:CURVE_ROWS]
+    frame = rows.rows.frame()
+    frame = frame.iloc[some_of(len(frame), CURVE_ROWS, seed)]
     mixed, cells = MixedRows(model, frame), cells_of(model, frame)
     answers = model.predictions(model.encoder.transform(model.schema, frame))
     shown = int(np.bincount(model.shown(answers)).argmax())

@@ -25,8 +25,12 @@ def to_html(report: Report) -> str:
         ]
         return Markup("").join(parts)
 
+    def breakable(name: str) -> Markup:
+        """A name that may be broken behind each underscore."""
+        return Markup("_<wbr>").join(name.split("_"))
+
     environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"words": words, "number": show_number}
+    environment.filters |= {"words": words, "breakable": breakable, "number": show_number}
     template = environment.from_string((files(__package__) / TEMPLATE).read_text(encoding="utf-8"))
     made = datetime.fromtimestamp(report.made).astimezone().isoformat(sep=" ", timespec="minutes")
     charts = {chart.name: plotly_json(chart) for chart in report.charts}

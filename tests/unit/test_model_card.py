@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -70,6 +71,24 @@ def test_the_column_that_decides_is_the_first_and_the_others_lose_nothing():
     curve = found.curves[0]
     assert curve.column == "x3" and list(curve.mean) == sorted(curve.mean)
     assert Overview.from_json(found.to_json()).to_json() == found.to_json()
+
+
+def test_of_a_sorted_table_the_rows_are_drawn_and_not_the_first_ones():
+    frame = numbers(3, 1500).sort_values("x0", ignore_index=True)
+    rows = open_dataset(frame, DataOptions(target="y")).some_test_rows()
+    found = overview_of(made(frame, lambda inputs: inputs[NUMERIC][:, 0]), rows, seconds=60.0)
+    (curve,) = [curve for curve in found.curves if curve.column == "x0"]
+    assert min(curve.values) < frame["x0"].quantile(0.1) and max(curve.values) > frame["x0"].quantile(0.9)
+
+
+def test_a_row_that_is_right_and_sure_is_not_among_the_worst(bundle):
+    dataset, model = open_dataset(everything(), DataOptions(target="label")), bundle[0].explained
+    test = dataset.test
+    sure = np.full((len(test), 3), -50.0, np.float32)
+    sure[np.arange(len(test)), test.target.astype(int)] = 50.0
+    sure[7] = np.roll(sure[7], 1)
+    kept = KeptAnswers.of(dataset.schema.target, model.target_encoder, sure, test.target, None)
+    assert furthest(kept, 3).tolist() == [7]
 
 
 def test_what_takes_too_long_is_not_done(monkeypatch):

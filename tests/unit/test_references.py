@@ -7,8 +7,15 @@ import pytest
 from orchestrator.data import load_table, open_dataset
 from orchestrator.data.dataset import DataOptions
 from orchestrator.errors import StorageError
+from orchestrator.evaluation import references
 from orchestrator.evaluation.kept_answers import KeptAnswers
-from orchestrator.evaluation.reference_models import Deadline, OutOfTimeError, fit_boosted_trees, fit_linear
+from orchestrator.evaluation.reference_models import (
+    Deadline,
+    OutOfTimeError,
+    fit_boosted_trees,
+    fit_constant,
+    fit_linear,
+)
 from orchestrator.evaluation.references import REFERENCES_FILE, keep_references, measure_references, read_references
 from orchestrator.storage import Storage
 
@@ -64,6 +71,17 @@ def test_what_does_not_fit_into_its_time_is_left_out_with_the_reason():
     for fit in (fit_linear, fit_boosted_trees):
         with pytest.raises(OutOfTimeError):
             fit(dataset, dataset.train, Deadline(0.0))
+
+
+def test_a_model_that_took_all_of_its_share_is_compared_in_the_time_that_is_left(monkeypatch):
+    # of the time of all references each has a share
+    late = Deadline(0.0)
+    monkeypatch.setattr(references, "fit_boosted_trees", lambda dataset, rows, _: fit_constant(dataset, rows, late))
+    (*_, trees), _, _ = measured(opened("pair"))
+    assert trees.interval and trees.ahead
+    monkeypatch.setattr(references, "INTERVAL_SECONDS", 3600.0)
+    (*_, trees), _, _ = measured(opened("pair"))
+    assert trees.test and trees.interval is trees.ahead is None
 
 
 def test_references_are_read_as_they_were_written(tmp_path):

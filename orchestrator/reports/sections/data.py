@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 from orchestrator.data import population_stability_index
 from orchestrator.features.bins import Bins, NumericBins
 from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, ReportTable, Section, Trace
@@ -21,7 +23,14 @@ def section(story: SweepStory) -> Section | None:
         return None
     bins = {} if model.distribution is None else model.distribution.bins
     columns = model.schema.columns
-    headers = ("column", "kind", "missing", "distinct", "drift of validation rows", "drift of test rows")
+    headers: tuple[str, ...] = (
+        "column",
+        "kind",
+        "missing",
+        "distinct",
+        "drift of validation rows",
+        "drift of test rows",
+    )
     rows: list[tuple[Cell, ...]] = [
         (
             column.name,
@@ -35,6 +44,9 @@ def section(story: SweepStory) -> Section | None:
     caption = "Missing and distinct values are of the training rows. Drift is the population stability index (PSI)."
     if len(columns) > MOST_COLUMNS:
         caption += f" The first {MOST_COLUMNS} of {len(columns):,} columns."
+    # of texts there is neither
+    filled = [any(row[place] is not None for row in rows) for place in range(len(headers))]
+    headers, rows = tuple(compress(headers, filled)), [tuple(compress(row, filled)) for row in rows]
     paragraphs = [Paragraph(_said(story, [column.name for column in columns]))]
     notes = [f"{note}." for note in model.notes]
     if notes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from orchestrator.evaluation.worst_rows import WorstRow
 from orchestrator.explanations.model import VALUE
-from orchestrator.explanations.overview import DependenceCurve
+from orchestrator.explanations.overview import REPEATS, DependenceCurve
 from orchestrator.explanations.results import ImportanceExplanation
 from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, ReportTable, Section, Trace
 from orchestrator.reports.sections.references import interval_text
@@ -47,6 +47,9 @@ def _said(found: ImportanceExplanation, model: str) -> tuple[str, ...]:
     if sure:
         named = ", ".join(f"`{name}`" for name in found.columns[:MOST_SAID])
         first = f"The answers depend most on {named}; {sure} of {len(found.columns)} columns matter beyond chance."
+    shuffles = found.drops.shape[1]
+    if sure < len(found.columns) and shuffles < REPEATS:
+        first += f" There was time for {shuffles} shuffles only, so little can be told from chance."
     return (
         first,
         f"A column matters as much as {found.metric} gets worse when its values are shuffled among {found.rows:,} test "

@@ -10,6 +10,8 @@ from orchestrator.units import show_apart, show_number
 WINNER = "the winner"
 # seconds that are told
 SHORTEST = 0.1
+# with which is told that a reference had more to learn
+STOPPED = "stopped"
 
 
 def section(story: SweepStory) -> Section | None:
@@ -83,6 +85,9 @@ def verdicts(story: SweepStory) -> tuple[str, ...]:
     one, other = show_apart(mine, best.test[metric.name])
     which = "The best reference" if len(found) > 1 else "The only reference"
     plain = f"{which}, {best.name}, has {metric.name} {other} on the test rows, the winner {one}"
+    if best.about.startswith(STOPPED):
+        which = f"{which}, {best.name} ({best.about}, for want of time),"
+        plain = f"{which} has {metric.name} {other} on the test rows, the winner {one}"
     if best.ahead is None:
         better = mine != best.test[metric.name] and metric.better(mine, best.test[metric.name])
         verdict = "The winner is better on these rows" if better else "The winner is not better on these rows"
