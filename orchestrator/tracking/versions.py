@@ -84,10 +84,16 @@ def make_version(
 
 def link_version(client: MlflowClient, version: ModelVersion) -> None:
     """Notes the version with its model, from which MLflow's pages find the way to it."""
-    source = str(version.source)
-    if source.startswith(LOGGED_MODEL):
+    model_id = logged_model_of(version)
+    if model_id is not None:
         link = [{"name": version.name, "version": int(version.version)}]
-        client.set_logged_model_tags(source.removeprefix(LOGGED_MODEL), {VERSIONS_TAG: json.dumps(link)})
+        client.set_logged_model_tags(model_id, {VERSIONS_TAG: json.dumps(link)})
+
+
+def logged_model_of(version: ModelVersion) -> str | None:
+    """The model of a run that a version was made of; stores in databases do not fill in `model_id`."""
+    source = str(version.source)
+    return source.removeprefix(LOGGED_MODEL) if source.startswith(LOGGED_MODEL) else None
 
 
 def _find_logged(client: MlflowClient, run_id: str, model_digest: str) -> LoggedModel | None:

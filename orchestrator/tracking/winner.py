@@ -13,6 +13,7 @@ from orchestrator.reports.card import short_card, summary_in
 from orchestrator.reports.content import REPORT_FILE
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
+from orchestrator.tracking.versions import logged_model_of
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def link_model(client: MlflowClient, run_id: str, registration: Registration) ->
     """The run of a sweep leads to the model that it has ended with, as that of the winning trial does."""
     from mlflow.entities import LoggedModelOutput
 
-    model_id = client.get_model_version(registration.name, registration.version).model_id
+    model_id = logged_model_of(client.get_model_version(registration.name, registration.version))
     outputs = client.get_run(run_id).outputs
     known = [output.model_id for output in outputs.model_outputs] if outputs is not None else []
     if model_id and model_id not in known:

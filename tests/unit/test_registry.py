@@ -11,6 +11,7 @@ from orchestrator.bundle.registration import Figure
 from orchestrator.tracking import tags
 from orchestrator.tracking.registry import compare, read_figure, register_bundle
 from orchestrator.tracking.store import client_for
+from orchestrator.tracking.winner import link_model
 
 STEPS = (
     *("create_logged_model", "log_outputs", "log_model_artifacts", "finalize_logged_model", "create_registered_model"),
@@ -118,6 +119,15 @@ def test_a_registration_that_is_killed_after_any_step_is_continued_as_one_versio
     assert number == len(STEPS) + 1
     outputs = registry.client.get_run(registry.run).outputs.model_outputs
     assert len(outputs) == len({output.model_id for output in outputs}) == number
+
+
+def test_the_run_of_a_sweep_leads_to_the_model_of_its_winner(registry):
+    sweep, found = registry.new_run(), registry.register()
+    for _ in range(2):
+        link_model(registry.client, sweep, found)
+    (version,) = registry.versions()
+    outputs = registry.client.get_run(sweep).outputs.model_outputs
+    assert [f"models:/{output.model_id}" for output in outputs] == [version.source]
 
 
 def test_the_same_model_of_another_run_is_not_registered_again(registry):
