@@ -41,8 +41,8 @@ def label_tables(kept: KeptAnswers) -> list[ReportTable]:
     told_so = (
         "The rows whose true class was thought least likely; a row is named by its place among the test rows, from 0"
     )
-    headers = ("test row", "true", "predicted", "probability of the true one")
-    return [each, ReportTable(headers, cells, told_so)] if cells else [each]
+    misses = ReportTable(("test row", "true", "predicted", "probability of the true one"), cells, told_so)
+    return [each, misses] if cells else [each]
 
 
 def label_charts(kept: KeptAnswers) -> list[Chart]:
