@@ -36,6 +36,9 @@ ENVIRONMENT = {
     "RAY_raylet_start_wait_time_s": "5",
     "RAY_agent_register_timeout_ms": "180000",
     "RAY_worker_register_timeout_seconds": "180",
+    # a trial's placement group takes the cores before its process is asked for: after the one second that is Ray's own,
+    # workers that wait would be ended in between, with all that they have imported
+    "RAY_idle_worker_killing_time_threshold_ms": "60000",
 }
 
 

@@ -1,4 +1,4 @@
-"""The commands as a user types them, in processes of their own: sweep, trials, predict, deploy, HTTP, undeploy."""
+"""Commands as a user types them, in processes of their own; `test_quickstart` has the way from a file to answers."""
 
 import json
 import os
@@ -6,16 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
-import numpy as np
-import pandas as pd
 import pytest
 from support import free_port
-
-ROOT = Path(__file__).parents[2]
-ADULT = ROOT.parent / "shared" / "data" / "adult.csv"
 
 
 @pytest.fixture
@@ -41,76 +35,6 @@ def run(place, *arguments, check=True):
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done
-
-
-def adult_like(rows=2000):
-    """The first rows of adult where it is at hand, else rows of the same make."""
-    if ADULT.exists():
-        return pd.read_csv(ADULT, nrows=rows)
-    random = np.random.default_rng(0)
-    hours, education = random.integers(10, 80, rows), random.integers(1, 17, rows)
-    chance = 1 / (1 + np.exp(-(0.4 * education + 0.05 * hours - 7)))
-    return pd.DataFrame(
-        {
-            "age": random.integers(17, 90, rows),
-            "workclass": random.choice(["Private", "State-gov", None], rows),
-            "education_num": education,
-            "hours_per_week": hours,
-            "income": np.where(random.random(rows) < chance, ">50K", "<=50K"),
-        }
-    )
-
-
-def test_from_a_csv_file_over_an_ensemble_of_folds_to_answers_over_http(place):
-    folder, _ = place
-    frame = adult_like()
-    frame.to_csv(folder / "adult.csv", index=False)
-    amount = ["--trials", 4, "--epochs", 4, "--folds", 2, "--scheduler", "none", "--architecture", "mlp"]
-    swept = run(place, "sweep", "adult.csv", "--target", "income", *amount, "--json-lines")
-    told = [json.loads(line) for line in swept.stdout.splitlines()]
-    rare = [event["event"] for event in told if event["event"] not in ("trial", "epoch", "note")]
-    assert rare == ["open", "close", "result"]
-    finished = [event["trial"] for event in told if event.get("status") == "finished" and event["event"] == "trial"]
-    assert sorted(finished) == [0, 1, 2, 3]
-    result = told[-1]["result"]
-    assert sum(event["event"] == "epoch" for event in told) == sum(trial["epochs"] for trial in result["trials"]) > 0
-    assert result["ensemble"]["accepted"], result["ensemble"]["reason"]
-    assert len(result["ensemble"]["members"]) > 1
-    assert [trial["status"] for trial in result["trials"]].count("failed") == 0
-    assert result["test"]["roc_auc"] > 0.8
-    assert result["model"]["uri"] == "models:/adult@champion"
-    assert "is finished; look at its trials with: orchestrator trials adult-" in run(place, "watch", "adult").stdout
-
-    board = json.loads(run(place, "trials", "--json").stdout)
-    assert board["trials"][0]["trial"] == result["best_trial"]
-    assert "roc_auc" in run(place, "trials", "adult").stdout
-
-    rows = frame.drop(columns="income").tail(25).reset_index(drop=True)
-    rows.to_csv(folder / "new_rows.csv", index=False)
-    run(place, "predict", "models:/adult@champion", "new_rows.csv", "-o", "answers.csv")
-    answers = pd.read_csv(folder / "answers.csv")
-    assert len(answers) == 25
-
-    # other tests deploy behind HAProxy
-    options = ["--port", port := free_port(), "--ingress", "python", "--detach", "--json"]
-    deployed = json.loads(run(place, "deploy", "models:/adult@champion", *options).stdout)
-    assert deployed["url"] == f"http://127.0.0.1:{port}"
-    assert json.loads(run(place, "status", "--json").stdout)[0]["state"] == "answering"
-    body = json.loads(rows.to_json(orient="records"))
-    predictions = httpx.post(f"{deployed['url']}/predict", json=body, timeout=30).json()["predictions"]
-    over_http = [answer["probabilities"][">50K"] for answer in predictions]
-    assert np.allclose(over_http, answers["probability_>50K"], atol=1e-5)
-    split = {"dataframe_split": json.loads(rows.to_json(orient="split"))}
-    scored = httpx.post(f"{deployed['url']}/invocations", json=split, timeout=30).json()["predictions"]
-    assert np.allclose([row["probability_>50K"] for row in scored], answers["probability_>50K"], atol=1e-5)
-
-    taken = run(place, "deploy", "models:/adult@champion", "--port", port, check=False)
-    assert taken.returncode == 1
-    assert f"port {port}" in taken.stderr
-    run(place, "undeploy", "adult")
-    assert json.loads(run(place, "status", "--json").stdout) == []
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{deployed['url']}/healthz")
 
 
 def start(place, *arguments):

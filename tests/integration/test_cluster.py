@@ -82,23 +82,6 @@ def finish(process):
     return json.loads(output), said
 
 
-def test_two_sweeps_at_once_do_not_disturb_each_other_and_workers_of_one_trial_are_spread_over_nodes(cluster, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    length = ["--trials", "2", "--epochs", "5"]
-    gangs = start(sweep("gangs", tmp_path, 0.5, "--workers-per-trial", "2", *length), tmp_path, cluster)
-    alone = start(sweep("alone", other, 0.5, "--concurrency", "1", *length), other, cluster)
-    for process, sentence in ((gangs, "1 at a time with 2 workers of 1 thread"), (alone, "1 at a time")):
-        result, said = finish(process)
-        # on nodes with one CPU each
-        assert sentence in said
-        assert [trial["status"] for trial in result["trials"]] == ["finished"] * 2
-        assert result["model"]["champion"]
-    # each had begun before the other was over
-    times = [[event["at"] for event in events(folder)] for folder in (tmp_path, other)]
-    assert max(map(min, times)) < min(map(max, times))
-
-
 def test_concurrency_follows_nodes_that_come_and_go_and_what_no_node_can_hold_is_refused(cluster):
     watch = subprocess.Popen(
         [sys.executable, "-c", WATCH, cluster.address], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -193,15 +176,15 @@ def queue(cluster, *arguments):
     return subprocess.run(command, text=True, check=True, capture_output=True).stdout
 
 
-def test_a_sweep_makes_room_for_one_of_a_higher_priority_and_has_all_again_when_that_ends(cluster, tmp_path):
+def test_a_sweep_makes_room_for_a_gang_of_a_higher_priority_and_has_all_again_when_that_ends(cluster, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     assert queue(cluster, "limit", "few", "--cores", "2") == "few: at most 2 CPU\n"
     patient = start(sweep("patient", tmp_path, 0.2, "--trials", "40", "--epochs", "100"), tmp_path, cluster)
     wait_until(lambda: running(tmp_path) == NODES, patient)
-    before = ["--priority", "1", "--queue", "few", "--trials", "2", "--epochs", "100"]
+    before = ["--priority", "1", "--queue", "few", "--workers-per-trial", "2", "--trials", "2", "--epochs", "40"]
     urgent = start(sweep("urgent", other, 0.2, *before), other, cluster)
-    wait_until(lambda: running(other) == 2 and running(tmp_path) == NODES - 2, patient, urgent)
+    wait_until(lambda: running(other) == 1 and running(tmp_path) == NODES - 2, patient, urgent)
     shown = json.loads(queue(cluster, "--json"))
     rows = [(row["sweep"].split("-")[0], row["priority"], row["queue"], row["allowed"]) for row in shown["sweeps"]]
     assert rows[0] == ("urgent", 1, "few", 2)
@@ -211,8 +194,11 @@ def test_a_sweep_makes_room_for_one_of_a_higher_priority_and_has_all_again_when_
     # what shares out the cluster is lost, and comes back with the same answers
     (actor,) = [found for node in cluster.list_all_nodes() for found in workers(node, "SharesActor")]
     actor.kill()
-    result, _ = finish(urgent)
+    result, said = finish(urgent)
+    # spread over nodes with one CPU each
+    assert "1 at a time with 2 workers of 1 thread" in said
     assert [trial["status"] for trial in result["trials"]] == ["finished"] * 2
+    assert result["model"]["champion"]
     wait_until(lambda: running(tmp_path) == NODES, patient)
     patient.send_signal(signal.SIGINT)
     patient.communicate(timeout=100)

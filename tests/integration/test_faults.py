@@ -389,7 +389,7 @@ def test_the_disk_budget_holds_while_trials_run_pause_and_end(store, tmp_path):
     result = sweep(
         store,
         scheduler="asha-promote",
-        trials=16,
+        trials=12,
         epochs=12,
         name="budget",
         data="sklearn:digits",

@@ -164,7 +164,7 @@ def check_metrics(found, board):
 
 def test_a_stopped_job_keeps_what_is_finished_and_can_be_continued(server, metrics_port, place, tmp_path):
     environment = server | {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"}
-    space = write_slow_network(place, 0.1)
+    space = write_slow_network(place, 0.3)
     length = ["--trials", "400", "--concurrency", "1", "--epochs", "5", "--patience", "0", "--scheduler", "none"]
     arguments = submit(*space, *length)
     client = subprocess.Popen(

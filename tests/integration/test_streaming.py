@@ -42,7 +42,7 @@ def options(folder, store, trials=2, **resources):
     return SweepConfig.create(data=str(folder), resources=resources, **given)
 
 
-@pytest.mark.parametrize(("workers", "readers", "trials"), [(1, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize(("workers", "readers", "trials"), [(1, 1, 1), (2, 0, 1)])
 def test_a_sweep_over_a_folder_ends_with_a_model(ray_cluster, folder, store, workers, readers, trials):
     said = []
     config = options(folder, store, trials, workers_per_trial=workers, readers_per_trial=readers)

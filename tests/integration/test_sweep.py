@@ -53,7 +53,7 @@ def test_a_sweep_is_complete_in_mlflow_and_its_winner_answers_everywhere(server,
     import mlflow
 
     # other tests may register the same model under the name of its data
-    options = {"name": "complete", "space": "quick", "trials": 4, "seed": 1}
+    options = {"name": "complete", "space": "quick", "trials": 4, "seed": 1, "concurrency": 1}
     result = orchestrator.sweep("sklearn:iris", tracking_uri=server, **options)
     assert len(result.trials) == 4
     assert {trial.status for trial in result.trials} <= {"finished", "stopped"}
@@ -190,6 +190,7 @@ def test_the_time_budget_ends_a_sweep(store):
         patience=0,
         scheduler="none",
         time_budget="8s",
+        concurrency=1,
         tracking_uri=store,
     )
     result = run_sweep(config, None, Hooks(train=slowly))
