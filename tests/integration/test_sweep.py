@@ -1,7 +1,10 @@
 """Sweeps over a real Ray, tracked in a real MLflow server over HTTP."""
 
 import asyncio
+import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -320,3 +323,36 @@ def test_a_ray_of_our_own_shows_no_metrics():
     untouched = Hooks()
     with with_metrics(untouched, Untracked()) as hooks:
         assert hooks is untouched
+
+
+# prints the processes that have started with Ray, and then that of an actor in a placement group of all cores
+WAITING = """
+import json, os, time
+import ray
+from ray.util.placement_group import placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from orchestrator.cluster import ray_session
+
+class Trial:
+    def process(self):
+        return os.getpid()
+
+with ray_session(num_cpus=1):
+    # more than the second that is Ray's own
+    time.sleep(2)
+    group = placement_group([{"CPU": 1}])
+    assert group.wait(60)
+    time.sleep(1)
+    options = {"num_cpus": 1, "scheduling_strategy": PlacementGroupSchedulingStrategy(group)}
+    actor = ray.remote(Trial).options(**options).remote()
+    pid = ray.get(actor.process.remote())
+    raylet = ray._private.worker._global_node.get_logs_dir_path() + "/raylet.out"
+    started = [line for line in open(raylet) if "Started worker process with pid" in line]
+    print(json.dumps([len(started), f"pid {pid} " in started[0]]))
+"""
+
+
+def test_a_worker_that_waits_is_not_ended_before_a_trial_asks_for_it():
+    """A placement group takes all cores first; Ray as it is would end workers in between."""
+    done = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=200, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == [1, True]
