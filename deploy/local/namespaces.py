@@ -25,6 +25,8 @@ CLONE_NEWNET = 0x40000000
 STOP_SECONDS = 10.0
 # a folder of its own in the place of /tmp, which only its processes see
 ENTER = 'mount --bind "$1" /tmp && shift && exec "$@"'
+# a process table of its own, which ends with its first process
+ALONE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 class StackError(Exception):
@@ -163,8 +165,21 @@ class Machines:
         """Plugs it in again."""
         _ip("-n", self.switch, "link", "set", "dev", machine, "up")
 
+    def first_process(self, machine: str) -> int | None:
+        """The one with number 1 in the machine's own process table; None if it has none."""
+        for process in self.processes(machine):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                status = Path(f"/proc/{process}/status").read_text()
+                numbers = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+                if len(numbers) > 1 and numbers[-1] == "1":
+                    return process
+        return None
+
     def words(self, machine: str, command: Sequence[str]) -> list[str]:
         """The command that runs a command in a machine."""
+        first = self.first_process(machine)
+        if first is not None:
+            return ["nsenter", f"--target={first}", "--net", "--mount", "--pid", f"--wd={self.home(machine)}", *command]
         shell = ["sh", "-c", ENTER, "enter", str(self.place(machine) / "tmp")]
         return ["ip", "netns", "exec", self.namespace(machine), *shell, *command]
 
@@ -190,12 +205,22 @@ class Machines:
             check=False,
         )
 
-    def start(self, machine: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+    def start(
+        self, machine: str, command: Sequence[str], environment: Mapping[str, str], log: Path, *, alone: bool = False
+    ) -> int:
         """A command in a machine, in the background.
 
+        Args:
+            machine: its name.
+            command: with its arguments.
+            environment: all of it.
+            log: what it says.
+            alone: whether it begins a process table of the machine's own, which ends with it.
+
         Returns:
-            The id of its process, which was replaced by the command.
+            The id of its process: the command's own, unless the machine has a process table.
         """
+        command = [*ALONE, *command] if alone else command
         with log.open("ab") as output:
             process = subprocess.Popen(
                 self.words(machine, command),

@@ -61,8 +61,11 @@ NODE_PORTS = {
 }
 # `ray start` gives up a node that is not there after half a minute, which a busy machine may take
 RAY = """
+import signal, sys
 from orchestrator.patience import waiting_longer
 from ray.scripts.scripts import main
+# the first process of a machine is not ended by it otherwise
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 with waiting_longer():
     main()
 """

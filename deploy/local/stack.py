@@ -150,7 +150,9 @@ class Stack:
         command = command_of(self.machines, self.secrets, machine, self.cores)
         if machine == "mlflow":
             (self.machines.place(machine) / "prometheus").mkdir(exist_ok=True)
-        process = self.machines.start(machine, command, self.environment(machine), self.log(machine))
+        # a program that connects to Ray takes the node that it finds in the process table
+        alone = machine in ("head", *NODES)
+        process = self.machines.start(machine, command, self.environment(machine), self.log(machine), alone=alone)
         (self.folder / f"{machine}.pid").write_text(str(process))
 
     def start(self, machine: str) -> None:
@@ -176,7 +178,7 @@ class Stack:
         Raises:
             StackError: it does not.
         """
-        process = int((self.folder / f"{machine}.pid").read_text())
+        process = self.machines.first_process(machine) or int((self.folder / f"{machine}.pid").read_text())
         deadline = time.monotonic() + STOP_SECONDS
         # only what is on that machine can be its service
         if process in self.machines.processes(machine):

@@ -51,6 +51,22 @@ def test_machines_know_each_other_by_name_have_files_of_their_own_and_can_be_cut
         assert "answers" in [machines.within("left", lambda: answer(machines)) for _ in range(3)]
 
 
+def test_a_machine_with_a_process_table_of_its_own_shows_its_processes_only(machines, tmp_path):
+    assert machines.first_process("left") is None
+    other = machines.start("right", ["sleep", "100"], PATHS, tmp_path / "log")
+    started = machines.start("left", ["sleep", "100"], PATHS, tmp_path / "log", alone=True)
+    while (first := machines.first_process("left")) is None:
+        pass
+    assert {started, first} <= set(machines.processes("left"))
+    shown = machines.run("left", ["sh", "-c", "cat /proc/[0-9]*/comm; pwd; touch /tmp/mine"], PATHS).stdout.split()
+    assert shown.count("sleep") == 1 and str(machines.home("left")) in shown
+    assert (machines.place("left") / "tmp" / "mine").exists()
+    os.kill(first, 9)
+    while machines.processes("left"):
+        pass
+    assert other in machines.processes("right")
+
+
 def test_what_is_taken_down_are_the_processes_in_the_machines_and_nothing_else(machines, tmp_path):
     ours = machines.start("left", ["sh", "-c", "trap '' TERM; sleep 100 & wait; wait"], PATHS, tmp_path / "log")
     other = subprocess.Popen(["sleep", "100"])

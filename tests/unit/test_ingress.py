@@ -313,7 +313,7 @@ def test_an_endpoint_whose_port_was_taken_meanwhile_does_not_count_the_answers_o
     first = subprocess.Popen([starter.executable, "--port", str(port)])
     config = ServeConfig.create(models=[str(tmp_path)], name="second", port=port)
     try:
-        assert wait_until_answering(deploy.url_of(config), 30)
+        assert wait_until_answering(lambda: [deploy.url_of(config)], 30)
         # it had looked before
         monkeypatch.setattr(deploy, "_check", lambda *_arguments: None)
         monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "second", "time.sleep(60)"))

@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -23,6 +25,7 @@ from orchestrator.serving.control.deployments import (
     abandoned_places,
     check_not_deployed,
     find_deployment,
+    list_deployments,
     log_file,
     private_place,
     stop_process,
@@ -31,20 +34,25 @@ from orchestrator.serving.control.deployments import (
 from orchestrator.serving.control.ingress import (
     Ingress,
     check_access,
+    check_listens_here,
     end_left_overs,
     free_port_or_complain,
     ingress_failure,
+    listening_nodes,
     listens,
     plan_ingress,
 )
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.control.supervisor import EndpointSupervisor, stop_event, terminated_as_interrupted
 from orchestrator.serving.http.auth import read_tokens
+from orchestrator.serving.http.browsers import LOOPBACK_HOSTS
 from orchestrator.tracking.models import name_of
 from orchestrator.units import format_duration
 
 # from the first replica to the first answer
 START_SECONDS = 600.0
+# by then it is known which nodes of a cluster listen
+LOOPBACK_SECONDS = 30.0
 TELL_SECONDS = 30.0
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
 # options that can be given again and again
@@ -52,15 +60,15 @@ LISTED = {"cors_origins": "--cors-origin", "allowed_hosts": "--allowed-host"}
 Notify = Callable[[str], None]
 
 
-def url_of(config: ServeConfig) -> str:
-    """Where the endpoint answers on this machine."""
+def url_of(config: ServeConfig, host: str | None = None) -> str:
+    """Where the endpoint answers on this machine, or on another one."""
     scheme = "https" if config.tls_cert else "http"
-    return f"{scheme}://{LOOPBACK.get(config.host, config.host)}:{config.port}"
+    return f"{scheme}://{host or LOOPBACK.get(config.host, config.host)}:{config.port}"
 
 
-def grpc_target(config: ServeConfig) -> str | None:
-    """Where gRPC is answered, as its clients want it: `host:port`; None where it is not."""
-    return None if config.grpc_port is None else f"{LOOPBACK.get(config.host, config.host)}:{config.grpc_port}"
+def grpc_target(config: ServeConfig, url: str) -> str | None:
+    """Where gRPC is answered beside that address, as its clients want it: `host:port`; None where it is not."""
+    return None if config.grpc_port is None else f"{urlsplit(url).netloc.rpartition(':')[0]}:{config.grpc_port}"
 
 
 def run_endpoint(config: ServeConfig, notify: Notify) -> None:
@@ -76,17 +84,18 @@ def run_endpoint(config: ServeConfig, notify: Notify) -> None:
         ServingError: the port is in use, the name is deployed already, or Serve does not start.
     """
     _check(config, notify)
-    url = url_of(config)
     with terminated_as_interrupted(), private_place() as place:
         ingress = plan_ingress(config, place)
         watcher = _fetched(config, place)
-        with EndpointSupervisor(config, place, ingress, watcher, url) as supervisor, stop_event() as stop:
+        with EndpointSupervisor(config, place, ingress, watcher, url_of(config)) as supervisor, stop_event() as stop:
             supervisor.deploy(stop)
             if stop.is_set():
                 return
-            if not _listening(config, place, stop):
+            url = _listening(config, place, stop)
+            if url is None:
                 return
-            _announce(watcher, ingress, url, grpc_target(config), notify)
+            supervisor.note_address(url)
+            _announce(watcher, ingress, url, grpc_target(config, url), notify)
             supervisor.follow_until(stop, notify)
             notify("stopping: requests that have arrived are answered")
 
@@ -114,7 +123,8 @@ def start_in_background(config: ServeConfig, notify: Notify) -> Deployment:
     try:
         # how long that takes depends on what else the machine does; the process itself gives up when there is no hope
         while not answering and process.poll() is None:
-            answering = wait_until_answering(url_of(config), TELL_SECONDS, process) and listens(config, process.pid)
+            found = wait_until_answering(partial(_addresses_of, config, name, process.pid), TELL_SECONDS, process)
+            answering = found is not None and listens(config, process.pid)
             waited += TELL_SECONDS
             if not answering and process.poll() is None:
                 notify(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {messages}")
@@ -170,20 +180,37 @@ def _fetched(config: ServeConfig, place: Path) -> RegistryWatcher:
     return watcher
 
 
-def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> bool:
-    """Waits until clients are answered; False when told to stop."""
-    url = url_of(config)
-    deadline = time.monotonic() + START_SECONDS
+def _addresses_of(config: ServeConfig, name: str, process: int) -> list[str]:
+    """Where an endpoint in the background may answer: its process notes it, on a cluster."""
+    noted = [known.url for known in list_deployments() if (known.name, known.pid) == (name, process)]
+    return noted or [url_of(config)]
+
+
+def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> str | None:
+    """Waits until clients are answered; where, or None when told to stop."""
+    started = time.monotonic()
     while not stop.is_set():
-        answered = wait_until_answering(url, 1.0)
+        answering = wait_until_answering(partial(_addresses, config), 1.0)
         # what answers may be another endpoint, which was started at the same time
-        if listens(config, os.getpid()) and answered:
-            return True
+        if listens(config, os.getpid()) and answering is not None:
+            return answering
         if failure := ingress_failure(place):
             raise ServingError(failure)
-        if time.monotonic() > deadline:
-            raise ServingError(f"Ray Serve started, but {url} does not answer after {START_SECONDS:.0f} s")
-    return False
+        waited = time.monotonic() - started
+        if waited > LOOPBACK_SECONDS and config.address is not None:
+            check_listens_here(config.host)
+        if waited > START_SECONDS:
+            where = " or ".join(_addresses(config))
+            raise ServingError(f"Ray Serve started, but {where} does not answer after {START_SECONDS:.0f} s")
+    return None
+
+
+def _addresses(config: ServeConfig) -> list[str]:
+    """Where clients may be answered, this machine first: on a cluster it need not be one of those that listen."""
+    own = url_of(config)
+    if config.address is None or config.host in LOOPBACK_HOSTS:
+        return [own]
+    return [own, *(url_of(config, host) for host in listening_nodes().values())]
 
 
 def _announce(watcher: RegistryWatcher, ingress: Ingress, url: str, calls: str | None, notify: Notify) -> None:

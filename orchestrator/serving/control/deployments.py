@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -120,6 +120,13 @@ def abandoned_places() -> Iterator[Path]:
                 yield place
 
 
+def record_again(deployment: Deployment) -> None:
+    """Writes something else down of an endpoint of this process that is recorded."""
+    temporary = folder() / f".{os.getpid()}.writing"
+    temporary.write_text(json.dumps(asdict(deployment), indent=2))
+    temporary.replace(record_file(deployment.name))
+
+
 @contextmanager
 def recorded(deployment: Deployment) -> Iterator[None]:
     """Notes that this process runs an endpoint, while the context is open.
@@ -225,13 +232,25 @@ def answers(url: str) -> bool:
             return False
 
 
-def wait_until_answering(url: str, seconds: float, process: psutil.Popen | None = None) -> bool:
-    """Waits for an endpoint; False when time is up or its process has ended."""
+def wait_until_answering(
+    addresses: Callable[[], Iterable[str]], seconds: float, process: psutil.Popen | None = None
+) -> str | None:
+    """Waits for an endpoint.
+
+    Args:
+        addresses: where it may answer; asked again and again.
+        seconds: how long.
+        process: that runs it.
+
+    Returns:
+        Where it answers; None when time is up or its process has ended.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if answers(url):
-            return True
+        for url in addresses():
+            if answers(url):
+                return url
         if process is not None and process.poll() is not None:
-            return False
+            return None
         time.sleep(0.1)
-    return False
+    return None

@@ -204,6 +204,27 @@ def listens(config: ServeConfig, pid: int) -> bool:
     return False
 
 
+def listening_nodes() -> dict[str, str]:
+    """Addresses of the nodes of a cluster that listen for clients, by node: the head, and those with a replica."""
+    import ray
+    from ray import serve
+
+    addresses = {node["NodeID"]: str(node["NodeManagerAddress"]) for node in ray.nodes() if node["Alive"]}
+    proxies = [node for node in serve.status().proxies if node in addresses]
+    return {node: f"[{addresses[node]}]" if ":" in addresses[node] else addresses[node] for node in proxies}
+
+
+def check_listens_here(host: str) -> None:
+    """Raises ServingError when an endpoint on a cluster listens on loopback addresses, and none is on this machine."""
+    import ray
+
+    if host in LOOPBACK_HOSTS and ray.get_runtime_context().get_node_id() not in listening_nodes():
+        raise ServingError(
+            f"on {host} each machine of the cluster answers only itself, and this one has no replica of the endpoint; "
+            "give --host 0.0.0.0 with --auth-token-file FILE, or start it on the head node"
+        )
+
+
 def stop_listening(place: Path) -> None:
     """Has the HAProxy with files in that folder accept nobody any more, and waits a little for its last answers."""
     found = list(_proxies([place]))

@@ -32,7 +32,7 @@ from orchestrator.serving.control.control_socket import (
     StatusQuestion,
     answer_questions,
 )
-from orchestrator.serving.control.deployments import Deployment, recorded
+from orchestrator.serving.control.deployments import Deployment, record_again, recorded
 from orchestrator.serving.control.haproxy import FAILURE_STATUS, GRPC_SERVICE, check_ray
 from orchestrator.serving.control.ingress import Ingress, ingress_problems, stop_listening
 from orchestrator.serving.control.publishing import QUESTION_SECONDS, Publisher
@@ -59,6 +59,7 @@ class EndpointSupervisor:
         self._publisher: Publisher | None = None
         self._phase = "starting"
         self._finished = False
+        self._record: Deployment | None = None
 
     def __enter__(self) -> EndpointSupervisor:
         config, models = self._config, self._watcher.models
@@ -79,6 +80,7 @@ class EndpointSupervisor:
         with ExitStack() as stack:
             stack.enter_context(answer_questions(self._place, self._answer_question))
             stack.enter_context(recorded(record))
+            self._record = record
             cores = max(os.cpu_count() or 1, config.replicas[1]) if config.address is None else None
             stack.enter_context(ray_session(config.address, num_cpus=cores, environment=self._ingress.environment))
             self._stack = stack.pop_all()
@@ -131,6 +133,12 @@ class EndpointSupervisor:
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
             raise ServingError(f"Ray Serve could not start the models: {reason}") from error
+
+    def note_address(self, url: str) -> None:
+        """Writes down where it answers: on a cluster that may be another machine than this one."""
+        if self._record is not None and self._record.url != url:
+            self._record = replace(self._record, url=url)
+            record_again(self._record)
 
     def follow_until(self, stop: threading.Event, notify: Callable[[str], None]) -> None:
         """Serves what the registry says, until told to stop; after `deploy`."""
