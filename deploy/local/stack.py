@@ -47,7 +47,8 @@ FOLDER = Path("/var/lib/orchestrator-stack")
 MARK = "orch"
 START_SECONDS = 240.0
 STOP_SECONDS = 30.0
-TRIES = 3
+# Ray gives up a node whose helpers take more than 15 s to start
+TRIES = 6
 CORES = 2
 SETTINGS = "stack.json"
 
@@ -115,7 +116,7 @@ class Stack:
                 for machine in group:
                     self.launch(machine)
                 for machine in group:
-                    self.wait_for(machine)
+                    self.settle(machine)
                     notify(f"{machine} answers on {self.machines.address(machine)}:{PORTS[machine]}")
                 if "postgres" in group:
                     make_database(self.machines, self.secrets, self.environment("postgres"))
@@ -156,19 +157,28 @@ class Stack:
         (self.folder / f"{machine}.pid").write_text(str(process))
 
     def start(self, machine: str) -> None:
-        """Starts the service of a machine and waits until it answers; tries again as a supervisor would.
+        """Starts the service of a machine and waits until it answers.
+
+        Raises:
+            StackError: it does not start.
+        """
+        self.launch(machine)
+        self.settle(machine)
+
+    def settle(self, machine: str) -> None:
+        """Waits until the service of a machine answers; starts it again as a supervisor would.
 
         Raises:
             StackError: it does not start.
         """
         for attempt in range(TRIES):
-            self.launch(machine)
             try:
                 self.wait_for(machine)
             except StackError:
                 if attempt == TRIES - 1:
                     raise
                 self.kill(machine)
+                self.launch(machine)
             else:
                 return
 
@@ -228,8 +238,8 @@ class Stack:
             time.sleep(0.2)
 
     def answers(self, machine: str) -> bool:
-        """Whether somebody listens on the port of its service; of Ray's head on both of its ports."""
-        ports = (PORTS[machine], GCS_PORT) if machine == "head" else (PORTS[machine],)
+        """Whether somebody listens on the port of its service; of Ray's head on those of a node, too."""
+        ports = (PORTS[machine], GCS_PORT, PORTS[NODES[0]]) if machine == "head" else (PORTS[machine],)
         address = self.machines.address(machine)
         return all(self.machines.within(machine, partial(_listens, address, port)) for port in ports)
 

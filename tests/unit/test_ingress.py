@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import psutil
@@ -30,6 +31,7 @@ from orchestrator.serving.control.deployments import (
     list_deployments,
     log_file,
     private_place,
+    record_again,
     recorded,
     undeploy,
     wait_until_answering,
@@ -461,3 +463,38 @@ def test_deaths_of_haproxy_are_told_for_a_while(tmp_path):
     assert ingress_problems(tmp_path) == [nobody]
     note_failure(node / "haproxy.cfg", "this version of Ray is not known")
     assert ingress_problems(tmp_path) == ["HAProxy cannot be started: this version of Ray is not known"]
+
+
+def test_on_a_cluster_an_endpoint_answers_where_its_replicas_are_and_says_where(tmp_path, monkeypatch):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.2", 0), Handler) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        port = elsewhere.server_port
+        monkeypatch.setattr(deploy, "listening_nodes", lambda: {"head": "127.0.0.2"})
+        options = {"models": [str(tmp_path)], "name": "far", "port": port, "address": "head:6379"}
+        config = ServeConfig.create(host="0.0.0.0", insecure=True, **options)
+        where = f"http://127.0.0.2:{port}"
+        assert deploy._listening(config, tmp_path, threading.Event()) == where
+        assert deploy.grpc_target(config.model_copy(update={"grpc_port": 9000}), where) == "127.0.0.2:9000"
+        # who has started it in the background looks there, too
+        process = psutil.Process()
+        record = Deployment(name="far", version=None, url="http://here", pid=process.pid, created=process.create_time())
+        with recorded(record):
+            record_again(replace(record, url=where))
+            assert deploy._addresses_of(config, "far", process.pid) == [where]
+        assert list_deployments() == []
+        elsewhere.shutdown()
+    # nobody else is answered there
+    monkeypatch.setattr(ingress, "listening_nodes", lambda: {"head": "127.0.0.2"})
+    monkeypatch.setattr("ray.get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "node"))
+    monkeypatch.setattr(deploy, "LOOPBACK_SECONDS", 0.0)
+    with pytest.raises(ServingError, match=r"this one has no replica .*--host 0\.0\.0\.0"):
+        deploy._listening(ServeConfig.create(**options), tmp_path, threading.Event())
