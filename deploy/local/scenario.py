@@ -134,7 +134,7 @@ class Scenario:
         """Epochs in the journal."""
         return [event for event in self.events() if event["kind"] == "Reported"]
 
-    def wait(self, what: str, condition: Callable[[], Any], seconds: float = 240.0) -> Any:  # noqa: ANN401
+    def wait(self, what: str, condition: Callable[[], Any], seconds: float = 600.0) -> Any:  # noqa: ANN401
         """Until something holds; what it gives.
 
         Raises:

@@ -181,9 +181,10 @@ def _fetched(config: ServeConfig, place: Path) -> RegistryWatcher:
 
 
 def _addresses_of(config: ServeConfig, name: str, process: int) -> list[str]:
-    """Where an endpoint in the background may answer: its process notes it, on a cluster."""
-    noted = [known.url for known in list_deployments() if (known.name, known.pid) == (name, process)]
-    return noted or [url_of(config)]
+    """Where an endpoint in the background answers: on a cluster its process notes that."""
+    if config.address is None:
+        return [url_of(config)]
+    return [known.url for known in list_deployments() if (known.name, known.pid) == (name, process)]
 
 
 def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> str | None:
