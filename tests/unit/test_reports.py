@@ -211,7 +211,7 @@ def test_an_ensemble_is_told_with_its_members():
         at=1.0,
         ensemble={
             "accepted": True,
-            "reason": "better than the best trial, 0",
+            "reason": "better than the best trial, 0 (log_loss 0.46 against 0.51)",
             "members": members,
             "candidates": 2,
             "validation": 0.45,
@@ -223,6 +223,7 @@ def test_an_ensemble_is_told_with_its_members():
     assert numbers(report, "ensemble").rows == ((0, "mlp", 0.5, 0.5, 0.1, 1), (1, "mlp", 0.5, 0.5, 0.1, 1))
     text = to_markdown(report)
     assert "An ensemble of 2 trials is the winner, with log\\_loss 0.45" in text
+    assert text.partition("## Ensemble")[2].count("0.46 against 0.51") == 1
     assert "On the test rows, which this sweep has looked at once: log\\_loss 0.48." in text
     assert plain(float("nan")) is None
 

@@ -33,7 +33,8 @@ def section(story: SweepStory) -> Section | None:
         f"{metric} {show_number(ensemble['validation'])} on the validation rows, the best trial alone, "
         f"{single['trial']}, has {show_number(single['validation'])}.",
     ]
-    if judged is not None and single["judged"] is not None:
+    # where that decided, the reason has it already
+    if judged is not None and single["judged"] is not None and f"({metric} " not in ensemble["reason"]:
         sentences.append(
             f"On validation rows that did not choose: {show_number(judged)} against {show_number(single['judged'])}."
         )
