@@ -69,7 +69,11 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
         try:
             _wait_until_it_answers(process, f"http://{_reachable(host)}:{port}")
             if process.poll() is None:
-                notify(f"open http://{_reachable(host)}:{port} in a browser; Ctrl-C stops it")
+                # as it opens, it shows the pages for language models
+                notify(
+                    f'open http://{_reachable(host)}:{port} in a browser and choose "Model training" at its top left; '
+                    "Ctrl-C stops it"
+                )
             code = process.wait()
         except KeyboardInterrupt:
             code = 0
