@@ -30,6 +30,9 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    # Ray's own 15 leaves them a thirtieth of what other programs have, so that trials never begin on a busy machine;
+    # replicas of endpoints, which have none, still come before them
+    "RAY_worker_niceness": "5",
     # a busy machine takes its time
     "RAY_gcs_server_port_wait_time_s": "180",
     # of one question whether the node is there; `patience` asks again

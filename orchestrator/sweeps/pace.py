@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import heapq
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,8 +14,8 @@ from orchestrator.search import SearchSpace
 LITTLE, MUCH = timedelta(minutes=3), timedelta(minutes=10)
 # an hour has room for six times the rows; more folds of larger tables are not worth their time
 MOST_TIMES = 6.0
-# of all cores' time the start points may take so much, and the longest of them so much of the time of its slot
-START_SHARE, LONGEST_SHARE = 0.6, 0.8
+# of all cores' time the start points may take so much, and the last of them ends after so much of the time
+START_SHARE, LAST_SHARE = 0.6, 0.8
 # networks that learn for less than half as long are worse than fewer architectures (docs/quality.md has figures)
 LEAST_SHARE = 0.5
 
@@ -54,16 +55,26 @@ def fitted(space: SearchSpace, rows: int, seconds: float, slots: int) -> Pace:
     counts = _start_points(space)
     left_out: list[str] = []
     while True:
-        total = sum(counts[name] * cost for name, cost in costs.items())
-        longest = max(costs.values())
-        if total == 0 or longest == 0:
+        each = [cost for name, cost in costs.items() for _ in range(counts[name])]
+        if not any(each):
             return Pace(space.epochs, tuple(left_out))
-        room = min(START_SHARE * seconds * slots / total, LONGEST_SHARE * seconds / longest)
+        room = min(START_SHARE * seconds * slots / sum(each), LAST_SHARE * seconds / _last_end(each, slots))
         if room >= LEAST_SHARE * space.epochs or len(costs) == 1:
             return Pace(max(1, min(space.epochs, int(room))), tuple(left_out))
         slowest = max(costs, key=lambda name: costs[name])
         del costs[slowest]
         left_out.append(slowest)
+
+
+def _last_end(costs: Iterable[float], slots: int) -> float:
+    """When the last of some trials ends that start one after the other, the quickest first, each in the first slot that
+    is free."""
+    ordered = sorted(costs)
+    free = ordered[:slots]
+    heapq.heapify(free)
+    for cost in ordered[slots:]:
+        heapq.heappush(free, heapq.heappop(free) + cost)
+    return max(free)
 
 
 def _start_points(space: SearchSpace) -> Mapping[str, int]:

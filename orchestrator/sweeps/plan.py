@@ -66,7 +66,10 @@ class SweepPlan:
     started_from: tuple[str, ...] = ()
 
     def paced(self, slots: Slots, notify: Callable[[str], None] = lambda _sentence: None) -> SweepPlan:
-        """With as many epochs as the time budget has room for, see `fitted`; epochs that the user has said stay.
+        """With as many epochs as the time budget has room for, see `fitted`, and what is quick tried first.
+
+        How busy a machine will be is not known: the less it manages, the more must it have brought to an end. What the
+        user has said stays, the epochs or what to start from.
 
         Args:
             slots: trials at once.
@@ -76,15 +79,16 @@ class SweepPlan:
         if config.time_budget is None or not self.may_be_paced:
             return self
         pace = fitted(space, self.trained_rows, config.time_budget.total_seconds(), slots.count)
-        if pace.epochs == space.epochs and not pace.left_out:
-            return self
         for name in pace.left_out:
             space = space.without(name)
         said = [f"{' and '.join(pace.left_out)} would take too long"] if pace.left_out else []
         if pace.epochs < space.epochs:
             said.append(f"{pace.epochs} epochs instead of {space.epochs}, so that the first trials end in time")
-        notify(f"for a time budget of {format_duration(config.time_budget)}: {'; '.join(said)}")
+        if said:
+            notify(f"for a time budget of {format_duration(config.time_budget)}: {'; '.join(said)}")
         space = space.with_epochs(pace.epochs)
+        if not self.started_from:
+            space = space.quickest_first()
         sampler = replace(self.sampler, space=space)
         return replace(
             self,

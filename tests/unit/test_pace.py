@@ -1,14 +1,18 @@
 """What a time budget has room for."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.config import SweepConfig
 from orchestrator.errors import SearchSpaceError
+from orchestrator.runtime.planning import plan_sweep
 from orchestrator.search import DataSize, SearchSpace, load_space
 from orchestrator.sweeps.pace import LEAST_SHARE, fitted, fold_rows
+from orchestrator.sweeps.slots import Slots
 
 SPACE = SearchSpace(
     epochs=50,
@@ -22,9 +26,12 @@ SPACE = SearchSpace(
     ("rows", "seconds", "slots", "epochs", "left_out"),
     [
         *((1_000, 600, 2, 50, ()), (10_000, 600, 2, 50, ())),
-        # 6 s of an epoch of TabM and 3 s of two MLPs, 720 s of two slots
-        (30_000, 600, 2, 80, ()),
-        (60_000, 600, 2, 40, ()),
+        # two MLPs first, each with 1.5 s of an epoch, then 6 s of an epoch of TabM: 480 s until that ends
+        (30_000, 600, 2, 64, ()),
+        (60_000, 600, 2, 32, ()),
+        # not even half of the epochs of all in 360 s of one slot: then MLP has 6 s of an epoch
+        (60_000, 600, 1, 60, ("tabm_mini",)),
+        (30_000, 600, 1, 40, ()),
         # 12 s of an epoch, 480 s of one slot, whatever the number of slots
         *((60_000, 600, 8, 40, ()), (60_000, 600, 800, 40, ())),
         # not even half of the epochs of TabM: then MLP has 72 s of two slots for two times 1.5 s of an epoch
@@ -37,6 +44,15 @@ def test_start_points_end_in_time(rows, seconds, slots, epochs, left_out):
     space = SPACE.model_copy(update={"epochs": max(50, epochs)})
     pace = fitted(space, rows, seconds, slots)
     assert (pace.epochs, pace.left_out) == (epochs, left_out)
+
+
+def test_what_is_quick_is_tried_first():
+    points = [{"architecture": name, "width": width} for name, width in (("tabm_mini", 1), ("mlp", 2), ("mlp", 3))]
+    space = SPACE.model_copy(update={"start_points": points})
+    assert [point["width"] for point in space.quickest_first().start_points] == [2, 3, 1]
+    # how long it takes is not known of all: they stay where their author has put them
+    unknown = space.model_copy(update={"milliseconds_per_row": {"tabm_mini": 0.2}})
+    assert unknown.quickest_first().start_points == points
 
 
 def test_nothing_is_known_of_other_networks():
@@ -91,3 +107,17 @@ def test_what_is_said_of_an_unknown_architecture_is_refused(tmp_path, key):
     file.write_text(f"architectures:\n  mlp: {{}}\n{key}\n")
     with pytest.raises(SearchSpaceError, match=r"space.yaml, line 3, .*'mpl' is not in this space.*mlp"):
         load_space(file)
+
+
+def test_a_sweep_with_a_time_budget_tries_first_what_is_quick():
+    def first(**given):
+        plan = plan_sweep(SweepConfig.create(data="sklearn:iris", **given)).paced(Slots(2, 1, 2))
+        return [point["architecture"] for point in plan.points]
+
+    quick = ["mlp", "mlp", "resnet", "realmlp", "modern_nca", "tabm_mini"]
+    assert first(time_budget="10m") == quick
+    assert first(time_budget="10m", trials=5) == quick
+    # as their author has them, or who names an earlier sweep to begin with
+    warm = replace(plan_sweep(SweepConfig.create(data="sklearn:iris", time_budget="10m")), started_from=("a sweep",))
+    assert warm.paced(Slots(2, 1, 2)).points == warm.points
+    assert first(trials=5)[0] == first(time_budget="10m", epochs=3)[0] == "tabm_mini"

@@ -493,6 +493,19 @@ def test_start_points_run_to_their_end_and_count_for_the_others():
     assert scheduler.choose(drawing=True, idle=False) == Continuation(5)
 
 
+def test_a_start_point_ends_when_a_whole_cycle_has_brought_nothing():
+    scheduler = Portfolio((3, 7), [{"architecture": "mlp"}])
+    specs = [dataclasses.replace(SPEC, schedule=schedule) for schedule in ("coslog4", "coslog4", "cosine")]
+    said = []
+    for index, spec in enumerate(specs):
+        scheduler.drawn(index, spec)
+        best = [0.7, 0.8, 0.8, 0.8, 0.8, 0.8, 0.9 if index == 1 else 0.8]
+        seen = [Observation(index, epoch, 0.5, value) for epoch, value in enumerate(best, start=1)]
+        said.append([scheduler.observe(item) for item in seen])
+    # the third one's rate has not been 0 yet: it may still become better
+    assert said == [[CONTINUE] * 6 + [STOP], [CONTINUE] * 7, [CONTINUE] * 7]
+
+
 def test_without_start_points_a_portfolio_promotes_as_asha_does():
     plain, portfolio = PromotionAsha((1, 3)), Portfolio((1, 3))
     for scheduler in (plain, portfolio):

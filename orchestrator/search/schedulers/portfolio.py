@@ -1,4 +1,4 @@
-"""A portfolio: the configurations that a space tries first run to their end, the others are promoted as by ASHA."""
+"""A portfolio: the configurations that a space tries first never wait, the others are promoted as by ASHA."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ class Portfolio(PromotionAsha):
 
     Good defaults of several families, all trained to their end, are worth more than many trials of which few end
     (Holzmüller et al. 2024, arXiv 2407.04491, section 5.2), above all where they are put together in an ensemble.
+
+    One that is trained with `coslog4` ends early where a whole cycle, from one rung to the next, has brought nothing:
+    the last one, more than half of the epochs, then brings nothing either (docs/schedulers.md has figures).
     """
 
     def __init__(
@@ -30,6 +33,8 @@ class Portfolio(PromotionAsha):
         super().__init__(rungs, reduction)
         self._points = points
         self._trusted: set[int] = set()
+        # those whose rungs are ends of cycles
+        self._cycling: set[int] = set()
 
     @classmethod
     def create(cls, epochs: int, space: SearchSpace, seed: int) -> Portfolio:
@@ -40,18 +45,23 @@ class Portfolio(PromotionAsha):
         """Whether it is one of the start points."""
         if any(_is_example(spec, point) for point in self._points):
             self._trusted.add(index)
+            if spec.schedule == "coslog4":
+                self._cycling.add(index)
 
     def milestones(self, index: int) -> tuple[int, ...]:
         """All rungs, of those that pause."""
         return () if index in self._trusted else super().milestones(index)
 
     def observe(self, seen: Observation) -> Decision:
-        """Pauses at each rung, unless it is a start point; these count for the others there."""
+        """Pauses at each rung, unless it is a start point; these count for the others there, see the class."""
         if seen.index not in self._trusted:
             return super().observe(seen)
-        if seen.epoch in self._scores:
-            self._scores[seen.epoch][seen.index] = seen.best
-        return Decision.CONTINUE
+        if seen.epoch not in self._scores:
+            return Decision.CONTINUE
+        before = max((rung for rung in self._rungs if rung < seen.epoch), default=0)
+        is_spent = seen.index in self._cycling and self._scores.get(before, {}).get(seen.index) == seen.best
+        self._scores[seen.epoch][seen.index] = seen.best
+        return Decision.STOP if is_spent else Decision.CONTINUE
 
     def informs(self, index: int, epoch: int) -> bool:
         """At the first rung, as with all others, which are told when they pause there."""
