@@ -1,5 +1,6 @@
 """Several processes train one network: what comes out does not depend on how many they are."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import torch.multiprocessing as mp
 from support import free_port, mixed_frame
 
 from orchestrator.columns.rows_wish import RowsWish
+from orchestrator.columns.target_wish import TargetWish
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import TrainingDivergedError
 from orchestrator.networks import ARCHITECTURES
@@ -22,6 +24,7 @@ IMPORTED = ["torch._dynamo", "sklearn.datasets", "orchestrator.bundle", "orchest
 # 131 mixed rows leave 83 for training: no batch size here, and neither 2 nor 3 workers, divides that
 DATA = {"mixed": (131, "label"), "iris": ("sklearn:iris", None), "diabetes": ("sklearn:diabetes", None)}
 DATA["folds"] = DATA["iris"]
+DATA["prices"] = (131, "price")
 SPECS = {
     "batch norm and dropout": ("mixed", {"depth": 2, "width": 16, "normalization": "batch", "dropout": 0.3}, {}),
     "last batch of 2 rows": ("mixed", {"depth": 1, "width": 8, "normalization": "layer"}, {"batch_size": 27}),
@@ -35,6 +38,11 @@ SPECS = {
         "folds",
         {"depth": 1, "width": 8, "dropout": 0.2, "normalization": "batch", "repeated_numbers": 12},
         {"patience": 1},
+    ),
+    "two folds of groups, rows that weigh, a logarithm, a metric of one's own": (
+        "prices",
+        {"depth": 1, "width": 8, "dropout": 0.2},
+        {"batch_size": 27},
     ),
     "realmlp": (
         "mixed",
@@ -52,20 +60,35 @@ SPECS = {
 }
 
 
+METRICS = {"diabetes": "rmse", "prices": f"{__name__}:miss"}
+
+
+def miss(target, prediction, weight):
+    return float((abs(target - prediction) * weight).sum() / weight.sum())
+
+
+miss.maximize = False
+
+
 def dataset(name):
     source, target = DATA[name]
-    options = DataOptions(target=target, rows=RowsWish(folds="2" if name == "folds" else None))
-    return open_dataset(mixed_frame(source) if isinstance(source, int) else source, options)
+    rows, wish = RowsWish(folds="2" if name in ("folds", "prices") else None), TargetWish()
+    frame = mixed_frame(source) if isinstance(source, int) else source
+    if name == "prices":
+        count = np.arange(len(frame))
+        frame = frame.assign(price=np.exp(frame["number"].fillna(0) / 3), w=count % 3 + 1, shop=count // 5)
+        rows = dataclasses.replace(rows, group="shop", weight="w")
+        wish = TargetWish(target_transform="log1p")
+    return open_dataset(frame, DataOptions(target=target, rows=rows, target_wish=wish))
 
 
 def spec_of(name):
     data, settings, own = SPECS[name]
     architecture = name if name in ARCHITECTURES else "resnet" if "residual_dropout" in settings else "mlp"
-    metric = "rmse" if data == "diabetes" else "log_loss"
     return TrialSpec(
         architecture=architecture,
         settings=settings,
-        metric=metric,
+        metric=METRICS.get(data, "log_loss"),
         **{"batch_size": 32, "learning_rate": 0.01, "epochs": 3, "seed": 5} | own,
     )
 
