@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from orchestrator.columns.values import Series, coded_texts, factorize, is_missing
+from orchestrator.columns.values import Series, arrow_texts, coded_texts, factorize, is_missing
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def text_as_is(value: object) -> str:
 def distinct_texts(series: Series, write: Callable[[object], str] = text_of_cell) -> DistinctTexts:
     """Of a column of texts, numbers or objects, that are written as texts."""
     if isinstance(series.dtype, pd.StringDtype):
-        codes, texts = coded_texts(pa.array(series, from_pandas=True), nulls="mask")
+        codes, texts = coded_texts(arrow_texts(series), nulls="mask")
         return DistinctTexts(texts.cast(pa.large_string()), codes)
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
         found, uniques = pd.factorize(series)

@@ -21,7 +21,9 @@ LEAST_MONTHS, LEAST_YEARS = 6, 2
 
 def month_notes(raw: RawColumn) -> tuple[Note, ...]:
     """About a column of numbers all of which are a year and a month; none if the user has said what they are."""
-    if raw.wish.kind is not None or not all(map(YEAR_AND_MONTH.fullmatch, map(str, raw.head))):
+    if raw.wish.kind is not None or not raw.begins_with(YEAR_AND_MONTH):
+        return ()
+    if not all(map(YEAR_AND_MONTH.fullmatch, raw.head)):
         return ()
     keys = list(raw.counts)
     if len(keys) < LEAST_MONTHS or len({key[:4] for key in keys}) < LEAST_YEARS:

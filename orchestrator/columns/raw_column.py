@@ -19,6 +19,7 @@ from orchestrator.columns.distinct import DistinctTexts, distinct_texts
 from orchestrator.columns.values import (
     MISSING_STRINGS,
     Series,
+    arrow_texts,
     category_key,
     category_keys,
     count_keys,
@@ -269,7 +270,7 @@ class RawColumn:
         """Whether some of many rows have a text with a zero before another digit."""
         dtype = self.series.dtype
         if isinstance(dtype, pd.StringDtype):
-            some = pa.array(self.some_rows, from_pandas=True)
+            some = arrow_texts(self.some_rows)
             return bool(pc.any(pc.match_substring_regex(some, r"^\s*[+-]?0\d")).as_py())
         if not isinstance(dtype, pd.CategoricalDtype) and not pd.api.types.is_object_dtype(dtype):
             return False

@@ -42,6 +42,7 @@ MISSING_STRINGS = frozenset(
     }
 )
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+TRUTH_WORDS = frozenset({"true", "false"})
 TRUE_STRINGS = frozenset({"true", "t"})
 FALSE_STRINGS = frozenset({"false", "f"})
 TRUTH_STRINGS = TRUE_STRINGS | FALSE_STRINGS
@@ -55,6 +56,9 @@ class Key(str):
 
 def is_missing(value: object) -> bool:
     """Whether a single value stands for "not known": None, NaN, NaT, or a string such as "NA" or "?"."""
+    # most cells are plain texts
+    if type(value) is str:
+        return value.strip().lower() in MISSING_STRINGS
     if value is None or value is pd.NaT or value is pd.NA:
         return True
     if isinstance(value, float | np.floating):
@@ -79,6 +83,11 @@ def category_key(value: object) -> str | None:
     3, 3.0 and "3" have the same key, and True and "TRUE", so that a column of codes survives a round trip through CSV,
     JSON or a missing value (which turns integers into floats in pandas).
     """
+    if type(value) is str:
+        # most cells are, and the way below is long
+        text = value.strip()
+        small = text.lower()
+        return None if small in MISSING_STRINGS else small if small in TRUTH_WORDS else text
     if is_missing(value):
         return None
     if isinstance(value, Key):
@@ -88,7 +97,7 @@ def category_key(value: object) -> str | None:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     text = str(value).strip()
-    return text.lower() if text.lower() in ("true", "false") else text
+    return text.lower() if text.lower() in TRUTH_WORDS else text
 
 
 def category_keys(
@@ -140,10 +149,16 @@ def texts_in(series: Series) -> pa.Array | pa.ChunkedArray | None:
     """The cells of a column of texts, null where missing; None if some are no texts, or none that UTF-8 has."""
     try:
         if isinstance(series.dtype, pd.StringDtype):
-            return pa.array(series, from_pandas=True)
+            return arrow_texts(series)
         return pa.array(series.to_numpy(dtype=object), pa.string(), from_pandas=True)
     except (pa.ArrowException, UnicodeError):
         return None
+
+
+def arrow_texts(series: Series) -> pa.Array | pa.ChunkedArray:
+    """The cells of a column of the type of texts, null where missing."""
+    # a series itself is first asked for attributes that it has not, which takes longer than a short column
+    return pa.array(series.array, from_pandas=True)
 
 
 def coded_texts(
@@ -255,7 +270,7 @@ def _text_to_numbers(series: Series) -> NDArray[np.float64] | None:
     """The same as `parse_number` on each row of a text column, or None when that has to decide."""
     if not isinstance(series.dtype, pd.StringDtype):
         return None
-    cells = pa.array(series, from_pandas=True)
+    cells = arrow_texts(series)
     try:
         # most columns of numbers have nothing else
         return _as_floats(cells.cast(pa.float64()))

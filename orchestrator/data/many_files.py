@@ -14,6 +14,7 @@ from orchestrator.columns.notes import Note
 from orchestrator.data.csv import parse_csv, read_csv
 from orchestrator.data.csv.files import read_members
 from orchestrator.data.csv.reader import CsvTable
+from orchestrator.data.file_decimals import with_one_decimal
 from orchestrator.data.folders import NO_TABLES, FileKind, FolderFiles, kind_of
 from orchestrator.data.json_tables import read_json
 from orchestrator.data.normalise import frame_of, stacked
@@ -121,6 +122,9 @@ def _read(origin: str, readers: Mapping[str, Reader], known: Iterable[str]) -> t
         for note in notes:
             said.setdefault(note, []).append(name)
         frames.append(frame)
+    frames, decimals = with_one_decimal(dict(zip(readers, frames, strict=True)))
+    for note, names in decimals:
+        said[note] = names
     return [_in_files(note, names, len(frames)) for note, names in said.items()], frames
 
 

@@ -148,18 +148,17 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     columns = RawColumns.of(table, options)
     found = guess_target(table, columns, options)
     target, known, labels, total = found.target, found.known, found.labels, len(table.frame)
-    if len(labels) < MIN_ROWS:
-        count = rows_text(len(labels))
-        raise DataError(f"{table.origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
+    _check_enough(table.origin, len(labels))
     task, strata = target.task, target.task.strata(labels)
     parted = split_table(table, options, found, strata)
-    split, weights = parted.split, parted.weights
+    split, weights, folded = parted.split, parted.weights, parted.folded
     notes = [*table.notes, *found.notes]
     name, origin, nested = table.name, table.origin, table.nested
     # scikit-learn's own data sets are sorted, as is known of them
     may_be_sorted = table.default_target is None and options.rows.time is None
     judged = draw_labelled(len(split.test), len(table.frame.columns), options.split.seed)
-    kept = [table.frame.iloc[known[places]] for places in _kept_rows(parted, strata, options, judged)]
+    kept = _kept_rows(parted, strata, options, judged)
+    kept_cells = table.frame.iloc[known[np.concatenate(kept)]]
     # if nobody else needs it, the texts of a column are let go of as soon as they are numbers
     del table
     cells: dict[str, Any] = {}
@@ -174,8 +173,8 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     rows = ParsedRows(schema=schema, cells=cells, total=total, chosen=known if len(known) < total else None)
     encoder, told = fit_rows(rows.take(parted.training), options.features, options.said_kinds)
     target_encoder = task.fit(labels.iloc[parted.training], options.target_wish)
-    target_notes = task.encoder_notes(target.name, target_encoder, options.target_wish, labels.iloc[split.validation])
-    notes += (*told, *target_notes)
+    notes += told
+    notes += task.encoder_notes(target.name, target_encoder, options.target_wish, labels.iloc[split.validation])
 
     def encode(positions: NDArray[np.int64]) -> Examples:
         return Examples(
@@ -184,9 +183,9 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
             None if weights is None else weights[positions],
         )
 
-    train, folded = encode(parted.training), parted.folded
+    train, test = encode(parted.training), encode(split.test)
     validated = encode(split.validation) if folded is None else train.between(folded.folds[0].validation[0], len(train))
-    test = encode(split.test)
+    examples, background, tested = _apart(json_rows(schema, kept_cells), kept)
     dataset = MemoryDataset(
         name=name,
         origin=origin,
@@ -197,11 +196,11 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         train=train,
         validation=validated,
         test=test,
-        example=json_rows(schema, kept[0]),
+        example=examples,
         notes=tuple(notes),
         folds=() if folded is None else folded.folds,
-        background=Background.of(json_rows(schema, kept[1])),
-        tested=LabelledRows.of(json_rows(schema, kept[2]), test.take(judged), judged),
+        background=Background.of(background),
+        tested=LabelledRows.of(tested, test.take(judged), judged),
     )
     return _with_statistics(dataset, options, parted, strata)
 
@@ -219,6 +218,12 @@ def _with_statistics(
     return dataset.with_statistics(columns, parts)
 
 
+def _check_enough(origin: str, rows: int) -> None:
+    if rows < MIN_ROWS:
+        count = rows_text(rows)
+        raise DataError(f"{origin}: only {count} with a target; at least {MIN_ROWS} are needed to train and test")
+
+
 def _dropped(target: str, rows: int) -> tuple[Note, ...]:
     return (dropped_note(rows, target),) if rows else ()
 
@@ -233,6 +238,14 @@ def _kept_rows(
     rows = parted.training
     background = draw_background(rows, strata, options.split.seed) if options.background else rows[:0]
     return parted.split.train[:EXAMPLE_ROWS], background, parted.split.test[judged]
+
+
+def _apart(
+    rows: tuple[dict[str, JsonValue], ...], places: Sequence[NDArray[np.int64]]
+) -> Iterator[tuple[dict[str, JsonValue], ...]]:
+    """The rows of each of some lists of places, which were read together: few rows may have thousands of columns."""
+    ends = np.cumsum([len(some) for some in places]).tolist()
+    return (rows[first:end] for first, end in zip([0, *ends], ends, strict=False))
 
 
 def _digest(rows: ParsedRows, labels: Series, split: Holdout, parted: Parted) -> str:

@@ -124,7 +124,10 @@ def follows_rows(raw: RawColumn) -> Note | None:
     Numbers that count are left out as identifiers; of others it is not clear: a table may be sorted by a measure.
     """
     numbers = raw.numbers
-    if numbers is None or len(numbers) < IDENTIFIER_ROWS or not _may_tell_apart(raw) or _has_points(raw):
+    if numbers is None or len(numbers) < IDENTIFIER_ROWS:
+        return None
+    first = numbers[:HEAD_ROWS]
+    if not _are_whole(first[~np.isnan(first)]) or not _may_tell_apart(raw) or _has_points(raw):
         return None
     known = numbers[~np.isnan(numbers)]
     if len(known) < IDENTIFIER_ROWS or not MEASURES.isdisjoint(words_of(raw.name)) or not _are_whole(known):

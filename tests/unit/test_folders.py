@@ -51,6 +51,26 @@ def test_files_of_a_folder_are_read_as_one_file_with_all_rows(tmp_path, form):
     assert (inspected.rows, inspected.sampled) == (120, False)
 
 
+@pytest.mark.parametrize("commas", [1, 2])
+def test_files_with_another_decimal_mark_order_and_delimiter_are_read_as_those_with_points(tmp_path, commas):
+    one = prepare_dataset(FRAME, "y")
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    for part in range(3):
+        rows = FRAME.iloc[part * 40 : part * 40 + 40]
+        if part < commas:
+            rows = rows[["y", "kind", "a", "made"]].to_csv(index=False, sep=";", decimal=",")
+            (folder / f"part-{part}.csv").write_text(rows, encoding="utf-8-sig")
+        else:
+            rows.to_csv(folder / f"part-{part}.csv", index=False, columns=["y", "kind", "a", "made"])
+    found = prepare_dataset(folder, "y")
+    assert np.array_equal(found.train.inputs["numeric"], one.train.inputs["numeric"])
+    names, mark = (("part-0.csv", "comma") if commas == 1 else ("part-2.csv", "point")), found.notes[0]
+    assert (mark.column, mark.done) == ("a", "each file is read with its own")
+    assert f"a decimal {names[1]}" in mark.why
+    assert f"(in {names[0]})" in mark.why
+
+
 def test_a_folder_of_parquet_files_stays_there_but_can_be_answered(tmp_path):
     folder = tmp_path / "rows"
     folder.mkdir()

@@ -186,9 +186,18 @@ def _rate(sample: Beginning, dialect: Dialect, known: frozenset[str]) -> tuple[i
     if not widths:
         return matches, 0.0, 1
     width = usual_width(widths)
-    cells = [cell for record in records[:100] if len(record.cells) == width for cell in record.cells]
-    clean = sum(not _has_other_delimiter(cell, dialect.delimiter) for cell in cells) / len(cells)
+    usual = [record for record in records[:100] if len(record.cells) == width]
+    cells = len(usual) * width
+    clean = (cells - sum(_others(record, dialect.delimiter) for record in usual)) / cells
     return matches, widths[width] / len(records) * clean, width
+
+
+def _others(record: Record, delimiter: str) -> int:
+    """How many cells have another delimiter in them."""
+    text = "".join(record.cells)
+    if not any(other in text for other in (";", "\t", "|", ",") if other != delimiter):
+        return 0
+    return sum(_has_other_delimiter(cell, delimiter) for cell in record.cells)
 
 
 def usual_width(widths: Counter[int]) -> int:
