@@ -31,13 +31,10 @@ MOST_WORDS, MOST_WORDS_ASKED = 50, 300
 FEW_CODES = 10
 # a column that is not of numbers although so many are is told of
 TOLD_SHARE = 0.5
-# cells that are looked at to see whether it is worth to look at all
-FIRST_CELLS, FIRST_SHARE = 1000, 0.3
-SAMPLE_CELLS = 20_000
-# different cells of a column of bands
-MOST_BANDS = 30
-# different cells of a column of answers from a form
-MOST_ANSWERS_READ = 2000
+# cells that are looked at first
+FIRST_CELLS, FIRST_SHARE, SAMPLE_CELLS = 1000, 0.3, 20_000
+# different cells of a column of bands, and of answers from a form
+MOST_BANDS, MOST_ANSWERS_READ = 30, 2000
 _ENDLESS = r"(?i)^[-+]?(?:inf|infinity|\x{221e}|1\.#inf)$"
 _LARGE = r"[eE]\+?[0-9]{3,}$|[0-9]{300}"
 _NUMBER_LIKE = r"^[^0-9]{0,12}[0-9]"
@@ -65,12 +62,13 @@ class Cells:
     endless: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, series: Series, distinct: DistinctTexts | None = None) -> Cells | None:
+    def of(cls, series: Series, distinct: DistinctTexts | None = None, *, written: bool = False) -> Cells | None:
         """Of a column; None if it has no texts, or what is neither text nor number.
 
         Args:
             series: its cells.
             distinct: its texts, if it has nothing else and they are known.
+            written: numbers are taken as a file has them, if all texts beside them are words.
         """
         if isinstance(series.dtype, pd.StringDtype):
             distinct = distinct or distinct_texts(series)
@@ -80,10 +78,14 @@ class Cells:
         cells = series.dropna().tolist()
         amounts = Counter(cell for cell in cells if isinstance(cell, str))
         numbers = [cell for cell in cells if not isinstance(cell, str)]
+        kinds = set(map(type, numbers))
         if not amounts or not all(
-            isinstance(cell, bool | int | float | Decimal | np.number | np.bool_) for cell in numbers
+            issubclass(kind, bool | int | float | Decimal | np.number | np.bool_) for kind in kinds
         ):
             return None
+        are_words = written and not matches(pa.array(list(amounts), pa.string()), "[0-9]").any()
+        if are_words and kinds.isdisjoint((bool, np.bool_)):
+            amounts, numbers = amounts + Counter(map(str, numbers)), []
         counts = np.fromiter(amounts.values(), np.int64, len(amounts))
         return cls._known(pa.array(list(amounts), pa.string()), counts, numbers)
 

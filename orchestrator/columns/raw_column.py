@@ -172,7 +172,7 @@ class RawColumn:
         # 1.234 is read plainly unless other columns have a decimal comma
         if is_plain and not (self.may_have_thousands and self.decimal_elsewhere() == ","):
             return None
-        cells = Cells.of(self.series, self.only_texts)
+        cells = Cells.of(self.series, self.only_texts, written=True)
         if cells is None:
             return with_missing_words(self.series, self.wish) if self.numbers is not None or self.is_endless else None
         if is_plain and not cells.are_grouped:

@@ -220,6 +220,19 @@ def test_words_among_numbers_are_missing_and_counted():
         numbers_of(column, ["sold"])
 
 
+@pytest.mark.parametrize("word", ["oops", "n.d."])
+def test_a_word_among_numbers_of_a_frame_is_missing_as_in_a_file(tmp_path, word):
+    cells = pd.Series(np.random.default_rng(3).normal(size=200).round(3), dtype=object)
+    cells[17], cells[40] = word, 12
+    frame = pd.DataFrame({"x": cells, "y": np.arange(200) % 2})
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    of_frame, of_file = (open_dataset(source, DataOptions(target="y")) for source in (frame, tmp_path / "x.csv"))
+    assert of_frame.schema == of_file.schema
+    assert of_frame.notes == of_file.notes
+    assert f"has '{word}' (1) among its numbers" in str(of_frame.notes[0])
+    assert np.array_equal(of_frame.train.inputs["numeric"], of_file.train.inputs["numeric"])
+
+
 def test_too_many_words_make_it_a_category_aloud():
     column, notes = guessed(spoiled(0.5, ["basement", "attic"]))
     assert column is None or column.kind is ColumnKind.CATEGORICAL
