@@ -207,7 +207,10 @@ def serve_config(config: ServeConfig, tracking_uri: str, *, replicas_per_node: i
         "args": arguments_of(known),
     }
     if replicas_per_node is not None:
-        application["deployments"] = [{"name": "endpoint", "max_replicas_per_node": replicas_per_node}]
+        least, most = config.replicas
+        # where no pod is added, another replica would wait for a place for ever
+        room = {} if most > least else {"max_surge_percent": 0}
+        application["deployments"] = [{"name": "endpoint", "max_replicas_per_node": replicas_per_node, **room}]
     content = {
         "proxy_location": "EveryNode",
         "http_options": {

@@ -162,11 +162,15 @@ def test_data_that_no_pod_would_have_is_refused(sweep, tmp_path):
         sweep_files(sweep(), KubernetesPlace(storage="/shared/sweeps"))
 
 
-def test_ray_serve_takes_the_configuration_and_knows_all_of_it():
+# where pods are added, a change of the configuration has place for one replica more
+@pytest.mark.parametrize(("most", "surge"), [(4, None), (2, 0)])
+def test_ray_serve_takes_the_configuration_and_knows_all_of_it(most, surge):
     from ray.serve.schema import ServeDeploySchema
 
-    service = the(endpoint(max_replicas=4), "RayService")
+    service = the(endpoint(max_replicas=most), "RayService")
     content = yaml.safe_load(service["spec"]["serveConfigV2"])
+    (deployment,) = content["applications"][0]["deployments"]
+    assert deployment.get("max_surge_percent") == surge
     taken = ServeDeploySchema.model_validate(content)
 
     def unknown(given, model, place):
@@ -189,7 +193,7 @@ def test_ray_serve_takes_the_configuration_and_knows_all_of_it():
     assert list(unknown(wrong, ServeDeploySchema.model_validate(wrong), "")) == ["applications.rout_prefix"]
     (application,) = content["applications"]
     config = config_of(application["args"])
-    assert config.models == ("models:/adult@champion",) and config.replicas == (2, 4)
+    assert config.models == ("models:/adult@champion",) and config.replicas == (2, most)
     module, _, function = application["import_path"].partition(":")
     assert callable(getattr(__import__(module, fromlist=[function]), function))
     cluster = cluster_of(service)

@@ -112,6 +112,8 @@ def endpoint(arguments: dict[str, Any]) -> Any:  # noqa: ANN401
         health_check_period_s=10,
         health_check_timeout_s=60,
         graceful_shutdown_timeout_s=5,
+        # one that cannot start, because there is no such model, leaves the one before it
+        max_surge_percent=100,
     )
     delay = config.downscale_delay.total_seconds()
     return serve_application(settings_of(config, local=False), config.replicas, delay, registry.bind(arguments))

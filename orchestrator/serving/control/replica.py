@@ -35,6 +35,8 @@ ASSIGNMENT_SECONDS = 60.0
 MODEL_SECONDS = 600.0
 # a batch that takes so many times the time limit of a request will not end
 STUCK_FACTOR = 3.0
+# of the replicas, rounded up
+SURGE_PERCENT = 25
 
 # where Serve answers HAProxy's questions, and all that is left of its own pages
 HEALTH_PATH = "/-/healthz"
@@ -349,6 +351,8 @@ def serve_application(
         graceful_shutdown_wait_loop_s=0.2,
         health_check_period_s=5,
         health_check_timeout_s=max(30.0, settings.limits.timeout),
+        # when the configuration changes: those of the new one start before others stop
+        max_surge_percent=SURGE_PERCENT,
         ray_actor_options={"num_cpus": 1},
         **scaling,
     ).bind(settings, *([] if registry is None else [registry]))
