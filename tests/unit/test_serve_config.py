@@ -39,3 +39,13 @@ def test_what_would_not_be_on_every_node_is_refused():
         serve_files("models:/a/1", tokens=PurePosixPath("tokens"))
     with pytest.raises(UsageError, match="name of a registered model"):
         serve_files("./bundle")
+
+
+def test_replicas_of_a_new_configuration_start_before_others_stop():
+    from ray.serve.deployment import deployment_to_schema
+
+    from orchestrator.serving.control.application import endpoint
+
+    application = endpoint({"models": ["models:/m/1"], "insecure": True, "allowed_hosts": ["*"]})
+    found = deployment_to_schema(application._bound_deployment)
+    assert found.max_surge_percent > 0
