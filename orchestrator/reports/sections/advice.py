@@ -74,9 +74,10 @@ def _few_trials(story: SweepStory) -> Iterator[str]:
     cut = [record for record in story.trials.values() if record.reason.startswith(BY_TIME)]
     if budget and cut and len(story.trials) < LEAST_TRIALS and story.state == SweepStatus.FINISHED:
         count = len(story.trials)
+        which = f"{len(cut)} of them" if len(cut) < count else "it" if count == 1 else "all of them"
         minutes = max(1, round(MORE_TIME * parse_duration(budget).total_seconds() / MINUTE))
         yield (
-            f"Only {count} trial{'s' * (count != 1)} fitted into the time, and {len(cut)} of them had epochs left. "
+            f"Only {count} trial{'s' * (count != 1)} fitted into the time, and {which} had epochs left. "
             f"More time: `orchestrator resume {story.header.id} --time-budget {minutes}m` goes on where this has ended."
         )
 
