@@ -20,6 +20,7 @@ def report_ended(
     *,
     tracker: OpenTracker | None,
     notify: Callable[[str], None],
+    late: bool = False,
 ) -> None:
     """Writes the report of a sweep into its folder, and to its run in MLflow.
 
@@ -29,6 +30,7 @@ def report_ended(
         status: how it has ended.
         tracker: None if MLflow does not answer.
         notify: is told why there is no report.
+        late: whether the time of the sweep is over: to draw the pictures takes as long as all else here.
     """
     # a sweep that has its model has not failed, whatever is wrong with a page about it
     try:
@@ -36,7 +38,10 @@ def report_ended(
 
         report, content = keep_report(storage, header, status)
         if tracker is not None:
-            tracker.log_report(content, pictures_of(report))
+            tracker.log_report(content, {} if late else pictures_of(report))
+            if late:
+                draw = f"to draw them: orchestrator sync {header.id}"
+                notify(f"the time budget is over, so MLflow has no pictures of the report's charts; {draw}")
     except Exception as error:
         again = f"try again with: orchestrator report {header.id}"
         notify(f"the report of the sweep could not be written ({_reason(error)}); {again}")

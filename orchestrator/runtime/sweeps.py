@@ -287,7 +287,8 @@ def search_and_finalize(
         if not origin.passing:
             if not interrupted:
                 find_out(plan, controller.trial_table, winner, origin.storage, hooks.notify)
-            report_ended(origin.storage, header, end.status, tracker=reached, notify=hooks.notify)
+            late = _is_late(plan, controller)
+            report_ended(origin.storage, header, end.status, tracker=reached, notify=hooks.notify, late=late)
     return SweepResult(
         id=origin.id,
         name=plan.name,
@@ -312,6 +313,12 @@ def search_and_finalize(
         slots=slots.count,
         spent=spent_by(plan, controller.trial_table),
     )
+
+
+def _is_late(plan: SweepPlan, controller: SweepController) -> bool:
+    """Whether the time budget is over, of all sessions."""
+    budget = plan.config.time_budget
+    return budget is not None and controller.trial_table.elapsed(time.time()) > budget.total_seconds()
 
 
 def _search(plan: SweepPlan, origin: Origin, controller: SweepController, runner: Runner) -> tuple[bool, float]:

@@ -10,10 +10,12 @@ from orchestrator import ModelBundle
 from orchestrator.cli.sweep import to_json
 from orchestrator.config import SweepConfig
 from orchestrator.data import load_table
+from orchestrator.journal.folder import find_sweep
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.in_process import run_in_process
+from orchestrator.runtime.reporting import report_ended
 from orchestrator.runtime.sweeps import new_origin
-from orchestrator.runtime.untracked import open_untracked
+from orchestrator.runtime.untracked import Untracked, open_untracked
 
 
 @pytest.fixture
@@ -70,3 +72,20 @@ def test_a_result_is_frames_a_report_and_a_model_that_explains_itself(result, fr
     np.testing.assert_allclose(again["probability_low"], result.bundle.predict(rows)["probability_low"], atol=1e-6)
     assert result.trials[0].status in {"finished", "stopped"}
     assert not result.interrupted
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pictures_are_not_drawn_when_the_time_is_over(result):
+    found, said, logged = find_sweep(result.id), [], []
+
+    class Tracker(Untracked):
+        def log_report(self, content, pictures):
+            logged.append(sorted(pictures))
+
+    for late in (False, True):
+        tracker = Tracker()
+        report_ended(found.storage, found.header, "finished", tracker=tracker, notify=said.append, late=late)
+    assert "learning-curves.png" in logged[0]
+    assert logged[1] == []
+    (sentence,) = said
+    assert sentence.endswith(f"to draw them: orchestrator sync {result.id}")
