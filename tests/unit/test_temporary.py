@@ -83,6 +83,11 @@ def test_an_endpoint_can_be_asked_when_tmpdir_is_too_long(short, monkeypatch):
     left = Path(tempfile.mkdtemp(prefix="orch-4194305-", dir=SYSTEM))
     assert left in list(abandoned_places())
     left.rmdir()
+    # of an endpoint on a cluster, whose process is on another machine
+    monkeypatch.setattr(os, "getpid", lambda: 4194305)
+    with private_place() as ours, private_place(cluster=True) as of_a_cluster:
+        assert ours in list(abandoned_places())
+        assert of_a_cluster not in list(abandoned_places())
 
 
 @pytest.mark.parametrize("named", [None, "", "relative"])

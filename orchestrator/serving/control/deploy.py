@@ -84,7 +84,7 @@ def run_endpoint(config: ServeConfig, notify: Notify) -> None:
         ServingError: the port is in use, the name is deployed already, or Serve does not start.
     """
     _check(config, notify)
-    with terminated_as_interrupted(), private_place() as place:
+    with terminated_as_interrupted(), private_place(cluster=config.address is not None) as place:
         ingress = plan_ingress(config, place)
         watcher = _fetched(config, place)
         with EndpointSupervisor(config, place, ingress, watcher, url_of(config)) as supervisor, stop_event() as stop:

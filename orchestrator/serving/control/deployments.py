@@ -26,6 +26,8 @@ STOP_SECONDS = 60.0
 ASK_SECONDS = 2.0
 # HAProxy puts a node id of 56 characters and two suffixes behind it, and a socket has 107
 PLACE_PREFIX = "orch-"
+# no process number: on a cluster such a folder lies on every node that listens, and its process on one of them
+CLUSTER_MARK = "c"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +104,14 @@ def log_file(name: str) -> Path:
 
 
 @contextmanager
-def private_place() -> Iterator[Path]:
-    """A folder for the files of this process's endpoint, while the context is open; only its user can enter it."""
-    place = Path(tempfile.mkdtemp(prefix=f"{PLACE_PREFIX}{os.getpid()}-", dir=socket_folder().path))
+def private_place(*, cluster: bool = False) -> Iterator[Path]:
+    """A folder for the files of this process's endpoint, while the context is open; only its user can enter it.
+
+    Args:
+        cluster: whether the endpoint is on a cluster, where it may outlive this process.
+    """
+    prefix = f"{PLACE_PREFIX}{CLUSTER_MARK if cluster else ''}{os.getpid()}-"
+    place = Path(tempfile.mkdtemp(prefix=prefix, dir=socket_folder().path))
     try:
         yield place
     finally:
@@ -112,7 +119,7 @@ def private_place() -> Iterator[Path]:
 
 
 def abandoned_places() -> Iterator[Path]:
-    """Folders of this user's endpoints whose process is gone without having cleaned up."""
+    """Folders of this user's endpoints on this machine whose process is gone without having cleaned up."""
     for place in socket_folder().path.glob(f"{PLACE_PREFIX}*"):
         pid = place.name.removeprefix(PLACE_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
