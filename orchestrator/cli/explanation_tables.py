@@ -141,7 +141,8 @@ def _show_row(columns: tuple[str, ...], cells: tuple[Cell, ...], values: NDArray
     ]
     if len(order) > MOST_LINES:
         rest = float(values[order[MOST_LINES:]].sum())
-        lines.append([f"{len(order) - MOST_LINES} others", "", _signed(rest), ""])
+        more = len(order) - MOST_LINES
+        lines.append([f"{more} other{'s' * (more != 1)}", "", _signed(rest), ""])
     print_table(lines, ["column", "value", title, ""])
 
 
@@ -180,4 +181,5 @@ def _of(count: int, total: int | None) -> str:
 
 def _say_more(columns: int) -> None:
     if columns > MOST_LINES:
-        echo(f"and {columns - MOST_LINES:,} more columns; -o or --json has all of them")
+        more = columns - MOST_LINES
+        echo(f"and {more:,} more column{'s' * (more != 1)}; -o or --json has all of them")

@@ -15,6 +15,7 @@ from support import quick_network
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.cli import main
+from orchestrator.cli.explanation_tables import MOST_LINES, _say_more, _show_row
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import InvalidValueError, UsageError
 from orchestrator.explanations import ExplainedModel, explain
@@ -362,6 +363,14 @@ def test_the_command_has_a_table_for_each_method(explained_rows, method):
     assert found.exit_code == 0, found.output
     lines = [line.split()[0] for line in found.stdout.splitlines() if line.startswith(" ")]
     assert set(explained_rows[1].columns) <= set(lines)
+
+
+def test_one_column_more_than_are_shown_is_one_other(capsys):
+    names = tuple(f"x{place}" for place in range(MOST_LINES + 1))
+    _show_row(names, (1,) * len(names), np.ones(len(names)), "adds")
+    _say_more(len(names))
+    shown = capsys.readouterr().out
+    assert "1 other " in shown and "and 1 more column; " in shown
 
 
 @pytest.mark.parametrize(("method", "taken"), [("lime", 1000), ("permutation", 1000), ("pdp", 100)])
