@@ -9,8 +9,10 @@ says so before it is imported.
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
+from orchestrator.environment import user_folder
 from orchestrator.errors import ExecutionError
 
 PROBE_SECONDS = 10.0
@@ -24,7 +26,7 @@ HINT = "put it into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
 
 def token_file() -> Path:
     """Where Ray keeps the token of this user."""
-    return Path.home() / ".ray" / "auth_token"
+    return user_folder() / ".ray" / "auth_token"
 
 
 def find_token() -> tuple[str, str] | None:
@@ -44,6 +46,21 @@ def find_token() -> tuple[str, str] | None:
             raise ExecutionError(f"RAY_AUTH_TOKEN_PATH: {path} cannot be read ({error.strerror})") from None
         return None
     return (token, str(path)) if token else None
+
+
+def provide_token(*, kept: bool) -> None:
+    """For a Ray of our own: the token is in its environment where Ray would not find one in the user's home.
+
+    Args:
+        kept: Ray can keep one there.
+    """
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    found = find_token()
+    # Ray's C++ part knows a home by this variable only
+    known = bool(os.environ.get("HOME")) and (kept or found is not None)
+    if not known and not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32) if found is None else found[0]
 
 
 def protect_token() -> None:
@@ -147,13 +164,15 @@ def _refuses(address: str, token: str | None) -> bool:
     import grpc
 
     metadata = [("authorization", f"Bearer {token}")] if token else None
-    with grpc.insecure_channel(address) as channel:
+    # as Ray itself asks: not through a proxy that the environment names for web pages
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
             channel.unary_unary(PROBE)(b"", timeout=PROBE_SECONDS, metadata=metadata)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAUTHENTICATED:
                 return True
             raise ExecutionError(
-                f"no Ray cluster can be reached at {address} ({' '.join(str(error.details()).split())[:200]})"
+                f"what listens at {address} does not answer as a Ray cluster does "
+                f"({' '.join(str(error.details()).split())[:200]}); is it another program's port?"
             ) from None
     return False

@@ -12,18 +12,28 @@ import socket
 import sys
 import textwrap
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from orchestrator.authentication import prepare_connection, protect_token
-from orchestrator.environment import debugging, given_by, low_limits, no_ports, small_shared_memory
+from orchestrator.addresses import AUTO, check_address, check_found_address, unreachable
+from orchestrator.authentication import prepare_connection, protect_token, provide_token
+from orchestrator.environment import (
+    debugging,
+    given_by,
+    is_current_folder_gone,
+    low_limits,
+    no_ports,
+    small_shared_memory,
+    user_folder,
+)
 from orchestrator.errors import ExecutionError
 from orchestrator.patience import ENDED, TIMED_OUT, busy, children, end_leftovers, start_patiently
 from orchestrator.replacing import replaced
-from orchestrator.temporary import ray_folder
+from orchestrator.temporary import ray_folder, writing_problem
 
 # must be there before Ray is imported
 ENVIRONMENT = {
@@ -87,6 +97,7 @@ def ray_session(
     os.environ.update(environment)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    check_surroundings(address)
     if address is not None:
         try:
             prepare_connection(address)
@@ -120,6 +131,23 @@ def ray_session(
         with silence():
             ray.shutdown()
         end_leftovers(lost)
+
+
+def check_surroundings(address: str | None) -> None:
+    """Says at once, before anything is begun, what would keep `ray_session` from starting or reaching Ray.
+
+    Raises:
+        ExecutionError: nobody listens at the address, or a folder that is wanted cannot be used.
+    """
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        return
+    if is_current_folder_gone():
+        raise ExecutionError("the current folder was deleted; go to another one (`cd`)")
+    if address is None:
+        ray_folder()
+    else:
+        check_address(address)
 
 
 @contextmanager
@@ -254,13 +282,19 @@ def _connect(
     if working_dir is not None:
         # data is read by this process only
         options["runtime_env"] = {"working_dir": str(working_dir), "excludes": [f"/{DATA_FOLDER}"]}
+    if address == AUTO:
+        check_found_address()
     if address is not None:
         if environment:
             options.setdefault("runtime_env", {})["env_vars"] = dict(environment)
-        ray.init(address=address, **options)
+        with warnings.catch_warnings():
+            # is raised as well
+            warnings.filterwarnings("ignore", "Ray Client connection timed out")
+            ray.init(address=address, **options)
         return
     # Ray would take a folder that is too long for its sockets
     folder = str(ray_folder().ray)
+    provide_token(kept=writing_problem(user_folder()) is None)
     with _as_we_want_it(preload):
         # "local": a cluster that happens to run on this machine is not ours to use
         start_patiently(
@@ -321,5 +355,4 @@ def _explain(address: str | None, error: Exception) -> str:
         )
     if address is None:
         return f"Ray could not be started on this machine: {reason}; `orchestrator doctor` checks what it needs"
-    origin = given_by("RAY_ADDRESS", address, "--address")
-    return f"no Ray cluster can be reached at {address}: {reason}{origin}"
+    return str(unreachable(address, reason))

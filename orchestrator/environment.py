@@ -34,7 +34,9 @@ LIMITS = {
 def home() -> Path:
     """The folder for what must outlive a command: `$ORCHESTRATOR_HOME` or `~/.orchestrator`; made if it is missing."""
     given = os.environ.get("ORCHESTRATOR_HOME")
-    path = Path(given or Path.home() / ".orchestrator")
+    path = Path(given or user_folder() / ".orchestrator")
+    if not given and not path.is_absolute():
+        raise StorageError("this user has no home folder for what must be kept; name one: ORCHESTRATOR_HOME, or HOME")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,6 +46,20 @@ def home() -> Path:
         )
         raise StorageError(f"the state folder {path}: {reason}; {hint}") from None
     return path
+
+
+def user_folder() -> Path:
+    """The user's home, `~` for one who has none, as numbers without a name in a container have."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111  pathlib raises what is no error of ours
+
+
+def is_current_folder_gone() -> bool:
+    """Whether the folder in which the program was started has been deleted."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def given_by(variable: str, value: str | None, option: str) -> str:
@@ -101,7 +117,8 @@ def low_limits() -> list[str]:
     few = few_open_files()
     found = [] if few is None else [few]
     for what, (number, wanted) in LIMITS.items():
-        allowed = resource.getrlimit(number)[0]
+        # Ray raises its soft limit of open files by itself
+        allowed = resource.getrlimit(number)[number == resource.RLIMIT_NOFILE]
         if allowed != resource.RLIM_INFINITY and allowed < wanted:
             found.append(f"only {allowed} {what} are allowed, Ray wants {wanted}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import json
@@ -20,7 +21,7 @@ import click
 
 from orchestrator.cli.json_log import logging_as
 from orchestrator.columns.notes import DataWarning
-from orchestrator.environment import debugging
+from orchestrator.environment import debugging, is_current_folder_gone
 from orchestrator.errors import OrchestratorError, UsageError, did_you_mean
 from orchestrator.plain_text import DRIVING, one_line, plain
 from orchestrator.replacing import replaced
@@ -75,22 +76,26 @@ class Command(click.Command):
             ctx.exit(1)
         except click.ClickException:
             raise
-        except OSError as error:
-            if debugging() or error.errno != errno.ENOSPC or error.filename is not None:
-                raise
-            tell_full(error)
-            ctx.exit(1)
         except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
             if debugging():
                 raise
-            reason = " ".join(str(error).split())
-            echo(
-                f"Error: {type(error).__name__}: {reason[:500]} (this looks like a bug; --debug shows the traceback)",
-                err=True,
-            )
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+                tell_full(error)
+            else:
+                echo(f"Error: {unforeseen(error)}", err=True)
             ctx.exit(1)
+
+
+def unforeseen(error: Exception) -> str:
+    """A sentence about an error that is none of ours."""
+    if isinstance(error, FileNotFoundError) and is_current_folder_gone():
+        return "the current folder was deleted; go to another one (`cd`)"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror or error} (--debug shows where)"
+    reason = " ".join(str(error).split())
+    return f"{type(error).__name__}: {reason[:500]} (this looks like a bug; --debug shows the traceback)"
 
 
 def tell_full(error: OSError) -> None:
@@ -200,7 +205,9 @@ def echo(text: str, *, err: bool = False) -> None:
 
 def print_json(content: object) -> None:
     """Prints JSON to stdout."""
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    # the same JSON in letters that every encoding has, unless it can be written in all of them
+    named = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name
+    text = json.dumps(content, indent=2, ensure_ascii=not named.startswith("utf"))
     # the same JSON: these stand within strings only
     click.echo(DRIVING.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 

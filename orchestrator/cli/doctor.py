@@ -12,18 +12,19 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
+from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option, unforeseen
 from orchestrator.environment import (
     MIN_SHARED_GB,
     SHARED_MEMORY,
     home,
+    is_current_folder_gone,
     low_limits,
     no_ports,
     port_problem,
     small_shared_memory,
 )
-from orchestrator.errors import ExecutionError
-from orchestrator.temporary import RAY_VARIABLE, VARIABLE, ray_folder
+from orchestrator.errors import ExecutionError, OrchestratorError, StorageError
+from orchestrator.temporary import RAY_VARIABLE, VARIABLE, ray_folder, writing_problem
 
 EXAMPLE = """Check versions, cores, GPUs, Ray, the tracking store, disk and ports.
 
@@ -55,24 +56,35 @@ class Finding:
 @json_option
 def doctor(address: str | None, tracking_uri: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
-    checks: list[Callable[[], list[Finding]]] = [
-        _python,
-        _machine,
-        _limits,
-        _gpus,
-        _temporary,
-        _disk,
-        _ports,
-        lambda: _store(tracking_uri),
-        lambda: _ray(address),
-    ]
-    findings = [finding for check in checks for finding in check()]
+    checks: dict[str, Callable[[], list[Finding]]] = {
+        "python": _python,
+        "machine": _machine,
+        "limits": _limits,
+        "GPUs": _gpus,
+        "temporary files": _temporary,
+        "state folder": _state,
+        "disk": _disk,
+        "ports": _ports,
+        "tracking store": lambda: _store(tracking_uri),
+        "Ray": lambda: _ray(address),
+    }
+    findings = [finding for name, check in checks.items() for finding in _found(name, check)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         print_table(((f.check, f.state, f.seen, f.fix) for f in findings), ["check", "state", "seen", "what to do"])
     if any(finding.state == "error" for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def _found(name: str, check: Callable[[], list[Finding]]) -> list[Finding]:
+    """What a check has found; one that itself fails is an error that is shown among the others."""
+    try:
+        return check()
+    except OrchestratorError as error:
+        return [Finding(name, "error", str(error))]
+    except OSError as error:
+        return [Finding(name, "error", unforeseen(error))]
 
 
 def _python() -> list[Finding]:
@@ -131,12 +143,19 @@ def _temporary() -> list[Finding]:
     return [Finding("temporary files", "ok", seen, f"set {RAY_VARIABLE} to have them in another short folder")]
 
 
+def _state() -> list[Finding]:
+    """Nothing if it is there: the disk has a line of its own."""
+    problem = writing_problem(home())
+    if problem is None:
+        return []
+    return [Finding("state folder", "error", f"{home()}, {problem}", "name another folder: ORCHESTRATOR_HOME")]
+
+
 def _disk() -> list[Finding]:
     findings: list[Finding] = []
-    places: list[tuple[str, str, float]] = [
-        ("state folder", str(home()), MIN_FREE_GB),
-        ("current folder", ".", MIN_FREE_GB),
-    ]
+    places: list[tuple[str, str, float]] = [("current folder", ".", MIN_FREE_GB)]
+    with contextlib.suppress(StorageError):
+        places.insert(0, ("state folder", str(home()), MIN_FREE_GB))
     with contextlib.suppress(ExecutionError):
         places.append(("Ray", str(ray_folder().path), 5))
     if SHARED_MEMORY.is_dir():
@@ -148,7 +167,9 @@ def _disk() -> list[Finding]:
         if path == str(SHARED_MEMORY):
             fix = small_shared_memory() or ""
         findings.append(Finding(f"disk, {what}", state, f"{free:.1f} GB free in {path}", fix))
-    if not os.access(".", os.W_OK):
+    if is_current_folder_gone():
+        findings.append(Finding("current folder", "error", "was deleted", "go to another folder"))
+    elif not os.access(".", os.W_OK):
         fix = "go to another folder, or give --tracking-uri"
         findings.append(Finding("current folder", "error", "cannot be written to", fix))
     return findings

@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+from orchestrator.environment import user_folder
+
 Given = Mapping[str, Any]
 HEAD_BYTES, MOST_JOURNAL_BYTES = 2**16, 2**24
 MOST_NAMES, HEADER_LINES = 300, 20
@@ -118,7 +120,7 @@ def trials(given: Given, incomplete: str) -> list[str]:
 
 def _home() -> Path:
     # it is made by commands, not by looking
-    return Path(os.environ.get("ORCHESTRATOR_HOME") or Path.home() / ".orchestrator")
+    return Path(os.environ.get("ORCHESTRATOR_HOME") or user_folder() / ".orchestrator")
 
 
 def _sweep_folders(given: Given) -> dict[str, Path]:

@@ -163,7 +163,17 @@ def _files(count: int) -> str:
 def _show(answers: Iterable[pd.DataFrame], suffix: str) -> None:
     """Writes to stdout; a terminal gets nothing that drives it."""
     if not sys.stdout.isatty():
-        write_frames(answers, sys.stdout, suffix)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # a cell is never written otherwise than it is
+            sys.stdout.reconfigure(errors="strict")
+        try:
+            write_frames(answers, sys.stdout, suffix)
+        except UnicodeEncodeError as error:
+            letter = ascii(error.object[error.start])[1:-1]
+            raise UsageError(
+                f"the encoding of the output, {error.encoding}, has no {letter}: `export PYTHONIOENCODING=utf-8`, or "
+                "write into a file with --output"
+            ) from None
         return
     stream = io.StringIO()
     write_frames(answers, stream, suffix)

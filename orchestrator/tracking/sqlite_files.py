@@ -48,7 +48,11 @@ def file_problem(path: Path) -> str | None:
     if path.is_dir():
         return f"that is a folder, no file; name a file in it, {OTHER}"
     if not path.exists():
-        return None if os.access(path.parent, os.W_OK | os.X_OK) else UNWRITABLE
+        # it may be a link
+        place = path.resolve()
+        if not place.parent.is_dir():
+            return f"it is a link to {place}, where no folder is; make that, or delete the link"
+        return None if os.access(place.parent, os.W_OK | os.X_OK) else UNWRITABLE
     if not os.access(path, os.R_OK):
         return UNREADABLE
     try:

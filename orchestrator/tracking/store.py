@@ -40,6 +40,7 @@ _opened: set[str] = set()
 # and those that have answered it: nobody need give another one when they are away
 _settled: set[str] = set()
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+REGISTRY_VARIABLE = "MLFLOW_REGISTRY_URI"
 TOO_MANY = re.compile(r"too many (\d{3}) error responses")
 
 
@@ -76,7 +77,7 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
         uri = resolve_tracking_uri(tracking_uri)
         path = sqlite_file(uri)
         if path is None or (absolute_uri(uri) in _opened and path.exists()):
-            return MlflowClient(tracking_uri=uri)
+            return _with_registry(MlflowClient(tracking_uri=uri))
         with _alone(path.parent):
             problem = file_problem(path)
             if problem is not None:
@@ -87,7 +88,27 @@ def client_for(tracking_uri: str | None) -> MlflowClient:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
         _opened.add(absolute_uri(uri))
-        return client
+        return _with_registry(client)
+
+
+def _with_registry(client: MlflowClient) -> MlflowClient:
+    """The client; models that are kept elsewhere than runs are asked for once, before there is one to be kept.
+
+    Raises:
+        TrackingError: of the registry that the environment names.
+    """
+    named = os.environ.get(REGISTRY_VARIABLE)
+    if named and named not in _opened:
+        try:
+            with tracked(named):
+                client.search_registered_models(max_results=1)
+        except TrackingError as error:
+            raise TrackingError(
+                f"{error}; that is the value of {REGISTRY_VARIABLE}: `unset {REGISTRY_VARIABLE}` keeps models where "
+                "runs are"
+            ) from error
+        _opened.add(named)
+    return client
 
 
 def sqlite_file(tracking_uri: str) -> Path | None:
@@ -129,6 +150,8 @@ def make_store(tracking_uri: str) -> None:
     target = sqlite_file(tracking_uri)
     if target is None or (target.exists() and target.stat().st_size):
         return
+    # a link stays one
+    target = target.resolve()
     from mlflow import MlflowClient
 
     # MLflow makes the folder, too
@@ -258,7 +281,11 @@ def tracked(tracking_uri: str | None, *, asks: bool = True) -> Iterator[None]:
 
         if not isinstance(
             error,
-            mlflow.exceptions.MlflowException | requests.RequestException | sqlalchemy.exc.SQLAlchemyError | OSError,
+            mlflow.exceptions.MlflowException
+            | requests.RequestException
+            | sqlalchemy.exc.SQLAlchemyError
+            | OSError
+            | ModuleNotFoundError,
         ):
             raise
         where = resolve_tracking_uri(tracking_uri)
@@ -280,8 +307,16 @@ def explain(error: BaseException, tracking_uri: str) -> str:
         return f"{reason}{proxy_asked(tracking_uri)}{origin}"
     # without the statement, and SQLAlchemy's link
     reason = " ".join(str(error).partition("[SQL:")[0].partition("(Background on")[0].split())[:300]
+    if isinstance(error, ModuleNotFoundError):
+        reason = (
+            f"it takes the package {error.name}, which is not installed; `pip install 'orchestrator-automl[server]'` "
+            "has what PostgreSQL takes"
+        )
+    unknown = "nsupported URI" in reason or "Invalid SQLite URL" in reason
+    if unknown:
+        reason = "that is no address of a store; it is http://HOST:5000, sqlite:///FILE or postgresql://USER@HOST/NAME"
     # of others, MLflow has said what it misses in the store
-    unusable = is_away(error) or "nsupported URI" in reason
+    unusable = is_away(error) or unknown or isinstance(error, ModuleNotFoundError)
     return reason + (origin if unusable else "")
 
 

@@ -207,6 +207,17 @@ def test_a_file_that_is_no_store_is_one_sentence_that_helps(tmp_path):
     assert "the file is damaged, or no database; move it away" in told(f"sqlite:///{tmp_path}/mlflow.db")
 
 
+def test_a_link_is_a_store_where_it_leads_to_and_one_that_leads_nowhere_is_said_at_once(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mlflow.db").symlink_to(tmp_path / "elsewhere" / "kept.db")
+    assert client_for(f"sqlite:///{tmp_path}/mlflow.db").search_experiments()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["kept.db"]
+    assert (tmp_path / "mlflow.db").is_symlink()
+    (tmp_path / "nowhere.db").symlink_to("/nowhere/mlflow.db")
+    sentence = told(f"sqlite:///{tmp_path}/nowhere.db")
+    assert "it is a link to /nowhere/mlflow.db, where no folder is; make that, or delete the link" in sentence
+
+
 @pytest.mark.parametrize(
     "tables",
     [

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from orchestrator.cluster import check_surroundings
 from orchestrator.config import ServeConfig, check_name
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.roles import Role
@@ -161,6 +162,7 @@ def command_options(config: ServeConfig) -> list[str]:
 
 def _check(config: ServeConfig, notify: Notify) -> None:
     check_access(config)
+    check_surroundings(config.address)
     if config.auth_token_file is not None:
         read_tokens(Path(config.auth_token_file))
     end_left_overs(abandoned_places())
