@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 from orchestrator.environment import user_folder
@@ -82,8 +83,8 @@ def prepare_connection(address: str) -> None:
     protect_token()
     host, _, port = address.rpartition(":")
     if not host or "://" in address or not port.isdecimal():
-        if find_token() is not None:
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if find_token() is not None and "RAY_AUTH_MODE" not in os.environ:
+            _use_tokens()
         return
     if not _refuses(address, None):
         # an open cluster, whatever token this user has for others
@@ -91,7 +92,16 @@ def prepare_connection(address: str) -> None:
     token, origin = _wanted_token(f"the Ray cluster at {address}")
     if _refuses(address, token):
         raise _wrong_token(f"the Ray cluster at {address}", origin)
+    _use_tokens()
+
+
+def _use_tokens() -> None:
+    """Ray asks with its token from now on, also one that was imported before: only what it starts would know else."""
     os.environ["RAY_AUTH_MODE"] = "token"
+    if "ray" in sys.modules:
+        from ray._private.authentication.authentication_token_setup import _enable_token_auth
+
+        _enable_token_auth()
 
 
 def prepare_job_server(address: str) -> dict[str, str]:

@@ -154,6 +154,13 @@ def port_problem(host: str, port: int) -> str | None:
     return None
 
 
+def other_place(host: str, option: str) -> str:
+    """What to do when nobody can listen on a port: half a sentence that names the option that is at fault."""
+    if port_problem(host, 0) is not None:
+        return "give another --host: that is no address of this machine"
+    return f"give another {option}, or stop what uses it"
+
+
 def step_aside() -> None:
     """Lets other processes have the cores first, for what this thread does from now on."""
     if sys.platform == "linux":

@@ -17,7 +17,7 @@ import click
 
 from orchestrator.cli.base import Command, tracking_option
 from orchestrator.cli.options import notify
-from orchestrator.environment import debugging, port_problem
+from orchestrator.environment import debugging, other_place, port_problem
 
 EXAMPLE = """Show sweeps, trials and models in MLflow's own pages, until Ctrl-C.
 
@@ -46,8 +46,9 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
     if uri.startswith(("http://", "https://")):
         click.echo(f"{uri} is a server already: open it in a browser")
         return
-    if port_problem(host, port) is not None:
-        raise TrackingError(f"port {port} on {host} is in use; give another one with --port")
+    problem = port_problem(host, port)
+    if problem is not None:
+        raise TrackingError(f"cannot listen on {host} port {port} ({problem}); {other_place(host, '--port')}")
     with tracked(tracking_uri):
         client_for(tracking_uri).search_experiments(max_results=1)
     notify(f"starting MLflow on {uri} ...")

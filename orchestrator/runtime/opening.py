@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+from orchestrator.cluster import check_surroundings
 from orchestrator.errors import DataError, LostLockError, StoppedError, StorageError, UsageError
 from orchestrator.journal.folder import Header, announce, forget, has_begun, write_header
 from orchestrator.journal.lock import Lock, locked
@@ -30,9 +31,11 @@ def sweep_folder(origin: Origin) -> Iterator[Lock]:
 
     Raises:
         UsageError: it cannot be used.
-        ExecutionError: another process drives the sweep.
+        ExecutionError: another process drives the sweep, or Ray will not start.
     """
     storage = origin.storage
+    # before anything is written down of the sweep
+    check_surroundings(origin.config.address)
     announce(storage, origin.id)
     try:
         storage.prepare()

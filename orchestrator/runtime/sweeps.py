@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cluster import check_surroundings, is_own_ray, ray_session, silence
+from orchestrator.cluster import is_own_ray, ray_session, silence
 from orchestrator.config import SweepConfig
 from orchestrator.data import Run, Table, is_streamed
 from orchestrator.errors import StoppedError, StorageError
@@ -119,8 +119,6 @@ def run_on_ray(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
     """
     started = time.perf_counter()
     config, table = origin.config, origin.table
-    # before anything is written down of the sweep
-    check_surroundings(config.address)
     space = origin.space
     sizes = workers_of(config, space)
     streamed = table is None and is_streamed(config.data)

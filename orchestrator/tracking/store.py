@@ -41,6 +41,8 @@ _opened: set[str] = set()
 _settled: set[str] = set()
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 REGISTRY_VARIABLE = "MLFLOW_REGISTRY_URI"
+# what MLflow says of addresses that it cannot make anything of
+NO_ADDRESS = re.compile(r"nsupported URI|Invalid SQLite URL|not supported by the store with URI")
 TOO_MANY = re.compile(r"too many (\d{3}) error responses")
 
 
@@ -312,7 +314,7 @@ def explain(error: BaseException, tracking_uri: str) -> str:
             f"it takes the package {error.name}, which is not installed; `pip install 'orchestrator-automl[server]'` "
             "has what PostgreSQL takes"
         )
-    unknown = "nsupported URI" in reason or "Invalid SQLite URL" in reason
+    unknown = NO_ADDRESS.search(reason) is not None
     if unknown:
         reason = "that is no address of a store; it is http://HOST:5000, sqlite:///FILE or postgresql://USER@HOST/NAME"
     # of others, MLflow has said what it misses in the store

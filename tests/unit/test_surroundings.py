@@ -18,12 +18,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from ray._private import services
+from ray._raylet import AuthenticationMode, Config, get_authentication_mode
 
 from orchestrator import environment
 from orchestrator.authentication import find_token, prepare_connection, provide_token
 from orchestrator.cli.base import Command, print_json
 from orchestrator.cli.doctor import _disk, _found, _limits, _ports, _state
 from orchestrator.cli.predict import _show
+from orchestrator.cli.ui import ui
 from orchestrator.cluster import _explain, ray_session
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError, StorageError, TrackingError, UsageError
@@ -38,6 +40,8 @@ def nobody(monkeypatch):
     """`127.0.0.1:PORT` where nobody listens; no variable is set."""
     for name in (*PROXIES, *map(str.upper, PROXIES), "MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
+    # or the mode would stay in this process
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     with socket.socket() as probe:
@@ -307,3 +311,29 @@ def test_a_token_is_there_for_a_ray_of_a_user_whose_home_cannot_keep_one(tmp_pat
     monkeypatch.setattr(os, "environ", {"RAY_AUTH_MODE": "disabled"})
     provide_token(kept=False)
     assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+def test_a_port_or_an_address_where_nobody_can_listen_is_said_by_the_pages(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        used = CliRunner().invoke(ui, ["--port", port])
+        elsewhere = CliRunner().invoke(ui, ["--port", port, "--host", "203.0.113.9"])
+    assert (used.exit_code, elsewhere.exit_code) == (1, 1)
+    assert used.output.endswith("; give another --port, or stop what uses it\n")
+    assert elsewhere.output.endswith("; give another --host: that is no address of this machine\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ray_that_was_imported_before_knows_that_tokens_are_used(monkeypatch):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    Config.initialize("")
+    assert get_authentication_mode() == AuthenticationMode.DISABLED
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "mine")
+    try:
+        prepare_connection("auto")
+        assert get_authentication_mode() == AuthenticationMode.TOKEN
+    finally:
+        os.environ.pop("RAY_AUTH_MODE", None)
+        Config.initialize("")

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.config import ServeConfig
-from orchestrator.environment import clients_for, few_open_files, port_problem
+from orchestrator.environment import clients_for, few_open_files, other_place, port_problem
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.serving.control.certificates import certificate_note
 from orchestrator.serving.control.haproxy import (
@@ -174,9 +174,7 @@ def _free_or_complain(host: str, port: int, option: str) -> str | None:
         if port_problem(host, port) is None:
             return f"an HAProxy that a former endpoint had left behind on port {port} was ended"
     by = f" by {holder.name()} (process {holder.pid})" if holder is not None else ""
-    raise ServingError(
-        f"cannot listen on {host} port {port} ({problem}{by}); give another {option}, or stop what uses it"
-    )
+    raise ServingError(f"cannot listen on {host} port {port} ({problem}{by}); {other_place(host, option)}")
 
 
 def listens(config: ServeConfig, pid: int) -> bool:
