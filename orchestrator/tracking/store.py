@@ -20,6 +20,7 @@ from orchestrator.environment import debugging, given_by, proxy_asked, without_p
 from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
 from orchestrator.tracking import tags
 from orchestrator.tracking.sqlite_files import explain_sqlite, file_problem
+from orchestrator.tracking.variables import explain_variables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -281,7 +282,8 @@ def tracked(tracking_uri: str | None, *, asks: bool = True) -> Iterator[None]:
         import requests
         import sqlalchemy.exc
 
-        if not isinstance(
+        variable = explain_variables(error)
+        if variable is None and not isinstance(
             error,
             mlflow.exceptions.MlflowException
             | requests.RequestException
@@ -292,7 +294,8 @@ def tracked(tracking_uri: str | None, *, asks: bool = True) -> Iterator[None]:
             raise
         where = resolve_tracking_uri(tracking_uri)
         shown = without_password(where)
-        raise TrackingError(f"MLflow store {shown}: {explain(error, where).replace(where, shown)}") from error
+        reason = variable or explain(error, where)
+        raise TrackingError(f"MLflow store {shown}: {reason.replace(where, shown)}") from error
 
 
 def explain(error: BaseException, tracking_uri: str) -> str:

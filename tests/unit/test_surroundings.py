@@ -337,3 +337,27 @@ def test_a_ray_that_was_imported_before_knows_that_tokens_are_used(monkeypatch):
     finally:
         os.environ.pop("RAY_AUTH_MODE", None)
         Config.initialize("")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        (
+            "MLFLOW_HTTP_REQUEST_TIMEOUT",
+            "abc",
+            "MLFLOW_HTTP_REQUEST_TIMEOUT is 'abc', which is no value for it",
+        ),
+        ("REQUESTS_CA_BUNDLE", "/nowhere", "REQUESTS_CA_BUNDLE is /nowhere, where no certificates are: `unset"),
+        ("MLFLOW_TRACKING_TOKEN", "secret\nx", "MLFLOW_TRACKING_TOKEN holds what cannot be sent"),
+    ],
+)
+def test_a_variable_that_keeps_mlflow_from_asking_is_named_and_not_another(
+    nobody, monkeypatch, variable, value, problem
+):
+    monkeypatch.setenv(variable, value)
+    uri = f"https://{nobody}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    sentence = tracking_sentence()
+    assert sentence.startswith(f"MLflow store {uri}: {problem}")
+    assert "MLFLOW_TRACKING_URI" not in sentence
+    assert "secret" not in sentence
