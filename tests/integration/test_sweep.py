@@ -1,5 +1,6 @@
 """Sweeps over a real Ray, tracked in a real MLflow server over HTTP."""
 
+import ast
 import asyncio
 import json
 import os
@@ -26,6 +27,7 @@ from orchestrator.runtime.sweep_metrics import with_metrics
 from orchestrator.runtime.sweeps import run_sweep
 from orchestrator.runtime.untracked import Untracked
 from orchestrator.search import Proposals, trial_seed
+from orchestrator.serving.control.deployments import list_deployments
 from orchestrator.tracking.sweep_leaderboard import read_leaderboard
 from orchestrator.training import train_trial
 
@@ -284,6 +286,10 @@ def test_what_the_documentation_shows_of_sweeps_in_python_runs(tmp_path, monkeyp
     assert set(names["result"].learning_curves["trial"]) == {0, 1}
     assert (tmp_path / "flowers.html").stat().st_size > 1_000_000
     assert (tmp_path / "flowers" / "schema.json").is_file()
+    exec(compile(snippets[1].text.replace("8123", str(free_port())), snippets[1].place, "exec"), names)
+    (answer,) = ast.literal_eval(capsys.readouterr().out.splitlines()[-1])["predictions"]
+    assert set(answer["probabilities"]) == {"setosa", "versicolor", "virginica"}
+    assert "flowers" not in [deployment.name for deployment in list_deployments()]
 
 
 def test_trials_in_this_process_and_on_ray_have_the_same_settings_and_figures_inside_of_an_event_loop_too():
