@@ -13,6 +13,8 @@ CONNECT_SECONDS = 10.0
 PLACE = re.compile(r"(?:ray://)?(?P<host>\[[^\]\s]+\]|[^\s/:\[\]]+):(?P<port>[0-9]{1,5})")
 CLIENT = "ray://"
 AUTO = "auto"
+# a word of Ray's own
+LOCAL = "local"
 LAST_PORT = 65535
 
 
@@ -61,6 +63,8 @@ def _problem(address: str) -> str | None:
     """Half a sentence on why nothing can be asked there, None if somebody listens."""
     if address.startswith(("http://", "https://")):
         return "that is the address of a job server or of a web page; a cluster's is HOST:6379"
+    if address == LOCAL:
+        return "Ray on this machine is what is used where no address is given"
     place = PLACE.fullmatch(address)
     if place is None or not 0 < int(place["port"]) <= LAST_PORT:
         return "that is no address of one; it is HOST:6379, ray://HOST:10001, or auto"

@@ -75,6 +75,7 @@ def test_a_cluster_that_ray_address_names_is_said_to_be_its(nobody, monkeypatch)
     ("address", "problem"),
     [
         ("foo", "that is no address of one; it is HOST:6379, ray://HOST:10001, or auto"),
+        ("local", "Ray on this machine is what is used where no address is given"),
         (" ", "that is no address of one"),
         ("127.0.0.1", "that is no address of one"),
         ("host:abc", "that is no address of one"),
