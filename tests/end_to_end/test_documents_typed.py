@@ -1,10 +1,10 @@
 """Commands that README and docs show, and that need no Ray and no endpoint, are called on a small sweep."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from documents import commands, page_blocks
-from test_command_line import adult_like
 
 from orchestrator import AutoMLClassifier
 from orchestrator.cli import main
@@ -39,6 +39,22 @@ OTHERWISE = {
     "models:/adult/3": "models:/adult/1",
     "models:/churn@champion": "models:/adult@champion",
 }
+
+
+def adult_like(rows):
+    """A table of numbers, categories and missing values."""
+    random = np.random.default_rng(0)
+    hours, education = random.integers(10, 80, rows), random.integers(1, 17, rows)
+    chance = 1 / (1 + np.exp(-(0.4 * education + 0.05 * hours - 7)))
+    return pd.DataFrame(
+        {
+            "age": random.integers(17, 90, rows),
+            "workclass": random.choice(["Private", "State-gov", None], rows),
+            "education_num": education,
+            "hours_per_week": hours,
+            "income": np.where(random.random(rows) < chance, ">50K", "<=50K"),
+        }
+    )
 
 
 @pytest.fixture
