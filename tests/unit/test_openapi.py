@@ -35,6 +35,7 @@ from orchestrator.serving.http.oip import (
     server_metadata,
 )
 from orchestrator.serving.http.openapi import DescribedModel, openapi_document
+from orchestrator.serving.http.openapi_bodies import infer_body
 from orchestrator.tasks import Target, TargetEncoder
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
@@ -394,6 +395,16 @@ def test_the_code_takes_the_bodies_that_the_document_describes_and_no_others(pat
             assert is_taken(path, case.body) == (mode is GenerationMode.POSITIVE)
 
     check()
+
+
+@pytest.mark.parametrize(("datatype", "data"), [("BOOL", [True]), ("BOOL", [None]), ("FP64", [1.5])])
+def test_a_tensor_of_truth_values_is_described_only_where_its_column_takes_them(datatype, data):
+    values = {column.name: KINDS[column.kind].json_schema(column, ()) for column in COLUMNS[:1]}
+    tensor = {"name": "size", "shape": [1], "datatype": datatype, "data": data}
+    for taken in (["number", "boolean", "string", "null"], ["number", "string", "null"]):
+        values["size"]["type"] = taken
+        described = Draft202012Validator(infer_body(Schema(COLUMNS[:1], CARS.schema.target), values))
+        assert described.is_valid({"inputs": [tensor]}) == ("boolean" in taken or data != [True])
 
 
 INVOCATIONS = {

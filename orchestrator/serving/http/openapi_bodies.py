@@ -212,7 +212,9 @@ def _datatypes(column: Column, value: JsonSchema) -> list[tuple[list[str], JsonS
         for name, bound in bounds.items()
     ]
     floats: tuple[list[str], JsonSchema] = (list(FLOATS), {"type": ["number", "null"]})
-    return [floats, texts, (["BOOL"], {"type": ["boolean", "null"]}), *integers]
+    # among numbers there may be no true and false
+    truth: tuple[list[str], JsonSchema] = (["BOOL"], {"allOf": [value, {"type": ["boolean", "null"]}]})
+    return [floats, texts, truth, *integers]
 
 
 def _one(value: JsonSchema) -> JsonSchema:
