@@ -33,7 +33,7 @@ LIMITS = {
 
 def home() -> Path:
     """The folder for what must outlive a command: `$ORCHESTRATOR_HOME` or `~/.orchestrator`; made if it is missing."""
-    given = os.environ.get("ORCHESTRATOR_HOME")
+    given = os.environ.get("ORCHESTRATOR_HOME", "").strip()
     path = Path(given or user_folder() / ".orchestrator")
     if not given and not path.is_absolute():
         raise StorageError("this user has no home folder for what must be kept; name one: ORCHESTRATOR_HOME, or HOME")

@@ -120,7 +120,7 @@ def trials(given: Given, incomplete: str) -> list[str]:
 
 def _home() -> Path:
     # it is made by commands, not by looking
-    return Path(os.environ.get("ORCHESTRATOR_HOME") or user_folder() / ".orchestrator")
+    return Path(os.environ.get("ORCHESTRATOR_HOME", "").strip() or user_folder() / ".orchestrator")
 
 
 def _sweep_folders(given: Given) -> dict[str, Path]:

@@ -216,6 +216,14 @@ def test_that_no_port_is_free_is_said_when_ray_cannot_start_and_by_doctor(monkey
     assert _ports()[0].seen == sentence
 
 
+def test_a_blank_name_of_a_state_folder_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("ORCHESTRATOR_HOME", " ")
+    assert environment.home() == tmp_path / "user" / ".orchestrator"
+    assert [path.name for path in tmp_path.iterdir()] == ["user"]
+
+
 def test_a_user_without_a_home_folder_is_told_what_to_name_and_doctor_goes_on(monkeypatch):
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("ORCHESTRATOR_HOME", raising=False)
