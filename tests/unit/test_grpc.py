@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import numpy as np
@@ -17,6 +18,7 @@ from orchestrator.serving.grpc import SERVICE, messages
 from orchestrator.serving.grpc.messages import ModelInferRequest, message_class
 from orchestrator.serving.grpc.service import CODES, InferenceService
 from orchestrator.serving.grpc.translation import CONTENTS, from_http, to_http
+from orchestrator.serving.grpc.waiting import wait_until_called
 from orchestrator.serving.http.oip_tensors import FIXED_SIZE, from_binary, from_json
 
 BOUNDS = {name: np.iinfo(kind) for name, kind in FIXED_SIZE.items() if kind.kind in "iu" and name != "BOOL"}
@@ -187,3 +189,35 @@ def test_bytes_that_are_no_message_are_the_fault_of_who_sent_them():
         grpc.StatusCode.INVALID_ARGUMENT,
         "what was sent is no inference.ModelInferRequest",
     )
+
+
+class Proxy(grpc.GenericRpcHandler):
+    """Answers as HAProxy does before it has a replica, so often; then as a replica that wants a token."""
+
+    def __init__(self, refusals):
+        self.refusals, self.calls = refusals, []
+
+    def service(self, details):
+        self.calls.append(details.method)
+        waits = len(self.calls) <= self.refusals
+
+        def answer(_request, context):
+            if waits:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "no replica yet; try again")
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid token is needed")
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+@pytest.mark.parametrize(("refusals", "reached"), [(0, True), (2, True), (1_000_000, False)])
+def test_an_endpoint_is_said_to_answer_when_a_replica_does(refusals, reached):
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[proxy := Proxy(refusals)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        found = wait_until_called(f"127.0.0.1:{port}", "no replica yet", certificate=None, seconds=20 if reached else 1)
+    finally:
+        server.stop(None)
+    assert found == reached
+    assert len(proxy.calls) == refusals + 1 if reached else len(proxy.calls) > 1
+    assert set(proxy.calls) == {f"/{SERVICE}/ServerLive"}

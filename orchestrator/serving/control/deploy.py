@@ -32,6 +32,7 @@ from orchestrator.serving.control.deployments import (
     stop_process,
     wait_until_answering,
 )
+from orchestrator.serving.control.haproxy import MESSAGES
 from orchestrator.serving.control.ingress import (
     Ingress,
     check_access,
@@ -45,6 +46,7 @@ from orchestrator.serving.control.ingress import (
 )
 from orchestrator.serving.control.registry_watcher import RegistryWatcher
 from orchestrator.serving.control.supervisor import EndpointSupervisor, stop_event, terminated_as_interrupted
+from orchestrator.serving.grpc.waiting import wait_until_called
 from orchestrator.serving.http.auth import read_tokens
 from orchestrator.serving.http.browsers import LOOPBACK_HOSTS
 from orchestrator.tracking.models import name_of
@@ -52,6 +54,8 @@ from orchestrator.units import format_duration
 
 # from the first replica to the first answer
 START_SECONDS = 600.0
+# from the first answer over HTTP to the first one over gRPC
+CALLS_SECONDS = 30.0
 # by then it is known which nodes of a cluster listen
 LOOPBACK_SECONDS = 30.0
 TELL_SECONDS = 30.0
@@ -126,6 +130,8 @@ def start_in_background(config: ServeConfig, notify: Notify) -> Deployment:
         while not answering and process.poll() is None:
             found = wait_until_answering(partial(_addresses_of, config, name, process.pid), TELL_SECONDS, process)
             answering = found is not None and listens(config, process.pid)
+            if answering and found is not None:
+                _wait_for_calls(config, found)
             waited += TELL_SECONDS
             if not answering and process.poll() is None:
                 notify(f"still starting after {waited:.0f} s (Ctrl-C gives up); its messages are in {messages}")
@@ -196,6 +202,7 @@ def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> str |
         answering = wait_until_answering(partial(_addresses, config), 1.0)
         # what answers may be another endpoint, which was started at the same time
         if listens(config, os.getpid()) and answering is not None:
+            _wait_for_calls(config, answering)
             return answering
         if failure := ingress_failure(place):
             raise ServingError(failure)
@@ -206,6 +213,13 @@ def _listening(config: ServeConfig, place: Path, stop: threading.Event) -> str |
             where = " or ".join(_addresses(config))
             raise ServingError(f"Ray Serve started, but {where} does not answer after {START_SECONDS:.0f} s")
     return None
+
+
+def _wait_for_calls(config: ServeConfig, url: str) -> None:
+    """Until gRPC is answered beside that address, for a while: HAProxy has its replicas a moment later than HTTP's."""
+    target = grpc_target(config, url)
+    if target is not None:
+        wait_until_called(target, MESSAGES[503], certificate=config.tls_cert, seconds=CALLS_SECONDS)
 
 
 def _addresses(config: ServeConfig) -> list[str]:
