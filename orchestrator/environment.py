@@ -31,10 +31,14 @@ LIMITS = {
 }
 
 
+def home_path() -> Path:
+    """Where `home` is; nothing is made."""
+    return Path(os.environ.get("ORCHESTRATOR_HOME", "").strip() or user_folder() / ".orchestrator")
+
+
 def home() -> Path:
     """The folder for what must outlive a command: `$ORCHESTRATOR_HOME` or `~/.orchestrator`; made if it is missing."""
-    given = os.environ.get("ORCHESTRATOR_HOME", "").strip()
-    path = Path(given or user_folder() / ".orchestrator")
+    given, path = os.environ.get("ORCHESTRATOR_HOME", "").strip(), home_path()
     if not given and not path.is_absolute():
         raise StorageError("this user has no home folder for what must be kept; name one: ORCHESTRATOR_HOME, or HOME")
     try:

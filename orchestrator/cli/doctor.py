@@ -145,10 +145,11 @@ def _temporary() -> list[Finding]:
 
 def _state() -> list[Finding]:
     """Nothing if it is there: the disk has a line of its own."""
-    problem = writing_problem(home())
+    folder = home()
+    problem = writing_problem(folder)
     if problem is None:
         return []
-    return [Finding("state folder", "error", f"{home()}, {problem}", "name another folder: ORCHESTRATOR_HOME")]
+    return [Finding("state folder", "error", f"{folder}, {problem}", "name another folder: ORCHESTRATOR_HOME")]
 
 
 def _disk() -> list[Finding]:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from orchestrator.environment import user_folder
+from orchestrator.environment import home_path
 
 Given = Mapping[str, Any]
 HEAD_BYTES, MOST_JOURNAL_BYTES = 2**16, 2**24
@@ -118,16 +118,11 @@ def trials(given: Given, incomplete: str) -> list[str]:
     return [f"{sweep}:{index.decode()}" for index in islice(dict.fromkeys(drawn), MOST_NAMES)]
 
 
-def _home() -> Path:
-    # it is made by commands, not by looking
-    return Path(os.environ.get("ORCHESTRATOR_HOME", "").strip() or user_folder() / ".orchestrator")
-
-
 def _sweep_folders(given: Given) -> dict[str, Path]:
     """By id; of a sweep in an object store, a path that is not there."""
     import json
 
-    place = Path(str(given.get("storage") or _home() / "sweeps"))
+    place = Path(str(given.get("storage") or home_path() / "sweeps"))
     found: dict[str, Path] = {}
     for entry in os.scandir(place):
         name = entry.name.removesuffix(".json")
@@ -172,7 +167,7 @@ def _registered(given: Given) -> dict[str, dict[str, list[str]]]:
 
 def endpoints(_given: Given) -> list[str]:
     """That were deployed from this machine."""
-    return sorted(path.stem for path in (_home() / "deployments").glob("*.json"))
+    return sorted(path.stem for path in (home_path() / "deployments").glob("*.json"))
 
 
 def spaces(_given: Given) -> list[str]:

@@ -28,16 +28,16 @@ def wait_until_called(target: str, refusal: str, *, certificate: str | None, sec
 
     end = time.monotonic() + seconds
     options = [("grpc.enable_http_proxy", 0)]
-    credentials = None if certificate is None else grpc.ssl_channel_credentials(Path(certificate).read_bytes())
-    while time.monotonic() < end:
-        channel = (
-            grpc.insecure_channel(target, options)
-            if credentials is None
-            else grpc.secure_channel(target, credentials, options)
-        )
-        with channel:
+    if certificate is None:
+        channel = grpc.insecure_channel(target, options)
+    else:
+        credentials = grpc.ssl_channel_credentials(Path(certificate).read_bytes())
+        channel = grpc.secure_channel(target, credentials, options)
+    with channel:
+        ask = channel.unary_unary(f"/{SERVICE}/ServerLive")
+        while time.monotonic() < end:
             try:
-                channel.unary_unary(f"/{SERVICE}/ServerLive")(b"", timeout=CALL_SECONDS)
+                ask(b"", timeout=CALL_SECONDS)
             except grpc.RpcError as error:
                 if refusal in str(error.details()) or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     time.sleep(PAUSE_SECONDS)
