@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from kept_sweeps import a_header
 from mlflow import MlflowClient
+from support import outcome_of
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -20,7 +21,7 @@ from orchestrator.runtime.assembly import Origin
 from orchestrator.runtime.opening import abandon, open_tracker
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.storage import Storage
-from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
+from orchestrator.sweeps.finalize import MODEL_FOLDER
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.store import find_sweep_run
@@ -84,21 +85,7 @@ def test_a_sweep_that_has_lost_its_journal_is_neither_sent_nor_begun_again(keep,
 @pytest.mark.parametrize("status", [SweepStatus.FINISHED, SweepStatus.RUNNING])
 def test_a_sync_that_fails_leaves_no_run_running(keep, store, status):
     storage = keep(EVENTS, status)
-    outcome = Outcome(
-        status="finished",
-        best=0,
-        epoch=1,
-        metric="log_loss",
-        maximize=False,
-        validation=0.6,
-        test={},
-        trials={"finished": 1},
-        digest="d",
-        register=True,
-        at=5.0,
-        files="other",
-    )
-    outcome.save(storage)
+    outcome_of(files="other").save(storage)
     storage.write(f"{MODEL_FOLDER}/weights", b"damaged")
     for _ in range(2):
         with pytest.raises(StorageError, match="the model is damaged"):

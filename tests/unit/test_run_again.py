@@ -1,9 +1,7 @@
 """`sweep --resume`: which sweep it goes on with."""
 
-from dataclasses import replace
-
 import pytest
-from support import mixed_frame
+from support import mixed_frame, outcome_of
 
 from orchestrator.config import SweepConfig
 from orchestrator.journal.folder import Header, KnownSweep, new_id, write_header
@@ -14,7 +12,6 @@ from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.runtime.sweeps import new_origin
 from orchestrator.storage import Storage
-from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.presets import with_preset
 
 # its folds are chosen, and written down as their number
@@ -96,20 +93,7 @@ def test_a_finished_sweep_that_the_store_has_not_got_is_sent_instead_of_begun_an
 ):
     monkeypatch.setattr(resume, "sync", lambda sweep, **options: ("sent", sweep, options))
     sweep = place(SweepStatus.FINISHED)
-    outcome = Outcome(
-        status="finished",
-        best=0,
-        epoch=1,
-        metric="log_loss",
-        maximize=False,
-        validation=0.1,
-        test={},
-        trials={},
-        digest="",
-        register=True,
-        at=0.0,
-    )
-    replace(outcome, **kept).save(Storage.at(tmp_path / "sweeps" / sweep))
+    outcome_of(**kept).save(Storage.at(tmp_path / "sweeps" / sweep))
     found = again(tmp_path, tracking_uri="http://mlflow:5000", tracking_timeout="30m")
     options = {"storage": str(tmp_path / "sweeps"), "tracking_uri": "http://mlflow:5000", "patience": 1800.0}
     assert found == (("new", 3) if begins_anew else ("sent", sweep, options))

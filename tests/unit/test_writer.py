@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
-from support import free_port
+from support import free_port, outcome_of
 
 from orchestrator.errors import TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported, Yielded
-from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.spent import Spent
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import child_runs, end_if_running
@@ -125,20 +124,8 @@ def status(tracker):
 
 
 def test_what_trials_have_held_is_a_metric_of_the_sweep(tracker):
-    outcome = Outcome(
-        status="finished",
-        best=0,
-        epoch=1,
-        metric="log_loss",
-        maximize=False,
-        validation=0.5,
-        test={"log_loss": 0.6},
-        trials={"finished": 1},
-        digest="d",
-        register=False,
-        at=10.0,
-        spent=Spent(cpu_hours=2.0, gpu_hours=0.5, cost=3.25).to_json(),
-    )
+    held = Spent(cpu_hours=2.0, gpu_hours=0.5, cost=3.25).to_json()
+    outcome = outcome_of(test={"log_loss": 0.6}, spent=held)
     tracker.tell(outcome)
     found = tracker.client.get_run(tracker.run_id).data.metrics
     assert (found["cpu_hours"], found["gpu_hours"], found["cost"]) == (2.0, 0.5, 3.25)
