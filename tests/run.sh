@@ -31,7 +31,7 @@ stream() {
 
 stream slow 0 slow "${slow[@]}"
 stream more_slow 0 slow "${slow[@]}"
-# nothing waits for these; Ray's own workers have a niceness of 15
+# nothing waits for these; Ray's own workers have a niceness of 5
 stream units 19 units "${units[@]}"
 stream more_units 19 units "${units[@]}"
 echo "tests run in four processes, which takes a quarter of an hour; see $logs"

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlparse
 from orchestrator.environment import debugging, given_by, proxy_asked, without_password
 from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
 from orchestrator.tracking import tags
+from orchestrator.tracking.empty_stores import copy_empty_store, keep_empty_store
 from orchestrator.tracking.sqlite_files import explain_sqlite, file_problem
 from orchestrator.tracking.variables import explain_variables
 
@@ -164,7 +165,9 @@ def make_store(tracking_uri: str) -> None:
             left.unlink(missing_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_native_id()}{UNFINISHED}")
     try:
-        MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        if not copy_empty_store(unfinished):
+            MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+            keep_empty_store(unfinished)
         if target.exists() and not target.stat().st_size:
             # nothing is lost: SQLite leaves such a file when nothing was written
             unfinished.replace(target)

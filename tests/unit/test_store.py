@@ -1,5 +1,6 @@
 """What is wrong with a tracking server, told apart on real connections."""
 
+import os
 import socket
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from mlflow.store.db import utils
 from support import free_port
 
 from orchestrator.errors import TrackingError
@@ -121,7 +123,9 @@ def opening(uri):
     return subprocess.Popen([sys.executable, "-c", code, uri])
 
 
-def test_a_process_that_is_killed_while_it_makes_a_store_leaves_none_that_cannot_be_used(tmp_path):
+def test_a_process_that_is_killed_while_it_makes_a_store_leaves_none_that_cannot_be_used(tmp_path, monkeypatch):
+    # where no empty one is kept
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     process = opening(uri)
     deadline = time.monotonic() + 60
@@ -133,6 +137,34 @@ def test_a_process_that_is_killed_while_it_makes_a_store_leaves_none_that_cannot
     process.wait()
     assert [experiment.name for experiment in client_for(uri).search_experiments()] == ["Default"]
     assert (tmp_path / "mlflow.db").exists()
+
+
+def tables_of(path):
+    with sqlite3.connect(path) as store:
+        return store.execute("select type, name, sql from sqlite_master order by name").fetchall()
+
+
+def test_a_copy_of_the_kept_empty_store_is_as_if_mlflow_had_made_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    made = []
+    for folder in folders:
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        with monkeypatch.context() as patch:
+            if folder == folders[1]:
+                patch.setattr(utils, "_initialize_tables", lambda _engine: pytest.fail("made, and not copied"))
+            made.append(client_for(None).get_experiment("0").artifact_location)
+        # what is kept is not whole any more: MLflow makes a third one
+        [kept] = (tmp_path / "home" / "stores").iterdir()
+        if folder == folders[1]:
+            kept.write_bytes(kept.read_bytes()[:50_000])
+    assert made == [f"{folder}/mlruns/0" for folder in folders]
+    assert tables_of(folders[0] / "mlflow.db") == tables_of(folders[1] / "mlflow.db") != []
+    assert tables_of(kept) == tables_of(folders[2] / "mlflow.db") == tables_of(folders[0] / "mlflow.db")
+    # and nothing is kept where nothing can be
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(kept))
+    assert [experiment.name for experiment in client_for(f"sqlite:///{tmp_path}/fourth.db").search_experiments()]
 
 
 def test_a_store_whose_tables_are_half_made_says_what_to_do(tmp_path):
@@ -184,18 +216,20 @@ for uri in sys.argv[1:]:
 def opened_at_once(tmp_path_factory):
     """Folders whose stores were opened by three processes at once, and how the processes ended."""
     folder = tmp_path_factory.mktemp("stores")
-    places = {name: folder / f"{name} folder" for name in ("new", "empty", "old")}
+    places = {name: folder / f"{name} folder" for name in ("new", "copied", "empty", "old")}
     for name in ("empty", "old"):
         places[name].mkdir()
     (places["empty"] / "mlflow.db").touch()
     old_store(places["old"] / "mlflow.db")
     uris = [f"sqlite:///{place}/mlflow.db" for place in places.values()]
-    done = subprocess.run([sys.executable, "-c", OPENING_AT_ONCE, *uris], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "ORCHESTRATOR_HOME": str(folder / "home")}
+    command = [sys.executable, "-c", OPENING_AT_ONCE, *uris]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     ended = dict(zip(places, done.stdout.splitlines(), strict=False))
     return {name: (place, ended.get(name, done.stderr)) for name, place in places.items()}
 
 
-@pytest.mark.parametrize("kind", ["new", "empty", "old"])
+@pytest.mark.parametrize("kind", ["new", "copied", "empty", "old"])
 def test_a_store_that_several_processes_make_or_upgrade_at_once_is_there_once(opened_at_once, kind):
     place, ended = opened_at_once[kind]
     assert ended == "0 0 0"
