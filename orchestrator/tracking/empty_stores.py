@@ -36,8 +36,9 @@ def copy_empty_store(target: Path) -> bool:
     try:
         shutil.copyfile(kept, target)
         with closing(sqlite3.connect(target)) as database:
-            whole = database.execute("PRAGMA quick_check").fetchone() == ("ok",)
-            whole = whole and database.execute("SELECT version_num FROM alembic_version").fetchone() is not None
+            checked = database.execute("PRAGMA quick_check").fetchone()
+            version_of_tables = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        whole = checked == ("ok",) and version_of_tables is not None
     except (OSError, sqlite3.Error):
         whole = False
     if not whole:
