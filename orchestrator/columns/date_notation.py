@@ -18,7 +18,7 @@ from orchestrator.columns.date_padded import ISO, MISSING, padded_moments
 from orchestrator.columns.date_serials import read_serials
 from orchestrator.columns.date_texts import ANY_YEAR, DateOrder, read_texts
 from orchestrator.columns.date_words import no_dates
-from orchestrator.columns.digit_layouts import normalised
+from orchestrator.columns.digit_layouts import normalised, without_points
 from orchestrator.columns.distinct import DistinctTexts, distinct_texts, text_as_is
 from orchestrator.columns.notation import Notation
 from orchestrator.columns.number_texts import PLACEHOLDERS
@@ -205,9 +205,10 @@ class DateNotation(Notation):
         if self.epoch is not None:
             return self._counted(series, column, self.epoch)
         distinct = distinct or distinct_texts(series)
-        texts = normalised(distinct.texts)
+        cells = without_points(distinct.texts) if self.takes_numbers else distinct.texts
+        texts = normalised(cells)
         absent = self.absent(texts)
-        local, utc, read = self.read(distinct.texts, texts)
+        local, utc, read = self.read(cells, texts)
         if len(self._masked):
             absent |= read & np.isin(local, self._masked)
         if not (read | absent).all():

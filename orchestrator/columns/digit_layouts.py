@@ -17,6 +17,8 @@ MAX_UNREAD = 100
 AROUND = "".join(filter(str.isspace, map(chr, range(0x3001))))
 # blanks that are not one plain one, as RE2 writes it
 BLANKS, RUN_OF_BLANKS = r"[\t\x{a0}\x{202f}]|  ", r"[\t \x{a0}\x{202f}]+"
+# as pandas writes a whole number where some are missing
+WHOLE_NUMBER = r"^\s*([0-9]{8,14})\.0+\s*$"
 Known = TypeVar("Known")
 
 
@@ -30,6 +32,13 @@ def normalised(texts: pa.Array) -> pa.Array:
     if pc.any(pc.match_substring_regex(texts, BLANKS)).as_py():
         texts = pc.replace_substring_regex(texts, pattern=RUN_OF_BLANKS, replacement=" ")
     return texts
+
+
+def without_points(texts: pa.Array) -> pa.Array:
+    """The same with 20240131 in the place of 20240131.0."""
+    if not pc.any(pc.match_substring_regex(texts, WHOLE_NUMBER)).as_py():
+        return texts
+    return pc.replace_substring_regex(texts, pattern=WHOLE_NUMBER, replacement=r"\1")
 
 
 def by_layout(

@@ -1,16 +1,23 @@
-"""Answers of forms among numbers: labelled ones such as "5 - very much", and several in one cell such as "101,303"."""
+"""Answers of forms among numbers: labelled ones ("5 - very much"), several in a cell ("101,303"), bands and grades."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
 from orchestrator.columns.code_notation import folded
+from orchestrator.columns.number_notation import matches
 from orchestrator.columns.number_texts import CURRENCY_OF, PERCENT, UNITS
 
 # a number, a sign between, and what it stands for
 LABELLED = re.compile(r"(\d{1,3})(?: ?[-=:] ?|[.)] ?| ?\()([^\d\s].*)", re.ASCII | re.DOTALL)
 MOST_LABELS = 30
+# different cells of a column of bands or grades
+MOST_BANDS = 30
 GROUPS = re.compile(r"[1-9]\d{2}(?:[, ]\d{3})*", re.ASCII)
 # of the numbers behind a mark, those that stand in front of one or alone, too
 KNOWN_SHARE = 0.8
@@ -44,6 +51,18 @@ def labelled_answers(texts: Sequence[str]) -> dict[str, float] | None:
             return None
         found[text] = float(number)
     return found if found and len(set(labels.values())) == len(labels) else None
+
+
+def are_bands(plain: pa.Array, numbers: NDArray[np.float64]) -> bool:
+    """Whether a few texts are what is below and above some limits, such as <30 and >30, which would be one number."""
+    below, above = (set(numbers[matches(plain, rf"^{sign}")].tolist()) for sign in "<>")
+    return len(plain) <= MOST_BANDS and not below.isdisjoint(above)
+
+
+def are_grades(plain: pa.Array, numbers: NDArray[np.float64]) -> bool:
+    """Whether a few small whole numbers have a plus or a minus behind them, as 2+, 2 and 2- of schools have it."""
+    better, worse = (set(np.abs(numbers[matches(plain, rf"^[0-9]{{1,2}} ?{sign}$")]).tolist()) for sign in (r"\+", "-"))
+    return len(plain) <= MOST_BANDS and not better.isdisjoint(worse)
 
 
 def several_codes(texts: Sequence[str]) -> bool:

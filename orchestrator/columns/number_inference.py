@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.distinct import DistinctTexts, distinct_texts
 from orchestrator.columns.number_affixes import Affixes, find_affixes, more_than_numbers
-from orchestrator.columns.number_answers import labelled_answers, several_codes
+from orchestrator.columns.number_answers import are_bands, are_grades, labelled_answers, several_codes
 from orchestrator.columns.number_notation import LONGEST, NumberNotation, matches
 from orchestrator.columns.number_texts import INFINITE, PLACEHOLDERS, lowered, plain_text, plain_texts
 from orchestrator.columns.values import MISSING_STRINGS, Series, is_number_text
@@ -33,8 +33,8 @@ FEW_CODES = 10
 TOLD_SHARE = 0.5
 # cells that are looked at first
 FIRST_CELLS, FIRST_SHARE, SAMPLE_CELLS = 1000, 0.3, 20_000
-# different cells of a column of bands, and of answers from a form
-MOST_BANDS, MOST_ANSWERS_READ = 30, 2000
+# different cells of a column of answers from a form
+MOST_ANSWERS_READ = 2000
 _ENDLESS = r"(?i)^[-+]?(?:inf|infinity|\x{221e}|1\.#inf)$"
 _LARGE = r"[eE]\+?[0-9]{3,}$|[0-9]{300}"
 _NUMBER_LIKE = r"^[^0-9]{0,12}[0-9]"
@@ -307,7 +307,7 @@ def read_numbers(cells: Cells, wish: ColumnWish, elsewhere: Callable[[], str | N
     different = len(np.unique(numbers[known][:FIRST_CELLS]))
     different = bool(cells.others) + (len(np.unique(numbers[known])) if different <= FEW_CODES else different)
     refusal = marks.refusal or _too_long(cells, odd)
-    if not asked and _are_bands(cells, numbers):
+    if not asked and (are_bands(cells.plain, numbers) or are_grades(cells.plain, numbers)):
         # categories, as they should be
         return nothing
     if different < 2 or (not asked and _are_codes(cells, read)):  # noqa: PLR2004
@@ -385,14 +385,6 @@ def _too_many(cells: Cells, placeholders: NDArray[np.bool_], odd: NDArray[np.boo
 def _are_codes(cells: Cells, read: NDArray[np.bool_]) -> bool:
     """Whether numbers begin with zeros that say something, as those of places and telephones do."""
     return bool((read & matches(cells.plain, _LEADING_ZERO)).any())
-
-
-def _are_bands(cells: Cells, numbers: NDArray[np.float64]) -> bool:
-    """Whether a few texts are what is below and above some limits, such as <30 and >30, which would be one number."""
-    if len(cells.plain) > MOST_BANDS:
-        return False
-    below, above = (set(numbers[matches(cells.plain, rf"^{sign}")].tolist()) for sign in "<>")
-    return not below.isdisjoint(above)
 
 
 def _has_marks(cells: Cells) -> bool:

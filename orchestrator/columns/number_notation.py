@@ -255,7 +255,7 @@ class NumberNotation(NumberCells):
     @property
     def example(self) -> str:
         """A number that is written so."""
-        return f"1{self._other}234{self.decimal}5 {self.symbols[0] if self.symbols else ''}".strip()
+        return f"1{self.other_mark}234{self.decimal}5 {self.symbols[0] if self.symbols else ''}".strip()
 
     @property
     def takes_numbers(self) -> bool:
@@ -270,12 +270,13 @@ class NumberNotation(NumberCells):
         return f"^{blanks}(?:{_without_names(self._expression(_ALL))}|{words})?{blanks}$"
 
     @property
-    def _other(self) -> str:
+    def other_mark(self) -> str:
+        """That of thousands, a comma or a point."""
         return "," if self.decimal == "." else "."
 
     @property
     def _marks(self) -> tuple[str, ...]:
-        return (self._other, " ", "'")
+        return (self.other_mark, " ", "'")
 
     @cached_property
     def _words(self) -> frozenset[str]:
@@ -317,7 +318,7 @@ class NumberNotation(NumberCells):
     def _digits(self, characters: Mapping[str, str]) -> str:
         """Digits with their marks."""
         # as many as a float64 has room for, with any exponent or factor
-        decimal, other, digit = (f"[{characters[name]}]" for name in (self.decimal, self._other, "digit"))
+        decimal, other, digit = (f"[{characters[name]}]" for name in (self.decimal, self.other_mark, "digit"))
 
         def grouped(mark: str, least: int = 1) -> str:
             return f"[{characters['first']}]{digit}{{0,2}}(?:{mark}{digit}{{3}}){{{least},33}}"

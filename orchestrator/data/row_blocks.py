@@ -25,6 +25,7 @@ class RowBlocks:
         rows: how many there are.
         notes: what the user should know about how it is read.
         blocks: gives the rows in their order; their index says where they stand. A table without rows has one block.
+        is_file: whether they are of a file or a folder.
     """
 
     origin: str
@@ -32,6 +33,7 @@ class RowBlocks:
     rows: int
     notes: tuple[Note, ...]
     blocks: Callable[[], Iterator[pd.DataFrame]]
+    is_file: bool = False
 
 
 def open_rows(source: Source, known: Iterable[str], csv: CsvWish = PLAIN_CSV, *, size: int) -> RowBlocks:
@@ -54,6 +56,7 @@ def open_rows(source: Source, known: Iterable[str], csv: CsvWish = PLAIN_CSV, *,
             rows=len(table.frame),
             notes=table.notes,
             blocks=lambda: _split(table, size),
+            is_file=path is not None,
         )
     check_csv_wish(str(path), csv)
     file = ParquetRows.open(path)
@@ -63,6 +66,7 @@ def open_rows(source: Source, known: Iterable[str], csv: CsvWish = PLAIN_CSV, *,
         rows=file.rows,
         notes=(*kind_note(path, PARQUET_SUFFIXES, "Parquet"), *load_rows(_no_rows(file), ()).notes),
         blocks=lambda: _placed(load_rows(frame, ()).frame for frame in file.blocks(size)),
+        is_file=True,
     )
 
 

@@ -203,6 +203,19 @@ def test_zeros_among_dates_that_are_numbers_are_missing(write):
         assert np.flatnonzero(np.isnan(parsed(found.column, found_in)["days"])).tolist() == sorted(places)
 
 
+def test_numbers_that_are_dates_may_have_the_point_of_a_frame_with_missing_ones(tmp_path):
+    frame = pd.DataFrame({"x": [float(day.strftime("%Y%m%d")) for day in DAYS], "y": ["a", "b"] * (ROWS // 2)})
+    frame.loc[::7, "x"] = np.nan
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    datasets = [open_dataset(source, DataOptions(target="y")) for source in (frame, tmp_path / "rows.csv")]
+    assert np.array_equal(datasets[0].train.inputs["numeric"], datasets[1].train.inputs["numeric"])
+    (column,) = datasets[1].schema.columns
+    assert column.kind is ColumnKind.DATETIME
+    assert parsed(column, ["20240131.0", "20240131", 20240131.0])["day"].tolist() == [31, 31, 31]
+    with pytest.raises(InvalidValueError):
+        parsed(column, ["20240131.5"])
+
+
 @pytest.mark.parametrize("end", ["9999-12-31", "2999-12-31", "9999-12-31 23:59:59"])
 def test_an_end_that_never_comes_is_missing_aloud_in_files_and_frames(tmp_path, end):
     cells, places = often(end)

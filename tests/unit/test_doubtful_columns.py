@@ -429,6 +429,11 @@ PLACES = [(number % 90, 7 * number % 60, 11 * number % 60) for number in range(R
         ([f"{a}x{b}" for a, b, _ in PLACES], "several numbers in each cell"),
         ([f"{a}x{b}x{c}cm" for a, b, c in PLACES], "several numbers in each cell"),
         ([f"{a / 2} \u00d7 {b}" for a, b, _ in PLACES], "several numbers in each cell"),
+        ([f"{a}'{b}\"" for a, b, _ in PLACES], "feet and inches"),
+        ([f"{a} {b}/64" for a, b, _ in PLACES], "fractions"),
+        ([f"{a}\u00bd" if c else str(a) for a, _, c in PLACES], "fractions"),
+        ([f"{a}.{b}\u00b10.{c}" for a, b, c in PLACES], "numbers with how exact they are"),
+        ([f"{a} : {b + 60}" for a, b, _ in PLACES], "two numbers in each cell"),
     ],
 )
 def test_cells_of_several_numbers_are_left_out_with_the_true_reason(cells, reason):

@@ -28,6 +28,7 @@ from tritonclient.http import InferInput, InferResult
 from tritonclient.http._utils import _get_inference_request
 
 from orchestrator.bundle import make_bundle
+from orchestrator.columns.notes import DataWarning
 from orchestrator.config import ServeConfig
 from orchestrator.data import open_dataset
 from orchestrator.errors import BundleError
@@ -37,6 +38,7 @@ from orchestrator.serving.http import auth, browsers
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.inference.batching import Batcher
 from orchestrator.serving.inference.hosting import HostedModel, LoadedVersion
+from orchestrator.serving.inference.offline import predict
 from orchestrator.serving.messages import AssignedModel, AssignedVersion
 from orchestrator.serving.settings import EndpointSettings, RequestLimits
 from orchestrator.serving.telemetry.merging import ShadowCounts
@@ -864,6 +866,23 @@ def test_what_is_passed_over_in_csv_is_said(endpoint):
     answer = endpoint.ask("/predict", TEXT.replace("color", "COLOR", 1).encode(), headers=CSV)
     assert answer.json()["predictions"] == endpoint.ask("/predict", ROWS).json()["predictions"]
     assert "COLOR" in answer.json()["notes"][0]
+
+
+def test_a_body_with_decimal_commas_is_read_as_predict_reads_the_file(tmp_path, endpoint, trained):
+    text = TABLE.drop(columns="label").assign(number=lambda rows: rows.number.map("{:.2f}".format)).to_csv(index=False)
+    other = text.replace(",", ";").replace(".", ",").encode()
+    (tmp_path / "rows.csv").write_bytes(other)
+    wanted = endpoint.ask("/predict", text.encode(), headers=CSV).json()["predictions"]
+    sentence = "has numbers with a decimal comma, and the model has learned from those with a point"
+    answer = endpoint.ask("/predict", other, headers=CSV).json()
+    assert answer["predictions"] == wanted
+    assert sentence in answer["notes"][0]
+    trained[0].save(tmp_path / "bundle")
+    with pytest.warns(DataWarning, match=sentence):
+        found = predict(str(tmp_path / "bundle"), tmp_path / "rows.csv")
+    assert found["label"].tolist() == [row["label"] for row in wanted]
+    # a text of a row in JSON stands alone
+    assert "'1,5' is not a number" in endpoint.ask("/predict", [{**ROWS[0], "number": "1,5"}]).text
 
 
 @pytest.mark.parametrize("path", ["/predict", "/invocations"])

@@ -9,9 +9,12 @@ import pytest
 from orchestrator import prepare_dataset
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.data import DataOptions, is_streamed, load_table, open_dataset
+from orchestrator.data.columnar import ColumnarEncoder
+from orchestrator.data.file_decimals import OwnDecimals
 from orchestrator.data.inspection import inspect_data
 from orchestrator.data.sources import load_rows
 from orchestrator.errors import DataError, UsageError
+from orchestrator.serving.http.csv_bodies import parse_csv_rows
 
 DRAWN = np.random.default_rng(5)
 FRAME = pd.DataFrame(
@@ -69,6 +72,56 @@ def test_files_with_another_decimal_mark_order_and_delimiter_are_read_as_those_w
     assert (mark.column, mark.done) == ("a", "each file is read with its own")
     assert f"a decimal {names[1]}" in mark.why
     assert f"(in {names[0]})" in mark.why
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("commas", [1, 2])
+def test_what_can_be_read_in_two_ways_is_read_as_the_other_columns_of_its_file(tmp_path, commas, grouped):
+    plain = pd.DataFrame(
+        {
+            "a": DRAWN.normal(size=120).round(2) + 0.001,
+            "b": DRAWN.integers(1001, 9999, 120) / 1000,
+            "whole": DRAWN.integers(1000, 999_999, 120),
+            "y": FRAME["y"],
+        }
+    )
+    one = prepare_dataset(plain, "y")
+    wanted = one.encoder.transform(one.schema, plain)
+
+    def written(rows, comma):
+        texts = rows.assign(b=rows["b"].map("{:.3f}".format))
+        if not comma:
+            return texts.to_csv(index=False)
+        texts["b"] = texts["b"].str.replace(".", ",")
+        if grouped:
+            texts["whole"] = texts["whole"].map("{:,}".format).str.replace(",", ".")
+        return texts.to_csv(index=False, sep=";", decimal=",")
+
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    for part in range(3):
+        (folder / f"{part}.csv").write_text(written(plain.iloc[part * 40 : part * 40 + 40], part < commas))
+    found = prepare_dataset(folder, "y")
+    assert np.array_equal(found.train.inputs["numeric"], one.train.inputs["numeric"])
+    assert any("a point between thousands" in note.why for note in found.notes) == grouped
+    # a file of rows to answer has its own marks, too, and so has a body
+    for comma in (False, True):
+        (tmp_path / "answer.csv").write_text(written(plain, comma))
+        frame = load_rows(tmp_path / "answer.csv", found.schema.names).frame
+        rows = OwnDecimals.of(found.schema.columns, frame).read(frame)
+        cells, count, _ = parse_csv_rows(found.schema, (tmp_path / "answer.csv").read_bytes())
+        body = ColumnarEncoder(found.schema, found.encoder).encode(cells, count)
+        for inputs in (found.encoder.transform(found.schema, rows), body):
+            assert np.array_equal(inputs["numeric"], wanted["numeric"])
+
+
+def test_a_file_is_not_read_otherwise_unless_that_is_sure():
+    found = prepare_dataset(FRAME, "y")
+    for cells in (["1,234", "5,678"], ["1,5", "2.5"], ["1.5", "2.5"], ["x", "2"]):
+        rows = pd.DataFrame({"a": cells}, dtype="str")
+        assert not OwnDecimals.of(found.schema.columns, rows).notations
+    rows = pd.DataFrame({"a": ["1,5", "x"]}, dtype="str")
+    assert OwnDecimals.of(found.schema.columns, rows).read(rows) is rows
 
 
 def test_a_folder_of_parquet_files_stays_there_but_can_be_answered(tmp_path):

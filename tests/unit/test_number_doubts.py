@@ -305,6 +305,14 @@ def test_bands_of_numbers_are_categories_without_a_word_and_ranges_of_many_are_s
     )
 
 
+@pytest.mark.parametrize("target", ["y", "x"])
+def test_grades_of_schools_are_no_negative_numbers(target):
+    column, _ = guessed(["2+", "1-", "1", "2-", "1+", "3", "2", "3-"] * (ROWS // 8), target)
+    assert getattr(column, "kind", None) is ColumnKind.CATEGORICAL or "1-" in column.classes
+    # as programs of accountants write signs
+    assert numbers_of(guessed([f"{100 + place}{'+-'[place % 2]}" for place in range(ROWS)])[0], ["7-"]) == [-7]
+
+
 @pytest.mark.parametrize("form", ["A{}", "Flat {}", "{}-X", "v{}.1", "{}/7/{}"])
 def test_names_with_numbers_are_categories_without_a_word(form):
     assert guessed([form.format(100 + place % 20, place) for place in range(ROWS)])[1] in ([], [IDENTIFIER])

@@ -6,10 +6,14 @@ import csv
 import io
 from dataclasses import replace
 
+import pandas as pd
+
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.names import same_names, spelling_note
 from orchestrator.columns.notes import Note
+from orchestrator.data.columnar import Cell
 from orchestrator.data.csv import CsvLimits, parse_csv
+from orchestrator.data.file_decimals import OwnDecimals
 from orchestrator.data.schema import Schema
 from orchestrator.errors import DataError, InvalidRequestError
 from orchestrator.serving.http.asgi import Headers
@@ -29,7 +33,8 @@ def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None, wis
     """A CSV file with a header line, as `predict` reads it; `wish` is what its header says.
 
     Returns:
-        The cells of each of the schema's columns, all of them texts; the number of rows; what was passed over.
+        The cells of each of the schema's columns, texts but for numbers with another decimal mark than the model's; the
+        number of rows; what was passed over.
 
     Raises:
         TooManyRowsError: there are more than `max_rows`.
@@ -48,10 +53,18 @@ def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None, wis
     for name in names:
         if name not in same:
             raise InvalidRequestError(f"the column '{name}' is missing", None, name)
+    decimals = OwnDecimals.of(schema.columns, table.frame)
+    frame = decimals.read(table.frame)
     # there are no options in a request
     passed = [replace(note, option="") for note in table.notes]
     spelling = [spelling_note(name, present) for name, present in same.items() if present != name]
-    return {name: table.frame[same[name]].tolist() for name in names}, rows, (*passed, *spelling)
+    return {name: _cells(frame[same[name]]) for name in names}, rows, (*passed, *spelling, *decimals.notes)
+
+
+def _cells(series: pd.Series) -> list[Cell]:
+    # numbers are where there were texts with another decimal mark
+    cells: list[Cell] = series.tolist()
+    return cells if isinstance(series.dtype, pd.StringDtype) else [None if pd.isna(cell) else cell for cell in cells]
 
 
 def csv_answer(answers: Predictions) -> bytes:

@@ -15,9 +15,9 @@ from orchestrator.bundle.files import read_folder
 from orchestrator.choices import MethodName
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.columns.notes import Note, warn
-from orchestrator.data.sources import check_source, load_rows
+from orchestrator.data.sources import Source, check_source, load_rows
 from orchestrator.errors import DataError, UsageError
-from orchestrator.serving.inference.offline import column_names
+from orchestrator.serving.inference.offline import column_names, own_decimals
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later, key_of
 from orchestrator.tracking.models import fetch_model
 
@@ -93,9 +93,12 @@ def explain_rows(
     if data is not None:
         table = load_rows(data, names, wish)
         origin, total = table.origin, len(table.frame)
-        frame, notes = _chosen(table.frame.set_axis(np.arange(1, total + 1)), rows, method)
+        whole = _read_alike(files, data, table.frame)
+        frame, notes = _chosen(whole.set_axis(np.arange(1, total + 1)), rows, method)
         warn([*table.notes, *notes])
-    compared = None if background is None else load_rows(background, names, wish).frame
+    compared = None
+    if background is not None:
+        compared = _read_alike(files, background, load_rows(background, names, wish).frame)
     key = key_of(files)
     few = frame is None or len(frame) <= FEW_ROWS
     loaded: Explaining | None = find_prepared(key) if few else None
@@ -109,6 +112,11 @@ def explain_rows(
         return ExplainedData(loaded.explain(frame, method=method, **given), total)
     except DataError as error:
         raise DataError(f"{origin}: {error}") from None
+
+
+def _read_alike(files: Mapping[str, bytes], source: Source, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with numbers, if they are of a file with another decimal mark than the model's."""
+    return own_decimals(files, frame).read(frame) if isinstance(source, str | Path) else frame
 
 
 def _chosen(frame: pd.DataFrame, rows: str | None, method: MethodName) -> tuple[pd.DataFrame, list[Note]]:

@@ -17,10 +17,19 @@ from orchestrator.bundle.files import read_folder
 from orchestrator.columns.csv_wish import PLAIN_CSV, CsvWish
 from orchestrator.columns.notes import DataWarning, warn
 from orchestrator.config import read_csv_wish
+from orchestrator.data.file_decimals import OwnDecimals
 from orchestrator.data.given_rows import Rows
 from orchestrator.data.row_blocks import RowBlocks, open_rows
+from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Source, check_source
-from orchestrator.errors import DataError, InvalidValueError, UnansweredError, UsageError, did_you_mean
+from orchestrator.errors import (
+    DataError,
+    InvalidValueError,
+    OrchestratorError,
+    UnansweredError,
+    UsageError,
+    did_you_mean,
+)
 from orchestrator.serving.inference.prepared_cache import find_prepared, keep_prepared_later, key_of
 from orchestrator.serving.inference.prepared_model import PreparedModel
 from orchestrator.tracking.models import fetch_model
@@ -107,14 +116,16 @@ class OfflineModel:
             DataError: a row cannot be read or answered; the sentence names table and row.
         """
         compute = self._computing(table.rows)
-        start = 0
+        start, decimals = 0, None
         for frame in table.blocks():
             try:
                 with warnings.catch_warnings():
                     if start:
                         # what is to be said of the columns was said of the first rows
                         warnings.simplefilter("ignore", DataWarning)
-                    found = compute(frame)
+                    if table.is_file and decimals is None:
+                        decimals = own_decimals(self.files, frame)
+                    found = compute(frame if decimals is None else decimals.read(frame))
             except DataError as error:
                 raise DataError(f"{table.origin}: {_placed(error, start)}") from None
             yield AnsweredRows(frame, found)
@@ -142,6 +153,23 @@ def _placed(error: DataError, start: int) -> str:
     if not isinstance(error, InvalidValueError | UnansweredError) or error.row is None:
         return str(error)
     return str(error).replace(f"row {error.row + 1}", f"row {start + error.row + 1}", 1)
+
+
+def own_decimals(files: Mapping[str, bytes], frame: pd.DataFrame) -> OwnDecimals:
+    """How the numbers of a file with rows are read that has another decimal mark than the model's; it is said.
+
+    Args:
+        files: of the model's bundle.
+        frame: the first rows of the file.
+    """
+    try:
+        columns = Schema.from_json(json.loads(files[SCHEMA_FILE])).columns
+    except (KeyError, TypeError, ValueError, RecursionError, OrchestratorError):
+        # a damaged bundle is said when it is read
+        columns = ()
+    found = OwnDecimals.of(columns, frame)
+    warn(found.notes)
+    return found
 
 
 def check_kept(table: RowBlocks, keep: Sequence[str]) -> None:
