@@ -17,7 +17,7 @@ from orchestrator.columns.number_inference import Cells, find_marks
 from orchestrator.columns.number_notation import NumberNotation
 from orchestrator.columns.raw_column import SAMPLE_ROWS, Beside, RawColumn
 from orchestrator.columns.values import Series, arrow_texts
-from orchestrator.features import Column, ColumnKind
+from orchestrator.features import KINDS, Column
 
 NAMES = {".": "point", ",": "comma"}
 # that of thousands is the other one
@@ -176,7 +176,7 @@ class OwnDecimals:
             columns: of the model.
             frame: rows of the file, the first ones at least.
         """
-        numbers = [column for column in columns if column.kind is ColumnKind.NUMERIC]
+        numbers = [column for column in columns if "decimal" in KINDS[column.kind].follows]
         names = same_names([column.name for column in numbers], list(map(str, frame.columns)))
         known = {
             names[column.name]: notation
