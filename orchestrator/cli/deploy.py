@@ -148,7 +148,15 @@ def status(jobs_address: str | None, as_json: bool) -> None:
 @click.argument("name")
 def undeploy(name: str) -> None:
     """See UNDEPLOY."""
-    from orchestrator.serving.control.deployments import undeploy as stop
+    from orchestrator.serving.control.deployments import find_deployment
 
-    deployment = stop(name)
-    echo(f"{deployment.name} on {deployment.url} is stopped")
+    deployment = find_deployment(name)
+    gone = deployment.process is None
+    deployment.stop()
+    if gone and deployment.on_cluster:
+        echo(
+            f"the process of {name} was gone before, and Ray Serve may still answer on its cluster; stop that with: "
+            "serve shutdown"
+        )
+    else:
+        echo(f"{deployment.name} on {deployment.url} is stopped")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -93,7 +93,7 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
     accepted = better and metric.better(value, best.report.best_value)
     single = best.record.index
     if len(members) == 1:
-        reason = f"no other trial makes trial {members[0].record.index} better"
+        reason = _alone(contest, found, members[0])
     elif judged is None:
         reason = f"{len(target)} validation rows cannot tell whether it is better; {LEAST_ROWS} are needed at least"
     else:
@@ -126,16 +126,30 @@ def combine(found: Sequence[StoredModel]) -> tuple[Ensemble, CombinedModel | Non
 
 def _fitting(found: Sequence[StoredModel]) -> Fits:
     """Which trials cost little enough together: they answer one after the other."""
-    bounds = found[0].models.bounds
-    if not bounds:
+    if not found[0].models.bounds:
         return everything
-    costs = [model.cost for model in found]
+    return lambda places: not _too_much([found[place] for place in places])
 
-    def fits(places: Set[int]) -> bool:
-        seconds, size = sum(costs[place].seconds for place in places), sum(costs[place].size for place in places)
-        return not bounds.why_not(seconds, size)
 
-    return fits
+def _too_much(models: Sequence[StoredModel]) -> str:
+    """Why these trials cost too much together, empty if they do not."""
+    seconds, size = sum(model.cost.seconds for model in models), sum(model.cost.size for model in models)
+    return models[0].models.bounds.why_not(seconds, size)
+
+
+def _alone(contest: Contest, found: Sequence[StoredModel], single: StoredModel) -> str:
+    """Why no other trial was taken beside this one."""
+    name = f"trial {single.record.index}"
+    # without limits that was the whole selection already
+    counts = select(contest) if single.models.bounds else ()
+    wanted = [model for model, count in zip(found, counts, strict=False) if count]
+    if len(wanted) < 2:  # noqa: PLR2004
+        return f"no other trial makes {name} better"
+    names = ", ".join(str(model.record.index) for model in wanted[:-1]) + f" and {wanted[-1].record.index}"
+    return (
+        f"no other trial for which there is room beside {name} makes it better; trials {names} would be better on "
+        f"these rows, but together, {_too_much(wanted)}"
+    )
 
 
 def _within(model: CombinedModel) -> tuple[Ensemble, CombinedModel | None]:

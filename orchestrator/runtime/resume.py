@@ -14,7 +14,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.data import Table, load_table
 from orchestrator.data.joining import without_frames
 from orchestrator.data.opening import with_frames
-from orchestrator.errors import DataError, StorageError
+from orchestrator.errors import DataError, ExecutionError, StorageError
 from orchestrator.journal.folder import KnownSweep, find_sweep, known_sweeps
 from orchestrator.journal.package import kept_package
 from orchestrator.journal.statuses import SweepStatus
@@ -51,7 +51,8 @@ def run_or_resume(config: SweepConfig, hooks: Hooks) -> SweepResult | SyncResult
     """Goes on with the latest sweep of that name and with these options, or starts it if none is unfinished.
 
     So a command that is run again after any end, by a scheduler say, does not begin from the start. What MLflow has not
-    got of a finished one, because it did not answer, is sent.
+    got of a finished one, because it did not answer, is sent. One that has failed only because a better trial was lost
+    fails again: a scheduler would train all of it once more otherwise.
 
     Args:
         config: what the user asked for; where sweeps of that name are looked for is its `storage`.
@@ -66,23 +67,31 @@ def run_or_resume(config: SweepConfig, hooks: Hooks) -> SweepResult | SyncResult
     latest = next(same, None)
     options = {name: getattr(config, name) for name in OF_SESSION if name in config.model_fields_set}
     tracking_uri = options.pop("tracking_uri", None)
-    if latest is not None and latest.state == SweepStatus.FINISHED and _waits(latest):
+    outcome = None if latest is None or latest.state != SweepStatus.FINISHED else _outcome(latest)
+    if latest is not None and outcome is not None and outcome.waits:
         hooks.notify(f"{latest.id} is finished, and MLflow has not got all of it: that is sent now")
         patience = config.tracking_timeout.total_seconds()
         return sync(latest.id, storage=config.storage, tracking_uri=tracking_uri, patience=patience)
+    if latest is not None and outcome is not None and outcome.passed_over:
+        version = (outcome.model or "").rpartition("/")[2]
+        accept = f"accept that with: orchestrator promote {latest.name} {version}; " if version else ""
+        raise ExecutionError(
+            f"{latest.id} is finished, with trial {outcome.best} in the place of a better one "
+            f"({'; '.join(outcome.skipped)}); {accept}a sweep without --resume begins anew"
+        )
     if latest is None or latest.state == SweepStatus.FINISHED:
         return run_on_ray(origin, hooks, open_tracker)
     hooks.notify(f"going on with {latest.id}, which is {latest.state}")
     return resume_sweep(latest.id, storage=config.storage, tracking_uri=tracking_uri, hooks=hooks, options=options)
 
 
-def _waits(sweep: KnownSweep) -> bool:
-    """Whether MLflow has not got all of a finished sweep; where that cannot be read, it counts as sent."""
+def _outcome(sweep: KnownSweep) -> Outcome | None:
+    """How the last session of a sweep has ended; None where that cannot be read."""
     try:
         outcome = Outcome.read(sweep.storage)
     except StorageError:
-        return False
-    return outcome is not None and outcome.waits
+        return None
+    return outcome if outcome is not None and outcome.current else None
 
 
 def _is_of(sweep: KnownSweep, config: SweepConfig) -> bool:

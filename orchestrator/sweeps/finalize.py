@@ -96,6 +96,11 @@ class Outcome:
             return self.current and self.register and self.model is None
         return self.current and not self.sent
 
+    @property
+    def passed_over(self) -> bool:
+        """Whether a better trial was lost, and the user has not accepted that (see `find_winner`)."""
+        return bool(self.skipped) and self.doubt.startswith(self.skipped[0])
+
     def save(self, storage: Storage) -> None:
         """Writes it into the folder of the sweep.
 

@@ -349,6 +349,15 @@ def test_better_models_that_are_too_large_or_too_slow_are_passed_over_aloud(swee
     if model is not None:
         assert not bounds.why_not(model.cost.seconds, model.cost.size)
         assert model.finish().bundle.metrics["cost"]["size"] == model.cost.size
+    # where there is room for one, that is the reason, and not that the others are of no use
+    bounds = Bounds(size=sizes[1])
+    alone, model, _ = replace(models, bounds=bounds).combine(sweep.trial_table.ranked())
+    assert len(alone.members) == 1
+    assert model is None
+    assert alone.reason.startswith(
+        f"no other trial for which there is room beside trial {alone.members[0].index} makes"
+    )
+    assert alone.reason.endswith(f"more than --max-size {sizes[1] / 1e6:.3g} MB")
     # nothing answers in a microsecond
     choice, skipped = choose(sweep.trial_table, replace(models, bounds=Bounds(timedelta(microseconds=1))))
     assert choice is None

@@ -1,9 +1,12 @@
 """`sweep --resume`: which sweep it goes on with."""
 
+from dataclasses import replace
+
 import pytest
 from support import mixed_frame, outcome_of
 
 from orchestrator.config import SweepConfig
+from orchestrator.errors import ExecutionError
 from orchestrator.journal.folder import Header, KnownSweep, new_id, write_header
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.runtime import resume
@@ -97,6 +100,19 @@ def test_a_finished_sweep_that_the_store_has_not_got_is_sent_instead_of_begun_an
     found = again(tmp_path, tracking_uri="http://mlflow:5000", tracking_timeout="30m")
     options = {"storage": str(tmp_path / "sweeps"), "tracking_uri": "http://mlflow:5000", "patience": 1800.0}
     assert found == (("new", 3) if begins_anew else ("sent", sweep, options))
+
+
+def test_a_finished_sweep_that_has_lost_a_better_trial_fails_again_and_is_not_begun_anew(place, tmp_path):
+    told = "trial 2 is better (accuracy 0.9), but its model cannot be used: gone"
+    sweep = place(SweepStatus.FINISHED)
+    ended = outcome_of(sent=True, model="models:/iris/3", skipped=(told,), doubt=f"{told}; too few rows")
+    ended.save(Storage.at(tmp_path / "sweeps" / sweep))
+    with pytest.raises(ExecutionError, match=rf"^{sweep} is finished, .*: gone\); .*orchestrator promote iris 3;"):
+        again(tmp_path)
+    # the user has accepted it, or has gone on with it
+    for other in ({"doubt": "too few rows"}, {"current": False}):
+        replace(ended, **other).save(Storage.at(tmp_path / "sweeps" / sweep))
+        assert again(tmp_path) == ("new", 3)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from orchestrator.cli.doctor import _temporary
 from orchestrator.cluster import ray_session
 from orchestrator.errors import ExecutionError
 from orchestrator.serving.control.control_socket import answer_questions
-from orchestrator.serving.control.deployments import abandoned_places, private_place
+from orchestrator.serving.control.deployments import Deployment, abandoned_places, forget, private_place
 from orchestrator.temporary import MAX_SOCKET_PATH, RAY_SOCKET, SocketFolder, limit, ray_folder, socket_folder
 
 SYSTEM = Path("/tmp")
@@ -88,6 +88,10 @@ def test_an_endpoint_can_be_asked_when_tmpdir_is_too_long(short, monkeypatch):
     with private_place() as ours, private_place(cluster=True) as of_a_cluster:
         assert ours in list(abandoned_places())
         assert of_a_cluster not in list(abandoned_places())
+        # where it ends without a word, Ray Serve goes on with its files, and HAProxy with its configuration
+        for place, stays in ((ours, False), (of_a_cluster, True)):
+            forget(Deployment(name="iris", version=None, url="http://h:1", pid=4194305, created=1.0, place=str(place)))
+            assert place.exists() == stays
 
 
 @pytest.mark.parametrize("named", [None, "", "relative"])

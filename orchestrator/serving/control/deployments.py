@@ -62,6 +62,11 @@ class Deployment:
                 return process
         return None
 
+    @property
+    def on_cluster(self) -> bool:
+        """Whether it is on a cluster, where it may outlive its process."""
+        return self.place is not None and Path(self.place).name.startswith(f"{PLACE_PREFIX}{CLUSTER_MARK}")
+
     def stop(self) -> None:
         """Stops it and everything that its process has started; nothing is done if it has been stopped before."""
         process = self.process
@@ -159,9 +164,9 @@ def recorded(deployment: Deployment) -> Iterator[None]:
 
 
 def forget(deployment: Deployment) -> None:
-    """Removes what a process that is gone has left behind."""
+    """Removes what a process that is gone has left behind; on a cluster HAProxy may still need the files."""
     record_file(deployment.name).unlink(missing_ok=True)
-    if deployment.place is not None:
+    if deployment.place is not None and not deployment.on_cluster:
         shutil.rmtree(deployment.place, ignore_errors=True)
 
 
@@ -203,7 +208,7 @@ def undeploy(name: str) -> Deployment:
     """Stops an endpoint and everything that its process has started.
 
     Returns:
-        What was stopped.
+        What was stopped. On a cluster, Ray Serve goes on if the process was gone before.
 
     Raises:
         ServingError: there is no deployment of that name.
