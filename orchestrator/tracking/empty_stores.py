@@ -1,6 +1,6 @@
 """An empty store of the installed MLflow, kept for the next folder: MLflow takes two seconds to build one.
 
-It runs the dozens of upgrades that its tables have ever had, for each new file. The result is the same file each time.
+It runs the dozens of upgrades that its tables have ever had, for each new file. The result is the same each time.
 """
 
 from __future__ import annotations
