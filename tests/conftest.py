@@ -26,7 +26,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a busy machine is no failure; the same examples in every run of the suite
 settings.register_profile(
-    "tests", deadline=None, max_examples=45, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "tests", deadline=None, max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
 

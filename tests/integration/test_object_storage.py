@@ -43,6 +43,7 @@ def test_a_sweep_is_kept_in_s3_and_goes_on_there(ray_cluster, store, bucket):
         epochs=2,
         tracking_uri=store,
         storage=bucket,
+        concurrency=1,
     )
     result = run_sweep(config, None, Hooks(on_trial=look))
     assert result.registration.champion
