@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from orchestrator.columns.notes import Note
+from orchestrator.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -35,6 +37,7 @@ SUFFIXES = {
     FileKind.JSON: JSON_SUFFIXES,
     FileKind.TEXT: LOOSE_SUFFIXES,
 }
+SHEET_SUFFIXES = (".xlsx", ".xls", ".xlsm", ".ods")
 # of all files with rows, apart from what says that they are compressed
 ENDINGS = tuple(chain.from_iterable(SUFFIXES.values()))
 NO_TABLES = "there is no Parquet, CSV or JSON file in it"
@@ -90,13 +93,27 @@ def kind_of(name: str) -> FileKind | None:
 
 
 def _visible(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_unread):
         # Spark gives its own folders such names
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         for name in names:
             file = Path(place, name)
-            if not name.startswith((".", "_")) and file.is_file():
+            if name.startswith((".", "_")):
+                continue
+            if file.is_file():
                 yield file
+            elif file.is_symlink() and kind_of(name) is not None and not file.exists():
+                raise DataError(f"{file}: is a link to {file.readlink()}, which is not there; mend or remove it")
+
+
+def no_tables(folder: Path) -> str:
+    """What a folder without tables has, in a sentence."""
+    sheet = next((file for file in sorted(_visible(folder)) if file.name.lower().endswith(SHEET_SUFFIXES)), None)
+    return NO_TABLES if sheet is None else f"{NO_TABLES}, but the spreadsheet {sheet.name}; save its sheet as CSV there"
+
+
+def _unread(error: OSError) -> NoReturn:
+    raise DataError(f"{error.filename}: cannot be read ({str(error.strerror).lower()})")
 
 
 def _note(kind: FileKind, others: list[Path]) -> tuple[Note, ...]:

@@ -15,7 +15,7 @@ from orchestrator.data.csv import parse_csv, read_csv
 from orchestrator.data.csv.files import read_members
 from orchestrator.data.csv.reader import CsvTable
 from orchestrator.data.file_decimals import with_one_decimal
-from orchestrator.data.folders import NO_TABLES, FileKind, FolderFiles, kind_of
+from orchestrator.data.folders import FileKind, FolderFiles, kind_of, no_tables
 from orchestrator.data.json_tables import read_json
 from orchestrator.data.normalise import frame_of, stacked
 from orchestrator.data.partitions import Partition, find_partitions, partition_column, partition_note
@@ -56,7 +56,7 @@ def read_files(folder: Path, found: FolderFiles, known: Iterable[str], wish: Csv
     files = [file for file in found.files if file.stat().st_size]
     empty = [file.name for file in found.files if not file.stat().st_size]
     if not files:
-        what = "they are all empty" if empty else NO_TABLES
+        what = "they are all empty" if empty else no_tables(folder)
         raise UsageError(f"{folder}: is a folder, but {what}")
 
     def reader(file: Path) -> Reader:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.columns.names import levels, name_of
 from orchestrator.columns.notes import Note
-from orchestrator.data.folders import NO_TABLES, PARQUET_SUFFIXES, FileKind, files_of
+from orchestrator.data.folders import PARQUET_SUFFIXES, FileKind, files_of, no_tables
 from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import frame_of
 from orchestrator.data.partitions import Partition, find_partitions, partition_column, partition_note
@@ -222,7 +222,7 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
     found = files_of(folder)
     files = found.files
     if found.kind is not FileKind.PARQUET:
-        raise UsageError(f"{folder}: is a folder, but {NO_TABLES}")
+        raise UsageError(f"{folder}: is a folder, but {no_tables(folder)}")
     pieces: list[Piece] = []
     columns: tuple[str, ...] = ()
     footers: dict[Path, pq.FileMetaData] = {}

@@ -22,6 +22,7 @@ from orchestrator.data.folders import (
     ENDINGS,
     JSON_SUFFIXES,
     PARQUET_SUFFIXES,
+    SHEET_SUFFIXES,
     FileKind,
     files_of,
 )
@@ -40,7 +41,7 @@ SHEETS = "it is a spreadsheet; save its sheet as CSV there, or read it with pand
 CONFIGURATION = "if it says what a sweep is, give it with --config"
 # what people give instead of a table, and what to do then
 OTHER_FILES = {
-    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), SHEETS),
+    **dict.fromkeys(SHEET_SUFFIXES, SHEETS),
     **dict.fromkeys((".yaml", ".yml"), CONFIGURATION),
 }
 

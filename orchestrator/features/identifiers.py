@@ -98,6 +98,8 @@ def find_identifier(raw: RawColumn) -> Identifier | None:
     numbers = raw.numbers if raw.numbers is not None else _grouped_numbers(raw)
     if numbers is None or len(numbers) < IDENTIFIER_ROWS:
         return None
+    if NAMELESS.fullmatch(raw.name.strip().lower()) and (again := _counts_again(numbers)) is not None:
+        return Identifier(again)
     # most columns show in a few rows that they do not count
     first = numbers[:HEAD_ROWS]
     if not _are_whole(first[~np.isnan(first)]) or not _may_tell_apart(raw):
@@ -225,6 +227,19 @@ def _counts(ordered: NDArray[np.float64], steps: NDArray[np.float64]) -> str | N
         return None
     shown = ", ".join(str(first + step * place) for place in range(3))
     return f"counts rows ({shown}, ... up to {last})"
+
+
+def _counts_again(numbers: NDArray[np.float64]) -> str | None:
+    """Whether numbers count the rows of several parts of a table, one after another, each from the same number on."""
+    steps = np.diff(numbers)
+    starts = np.append(0, np.flatnonzero(~(steps > 0)) + 1)
+    alike = numbers[starts] == numbers[0]
+    if len(starts) < 2 or 2 * len(starts) > len(numbers) or not alike.all() or not _are_whole(numbers):  # noqa: PLR2004
+        return None
+    up = steps[steps > 0]
+    if np.count_nonzero(up == up.min()) < COUNTED_SHARE * len(up):
+        return None
+    return f"counts the rows of {len(starts):,} parts of the table, each from {numbers[0]:.0f} on"
 
 
 def _are_times(ordered: NDArray[np.float64], steps: NDArray[np.float64]) -> bool:

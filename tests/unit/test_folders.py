@@ -157,6 +157,19 @@ def test_names_of_folders_are_columns_and_what_is_hidden_or_empty_is_passed_over
     assert "part-9.csv is an empty file: passed over" in map(str, table.notes)
 
 
+def test_files_that_cannot_be_read_are_said(tmp_path):
+    (tmp_path / "sales.xlsx").write_bytes(b"PK")
+    with pytest.raises(UsageError, match=r"no Parquet, CSV or JSON file in it, but the spreadsheet sales\.xlsx; save"):
+        load_table(tmp_path)
+    folder = write(tmp_path / "rows")
+    (folder / "part-3.csv").symlink_to(tmp_path / "moved.csv")
+    (folder / ".#part-0.csv").symlink_to("me@here")
+    with pytest.raises(DataError, match=r"part-3\.csv: is a link to .*moved\.csv, which is not there"):
+        load_table(folder)
+    (tmp_path / "moved.csv").write_text("a,made,kind,y\n1,13/01/2024,p,u\n")
+    assert len(load_table(folder).frame) == 121
+
+
 def test_what_is_said_of_files_names_them(tmp_path):
     folder = write(tmp_path / "rows")
     (folder / "part-3.csv").write_text("A ,made,kind,y\n1.5,13/01/2024,p,u\n\n# end\n")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.columns.wish import ColumnWish
-from orchestrator.data import DataOptions, open_dataset
+from orchestrator.data import DataOptions, load_table, open_dataset
+from orchestrator.data.guessing import guess_schema
 from orchestrator.features.identifiers import is_key_name
 
 ROWS = 120
@@ -92,6 +93,17 @@ def test_measures_that_happen_to_be_distinct_stay(name, cells):
     assert names(dataset) == [name, "x"]
     # moments as numbers are read as dates, aloud
     assert all("read as dates" in str(note) for note in dataset.notes)
+
+
+@pytest.mark.parametrize("name", ["", "index", "Unnamed: 0", "level_1"])
+def test_row_numbers_of_files_that_were_put_together_are_left_out(tmp_path, name):
+    drawn = np.random.default_rng(3)
+    for part, rows in (("a", 30), ("b", 40)):
+        frame = pd.DataFrame({"x": drawn.normal(size=rows), "y": ["u", "v"] * (rows // 2)})
+        frame.to_csv(tmp_path / f"{part}.csv", index_label=name)
+    found = guess_schema(load_table(tmp_path), DataOptions(target="y"))
+    assert [column.name for column in found.schema.columns] == ["x"]
+    assert any("counts the rows of 2 parts of the table, each from 0 on" in note.why for note in found.notes)
 
 
 def test_a_measure_that_counts_stays_aloud():
