@@ -21,6 +21,8 @@ START_SECONDS = 180.0
 # a start takes 5 s on an idle machine
 NOTICE_SECONDS = 20.0
 END_SECONDS = 5.0
+# the raylet waits for files of these names, and Ray's parameters have them, too
+AGENT_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
 # a raylet ends itself when its agents take too long to start
 ENDED = "its process raylet has ended"
 TIMED_OUT = re.compile(rf"timed? ?out|{ENDED}", re.IGNORECASE)
@@ -64,10 +66,19 @@ def start_patiently(start: Callable[[], object], notify: Callable[[str], None]) 
 
 @contextmanager
 def waiting_longer() -> Iterator[None]:
-    """Has Ray wait longer for its node to be there, as long as the node's process lives."""
-    from ray._private import services
+    """Has Ray wait longer for its node to be there, as long as the node's process lives.
 
-    original = services.get_node
+    That ends itself when the agents have not said after 15 s where they listen, unless it is known (ray 2.60): of ports
+    that were given it is.
+    """
+    from ray._private import services
+    from ray._private.node import Node
+
+    original, start_raylet = services.get_node, Node.start_raylet
+
+    def start_with_known_ports(node: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+        _write_known_ports(node)
+        start_raylet(node, *arguments, **options)
 
     def get_node(*arguments: Any) -> Any:  # noqa: ANN401
         deadline = time.monotonic() + START_SECONDS
@@ -82,8 +93,16 @@ def waiting_longer() -> Iterator[None]:
                     raise TimeoutError(f"its node has timed out after {START_SECONDS:.0f} s") from error
             time.sleep(0.1)
 
-    with replaced(services, get_node=get_node):
+    with replaced(services, get_node=get_node), replaced(Node, start_raylet=start_with_known_ports):
         yield
+
+
+def _write_known_ports(node: Any) -> None:  # noqa: ANN401
+    """What a node's agents will say of the ports that they were given."""
+    for name in AGENT_PORTS:
+        port = getattr(node._ray_params, name)
+        if port:
+            Path(node._session_dir, f"{name}_{node._node_id}").write_text(str(port), encoding="utf-8")
 
 
 def _raylet_lives() -> bool:

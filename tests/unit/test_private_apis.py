@@ -203,6 +203,32 @@ def test_the_silent_agent_says_what_rays_own_says_when_it_listens_nowhere(tmp_pa
     assert re.search(r"--session-dir=.*--node-id=|--node-id=.*--session-dir=", source, re.DOTALL)
 
 
+def test_a_raylet_need_not_wait_for_agents_to_say_which_ports_they_were_given(tmp_path):
+    from ray import _raylet
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    from orchestrator.patience import AGENT_PORTS, waiting_longer
+    from orchestrator.replacing import replaced
+
+    assert [getattr(_raylet, f"{name.upper()}_NAME") for name in AGENT_PORTS] == list(AGENT_PORTS)
+    assert "self.start_raylet(" in inspect.getsource(Node)
+    given = dict(zip(AGENT_PORTS, (6383, 8080, 52365), strict=False))
+    node, seen = Node.__new__(Node), []
+    node._session_dir, node._node_id, node._ray_params = str(tmp_path), "0" * 56, RayParams(**given)
+
+    def start_raylet(_node, *arguments):
+        seen.append(arguments)
+        for name, port in given.items():
+            assert _raylet.wait_for_persisted_port(str(tmp_path), "0" * 56, name, timeout_ms=0) == port
+
+    with replaced(Node, start_raylet=start_raylet), waiting_longer():
+        node.start_raylet("/dev/shm", 100)
+    assert seen == [("/dev/shm", 100)]
+    # what was not given is drawn by the agent
+    assert len(list(tmp_path.iterdir())) == len(given)
+
+
 def test_serve_calls_the_methods_of_a_replica_and_its_autoscaling_policy():
     from ray.serve._private import constants, replica
     from ray.serve.config import AutoscalingContext
