@@ -1,4 +1,7 @@
-"""Starting Ray on a machine that is busy: it is waited for, tried again, and said so."""
+"""Starting Ray on a machine that is busy: it is waited for, tried again, and said so.
+
+`python -m orchestrator.patience start ...` is `ray start ...` that waits longer.
+"""
 
 from __future__ import annotations
 
@@ -130,3 +133,15 @@ def end_leftovers(started: set[psutil.Process]) -> None:
                 process.kill()
                 ended.append(process)
     psutil.wait_procs(ended, END_SECONDS)
+
+
+def main() -> None:
+    """The command line of Ray."""
+    from ray.scripts.scripts import main as ray
+
+    with waiting_longer():
+        ray()
+
+
+if __name__ == "__main__":
+    main()

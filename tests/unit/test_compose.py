@@ -19,6 +19,7 @@ from orchestrator.errors import UsageError
 from orchestrator.manifests.compose import SECRETS, compose_files
 from orchestrator.manifests.kinds import default_files
 from orchestrator.manifests.rendering import write_files
+from orchestrator.patience import AGENT_PORTS
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(yaml.__file__).parents[1]
@@ -38,6 +39,8 @@ def program(service):
     words = [filled(word) for word in service["command"]]
     if words[:2] == ["bash", "-c"]:
         words = shlex.split(re.search(r"^exec (.*)", words[2].replace("\\\n", " "), re.MULTILINE)[1])
+    if words[:3] == ["python", "-m", "orchestrator.patience"]:
+        words = ["ray", *words[3:]]
     return words
 
 
@@ -98,6 +101,13 @@ def test_who_asks_a_service_asks_the_port_that_it_listens_on():
     assert yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())["scrape_configs"][1]["dns_sd_configs"] == [
         {"names": ["endpoint"], "type": "A", "port": int(options(program(SERVICES["endpoint"]))["port"])}
     ]
+
+
+@pytest.mark.parametrize("name", ["ray-head", "ray-worker"])
+def test_nodes_of_ray_name_the_ports_for_which_they_would_wait(name):
+    given = options(program(SERVICES[name]))
+    said = {port.replace("_", "-") for port in AGENT_PORTS} - {"metrics-agent-port"} | {"dashboard-agent-grpc-port"}
+    assert said <= given.keys()
 
 
 def test_ports_are_bound_to_this_machine_only():

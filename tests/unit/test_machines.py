@@ -30,7 +30,10 @@ SHIMS = {
     "scontrol": 'echo "scontrol $*" >> "$CALLS"; [ "$1" != show ] || printf "node1\\nnode2\\n"',
     "srun": 'while case $1 in --*) true ;; *) false ;; esac; do shift; done; exec "$@"',
     "hostname": "echo 127.0.0.1 10.0.0.1",
-    "ray": 'echo "ray $*" >> "$CALLS"; test -s "$RAY_AUTH_TOKEN_PATH" && exec python -c "{listen}" "$@"',
+    "python": (
+        '[ "$1 $2" = "-m orchestrator.patience" ] || exit 9\n'
+        'echo "ray ${*:3}" >> "$CALLS"; test -s "$RAY_AUTH_TOKEN_PATH" && exec {python} -c "{listen}" "$@"'
+    ),
     "orchestrator": (
         'trap "echo stopped >> $CALLS; exit $(cat "$SWEEPS.code")" TERM\n'
         'echo "orchestrator $*" >> "$CALLS"\n'
@@ -51,7 +54,9 @@ def job(tmp_path):
     shims = tmp_path / "bin"
     shims.mkdir()
     for name, text in SHIMS.items():
-        (shims / name).write_text(f"#!/usr/bin/env bash\n{text.replace('{listen}', LISTEN)}\n")
+        (shims / name).write_text(
+            f"#!/usr/bin/env bash\n{text.replace('{listen}', LISTEN).replace('{python}', sys.executable)}\n"
+        )
         (shims / name).chmod(0o755)
     (tmp_path / "sweeps.json").write_text("[]")
     (tmp_path / "sweeps.json.code").write_text("3")
