@@ -10,6 +10,7 @@ from orchestrator.data.folders import is_streamed
 from orchestrator.data.labelled import LabelledRows
 from orchestrator.data.memory import MemoryDataset
 from orchestrator.data.opening import Source, open_dataset
+from orchestrator.data.row_numbers import RowNumbers
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table, load_table
 from orchestrator.data.splits import Holdout
@@ -29,6 +30,7 @@ __all__ = [
     "MemoryDataset",
     "Part",
     "Pieces",
+    "RowNumbers",
     "Run",
     "Schema",
     "Source",

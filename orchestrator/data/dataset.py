@@ -19,6 +19,7 @@ from orchestrator.data.background import Background
 from orchestrator.data.encoder import FeatureEncoder
 from orchestrator.data.examples import Examples
 from orchestrator.data.labelled import LabelledRows
+from orchestrator.data.row_numbers import RowNumbers
 from orchestrator.data.schema import Schema
 from orchestrator.data.splits import HOLDOUT, NO_ROWS_WISH, Holdout, RowsWish
 from orchestrator.data.splits.folds import AUTO_ROWS, Fold
@@ -224,6 +225,10 @@ class Dataset(Protocol):
         Raises:
             DataError: see `Pieces.read`.
         """
+
+    @property
+    def test_numbers(self) -> RowNumbers | None:
+        """Where the test rows are in the source; None where they must not be looked at, or are in many files."""
 
     def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
         """Rows in memory to measure the speed of networks with.

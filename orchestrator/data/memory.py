@@ -22,6 +22,7 @@ from orchestrator.data.guessing import RawColumns, dropped_note, guess_columns, 
 from orchestrator.data.labelled import LabelledRows, draw_labelled
 from orchestrator.data.parsed import ParsedRows
 from orchestrator.data.raw import EXAMPLE_ROWS, hash_rows, json_rows
+from orchestrator.data.row_numbers import RowNumbers
 from orchestrator.data.schema import Schema
 from orchestrator.data.settling import settle
 from orchestrator.data.sources import Table
@@ -46,6 +47,7 @@ class MemoryDataset:
         folds: places in `train`; none for a single split.
         background: see `Dataset`.
         tested: see `some_test_rows`.
+        test_numbers: see `Dataset`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class MemoryDataset:
     statistic_parts: NDArray[np.int64] | None = None
     background: Background | None = None
     tested: LabelledRows | None = None
+    test_numbers: RowNumbers | None = None
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -118,7 +121,7 @@ class MemoryDataset:
 
     def without_test(self) -> MemoryDataset:
         """See `Dataset`."""
-        return replace(self, test=self.no_rows(), tested=None)
+        return replace(self, test=self.no_rows(), tested=None, test_numbers=None)
 
     def some_training_rows(self, limit: int) -> Examples:
         """See `Dataset`: all, since they are there."""
@@ -158,6 +161,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     may_be_sorted = table.default_target is None and options.rows.time is None
     judged = draw_labelled(len(split.test), len(table.frame.columns), options.split.seed)
     kept = _kept_rows(parted, strata, options, judged)
+    numbers = RowNumbers.of_test_rows(table.origin, table.parts, known[split.test], options.rows.test)
     kept_cells = table.frame.iloc[known[np.concatenate(kept)]]
     # if nobody else needs it, the texts of a column are let go of as soon as they are numbers
     del table
@@ -201,6 +205,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         folds=() if folded is None else folded.folds,
         background=Background.of(background),
         tested=LabelledRows.of(tested, test.take(judged), judged),
+        test_numbers=numbers,
     )
     return _with_statistics(dataset, options, parted, strata)
 

@@ -165,6 +165,10 @@ class StreamedDataset:
             encoded.append(examples)
         return LabelledRows.of(raw[:most], Examples.joined(encoded))
 
+    @property
+    def test_numbers(self) -> None:
+        """See `Dataset`: a row is found in one of many files."""
+
     def for_probe(self, rows: int, seconds: float) -> tuple[MemoryDataset, float]:
         """See `Dataset`: the rows of the first pieces."""
         train, validation = [self.no_rows()], [self.no_rows()]

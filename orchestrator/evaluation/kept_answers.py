@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.data import Schema
+from orchestrator.data import RowNumbers, Schema
 from orchestrator.evaluation.kept_files import read_kept
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import ANSWERS_FILE
@@ -33,6 +33,7 @@ class KeptAnswers:
         outputs: of the network, float32 [rows, outputs].
         truth: encoded, [rows].
         weight: what each row counts, float64 [rows]; None if all count the same.
+        numbers: where they are in the data; None if that is not known.
     """
 
     target: Target
@@ -42,6 +43,7 @@ class KeptAnswers:
     outputs: NDArray[np.float32]
     truth: NDArray[Any]
     weight: NDArray[np.float64] | None = None
+    numbers: RowNumbers | None = None
 
     @classmethod
     def of(
@@ -51,6 +53,8 @@ class KeptAnswers:
         outputs: NDArray[np.float32],
         truth: NDArray[Any],
         weight: NDArray[np.float64] | None,
+        *,
+        numbers: RowNumbers | None = None,
     ) -> KeptAnswers:
         """Of all test rows, at most as many as may be kept."""
         most = max(1, min(MOST_ROWS, MOST_NUMBERS // max(1, outputs.shape[1])))
@@ -64,6 +68,7 @@ class KeptAnswers:
             outputs=outputs[rows],
             truth=truth[rows],
             weight=None if weight is None else weight[rows],
+            numbers=None if numbers is None else numbers.take(rows),
         )
 
     @property
@@ -71,12 +76,18 @@ class KeptAnswers:
         """The answers."""
         return self.target.task.predictions(self.encoder, self.outputs)
 
+    def name_of(self, row: int) -> str:
+        """What one of the rows is called."""
+        return f"test row {self.rows[row]}" if self.numbers is None else self.numbers.name_of(row)
+
     def packed(self) -> bytes:
         """The content of the file, the inverse of `unpacked`."""
         about = {"schema": Schema((), self.target).to_json(), "encoder": self.encoder.to_json(), "total": self.total}
         arrays: dict[str, NDArray[Any]] = {"rows": self.rows, "outputs": self.outputs, "truth": self.truth}
         if self.weight is not None:
             arrays["weight"] = self.weight
+        if self.numbers is not None:
+            about["source"], arrays["numbers"] = self.numbers.source, self.numbers.numbers
         file = io.BytesIO()
         arrays["about"] = np.array(json.dumps(about))
         np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -100,6 +111,8 @@ class KeptAnswers:
                     outputs=file["outputs"],
                     truth=file["truth"],
                     weight=file.get("weight"),
+                    # those of before have none
+                    numbers=RowNumbers(str(about["source"]), file["numbers"]) if "source" in about else None,
                 )
         except (zipfile.BadZipFile, KeyError, TypeError, OSError, EOFError) as error:
             raise ValueError(str(error)) from None

@@ -78,7 +78,9 @@ def make_winner(
     if ensemble is not None:
         said = (validation.outputs, validation.target, validation.weight)
         tie = task.tie(task.evaluate(dataset.target_encoder, *said))
-    kept = KeptAnswers.of(dataset.schema.target, encoder, tested.outputs, tested.target, tested.weight)
+    kept = KeptAnswers.of(
+        dataset.schema.target, encoder, tested.outputs, tested.target, tested.weight, numbers=dataset.test_numbers
+    )
     return Winner(
         bundle=make_bundle(decided.network, dataset, {**metrics, **about}, encoder),
         validation=decided.value,

@@ -86,7 +86,7 @@ def describe_answers(
     try:
         rows = dataset.some_test_rows()
         overview = overview_of(model, rows, seconds=OVERVIEW_SHARE * seconds)
-        worst = explain_worst(model, rows, seconds=end - time.monotonic())
+        worst = explain_worst(model, rows, dataset.test_numbers, seconds=end - time.monotonic())
     except DataError as error:
         # a file of a folder has changed
         overview = Overview(why_not=str(error))

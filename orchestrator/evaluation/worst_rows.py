@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from orchestrator.data import LabelledRows
+from orchestrator.data import LabelledRows, RowNumbers
 from orchestrator.errors import OrchestratorError
 from orchestrator.evaluation.kept_answers import KeptAnswers
 from orchestrator.evaluation.misses import furthest, label_parts, number_parts
@@ -29,6 +29,7 @@ class WorstRow:
 
     Attributes:
         place: among the test rows, from 0; None if that is not known.
+        name: what it is called in the data; nothing if that is not known.
         true: its class or number.
         answer: label or number that was predicted.
         output: what is explained, as `predict` calls it.
@@ -44,6 +45,7 @@ class WorstRow:
     prediction: float
     baseline: float
     columns: tuple[tuple[str, Cell, float], ...]
+    name: str = ""
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> WorstRow:
@@ -56,12 +58,15 @@ class WorstRow:
         return cls(**{**content, "columns": columns})
 
 
-def explain_worst(model: ExplainedModel, rows: LabelledRows | None, *, seconds: float) -> tuple[WorstRow, ...]:
+def explain_worst(
+    model: ExplainedModel, rows: LabelledRows | None, numbers: RowNumbers | None = None, *, seconds: float
+) -> tuple[WorstRow, ...]:
     """Explains the worst of some test rows by SHAP values; none where the model keeps no rows, or time is short.
 
     Args:
         model: that answers.
         rows: that it was not fitted on.
+        numbers: where the rows of their part are in the data; None if that is not known.
         seconds: that it may take; a smaller background is taken where a whole one takes longer.
     """
     end = time.monotonic() + seconds
@@ -69,9 +74,12 @@ def explain_worst(model: ExplainedModel, rows: LabelledRows | None, *, seconds: 
     if rows is None or model.background is None or seconds <= 0:
         return ()
     try:
-        return _explained(model, rows, end)
+        found = _explained(model, rows, end)
     except OrchestratorError:
         return ()
+    if numbers is None:
+        return found
+    return tuple(row if row.place is None else replace(row, name=numbers.name_of(row.place)) for row in found)
 
 
 def _explained(model: ExplainedModel, rows: LabelledRows, end: float) -> tuple[WorstRow, ...]:

@@ -24,8 +24,10 @@ from orchestrator.features.date_differences import DAYS
 from orchestrator.features.fitted import NumericColumns, places_of
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
 
-# of the inputs of a batch, and rows of it: larger ones leave the processor's caches
+# of the inputs that are made at once, and rows of them
 BATCH_CELLS, BATCH_ROWS = 2**21, 2**13
+# that a network is asked about at once: what it computes of more rows leaves the processor's caches
+ASKED_ROWS = 2**9
 
 
 class MixedRows:
@@ -75,8 +77,7 @@ class MixedRows:
         """The numbers that the model answers to the rows as they are, float64 [rows, outputs]: to equal rows the same
         ones, to the last bit.
         """
-        _, first, which = np.unique(self.cells, axis=0, return_index=True, return_inverse=True)
-        return self.evaluate(np.repeat(first[:, None], len(self.names), axis=1))[which.reshape(-1)]
+        return self.evaluate(np.repeat(np.arange(len(self))[:, None], len(self.names), axis=1))
 
     def numbers_of(self, column: int) -> NDArray[np.float64] | None:
         """The standardised numbers of an original column of plain numbers, float64 [rows]; None of any other."""
@@ -94,7 +95,7 @@ class MixedRows:
         return missing
 
     def evaluate(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What the model answers to mixed rows.
+        """What the model answers to mixed rows; it is asked once about rows that have the same cells.
 
         Args:
             places: int64 [mixed rows, columns]: the row of the table that each cell is taken from.
@@ -105,19 +106,20 @@ class MixedRows:
         Raises:
             UnansweredError: the network computes no number for one.
         """
-        model, found = self._model, np.empty((len(places), len(self._model.outputs)))
-        for rows in self._batches(len(places)):
-            found[rows] = model.numbers(model.predictions(self.encode(places[rows])), self._scale)
-        return found
+        first, which = distinct_rows(self.cells[places, np.arange(len(self.names))])
+        model = self._model
+        found = [model.numbers(model.predictions(inputs), self._scale) for inputs in self._inputs(places[first])]
+        return np.concatenate([np.empty((0, len(model.outputs))), *found])[which]
 
     def outputs(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """What the network computes for mixed rows, float32 [mixed rows, outputs]; `places` as in `evaluate`."""
-        return np.concatenate([self._model.network(self.encode(places[rows])) for rows in self._batches(len(places))])
+        return np.concatenate([self._model.network(inputs) for inputs in self._inputs(places)])
 
-    def _batches(self, rows: int) -> Iterator[slice]:
+    def _inputs(self, places: NDArray[np.int64]) -> Iterator[Inputs]:
         width = sum(array.shape[1] for array in self._encoded.arrays.values())
         size = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, width)))
-        return (slice(start, start + size) for start in range(0, rows, size))
+        for start in range(0, len(places), size):
+            yield from self.encode(places[start : start + size]).split(ASKED_ROWS)
 
     def encode(self, places: NDArray[np.int64]) -> Inputs:
         """The inputs of mixed rows, as the encoder makes them; `places` as in `evaluate`."""
@@ -174,6 +176,24 @@ class MixedRows:
         whole = np.nan_to_num(np.hstack([piece.astype(np.float64) for piece in pieces]), nan=np.finfo(np.float64).max)
         cells: NDArray[np.int64] = np.unique(whole, axis=0, return_inverse=True)[1]
         return cells.reshape(-1)
+
+
+def distinct_rows(cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of rows of numbers from 0 those that are different.
+
+    Returns:
+        The place of the first of each, and for each row which of them it is; both int64.
+    """
+    # all cells of a row in one number, which is much faster to sort than rows; made small again before it overflows
+    codes, size = np.zeros(len(cells), np.int64), 1
+    for column in cells.T:
+        count = int(column.max(initial=0)) + 1
+        if size * count > np.iinfo(np.int64).max:
+            codes = np.unique(codes, return_inverse=True)[1]
+            size = int(codes.max(initial=0)) + 1
+        codes, size = codes * count + column, size * count
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    return first, which
 
 
 def _owners(widths: list[tuple[str, int]], owners: dict[str, int]) -> NDArray[np.int64]:

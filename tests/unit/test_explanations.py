@@ -19,7 +19,7 @@ from orchestrator.cli.explanation_tables import MOST_LINES, _say_more, _show_row
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import InvalidValueError, UsageError
 from orchestrator.explanations import ExplainedModel, explain
-from orchestrator.explanations.mixing import MixedRows
+from orchestrator.explanations.mixing import MixedRows, distinct_rows
 from orchestrator.explanations.model import log_odds
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
 
@@ -403,3 +403,26 @@ def test_what_cannot_be_is_one_sentence(explained_rows, arguments, sentence):
     assert found.exit_code == 2
     assert sentence in found.output
     assert len(found.output.splitlines()) == 1
+
+
+def test_rows_that_are_mixed_to_the_same_are_asked_once():
+    frame, asked = numbers(12).round(), []
+
+    def counted(inputs):
+        asked.append(len(inputs))
+        return inputs[NUMERIC].sum(axis=1)
+
+    mixed = MixedRows(made(frame, counted), frame)
+    places = np.tile(np.random.default_rng(0).integers(0, len(frame), (600, 12)), (3, 1))
+    answers = mixed.evaluate(places)
+    assert sum(asked) == 600 and len(asked) == 2
+    assert (answers == np.tile(answers[:600], (3, 1))).all()
+
+
+@pytest.mark.parametrize("largest", [2, 1000, 2**40])
+def test_distinct_rows_however_large_their_numbers(largest):
+    cells = np.random.default_rng(largest).integers(0, largest, (300, 9))
+    cells = cells[np.random.default_rng(1).integers(0, 200, 500)]
+    first, which = distinct_rows(cells)
+    assert len(first) == len(np.unique(cells, axis=0))
+    assert (cells[first][which] == cells).all()

@@ -3,6 +3,7 @@
 import json
 import struct
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from kept_sweeps import a_header, events_of, write_journal
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
+from orchestrator.data import RowNumbers
 from orchestrator.errors import StorageError
 from orchestrator.evaluation.intervals import bootstrap_interval
 from orchestrator.evaluation.kept_answers import MOST_NUMBERS, MOST_ROWS, KeptAnswers, read_answers
@@ -22,6 +24,8 @@ from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.reports import make_report, pictures_of
 from orchestrator.reports.content import Axis, Chart, MarkKind, ReportTable, Trace
 from orchestrator.reports.pictures import PICTURED, to_png
+from orchestrator.reports.sections.labels import label_tables
+from orchestrator.reports.sections.numbers import number_tables
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import ANSWERS_FILE, Outcome
 from orchestrator.tasks import Target, TargetEncoder, read_target
@@ -53,6 +57,9 @@ def answers(kind, count=200, weight=None, seed=0):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_answers_are_read_as_they_were_written(tmp_path, kind, weighted):
     kept = answers(kind, weight=np.arange(200.0) if weighted else None)
+    assert kept.name_of(3) == "test row 3"
+    if weighted:
+        kept = replace(kept, numbers=RowNumbers("rows.csv", np.arange(200) * 2 + 1))
     storage = Storage.at(tmp_path)
     assert read_answers(storage) is None
     storage.write(ANSWERS_FILE, kept.packed())
@@ -61,6 +68,10 @@ def test_answers_are_read_as_they_were_written(tmp_path, kind, weighted):
     assert (found.target, found.encoder, found.total) == (kept.target, kept.encoder, kept.total)
     for name in ("rows", "outputs", "truth", *(["weight"] if weighted else [])):
         np.testing.assert_array_equal(getattr(found, name), getattr(kept, name))
+    assert found.name_of(3) == ("row 7 of rows.csv" if weighted else "test row 3")
+    *_, misses = (number_tables if kind == "regression" else label_tables)(found)
+    first = misses.rows[0][0]
+    assert ("its number in rows.csv" in misses.caption) == weighted and (first % 2 == 1 or not weighted)
     storage.write(ANSWERS_FILE, kept.packed()[:-40])
     with pytest.raises(StorageError, match=rf"{ANSWERS_FILE}: damaged"):
         read_answers(storage)

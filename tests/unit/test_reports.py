@@ -308,6 +308,10 @@ def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():
     )
     bars, age, color, single = found.charts
     assert single.title == "Why test row 17 was answered so"
+    named = replace(worst, name="row 4711 of adult.csv")
+    story.description = WinnerDescription(overview=overview, worst=(named,))
+    assert explanation.section(story).charts[-1].title == "Why row 4711 of adult.csv was answered so"
+    assert WinnerDescription.unpacked(story.description.packed()).worst == (named,)
     assert "yes instead of no" in single.about and "from 0.25 for training rows in the mean to 0.75" in single.about
     assert single.traces[0].y == ("age = 40", "color = missing", f"noise = {'x' * 24}…")
     assert single.table.rows[:2] == (("age", 40, 0.6), ("color", None, -0.1))

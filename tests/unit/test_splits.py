@@ -188,6 +188,33 @@ def test_files_give_their_parts(tmp_path):
     assert len({both.digest, one.digest, grouped.digest}) == 3
 
 
+def test_test_rows_are_found_again_in_what_was_given(tmp_path):
+    frame = table()
+    frame.loc[[3, 50, 51, 399], "y"] = None
+    path = written(tmp_path, "rows.csv", frame)
+    text = (tmp_path / "rows.csv").read_text()
+    # what is no row of data is not counted
+    (tmp_path / "rows.csv").write_text("# of a shop\n" + text.replace("\n", "\n\n", 1))
+    test = written(tmp_path, "test.csv", frame[300:])
+    given = [
+        (prepared(path), frame, "rows.csv"),
+        (prepared(frame), frame, "the data frame"),
+        (prepared(path, test=test, equal_rows="apart"), frame[300:], "test.csv"),
+        (prepared(path, test=frame[300:], equal_rows="apart"), frame[300:], "the data frame"),
+    ]
+    for dataset, rows, source in given:
+        numbers = dataset.test_numbers
+        assert numbers.source == source and len(numbers.numbers) == len(dataset.test) > 50
+        values = rows["a"].to_numpy()[numbers.numbers - 1]
+        feature = next(item for item in dataset.encoder.numeric if item.column == "a")
+        place = [item.column for item in dataset.encoder.numeric].index("a")
+        np.testing.assert_allclose(
+            dataset.test.inputs["numeric"][:, place], (values - feature.mean) / feature.std, 1e-4, 1e-4
+        )
+        # trials do not get what says nothing to them
+        assert dataset.without_test().test_numbers is None
+
+
 def test_weights_are_read_and_their_mean_is_one():
     frame = table()
     frame["w"] = np.arange(ROWS) % 4

@@ -85,7 +85,7 @@ def _worst_charts(worst: tuple[WorstRow, ...], target: str) -> Iterator[Chart]:
     """Why rows were answered so that are furthest from the truth: what each of their columns adds."""
     for number, row in enumerate(worst):
         output = _output(row.output, target)
-        where = f"test row {row.place}" if row.place is not None else f"a test row ({number + 1})"
+        where = row.name or (f"a test row ({number + 1})" if row.place is None else f"test row {row.place}")
         known = [
             (_named(name, value), name, None if value is None else _plain(value), adds)
             for name, value, adds in row.columns

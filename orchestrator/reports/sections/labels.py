@@ -11,6 +11,7 @@ from orchestrator.evaluation.kept_answers import KeptAnswers
 from orchestrator.evaluation.misses import Labels, furthest, label_parts
 from orchestrator.evaluation.scores import ScoreCurve, calibration
 from orchestrator.reports.content import QUIET, Axis, Cell, Chart, MarkKind, ReportTable, Trace, numbers_of, thinned
+from orchestrator.reports.sections.row_names import numbering, row_number
 
 PAIR = 2
 # classes in the matrix and with curves of their own; the most frequent ones
@@ -36,12 +37,10 @@ def label_tables(kept: KeptAnswers) -> list[ReportTable]:
     true_share = shares[np.arange(len(truth)), truth]
     worst = furthest(kept, WORST)
     cells = tuple(
-        (int(kept.rows[row]), classes[truth[row]], classes[said[row]], float(true_share[row])) for row in worst
+        (row_number(kept, row), classes[truth[row]], classes[said[row]], float(true_share[row])) for row in worst
     )
-    told_so = (
-        "The rows whose true class was thought least likely; a row is named by its place among the test rows, from 0"
-    )
-    misses = ReportTable(("test row", "true", "predicted", "probability of the true one"), cells, told_so)
+    told_so = f"The rows whose true class was thought least likely; {numbering(kept)}"
+    misses = ReportTable(("row", "true", "predicted", "probability of the true one"), cells, told_so)
     return [each, misses] if cells else [each]
 
 

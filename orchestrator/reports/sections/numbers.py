@@ -7,6 +7,7 @@ import numpy as np
 from orchestrator.evaluation.kept_answers import KeptAnswers
 from orchestrator.evaluation.misses import Floats, furthest, number_parts
 from orchestrator.reports.content import QUIET, Axis, Cell, Chart, MarkKind, ReportTable, Trace, numbers_of, thinned
+from orchestrator.reports.sections.row_names import numbering, row_number
 
 MOST_POINTS, MOST_ROWS, WORST, GROUPS, DIGITS = 1000, 100, 10, 5, 6
 
@@ -23,13 +24,13 @@ def number_tables(kept: KeptAnswers) -> list[ReportTable]:
             bias, size = float(errors[part].mean()), float(np.abs(errors[part]).mean())
             groups.append((float(low), float(high), len(part), bias, size))
     worst = furthest(kept, WORST)
-    cells = tuple((int(kept.rows[row]), float(truth[row]), float(answers[row]), float(errors[row])) for row in worst)
-    told = "The rows with the largest errors; a row is named by its place among the test rows, from 0"
+    cells = tuple((row_number(kept, row), float(truth[row]), float(answers[row]), float(errors[row])) for row in worst)
+    told = f"The rows with the largest errors; {numbering(kept)}"
     return [
         ReportTable(
             ("from", "to", "rows", "mean error", "mean absolute error"), tuple(groups), "Errors by the true value"
         ),
-        ReportTable(("test row", "true", "predicted", "error"), cells, told),
+        ReportTable(("row", "true", "predicted", "error"), cells, told),
     ]
 
 
@@ -39,7 +40,7 @@ def number_charts(kept: KeptAnswers) -> list[Chart]:
     places = thinned(len(truth), MOST_POINTS)
     true, said = _rounded(truth[places]), _rounded(answers[places])
     errors = _rounded(answers[places] - truth[places])
-    hints = tuple(f"test row {kept.rows[place]}" for place in places)
+    hints = tuple(kept.name_of(place) for place in places)
     low, high = float(min(truth.min(), answers.min())), float(max(truth.max(), answers.max()))
     name = kept.target.name
     return [
