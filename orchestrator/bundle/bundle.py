@@ -28,6 +28,7 @@ from torch.export import ExportedProgram
 
 from orchestrator.bundle.archive import computed, export_network, load_program, module_of
 from orchestrator.bundle.content import BundleContent, read_content, specs_of
+from orchestrator.bundle.cores import on_all_cores
 from orchestrator.bundle.explaining import Explaining
 from orchestrator.bundle.files import NETWORK_FILE, read_folder, write_folder
 from orchestrator.columns.notes import Note
@@ -121,6 +122,7 @@ class ModelBundle(Explaining):
             encoder=self.encoder,
             target_encoder=self.target_encoder,
             network=lambda inputs: computed(self.network, [inputs[name] for name in self.inputs], self.schema.outputs),
+            each=on_all_cores,
             background=self.background,
             metric=self.metrics.get("metric"),
         )

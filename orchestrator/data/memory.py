@@ -156,12 +156,11 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
     parted = split_table(table, options, found, strata)
     split, weights, folded = parted.split, parted.weights, parted.folded
     notes = [*table.notes, *found.notes]
-    name, origin, nested = table.name, table.origin, table.nested
+    name, origin, nested, parts = table.name, table.origin, table.nested, table.parts
     # scikit-learn's own data sets are sorted, as is known of them
     may_be_sorted = table.default_target is None and options.rows.time is None
     judged = draw_labelled(len(split.test), len(table.frame.columns), options.split.seed)
     kept = _kept_rows(parted, strata, options, judged)
-    numbers = RowNumbers.of_test_rows(table.origin, table.parts, known[split.test], options.rows.test)
     kept_cells = table.frame.iloc[known[np.concatenate(kept)]]
     # if nobody else needs it, the texts of a column are let go of as soon as they are numbers
     del table
@@ -205,7 +204,7 @@ def prepare_in_memory(table: Table, options: DataOptions) -> MemoryDataset:
         folds=() if folded is None else folded.folds,
         background=Background.of(background),
         tested=LabelledRows.of(tested, test.take(judged), judged),
-        test_numbers=numbers,
+        test_numbers=RowNumbers.of_test_rows(origin, parts, known[split.test], options.rows.test),
     )
     return _with_statistics(dataset, options, parted, strata)
 

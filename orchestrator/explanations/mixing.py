@@ -108,18 +108,19 @@ class MixedRows:
         """
         first, which = distinct_rows(self.cells[places, np.arange(len(self.names))])
         model = self._model
-        found = [model.numbers(model.predictions(inputs), self._scale) for inputs in self._inputs(places[first])]
+        found = [model.numbers(model.answered(outputs), self._scale) for outputs in self._asked(places[first])]
         return np.concatenate([np.empty((0, len(model.outputs))), *found])[which]
 
     def outputs(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """What the network computes for mixed rows, float32 [mixed rows, outputs]; `places` as in `evaluate`."""
-        return np.concatenate([self._model.network(inputs) for inputs in self._inputs(places)])
+        return np.concatenate(list(self._asked(places)))
 
-    def _inputs(self, places: NDArray[np.int64]) -> Iterator[Inputs]:
+    def _asked(self, places: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         width = sum(array.shape[1] for array in self._encoded.arrays.values())
         size = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, width)))
         for start in range(0, len(places), size):
-            yield from self.encode(places[start : start + size]).split(ASKED_ROWS)
+            inputs = self.encode(places[start : start + size])
+            yield np.concatenate(list(self._model.each(self._model.network, inputs.split(ASKED_ROWS))))
 
     def encode(self, places: NDArray[np.int64]) -> Inputs:
         """The inputs of mixed rows, as the encoder makes them; `places` as in `evaluate`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,9 @@ VALUE = "value"
 LEAST = np.finfo(np.float64).tiny
 
 
+Network = Callable[[Inputs], NDArray[np.float32]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExplainedModel:
     """A model as explanations see it.
@@ -30,6 +33,7 @@ class ExplainedModel:
         encoder: of its columns.
         target_encoder: of its target.
         network: inputs -> float32 [rows, outputs]; the one that answers predictions.
+        each: asks it about several batches, in their order; `map`, or what computes some of them at the same time.
         background: some training rows; None if the model has none.
         metric: by which it was chosen; None if that is not known.
     """
@@ -37,7 +41,8 @@ class ExplainedModel:
     schema: Schema
     encoder: FeatureEncoder
     target_encoder: TargetEncoder
-    network: Callable[[Inputs], NDArray[np.float32]]
+    network: Network
+    each: Callable[[Network, Iterable[Inputs]], Iterable[NDArray[np.float32]]] = map
     background: Background | None = None
     metric: str | None = None
 
@@ -69,7 +74,11 @@ class ExplainedModel:
         Raises:
             UnansweredError: one is not.
         """
-        found = self.schema.target.task.predictions(self.target_encoder, self.network(inputs))
+        return self.answered(self.network(inputs))
+
+    def answered(self, outputs: NDArray[np.float32]) -> Predictions:
+        """The answers that outputs of the network stand for; the same as `predictions`."""
+        found = self.schema.target.task.predictions(self.target_encoder, outputs)
         found.check_finite()
         return found
 

@@ -7,6 +7,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from golden import record
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from support import quick_network
 
 from orchestrator.bundle import ModelBundle, make_bundle
+from orchestrator.bundle.cores import on_all_cores
 from orchestrator.cli import main
 from orchestrator.cli.explanation_tables import MOST_LINES, _say_more, _show_row
 from orchestrator.data import DataOptions, open_dataset
@@ -21,7 +23,7 @@ from orchestrator.errors import InvalidValueError, UsageError
 from orchestrator.explanations import ExplainedModel, explain
 from orchestrator.explanations.mixing import MixedRows, distinct_rows
 from orchestrator.explanations.model import log_odds
-from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
+from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, Inputs
 
 WORDS = ("good soft slow bright old warm round cheap loud thin " * 3).split()
 
@@ -426,3 +428,20 @@ def test_distinct_rows_however_large_their_numbers(largest):
     first, which = distinct_rows(cells)
     assert len(first) == len(np.unique(cells, axis=0))
     assert (cells[first][which] == cells).all()
+
+
+def test_batches_that_are_computed_at_the_same_time_come_in_their_order():
+    before = torch.get_num_threads()
+    batches = [Inputs({NUMERIC: np.full((2, 1), number, np.float32)}) for number in range(40)]
+    alone = []
+
+    def network(inputs):
+        alone.append(torch.get_num_threads())
+        return inputs[NUMERIC]
+
+    try:
+        torch.set_num_threads(3)
+        assert [float(found[0, 0]) for found in on_all_cores(network, batches)] == list(range(40))
+        assert set(alone) == {1} and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
