@@ -22,6 +22,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+from ray.serve._private.http_util import RequestIdMiddleware
 from support import mixed_frame, prepare_bundle, quick_model
 from torch import nn
 from tritonclient.http import InferInput, InferResult
@@ -1423,10 +1424,19 @@ def test_the_log_has_what_was_asked_and_answered(folders, tmp_path):
     given = client.ask("/predict", ROWS[0], headers={"X-Request-Id": "order 1"})
     named = client.ask("/predict", ROWS[0], headers={"X-Request-Id": "order-1"})
     assert client.ask("/predict", [{"number": 1}]).status_code == INVALID
+    # a proxy of Ray Serve's writes the id on each answer, or one that it makes
+    proxied = Client(RequestIdMiddleware(serving_replica.ProxiedAnswers(client.endpoint)))
+    ids = [
+        proxied.ask("/predict", ROWS[0], headers=headers).headers.get_list("x-request-id")
+        for headers in ({"X-Request-Id": "order-2"}, None)
+    ]
     client.endpoint.close()
     (path,) = (tmp_path / "log").rglob("*.parquet")
     assert path.relative_to(tmp_path / "log").parts[0] == "mixed"
     table = parquet.read_table(path).to_pylist()
+    assert ids == [[row["_request"]] for row in table[-2:]]
+    assert ids[0] == ["order-2"]
+    del table[-2:]
     assert [row["_request"] for row in table[-3:-1]] == [both.headers["x-request-id"], given.headers["x-request-id"]]
     # a blank is in no id
     assert (table[-1]["_request"], named.headers["x-request-id"]) == ("order-1", "order-1")

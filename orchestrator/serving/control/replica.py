@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.errors import OrchestratorError, ServingError
 from orchestrator.serving.control.allocator import Trimming, give_back, prefer_small
@@ -21,7 +21,7 @@ from orchestrator.serving.control.coordinator import COORDINATOR, NAMESPACE
 from orchestrator.serving.control.haproxy import MESSAGES
 from orchestrator.serving.control.haproxy_double import ENDPOINT_VARIABLE
 from orchestrator.serving.control.scaling import BUSY, MOST_BUSY
-from orchestrator.serving.http.asgi import CLOSE, JSON_TYPE, HttpError, respond, to_json
+from orchestrator.serving.http.asgi import CLOSE, JSON_TYPE, HttpError, header, respond, to_json
 from orchestrator.serving.http.endpoint import Endpoint
 from orchestrator.serving.messages import Assignment, ReplicaReport
 from orchestrator.serving.settings import EndpointSettings
@@ -69,6 +69,28 @@ class DirectAnswers:
             await _refuse(send, 400)
         else:
             await self._app(scope, receive, send)
+
+
+class ProxiedAnswers:
+    """The endpoint behind a proxy of Ray Serve's, which writes the id of each request on its answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers without the id that the proxy writes (ASGI 3)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        name = b"x-request-id"
+        named = (name, header(scope, name))
+
+        async def send_without(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [found for found in message["headers"] if found != named]}
+            await send(message)
+
+        await self._app(scope, receive, send_without)
 
 
 async def _refuse(send: Send, status: int) -> None:
@@ -143,9 +165,9 @@ class Replica:
         self._pushing = asyncio.get_running_loop().create_task(self._push())
         _endpoint = self._endpoint
 
-    def __serve_build_asgi_app__(self) -> Endpoint:
+    def __serve_build_asgi_app__(self) -> ProxiedAnswers:
         """For `serve.ingress`."""
-        return self._endpoint
+        return ProxiedAnswers(self._endpoint)
 
     def check_health(self) -> None:
         """Raises when the model does not come back, so that Serve starts another replica."""
