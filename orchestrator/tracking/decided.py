@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import in_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-MAX_TAG_LENGTH = 5000
 
 
 def decided_notes(decided: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, str]]:
@@ -19,7 +18,7 @@ def decided_notes(decided: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, f
     if not decided:
         return {}, {}
     figures = {name: float(about["value"]) for name, about in decided.items()}
-    return figures, {tags.DECIDED: json.dumps(decided)[:MAX_TAG_LENGTH]}
+    return figures, in_tags(tags.DECIDED, json.dumps(decided))
 
 
 def log_decided(client: MlflowClient, run_id: str, decided: Mapping[str, Mapping[str, Any]]) -> None:

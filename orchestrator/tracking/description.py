@@ -13,13 +13,13 @@ from orchestrator.journal.sealed import seal, unseal
 from orchestrator.storage import Storage
 from orchestrator.tasks import Metric
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import MAX_PARAMETER_LENGTH, shortened
 from orchestrator.tracking.notes import notes_tag
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 FILE = "tracking.json"
-MAX_PARAMETER_LENGTH = 6000
 MLFLOW_DIGEST_LENGTH = 36
 MAX_PROFILE_COLUMNS = 500
 
@@ -67,7 +67,9 @@ class Description:
             name=name,
             labels=known | dict(labels),
             # what is empty says nothing, on pages where each parameter is a column
-            parameters={key: str(value)[:MAX_PARAMETER_LENGTH] for key, value in values.items() if value != []},
+            parameters={
+                key: shortened(str(value), MAX_PARAMETER_LENGTH) for key, value in values.items() if value != []
+            },
             dataset=_facts(dataset),
             notes=[note.to_json() for note in dataset.notes],
         )

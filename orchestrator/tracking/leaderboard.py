@@ -14,6 +14,7 @@ from orchestrator.environment import without_password
 from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
 from orchestrator.journal.folder import find_sweep, sweeps_home
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import of_tags
 from orchestrator.tracking.notes import logged_notes
 from orchestrator.tracking.store import PAGE, child_runs, client_for, find_child, tracked
 from orchestrator.training import TrialSpec
@@ -140,7 +141,7 @@ def find_trial(selector: str, tracking_uri: str | None) -> StoredTrial:
             key: {point.step: point.value for point in client.get_metric_history(run.info.run_id, key)}
             for key in run.data.metrics
         }
-    spec = TrialSpec.from_json(json.loads(labels[tags.SPEC]))
+    spec = TrialSpec.from_json(json.loads("".join(of_tags(tags.SPEC, labels).values())))
     return StoredTrial(
         run_id=str(run.info.run_id),
         index=int(labels[tags.TRIAL_INDEX]),
@@ -248,7 +249,7 @@ def _rank(run: Run, *, maximize: bool) -> tuple[float, float, int]:
 
 def _row(run: Run, metric: str) -> TrialRow:
     labels, value = run.data.tags, run.data.metrics.get(tags.OBJECTIVE)
-    spec = TrialSpec.from_json(json.loads(labels[tags.SPEC]))
+    spec = TrialSpec.from_json(json.loads("".join(of_tags(tags.SPEC, labels).values())))
     best_epoch, seconds = labels.get(tags.BEST_EPOCH), labels.get(tags.SECONDS)
     return TrialRow(
         trial=int(labels[tags.TRIAL_INDEX]),

@@ -11,16 +11,15 @@ from orchestrator.bundle.files import LIMITS, NOTES_FILE, parse_json, read_file
 from orchestrator.bundle.notes import notes_document, read_notes
 from orchestrator.columns.notes import Note
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import shortened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-MAX_TAG_LENGTH = 5000
-
 
 def notes_tag(notes: Sequence[Note]) -> dict[str, str]:
     """How many there are, and their sentences as far as a tag takes them; nothing if there are none."""
-    return {tags.NOTES: f"{len(notes)}: {'; '.join(map(str, notes))}"[:MAX_TAG_LENGTH]} if notes else {}
+    return {tags.NOTES: shortened(f"{len(notes)}: {'; '.join(map(str, notes))}")} if notes else {}
 
 
 def log_notes(client: MlflowClient, run_id: str, notes: Sequence[Note]) -> None:

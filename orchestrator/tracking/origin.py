@@ -11,12 +11,10 @@ from orchestrator.columns.rows_wish import FRAME
 from orchestrator.data import DataOptions
 from orchestrator.errors import TrackingError
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import in_tags, of_tags
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# stores refuse or cut longer tags; wishes for thousands of columns take several
-MAX_TAG_LENGTH = 5000
 
 
 def describe_origin(data: str | Path | pd.DataFrame, options: DataOptions) -> dict[str, str]:
@@ -34,9 +32,7 @@ def describe_origin(data: str | Path | pd.DataFrame, options: DataOptions) -> di
 
 def origin_tags(content: Mapping[str, Any]) -> dict[str, str]:
     """Plain JSON as tags: one, or as many as it takes."""
-    text = json.dumps(content)
-    parts = [text[start : start + MAX_TAG_LENGTH] for start in range(0, len(text), MAX_TAG_LENGTH)]
-    return {_name(number): part for number, part in enumerate(parts)}
+    return in_tags(tags.DATA, json.dumps(content))
 
 
 def read_origin(labels: Mapping[str, str]) -> dict[str, Any]:
@@ -60,11 +56,4 @@ def read_origin(labels: Mapping[str, str]) -> dict[str, Any]:
 
 def kept_origin(labels: Mapping[str, str]) -> dict[str, str]:
     """The tags of `describe_origin` among those of a run, in their order."""
-    found: dict[str, str] = {}
-    while (name := _name(len(found))) in labels:
-        found[name] = labels[name]
-    return found
-
-
-def _name(number: int) -> str:
-    return tags.DATA if number == 0 else f"{tags.DATA}.{number}"
+    return of_tags(tags.DATA, labels)

@@ -15,6 +15,7 @@ from orchestrator.bundle.registration import Figure, Registration
 from orchestrator.errors import ConfigError
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import shortened
 from orchestrator.tracking.rollout import promote, read_rollout
 from orchestrator.tracking.store import tracked
 from orchestrator.tracking.versions import find_version, link_version, make_version
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 YES, NO, IN_DOUBT = "yes", "no", "in doubt"
-MAX_TAG_LENGTH = 5000
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def register_bundle(
         if champion:
             promote(client, name, str(version.version))
         decision = f"{YES if champion else IN_DOUBT if doubt else NO}: {reason}"
-        client.set_model_version_tag(name, str(version.version), tags.DECISION, decision[:MAX_TAG_LENGTH])
+        client.set_model_version_tag(name, str(version.version), tags.DECISION, shortened(decision))
     return Registration(name=name, version=str(version.version), champion=champion, reason=reason)
 
 

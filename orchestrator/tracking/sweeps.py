@@ -22,6 +22,7 @@ from orchestrator.sweeps.finalize import Outcome
 from orchestrator.tracking import tags
 from orchestrator.tracking.decided import decided_notes
 from orchestrator.tracking.description import Description
+from orchestrator.tracking.lengths import in_tags, shortened
 from orchestrator.tracking.looks import count_looks
 from orchestrator.tracking.notes import log_notes
 from orchestrator.tracking.registry import register_bundle
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 ABANDON_SECONDS = 10.0
-MAX_TAG_LENGTH = 5000
 
 
 class SweepTracker:
@@ -167,6 +167,7 @@ class SweepTracker:
                 int(run.data.tags[tags.TRIAL_INDEX]): StoredRun(
                     str(run.info.run_id),
                     run.info.status in ("FINISHED", "FAILED") and run.data.tags.get(tags.STATUS) in FINAL,
+                    tags.REASON in run.data.tags,
                 )
                 for run in child_runs(self.client, self.experiment_id, self.run_id)
             }
@@ -214,7 +215,7 @@ class SweepTracker:
         Args:
             status: SweepStatus.FINISHED, SweepStatus.FAILED or SweepStatus.KILLED.
             figures: final metrics. One that the run has already is not written again, another one is its next step.
-            labels: final tags.
+            labels: final tags; one of before is taken away for an empty one.
             at: seconds since 1970; now if left out.
         """
         from mlflow.entities import Metric, RunTag
@@ -226,8 +227,11 @@ class SweepTracker:
                 self.run_id,
                 [Metric(name, value, now, step) for name, value, step in self._new_figures(figures)],
                 [],
-                [RunTag(name, value) for name, value in labels.items()],
+                [RunTag(name, shortened(value)) for name, value in labels.items() if value],
             )
+            known = self.client.get_run(self.run_id).data.tags
+            for name in [name for name, value in labels.items() if not value and name in known]:
+                self.client.delete_tag(self.run_id, name)
             self.client.set_terminated(self.run_id, status, now)
 
     def tell(self, outcome: Outcome) -> None:
@@ -237,12 +241,12 @@ class SweepTracker:
         labels = {
             tags.BEST_TRIAL: str(outcome.best),
             tags.TEST_LOOKS: str(outcome.looks),
-            tags.SKIPPED: "; ".join(outcome.skipped)[:MAX_TAG_LENGTH],
+            tags.SKIPPED: shortened("; ".join(outcome.skipped)),
             tags.NOTE: outcome_note(outcome),
             **{f"{tags.TRIALS}.{status}": str(count) for status, count in outcome.trials.items()},
         }
         if outcome.ensemble is not None:
-            labels[tags.ENSEMBLE] = json.dumps(outcome.ensemble)[:MAX_TAG_LENGTH]
+            labels |= in_tags(tags.ENSEMBLE, json.dumps(outcome.ensemble))
             figures["single_validation"] = outcome.ensemble["single"]["validation"]
         decided_figures, decided_tags = decided_notes(outcome.decided)
         figures, labels = figures | decided_figures, labels | decided_tags

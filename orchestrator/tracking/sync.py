@@ -23,7 +23,8 @@ from orchestrator.sweeps.finalize import check_model, check_outcome, finalize_la
 from orchestrator.sweeps.resume import past_of
 from orchestrator.tasks import metric_named
 from orchestrator.tracking import tags
-from orchestrator.tracking.description import MAX_PARAMETER_LENGTH, Description, plain_facts
+from orchestrator.tracking.description import Description, plain_facts
+from orchestrator.tracking.lengths import MAX_PARAMETER_LENGTH, shortened
 from orchestrator.tracking.origin import origin_tags
 from orchestrator.tracking.store import absolute_uri, end_if_running, find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
@@ -171,7 +172,7 @@ def _describe(header: Header, storage: Storage) -> Description:
     }
     parameters = {
         "metric": header.metric,
-        **{name: str(value)[:MAX_PARAMETER_LENGTH] for name, value in header.config.items()},
+        **{name: shortened(str(value), MAX_PARAMETER_LENGTH) for name, value in header.config.items()},
     }
     facts = plain_facts(header.name, header.digest, str(data["data"]))
     return Description(name=header.name, labels=labels, parameters=parameters, dataset=facts)

@@ -13,6 +13,7 @@ from orchestrator.reports.card import short_card, summary_in
 from orchestrator.reports.content import REPORT_FILE
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
+from orchestrator.tracking.lengths import MAX_DESCRIPTION_LENGTH, shortened
 from orchestrator.tracking.versions import logged_model_of
 from orchestrator.units import show_number
 
@@ -25,8 +26,6 @@ PICTURES_FOLDER = "pictures"
 IMPORTANCE_FILE, DEPENDENCE_FILE = "importance.json", "partial_dependence.json"
 # by which MLflow's pages know the tables among the files of a run
 TABLES_TAG = "mlflow.loggedArtifacts"
-# what stores have room for
-DESCRIPTION_LENGTH = 5000
 
 
 def log_winner(client: MlflowClient, run_id: str, storage: Storage) -> None:
@@ -50,9 +49,9 @@ def describe_version(client: MlflowClient, version: ModelVersion, card: str) -> 
     """Writes the card of a model beside its version, and what the model is for beside its name, if nothing is there."""
     if not card:
         return
-    client.update_model_version(version.name, version.version, short_card(card, DESCRIPTION_LENGTH))
+    client.update_model_version(version.name, version.version, short_card(card, MAX_DESCRIPTION_LENGTH))
     if not client.get_registered_model(version.name).description:
-        client.update_registered_model(version.name, summary_in(card)[:DESCRIPTION_LENGTH])
+        client.update_registered_model(version.name, shortened(summary_in(card), MAX_DESCRIPTION_LENGTH))
 
 
 def link_model(client: MlflowClient, run_id: str, registration: Registration) -> None:

@@ -34,6 +34,7 @@ from orchestrator.journal import (
     Yielded,
 )
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import MAX_PARAMETER_LENGTH, in_tags, shortened
 from orchestrator.tracking.store import child_runs, explain, find_child, is_away, tracked
 from orchestrator.tracking.usage import usage_points
 from orchestrator.tracking.written import Backlog, StoredRun, WrittenCounts
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 2.0
 MAX_METRICS, MAX_PARAMS = 1000, 100
-MAX_PARAM_LENGTH = 6000
 LOSS = "train_loss"
 RUN_STATUS = {
     TrialStatus.FINISHED: "FINISHED",
@@ -76,6 +76,7 @@ class _Run:
     ended: Ended | None = None
     last: float = 0.0
     compared: bool = False
+    reasoned: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -312,6 +313,7 @@ class TrialWriter:
             self._ids[index] = run.run_id
         if index in self._stored and not run.compared:
             self._leave_out_stored(run, run.run_id)
+            run.reasoned = self._stored[index].reasoned
         params: list[Param] = []
         labels: dict[str, str] = {}
         if not run.described:
@@ -319,7 +321,7 @@ class TrialWriter:
             params = [Param(name, _shorten(value)) for name, value in run.first.parameters.items()]
             if run.spec is not run.first:
                 labels[tags.DONOR] = "yes"
-            labels |= {tags.SPEC: json.dumps(run.spec.to_json()), tags.STATUS: str(TrialStatus.RUNNING)}
+            labels |= in_tags(tags.SPEC, json.dumps(run.spec.to_json())) | {tags.STATUS: str(TrialStatus.RUNNING)}
             if self._dataset_inputs:
                 self._client.log_inputs(run.run_id, self._dataset_inputs)
         if not run.running and index in self._stored:
@@ -337,6 +339,7 @@ class TrialWriter:
         while params or metrics or tag_list:
             self._client.log_batch(run.run_id, metrics[:MAX_METRICS], params[:MAX_PARAMS], tag_list)
             metrics, params, tag_list = metrics[MAX_METRICS:], params[MAX_PARAMS:], []
+        self._forget_reason(run, run.run_id, labels)
         if run.ended is not None:
             self._client.set_terminated(run.run_id, RUN_STATUS[run.ended.status], int(run.ended.at * 1000))
         # only now: what went wrong in between is written again as a whole
@@ -348,12 +351,18 @@ class TrialWriter:
             else:
                 run.ended, run.running = None, False
 
+    def _forget_reason(self, run: _Run, run_id: str, written: Mapping[str, str]) -> None:
+        """Takes away why the trial ended before, if it has not ended so again."""
+        if run.reasoned and tags.REASON not in written and tags.REASON in self._client.get_run(run_id).data.tags:
+            self._client.delete_tag(run_id, tags.REASON)
+        run.reasoned = tags.REASON in written
+
     def _last_labels(self, run: _Run, ended: Ended) -> dict[str, str]:
         return {
             tags.STATUS: str(ended.status),
             tags.SECONDS: f"{run.clock.seconds:.3f}",
             tags.TRAIN_SECONDS: f"{run.train_seconds:.3f}",
-            tags.REASON: ended.reason[:MAX_PARAM_LENGTH],
+            **({tags.REASON: shortened(ended.reason)} if ended.reason else {}),
             **({tags.BEST_EPOCH: str(run.best_epoch)} if run.best_epoch else {}),
             **({tags.BEST_TIE: repr(run.best_tie)} if run.best_tie is not None else {}),
         }
@@ -367,7 +376,7 @@ class TrialWriter:
         labels = {
             tags.KIND: tags.TRIAL_KIND if self._parent else tags.TRAINING_KIND,
             tags.TRIAL_INDEX: str(index),
-            tags.SPEC: json.dumps(run.spec.to_json()),
+            **in_tags(tags.SPEC, json.dumps(run.spec.to_json())),
             tags.STATUS: str(TrialStatus.RUNNING),
             **({tags.PARENT: self._parent} if self._parent else {}),
             **self._labels,
@@ -380,4 +389,4 @@ class TrialWriter:
 
 
 def _shorten(value: object) -> str:
-    return str(value)[:MAX_PARAM_LENGTH]
+    return shortened(str(value), MAX_PARAMETER_LENGTH)

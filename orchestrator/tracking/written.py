@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run that was there before; `complete` if nothing of the trial is missing in it."""
+    """A run that was there before.
+
+    Attributes:
+        run_id: in the store.
+        complete: whether nothing of the trial is missing in it.
+        reasoned: whether it says why it has ended.
+    """
 
     run_id: str
     complete: bool
+    reasoned: bool = False
 
 
 @dataclass(frozen=True)

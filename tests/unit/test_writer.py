@@ -14,6 +14,7 @@ from orchestrator.errors import TrackingError
 from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported, Yielded
 from orchestrator.sweeps.spent import Spent
 from orchestrator.tracking import tags
+from orchestrator.tracking.lengths import MAX_TAG_LENGTH, in_tags, of_tags, shortened
 from orchestrator.tracking.store import child_runs, end_if_running
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.tracking.writer import TrialWriter
@@ -120,7 +121,8 @@ def test_what_waits_for_the_store_is_counted(tracker, monkeypatch):
 
 def status(tracker):
     (run,) = child_runs(tracker.client, tracker.experiment_id, tracker.run_id)
-    return run.info.status, run.data.tags[tags.STATUS], run.info.end_time
+    assert "" not in run.data.tags.values()
+    return run.info.status, run.data.tags[tags.STATUS], run.info.end_time, run.data.tags.get(tags.REASON)
 
 
 def test_what_trials_have_held_is_a_metric_of_the_sweep(tracker):
@@ -141,12 +143,33 @@ def test_a_trial_that_nobody_drives_any_more_does_not_run_in_the_store(tracker, 
     for _ in range(2):
         writer = tracker.start({}, events)
         assert tracker.close_trials(1, 2, 60.0) is None
-        assert status(tracker) == ("KILLED", "interrupted", int(1000 * events[-1].at))
+        assert status(tracker) == ("KILLED", "interrupted", int(1000 * events[-1].at), "the sweep ended before")
     writer = tracker.start({}, events)
     for event in (Opened(3.0, 1), Begun(3.0, 0, 2), reported(4.0, 3), Ended(5.0, 0, "finished", "")):
         writer.put(event)
     assert tracker.close_trials(1, 3, 60.0) is None
-    assert status(tracker) == ("FINISHED", "finished", 5000)
+    # the reason of before is none any more
+    assert status(tracker) == ("FINISHED", "finished", 5000, None)
+
+
+def test_no_tag_is_empty_and_one_of_before_is_taken_away(tracker):
+    def kept():
+        return tracker.client.get_run(tracker.run_id).data.tags
+
+    tracker.finish("FAILED", {}, {tags.REASON: "x" * 6000, tags.SKIPPED: ""})
+    assert kept()[tags.REASON].endswith("x ... (cut, of 6,000 characters)") and tags.SKIPPED not in kept()
+    tracker.tell(outcome_of(skipped=()))
+    assert tags.REASON not in kept() and "" not in kept().values()
+
+
+@pytest.mark.parametrize("length", [0, 10, MAX_TAG_LENGTH, MAX_TAG_LENGTH + 1, 3 * MAX_TAG_LENGTH])
+def test_long_documents_are_several_tags_and_a_text_that_is_cut_says_so(length):
+    text = "ab,c" * (length // 4) + "e" * (length % 4)
+    parts = in_tags("a", text)
+    assert "".join(of_tags("a", {**parts, "b.1": "other"}).values()) == text
+    assert all(0 < len(part) <= MAX_TAG_LENGTH for part in parts.values())
+    cut = shortened(text)
+    assert cut == text if length <= MAX_TAG_LENGTH else f"(cut, of {length:,} characters)" in cut[: MAX_TAG_LENGTH + 1]
 
 
 def test_with_a_sweep_that_is_removed_its_trials_end(tracker, store):
