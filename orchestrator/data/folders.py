@@ -109,7 +109,7 @@ def _visible(folder: Path) -> Iterator[Path]:
 def no_tables(folder: Path) -> str:
     """What a folder without tables has, in a sentence."""
     sheet = next((file for file in sorted(_visible(folder)) if file.name.lower().endswith(SHEET_SUFFIXES)), None)
-    return NO_TABLES if sheet is None else f"{NO_TABLES}, but the spreadsheet {sheet.name}; save its sheet as CSV there"
+    return NO_TABLES if sheet is None else f"{NO_TABLES}; save the sheet of {sheet.name} as CSV there"
 
 
 def _unread(error: OSError) -> NoReturn:

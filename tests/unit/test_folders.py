@@ -159,7 +159,7 @@ def test_names_of_folders_are_columns_and_what_is_hidden_or_empty_is_passed_over
 
 def test_files_that_cannot_be_read_are_said(tmp_path):
     (tmp_path / "sales.xlsx").write_bytes(b"PK")
-    with pytest.raises(UsageError, match=r"no Parquet, CSV or JSON file in it, but the spreadsheet sales\.xlsx; save"):
+    with pytest.raises(UsageError, match=r"no Parquet, CSV or JSON file in it; save the sheet of sales\.xlsx as"):
         load_table(tmp_path)
     folder = write(tmp_path / "rows")
     (folder / "part-3.csv").symlink_to(tmp_path / "moved.csv")
