@@ -14,7 +14,7 @@ VARIABLE = "TMPDIR"
 RAY_VARIABLE = "RAY_TMPDIR"
 # bytes of the path of a Unix socket, without the zero at its end
 MAX_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
-# the longest path of Ray's sockets below its folder; those of endpoints are shorter
+# the longest path of Ray's sockets below its folder
 RAY_SOCKET = "/ray/session_2000-01-01_00-00-00_000000_0000000/sockets/plasma_store"
 # `/var/tmp` where `/tmp` cannot be used
 SHORT_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108
@@ -34,8 +34,11 @@ class SocketFolder:
         return self.path / "ray"
 
 
-def socket_folder() -> SocketFolder:
+def socket_folder(longest: str = RAY_SOCKET) -> SocketFolder:
     """The folder for temporary files if sockets can be below it, one of the system otherwise.
+
+    Args:
+        longest: path of a socket below it.
 
     Raises:
         ExecutionError: TMPDIR names a folder that cannot be used, or there is no short one.
@@ -49,7 +52,7 @@ def socket_folder() -> SocketFolder:
         raise ExecutionError(
             f"{VARIABLE} is {named}, {problem}: `export {VARIABLE}=/tmp`, or name another folder for temporary files"
         )
-    why = unfit_for_sockets(folder)
+    why = unfit_for_sockets(folder, longest)
     if why is None:
         return SocketFolder(folder)
     return SocketFolder(_short_folder(SHORT_FOLDERS, f"{VARIABLE} is {named}, {why}, and"), folder, why)
@@ -72,15 +75,15 @@ def ray_folder() -> SocketFolder:
     return SocketFolder(folder)
 
 
-def limit() -> int:
-    """How many bytes the path of a folder may have, so that Ray's sockets fit below it."""
-    return MAX_SOCKET_PATH - len(RAY_SOCKET)
+def limit(longest: str = RAY_SOCKET) -> int:
+    """How many bytes the path of a folder may have, so that sockets fit below it."""
+    return MAX_SOCKET_PATH - len(longest)
 
 
-def unfit_for_sockets(folder: Path) -> str | None:
-    """Half a sentence on why Ray's sockets cannot be below a folder, None if they can."""
-    if len(os.fsencode(folder)) > limit():
-        return f"which is too long for Ray's sockets ({limit()} bytes at most)"
+def unfit_for_sockets(folder: Path, longest: str = RAY_SOCKET) -> str | None:
+    """Half a sentence on why sockets cannot be below a folder, None if they can."""
+    if len(os.fsencode(folder)) > limit(longest):
+        return f"which is too long for sockets ({limit(longest)} bytes at most)"
     if not str(folder).isascii():
         # Ray 2.60 encodes the paths of its files as ASCII
         return "which Ray cannot use: it takes paths of ASCII characters only"

@@ -12,7 +12,8 @@ from orchestrator.cli.doctor import _temporary
 from orchestrator.cluster import ray_session
 from orchestrator.errors import ExecutionError
 from orchestrator.serving.control.control_socket import answer_questions
-from orchestrator.serving.control.deployments import Deployment, abandoned_places, forget, private_place
+from orchestrator.serving.control.deployments import PLACE_SOCKET, Deployment, abandoned_places, forget, private_place
+from orchestrator.serving.control.haproxy_double import double_socket
 from orchestrator.temporary import MAX_SOCKET_PATH, RAY_SOCKET, SocketFolder, limit, ray_folder, socket_folder
 
 SYSTEM = Path("/tmp")
@@ -94,6 +95,18 @@ def test_an_endpoint_can_be_asked_when_tmpdir_is_too_long(short, monkeypatch):
             assert place.exists() == stays
 
 
+@pytest.mark.parametrize("length", [20, limit()])
+def test_the_sockets_of_haproxy_fit_where_tmpdir_is_short_enough_for_those_of_ray(short, monkeypatch, length):
+    monkeypatch.setenv("TMPDIR", str(folder_of(short, length)))
+    with private_place(cluster=True) as place:
+        # the longest one, see `HAProxyWatchdog._answer_at`
+        path = place / ("f" * 56) / f"{double_socket(Path('s')).name}4194304"
+        assert len(str(path)) - len(str(place.parent)) <= len(PLACE_SOCKET)
+        path.parent.mkdir()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+
+
 @pytest.mark.parametrize("named", [None, "", "relative"])
 def test_a_folder_is_absolute_as_ray_wants_it(short, monkeypatch, named):
     monkeypatch.chdir(short)
@@ -135,5 +148,5 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_variable(short, monkeypa
 
 def test_a_ray_tmpdir_that_is_too_long_is_refused(short, monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", str(folder_of(short, limit() + 1)))
-    with pytest.raises(ExecutionError, match=r"RAY_TMPDIR is .* too long for Ray's sockets .*unset RAY_TMPDIR"):
+    with pytest.raises(ExecutionError, match=r"RAY_TMPDIR is .* too long for sockets .*unset RAY_TMPDIR"):
         ray_folder()

@@ -24,10 +24,11 @@ from orchestrator.temporary import socket_folder
 
 STOP_SECONDS = 60.0
 ASK_SECONDS = 2.0
-# HAProxy puts a node id of 56 characters and two suffixes behind it, and a socket has 107
 PLACE_PREFIX = "orch-"
 # no process number: on a cluster such a folder lies on every node that listens, and its process on one of them
 CLUSTER_MARK = "c"
+# the longest path of a socket below the folder for temporary files: HAProxy's are in a folder of its node's id
+PLACE_SOCKET = f"/{PLACE_PREFIX}{CLUSTER_MARK}0000000-00000000/{'0' * 56}/double0000000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ def private_place(*, cluster: bool = False) -> Iterator[Path]:
         cluster: whether the endpoint is on a cluster, where it may outlive this process.
     """
     prefix = f"{PLACE_PREFIX}{CLUSTER_MARK if cluster else ''}{os.getpid()}-"
-    place = Path(tempfile.mkdtemp(prefix=prefix, dir=socket_folder().path))
+    place = Path(tempfile.mkdtemp(prefix=prefix, dir=socket_folder(PLACE_SOCKET).path))
     try:
         yield place
     finally:
@@ -125,7 +126,7 @@ def private_place(*, cluster: bool = False) -> Iterator[Path]:
 
 def abandoned_places() -> Iterator[Path]:
     """Folders of this user's endpoints on this machine whose process is gone without having cleaned up."""
-    for place in socket_folder().path.glob(f"{PLACE_PREFIX}*"):
+    for place in socket_folder(PLACE_SOCKET).path.glob(f"{PLACE_PREFIX}*"):
         pid = place.name.removeprefix(PLACE_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
             if place.stat().st_uid == os.getuid() and pid.isdigit() and not psutil.pid_exists(int(pid)):
