@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from orchestrator.columns.notes import Note, rows_text
 from orchestrator.columns.number_inference import WORD_SHARE, Cells, NumberReading
 from orchestrator.columns.number_notation import NumberNotation, matches
-from orchestrator.columns.number_texts import CURRENCIES
+from orchestrator.columns.number_texts import CURRENCIES, PERCENT
 from orchestrator.columns.raw_column import RawColumn
 
 SHOWN = 5
@@ -143,7 +145,11 @@ def _about_symbols(column: str, reading: NumberReading, option: str) -> Iterator
             done="the numbers are taken as they stand, without exchange rates",
             option=option,
         )
-    if affixes.symbols and SOME < affixes.share < 1 - SOME:
+    if (shares := _percent_and_shares(reading)) is not None:
+        why = f"has percentages such as '{shares[0]}' beside numbers up to 1 such as '{shares[1]}', which may be shares"
+        done = "all are taken as they stand, 50 % as 50"
+        yield Note(column=column, why=why, done=done, option=f"write all of them in one way; {option}")
+    elif affixes.symbols and SOME < affixes.share < 1 - SOME:
         yield Note(
             column=column,
             why=f"has '{affixes.symbols[0]}' in only {100 * affixes.share:.0f} % of its numbers",
@@ -157,6 +163,19 @@ def _about_symbols(column: str, reading: NumberReading, option: str) -> Iterator
             done="the others are read as if they had it, too",
             option=option,
         )
+
+
+def _percent_and_shares(reading: NumberReading) -> tuple[str, str] | None:
+    """A percentage and a number without its sign, where all of these are as small as shares of 1; None if not so."""
+    numbers, known, plain = reading.numbers, reading.known, reading.cells.plain
+    if numbers is None or known is None or set(PERCENT).isdisjoint(reading.cells.affixes.symbols):
+        return None
+    percent = known & matches(plain, f"(?:{'|'.join(map(re.escape, PERCENT))})")
+    shares = known & ~percent
+    if not percent.any() or np.abs(numbers[shares]).max(initial=0) > 1 or (numbers[shares] % 1 == 0).all():
+        return None
+    large = percent & (np.abs(numbers) > 1)
+    return (str(reading.cells.first(large)), str(reading.cells.first(shares))) if large.any() else None
 
 
 def sentinel_note(column: str, sentinels: Mapping[float, int]) -> Note:

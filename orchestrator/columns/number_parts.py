@@ -56,7 +56,7 @@ FORMS = (
     ),
     # a few, such as 16:9 and 4:3, are categories as they should be
     _Form(
-        re.compile(rf"{_NUMBER}\s*:\s*{_NUMBER}", re.ASCII),
+        re.compile(rf"{_NUMBER}\s*:\s*{_NUMBER}|\d+[.,]\d+\s*/\s*\d+", re.ASCII),
         "two numbers in each cell",
         "write each of them into a column of its own",
         least=11,

@@ -434,6 +434,7 @@ PLACES = [(number % 90, 7 * number % 60, 11 * number % 60) for number in range(R
         ([f"{a}\u00bd" if c else str(a) for a, _, c in PLACES], "fractions"),
         ([f"{a}.{b}\u00b10.{c}" for a, b, c in PLACES], "numbers with how exact they are"),
         ([f"{a} : {b + 60}" for a, b, _ in PLACES], "two numbers in each cell"),
+        ([f"{a}.{b}/100" for a, b, _ in PLACES], "two numbers in each cell"),
     ],
 )
 def test_cells_of_several_numbers_are_left_out_with_the_true_reason(cells, reason):

@@ -305,6 +305,16 @@ def test_bands_of_numbers_are_categories_without_a_word_and_ranges_of_many_are_s
     )
 
 
+@pytest.mark.parametrize("step", [2, 40])
+def test_percentages_beside_shares_are_said(step):
+    shares = [f"{(1 + place % 90) / 100}" for place in range(ROWS)]
+    column, notes = guessed(every(step, "50 %", shares))
+    assert numbers_of(column, ["50 %", "0.5"]).tolist() == [50, 0.5]
+    assert any(f"has percentages such as '50 %' beside numbers up to 1 such as '{shares[1]}'" in note for note in notes)
+    for cells in (every(step, "50 %", [str(place + 1.5) for place in range(ROWS)]), every(step, "0.9 %", shares)):
+        assert not any("percentages" in note for note in guessed(cells)[1])
+
+
 @pytest.mark.parametrize("target", ["y", "x"])
 def test_grades_of_schools_are_no_negative_numbers(target):
     column, _ = guessed(["2+", "1-", "1", "2-", "1+", "3", "2", "3-"] * (ROWS // 8), target)
