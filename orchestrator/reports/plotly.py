@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from typing import Any
 
 from orchestrator.reports.content import QUIET, Axis, Chart, MarkKind, Trace, plain
+from orchestrator.units import show_number
 
 # beside its colour each style has a symbol, a dash and a pattern, so that no colour has to be told from another
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
@@ -22,6 +24,8 @@ BREAKS = re.compile(r"(?<=[._])(?=[^\W\d])| (?=\()")
 MOST_CELL_TEXTS = 400
 # between whole numbers that are so far apart Plotly puts whole numbers by itself
 FEW_TICKS = 10
+# powers of ten on a logarithmic axis from which nothing between them has a number
+FEW_DECADES = 2
 
 
 def plotly_json(chart: Chart) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def plotly_json(chart: Chart) -> dict[str, Any]:
     height = AROUND + (ROW_HEIGHT + LINE_HEIGHT * lines) * len(names) if names else HEIGHT
     layout: dict[str, Any] = {
         "height": height,
-        "xaxis": _axis(chart.x) | _whole_ticks(chart),
+        "xaxis": _axis(chart.x) | _whole_ticks(chart) | _log_ticks(chart),
         "yaxis": _axis(chart.y),
         "showlegend": len(chart.traces) > 1,
         "barmode": "stack",
@@ -49,6 +53,17 @@ def _whole_ticks(chart: Chart) -> dict[str, Any]:
     if chart.y.names or chart.x.log or not numbers or len(numbers) < len(drawn):
         return {}
     return {"dtick": 1} if max(numbers) - min(numbers) <= FEW_TICKS else {}
+
+
+def _log_ticks(chart: Chart) -> dict[str, Any]:
+    """Numbers along a logarithmic axis as people write them; Plotly writes a lonely 2 for 0.002."""
+    drawn = [value for trace in chart.traces for value in trace.x if isinstance(value, int | float) and value > 0]
+    if not chart.x.log or not drawn:
+        return {}
+    first, last = math.floor(math.log10(min(drawn))), math.ceil(math.log10(max(drawn)))
+    few = math.log10(max(drawn) / min(drawn)) < FEW_DECADES
+    ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in ((1, 2, 5) if few else (1,))]
+    return {"tickmode": "array", "tickvals": ticks, "ticktext": list(map(show_number, ticks))}
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from orchestrator.journal import Closed, Ended, Opened
 from orchestrator.journal.folder import find_sweep, sweeps_home, write_header
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.reports import make_report, to_html, to_markdown
-from orchestrator.reports.content import plain, thinned
+from orchestrator.reports.content import Axis, Chart, MarkKind, ReportTable, Trace, plain, thinned
 from orchestrator.reports.plotly import plotly_json
 from orchestrator.reports.sections import explanation
 from orchestrator.reports.story import read_story
@@ -251,6 +251,23 @@ def test_few_epochs_have_ticks_at_whole_numbers_only():
         axes = {chart.name: plotly_json(chart)["layout"]["xaxis"].get("dtick") for chart in report.charts}
         assert axes["learning-curves"] == axes["best-by-epochs"] == wanted
         assert axes["best-by-time"] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((0.0002, 0.002), ["0.0001", "0.0002", "0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05"]),
+        ((0.0, 0.00002, None, 30), ["1e-5", "0.0001", "0.001", "0.01", "0.1", "1", "10", "100"]),
+    ],
+)
+def test_logarithmic_axes_have_whole_numbers_at_their_ticks(values, texts):
+    points = Trace(name="trials", x=values, y=values, marks=MarkKind.POINTS)
+    chart = Chart(
+        name="c", title="", about="", x=Axis("rate", log=True), y=Axis(""), traces=(points,), table=ReportTable((), ())
+    )
+    axis = plotly_json(chart)["layout"]["xaxis"]
+    assert (axis["type"], axis["ticktext"]) == ("log", texts)
+    assert list(map(float, texts)) == pytest.approx(axis["tickvals"])
 
 
 def test_an_end_of_a_range_is_told_only_after_some_trials():

@@ -41,11 +41,13 @@ def section(story: SweepStory) -> Section | None:
         )
         for column in columns[:MOST_COLUMNS]
     ]
-    caption = "Missing and distinct values are of the training rows. Drift is the population stability index (PSI)."
-    if len(columns) > MOST_COLUMNS:
-        caption += f" The first {MOST_COLUMNS} of {len(columns):,} columns."
     # of texts there is neither
     filled = [any(row[place] is not None for row in rows) for place in range(len(headers))]
+    *_, missing, distinct, validated, tested = filled
+    told = ["Missing and distinct values are of the training rows."] if missing or distinct else []
+    told += ["Drift is the population stability index (PSI)."] if validated or tested else []
+    if len(columns) > MOST_COLUMNS:
+        told.append(f"The first {MOST_COLUMNS} of {len(columns):,} columns.")
     headers, rows = tuple(compress(headers, filled)), [tuple(compress(row, filled)) for row in rows]
     paragraphs = [Paragraph(_said(story, [column.name for column in columns]))]
     notes = [f"{note}." for note in model.notes]
@@ -60,7 +62,7 @@ def section(story: SweepStory) -> Section | None:
         name="data",
         title="Data",
         paragraphs=tuple(paragraphs),
-        tables=(ReportTable(headers, tuple(rows), caption),),
+        tables=(ReportTable(headers, tuple(rows), " ".join(told)),),
         charts=_charts(story, [column.name for column in columns]),
     )
 

@@ -164,7 +164,7 @@ def _parallel(story: SweepStory, records: Sequence[TrialRecord], scales: Sequenc
         name="parallel",
         title="Settings of the trials, from the smallest value to the largest",
         about="A line is a trial: for each setting it passes at its value, left the smallest, right the largest.",
-        x=Axis("from the smallest to the largest value"),
+        x=Axis("smallest to largest value"),
         y=Axis("", names=tuple(reversed(names))),
         traces=tuple(traces),
         table=numbers_of(("trial", story.metric.name, *(scale.name for scale in scales)), rows, MOST_ROWS),
