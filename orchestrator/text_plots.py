@@ -56,6 +56,9 @@ def step_plot(
     start, span = times[0], max(end - times[0], 1e-9)
     settled = known[max(0, bisect_right(times, start + SETTLED_SHARE * span) - 1) :]
     low, high = min(value for _, value in settled), max(value for _, value in settled)
+    if low == high:
+        # all that has happened is better than a flat line
+        low, high = min(value for _, value in known), max(value for _, value in known)
     labels = show_apart(high, low) if high > low else (show_number(high), "")
     margin = max(map(len, labels)) + 1
     columns = max(1, width - margin)

@@ -273,6 +273,15 @@ def test_a_curve_keeps_each_value_until_the_next():
     assert [line.rstrip() for line in lines] == ["2      *****", "1 ******", "  0 s    9 s"]
 
 
+def test_what_changed_in_the_first_tenth_only_is_seen():
+    early = [(0.0, 9.0), (1.0, 2.0)]
+    lines = step_plot(early, 40.0, width=42, height=2, axis=("0 s", "40 s"), plain=True)
+    assert [line.rstrip() for line in lines[:2]] == ["9 **", f"2  {'*' * 39}"]
+    # where more happened later, the axis is of that
+    lines = step_plot([*early, (20.0, 1.0)], 40.0, width=42, height=2, axis=("0 s", "40 s"), plain=True)
+    assert lines[0].startswith("2 ") and lines[1].startswith("1 ")
+
+
 def test_a_text_is_cut_by_the_cells_that_it_takes():
     assert fitted_text("日本語", 5) == "日本…"
     assert fitted_text("mlp", 5) == "mlp  "
