@@ -237,7 +237,9 @@ def _counts_again(numbers: NDArray[np.float64]) -> str | None:
     steps = np.diff(numbers)
     starts = np.append(0, np.flatnonzero(~(steps > 0)) + 1)
     alike = numbers[starts] == numbers[0]
-    if len(starts) < 2 or 2 * len(starts) > len(numbers) or not alike.all() or not _are_whole(numbers):  # noqa: PLR2004
+    # 1, 2, 3 again and again is a place in a group
+    are_parts = 1 < len(starts) <= len(numbers) / IDENTIFIER_ROWS
+    if not are_parts or not alike.all() or not _are_whole(numbers):
         return None
     up = steps[steps > 0]
     if np.count_nonzero(up == up.min()) < COUNTED_SHARE * len(up):

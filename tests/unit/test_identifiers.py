@@ -104,6 +104,7 @@ def test_row_numbers_of_files_that_were_put_together_are_left_out(tmp_path, name
     found = guess_schema(load_table(tmp_path), DataOptions(target="y"))
     assert [column.name for column in found.schema.columns] == ["x"]
     assert any("counts the rows of 2 parts of the table, each from 0 on" in note.why for note in found.notes)
+    assert names(opened(table(np.arange(ROWS) % 4, "index"))) == ["index", "x"]
 
 
 def test_a_measure_that_counts_stays_aloud():
