@@ -11,6 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from shared_files import SharedFiles
 
+from orchestrator.garbage import collect_rarely
+
+collect_rarely()
 HOME = tempfile.TemporaryDirectory(prefix="orchestrator-tests-")
 os.environ["ORCHESTRATOR_HOME"] = HOME.name
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -45,7 +48,7 @@ def ray_cluster():
     from orchestrator.runtime.tune.run import quiet_tune
 
     quiet_tune()
-    with ray_session(num_cpus=2):
+    with ray_session(num_cpus=2, preload=("orchestrator.runtime.worker.process",)):
         yield
 
 

@@ -36,6 +36,7 @@ from orchestrator.cli.train import train
 from orchestrator.cli.trials import trials
 from orchestrator.cli.ui import ui
 from orchestrator.cli.watch import watch
+from orchestrator.garbage import collect_rarely
 
 HELP = """Find, train and serve the best neural network for a data set.
 
@@ -123,6 +124,7 @@ def run() -> None:
             stream.reconfigure(errors="backslashreplace")
     # what is registered first is called last
     atexit.register(leave)
+    collect_rarely()
     try:
         main()
     except OSError as error:

@@ -74,3 +74,12 @@ imports.result()
 def test_data_is_read_while_torch_is_half_imported():
     done = subprocess.run([sys.executable, "-c", SLOW_TORCH], text=True, capture_output=True, timeout=200, check=False)
     assert done.stdout.strip() == "(96, 24, 30)", done.stderr[-2000:]
+
+
+def test_processes_of_our_own_collect_rarely_and_others_as_they_are_used_to():
+    code = "import gc, {module}; print(gc.get_threshold()[0])"
+    found = [
+        int(subprocess.run([sys.executable, "-c", code.format(module=module)], capture_output=True, check=True).stdout)
+        for module in ("orchestrator.runtime.worker.process", "orchestrator")
+    ]
+    assert found[0] >= 100 * found[1] > 0
