@@ -129,12 +129,9 @@ def follows_rows(raw: RawColumn) -> Note | None:
     if numbers is None or len(numbers) < IDENTIFIER_ROWS:
         return None
     first = numbers[:HEAD_ROWS]
-    if not _are_whole(first[~np.isnan(first)]) or not _may_tell_apart(raw):
+    if not _are_whole(first[~np.isnan(first)]) or not _may_tell_apart(raw) or _has_points(raw):
         return None
     known = numbers[~np.isnan(numbers)]
-    # a frame with missing cells writes 7 as 7.0
-    if _has_points(raw) and len(np.unique(np.diff(known))) > 1:
-        return None
     if len(known) < IDENTIFIER_ROWS or not MEASURES.isdisjoint(words_of(raw.name)) or not _are_whole(known):
         return None
     steps = np.diff(known)

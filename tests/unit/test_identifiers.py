@@ -91,8 +91,8 @@ def test_row_numbers_and_keys_are_left_out_with_a_note_that_says_how_to_keep_the
 def test_measures_that_happen_to_be_distinct_stay(name, cells):
     dataset = opened(table(cells, name))
     assert names(dataset) == [name, "x"]
-    # moments as numbers are read as dates, aloud, and 0.0, 1.0, 2.0 may count rows
-    assert all("read as dates" in str(note) or "may be a row number" in str(note) for note in dataset.notes)
+    # moments as numbers are read as dates, aloud
+    assert all("read as dates" in str(note) for note in dataset.notes)
 
 
 @pytest.mark.parametrize("name", ["", "index", "Unnamed: 0", "level_1"])
@@ -124,7 +124,6 @@ MOVED[[5, 6]] = MOVED[[6, 5]]
         (np.cumsum(RANDOM.integers(2, 90, ROWS))[::-1], "down"),
         (list(map(str, MOVED)), "up"),
         ([None, *np.cumsum(RANDOM.integers(2, 90, ROWS - 1))], "up"),
-        (np.arange(ROWS) + 5.0, "up"),
     ],
 )
 def test_numbers_that_go_up_or_down_from_row_to_row_stay_aloud(tmp_path, cells, way):
