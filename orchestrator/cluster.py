@@ -65,6 +65,7 @@ PORT_TAKEN = re.compile(
 )
 # Ray's variable for modules that workers import when they start
 PRELOADED = "RAY_preload_python_modules"
+WORKER_PROCESS = "orchestrator.worker_process"
 
 
 @contextmanager
@@ -334,7 +335,7 @@ def _as_we_want_it(preload: Sequence[str]) -> Iterator[None]:
         replaced(ray_constants, ENABLE_RAY_CLUSTER=False),
         replaced(Node, **dict.fromkeys(names, lambda _node, **_options: None)),
         replaced(services, _build_python_executable_command_memory_profileable=command_of),
-        replaced(os.environ, **({PRELOADED: ",".join(preload)} if preload else {})),
+        replaced(os.environ, **{PRELOADED: ",".join((WORKER_PROCESS, *preload))}),
     ):
         yield
 

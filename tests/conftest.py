@@ -48,7 +48,7 @@ def ray_cluster():
     from orchestrator.runtime.tune.run import quiet_tune
 
     quiet_tune()
-    with ray_session(num_cpus=2, preload=("orchestrator.runtime.worker.process",)):
+    with ray_session(num_cpus=2):
         yield
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from orchestrator.cluster import WORKER_PROCESS
 from orchestrator.config import SweepConfig
 from orchestrator.runtime import early_imports
 from orchestrator.runtime.early_imports import TRIAL_MODULES, preload_for
@@ -41,6 +42,7 @@ def test_workers_import_early_if_most_of_them_will_train(monkeypatch, cores, opt
 
 SLOW_TORCH = """
 import importlib.abc, importlib.machinery, sys, threading, time
+from orchestrator.cluster import WORKER_PROCESS
 from orchestrator.config import SweepConfig
 from orchestrator.runtime.background import in_background
 from orchestrator.runtime.early_imports import import_for_search
@@ -80,6 +82,6 @@ def test_processes_of_our_own_collect_rarely_and_others_as_they_are_used_to():
     code = "import gc, {module}; print(gc.get_threshold()[0])"
     found = [
         int(subprocess.run([sys.executable, "-c", code.format(module=module)], capture_output=True, check=True).stdout)
-        for module in ("orchestrator.runtime.worker.process", "orchestrator")
+        for module in (WORKER_PROCESS, "orchestrator")
     ]
     assert found[0] >= 100 * found[1] > 0

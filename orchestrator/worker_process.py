@@ -1,4 +1,4 @@
-"""What the process of a trial imports before anything else."""
+"""What the workers of a Ray that this package has started import before anything else."""
 
 from __future__ import annotations
 
