@@ -6,13 +6,10 @@ result = orchestrator.sweep("data.csv", target="label", trials=20)
 result.bundle.predict(new_rows)
 """
 
-from __future__ import annotations
-
+# no import of __future__ here: Python 3.6, which some systems still call python3, would have a SyntaxError
 import os
 import sys
 from typing import TYPE_CHECKING
-
-from orchestrator.lazy import exported
 
 # pip sees to it, but a clone can be run without pip
 if sys.version_info < (3, 11):  # noqa: UP036
@@ -21,6 +18,8 @@ if sys.version_info < (3, 11):  # noqa: UP036
         # of `python -m orchestrator`
         sys.exit(f"Error: {TOO_OLD}")
     raise ImportError(TOO_OLD)
+
+from orchestrator.lazy import exported
 
 # OpenMP, with which torch computes, reads it when torch is imported, in the processes of trials, too. Threads that wait
 # for work sleep: one that spins takes its core from whoever computes, and an epoch may take ten times as long

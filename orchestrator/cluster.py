@@ -26,6 +26,7 @@ from orchestrator.environment import (
     given_by,
     is_current_folder_gone,
     low_limits,
+    no_loopback,
     no_ports,
     small_shared_memory,
     user_folder,
@@ -293,6 +294,9 @@ def _connect(
             warnings.filterwarnings("ignore", "Ray Client connection timed out")
             ray.init(address=address, **options)
         return
+    if (problem := no_loopback()) is not None:
+        # Ray would wait for its own processes for minutes
+        raise ExecutionError(f"Ray could not be started on this machine: {problem}")
     # Ray would take a folder that is too long for its sockets
     folder = str(ray_folder().ray)
     provide_token(kept=writing_problem(user_folder()) is None)

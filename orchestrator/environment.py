@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -19,6 +20,7 @@ from orchestrator.errors import StorageError
 Result = TypeVar("Result")
 
 NICENESS = 10
+LOOPBACK_SECONDS = 5.0
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 MIN_SHARED_GB = 0.5
 # Ray Serve lets so many clients at a time into HAProxy; each has two files open there, and there are some more
@@ -145,6 +147,21 @@ def no_ports() -> str | None:
     """That no program can listen on a port of its own, None if one can."""
     problem = port_problem("127.0.0.1", 0)
     return None if problem is None else f"no port is free on this machine ({problem})"
+
+
+def no_loopback() -> str | None:
+    """That programs of this machine cannot reach each other, None if they can."""
+    with socket.socket() as listening:
+        try:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            socket.create_connection(listening.getsockname(), timeout=LOOPBACK_SECONDS).close()
+        except OSError as error:
+            # what else there may be has sentences of its own
+            if error.errno == errno.ENETUNREACH:
+                reach = f"programs of this machine cannot reach each other on 127.0.0.1 ({error.strerror})"
+                return f"{reach}; `ip link set lo up` mends it"
+    return None
 
 
 def port_problem(host: str, port: int) -> str | None:

@@ -464,3 +464,5 @@ def test_a_python_that_is_too_old_or_has_nothing_installed_is_a_sentence():
     module = "import sys; sys.version_info = (3, 10, 1); import orchestrator"
     done = subprocess.run([sys.executable, "-c", module], cwd=root, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].startswith("ImportError: orchestrator needs Python 3.11")
+    # nothing that Python 3.6 cannot read comes before
+    assert "from __future__" not in (root / "orchestrator" / "__init__.py").read_text()

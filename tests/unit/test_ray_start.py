@@ -1,5 +1,6 @@
 """What is said when Ray cannot be started, is lost, or has not started what a trial waits for."""
 
+import errno
 import os
 
 import pytest
@@ -32,6 +33,17 @@ def test_a_ray_whose_processes_end_while_it_starts_says_what_to_do(monkeypatch):
     assert str(caught.value).endswith(
         "try again when less is running; if that does not help, `orchestrator doctor` checks what it needs"
     )
+
+
+def test_a_machine_whose_programs_cannot_reach_each_other_is_told_so_at_once(monkeypatch):
+    def away(*_, **__):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", away)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    said = r"\(Network is unreachable\); `ip link set lo up` mends it"
+    with pytest.raises(ExecutionError, match=said), ray_session():
+        raise AssertionError
 
 
 @pytest.mark.parametrize("passing", [False, True])
