@@ -115,7 +115,8 @@ def show(result: SweepResult) -> None:
     combined = result.ensemble is not None and result.ensemble.accepted
     statuses = [trial.status for trial in result.trials]
     counted = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
-    click.echo(f"{len(result.trials)} trials in {result.seconds:.1f} s: {counted}")
+    count = len(result.trials)
+    click.echo(f"{count} trial{'s' * (count != 1)} in {result.seconds:.1f} s: {counted}")
     click.echo(f"held {result.spent}")
     spec = best.best_spec or best.spec
     settings = ", ".join(f"{name} {show_number(value)}" for name, value in spec.settings.items())

@@ -17,7 +17,7 @@ import click
 
 from orchestrator.cli.base import Command, tracking_option
 from orchestrator.cli.options import notify
-from orchestrator.environment import debugging, other_place, port_problem
+from orchestrator.environment import debugging, no_loopback, other_place, port_problem
 
 EXAMPLE = """Show sweeps, trials and models in MLflow's own pages, until Ctrl-C.
 
@@ -49,6 +49,8 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
     problem = port_problem(host, port)
     if problem is not None:
         raise TrackingError(f"cannot listen on {host} port {port} ({problem}); {other_place(host, '--port')}")
+    if (problem := no_loopback()) is not None:
+        raise TrackingError(f"MLflow cannot be shown: {problem}")
     with tracked(tracking_uri):
         client_for(tracking_uri).search_experiments(max_results=1)
     notify(f"starting MLflow on {uri} ...")
