@@ -38,6 +38,8 @@ SHIMS = {
         'trap "echo stopped >> $CALLS; exit $(cat "$SWEEPS.code")" TERM\n'
         'echo "orchestrator $*" >> "$CALLS"\n'
         'if [ "$1" = sweeps ]; then cat "$SWEEPS"; exit; fi\n'
+        # a real one takes longer to come to its end than the other node's Ray to start
+        'until [ "$(grep -c "^ray " "$CALLS")" -ge 2 ]; do sleep 0.05; done\n'
         '[ -e "$SWEEPS.long" ] || exit 0; while :; do sleep 0.1; done'
     ),
 }
