@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint format docs chromium clean
+.PHONY: install demo test tests lint format docs chromium clean
 
 install: $(VENV)/installed
 
@@ -16,8 +16,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh
 
+# mypy takes one core for half a minute: the tests have the other one meanwhile
 test: install chromium
-	@$(MAKE) --no-print-directory -j2 lint docs
+	@$(MAKE) --no-print-directory -j3 lint docs tests
+
+tests: install chromium
 	@bash tests/run.sh $(BIN)/python
 
 lint: install
