@@ -22,6 +22,7 @@ from orchestrator.data import (
     open_dataset,
 )
 from orchestrator.errors import ConfigError, DataError
+from orchestrator.inputs import TEXT
 from orchestrator.journal import Outlook
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.search.parameters import CategoricalParameter
@@ -115,7 +116,9 @@ class SweepPlan:
         config, space = self.config, self.sampler.space
         scheduler = find_scheduler(config.scheduler)
         costs = [space.milliseconds_per_row.get(name, 0.0) for name in space.architectures]
-        known = all(costs) and config.resources.gpus_per_worker == 0
+        # with texts a row takes as much longer as they are long
+        texts = any(spec.name == TEXT for spec in self.dataset.encoder.inputs)
+        known = all(costs) and config.resources.gpus_per_worker == 0 and not texts
         return Outlook(
             slots=slots.count,
             epochs=self.epochs,

@@ -121,3 +121,12 @@ def test_a_sweep_with_a_time_budget_tries_first_what_is_quick():
     warm = replace(plan_sweep(SweepConfig.create(data="sklearn:iris", time_budget="10m")), started_from=("a sweep",))
     assert warm.paced(Slots(2, 1, 2)).points == warm.points
     assert first(trials=5)[0] == first(time_budget="10m", epochs=3)[0] == "tabm_mini"
+
+
+def test_how_long_an_epoch_takes_is_not_said_of_texts_before_one_is_over(tmp_path):
+    rows = [f"{place} is what somebody says about number {place * place} of many,{place % 2}" for place in range(60)]
+    (tmp_path / "said.csv").write_text("\n".join(["words,label", *rows]))
+    slots = Slots(2, 1, 2)
+    known = plan_sweep(SweepConfig.create(data="sklearn:iris")).outlook(slots)
+    texts = plan_sweep(SweepConfig.create(data=str(tmp_path / "said.csv"), target="label")).outlook(slots)
+    assert known.epoch_seconds is not None and texts.epoch_seconds is None
