@@ -15,6 +15,7 @@ from orchestrator.explanations import (
     LimeExplanation,
     ShapExplanation,
 )
+from orchestrator.explanations.model import LOG_ODDS
 from orchestrator.explanations.results import Cell
 from orchestrator.text_plots import bar
 from orchestrator.units import show_number
@@ -54,7 +55,9 @@ def _(explanation: ShapExplanation, total: int | None) -> None:
     for row in range(len(rows)):
         about = rows.row_json(row)
         baseline = show_number(float(explanation.baseline[rows.shown[row]]))
-        echo(f"row {about['row']}: {about['output']} {show_number(about['prediction'])}, on average {baseline}")
+        echo(
+            f"row {about['row']}: {_named(about['output'], rows.scale)} {show_number(about['prediction'])}, on average {baseline}"
+        )
         _show_row(rows.columns, rows.cells[row], values[row], "adds")
 
 
@@ -65,12 +68,13 @@ def _(explanation: LimeExplanation, total: int | None) -> None:
     for row in range(min(len(rows), MOST_ROWS)):
         about = rows.row_json(row)
         echo(
-            f"row {about['row']}: {about['output']} {show_number(about['prediction'])}, the linear model says "
+            f"row {about['row']}: {_named(about['output'], rows.scale)} {show_number(about['prediction'])}, the linear model says "
             f"{show_number(float(explanation.local[row]))}; it fits by R2 {explanation.fidelity[row]:.2f}"
         )
         _show_row(rows.columns, rows.cells[row], explanation.weights[row], "weight")
     if len(rows) > MOST_ROWS:
-        echo(f"the first {MOST_ROWS} of {_of(len(rows), total)}; --rows shows others, -o writes all")
+        others = "" if total is None else "--rows shows others, "
+        echo(f"the first {MOST_ROWS} of {_of(len(rows), total)}; {others}-o writes all")
 
 
 @show_explanation.register
@@ -94,7 +98,9 @@ def _(explanation: ImportanceExplanation, total: int | None) -> None:
 
 @show_explanation.register
 def _(explanation: DependenceExplanation, total: int | None) -> None:
-    echo(f"mean {explanation.output} ({explanation.scale}) of {_of(explanation.rows, total)}, if a column were:")
+    echo(
+        f"mean {_named(explanation.output, explanation.scale)} ({explanation.scale}) of {_of(explanation.rows, total)}, if a column were:"
+    )
     lines = []
     for item in explanation.columns[:MOST_LINES]:
         mean = explanation.curves_of(item).mean(axis=0)
@@ -144,6 +150,11 @@ def _show_row(columns: tuple[str, ...], cells: tuple[Cell, ...], values: NDArray
         more = len(order) - MOST_LINES
         lines.append([f"{more} other{'s' * (more != 1)}", "", _signed(rest), ""])
     print_table(lines, ["column", "value", title, ""])
+
+
+def _named(output: str, scale: str) -> str:
+    """What a number on a scale is called."""
+    return f"log-odds of {output}" if scale == LOG_ODDS else output
 
 
 def _signed(value: float) -> str:

@@ -79,6 +79,8 @@ class ServeConfig(Validated):
             raise ValueError("log_share needs log_folder: where shall the requests be written?")
         if not self.log_share and (self.log_keep is not None or self.log_drop):
             raise ValueError("log_keep and log_drop need log_share: without it no requests are written")
+        if self.log_folder and not self.log_share:
+            raise ValueError("log_folder needs log_share: without it no requests are written, with 1 all of them")
         return self
 
     @property

@@ -18,6 +18,7 @@ from orchestrator.explanations.methods import CURVE_ROWS, cells_of, importance_o
 from orchestrator.explanations.mixing import MixedRows
 from orchestrator.explanations.model import PROBABILITY, ExplainedModel
 from orchestrator.explanations.results import Cell, ImportanceExplanation
+from orchestrator.features import ColumnKind
 
 # shuffles of each column; where they take longer fewer of them, then fewer rows, but not fewer than these
 REPEATS, LEAST_ROWS = 5, 50
@@ -196,7 +197,11 @@ def _curves(
     answers = model.predictions(model.encoder.transform(model.schema, frame))
     shown = int(np.bincount(model.shown(answers)).argmax())
     found: list[DependenceCurve] = []
+    # texts have no order and no few values: a curve over them says nothing
+    texts = {column.name for column in model.schema.columns if column.kind is ColumnKind.TEXT}
     for name in columns:
+        if name in texts:
+            continue
         if time.monotonic() > end:
             break
         curves = curves_of(mixed, mixed.names.index(name), np.arange(len(mixed)))

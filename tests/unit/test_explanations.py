@@ -357,6 +357,7 @@ def test_the_command_shows_and_writes_what_the_bundle_says(explained_rows):
     table = run("--rows", "2,4", "--background", str(folder / "rows.csv")).stdout
     assert [line.split(":")[0] for line in table.splitlines() if line.startswith("row ")] == ["row 2", "row 4"]
     assert table.count("│") == 2 * len(rows.columns)
+    assert "row 2: log-odds of probability_" in run("--rows", "2,4", "--log-odds").stdout
 
 
 @pytest.mark.parametrize("method", ["shap", "lime", "permutation", "pdp"])

@@ -258,3 +258,9 @@ def test_a_card_says_that_a_network_holds_something_of_training_rows(bundle):
     ):
         card = model_card(replace(content, metrics={**content.metrics, **more}), source)
         assert ("`modern_nca` answers with training rows" in card) == said
+
+
+def test_texts_have_an_importance_and_no_curve(bundle):
+    found = bundle[1].overview
+    assert "remark" in found.importance.columns
+    assert found.curves and "remark" not in {curve.column for curve in found.curves}

@@ -200,7 +200,7 @@ def test_truths_that_do_not_fit_are_refused(trained, logged, change, sentence):
 def test_a_log_that_is_none_is_refused(trained, logged, tmp_path):
     folder, _ = trained
     rows, log = logged
-    with pytest.raises(UsageError, match=r"there is no log of the model 'bundle'"):
+    with pytest.raises(UsageError, match=r"there is no log of the model 'bundle'.*needs --log-folder and --log-share"):
         evaluate(folder, tmp_path / "nowhere", truth_of(rows))
     assert evaluate(folder, log / "bundle", truth_of(rows)).total.known == 90
     (log / "bundle" / "date=2024-05-01" / "part-x-0001.parquet").write_bytes(b"no")

@@ -321,7 +321,7 @@ def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():
     found = explanation.section(story)
     assert found.paragraphs[0].sentences[0] == (
         "The answers depend most on `age`, `color`, `noise`; 2 of 3 columns matter beyond chance. "
-        "There was time for 2 shuffles only, so little can be told from chance."
+        "There was time for 2 shuffles only, so others may do so, too."
     )
     bars, age, color, single = found.charts
     assert single.title == "Why test row 17 was answered so"

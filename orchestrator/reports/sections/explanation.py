@@ -49,7 +49,7 @@ def _said(found: ImportanceExplanation, model: str) -> tuple[str, ...]:
         first = f"The answers depend most on {named}; {sure} of {len(found.columns)} columns matter beyond chance."
     shuffles = found.drops.shape[1]
     if sure < len(found.columns) and shuffles < REPEATS:
-        first += f" There was time for {shuffles} shuffles only, so little can be told from chance."
+        first += f" There was time for {shuffles} shuffles only, so others may do so, too."
     return (
         first,
         f"A column matters as much as {found.metric} gets worse when its values are shuffled among {found.rows:,} test "
