@@ -55,9 +55,8 @@ def _(explanation: ShapExplanation, total: int | None) -> None:
     for row in range(len(rows)):
         about = rows.row_json(row)
         baseline = show_number(float(explanation.baseline[rows.shown[row]]))
-        echo(
-            f"row {about['row']}: {_named(about['output'], rows.scale)} {show_number(about['prediction'])}, on average {baseline}"
-        )
+        output = _named(about["output"], rows.scale)
+        echo(f"row {about['row']}: {output} {show_number(about['prediction'])}, on average {baseline}")
         _show_row(rows.columns, rows.cells[row], values[row], "adds")
 
 
@@ -67,8 +66,9 @@ def _(explanation: LimeExplanation, total: int | None) -> None:
     echo(f"LIME, {rows.scale}: linear models around rows, each of {explanation.samples:,} rows drawn around it")
     for row in range(min(len(rows), MOST_ROWS)):
         about = rows.row_json(row)
+        output = _named(about["output"], rows.scale)
         echo(
-            f"row {about['row']}: {_named(about['output'], rows.scale)} {show_number(about['prediction'])}, the linear model says "
+            f"row {about['row']}: {output} {show_number(about['prediction'])}, the linear model says "
             f"{show_number(float(explanation.local[row]))}; it fits by R2 {explanation.fidelity[row]:.2f}"
         )
         _show_row(rows.columns, rows.cells[row], explanation.weights[row], "weight")
@@ -98,9 +98,8 @@ def _(explanation: ImportanceExplanation, total: int | None) -> None:
 
 @show_explanation.register
 def _(explanation: DependenceExplanation, total: int | None) -> None:
-    echo(
-        f"mean {_named(explanation.output, explanation.scale)} ({explanation.scale}) of {_of(explanation.rows, total)}, if a column were:"
-    )
+    output = _named(explanation.output, explanation.scale)
+    echo(f"mean {output} ({explanation.scale}) of {_of(explanation.rows, total)}, if a column were:")
     lines = []
     for item in explanation.columns[:MOST_LINES]:
         mean = explanation.curves_of(item).mean(axis=0)

@@ -79,8 +79,8 @@ def read_requests(
         known = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
         there = f"; it has {', '.join(known)}" if known else ""
         raise UsageError(
-            f"--log-folder {folder}: there is no log of the model '{model}'{there}; the endpoint needs --log-folder and "
-            "--log-share, and writes what it has answered some seconds later"
+            f"--log-folder {folder}: there is no log of the model '{model}'{there}; the endpoint needs --log-folder "
+            "and --log-share, and writes what it has answered some seconds later"
         )
     table = pa.concat_tables([_read(file, columns) for file in files], promote_options="permissive")
     frame = table.select([name for name in table.column_names if name not in ANSWERS]).to_pandas()

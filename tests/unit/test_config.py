@@ -217,7 +217,7 @@ def test_what_is_neither_an_age_nor_a_size_is_refused(text):
 def test_an_endpoint_keeps_no_log_that_it_does_not_write():
     with pytest.raises(ConfigError, match="log_keep and log_drop need log_share"):
         ServeConfig.create(models=["m"], log_folder="log", log_keep="30d")
-    with pytest.raises(ConfigError, match="log_folder needs log_share: .* with 1 all of them"):
+    with pytest.raises(ConfigError, match=r"log_folder needs log_share: .* with 1 all of them"):
         ServeConfig.create(models=["m"], log_folder="log")
     config = ServeConfig.create(models=["m"], log_folder="log", log_share=0.5, log_keep="30d", log_drop=("age", "sex"))
     words = command_options(config)
