@@ -29,12 +29,14 @@ FOR_REPLICAS = {
     "auth_token_file": {"auth_token_file": "/tokens"},
     "cors_origins": {"cors_origins": ["https://shop.example"]},
     "allowed_hosts": {"allowed_hosts": ["shop.example"]},
-    "log_folder": {"log_folder": "/log"},
+    "log_folder": {"log_folder": "/log", "log_share": 0.5},
     "log_share": {"log_folder": "/log", "log_share": 0.5},
     "log_keep": {"log_folder": "/log", "log_share": 0.5, "log_keep": "7d"},
     "log_drop": {"log_folder": "/log", "log_share": 0.5, "log_drop": ["age"]},
     "explain": {"explain": True},
 }
+# what cannot be left out alone
+OTHERWISE = {"log_folder": {"log_folder": "/other"}, "log_share": {"log_share": 1.0}}
 
 
 def told(**options):
@@ -49,6 +51,8 @@ def test_each_option_is_for_replicas_or_for_those_that_start_them():
 def test_an_option_for_replicas_reaches_them(name):
     options = FOR_REPLICAS[name]
     without = {other: value for other, value in options.items() if other != name}
+    if name in OTHERWISE:
+        without |= OTHERWISE[name]
     assert told(**options) != told(**without)
 
 
