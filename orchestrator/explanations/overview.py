@@ -18,7 +18,7 @@ from orchestrator.explanations.methods import CURVE_ROWS, cells_of, importance_o
 from orchestrator.explanations.mixing import MixedRows
 from orchestrator.explanations.model import PROBABILITY, ExplainedModel
 from orchestrator.explanations.results import Cell, ImportanceExplanation
-from orchestrator.features import ColumnKind
+from orchestrator.features import KINDS
 
 # shuffles of each column; where they take longer fewer of them, then fewer rows, but not fewer than these
 REPEATS, LEAST_ROWS = 5, 50
@@ -197,10 +197,9 @@ def _curves(
     answers = model.predictions(model.encoder.transform(model.schema, frame))
     shown = int(np.bincount(model.shown(answers)).argmax())
     found: list[DependenceCurve] = []
-    # texts have no order and no few values: a curve over them says nothing
-    texts = {column.name for column in model.schema.columns if column.kind is ColumnKind.TEXT}
+    kinds = {column.name: KINDS[column.kind] for column in model.schema.columns}
     for name in columns:
-        if name in texts:
+        if not kinds[name].has_curves:
             continue
         if time.monotonic() > end:
             break

@@ -110,6 +110,7 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
         datatype: of the Open Inference Protocol, that it is advertised with.
         only_texts: whether nothing but texts fits.
         has_categories: whether its cells are values that come again, of which each has codes and keys.
+        has_curves: whether its values come again or have an order, so that a curve over them says something.
         control: how a value is entered in a form.
         notation: how its cells may be written otherwise than plainly, if they may.
         follows: what it makes of a `ColumnWish` beside the kind: names of its fields.
@@ -119,6 +120,7 @@ class FeatureKind(ABC, Generic[Parsed, Kept]):
     datatype: ClassVar[str]
     only_texts: ClassVar[bool] = False
     has_categories: ClassVar[bool] = False
+    has_curves: ClassVar[bool] = True
     control: ClassVar[FormControl] = FormControl()
     notation: ClassVar[type[Notation] | None] = None
     follows: ClassVar[frozenset[str]] = frozenset()

@@ -47,6 +47,7 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
 
     kind = ColumnKind.TEXT
     datatype = "BYTES"
+    has_curves = False
     control = FormControl(lines=InputLines.ALWAYS)
 
     def recognise(self, raw: RawColumn) -> Recognised | None:
