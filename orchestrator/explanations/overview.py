@@ -197,9 +197,9 @@ def _curves(
     answers = model.predictions(model.encoder.transform(model.schema, frame))
     shown = int(np.bincount(model.shown(answers)).argmax())
     found: list[DependenceCurve] = []
-    kinds = {column.name: KINDS[column.kind] for column in model.schema.columns}
+    without = {column.name for column in model.schema.columns if not KINDS[column.kind].has_curves}
     for name in columns:
-        if not kinds[name].has_curves:
+        if name in without:
             continue
         if time.monotonic() > end:
             break
