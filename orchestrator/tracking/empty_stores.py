@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from orchestrator.environment import home_path
-from orchestrator.tracking.sqlite_files import file_problem
 
 FOLDER = "stores"
 # what the tables depend on
@@ -31,7 +30,7 @@ def copy_empty_store(target: Path) -> bool:
         target: of the file; its folder is there.
     """
     kept = _kept()
-    if not kept.is_file() or file_problem(kept) is not None:
+    if not kept.is_file():
         return False
     try:
         shutil.copyfile(kept, target)
