@@ -303,10 +303,32 @@ def _connect(
     with _as_we_want_it(preload):
         # "local": a cluster that happens to run on this machine is not ours to use
         start_patiently(
-            lambda: ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, _temp_dir=folder, **options),
+            lambda: ray.init(
+                address="local",
+                num_cpus=usable_cores() if num_cpus is None else num_cpus,
+                include_dashboard=False,
+                _temp_dir=folder,
+                **options,
+            ),
             notify,
         )
     protect_token()
+
+
+def usable_cores() -> int | None:
+    """How many cores a Ray of this process may use, if these are fewer than the machine's; None if not.
+
+    Ray counts all cores but for some limits of containers: not those of `taskset`, of Slurm, and of a container's set
+    of cores (cgroup v2).
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = len(os.sched_getaffinity(0))
+    if cores >= (os.cpu_count() or 1):
+        return None
+    from ray._private.utils import get_num_cpus
+
+    return min(cores, max(1, int(get_num_cpus(override_docker_cpu_warning=True))))
 
 
 @contextmanager

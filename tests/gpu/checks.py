@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from common import CARD, DEVICE, DRY, TOLERANCE, Row, dataset_of, difference, frame, spec_of, sweep
-from networks import families, losses, precision
+from networks import columns, families, losses, precision
 from usage import costs, imports
 
 
@@ -363,6 +363,7 @@ def speed(folder: Path) -> Iterator[Row]:
 CHECKS = {
     "losses": losses,
     "families": families,
+    "columns": columns,
     "fractions": fractions,
     "gang": gang,
     "faults": faults,

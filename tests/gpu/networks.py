@@ -47,6 +47,45 @@ def losses(_: Path) -> Iterator[Row]:
         yield Row("the same from its checkpoint after epoch 3", found < TOLERANCE, f"losses differ by {found:.1e}")
 
 
+REMARKS = {"class 0": "cold rain and wind", "class 1": "mild clouds", "class 2": "dry warm days", "class 3": "hot sun"}
+
+
+def columns(_: Path) -> Iterator[Row]:
+    """Texts beside numbers and categories in each kind of network, and a target of several quantiles."""
+    from orchestrator.data import DataOptions, open_dataset
+    from orchestrator.training import TrialSpec, train_trial
+
+    table = frame(4000, 8, "multiclass")
+    noise = np.random.default_rng(1).integers(0, 400, (len(table), 3))
+    table["remark"] = [
+        f"{REMARKS[label] if row[0] % 3 else REMARKS['class 1']}, seen at station {row[1]} by observer {row[2]}"
+        for label, row in zip(table["target"], noise, strict=True)
+    ]
+    texts = open_dataset(table, DataOptions(target="target"))
+    assert [column.kind for column in texts.schema.columns if column.name == "remark"] == ["text"]
+    quantiles = {"kind": "quantile", "quantiles": [0.1, 0.5, 0.9]}
+    numbers = open_dataset(frame(4000, 8, "regression"), DataOptions(target="target", task=quantiles))
+    still = {"dropout": 0.0, "residual_dropout": 0.0, "attention_dropout": 0.0}
+    cases = [
+        ("mlp", texts, {"depth": 2, "width": 128, "dropout": 0.0}),
+        ("ft_transformer", texts, {"depth": 2, "width": 64, **still}),
+        ("tabm", texts, {"members": 8, "width": 64, "dropout": 0.0}),
+        ("mlp", numbers, {"depth": 2, "width": 128, "dropout": 0.0}),
+    ]
+    for architecture, dataset, settings in cases:
+        metric = dataset.schema.target.task.default_metric
+        spec = TrialSpec(architecture=architecture, metric=metric, settings=settings, epochs=3, learning_rate=1e-3)
+        there, here = list(train_trial(spec, dataset, device=DEVICE)), list(train_trial(spec, dataset))
+        found = difference(here, there)
+        took = [1e3 * len(dataset.train) / reports[-1].examples_per_second for reports in (there, here)]
+        what = "a column of texts" if dataset is texts else "three quantiles"
+        yield Row(
+            f"{architecture}, {what}: 3 epochs on the card and on the CPU",
+            found < TOLERANCE,
+            f"losses differ by {found:.1e}; an epoch takes {took[0]:.0f} ms, on the CPU {took[1]:.0f} ms",
+        )
+
+
 def families(_: Path) -> Iterator[Row]:
     """The first configuration of each architecture of the default space: losses on both, and what an epoch takes.
 

@@ -1,6 +1,6 @@
 """Runs each check of checks.py in a process of its own, which may crash or hang, and prints what they found as a table.
 
-Usage: tests/gpu/run.sh [CHECK...]; checks are losses, families, fractions, gang, faults, endpoint, plan, costs,
+Usage: tests/gpu/run.sh [CHECK...]; checks are losses, families, columns, fractions, gang, faults, endpoint, plan, costs,
 imports, budget, speed, precision
 """
 

@@ -42,6 +42,7 @@ NAMES = {
     ("ray._private.node", "Node.get_logs_dir_path"): "cluster: where Ray's processes write",
     ("ray._private.ray_constants", "ENABLE_RAY_CLUSTER"): "cluster: a Ray of our own listens on loopback only",
     ("ray._private.utils", "set_sigterm_handler"): "cluster: SIGTERM while Ray starts",
+    ("ray._private.utils", "get_num_cpus"): "cluster: limits of containers, where some cores are not ours besides",
     ("ray._private.node", "Node.start_monitor"): "cluster: a Ray of our own starts only what is used",
     ("ray._private.node", "Node.start_api_server"): "cluster: a Ray of our own starts only what is used",
     ("ray._private.node", "Node.start_log_monitor"): "cluster: a Ray of our own starts only what is used",

@@ -7,7 +7,7 @@ import pytest
 import ray
 from ray._private import services
 
-from orchestrator.cluster import ray_session
+from orchestrator.cluster import ray_session, usable_cores
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
 from orchestrator.runtime.assembly import Origin
@@ -44,6 +44,14 @@ def test_a_machine_whose_programs_cannot_reach_each_other_is_told_so_at_once(mon
     said = r"\(Network is unreachable\); `ip link set lo up` mends it"
     with pytest.raises(ExecutionError, match=said), ray_session():
         raise AssertionError
+
+
+@pytest.mark.parametrize(("ours", "quota", "found"), [(8, 8, None), (3, 8, 3), (3, 2, 2)])
+def test_a_ray_of_ours_counts_the_cores_that_its_process_may_use(monkeypatch, ours, quota, found):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(ours)))
+    monkeypatch.setattr("ray._private.utils.get_num_cpus", lambda **_options: quota)
+    assert usable_cores() == found
 
 
 @pytest.mark.parametrize("passing", [False, True])
