@@ -1,7 +1,7 @@
 """Runs each check of checks.py in a process of its own, which may crash or hang, and prints what they found as a table.
 
-Usage: tests/gpu/run.sh [CHECK...]; checks are losses, families, columns, fractions, gang, faults, endpoint, plan, costs,
-imports, budget, speed, precision
+Usage: tests/gpu/run.sh [CHECK...]; checks are losses, families, columns, fractions, gang, faults, endpoint, plan,
+costs, imports, budget, speed, precision
 """
 
 from __future__ import annotations
