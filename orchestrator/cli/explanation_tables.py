@@ -15,6 +15,7 @@ from orchestrator.explanations import (
     LimeExplanation,
     ShapExplanation,
 )
+from orchestrator.explanations.lime import POOR_FIT
 from orchestrator.explanations.model import LOG_ODDS
 from orchestrator.explanations.results import Cell
 from orchestrator.text_plots import bar
@@ -66,10 +67,11 @@ def _(explanation: LimeExplanation, total: int | None) -> None:
     echo(f"LIME, {rows.scale}: linear models around rows, each of {explanation.samples:,} rows drawn around it")
     for row in range(min(len(rows), MOST_ROWS)):
         about = rows.row_json(row)
-        output = _named(about["output"], rows.scale)
+        output, fit = _named(about["output"], rows.scale), float(explanation.fidelity[row])
         echo(
             f"row {about['row']}: {output} {show_number(about['prediction'])}, the linear model says "
-            f"{show_number(float(explanation.local[row]))}; it fits by R2 {explanation.fidelity[row]:.2f}"
+            f"{show_number(float(explanation.local[row]))}; it fits by R2 {fit:.2f}"
+            f"{', so its weights say little' if fit < POOR_FIT else ''}"
         )
         _show_row(rows.columns, rows.cells[row], explanation.weights[row], "weight")
     if len(rows) > MOST_ROWS:

@@ -20,6 +20,8 @@ SAMPLES = 1000
 KERNEL_WIDTH = 0.75
 # of the sum of the weights: enough for features that are always the same, and others shrink by 0.1 %
 RIDGE = 1e-3
+# below this R2 a linear model misses more than half of what it imitates, and its weights say little
+POOR_FIT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

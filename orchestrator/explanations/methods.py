@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.choices import MethodName, names_of
+from orchestrator.columns.notes import Note, rows_text, warn
 from orchestrator.data.background import BACKGROUND_ROWS
 from orchestrator.data.given_rows import Rows, given_rows
 from orchestrator.data.raw import json_rows
@@ -18,7 +19,7 @@ from orchestrator.data.rows import rows_of
 from orchestrator.errors import UsageError, did_you_mean
 from orchestrator.explanations.dependence import INTERACTION_COLUMNS, curves_of, interactions_of
 from orchestrator.explanations.importance import REPEATS, shuffled_drops
-from orchestrator.explanations.lime import KERNEL_WIDTH, SAMPLES, fit_surrogates
+from orchestrator.explanations.lime import KERNEL_WIDTH, POOR_FIT, SAMPLES, fit_surrogates
 from orchestrator.explanations.mixing import MixedRows
 from orchestrator.explanations.model import PROBABILITY, ExplainedModel
 from orchestrator.explanations.results import (
@@ -33,6 +34,7 @@ from orchestrator.explanations.results import (
     ShapExplanation,
 )
 from orchestrator.explanations.shapley import is_exact, shapley_values
+from orchestrator.features import KINDS
 from orchestrator.tasks import Metric
 
 METHODS = names_of(MethodName)
@@ -89,6 +91,7 @@ def explain(
             kernel_width=kernel_width,
             seed=seed,
         )
+        _warn_of_poor_fits(found.fidelity)
         return LimeExplanation(
             rows=table.rows,
             weights=found.weights,
@@ -266,10 +269,7 @@ def _dependence(
         drawn = np.random.default_rng(seed).choice(len(plain), CURVE_ROWS, replace=False)
         plain = plain.iloc[np.sort(drawn)].reset_index(drop=True)
     mixed = MixedRows(model, plain, scale)
-    wanted = list(columns) if columns is not None else list(mixed.names)
-    for name in wanted:
-        if name not in mixed.names:
-            raise UsageError(f"the model has no column '{name}'{did_you_mean(name, mixed.names)}")
+    wanted = _with_curves(model, columns)
     answers = model.predictions(model.encoder.transform(model.schema, plain))
     # of several classes the one that is answered most often
     shown = int(np.bincount(model.shown(answers, output)).argmax())
@@ -297,6 +297,39 @@ def _dependence(
             for pair in pairs
         ),
     )
+
+
+def _with_curves(model: ExplainedModel, columns: Sequence[str] | None) -> list[str]:
+    """The columns whose curves are drawn: those that are named, or else all whose curves say something."""
+    without = curveless(model)
+    for name in columns or ():
+        if name not in model.columns:
+            raise UsageError(f"the model has no column '{name}'{did_you_mean(name, model.columns)}")
+    wanted = [name for name in model.columns if name not in without] if columns is None else list(columns)
+    done = "its curve is left out" if columns is None else "its curve says little"
+    instead = "the methods shap and permutation say what it adds"
+    if not wanted:
+        raise UsageError(f"the columns are free texts, which have no order, so that they have no curves; {instead}")
+    warn(
+        Note(column=name, why="has free texts, and they have no order", done=done, option=instead)
+        for name in (without if columns is None else wanted)
+        if name in without
+    )
+    return wanted
+
+
+def curveless(model: ExplainedModel) -> tuple[str, ...]:
+    """The columns whose curves say nothing, such as those of free texts."""
+    return tuple(column.name for column in model.schema.columns if not KINDS[column.kind].has_curves)
+
+
+def _warn_of_poor_fits(fidelity: NDArray[np.float64]) -> None:
+    """Says how many rows a linear model does not imitate."""
+    poor = int((fidelity < POOR_FIT).sum())
+    if poor:
+        of = "the row" if len(fidelity) == 1 else f"{poor:,} of {rows_text(len(fidelity))}"
+        why = f"the model around {of} is far from linear (R2 below {POOR_FIT})"
+        warn([Note(why=why, done="the weights there say little", option="the values of method shap always add up")])
 
 
 def cells_of(model: ExplainedModel, rows: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:

@@ -14,11 +14,10 @@ from orchestrator.data import LabelledRows
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.explanations.dependence import curves_of
 from orchestrator.explanations.importance import FEWEST_REPEATS
-from orchestrator.explanations.methods import CURVE_ROWS, cells_of, importance_of
+from orchestrator.explanations.methods import CURVE_ROWS, cells_of, curveless, importance_of
 from orchestrator.explanations.mixing import MixedRows
 from orchestrator.explanations.model import PROBABILITY, ExplainedModel
 from orchestrator.explanations.results import Cell, ImportanceExplanation
-from orchestrator.features import KINDS
 
 # shuffles of each column; where they take longer fewer of them, then fewer rows, but not fewer than these
 REPEATS, LEAST_ROWS = 5, 50
@@ -197,7 +196,7 @@ def _curves(
     answers = model.predictions(model.encoder.transform(model.schema, frame))
     shown = int(np.bincount(model.shown(answers)).argmax())
     found: list[DependenceCurve] = []
-    without = {column.name for column in model.schema.columns if not KINDS[column.kind].has_curves}
+    without = curveless(model)
     for name in columns:
         if name in without:
             continue

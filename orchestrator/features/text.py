@@ -79,8 +79,8 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
         return (b"%d:%s" % (len(text), text.encode("utf-8", "surrogatepass")) for text in parsed)
 
     def json_values(self, column: Column, series: Series) -> list[JsonValue]:
-        """See `FeatureKind`."""
-        return [text_of(cell) or None for cell in series]
+        """See `FeatureKind`: as they were written, since people read them."""
+        return [category_key(cell) or None for cell in series]
 
     def summarise(self, parsed: Sequence[str], keys: NDArray[np.float64] | None) -> NoSummary:
         """See `FeatureKind`."""

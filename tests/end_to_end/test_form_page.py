@@ -500,8 +500,20 @@ def test_on_a_desktop_the_answer_stays_in_view(page, url):
 
 def test_bars_say_what_adds_up_to_the_answer_and_move_with_the_values(page, bundles, tmp_path):
     model = bundles[0]["diabetes"]
-    with HttpEndpoint(tmp_path, {"diabetes": bundles[1] / "diabetes"}, EndpointSettings(explain=True)) as server:
-        page.goto(f"{server.url}/")
+    models = {name: bundles[1] / name for name in ("diabetes", "mixed")}
+    with HttpEndpoint(tmp_path, models, EndpointSettings(explain=True)) as server:
+        page.goto(f"{server.url}/models/mixed/")
+        ask(page)
+        # a difference of two probabilities is no share of anything
+        expect(page.locator("#why-note")).to_contain_text("in percentage points")
+        expect(page.locator("#parts li:visible .figure").first).to_have_text(re.compile(r"^[+\u2212]\d+\.\d points$"))
+        page.goto(f"{server.url}/models/diabetes/")
+        field(page, "bmi").fill("0.01")
+        # no reason stands beside an answer that is not there
+        assert not page.locator("#why").is_visible()
+        with page.expect_response("**/explain"):
+            ask(page)
+        expect(page.locator("#why")).to_be_visible()
         for text in ("0.05", "-0.08"):
             with page.expect_response("**/explain") as answered:
                 field(page, "bmi").fill(text)

@@ -17,7 +17,8 @@ from support import quick_network
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.cores import on_all_cores
 from orchestrator.cli import main
-from orchestrator.cli.explanation_tables import MOST_LINES, _say_more, _show_row
+from orchestrator.cli.explanation_tables import MOST_LINES, _say_more, _show_row, show_explanation
+from orchestrator.columns.notes import DataWarning
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import InvalidValueError, UsageError
 from orchestrator.explanations import ExplainedModel, explain
@@ -220,14 +221,17 @@ def test_lime_of_a_linear_model_has_its_weights():
     assert np.abs(found.local - found.rows.predictions[:, 0]).max() < 0.05
 
 
-def test_lime_says_when_a_line_does_not_fit(everywhere):
+def test_lime_says_when_a_line_does_not_fit(everywhere, capsys):
     frame = numbers(3)
-    steep = explain(
-        made(frame, lambda inputs: np.sign(np.sin(9 * inputs[NUMERIC][:, 0]))), frame.head(3), method="lime"
-    )
+    model = made(frame, lambda inputs: np.sign(np.sin(9 * inputs[NUMERIC][:, 0])))
+    with pytest.warns(DataWarning, match=r"around 3 of 3 rows is far from linear \(R2 below 0.5\)"):
+        steep = explain(model, frame.head(3), method="lime")
     assert steep.fidelity.max() < 0.5
+    show_explanation(steep, 3)
+    assert capsys.readouterr().out.count(", so its weights say little") == 3
     rows, bundle = everywhere
-    found = bundle.explain(rows.head(2), method="lime", samples=300)
+    with pytest.warns(DataWarning, match=r"around 2 of 2 rows"):
+        found = bundle.explain(rows.head(2), method="lime", samples=300)
     assert found.weights.shape == (2, 8)
     assert np.isfinite(found.to_frame()["weight"]).all()
     json.dumps(found.to_json(), allow_nan=False)
@@ -287,9 +291,12 @@ def test_partial_dependence_and_interactions_of_a_known_function():
 
 def test_dependence_on_categories_dates_texts_and_lists(everywhere):
     frame, bundle = everywhere
-    found = bundle.explain(frame.head(30), method="pdp", output="high")
+    with pytest.warns(DataWarning, match=r"column 're(mark|ply)' has free texts, .*: its curve is left out"):
+        found = bundle.explain(frame.head(30), method="pdp", output="high")
     assert found.output == "probability_high"
-    assert {item.column for item in found.columns} == set(frame.columns) - {"label"}
+    assert {item.column for item in found.columns} == set(frame.columns) - {"label", "remark", "reply"}
+    with pytest.warns(DataWarning, match="its curve says little"):
+        assert len(bundle.explain(frame.head(30), method="pdp", columns=["remark"]).columns) == 1
     colors = next(item for item in found.columns if item.column == "color")
     assert set(colors.values) == {"red", "green", "blue", None}
     changed = bundle.predict(frame.head(30).assign(color=colors.values[1]))["probability_high"]

@@ -15,7 +15,7 @@ from orchestrator.bundle.engines import load
 from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.errors import ArchitectureError, BundleError
-from orchestrator.features import KINDS, ColumnKind, TextFeature
+from orchestrator.features import KINDS, Column, ColumnKind, TextFeature
 from orchestrator.features.text import MAX_TOKENS, encode_texts, text_of, token_id, token_ids
 from orchestrator.networks import FeatureInput, build_network
 from orchestrator.networks.text import TextInput
@@ -115,6 +115,11 @@ def test_signs_are_as_good_as_random():
 )
 def test_cells_are_texts_however_they_were_written(cell, text):
     assert text_of(cell) == text
+
+
+def test_people_read_texts_as_they_were_written():
+    column = Column("remark", ColumnKind.TEXT)
+    assert KINDS[column.kind].json_values(column, pd.Series(["Über ﬁne", None, " A "])) == ["Über ﬁne", None, "A"]
 
 
 def test_several_texts_share_words_and_say_which_column_they_are_from():
