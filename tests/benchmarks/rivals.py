@@ -79,7 +79,8 @@ def hgb_tuned(table: pd.DataFrame, target: pd.Series, task: str, seconds: float)
     from sklearn.model_selection import train_test_split
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    end = time.monotonic() + seconds
+    # a tenth is for the fit on all rows
+    end = time.monotonic() + 0.9 * seconds
     parts = train_test_split(
         table, target, test_size=0.2, random_state=SEED, stratify=None if task == "regression" else target
     )
@@ -107,10 +108,10 @@ def hgb_tuned(table: pd.DataFrame, target: pd.Series, task: str, seconds: float)
         return float(log_loss(held_target, answers, labels=model.classes_))
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=SEED))
-    # a tenth for the fit on all rows
-    study.optimize(loss, timeout=0.9 * seconds)
+    # Optuna's own time limit knows no other clock
+    study.optimize(loss, callbacks=[lambda study, _trial: study.stop() if time.monotonic() >= end else None])
     model = trees(table, task, settings(optuna.trial.FixedTrial(study.best_params))).fit(table, target)
-    print(f"{len(study.trials)} trials, {end - time.monotonic():.0f} s left")
+    print(f"{len(study.trials)} trials, {end + 0.1 * seconds - time.monotonic():.0f} s left")
     return fitted(model, task)
 
 
@@ -168,6 +169,21 @@ def autogluon(preset: str | None, networks: bool) -> Callable[..., Model]:
     return train
 
 
+def count_processor_time() -> None:
+    """Lets all clocks of this process tell its processors' time, spread over its cores: for machines with other work.
+
+    A second then is one in which it had all of its cores, so that other programs cost it nothing; where it uses fewer
+    cores than it may, it has more time than on an idle machine.
+    """
+    began, share = time.time(), cores()
+    used = time.process_time
+
+    def clock() -> float:
+        return began + used() / share
+
+    time.time = time.monotonic = time.perf_counter = clock
+
+
 def cores() -> int:
     """That this process may use."""
     return len(os.sched_getaffinity(0))
@@ -193,7 +209,10 @@ def main() -> None:
     parser.add_argument("--task", required=True, choices=["binary", "multiclass", "regression"])
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--processor-time", action="store_true", help="count that instead of the time on the wall")
     given = parser.parse_args()
+    if given.processor_time:
+        count_processor_time()
     warnings.simplefilter("ignore")
     train, test = pd.read_csv(given.train), pd.read_csv(given.test)
     target = train.pop(given.target)
