@@ -20,7 +20,7 @@ from orchestrator.sweeps.plan import readers_of
 from orchestrator.sweeps.slots import own_limit, plan_slots
 
 # what the process of a trial needs before its first epoch is over
-TRIAL_MODULES = ("orchestrator.runtime.tune.actor", "orchestrator.training.loop", "sklearn.metrics")
+TRIAL_MODULES = ("orchestrator.runtime.tune.actor", "orchestrator.training.loop")
 
 
 def import_for_search(*, gangs: bool) -> None:

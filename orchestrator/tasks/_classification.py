@@ -21,7 +21,7 @@ from orchestrator.columns.target_wish import AUTO, BEFORE, TargetWish
 from orchestrator.columns.values import Series, category_content, category_key, category_keys
 from orchestrator.errors import DataError
 from orchestrator.tasks._base import Task
-from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, OF_PROBABILITIES, classification_metrics, row_counts
+from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, OF_PROBABILITIES, row_counts
 from orchestrator.tasks._temperature import CalibrationRows, Temperature, calibrate
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.own_metric import is_own
@@ -212,17 +212,6 @@ class Classification(Task):
     @abstractmethod
     def probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """What the outputs, float32 [rows, outputs], say about classes: float64 [rows, classes], rows summing to 1."""
-
-    def evaluate(
-        self,
-        encoder: TargetEncoder,
-        outputs: NDArray[np.float32],
-        target: NDArray[Any],
-        weight: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
-        """See `Task`."""
-        shares = self.probabilities(outputs)
-        return classification_metrics(target.astype(np.int64), shares, weight, said=self.said(encoder, shares))
 
     def fit_summary(self, summary: TargetSummary, wish: TargetWish = BEFORE) -> TargetEncoder:
         """See `Task`.

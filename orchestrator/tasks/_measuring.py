@@ -26,7 +26,6 @@ class Measuring(ABC):
     more_metrics: ClassVar[Mapping[str, Metric]] = {}
     default_metric: ClassVar[str]
 
-    @abstractmethod
     def evaluate(
         self,
         encoder: TargetEncoder,
@@ -34,7 +33,7 @@ class Measuring(ABC):
         target: NDArray[Any],
         weight: NDArray[np.float64] | None = None,
     ) -> dict[str, float]:
-        """All metrics that these rows have.
+        """All metrics that are always measured and that these rows have.
 
         Args:
             encoder: of the target.
@@ -42,6 +41,9 @@ class Measuring(ABC):
             target: encoded, [rows].
             weight: what each row counts, [rows]; None if all count the same.
         """
+        shares = self.shares(encoder, outputs)
+        values = {name: self.score(name, encoder, shares, target, weight) for name in self.metrics}
+        return {name: value for name, value in values.items() if value is not None}
 
     @abstractmethod
     def shares(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -56,7 +58,7 @@ class Measuring(ABC):
         target: NDArray[Any],
         weight: NDArray[np.float64] | None = None,
     ) -> float | None:
-        """One metric of answers as `shares` has them, None if these rows do not have it; quicker than `evaluate`.
+        """One metric of answers as `shares` has them, None if these rows do not have it.
 
         Args:
             name: of the metric, which is none of a user's own.

@@ -1,7 +1,6 @@
-"""Figures of merit: scikit-learn's, measured in each epoch, and quick ones for what is asked for and for ensembles.
+"""Figures of merit with scikit-learn's definitions, which a test compares, as plain array code.
 
-An ensemble takes thousands of figures, so that the quick ones are plain array code; a test compares them with
-scikit-learn's.
+An ensemble takes thousands of them, and to import scikit-learn takes the process of a trial as long as to import torch.
 """
 
 from __future__ import annotations
@@ -168,71 +167,6 @@ REGRESSION: Mapping[str, Callable[[Shares, Shares, Weight, float], float | None]
     "mape": mape,
     "rmsle": rmsle,
 }
-
-
-def classification_metrics(
-    target: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    weight: NDArray[np.float64] | None = None,
-    *,
-    said: NDArray[np.int64] | None = None,
-) -> dict[str, float]:
-    """All classification metrics.
-
-    f1 is that of the positive class (class 1) for two classes, else the macro average. roc_auc is one-vs-rest,
-    macro-averaged over the classes that occur; it is left out when only one class occurs.
-
-    Args:
-        target: [rows], class numbers.
-        probabilities: [rows, classes], each row summing to 1.
-        weight: what each row counts, [rows]; None if all count the same. Rows that count nothing are left out.
-        said: class numbers of the labels, [rows]; the likeliest classes if left out.
-    """
-    import sklearn
-    from sklearn import metrics
-
-    predicted = probabilities.argmax(axis=1) if said is None else said
-    if weight is not None:
-        counted = weight > 0
-        target, probabilities, weight = target[counted], probabilities[counted], weight[counted]
-        predicted = predicted[counted]
-
-    classes = probabilities.shape[1]
-    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
-        values = {
-            "accuracy": metrics.accuracy_score(target, predicted, sample_weight=weight),
-            "balanced_accuracy": _balanced_accuracy(target, predicted, classes, weight),
-            "f1": metrics.f1_score(
-                target,
-                predicted,
-                labels=range(classes),
-                average="binary" if classes == 2 else "macro",  # noqa: PLR2004
-                zero_division=0.0,
-                sample_weight=weight,
-            ),
-            "log_loss": metrics.log_loss(target, probabilities, labels=range(classes), sample_weight=weight),
-        }
-        present = np.unique(target)
-        if len(present) > 1:
-            if classes == 2:  # noqa: PLR2004
-                values["roc_auc"] = metrics.roc_auc_score(target, probabilities[:, 1], sample_weight=weight)
-            else:
-                areas = [
-                    metrics.roc_auc_score(target == label, probabilities[:, label], sample_weight=weight)
-                    for label in present
-                ]
-                values["roc_auc"] = np.mean(areas)
-    return {name: float(value) for name, value in values.items()}
-
-
-def _balanced_accuracy(
-    target: NDArray[np.int64], predicted: NDArray[np.int64], classes: int, weight: NDArray[np.float64] | None
-) -> float:
-    # scikit-learn warns about each predicted class that does not occur; the value is the same
-    right = target == predicted
-    occurring = np.bincount(target, weight, minlength=classes)
-    hits = np.bincount(target[right], None if weight is None else weight[right], minlength=classes)
-    return float((hits[occurring > 0] / occurring[occurring > 0]).mean())
 
 
 def _confusion(target: Target, shares: Shares, weight: Weight) -> NDArray[np.float64]:

@@ -130,19 +130,9 @@ class Quantile(NumberTask):
         Coverage is no metric to optimise: it should be near to the distance of these two, and infinitely wide
         intervals cover everything.
         """
-        from sklearn import metrics
-
-        wanted = self.decode(encoder, target)
-        found = self.answered(encoder, np.sort(outputs, axis=1))
-        losses = [
-            metrics.mean_pinball_loss(wanted, found[:, index], alpha=quantile, sample_weight=weight)
-            for index, quantile in enumerate(self.quantiles)
-        ]
-        values = {
-            "pinball_loss": float(np.mean(losses)),
-            "mae": float(metrics.mean_absolute_error(wanted, found[:, self.middle], sample_weight=weight)),
-        }
+        values = super().evaluate(encoder, outputs, target, weight)
         if len(self.quantiles) > 1:
+            wanted, found = self.decode(encoder, target), self.answered(encoder, np.sort(outputs, axis=1))
             inside = (found[:, 0] <= wanted) & (wanted <= found[:, -1])
             values["coverage"] = float(np.average(inside, weights=weight))
         return values

@@ -57,16 +57,6 @@ class Regression(NumberTask):
         reduction = "none" if each else "sum"
         return lambda outputs, target: F.mse_loss(outputs[:, 0].float(), target, reduction=reduction)
 
-    def evaluate(
-        self,
-        encoder: TargetEncoder,
-        outputs: NDArray[np.float32],
-        target: NDArray[Any],
-        weight: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
-        """See `Task`."""
-        return regression_metrics(self.decode(encoder, target), self.answered(encoder, outputs[:, 0]), weight)
-
     def score(
         self,
         name: str,
@@ -113,24 +103,3 @@ class Regression(NumberTask):
     def predictions(self, encoder: TargetEncoder, outputs: NDArray[np.float32]) -> Predictions:
         """See `Task`."""
         return Predictions(self.answers, {"value": self.answered(encoder, outputs[:, 0])})
-
-
-def regression_metrics(
-    target: NDArray[np.float64], predicted: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-) -> dict[str, float]:
-    """All regression metrics, in the target's own unit (r2 without one); r2 needs two rows.
-
-    Args:
-        target: [rows].
-        predicted: [rows].
-        weight: what each row counts, [rows]; None if all count the same.
-    """
-    from sklearn import metrics
-
-    values = {
-        "rmse": metrics.root_mean_squared_error(target, predicted, sample_weight=weight),
-        "mae": metrics.mean_absolute_error(target, predicted, sample_weight=weight),
-    }
-    if len(target) > 1:
-        values["r2"] = metrics.r2_score(target, predicted, sample_weight=weight)
-    return {name: float(value) for name, value in values.items()}

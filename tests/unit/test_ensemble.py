@@ -1,6 +1,5 @@
 """An ensemble is what greedy selection finds; it wins where rows that did not choose it say so, and is one network."""
 
-import warnings
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as sk
 from test_choice import Sweep
 
 from orchestrator.bundle import ModelBundle
@@ -28,7 +26,6 @@ from orchestrator.sweeps.disk import CANDIDATES_BYTES, Disk
 from orchestrator.sweeps.ensembles import shown
 from orchestrator.sweeps.trial_files import trial_folder
 from orchestrator.tasks import TargetEncoder
-from orchestrator.tasks._scores import CLASSIFICATION, REGRESSION, classification_metrics
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
 from orchestrator.tasks.quantile import Quantile
@@ -58,68 +55,6 @@ def contest_of(task, seed, rows=60, candidates=6, noise=1.0, metric=None):
         outputs=outputs,
         target=target,
     )
-
-
-@given(
-    classes=st.integers(2, 4),
-    labels=st.lists(st.integers(0, 3), min_size=4, max_size=60),
-    seed=st.integers(0, 1000),
-    digits=st.sampled_from((1, 2, 16)),
-    weighted=st.booleans(),
-)
-def test_the_quick_scores_of_classes_are_scikit_learns(classes, labels, seed, digits, weighted):
-    target = np.array(labels) % classes
-    # few digits give equal scores
-    shares = np.round(np.random.default_rng(seed).dirichlet(np.ones(classes), len(target)), digits) + 1e-3
-    shares /= shares.sum(axis=1, keepdims=True)
-    # rows that count more are as rows that are there more often
-    times = np.random.default_rng(seed).integers(0, 3, len(target)) if weighted else np.ones(len(target), int)
-    if not times.any():
-        return
-    found = {name: score(target, shares, times.astype(float)) for name, score in CLASSIFICATION.items()}
-    target, shares = np.repeat(target, times), np.repeat(shares, times, axis=0)
-    predicted = shares.argmax(axis=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        wanted = classification_metrics(target, shares)
-        wanted["mcc"] = sk.matthews_corrcoef(target, predicted)
-        kappa = sk.cohen_kappa_score(target, predicted, weights="quadratic", labels=range(classes))
-        present = np.unique(target)
-        if len(present) > 1:
-            parts = [1] if classes == 2 else present
-            wanted["average_precision"] = np.mean(
-                [sk.average_precision_score(target == part, shares[:, part]) for part in parts]
-            )
-        wanted["brier"] = (
-            sk.brier_score_loss(target, shares[:, 1])
-            if classes == 2
-            else np.mean(((shares - np.eye(classes)[target]) ** 2).sum(axis=1))
-        )
-    for name, value in wanted.items():
-        assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
-    assert (found["roc_auc"] is None) == (found["average_precision"] is None) == ("roc_auc" not in wanted)
-    if np.isfinite(kappa):
-        assert found["quadratic_kappa"] == pytest.approx(kappa, abs=1e-9)
-
-
-@given(seed=st.integers(0, 1000), rows=st.integers(2, 30))
-def test_the_quick_scores_of_numbers_are_scikit_learns(seed, rows):
-    generator = np.random.default_rng(seed)
-    target, found = generator.lognormal(size=rows), generator.lognormal(size=rows)
-    times = generator.integers(1, 3, rows)
-    scores = {name: score(target, found, times.astype(float), 1.0) for name, score in REGRESSION.items()}
-    target, found = np.repeat(target, times), np.repeat(found, times)
-    wanted = {
-        "rmse": sk.root_mean_squared_error(target, found),
-        "mae": sk.mean_absolute_error(target, found),
-        "r2": sk.r2_score(target, found),
-        "mape": sk.mean_absolute_percentage_error(target, found),
-        "rmsle": sk.root_mean_squared_log_error(target, found),
-    }
-    assert scores == pytest.approx(wanted)
-    counts = np.ones(len(target) + 1)
-    assert REGRESSION["mape"](np.append(target, 0.0), np.append(found, 1.0), counts, 1.0) is None
-    assert REGRESSION["rmsle"](np.append(target, -1.0), np.append(found, 1.0), counts, 1.0) is None
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)

@@ -18,10 +18,10 @@ from orchestrator.evaluation.winner import make_winner
 from orchestrator.networks import build_network
 from orchestrator.sweeps.plan import check_measured
 from orchestrator.tasks import describe_metrics, metric_named
-from orchestrator.tasks._scores import classification_metrics
+from orchestrator.tasks._scores import CLASSIFICATION, REGRESSION
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
-from orchestrator.tasks.regression import Regression, regression_metrics
+from orchestrator.tasks.regression import Regression
 from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
 
 
@@ -29,36 +29,67 @@ from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_t
     classes=st.integers(2, 4),
     labels=st.lists(st.integers(0, 3), min_size=4, max_size=60),
     seed=st.integers(0, 1000),
+    digits=st.sampled_from((1, 2, 16)),
+    weighted=st.booleans(),
 )
-def test_classification_metrics_are_scikit_learns(classes, labels, seed):
+def test_classification_metrics_are_scikit_learns(classes, labels, seed, digits, weighted):
     target = np.array(labels) % classes
-    shares = np.random.default_rng(seed).dirichlet(np.ones(classes), len(target))
+    # few digits give equal scores
+    shares = np.round(np.random.default_rng(seed).dirichlet(np.ones(classes), len(target)), digits) + 1e-3
+    shares /= shares.sum(axis=1, keepdims=True)
+    # rows that count more are as rows that are there more often
+    times = np.random.default_rng(seed).integers(0, 3, len(target)) if weighted else np.ones(len(target), int)
+    if not times.any():
+        return
+    found = {name: score(target, shares, times.astype(float)) for name, score in CLASSIFICATION.items()}
+    target, shares = np.repeat(target, times), np.repeat(shares, times, axis=0)
     predicted = shares.argmax(axis=1)
-    found = classification_metrics(target, shares)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert found["accuracy"] == sk.accuracy_score(target, predicted)
-        assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(target, predicted))
         average = "binary" if classes == 2 else "macro"
-        f1 = sk.f1_score(target, predicted, labels=range(classes), average=average, zero_division=0)
-        assert found["f1"] == pytest.approx(f1)
-        assert found["log_loss"] == pytest.approx(sk.log_loss(target, shares, labels=range(classes)))
-        if len(set(target)) == classes:
-            scores = shares[:, 1] if classes == 2 else shares
-            assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(target, scores, multi_class="ovr"))
-        elif len(set(target)) == 1:
-            assert "roc_auc" not in found
+        wanted = {
+            "accuracy": sk.accuracy_score(target, predicted),
+            "balanced_accuracy": sk.balanced_accuracy_score(target, predicted),
+            "f1": sk.f1_score(target, predicted, labels=range(classes), average=average, zero_division=0),
+            "log_loss": sk.log_loss(target, shares, labels=range(classes)),
+            "mcc": sk.matthews_corrcoef(target, predicted),
+        }
+        kappa = sk.cohen_kappa_score(target, predicted, weights="quadratic", labels=range(classes))
+        present = np.unique(target)
+        if len(present) > 1:
+            parts = [1] if classes == 2 else present
+            for name, one in (("roc_auc", sk.roc_auc_score), ("average_precision", sk.average_precision_score)):
+                wanted[name] = np.mean([one(target == part, shares[:, part]) for part in parts])
+        wanted["brier"] = (
+            sk.brier_score_loss(target, shares[:, 1])
+            if classes == 2
+            else np.mean(((shares - np.eye(classes)[target]) ** 2).sum(axis=1))
+        )
+    for name, value in wanted.items():
+        assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+    assert (found["roc_auc"] is None) == (found["average_precision"] is None) == ("roc_auc" not in wanted)
+    if np.isfinite(kappa):
+        assert found["quadratic_kappa"] == pytest.approx(kappa, abs=1e-9)
 
 
-@given(
-    target=hnp.arrays(np.float64, 12, elements=st.floats(-1e6, 1e6)),
-    predicted=hnp.arrays(np.float64, 12, elements=st.floats(-1e6, 1e6)),
-)
-def test_regression_metrics_are_scikit_learns(target, predicted):
-    found = regression_metrics(target, predicted)
-    assert found["rmse"] == sk.root_mean_squared_error(target, predicted)
-    assert found["mae"] == sk.mean_absolute_error(target, predicted)
-    assert found["r2"] == sk.r2_score(target, predicted)
+@given(seed=st.integers(0, 1000), rows=st.integers(2, 30))
+def test_regression_metrics_are_scikit_learns(seed, rows):
+    generator = np.random.default_rng(seed)
+    target, found = generator.lognormal(size=rows), generator.lognormal(size=rows)
+    times = generator.integers(1, 3, rows)
+    scores = {name: score(target, found, times.astype(float), 1.0) for name, score in REGRESSION.items()}
+    target, found = np.repeat(target, times), np.repeat(found, times)
+    wanted = {
+        "rmse": sk.root_mean_squared_error(target, found),
+        "mae": sk.mean_absolute_error(target, found),
+        "r2": sk.r2_score(target, found),
+        "mape": sk.mean_absolute_percentage_error(target, found),
+        "rmsle": sk.root_mean_squared_log_error(target, found),
+    }
+    assert scores == pytest.approx(wanted)
+    counts = np.ones(len(target) + 1)
+    assert REGRESSION["mape"](np.append(target, 0.0), np.append(found, 1.0), counts, 1.0) is None
+    assert REGRESSION["rmsle"](np.append(target, -1.0), np.append(found, 1.0), counts, 1.0) is None
 
 
 @given(logits=hnp.arrays(np.float32, (5, 3), elements=st.floats(-1e4, 1e4, width=32)))

@@ -334,9 +334,13 @@ def test_an_optimizer_steps_like_torchs_own(optimizer):
     assert str(states[0]["state"]) == str(states[1]["state"])
 
 
-def test_an_optimizer_does_not_import_torchs_compiler_and_threads_that_wait_sleep():
+def test_a_trial_imports_neither_torchs_compiler_nor_scikit_learn_and_threads_that_wait_sleep():
     lines = (
         "import sys",
+        "import numpy as np",
+        "import orchestrator.runtime.tune.actor",
+        "from orchestrator.tasks.binary import Binary",
+        "from orchestrator.tasks.target import TargetEncoder",
         "from orchestrator.training import TrialSpec",
         "import torch",
         "from orchestrator.training.optimization import Optimization",
@@ -347,7 +351,10 @@ def test_an_optimizer_does_not_import_torchs_compiler_and_threads_that_wait_slee
         "optimization.backward(layer.weight.sum())",
         "optimization.step()",
         "optimization.restore(*optimization.state())",
-        "assert 'torch._dynamo' not in sys.modules",
+        "task = Binary(('no', 'yes'))",
+        "found = task.measure('mcc', TargetEncoder(), np.zeros((2, 1), np.float32), np.array([0, 1]))",
+        "assert {'roc_auc', 'mcc'} < set(found), found",
+        "assert not {'torch._dynamo', 'sklearn', 'scipy'} & set(sys.modules)",
     )
     environment = {**os.environ, "OMP_DISPLAY_ENV": "true"}
     del environment["OMP_WAIT_POLICY"]
