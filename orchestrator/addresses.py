@@ -68,13 +68,18 @@ def _problem(address: str) -> str | None:
     place = PLACE.fullmatch(address)
     if place is None or not 0 < int(place["port"]) <= LAST_PORT:
         return "that is no address of one; it is HOST:6379, ray://HOST:10001, or auto"
+    return listening_problem(place["host"].strip("[]"), int(place["port"]), CONNECT_SECONDS)
+
+
+def listening_problem(host: str, port: int, seconds: float) -> str | None:
+    """Half a sentence on why no connection can be made there, None if somebody listens."""
     try:
-        with socket.create_connection((place["host"].strip("[]"), int(place["port"])), timeout=CONNECT_SECONDS):
+        with socket.create_connection((host, port), timeout=seconds):
             return None
     except socket.gaierror:
         return "there is no host of that name"
     except TimeoutError:
-        return f"nobody answers there within {CONNECT_SECONDS:.0f} s"
+        return f"nobody answers there within {seconds:.0f} s"
     except ConnectionRefusedError:
         return "nobody listens there"
     except OSError as error:

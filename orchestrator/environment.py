@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from orchestrator.errors import StorageError
+from orchestrator.errors import StorageError, nearest
 
 Result = TypeVar("Result")
 
@@ -66,6 +66,15 @@ def is_current_folder_gone() -> bool:
     except FileNotFoundError:
         return True
     return False
+
+
+def no_such_file(path: Path, what: str = "file") -> str:
+    """A sentence about a path where nothing is, with the nearest name beside it."""
+    try:
+        near = nearest(path.name, [entry.name for entry in path.parent.iterdir()])
+    except OSError:
+        near = None
+    return f"{path}: no such {what}{'' if near is None else f'; did you mean {path.with_name(near)}?'}"
 
 
 def given_by(variable: str, value: str | None, option: str) -> str:

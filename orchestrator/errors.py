@@ -8,10 +8,17 @@ import difflib
 from collections.abc import Iterable
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """What may have been meant by a name that is none of those that are known, None when none is near."""
+    lowered = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1)
+    return lowered[near[0]] if near else None
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean NEAREST?` to end a sentence about an unknown name, empty when none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(name, known)
+    return "" if near is None else f"; did you mean {near}?"
 
 
 class OrchestratorError(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from orchestrator.environment import no_such_file
 from orchestrator.errors import ConfigError, UsageError
 
 Place = tuple[str | int, ...]
@@ -32,6 +33,8 @@ class YamlDocument:
             text = path.read_text(encoding="utf-8")
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             self.content: Any = yaml.safe_load(text)
+        except FileNotFoundError:
+            raise kind(no_such_file(path)) from None
         except (OSError, UnicodeDecodeError) as error:
             raise kind(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
         except yaml.YAMLError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.base import SIZE, Command
-from orchestrator.cli.export_manifests import asked_sweep, folder_option, model_option, put, sweep_option
+from orchestrator.cli.export_manifests import asked_sweep, folder_option, look_for, model_option, put, sweep_option
 from orchestrator.units import parse_size
 
 KUBERAY = """Write a sweep, or an endpoint, for Kubernetes with the KubeRay operator.
@@ -76,7 +76,9 @@ def export_kuberay(model: str | None, sweep: Path | None, output: Path, **option
     from orchestrator.config import ServeConfig
 
     config = ServeConfig.create(models=(model,), min_replicas=options["workers"], max_replicas=options["max_workers"])
-    put(endpoint_files(config, place, name=options["name"], host=options["host"]), output)
+    files = endpoint_files(config, place, name=options["name"], host=options["host"])
+    look_for(model, place.tracking_uri)
+    put(files, output)
 
 
 def _check_belonging(options: Mapping[str, Any], *, of_model: bool, of_sweep: bool) -> None:

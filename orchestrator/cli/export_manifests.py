@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, echo, tracking_option
+from orchestrator.errors import NoSuchModelError, TrackingError
 
 if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
@@ -72,6 +73,28 @@ def put(files: Mapping[PurePosixPath, str], folder: Path) -> None:
     echo(f"{', '.join(map(str, files))} written to {folder}", err=True)
 
 
+def look_for(model: str, tracking_uri: str) -> None:
+    """Notes when nobody can see from here whether a model is where the endpoint will look for it.
+
+    Args:
+        model: the URI of what is served, which is a valid one.
+        tracking_uri: of MLflow, as the endpoint reaches it.
+
+    Raises:
+        NoSuchModelError: the store can be seen, and has no such model, version or alias.
+    """
+    from orchestrator.tracking.lookups import check_seen
+    from orchestrator.tracking.models import registered_version
+
+    try:
+        check_seen(tracking_uri)
+        registered_version(model, tracking_uri)
+    except NoSuchModelError:
+        raise
+    except TrackingError as error:
+        echo(f"note: the endpoint needs {model}, and nobody can see from here whether it is there ({error})", err=True)
+
+
 @click.command("compose", cls=Command, help=COMPOSE)
 @model_option
 @sweep_option
@@ -80,12 +103,15 @@ def put(files: Mapping[PurePosixPath, str], folder: Path) -> None:
 @folder_option
 def export_compose(model: str | None, sweep: Path | None, workers: int, replicas: int, output: Path) -> None:
     """See COMPOSE."""
-    from orchestrator.manifests.compose import EXAMPLE, compose_files
+    from orchestrator.manifests.compose import EXAMPLE, MLFLOW, compose_files
 
     if model is None and sweep is None:
         raise click.UsageError("give --model, --sweep or both")
     config = None if sweep is None else asked_sweep(sweep)
-    put(compose_files(model=model or EXAMPLE, sweep=config, workers=workers, replicas=replicas), output)
+    files = compose_files(model=model or EXAMPLE, sweep=config, workers=workers, replicas=replicas)
+    if model is not None:
+        look_for(model, MLFLOW)
+    put(files, output)
 
 
 @click.command("slurm", cls=Command, help=SLURM)
@@ -133,7 +159,9 @@ def export_systemd(output: Path, **options: Any) -> None:  # noqa: ANN401
     """See SYSTEMD."""
     from orchestrator.manifests.systemd import systemd_files
 
-    put(systemd_files(**options), output)
+    files = systemd_files(**options)
+    look_for(options["model"], options["tracking_uri"])
+    put(files, output)
 
 
 @click.command("serve-config", cls=Command, help=SERVE)
@@ -156,4 +184,6 @@ def export_serve_config(model: str, output: Path, **options: Any) -> None:  # no
     """See SERVE."""
     from orchestrator.manifests.serve import serve_files
 
-    put(serve_files(model, **options), output)
+    files = serve_files(model, **options)
+    look_for(model, options["tracking_uri"])
+    put(files, output)

@@ -102,7 +102,8 @@ def sync(sweep: str | None, storage: str | None, tracking_uri: str | None, as_js
 @json_option
 def sweeps(storage: str | None, removed: tuple[str, ...], as_json: bool) -> None:
     """See SWEEPS."""
-    from orchestrator.journal.folder import all_sweeps, remove_sweep
+    from orchestrator.journal.folder import all_sweeps
+    from orchestrator.journal.removal import remove_sweep
     from orchestrator.storage import Storage
 
     base = None if storage is None else Storage.at(storage)

@@ -40,7 +40,7 @@ LAST_LINES = 5
 def ui(host: str, port: int, tracking_uri: str | None) -> None:
     """See EXAMPLE."""
     from orchestrator.errors import TrackingError
-    from orchestrator.tracking.store import client_for, resolve_tracking_uri, tracked
+    from orchestrator.tracking.store import client_for, has_store, resolve_tracking_uri, tracked
 
     uri = resolve_tracking_uri(tracking_uri)
     if uri.startswith(("http://", "https://")):
@@ -51,6 +51,8 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
         raise TrackingError(f"cannot listen on {host} port {port} ({problem}); {other_place(host, '--port')}")
     if (problem := no_loopback()) is not None:
         raise TrackingError(f"MLflow cannot be shown: {problem}")
+    if not has_store(uri):
+        notify(f"nothing was tracked in {uri} yet, so its pages will be empty (another store: --tracking-uri)")
     with tracked(tracking_uri):
         client_for(tracking_uri).search_experiments(max_results=1)
     notify(f"starting MLflow on {uri} ...")

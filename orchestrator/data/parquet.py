@@ -19,6 +19,7 @@ from orchestrator.data.folders import PARQUET_SUFFIXES, FileKind, files_of, no_t
 from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import frame_of
 from orchestrator.data.partitions import Partition, find_partitions, partition_column, partition_note
+from orchestrator.environment import no_such_file
 from orchestrator.errors import DataError, UsageError
 from orchestrator.naming import made_name, stem_of
 
@@ -170,7 +171,7 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         DataError: it cannot be read as Parquet, or two columns have one name.
     """
     if not path.exists():
-        raise UsageError(f"{path}: no such file")
+        raise UsageError(no_such_file(path))
     if path.is_dir():
         raise UsageError(f"{path}: is a folder, not a file")
     try:
@@ -218,7 +219,7 @@ def open_parquet_folder(path: str | Path, name: str | None = None) -> ParquetFol
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise UsageError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
+        raise UsageError(f"{folder}: is a file, not a folder" if folder.exists() else no_such_file(folder, "folder"))
     found = files_of(folder)
     files = found.files
     if found.kind is not FileKind.PARQUET:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from orchestrator.columns.rows_wish import RowsWish, option_of_rows
 from orchestrator.data.dataset import DataOptions
 from orchestrator.data.nested import expand, find_nested, notes_of
 from orchestrator.data.sources import Table
-from orchestrator.errors import UsageError
+from orchestrator.errors import UsageError, nearest
 
 
 def settle(table: Table, options: DataOptions) -> tuple[Table, DataOptions]:
@@ -111,9 +110,8 @@ def named_options(options: DataOptions, names: Sequence[str]) -> DataOptions:
 
 def suggestion(name: str, names: Sequence[str]) -> str:
     """The nearest of some names, or all of them, to end a sentence about an unknown one."""
-    lowered = {other.lower(): other for other in names}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    return f"; did you mean '{lowered[near[0]]}'?" if near else f" (columns: {listed(names)})"
+    near = nearest(name, names)
+    return f" (columns: {listed(names)})" if near is None else f"; did you mean '{near}'?"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +31,8 @@ from orchestrator.data.many_files import ReadFiles, read_archive, read_files
 from orchestrator.data.nested import Nested
 from orchestrator.data.normalise import plain_frame, stacked, with_truth_as_words
 from orchestrator.data.parquet import is_parquet, open_parquet_folder, read_parquet
-from orchestrator.errors import DataError, UsageError
+from orchestrator.environment import no_such_file
+from orchestrator.errors import DataError, UsageError, nearest
 from orchestrator.naming import SKLEARN_PREFIX, made_name, stem_of
 
 Source = str | Path | Rows
@@ -120,18 +120,10 @@ def check_source(source: Source) -> None:
         raise UsageError(f"{source}: is an address, not a file; load it down and give the file")
     path = Path(source)
     if not path.exists():
-        near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
-        raise UsageError(f"{path}: no such file{f'; did you mean {path.with_name(near[0])}?' if near else ''}")
+        raise UsageError(no_such_file(path))
     if not path.is_dir() and not path.name.lower().endswith((*ENDINGS, *COMPRESSED_SUFFIXES)):
         hint = OTHER_FILES.get(path.suffix.lower(), "give a .csv, .csv.gz, .parquet or .jsonl file")
         raise UsageError(f"{path}: unknown file type; {hint}")
-
-
-def _names_beside(path: Path) -> list[str]:
-    try:
-        return [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return []
 
 
 def check_csv_wish(origin: str, wish: CsvWish) -> None:
@@ -226,8 +218,8 @@ def _index_note(name: str) -> Note:
 
 def _from_sklearn(dataset: str, name: str | None) -> Table:
     if dataset not in SKLEARN_NAMES:
-        near = difflib.get_close_matches(dataset, SKLEARN_NAMES, n=1)
-        hint = f"; did you mean {SKLEARN_PREFIX}{near[0]}?" if near else ""
+        near = nearest(dataset, SKLEARN_NAMES)
+        hint = "" if near is None else f"; did you mean {SKLEARN_PREFIX}{near}?"
         raise UsageError(f"{SKLEARN_PREFIX}{dataset} is not known (known: {', '.join(SKLEARN_NAMES)}){hint}")
     from sklearn import datasets
 

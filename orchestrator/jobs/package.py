@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cluster import DATA_FOLDER
+from orchestrator.environment import no_such_file
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _data(data: str, *, upload: bool, part: str | None = None) -> tuple[str, dic
         return data, {}
     if not path.exists():
         hint = "; for a file that only the cluster has, add --no-upload" if path.is_absolute() else ""
-        raise UsageError(f"{data}: no such file{hint}")
+        raise UsageError(f"{no_such_file(path)}{hint}")
     # files of the same name from two folders stay two
     inner = "" if part is None else f"{part}/"
     place = f"{DATA_FOLDER}/{inner}{path.resolve().name if path.is_dir() else path.name}"

@@ -18,10 +18,17 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.environment import home
-from orchestrator.errors import ExecutionError, NewerFormatError, NoSuchSweepError, OrchestratorError, StorageError
+from orchestrator.errors import (
+    ExecutionError,
+    NewerFormatError,
+    NoSuchSweepError,
+    OrchestratorError,
+    StorageError,
+    did_you_mean,
+)
 from orchestrator.journal.events import Begun
 from orchestrator.journal.journal import has_events, read_events
-from orchestrator.journal.lock import is_locked, locked
+from orchestrator.journal.lock import is_locked
 from orchestrator.journal.sealed import seal, unseal
 from orchestrator.journal.statuses import SweepStatus
 from orchestrator.storage import Storage
@@ -252,7 +259,7 @@ def all_sweeps(base: Storage | None = None) -> list[KnownSweep | BrokenSweep]:
     return sorted(found, key=lambda sweep: sweep.started, reverse=True)
 
 
-def _sweeps_of_id(sweep_id: str, base: Storage | None) -> list[KnownSweep | BrokenSweep]:
+def sweeps_of_id(sweep_id: str, base: Storage | None) -> list[KnownSweep | BrokenSweep]:
     """Those of `all_sweeps` with this id; no other one is looked at: it may lie in a storage that does not answer."""
     if not ID.fullmatch(sweep_id):
         return []
@@ -276,7 +283,7 @@ def find_sweep(selector: str | None, base: Storage | None = None) -> KnownSweep:
         NoSuchSweepError: there is none.
         ExecutionError: it cannot be gone on with; says why.
     """
-    sweeps = (_sweeps_of_id(selector, base) if selector is not None else []) or all_sweeps(base)
+    sweeps = (sweeps_of_id(selector, base) if selector is not None else []) or all_sweeps(base)
     where = base or sweeps_home()
     for wanted in _conditions(selector):
         chosen = [sweep for sweep in sweeps if wanted(sweep)]
@@ -291,7 +298,8 @@ def find_sweep(selector: str | None, base: Storage | None = None) -> KnownSweep:
         hint = "" if base is not None else "; if it keeps its files elsewhere, say where with --storage"
         raise NoSuchSweepError(f"there is no sweep in {where}{hint}")
     listed = ", ".join(sweep.id for sweep in sweeps[:5])
-    raise NoSuchSweepError(f"there is no sweep '{selector}' in {where} (latest: {listed})")
+    hint = did_you_mean(selector or "", [name for sweep in sweeps for name in (sweep.name, sweep.id)])
+    raise NoSuchSweepError(f"there is no sweep '{selector}' in {where} (latest: {listed}){hint}")
 
 
 def _most_telling(sweeps: list[KnownSweep | BrokenSweep]) -> KnownSweep | BrokenSweep:
@@ -320,29 +328,6 @@ def _conditions(selector: str | None) -> Iterator[Callable[[KnownSweep | BrokenS
     yield lambda sweep: selector in (sweep.id, run(sweep) or None)
     yield lambda sweep: selector == sweep.name
     yield lambda sweep: len(selector) >= MIN_PREFIX and run(sweep).startswith(selector)
-
-
-def remove_sweep(sweep_id: str, base: Storage | None = None) -> KnownSweep | BrokenSweep:
-    """Deletes the folder of a sweep, whatever state it is in, and the pointer to it; returns what it was.
-
-    Raises:
-        ExecutionError: there is none of that id, or it is running.
-        StorageError: it could not be deleted.
-    """
-    sweeps = _sweeps_of_id(sweep_id, base) or all_sweeps(base)
-    found = next((sweep for sweep in sweeps if sweep.id == sweep_id), None)
-    if found is None:
-        find_sweep(sweep_id, base)
-        raise NoSuchSweepError(f"'{sweep_id}' is no id of a sweep; `orchestrator sweeps` lists them")
-    if not (isinstance(found, BrokenSweep) and found.state == SweepStatus.MISSING):
-        with locked(found.storage, sweep_id):
-            found.storage.clear()
-    elif found.storage.is_local:
-        # what cannot be reached now is left alone, an empty folder is not
-        with contextlib.suppress(OSError):
-            Path(found.storage.path).rmdir()
-    forget(sweep_id)
-    return found
 
 
 def _below(base: Storage) -> Iterator[KnownSweep | BrokenSweep]:

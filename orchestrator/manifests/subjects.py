@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from orchestrator.environment import no_such_file
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,5 +91,5 @@ def _place(data: str) -> str:
     if data.startswith(SKLEARN_PREFIX) or Path(data).is_absolute():
         return data
     if not Path(data).exists():
-        raise UsageError(f"{data}: no such file; paths of a sweep are relative to the current folder")
+        raise UsageError(f"{no_such_file(Path(data))} (paths of a sweep are relative to the current folder)")
     return str(Path(data).resolve())

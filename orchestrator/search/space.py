@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PrivateAttr, ValidationError
 
 from orchestrator.config import SweepConfig
+from orchestrator.environment import no_such_file
 from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
 from orchestrator.networks.settings import (
     ARCHITECTURES,
@@ -237,6 +238,8 @@ def space_path(name: str | Path) -> Path:
     """
     path = list_spaces().get(str(name), Path(name))
     if not path.is_file():
+        if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+            raise SearchSpaceError(no_such_file(path))
         hint = did_you_mean(str(name), list_spaces()) or f" (known: {', '.join(list_spaces())}, or the path of a file)"
         raise SearchSpaceError(f"there is no search space '{name}'{hint}")
     return path

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.analysis.rows import TrialRow
 from orchestrator.columns.notes import Note
 from orchestrator.environment import without_password
-from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError
-from orchestrator.journal.folder import find_sweep, sweeps_home
+from orchestrator.errors import NoSuchSweepError, NoSuchTrialError, TrackingError, did_you_mean
+from orchestrator.journal.folder import all_sweeps, find_sweep, sweeps_home
 from orchestrator.tracking import tags
 from orchestrator.tracking.lengths import of_tags
+from orchestrator.tracking.lookups import OTHER_STORE, listed_names, shown_store
 from orchestrator.tracking.notes import logged_notes
-from orchestrator.tracking.store import PAGE, child_runs, client_for, find_child, tracked
+from orchestrator.tracking.runs import child_runs, find_child
+from orchestrator.tracking.store import PAGE, reader_for, tracked
 from orchestrator.training import TrialSpec
 
 if TYPE_CHECKING:
@@ -84,7 +86,9 @@ def stored_runs(tracking_uri: str, run_id: str) -> dict[int, str]:
     Raises:
         TrackingError: the store cannot be used, or has lost the sweep.
     """
-    client = client_for(tracking_uri)
+    client = reader_for(tracking_uri)
+    if client is None:
+        raise TrackingError(f"MLflow store {shown_store(tracking_uri)}: the file is gone")
     with tracked(tracking_uri):
         experiment = client.get_run(run_id).info.experiment_id
         runs = child_runs(client, experiment, run_id)
@@ -163,16 +167,17 @@ def _find_trial_run(selector: str, tracking_uri: str | None) -> tuple[MlflowClie
                     f"the sweep '{sweep}' has no trial {number}; `orchestrator trials {sweep}` lists them"
                 )
             return client, client.get_run(run_id)
-    client = client_for(tracking_uri)
-    with tracked(client.tracking_uri):
-        condition = f"attributes.run_id LIKE '{selector}%'"
-        if len(selector) >= MIN_PREFIX and selector.isalnum() and (experiments := _experiments(client)):
-            for run in client.search_runs(experiments, condition, max_results=PAGE):
+    reader = reader_for(tracking_uri)
+    if reader is not None and len(selector) >= MIN_PREFIX and selector.isalnum():
+        with tracked(tracking_uri):
+            experiments = _experiments(reader)
+            condition = f"attributes.run_id LIKE '{selector}%'"
+            for run in reader.search_runs(experiments, condition, max_results=PAGE) if experiments else ():
                 if tags.SPEC in run.data.tags:
-                    return client, run
+                    return reader, run
     raise NoSuchTrialError(
-        f"there is no trial '{selector}' in {client.tracking_uri}; give the id of its MLflow run or SWEEP:INDEX, "
-        "such as adult:3"
+        f"there is no trial '{selector}' in {shown_store(tracking_uri)} ({OTHER_STORE}); give the id of its MLflow run "
+        "or SWEEP:INDEX, such as adult:3"
     )
 
 
@@ -183,16 +188,19 @@ def _find_sweep(selector: str | None, tracking_uri: str | None) -> tuple[MlflowC
     except NoSuchSweepError:
         header = None
     if header is not None and header.run_id:
-        client = client_for(tracking_uri or header.tracking_uri)
+        client = reader_for(tracking_uri or header.tracking_uri)
+        if client is not None:
+            with tracked(client.tracking_uri):
+                run = _existing_run(client, header.run_id)
+            if run is not None:
+                return client, run
+    tracked_names: list[str] = []
+    client = reader_for(tracking_uri)
+    if client is not None:
         with tracked(client.tracking_uri):
-            run = _existing_run(client, header.run_id)
+            run, tracked_names = _search_sweep(client, selector)
         if run is not None:
             return client, run
-    client = client_for(tracking_uri)
-    with tracked(client.tracking_uri):
-        run, known = _search_sweep(client, selector)
-    if run is not None:
-        return client, run
     if header is not None and header.run_id:
         if tracking_uri is not None:
             return _find_sweep(header.id, None)
@@ -201,8 +209,12 @@ def _find_sweep(selector: str | None, tracking_uri: str | None) -> tuple[MlflowC
             f"if it was lost: orchestrator sync {header.id}"
         )
     asked = "" if selector is None else f" '{selector}'"
-    listed = f" (sweeps: {', '.join(known[:8])})" if known else "; run `orchestrator sweep`"
-    raise NoSuchSweepError(f"there is no sweep{asked} in {sweeps_home()} or in {client.tracking_uri}{listed}")
+    known = list(dict.fromkeys([*(sweep.name for sweep in all_sweeps()), *tracked_names]))
+    hint = did_you_mean(selector or "", known) or ("" if known else "; run `orchestrator sweep`")
+    raise NoSuchSweepError(
+        f"there is no sweep{asked} in {sweeps_home()} or in {shown_store(tracking_uri)} "
+        f"({listed_names('sweeps', known)}; {OTHER_STORE}){hint}"
+    )
 
 
 def _existing_run(client: MlflowClient, run_id: str) -> Run | None:

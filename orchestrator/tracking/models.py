@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from orchestrator.bundle.files import LIMITS, read_present, write_folder
-from orchestrator.errors import BundleError, NoSuchModelError, UsageError
+from orchestrator.errors import BundleError, UsageError
 from orchestrator.roles import Role
+from orchestrator.tracking.lookups import ABSENT, model_reader, unknown_alias
+from orchestrator.tracking.rollout import existing_version
 from orchestrator.tracking.sqlite_registry import find_source
-from orchestrator.tracking.store import client_for, known_models, tracked, unknown_model
+from orchestrator.tracking.store import tracked
 
 if TYPE_CHECKING:
     from mlflow.entities import FileInfo
@@ -65,7 +67,7 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
     known = _fetch_known(name, version, alias, tracking_uri, folder)
     if known is not None:
         return known
-    client = client_for(tracking_uri)
+    client = model_reader(name, tracking_uri)
     with tracked(tracking_uri):
         if version is None:
             version = _version_of_alias(client, name, alias)
@@ -76,6 +78,25 @@ def fetch_model(uri: str, tracking_uri: str | None, folder: Path) -> ModelSource
         else:
             path = _downloaded(source, client.tracking_uri, folder)
     return ModelSource(name, version, path)
+
+
+def registered_version(uri: str, tracking_uri: str | None) -> str:
+    """The version that `models:/NAME@ALIAS` or `models:/NAME/VERSION` means; its files are not looked at.
+
+    Raises:
+        UsageError: the URI has another form.
+        NoSuchModelError: there is no such model, version or alias.
+        TrackingError: the store cannot be used.
+    """
+    match = MODEL_URI.fullmatch(uri)
+    if match is None:
+        raise UsageError(f"{uri}: not a registered model; give models:/NAME@champion or models:/NAME/VERSION")
+    name = match["name"]
+    client = model_reader(name, tracking_uri)
+    if match["version"] is not None:
+        return existing_version(client, name, match["version"])
+    with tracked(tracking_uri):
+        return _version_of_alias(client, name, match["alias"] or Role.CHAMPION.value)
 
 
 def fetch_local(name: str, version: str, tracking_uri: str | None, folder: Path) -> ModelSource | None:
@@ -111,12 +132,9 @@ def _version_of_alias(client, name: str, alias: str) -> str:  # type: ignore[no-
     try:
         return str(client.get_model_version_by_alias(name, alias).version)
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code not in ABSENT:
             raise
-        known = known_models(client)
-        if name not in known:
-            raise unknown_model(name, known) from None
-        raise NoSuchModelError(f"model '{name}' has no alias '{alias}'; give a version: models:/{name}/1") from None
+        raise unknown_alias(client, name, alias) from None
 
 
 def _download_uri(client, name: str, version: str) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001
@@ -127,7 +145,9 @@ def _download_uri(client, name: str, version: str) -> str:  # type: ignore[no-un
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise NoSuchModelError(f"there is no version {version} of a registered model '{name}'") from None
+        # says whether it is the model or the version
+        existing_version(client, name, version)
+        raise
 
 
 def _bundle_folder(path: Path) -> Path:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import NoSuchModelError, TrackingError, UsageError
 from orchestrator.roles import Role
 from orchestrator.tracking import tags
-from orchestrator.tracking.store import known_models, tracked, unknown_model
+from orchestrator.tracking.lookups import ABSENT, known_models, other_registry, shown_registry, unknown_model
+from orchestrator.tracking.store import tracked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 # also said in the help of `rollback` and in the docs
 HISTORY_LENGTH = 20
 PERCENT = 100
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def read_rollout(client: MlflowClient, name: str) -> Rollout:
             # what cannot be a name, such as models:/NAME, is none
             if error.error_code not in ABSENT:
                 raise
-            raise unknown_model(name, known_models(client)) from None
+            raise unknown_model(name, known_models(client), client.tracking_uri) from None
     versions = {alias: str(version) for alias, version in model.aliases.items()}
     champion, canary = versions.get(Role.CHAMPION), versions.get(Role.CANARY)
     history = _parse_history(name, model.tags)
@@ -105,11 +105,12 @@ def existing_version(client: MlflowClient, name: str, version: str) -> str:
         except MlflowException as error:
             if error.error_code not in ABSENT:
                 raise
-        read_rollout(client, name)
+        read_rollout(client, name)  # says if there is no such model
         latest = max((int(found.version) for found in client.get_registered_model(name).latest_versions), default=0)
         hint = f"the latest is {latest}" if latest else "it has none"
         raise NoSuchModelError(
-            f"there is no version {version or repr(version)} of the registered model '{name}' ({hint})"
+            f"there is no version {version or repr(version)} of the registered model '{name}' in "
+            f"{shown_registry(client.tracking_uri)} ({hint}; {other_registry()})"
         )
 
 

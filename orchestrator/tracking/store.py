@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from orchestrator.environment import debugging, given_by, proxy_asked, without_password
-from orchestrator.errors import NoSuchModelError, OrchestratorError, TrackingError, did_you_mean
-from orchestrator.tracking import tags
+from orchestrator.errors import OrchestratorError, TrackingError
 from orchestrator.tracking.empty_stores import copy_empty_store, keep_empty_store
 from orchestrator.tracking.sqlite_files import explain_sqlite, file_problem
 from orchestrator.tracking.variables import explain_variables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 PAGE = 1000
 # how MLflow's client and the one below it tell the status of an answer
@@ -191,64 +189,24 @@ def quiet_logs() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def known_models(client: MlflowClient) -> list[str]:
-    """Names of registered models, the first hundred, sorted."""
-    return sorted(model.name for model in client.search_registered_models(max_results=100))
-
-
-def unknown_model(name: str, known: list[str]) -> NoSuchModelError:
-    """The error for a name that no registered model has."""
-    listed = ", ".join(known[:8]) or "none; train one with `orchestrator sweep`"
-    return NoSuchModelError(f"there is no registered model '{name}' (registered: {listed}){did_you_mean(name, known)}")
-
-
-def child_runs(client: MlflowClient, experiment_id: str, parent_run_id: str) -> Iterator[Run]:
-    """All runs below a parent, page by page."""
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], f"tags.`{tags.PARENT}` = '{parent_run_id}'", max_results=PAGE, page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def find_sweep_run(tracking_uri: str, sweep_id: str) -> str | None:
-    """The parent run of a sweep by the sweep's id, the latest; None if there is none.
+def has_store(tracking_uri: str | None) -> bool:
+    """False for a store in a file that nobody has made yet; MLflow would make it when it is asked.
 
     Raises:
-        TrackingError: the store cannot be used.
+        TrackingError: the place cannot be looked at.
     """
-    client = client_for(tracking_uri)
-    condition = f"tags.`{tags.SWEEP_ID}` = '{sweep_id}' and tags.`{tags.KIND}` = '{tags.SWEEP_KIND}'"
-    with tracked(tracking_uri):
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        found = client.search_runs(experiments, condition, max_results=1, order_by=["attributes.start_time DESC"])
-    return str(found[0].info.run_id) if found else None
+    with tracked(tracking_uri, asks=False):
+        path = sqlite_file(resolve_tracking_uri(tracking_uri))
+        return path is None or (path.exists() and (path.is_dir() or path.stat().st_size > 0))
 
 
-def end_if_running(tracking_uri: str, run_id: str, reason: str) -> None:
-    """Ends a run that nobody goes on with, and those below it, as ones that were stopped.
+def reader_for(tracking_uri: str | None) -> MlflowClient | None:
+    """A client of a store that is there; None where there is none, and then none is made.
 
     Raises:
-        TrackingError: the store cannot be used, or has no such run.
+        TrackingError: the URI cannot be used.
     """
-    client = client_for(tracking_uri)
-    with tracked(tracking_uri):
-        parent = client.get_run(run_id)
-        for run in (parent, *child_runs(client, parent.info.experiment_id, run_id)):
-            if run.info.status == "RUNNING":
-                client.set_tag(run.info.run_id, tags.REASON, reason)
-                client.set_terminated(run.info.run_id, "KILLED")
-
-
-def find_child(client: MlflowClient, experiment_id: str, parent_run_id: str, index: int) -> str | None:
-    """The id of the run of one trial, None if there is none."""
-    condition = f"tags.`{tags.PARENT}` = '{parent_run_id}' and tags.`{tags.TRIAL_INDEX}` = '{index}'"
-    found = client.search_runs([experiment_id], condition, max_results=1)
-    return str(found[0].info.run_id) if found else None
+    return client_for(tracking_uri) if has_store(tracking_uri) else None
 
 
 def is_away(error: BaseException) -> bool:

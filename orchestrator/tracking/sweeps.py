@@ -26,7 +26,8 @@ from orchestrator.tracking.lengths import in_tags, shortened
 from orchestrator.tracking.looks import count_looks
 from orchestrator.tracking.notes import log_notes
 from orchestrator.tracking.registry import register_bundle
-from orchestrator.tracking.store import child_runs, client_for, find_sweep_run, tracked
+from orchestrator.tracking.runs import child_runs, find_sweep_run
+from orchestrator.tracking.store import client_for, tracked
 from orchestrator.tracking.winner import PICTURES_FOLDER, link_model, log_winner, outcome_note
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.tracking.written import Backlog, StoredRun

@@ -26,7 +26,8 @@ from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
 from orchestrator.tracking.lengths import MAX_PARAMETER_LENGTH, shortened
 from orchestrator.tracking.origin import origin_tags
-from orchestrator.tracking.store import absolute_uri, end_if_running, find_sweep_run
+from orchestrator.tracking.runs import end_if_running, find_sweep_run
+from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sweeps import SweepTracker, made_anew
 
 PATIENCE_SECONDS = 30.0

@@ -35,7 +35,8 @@ from orchestrator.journal import (
 )
 from orchestrator.tracking import tags
 from orchestrator.tracking.lengths import MAX_PARAMETER_LENGTH, in_tags, shortened
-from orchestrator.tracking.store import child_runs, explain, find_child, is_away, tracked
+from orchestrator.tracking.runs import child_runs, find_child
+from orchestrator.tracking.store import explain, is_away, tracked
 from orchestrator.tracking.usage import usage_points
 from orchestrator.tracking.written import Backlog, StoredRun, WrittenCounts
 from orchestrator.training import EpochReport, TrialSpec

@@ -15,7 +15,8 @@ from killed_sweeps import Place, assert_same, sweep_arguments
 import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.errors import ExecutionError
-from orchestrator.journal.folder import Header, read_header, remove_sweep, write_header
+from orchestrator.journal.folder import Header, read_header, write_header
+from orchestrator.journal.removal import remove_sweep
 from orchestrator.runtime.assembly import Origin
 from orchestrator.runtime.opening import open_tracker
 from orchestrator.runtime.planning import plan_sweep

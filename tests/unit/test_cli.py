@@ -67,7 +67,12 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["sweep", "sklearn:iris", "--time-budget", "soon"], 2, "not a duration"),
         (["sweep", "sklearn:iris", "--trials", "0"], 2, "--trials"),
         (["sweep", "sklearn:iris", "--target", "targt"], 2, "did you mean 'target'"),
-        (["sweep", "--config", "absent.yaml"], 2, "absent.yaml: cannot be read"),
+        (["sweep", "--config", "absent.yaml"], 2, "absent.yaml: no such file"),
+        (["sweep", "--config", "sweeps.yaml"], 2, "sweeps.yaml: no such file; did you mean sweep.yaml?"),
+        (["sweep", "sklearn:iris", "--space", "spaec.yaml"], 2, "spaec.yaml: no such file; did you mean space.yaml?"),
+        (["export", "slurm", "--sweep", "./sweeps.yml", "-o", "x"], 2, "no such file; did you mean sweep.yaml?"),
+        (["deploy", "iris", "--auth-token-file", "token.txt"], 2, "no such file; did you mean tokens.txt?"),
+        (["predict", "iris", "Row.csv"], 2, "Row.csv: no such file; did you mean rows.csv?"),
         (["train", "sklearn:iris", "--set", "depth"], 2, "NAME=VALUE"),
         (["train", "sklearn:iris", "--name", "a/b"], 2, "name: 'a/b' cannot be a name"),
         (["train", "sklearn:iris", "--set", "dept=1"], 2, "did you mean depth"),
@@ -93,7 +98,7 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["train", "broken.csv", "--target", "label"], 2, "broken.csv"),
         (["train", "broken.parquet", "--target", "label"], 2, "broken.parquet"),
         (["predict", "models:/absent@champion", "rows.csv"], 2, "no registered model 'absent'"),
-        (["predict", "models:/absent/3", "rows.csv"], 2, "there is no version 3"),
+        (["predict", "models:/absent/3", "rows.csv"], 2, "no registered model 'absent'"),
         (["predict", "models:/absent", "rows.csv", "-o", "out.xlsx"], 2, ".csv, .csv.gz, .parquet, .pq, .json, .jsonl"),
         (["predict", "models:/absent", "rows.csv", "-o", "out"], 2, "ends with .csv"),
         (["predict", "models:/absent", "rows.csv", "-o", "nowhere/out.csv"], 2, "there is no folder nowhere"),
@@ -134,6 +139,7 @@ def test_mistakes_are_one_sentence_and_an_exit_code(store, tmp_path, monkeypatch
     (tmp_path / "broken.csv").write_text('a,label\n1,x\n2,"y')
     (tmp_path / "broken.parquet").write_text("PAR1")
     (tmp_path / "sweep.yaml").write_text("data: sklearn:iris\ntrails: 3\n")
+    (tmp_path / "tokens.txt").touch()
     (tmp_path / "space.yaml").write_text("architectures:\n  mlp:\n    widht: 3\n")
     result = run(*arguments)
     assert result.exit_code == code, result.output

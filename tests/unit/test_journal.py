@@ -57,12 +57,12 @@ from orchestrator.journal.folder import (
     known_sweeps,
     new_id,
     read_header,
-    remove_sweep,
     sweeps_home,
     write_header,
 )
 from orchestrator.journal.journal import read_events
 from orchestrator.journal.lock import is_locked, locked
+from orchestrator.journal.removal import remove_sweep
 from orchestrator.journal.statuses import SweepStatus, TrialStatus
 from orchestrator.storage import Storage
 from orchestrator.training import EpochReport, TrialSpec
@@ -846,14 +846,23 @@ def test_a_sweep_without_trials_hides_none_that_has_some(sweeps):
         assert find_sweep("digits").id == "digits-2"
 
 
-@pytest.mark.parametrize("selector", ["aaaaa", "digit", "digits-12", "", "zzzzzz"])
-def test_what_is_not_there_is_said_with_the_latest(sweeps, selector):
+@pytest.mark.parametrize(
+    ("selector", "hint"),
+    [
+        ("aaaaa", ""),
+        ("Digit", "; did you mean digits?"),
+        ("digits-77", "; did you mean digits-7?"),
+        ("", ""),
+        ("zzzzzz", ""),
+    ],
+)
+def test_what_is_not_there_is_said_with_the_latest(sweeps, selector, hint):
     for number in range(1, 8):
         sweeps(f"digits-{number}", "digits", float(number), "aaaaaa" + "0" * 26)
     with pytest.raises(ExecutionError) as caught:
         find_sweep(selector)
     latest = "digits-7, digits-6, digits-5, digits-4, digits-3"
-    assert str(caught.value) == f"there is no sweep '{selector}' in {sweeps_home()} (latest: {latest})"
+    assert str(caught.value) == f"there is no sweep '{selector}' in {sweeps_home()} (latest: {latest}){hint}"
 
 
 def test_where_nothing_is_the_place_is_named(sweeps, tmp_path):

@@ -24,7 +24,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER
 from orchestrator.tracking import tags
 from orchestrator.tracking.description import Description, plain_facts
-from orchestrator.tracking.store import find_sweep_run
+from orchestrator.tracking.runs import find_sweep_run
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.tracking.sync import sync
 from orchestrator.training import EpochReport, TrialSpec

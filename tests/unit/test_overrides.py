@@ -208,7 +208,7 @@ def test_mistakes_on_the_command_line_end_with_two(tmp_path):
             "Error: --numeric size and --date size: a column is one or the other",
         ),
         (["--numeric", "siz"], "--numeric siz: there is no such column; did you mean 'size'?"),
-        (["--columns", str(tmp_path / "absent.yaml")], "absent.yaml: cannot be read"),
+        (["--columns", str(tmp_path / "absent.yaml")], "absent.yaml: no such file"),
     ]:
         found = CliRunner().invoke(main, ["train", str(tmp_path / "rows.csv"), "--target", "y", *options])
         assert found.exit_code == 2

@@ -9,7 +9,7 @@ from orchestrator.journal import Reported
 from orchestrator.journal.events import from_line, to_line
 from orchestrator.runtime.worker import usage as worker_usage
 from orchestrator.runtime.worker.usage import UsageMeter
-from orchestrator.tracking.store import child_runs
+from orchestrator.tracking.runs import child_runs
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.tracking.usage import SWITCH
 from orchestrator.training.usage import Usage

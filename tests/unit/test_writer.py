@@ -15,7 +15,7 @@ from orchestrator.journal import Begun, Drawn, Ended, Opened, Paused, Reported, 
 from orchestrator.sweeps.spent import Spent
 from orchestrator.tracking import tags
 from orchestrator.tracking.lengths import MAX_TAG_LENGTH, in_tags, of_tags, shortened
-from orchestrator.tracking.store import child_runs, end_if_running
+from orchestrator.tracking.runs import child_runs, end_if_running
 from orchestrator.tracking.sweeps import SweepTracker
 from orchestrator.tracking.writer import TrialWriter
 from orchestrator.tracking.written import Backlog

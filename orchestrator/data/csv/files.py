@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.data.csv.foreign import SHEET, check_binary, other_file
+from orchestrator.environment import no_such_file
 from orchestrator.errors import DataError, UsageError
 
 GZIP, BZIP2, XZ, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04"
@@ -28,7 +29,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
+        raise UsageError(no_such_file(path)) from None
     except IsADirectoryError:
         raise UsageError(f"{path}: is a folder, not a file") from None
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.cluster import ray_session
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.config import read_csv_wish
+from orchestrator.environment import no_such_file
 from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.serving.batch.inputs import InputFile, find_inputs
 from orchestrator.serving.batch.left_out import without_lines
@@ -102,7 +103,7 @@ def predict_folder(
     """
     source, place = Storage.at(folder), Storage.at(output)
     if source.is_local and not Path(source.path).is_dir():
-        raise UsageError(f"{folder}: no such folder")
+        raise UsageError(no_such_file(Path(folder), "folder"))
     if place == source or place.address.startswith(f"{source.address}/"):
         raise UsageError(
             f"--output {output}: is in the folder with the rows, and would be read with them; give another one"

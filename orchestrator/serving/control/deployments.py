@@ -19,7 +19,7 @@ from typing import Self
 import psutil
 
 from orchestrator.environment import home
-from orchestrator.errors import NoSuchEndpointError, ServingError
+from orchestrator.errors import NoSuchEndpointError, ServingError, did_you_mean
 from orchestrator.temporary import socket_folder
 
 STOP_SECONDS = 60.0
@@ -190,7 +190,9 @@ def find_deployment(name: str) -> Deployment:
     deployments = {deployment.name: deployment for deployment in list_deployments()}
     if name not in deployments:
         listed = ", ".join(deployments) or "none"
-        raise NoSuchEndpointError(f"there is no deployment '{name}' (deployed: {listed})")
+        raise NoSuchEndpointError(
+            f"there is no deployment '{name}' (deployed: {listed}){did_you_mean(name, deployments)}"
+        )
     return deployments[name]
 
 

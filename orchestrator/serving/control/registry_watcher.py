@@ -203,10 +203,11 @@ class RegistryWatcher:
         return [served for followed in self.models.values() for served in followed.roles.values()]
 
     def _rollout(self, name: str) -> Rollout:
-        from orchestrator.tracking.store import client_for, tracked
+        from orchestrator.tracking.lookups import model_reader
+        from orchestrator.tracking.store import tracked
 
         with tracked(self._tracking_uri):
-            return read_rollout(client_for(self._tracking_uri), name)
+            return read_rollout(model_reader(name, self._tracking_uri), name)
 
     def _look(self, followed: FollowedModel, *, by_hand: bool) -> bool:
         """Whether what one model serves has changed."""

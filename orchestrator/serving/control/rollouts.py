@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.errors import UsageError
 from orchestrator.serving.control.gates import gate_version
 from orchestrator.tracking import rollout as registry
+from orchestrator.tracking.lookups import model_reader
 from orchestrator.tracking.rollout import Rollout, existing_version, previous_champion, read_rollout
-from orchestrator.tracking.store import client_for
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,7 +65,7 @@ def promote(
         BundleError, GateError: the version did not pass, see `gate_version`; nothing was changed.
         TrackingError: there is no such model or version, or the store cannot be used.
     """
-    client = client_for(tracking_uri)
+    client = model_reader(name, tracking_uri)
     before = read_rollout(client, name)
     if version is None and before.canary is None:
         raise UsageError(f"'{name}' has no canary; give the version to promote: `orchestrator promote {name} VERSION`")
@@ -87,7 +87,7 @@ def rollback(name: str, *, tracking_uri: str | None = None, breaking: bool = Fal
         BundleError, GateError: the version did not pass; nothing was changed.
         TrackingError: there is no such model or no earlier champion, or the store cannot be used.
     """
-    client = client_for(tracking_uri)
+    client = model_reader(name, tracking_uri)
     before = read_rollout(client, name)
     version, _ = previous_champion(client, before)
     checks = gate_version(client, tracking_uri, name, version, force=True, breaking=breaking)
@@ -158,7 +158,7 @@ def abort(name: str, *, tracking_uri: str | None = None) -> RolloutChange:
     Raises:
         TrackingError: there is no such model, or the store cannot be used.
     """
-    client = client_for(tracking_uri)
+    client = model_reader(name, tracking_uri)
     rollout = registry.abort(client, name)
     return _followed(rollout.champion, rollout, [])
 
@@ -167,7 +167,7 @@ def _beside(
     name: str, version: str, tracking_uri: str | None, breaking: bool, change: Callable[[MlflowClient, str], Rollout]
 ) -> RolloutChange:
     """Gives a version that passes the gates, but need not be as good as the champion, a role beside it."""
-    client = client_for(tracking_uri)
+    client = model_reader(name, tracking_uri)
     before = read_rollout(client, name)
     found = existing_version(client, name, str(version))
     checks = gate_version(client, tracking_uri, name, found, force=True, breaking=breaking)

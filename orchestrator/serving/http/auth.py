@@ -10,6 +10,7 @@ import stat
 import time
 from pathlib import Path
 
+from orchestrator.environment import no_such_file
 from orchestrator.errors import UsageError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def read_tokens(path: Path) -> tuple[bytes, ...]:
                     "write the tokens into a file"
                 )
             lines = file.read().decode("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise UsageError(no_such_file(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path}: the tokens cannot be read ({reason})") from None
