@@ -141,18 +141,35 @@ def _save_model(path: Path, model: LoggedModel, run_id: str, folder: Path) -> No
 
     bundle = ModelBundle.load(folder)
     columns = [column.name for column in bundle.schema.columns]
-    mlflow.pyfunc.save_model(
-        path,
-        mlflow_model=Model(
-            artifact_path=model.artifact_location, run_id=run_id, model_uuid=model.model_id, model_id=model.model_id
-        ),
-        loader_module="orchestrator.bundle.pyfunc",
-        data_path=str(folder),
-        signature=signature_of(bundle.schema),
-        input_example=pd.DataFrame(bundle.example["rows"], columns=columns),
-        pip_requirements=[f"{package}=={installed_version(package)}" for package in REQUIRED_PACKAGES],
-        metadata={"metrics": dict(bundle.metrics), "columns": kinds_of(bundle.schema)},
-    )
+    with _requirements_as_they_are():
+        mlflow.pyfunc.save_model(
+            path,
+            mlflow_model=Model(
+                artifact_path=model.artifact_location, run_id=run_id, model_uuid=model.model_id, model_id=model.model_id
+            ),
+            loader_module="orchestrator.bundle.pyfunc",
+            data_path=str(folder),
+            signature=signature_of(bundle.schema),
+            input_example=pd.DataFrame(bundle.example["rows"], columns=columns),
+            pip_requirements=[f"{package}=={installed_version(package)}" for package in REQUIRED_PACKAGES],
+            metadata={"metrics": dict(bundle.metrics), "columns": kinds_of(bundle.schema)},
+        )
+
+
+@contextmanager
+def _requirements_as_they_are() -> Iterator[None]:
+    """MLflow compares what a model requires with what is installed, and lists the files of all packages for it.
+
+    That takes a second, and what our models require is what is installed.
+    """
+    from mlflow.utils import requirements_utils
+
+    before = requirements_utils._MODULES_TO_PACKAGES
+    requirements_utils._MODULES_TO_PACKAGES = {}
+    try:
+        yield
+    finally:
+        requirements_utils._MODULES_TO_PACKAGES = before
 
 
 def _create_registered(client: MlflowClient, name: str) -> None:

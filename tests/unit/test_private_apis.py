@@ -83,6 +83,7 @@ NAMES = {
     ("torch._export.serde.serialize", "ExportedProgramDeserializer.deserialize"): (
         "bundle/archive: a network is read without unpickling"
     ),
+    ("mlflow.utils.requirements_utils", "_MODULES_TO_PACKAGES"): "tracking/versions: a model is saved a second sooner",
     ("torch._export.serde.serialize", "_dict_to_dataclass"): "bundle/archive: a network is read without unpickling",
 }
 
