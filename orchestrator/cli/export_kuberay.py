@@ -16,8 +16,8 @@ KUBERAY = """Write a sweep, or an endpoint, for Kubernetes with the KubeRay oper
 
 \b
 Example:
-  orchestrator export kuberay --sweep sweep.yaml --workers 4 --gpus 1 -o sweep
-  orchestrator export kuberay --sweep sweep.yaml --queue gpus -o sweep
+  orchestrator export kuberay --sweep sweep.yaml --workers 4 --gpus 1 --volume datasets:/data -o sweep
+  orchestrator export kuberay --sweep sweep.yaml --volume datasets:/data --queue gpus -o sweep
   orchestrator export kuberay --model models:/adult@champion --workers 2 --max-workers 6 -o endpoint
   orchestrator export kuberay -o platform
 

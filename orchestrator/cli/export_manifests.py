@@ -28,7 +28,7 @@ SLURM = """Write a batch job for Slurm that starts Ray on its nodes and runs a s
 
 \b
 Example:
-  orchestrator export slurm --sweep sweep.yaml --workers 4 --cpus 16 --queue batch -o job
+  orchestrator export slurm --sweep sweep.yaml --workers 4 --queue batch --tracking-uri http://mlflow:5000 -o job
   cd job && sbatch sweep.sbatch
 
 The folder, the data and MLflow must be there on all nodes. See docs/machines.md.
