@@ -35,7 +35,7 @@ class Validated(BaseModel):
             return cls(**{name: value for name, value in values.items() if value is not None})
         except ValidationError as error:
             place, message = _first_problem(cls, error)
-            raise ConfigError(f"{'.'.join(map(str, place)) or 'the configuration'}: {message}") from None
+            raise ConfigError(f"{'.'.join(map(str, place))}: {message}" if place else message) from None
 
     @classmethod
     def load(cls, path: Path, options: Mapping[str, object] | None = None) -> Self:
@@ -118,7 +118,7 @@ def problem_sentence(problem: Any, names: Iterable[str], choices: Iterable[str] 
         return f"there is no such entry here as '{name}'{did_you_mean(name, names)}"
     if problem["type"] == "missing":
         return f"the entry '{problem['loc'][-1]}' is missing"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = str(problem["msg"]).removeprefix("Value error, ").partition(", unable to parse")[0]
     value = problem["input"]
     shown = f", but is {value!r}" if message.startswith("Input should") and isinstance(value, str | int | float) else ""
     return f"{message[0].lower()}{message[1:]}{shown}{did_you_mean(str(value), choices)}"

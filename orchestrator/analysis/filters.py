@@ -14,7 +14,8 @@ from typing import Any
 
 from orchestrator.analysis.names import find_column
 from orchestrator.analysis.rows import known_columns
-from orchestrator.errors import UsageError
+from orchestrator.errors import UsageError, did_you_mean
+from orchestrator.journal.statuses import TrialStatus
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -36,6 +37,8 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 TRUTH = {"true": True, "false": False}
+# the column that has few values, all of them known
+STATUS, STATUSES = "status", tuple(status.value for status in TrialStatus)
 # a row, and whether it is wanted; None where what it has not decides, as in SQL
 Test = Callable[[Mapping[str, Any]], bool | None]
 
@@ -234,6 +237,9 @@ class _Parser:
             raise self._error(token, f"a number or a text in quotes was expected; write '{token.text}'")
         if token.kind not in ("text", "number") or token.text.startswith("`"):
             raise self._error(token, "a number or a text in quotes was expected")
+        if column == STATUS and _unquoted(token.text) not in STATUSES:
+            hint = did_you_mean(token.text.lower(), STATUSES)
+            raise self._error(token, f"there is no such status; there are: {', '.join(STATUSES)}{hint}")
         number = _number(token.text if token.kind == "number" else _unquoted(token.text))
         cells = [row[column] for row in self._rows if row.get(column) is not None]
         if cells and not any(isinstance(cell, str) for cell in cells):

@@ -88,6 +88,9 @@ def _order(text: str, known: Sequence[str], metric: Metric) -> tuple[str, bool]:
         asked, direction = text.strip(), None
     column = find_column(asked.strip().strip("`"), known)
     if column.missing:
+        first, _, rest = asked.partition(" ")
+        if rest and not find_column(first, known).missing:
+            raise UsageError(f"--sort {text}: behind the column stands asc or desc, not '{rest.strip()}'")
         raise UsageError(f"--sort {text}: {column.missing}")
     return column.name, _largest_first(column.name, metric) if direction is None else direction
 

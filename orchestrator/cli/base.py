@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ import click
 from orchestrator.cli.json_log import logging_as
 from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging, is_current_folder_gone
-from orchestrator.errors import OrchestratorError, UsageError, did_you_mean
+from orchestrator.errors import ConfigError, OrchestratorError, UsageError, did_you_mean
 from orchestrator.plain_text import DRIVING, one_line, plain
 from orchestrator.replacing import replaced
 from orchestrator.units import parse_duration, parse_latency, parse_size
@@ -40,6 +41,8 @@ QUIET_ENVIRONMENT = {
 REPEAT_SECONDS = 0.05
 # tables that go to a file or a pipe keep one line per row
 UNBROKEN_WIDTH = 1000
+# of a configuration in a sentence; what has no underscore is a word, and what stands in quotes is the user's
+ENTRY = re.compile(r"(?<![\w'.-])[a-z]+(?:_[a-z]+)+(?![\w'.])")
 
 
 class Command(click.Command):
@@ -65,7 +68,8 @@ class Command(click.Command):
         except OrchestratorError as error:
             if debugging():
                 raise
-            echo(f"Error: {one_line(str(error))}", err=True)
+            said = one_line(str(error))
+            echo(f"Error: {as_typed(said, ctx) if isinstance(error, ConfigError) else said}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
@@ -86,6 +90,21 @@ class Command(click.Command):
             else:
                 echo(f"Error: {unforeseen(error)}", err=True)
             ctx.exit(1)
+
+
+def as_typed(sentence: str, ctx: click.Context) -> str:
+    """A sentence about a configuration that names options as they were typed, instead of the entries they became."""
+    options = {str(item.name): max(item.opts, key=len) for item in ctx.command.params if isinstance(item, click.Option)}
+    typed = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    place, colon, rest = sentence.partition(": ")
+    if colon and place in typed:
+        return f"{options[place]}: {rest}"
+    if typed.isdisjoint(ENTRY.findall(sentence)):
+        return sentence
+    # a group of entries, such as resources, is no option
+    group = place.removeprefix("--")
+    told = rest if colon and group.isidentifier() and group not in options else sentence
+    return ENTRY.sub(lambda found: options.get(found[0], found[0]), told)
 
 
 def unforeseen(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.columns.csv_wish import CsvWish
 from orchestrator.errors import UsageError
 
@@ -15,7 +16,7 @@ CSV_OPTIONS = [
     click.option(
         "--keep-lines", is_flag=True, default=None, help="Lines that look like totals, units or footers are rows."
     ),
-    click.option("--header-line", type=click.IntRange(1), metavar="N", help="The line with the names of the columns."),
+    click.option("--header-line", type=WholeNumber(1), metavar="N", help="The line with the names of the columns."),
     click.option("--delimiter", metavar="MARK", help="Between the cells: ; or tab, for instance."),
     click.option("--encoding", metavar="NAME", help="Of the text, such as cp1250 or gbk."),
 ]

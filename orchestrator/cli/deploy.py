@@ -12,6 +12,7 @@ from orchestrator.cli.base import DURATION, SIZE, Command, OneOf, echo, json_opt
 from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.jobs import show_jobs, to_json
 from orchestrator.cli.json_log import log_format_option
+from orchestrator.cli.numbers import Number, WholeNumber
 from orchestrator.cli.options import notify
 from orchestrator.jobs import ADDRESS_VARIABLE, Jobs
 
@@ -49,12 +50,12 @@ Example:
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--name", help="Of the endpoint, for `status` and `undeploy`. Default: the first model's.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 for all networks.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where to listen.")
-@click.option("--grpc-port", type=click.IntRange(1, 65535), help="Where to listen for gRPC, too. Default: nowhere.")
+@click.option("--port", type=WholeNumber(1, 65535), default=8000, show_default=True, help="Where to listen.")
+@click.option("--grpc-port", type=WholeNumber(1, 65535), help="Where to listen for gRPC, too. Default: nowhere.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this endpoint.")
-@click.option("--min-replicas", type=click.IntRange(1), help="Processes that answer. Default: 1.")
-@click.option("--max-replicas", type=click.IntRange(1), help="As many when they are busy. Default: --min-replicas.")
+@click.option("--min-replicas", type=WholeNumber(1), help="Processes that answer. Default: 1.")
+@click.option("--max-replicas", type=WholeNumber(1), help="As many when they are busy. Default: --min-replicas.")
 @click.option("--downscale-delay", type=DURATION, help="Before a replica that is too many is stopped. Default: 1m.")
 @click.option(
     "--execution",
@@ -66,10 +67,8 @@ Example:
     type=OneOf(names_of(IngressName)),
     help="What listens. Default: auto, HAProxy where it is installed.",
 )
-@click.option(
-    "--max-queue", type=click.IntRange(1), help="Requests that wait in a replica; more get 503. Default: 256."
-)
-@click.option("--max-rows", type=click.IntRange(1), help="Of a request. Default: 10000.")
+@click.option("--max-queue", type=WholeNumber(1), help="Requests that wait in a replica; more get 503. Default: 256.")
+@click.option("--max-rows", type=WholeNumber(1), help="Of a request. Default: 10000.")
 @click.option("--max-body", type=SIZE, help="Of a request. Default: 8.4MB.")
 @click.option("--timeout", type=DURATION, help="From a request to its answer. Default: 30s.")
 @click.option("--auth-token-file", metavar="FILE", help="Only who has one of these bearer tokens may ask; one a line.")
@@ -85,7 +84,7 @@ Example:
 @click.option("--tls-cert", metavar="FILE", help="Certificate (PEM) for HTTPS.")
 @click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
 @click.option("--log-folder", metavar="FOLDER", help="Where requests and answers are written as Parquet.")
-@click.option("--log-share", type=click.FloatRange(0, 1), help="Which part of them, 0 to 1. Default: 0.")
+@click.option("--log-share", type=Number(0, 1), help="Which part of them, 0 to 1. Default: 0.")
 @click.option(
     "--log-keep", metavar="AGE|SIZE", help="30d or 10GB: what is older, or too much, is deleted. Default: all."
 )

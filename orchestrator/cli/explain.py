@@ -10,6 +10,7 @@ import click
 from orchestrator.choices import MethodName, names_of
 from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.row_files import check_output, find_format, write_rows
 from orchestrator.errors import UsageError
 from orchestrator.serving.inference.row_writers import WRITERS
@@ -64,8 +65,8 @@ pdp 100), drawn by chance, unless --rows names them. A category, a date, a text 
 @click.option("--background", metavar="FILE", help="Rows to compare with. Default: those that the model keeps.")
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Of pdp. Default: all. May be repeated.")
 @click.option("--metric", metavar="NAME", help="Of permutation. Default: the one that the model was chosen by.")
-@click.option("--repeats", type=click.IntRange(2), help="Of permutation: shuffles of each column. Default: 10.")
-@click.option("--samples", type=click.IntRange(10), help="Of lime: rows drawn around each row. Default: 1000.")
+@click.option("--repeats", type=WholeNumber(2), help="Of permutation: shuffles of each column. Default: 10.")
+@click.option("--samples", type=WholeNumber(10), help="Of lime: rows drawn around each row. Default: 1000.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help=f"File: {', '.join(WRITERS)}.")
 @csv_options
 @tracking_option

@@ -9,7 +9,16 @@ from typing import Any
 import click
 
 from orchestrator.cli.base import SIZE, Command
-from orchestrator.cli.export_manifests import asked_sweep, folder_option, look_for, model_option, put, sweep_option
+from orchestrator.cli.export_manifests import (
+    asked_sweep,
+    check_workers,
+    folder_option,
+    look_for,
+    model_option,
+    put,
+    sweep_option,
+)
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.units import parse_size
 
 KUBERAY = """Write a sweep, or an endpoint, for Kubernetes with the KubeRay operator.
@@ -46,11 +55,11 @@ it is what both stand on: MLflow with its database, Redis, secrets, network poli
     help="For records and checkpoints of sweeps, unless the sweep's YAML names another one.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Pods that train, or replicas that answer."
+    "--workers", type=WholeNumber(1), default=2, show_default=True, help="Pods that train, or replicas that answer."
 )
-@click.option("--max-workers", type=click.IntRange(1), help="As many replicas when they are busy. Default: --workers.")
-@click.option("--cpus", type=click.IntRange(1), help="Of a pod that trains. Default: what trials need.")
-@click.option("--gpus", type=click.IntRange(0), help="Of a pod that trains. Default: what trials need.")
+@click.option("--max-workers", type=WholeNumber(1), help="As many replicas when they are busy. Default: --workers.")
+@click.option("--cpus", type=WholeNumber(1), help="Of a pod that trains. Default: what trials need.")
+@click.option("--gpus", type=WholeNumber(0), help="Of a pod that trains. Default: what trials need.")
 @click.option("--memory", type=SIZE, help="Of a pod that trains. Default: 2 GiB for each CPU, 16 for each GPU.")
 @click.option("--queue", metavar="NAME", help="Of Kueue, which starts the sweep when there is room.")
 @click.option("--volume", "volumes", multiple=True, metavar="CLAIM:/PATH", help="That all pods have. May be repeated.")
@@ -75,6 +84,7 @@ def export_kuberay(model: str | None, sweep: Path | None, output: Path, **option
         return
     from orchestrator.config import ServeConfig
 
+    check_workers(options["workers"], options["max_workers"])
     config = ServeConfig.create(models=(model,), min_replicas=options["workers"], max_replicas=options["max_workers"])
     files = endpoint_files(config, place, name=options["name"], host=options["host"])
     look_for(model, place.tracking_uri)

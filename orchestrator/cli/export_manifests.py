@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, echo, tracking_option
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.errors import NoSuchModelError, TrackingError
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ def asked_sweep(path: Path, tracking_uri: str | None = None) -> SweepConfig:
     return SweepConfig.load(path, {"tracking_uri": tracking_uri})
 
 
+def check_workers(workers: int, max_workers: int | None) -> None:
+    """Raises click.UsageError for replicas that would become fewer when they are busy."""
+    if max_workers is not None and max_workers < workers:
+        raise click.UsageError(f"--max-workers ({max_workers}) is less than --workers ({workers})")
+
+
 def put(files: Mapping[PurePosixPath, str], folder: Path) -> None:
     """Writes the files and says so."""
     from orchestrator.manifests.rendering import write_files
@@ -98,8 +105,8 @@ def look_for(model: str, tracking_uri: str) -> None:
 @click.command("compose", cls=Command, help=COMPOSE)
 @model_option
 @sweep_option
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Of Ray, that run trials.")
-@click.option("--replicas", type=click.IntRange(1), default=2, show_default=True, help="Of the endpoint, at most.")
+@click.option("--workers", type=WholeNumber(1), default=2, show_default=True, help="Of Ray, that run trials.")
+@click.option("--replicas", type=WholeNumber(1), default=2, show_default=True, help="Of the endpoint, at most.")
 @folder_option
 def export_compose(model: str | None, sweep: Path | None, workers: int, replicas: int, output: Path) -> None:
     """See COMPOSE."""
@@ -118,9 +125,9 @@ def export_compose(model: str | None, sweep: Path | None, workers: int, replicas
 @click.option(
     "--sweep", required=True, type=click.Path(path_type=Path), metavar="FILE", help="YAML, see `orchestrator init`."
 )
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Nodes of the job.")
-@click.option("--cpus", type=click.IntRange(1), default=8, show_default=True, help="Cores of each node.")
-@click.option("--gpus", type=click.IntRange(0), default=0, show_default=True, help="GPUs of each node.")
+@click.option("--workers", type=WholeNumber(1), default=2, show_default=True, help="Nodes of the job.")
+@click.option("--cpus", type=WholeNumber(1), default=8, show_default=True, help="Cores of each node.")
+@click.option("--gpus", type=WholeNumber(0), default=0, show_default=True, help="GPUs of each node.")
 @click.option("--queue", metavar="NAME", help="The partition. Default: Slurm's own.")
 @click.option("--time", default="24:00:00", show_default=True, help="Of the job, as sbatch takes it; then it goes on.")
 @tracking_option
@@ -135,10 +142,8 @@ def export_slurm(sweep: Path, tracking_uri: str | None, output: Path, **options:
 @click.command("systemd", cls=Command, help=SYSTEMD)
 @click.option("--model", required=True, metavar="URI", help="What the endpoint serves: models:/NAME@champion.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens; 0.0.0.0 for all networks.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where it listens.")
-@click.option(
-    "--replicas", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer, at most."
-)
+@click.option("--port", type=WholeNumber(1, 65535), default=8000, show_default=True, help="Where it listens.")
+@click.option("--replicas", type=WholeNumber(1), default=1, show_default=True, help="Processes that answer, at most.")
 @click.option(
     "--environment",
     "folder",
@@ -166,8 +171,8 @@ def export_systemd(output: Path, **options: Any) -> None:  # noqa: ANN401
 
 @click.command("serve-config", cls=Command, help=SERVE)
 @click.option("--model", required=True, metavar="URI", help="What the endpoint serves: models:/NAME@champion.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Replicas that answer.")
-@click.option("--max-workers", type=click.IntRange(1), help="As many replicas when they are busy. Default: --workers.")
+@click.option("--workers", type=WholeNumber(1), default=1, show_default=True, help="Replicas that answer.")
+@click.option("--max-workers", type=WholeNumber(1), help="As many replicas when they are busy. Default: --workers.")
 @click.option(
     "--auth-token-file",
     "tokens",
@@ -184,6 +189,7 @@ def export_serve_config(model: str, output: Path, **options: Any) -> None:  # no
     """See SERVE."""
     from orchestrator.manifests.serve import serve_files
 
+    check_workers(options["workers"], options["max_workers"])
     files = serve_files(model, **options)
     look_for(model, options["tracking_uri"])
     put(files, output)

@@ -16,6 +16,7 @@ from orchestrator.cli.column_options import COLUMN_OPTIONS, with_columns
 from orchestrator.cli.csv_options import CSV_OPTIONS, with_csv
 from orchestrator.cli.feature_options import FEATURE_OPTIONS
 from orchestrator.cli.json_log import NOTE, JsonLog
+from orchestrator.cli.numbers import AnyWholeNumber, Number, WholeNumber
 from orchestrator.cli.row_options import BACKGROUND_OPTION, ROW_OPTIONS, TARGET_OPTIONS
 from orchestrator.networks.settings import ARCHITECTURES
 from orchestrator.units import show_number
@@ -74,7 +75,7 @@ MODEL_OPTIONS = [
     ),
     *TARGET_OPTIONS,
     BACKGROUND_OPTION,
-    click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=None, help="Random seed. Default: 0."),
+    click.option("--seed", type=WholeNumber(0, 2**31 - 1), default=None, help="Random seed. Default: 0."),
     click.option("--register/--no-register", "register_model", default=None, help="Register the model in MLflow."),
 ]
 
@@ -139,40 +140,40 @@ SEARCH_OPTIONS = [
         type=OneOf(names_of(PresetName)),
         help="How much is tried: a minute, 10 minutes, an hour. Default: good, if no --trials or --time-budget.",
     ),
-    click.option(
-        "--trials", type=click.IntRange(1), help="How many, at most. Default: as the preset or the time says."
-    ),
+    click.option("--trials", type=WholeNumber(1), help="How many, at most. Default: as the preset or the time says."),
     click.option("--time-budget", type=DURATION, help="Of search and end, from the first trial: 90s, 10m, 2h."),
-    click.option("--epochs", type=click.IntRange(1), help="Of each trial, at most. Default: the search space's."),
-    click.option("--patience", type=click.IntRange(0), help="Epochs without improvement; 0: no early stopping."),
+    click.option("--epochs", type=WholeNumber(1), help="Of each trial, at most. Default: the search space's."),
+    click.option("--patience", type=WholeNumber(0), help="Epochs without improvement; 0: no early stopping."),
 ]
 # the same for `resume`
 SHARING_OPTIONS = [
-    click.option("--priority", type=int, help="Higher ones come first on a cluster. Who says nothing has 0."),
+    click.option(
+        "--priority", type=AnyWholeNumber(), help="Higher ones come first on a cluster. Who says nothing has 0."
+    ),
     click.option(
         "--share",
-        type=click.FloatRange(0, 1000, min_open=True),
+        type=Number(0, 1000, min_open=True),
         help="Its weight among sweeps of its priority on a cluster. Who says nothing has 1.",
     ),
-    click.option("--max-cores", type=click.IntRange(1), help="That all its trials may have together."),
-    click.option("--max-gpus", type=click.FloatRange(0, min_open=True), help="The same for GPUs."),
+    click.option("--max-cores", type=WholeNumber(1), help="That all its trials may have together."),
+    click.option("--max-gpus", type=Number(0, min_open=True), help="The same for GPUs."),
     click.option("--queue", metavar="NAME", help="Whose limit counts on a cluster. Who says nothing has the user's."),
 ]
 TRAINING_OPTIONS = [
     click.option(
-        "--workers-per-trial", type=click.IntRange(1), help="Processes that train one network together. Default: 1."
+        "--workers-per-trial", type=WholeNumber(1), help="Processes that train one network together. Default: 1."
     ),
-    click.option("--cpus-per-worker", type=click.IntRange(1), help="CPU cores of a worker. Default: 1."),
-    click.option("--gpus-per-worker", type=click.FloatRange(0), help="GPUs of a worker, or a part of one. Default: 0."),
+    click.option("--cpus-per-worker", type=WholeNumber(1), help="CPU cores of a worker. Default: 1."),
+    click.option("--gpus-per-worker", type=Number(0), help="GPUs of a worker, or a part of one. Default: 0."),
     click.option(
         "--readers-per-trial",
-        type=click.IntRange(0),
+        type=WholeNumber(0),
         help="CPU cores that read a folder of Parquet files; 0: the workers' own. Default: 1.",
     ),
-    click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: what fits."),
+    click.option("--concurrency", type=WholeNumber(1), help="Trials at once, at most. Default: what fits."),
     *SHARING_OPTIONS,
     click.option("--precision", type=OneOf(names_of(PrecisionName)), help="Of training. Default: fp32."),
-    click.option("--accumulation", type=click.IntRange(1), help="Parts of a batch, to save memory. Default: 1."),
+    click.option("--accumulation", type=WholeNumber(1), help="Parts of a batch, to save memory. Default: 1."),
     click.option("--compile/--no-compile", default=None, help="torch.compile the networks. Default: no."),
     click.option(
         "--placement-timeout", type=DURATION, help="Give up when nothing finds a place so long. Default: 10m."
@@ -180,8 +181,8 @@ TRAINING_OPTIONS = [
     click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster. Default: a local one for this sweep."),
 ]
 cost_options = [
-    click.option("--cost-per-cpu-hour", type=click.FloatRange(0), help="Of a core: the sweep says what it has cost."),
-    click.option("--cost-per-gpu-hour", type=click.FloatRange(0), help="Of a GPU: the sweep says what it has cost."),
+    click.option("--cost-per-cpu-hour", type=Number(0), help="Of a core: the sweep says what it has cost."),
+    click.option("--cost-per-gpu-hour", type=Number(0), help="Of a GPU: the sweep says what it has cost."),
 ]
 KEEPING_OPTIONS = [
     click.option(
@@ -190,7 +191,7 @@ KEEPING_OPTIONS = [
         help="For checkpoints and records of sweeps: a folder, on a cluster a shared one, s3://, gs://.",
     ),
     click.option("--disk-budget", type=SIZE, help="Of the whole sweep, such as 20GB. Default: no limit."),
-    click.option("--keep-top", type=click.IntRange(1), help="Keep the weights of so many trials. Default: 1."),
+    click.option("--keep-top", type=WholeNumber(1), help="Keep the weights of so many trials. Default: 1."),
     click.option(
         "--ensemble",
         metavar="auto|none|N",
@@ -205,11 +206,11 @@ KEEPING_OPTIONS = [
     click.option("--max-size", type=SIZE, help="Of the exported network, such as 50MB. Default: no limit."),
     *cost_options,
     click.option(
-        "--max-failures", type=click.IntRange(0), help="Tries again of a trial whose process is lost. Default: 2."
+        "--max-failures", type=WholeNumber(0), help="Tries again of a trial whose process is lost. Default: 2."
     ),
     click.option(
         "--failed-share",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Number(0, 1, min_open=True),
         help="Give up when a larger part of the trials has failed, 10 at least. Default: 0.8.",
     ),
     click.option("--epoch-timeout", type=DURATION, help="End the process of a longer epoch. Default: never."),

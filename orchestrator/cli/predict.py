@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.options import notify
 from orchestrator.cli.row_files import check_output, find_format, write_rows
 from orchestrator.errors import ExecutionError, UsageError
@@ -60,7 +61,7 @@ agree with torch's to 1e-5, and keeps that below ~/.orchestrator/prepared. ORCHE
 @click.option("--keep", metavar="COLUMN", multiple=True, help="Column of DATA to write, too. May be repeated.")
 @click.option("--keep-all", is_flag=True, help="Write all columns of DATA, too.")
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster, for a folder. Default: Ray on this machine.")
-@click.option("--workers", type=click.IntRange(1), help="Processes that answer a folder. Default: one per core.")
+@click.option("--workers", type=WholeNumber(1), help="Processes that answer a folder. Default: one per core.")
 @csv_options
 @tracking_option
 @json_option

@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table
 from orchestrator.cli.jobs import CommandGroup
+from orchestrator.cli.numbers import Number, WholeNumber
 from orchestrator.errors import UsageError
 from orchestrator.units import show_number
 
@@ -69,8 +70,8 @@ def queue(context: click.Context, address: str | None, as_json: bool) -> None:
 
 @queue.command("limit", cls=Command, params=[_address_option(own=False)], help=LIMIT)
 @click.argument("name")
-@click.option("--cores", type=click.IntRange(1), help="Of all its sweeps together.")
-@click.option("--gpus", type=click.FloatRange(0), help="Of all its sweeps together.")
+@click.option("--cores", type=WholeNumber(1), help="Of all its sweeps together.")
+@click.option("--gpus", type=Number(0), help="Of all its sweeps together.")
 @click.option("--none", "unlimited", is_flag=True, help="Take its limits away.")
 @click.pass_context
 def limit(

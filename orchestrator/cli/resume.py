@@ -9,6 +9,7 @@ import click
 from orchestrator.cli.base import DURATION, SIZE, Command, json_option, print_json, print_table
 from orchestrator.cli.displays import Form, display_options, open_display
 from orchestrator.cli.json_log import log_format_option
+from orchestrator.cli.numbers import Number, WholeNumber
 from orchestrator.cli.options import cost_options, second_best_option, sharing_options
 from orchestrator.cli.sweep import conclude, show_sent
 
@@ -54,10 +55,10 @@ storage_option = click.option(
 @storage_option
 @click.option("--trials", metavar="N|+N", help="So many in all, or so many more. Default: as planned.")
 @click.option("--time-budget", type=DURATION, help="Of all sessions together. Default: as planned.")
-@click.option("--concurrency", type=click.IntRange(1), help="Trials at once, at most. Default: as before.")
+@click.option("--concurrency", type=WholeNumber(1), help="Trials at once, at most. Default: as before.")
 @sharing_options
-@click.option("--max-failures", type=click.IntRange(0), help="Of a trial whose process is lost. Default: as before.")
-@click.option("--failed-share", type=click.FloatRange(0, 1, min_open=True), help="Give up above. Default: as before.")
+@click.option("--max-failures", type=WholeNumber(0), help="Of a trial whose process is lost. Default: as before.")
+@click.option("--failed-share", type=Number(0, 1, min_open=True), help="Give up above. Default: as before.")
 @click.option("--epoch-timeout", type=DURATION, help="End the process of a longer epoch. Default: as before.")
 @click.option("--disk-budget", type=SIZE, help="Of the whole sweep, such as 20GB. Default: as before.")
 @click.option("--placement-timeout", type=DURATION, help="Give up when nothing finds a place. Default: as before.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.base import Command, echo, json_option, print_json, tracking_option
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.environment import aside
 from orchestrator.errors import ServingError
 
@@ -48,7 +49,7 @@ ONE_OF = "give one of VERSION, --canary VERSION, --shadow VERSION and --abort"
 @click.argument("name")
 @click.argument("version", required=False)
 @click.option("--canary", "canary_version", metavar="VERSION", help="Let it answer a share of the requests.")
-@click.option("--weight", type=click.IntRange(1, 100), metavar="PERCENT", help="Share of the canary. Default: 10.")
+@click.option("--weight", type=WholeNumber(1, 100), metavar="PERCENT", help="Share of the canary. Default: 10.")
 @click.option("--shadow", "shadow_version", metavar="VERSION", help="Let it answer copies of the requests, unread.")
 @click.option("--abort", "aborting", is_flag=True, help="End canary and shadow.")
 @click.option("--force", is_flag=True, help="Also when it is worse than the champion, or cannot be compared with it.")

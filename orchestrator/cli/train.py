@@ -11,6 +11,7 @@ from orchestrator.cli.base import Command, json_option, parse_assignments, print
 from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.feature_options import FEATURE_FIELDS
 from orchestrator.cli.json_log import log_format_option
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
 from orchestrator.cli.row_options import ROW_FIELDS, TARGET_FIELDS
 from orchestrator.networks.settings import ARCHITECTURES
@@ -54,7 +55,7 @@ OF_A_TRIAL = (
     help=f"{', '.join(ARCHITECTURES)} or package.module:Class. Default: mlp.",
 )
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting. May be repeated.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the training rows. Default: 30.")
+@click.option("--epochs", type=WholeNumber(1), help="Passes over the training rows. Default: 30.")
 @click.option("--from-trial", metavar="TRIAL", help="Train this one again: SWEEP:INDEX or the id of an MLflow run.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Also write the model bundle to this new folder.")
 @tracking_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.base import Command, echo, json_option, print_json, print_table
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.units import show_number
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ filter_option = click.option(
     help="Metrics the best first, others ascending, unless said. May be repeated.",
 )
 @click.option("--columns", type=Names(), metavar="LIST", help="Show these, such as 'trial,value,params.*'.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show this many.")
+@click.option("--limit", type=WholeNumber(1), default=20, show_default=True, help="Show this many.")
 @click.option("--tracking-uri", metavar="URI", help="Read it from this MLflow store or server.")
 @json_option
 def trials(

@@ -16,6 +16,7 @@ from typing import IO
 import click
 
 from orchestrator.cli.base import Command, tracking_option
+from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.options import notify
 from orchestrator.environment import debugging, no_loopback, other_place, port_problem
 
@@ -35,7 +36,7 @@ LAST_LINES = 5
 
 @click.command(cls=Command, help=EXAMPLE)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Where to listen.")
+@click.option("--port", type=WholeNumber(1, 65535), default=5000, show_default=True, help="Where to listen.")
 @tracking_option
 def ui(host: str, port: int, tracking_uri: str | None) -> None:
     """See EXAMPLE."""

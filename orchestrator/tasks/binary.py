@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import whole_key
 from orchestrator.columns.raw_column import RawColumn
+from orchestrator.columns.values import is_number_text
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks._base import Task
 from orchestrator.tasks._classification import Classification
@@ -103,9 +104,15 @@ class Binary(Classification):
                 f"'{target}' has {len(present)}"
             )
         if len(present) > CLASSES:
+            numbers = all(map(is_number_text, present))
+            values = "different numbers" if numbers else "classes"
+            instead = (
+                "use --task regression, or add a column that says which of them are above a limit of yours"
+                if numbers
+                else "use --task multiclass"
+            )
             raise UsageError(
-                f"{origin}: --task binary, but the target column '{target}' has {len(present)} classes; "
-                "use --task multiclass"
+                f"{origin}: --task binary, but the target column '{target}' has {len(present)} {values}; {instead}"
             )
         super().check(origin, target, present, rows, asked=asked)
 

@@ -19,6 +19,7 @@ from support import mixed_frame, train_bundle
 from orchestrator.bundle import ModelBundle
 from orchestrator.cli import main
 from orchestrator.cli.base import Command, echo, parse_assignments, print_json, print_table
+from orchestrator.cli.numbers import AnyWholeNumber, Number, WholeNumber
 from orchestrator.cli.predict import predict
 from orchestrator.cluster import _own_signals
 
@@ -65,7 +66,13 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["sweep", "sklearn:iris", "--architecture", "mpl"], 2, "architecture 'mpl' is not known"),
         (["sweep", "sklearn:iris", "--architecture", "nowhere:Net"], 2, "importing nowhere"),
         (["sweep", "sklearn:iris", "--time-budget", "soon"], 2, "not a duration"),
-        (["sweep", "sklearn:iris", "--trials", "0"], 2, "--trials"),
+        (["sweep", "sklearn:iris", "--trials", "0"], 2, "--trials must be a whole number of at least 1, not '0'"),
+        (["sweep", "--trials", "zero"], 2, "Error: --trials must be a whole number of at least 1, not 'zero'"),
+        (["sweep", "--max-gpus", "nan"], 2, "Error: --max-gpus must be a number above 0, not 'nan'"),
+        (["sweep", "--priority", "1.5"], 2, "Error: --priority must be a whole number, not '1.5'"),
+        (["plan", "sklearn:iris", "--gpus-per-worker", "1.5"], 2, "Error: --gpus-per-worker must be a whole"),
+        (["plan", "--config", "right.yaml", "--gpus-per-worker", "1.5"], 2, "Error: --gpus-per-worker must be a whole"),
+        (["plan", "--config", "wrong.yaml"], 2, "wrong.yaml, line 2, resources: gpus_per_worker must be a whole"),
         (["sweep", "sklearn:iris", "--target", "targt"], 2, "did you mean 'target'"),
         (["sweep", "--config", "absent.yaml"], 2, "absent.yaml: no such file"),
         (["sweep", "--config", "sweeps.yaml"], 2, "sweeps.yaml: no such file; did you mean sweep.yaml?"),
@@ -74,7 +81,7 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["deploy", "iris", "--auth-token-file", "token.txt"], 2, "no such file; did you mean tokens.txt?"),
         (["predict", "iris", "Row.csv"], 2, "Row.csv: no such file; did you mean rows.csv?"),
         (["train", "sklearn:iris", "--set", "depth"], 2, "NAME=VALUE"),
-        (["train", "sklearn:iris", "--name", "a/b"], 2, "name: 'a/b' cannot be a name"),
+        (["train", "sklearn:iris", "--name", "a/b"], 2, "Error: --name: 'a/b' cannot be a name"),
         (["train", "sklearn:iris", "--set", "dept=1"], 2, "did you mean depth"),
         (["predict", "iris", "x.csv"], 2, "x.csv: no such file"),
         (["deploy", "iris"], 2, "iris: not a model"),
@@ -119,12 +126,22 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["sweep", "sklearn:iris", "--space", "space.yaml"], 2, "space.yaml, line 3, architectures.mlp.widht: "),
         (["plan", "sklearn:iris", "--space", "space.yaml"], 2, "did you mean width"),
         (["submit", "sweep", "sklearn:iris", "--space", "space.yaml"], 2, "did you mean width"),
-        (["ui", "--port", "99999"], 2, "--port"),
+        (["ui", "--port", "99999"], 2, "--port must be a whole number from 1 to 65,535, not '99999'"),
+        (
+            ["deploy", "a", "--min-replicas", "3", "--max-replicas", "2"],
+            2,
+            "Error: --max-replicas (2) is less than --min",
+        ),
+        (
+            ["export", "kuberay", "--model", "a", "--workers", "3", "--max-workers", "2", "-o", "x"],
+            2,
+            "Error: --max-workers (2) is less than --workers (3)",
+        ),
         (["queue"], 2, "which cluster? give --address HOST:PORT, or set RAY_ADDRESS"),
         (["queue", "limit", "ann"], 2, "give --cores, --gpus or both, or --none"),
         (["queue", "limit", "ann", "--cores", "2", "--none"], 2, "give --cores, --gpus or both, or --none"),
         (["queue", "--json", "limit", "ann", "--none"], 2, "--json does not go with limit"),
-        (["sweep", "sklearn:iris", "--share", "0"], 2, "--share"),
+        (["sweep", "sklearn:iris", "--share", "0"], 2, "--share must be a number above 0, and 1,000 at most, not '0'"),
         # 1: the call was right, but something failed or did not answer
         (["trials", "iris", "--tracking-uri", NOBODY], 1, "no server answers there"),
         (["predict", "models:/absent@champion", "rows.csv", "--tracking-uri", NOBODY], 1, "no server answers there"),
@@ -140,11 +157,25 @@ def test_mistakes_are_one_sentence_and_an_exit_code(store, tmp_path, monkeypatch
     (tmp_path / "broken.parquet").write_text("PAR1")
     (tmp_path / "sweep.yaml").write_text("data: sklearn:iris\ntrails: 3\n")
     (tmp_path / "tokens.txt").touch()
+    (tmp_path / "right.yaml").write_text("data: sklearn:iris\n")
+    (tmp_path / "wrong.yaml").write_text("data: sklearn:iris\nresources: {gpus_per_worker: 1.5}\n")
     (tmp_path / "space.yaml").write_text("architectures:\n  mlp:\n    widht: 3\n")
     result = run(*arguments)
     assert result.exit_code == code, result.output
     assert words in result.output
     assert "Traceback" not in result.output
+
+
+def test_all_options_that_are_numbers_refuse_others_in_the_same_words():
+    numbers, ours = (click.types.IntParamType, click.types.FloatParamType), (WholeNumber, AnyWholeNumber, Number)
+    groups, found = [main], []
+    while groups:
+        group, context = groups.pop(), click.Context(main)
+        for command in (group.get_command(context, name) for name in group.list_commands(context)):
+            groups += [command] if isinstance(command, click.Group) else []
+            found += [param for param in command.params if isinstance(param.type, numbers)]
+    assert len(found) > 40
+    assert [param.opts for param in found if not isinstance(param.type, ours)] == []
 
 
 def test_debug_shows_the_traceback(tmp_path, monkeypatch):

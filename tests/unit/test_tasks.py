@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from orchestrator.choices import TaskName, names_of
 from orchestrator.columns.raw_column import RawColumn
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks import (
     Target,
     TargetEncoder,
@@ -162,6 +162,18 @@ def test_a_task_that_is_not_known_is_a_sentence():
     raw = RawColumn("file", targets_of(Regression(), 20))
     with pytest.raises(ConfigError, match=r"there is no task 'regresion'.*did you mean regression"):
         find_target(raw, "regresion")
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ([5.5, 7.0, 9.0, 7.0], "'x' has 3 different numbers; use --task regression, or add a column"),
+        (["a", "b", "7", "b"], "'x' has 3 classes; use --task multiclass"),
+    ],
+)
+def test_more_than_two_classes_lead_to_another_task(cells, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        find_target(RawColumn("file", pd.Series(cells, name="x")), "binary")
 
 
 @every_task
