@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
+from itertools import islice
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.spellings import case_folded
@@ -23,6 +25,10 @@ NAMELESS_LEVELS = re.compile(rf"(?<=.)\.{UNNAMED_LEVEL.pattern}")
 # NaN, NaT and NA of pandas as texts
 NO_LABELS = ("nan", "NaT", "<NA>")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+# names among which one that was misspelt is looked for, and the longest of them
+LOOKED_AT, LONGEST = 50, 100
 
 
 def name_of(label: object) -> str:
@@ -112,6 +118,19 @@ def _by_folded(names: Iterable[str]) -> dict[str, list[str]]:
     for name in dict.fromkeys(names):
         groups.setdefault(folded(name), []).append(name)
     return groups
+
+
+def meant_for(name: str, present: Iterable[object], wanted: Collection[str]) -> str:
+    """`; is 'NEAREST' meant for it?` to end a sentence about a missing column, empty when none is near.
+
+    Args:
+        name: of the column.
+        present: names that are there. Few of them are looked at, and no long ones: they may come from anybody.
+        wanted: names of all columns; one of these is itself.
+    """
+    others = (other for other in present if isinstance(other, str) and len(other) <= LONGEST and other not in wanted)
+    near = difflib.get_close_matches(name, list(islice(others, LOOKED_AT)), n=1)
+    return f"; is '{near[0]}' meant for it?" if near else ""
 
 
 def spelling_note(name: str, present: str) -> Note:

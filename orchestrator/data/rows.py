@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from orchestrator.columns.names import name_of, names_of, same_names, spelling_note
+from orchestrator.columns.names import meant_for, name_of, names_of, same_names, spelling_note
 from orchestrator.columns.notes import Note, warn
 from orchestrator.data.nested import Nested, expand
 from orchestrator.data.normalise import plain_frame
@@ -40,7 +40,7 @@ def rows_of(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
     chosen = frame[[name for name in wanted if name in known]]
     _check_once(chosen)
     found = expand(plain_frame(chosen), schema.nested)
-    check_columns(schema, list(found.columns))
+    check_columns(schema, [*found.columns, *(name for name in frame.columns if name not in wanted)])
     return found
 
 
@@ -52,11 +52,13 @@ class Sources:
         plain: what each column is called there; those that are not there are left out.
         nested: columns that have to be expanded, and what they are called there.
         notes: about names that are written otherwise.
+        present: all names there.
     """
 
     plain: Mapping[str, str]
     nested: tuple[tuple[Nested, str], ...]
     notes: tuple[Note, ...]
+    present: Sequence[str]
 
 
 def find_sources(schema: Schema, present: Sequence[str]) -> Sources:
@@ -72,7 +74,7 @@ def find_sources(schema: Schema, present: Sequence[str]) -> Sources:
                 plain.pop(name, None)
     used = {**plain, **{each.column: source for each, source in nested}}
     notes = tuple(spelling_note(name, source) for name, source in used.items() if source != name)
-    return Sources(plain, tuple(nested), notes)
+    return Sources(plain, tuple(nested), notes, present)
 
 
 def _named(frame: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
@@ -100,8 +102,9 @@ def check_columns(schema: Schema, names: Sequence[str] | pd.Index) -> None:
     absent = [column.name for column in schema.columns if column.name not in present]
     if absent:
         which = f"column '{absent[0]}' is" if len(absent) == 1 else f"columns {_listed(map(repr, absent))} are"
-        needed = _listed(column.name for column in schema.columns)
-        raise InvalidValueError(f"the {which} missing; needed: {needed}", absent[0])
+        wanted = [column.name for column in schema.columns]
+        hint = meant_for(absent[0], names, set(wanted)) if len(absent) == 1 else ""
+        raise InvalidValueError(f"the {which} missing; needed: {_listed(wanted)}{hint}", absent[0])
 
 
 def _listed(names: Iterable[str]) -> str:

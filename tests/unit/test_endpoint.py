@@ -919,7 +919,12 @@ def test_names_in_another_spelling_are_taken_from_json_and_said(endpoint):
     answer = endpoint.ask("/invocations", {"dataframe_split": split}).json()
     assert [row["label"] for row in answer["predictions"]] == [row["label"] for row in wanted]
     assert "COLOR" in answer["notes"][0]
-    assert endpoint.ask("/predict", [{"COLOUR": 1}]).status_code == 422
+    misspelt = [row | {"colour": row.pop("COLOR")} for row in rows]
+    split = {"columns": list(misspelt[0]), "data": [list(row.values()) for row in misspelt]}
+    for path, body in (("/predict", misspelt), ("/invocations", {"dataframe_split": split})):
+        refused = endpoint.ask(path, body)
+        assert refused.status_code == 422
+        assert "the column 'color' is missing; is 'colour' meant for it?" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -927,6 +932,7 @@ def test_names_in_another_spelling_are_taken_from_json_and_said(endpoint):
     [
         (b"", "the body: the file is empty"),
         (b"number,color\n1,red\n", "is missing"),
+        (b"number,color,flag,days\n1,red,1,2020-01-01\n", "the column 'day' is missing; is 'days' meant for it?"),
         (b"number,color,flag,day\n1,red\n", "line 2 has 2 fields, the header has 4"),
         (b"a,a\n1,2\n", "the column name 'a' occurs 2 times"),
         (b"1,2\n3,4\n", "holds values, not column names"),

@@ -85,9 +85,15 @@ def test_rows_are_explained_as_the_bundle_explains_them(prepared):
 def test_it_is_off_by_default_and_where_a_model_keeps_no_rows(prepared, tmp_path):
     prepare_bundle(record.HERE / "bundles" / "iris", tmp_path / "old", "torch")
     row = ModelBundle.load(record.HERE / "bundles" / "iris").example["rows"][0]
-    for endpoint, body in ((endpoint_of(prepared[1], explain=False), ROWS[0]), (endpoint_of(tmp_path / "old"), row)):
+    for endpoint, body, why in (
+        (endpoint_of(prepared[1], explain=False), ROWS[0], "`orchestrator deploy --explain` turns them on"),
+        (endpoint_of(tmp_path / "old"), row, "this model keeps no training rows to compare a row with"),
+    ):
         assert ask(endpoint, "/predict", body).status_code == 200
-        assert ask(endpoint, "/explain", body).status_code == 404
+        for path in ("/explain", "/models/m/explain"):
+            refused = ask(endpoint, path, body)
+            assert refused.status_code == 404
+            assert why in refused.json()["error"]["message"]
         assert "explains" not in ask(endpoint, "/schema").json()
         assert not [path for path in ask(endpoint, "/openapi.json").json()["paths"] if "explain" in path]
     assert EndpointSettings().explain is False

@@ -91,6 +91,8 @@ def test_a_column_that_two_names_could_mean_is_missing() -> None:
     found = open_dataset(frame_with(["Age", "b", "c", "y"]), DataOptions(target="y"))
     with pytest.raises(InvalidValueError, match="the column 'Age' is missing"):
         found.encoder.transform(found.schema, frame_with(["AGE", "age", "b", "c"]))
+    with pytest.raises(InvalidValueError, match=r"the column 'Age' is missing; needed: Age, b, c; is 'Aged' meant for"):
+        found.encoder.transform(found.schema, frame_with(["Aged", "b", "c", "y"]))
     both = open_dataset(frame_with(["Age", "age", "c", "y"]), DataOptions(target="y"))
     with pytest.raises(InvalidValueError, match=r"the column.* 'Age', 'age' are missing"):
         both.encoder.transform(both.schema, frame_with(["AGE", "b", "c", "y"]))

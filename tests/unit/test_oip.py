@@ -194,7 +194,7 @@ def test_no_rows_are_a_request():
         ({"parameters": {"binary_data_size": None}}, "binary_data_size must be a number of bytes", None, None),
         ({"parameters": {"shared_memory_region": "x"}}, "shared memory is not supported", None, None),
         ({"name": "color"}, "the input 'color' is given twice", None, "color"),
-        ({"name": "sizes"}, "the input 'size' is missing", None, "size"),
+        ({"name": "sizes"}, "the input 'size' is missing; is 'sizes' meant for it?", None, "size"),
         ({"name": 3}, "`name`", None, None),
     ],
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
 import orjson
 
+from orchestrator.columns.names import meant_for
 from orchestrator.columns.notes import Note
 from orchestrator.data.columnar import Cell, Columns
 from orchestrator.data.nested import expand_cells
@@ -83,25 +84,25 @@ def parse_rows(schema: Schema, content: object, max_rows: int | None = None) -> 
     try:
         columns: Columns = {name: [record[name] for record in records] for name in names}
     except (KeyError, TypeError):
-        return _by_other_names(schema, names, records)
-    return columns if are_cells(all_cells(columns)) else _row_by_row(names, records), len(records), ()
+        return _by_other_names(schema, records)
+    return columns if are_cells(all_cells(columns)) else _row_by_row(schema, records), len(records), ()
 
 
-def _by_other_names(schema: Schema, names: Sequence[str], records: Sequence[Any]) -> Parsed:
+def _by_other_names(schema: Schema, records: Sequence[Any]) -> Parsed:
     """As `parse_rows`, where names are written otherwise, or lists and records become several columns."""
     if not all(isinstance(record, dict) for record in records):
-        return _row_by_row(names, records), len(records), ()
+        return _row_by_row(schema, records), len(records), ()
     present = list(dict.fromkeys(chain.from_iterable(records)))
 
     sources = find_sources(schema, present)
     if not sources.nested and not sources.notes:
         # the first row that lacks a column is named
-        return _row_by_row(names, records), len(records), ()
+        return _row_by_row(schema, records), len(records), ()
 
     def cells_of(name: str) -> list[Any]:
         for row, record in enumerate(records):
             if name not in record:
-                raise InvalidRequestError(f"row {row + 1}: the column '{name}' is missing", row, name)
+                raise missing(f"row {row + 1}: the column", name, record, schema, row)
         return [record[name] for record in records]
 
     return gather(schema, sources, cells_of), len(records), sources.notes
@@ -128,21 +129,29 @@ def gather(schema: Schema, sources: Sources, cells_of: Callable[[str], Sequence[
     for column in schema.columns:
         name = column.name
         if name not in expanded and name not in sources.plain:
-            raise InvalidRequestError(f"the column '{name}' is missing", None, name)
+            raise missing("the column", name, sources.present, schema)
         cells = expanded[name] if name in expanded else cells_of(sources.plain[name])
         columns[name] = list(cells) if are_cells(cells) else [cell(value, row, name) for row, value in enumerate(cells)]
     return columns
 
 
-def _row_by_row(names: Sequence[str], records: Sequence[object]) -> Columns:
+def missing(what: str, name: str, present: Iterable[object], schema: Schema, row: int | None = None) -> Exception:
+    """The error of a column that is not among the names that are there."""
+    known = {column.name for column in schema.columns} | {each.column for each in schema.nested}
+    hint = meant_for(name, present, known)
+    return InvalidRequestError(f"{what} '{name}' is missing{hint}", row, name)
+
+
+def _row_by_row(schema: Schema, records: Sequence[object]) -> Columns:
     """As `parse_rows`, looking at one cell after another to find the first that does not fit."""
+    names = [column.name for column in schema.columns]
     columns: Columns = {name: [] for name in names}
     for row, record in enumerate(records):
         if not isinstance(record, dict):
             raise InvalidRequestError(f"row {row + 1} is not a JSON object", row)
         for name in names:
             if name not in record:
-                raise InvalidRequestError(f"row {row + 1}: the column '{name}' is missing", row, name)
+                raise missing(f"row {row + 1}: the column", name, record, schema, row)
             columns[name].append(cell(record[name], row, name))
     return columns
 

@@ -17,7 +17,7 @@ from orchestrator.data.file_decimals import OwnDecimals
 from orchestrator.data.schema import Schema
 from orchestrator.errors import DataError, InvalidRequestError
 from orchestrator.serving.http.asgi import Headers
-from orchestrator.serving.http.bodies import Parsed, check_count
+from orchestrator.serving.http.bodies import Parsed, check_count, missing
 from orchestrator.tasks import Predictions
 
 ORIGIN = "the body"
@@ -52,7 +52,7 @@ def parse_csv_rows(schema: Schema, body: bytes, max_rows: int | None = None, wis
     same = same_names(names, [str(name) for name in table.frame.columns])
     for name in names:
         if name not in same:
-            raise InvalidRequestError(f"the column '{name}' is missing", None, name)
+            raise missing("the column", name, table.frame.columns, schema)
     decimals = OwnDecimals.of(schema.columns, table.frame)
     frame = decimals.read(table.frame)
     # there are no options in a request

@@ -33,7 +33,7 @@ from orchestrator.serving.http.auth import TokenCheck
 from orchestrator.serving.http.bodies import Parsed, parse_json, parse_rows, refusal
 from orchestrator.serving.http.browsers import BrowserCheck
 from orchestrator.serving.http.csv_bodies import CSV_TYPE, csv_answer, note_headers, parse_csv_rows
-from orchestrator.serving.http.explain import Explainer, asked_version, parse_body
+from orchestrator.serving.http.explain import Explainer, asked_version, parse_body, unexplained
 from orchestrator.serving.http.handlers import fixed, preflight, reading, shown
 from orchestrator.serving.http.invocations import parse_invocation
 from orchestrator.serving.http.media_types import BodyForm, csv_wish, rows_form, tensors_form, wants_csv
@@ -257,6 +257,8 @@ class Endpoint:
             )
         if len(names) > 1 and path in ("/predict", "/invocations", "/schema", "/explain"):
             return HttpError(404, f"there are several models; ask /models/NAME{path} with one of {', '.join(names)}")
+        if path.endswith("/explain"):
+            return HttpError(404, unexplained(asked=self._explainer is not None))
         return HttpError(404, "there is nothing at this path; /openapi.json lists what there is")
 
     # -- routes --------------------------------------------------------------------------------------------------------

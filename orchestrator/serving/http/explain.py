@@ -37,6 +37,13 @@ NICENESS = 10
 OPTIONS = ("output", "version")
 
 
+def unexplained(*, asked: bool) -> str:
+    """Why nothing is explained at an address that explains elsewhere; `asked`: the endpoint was started for it."""
+    if asked:
+        return "this model keeps no training rows to compare a row with, so it explains nothing"
+    return "explanations are off here: `orchestrator deploy --explain` turns them on"
+
+
 class _StoppedError(Exception):
     """Nobody waits for this explanation any more."""
 
@@ -162,7 +169,7 @@ def _explained(
     columns, _, notes = parse(version, body)
     model = version.model.explained
     if model.background is None:
-        raise HttpError(404, "this model keeps no training rows to compare a row with, so it explains nothing")
+        raise HttpError(404, unexplained(asked=True))
 
     def network(inputs: Inputs) -> NDArray[np.float32]:
         if is_over():

@@ -11,7 +11,16 @@ from orchestrator.data.nested import Nested
 from orchestrator.data.rows import find_sources
 from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidRequestError
-from orchestrator.serving.http.bodies import Parsed, all_cells, are_cells, cell, check_count, gather, parse_rows
+from orchestrator.serving.http.bodies import (
+    Parsed,
+    all_cells,
+    are_cells,
+    cell,
+    check_count,
+    gather,
+    missing,
+    parse_rows,
+)
 
 
 def parse_invocation(schema: Schema, content: object, max_rows: int | None = None) -> Parsed:
@@ -75,7 +84,7 @@ def _from_lists(schema: Schema, names: Sequence[str], rows: list[Any], max_rows:
         return gather(schema, sources, lambda name: [row[position[name]] for row in rows]), len(rows), sources.notes
     for column in schema.columns:
         if column.name not in sources.plain:
-            raise InvalidRequestError(f"the column '{column.name}' is missing", None, column.name)
+            raise missing("the column", column.name, names, schema)
     wanted = {column.name: position[sources.plain[column.name]] for column in schema.columns}
     if all(isinstance(values, list) and len(values) == len(names) for values in rows):
         columns: Columns = {name: [values[index] for values in rows] for name, index in wanted.items()}

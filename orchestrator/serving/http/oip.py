@@ -21,7 +21,7 @@ from orchestrator.data.schema import Schema
 from orchestrator.errors import InvalidRequestError, InvalidValueError, TooManyRowsError, did_you_mean
 from orchestrator.features import KINDS, Column
 from orchestrator.serving.http.asgi import JSON_TYPE, Headers, to_json
-from orchestrator.serving.http.bodies import gather, parse_json
+from orchestrator.serving.http.bodies import gather, missing, parse_json
 from orchestrator.serving.http.oip_tensors import (
     DATATYPES,
     from_binary,
@@ -179,7 +179,7 @@ def parse_infer(schema: Schema, body: bytes, header_length: int | None, max_rows
             raise InvalidRequestError(f"the input '{name}' is given twice", None, name)
     for column in schema.columns:
         if column.name not in sources.plain and not any(column.name in each.names for each, _ in sources.nested):
-            raise InvalidRequestError(f"the input '{column.name}' is missing", None, column.name)
+            raise missing("the input", column.name, tensors, schema)
     widths = {source: _lengths(each) for each, source in sources.nested}
     used = dict.fromkeys((*sources.plain.values(), *widths))
     rows = _rows({name: tensors[name] for name in used}, widths)
