@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestrator.bundle.files import CARD_FILE
+from orchestrator.bundle.content import read_content
+from orchestrator.bundle.files import CARD_FILE, read_folder
 from orchestrator.data import Schema
 from orchestrator.tracking import tags
 from orchestrator.tracking.store import TRACKING_VARIABLE
@@ -137,9 +138,8 @@ def _save_model(path: Path, model: LoggedModel, run_id: str, folder: Path) -> No
     import mlflow
     from mlflow.models import Model
 
-    from orchestrator.bundle import ModelBundle
-
-    bundle = ModelBundle.load(folder)
+    # its network was read back when it was written
+    bundle = read_content(read_folder(folder), folder)
     columns = [column.name for column in bundle.schema.columns]
     with _requirements_as_they_are():
         mlflow.pyfunc.save_model(
