@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,26 @@ from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.data import DataOptions, Dataset, open_dataset
 from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
 from orchestrator.training.loop import build_network
+
+# the families with layers of their own, small: what is fitted on inputs, and training rows that a network keeps
+SMALL_NETWORKS = {
+    "realmlp": {"depth": 2, "width": 8, "repeated_numbers": 9},
+    "tabm": {"members": 3, "depth": 1, "width": 8},
+    "tabm_mini": {"members": 3, "depth": 1, "width": 8, "repeated_numbers": 9},
+    "ft_transformer": {"depth": 1, "width": 8, "heads": 2, "repeated_numbers": 9},
+    "modern_nca": {"depth": 1, "width": 8, "candidates": 60, "sampled": 30},
+}
+
+
+def small_space(*architectures: str, gangs: Sequence[str] = ()) -> str:
+    """The file of a search space of such networks, each tried first once; those of `gangs` have two workers."""
+    content = {
+        "parameters": {"batch_size": 64, "learning_rate": {"type": "float", "low": 0.003, "high": 0.03, "log": True}},
+        "architectures": {name: SMALL_NETWORKS[name] for name in architectures},
+        "start_points": [{"architecture": name, "learning_rate": 0.01} for name in architectures],
+        "workers_per_trial": dict.fromkeys(gangs, 2),
+    }
+    return json.dumps(content)
 
 
 def mixed_frame(rows: int = 200, seed: int = 0) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.lazy import lazily
 
 if TYPE_CHECKING:
-    from orchestrator.search.extremes import batch_sizes, find_extremes
+    from orchestrator.search.extremes import batch_sizes, ends_of, find_extremes
     from orchestrator.search.files import list_spaces
     from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter
     from orchestrator.search.proposals import Proposal, Proposals
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazily(
         __name__,
-        extremes=["batch_sizes", "find_extremes"],
+        extremes=["batch_sizes", "ends_of", "find_extremes"],
         parameters=["CategoricalParameter", "FloatParameter", "IntParameter"],
         proposals=["Proposal", "Proposals"],
         schedulers=["Continuation", "Decision", "Observation", "Scheduler", "find_scheduler"],
@@ -45,6 +45,7 @@ __all__ = [
     "Searcher",
     "SpecSampler",
     "batch_sizes",
+    "ends_of",
     "find_extremes",
     "find_scheduler",
     "find_searcher",

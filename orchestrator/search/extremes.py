@@ -71,8 +71,13 @@ def find_extremes(space: SearchSpace, architecture: str, measure: Measure) -> tu
 
 def batch_sizes(space: SearchSpace, architecture: str) -> tuple[int, int]:
     """The smallest and the largest batch size that trials of the architecture can have."""
-    entry = space.entries(architecture).get("batch_size")
-    ends = [TrialSpec.batch_size] if entry is None else _ends(entry[1])
+    return ends_of(space, architecture, "batch_size", TrialSpec.batch_size)
+
+
+def ends_of(space: SearchSpace, architecture: str, name: str, default: int) -> tuple[int, int]:
+    """The smallest and the largest value that an entry can have in trials of the architecture."""
+    _, entry = space.entries(architecture).get(name, ("", default))
+    ends = _ends(entry)
     return int(min(ends)), int(max(ends))
 
 

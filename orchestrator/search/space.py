@@ -40,6 +40,7 @@ class SearchSpace(BaseModel):
     Attributes:
         description: one line for people.
         epochs, patience: of every trial, unless the sweep says otherwise.
+        text_epochs: so many at most where rows have texts.
         parameters: for every architecture: entries of `TrialSpec` and settings that architectures share.
             A plain value is fixed.
         architectures: by name, the settings to search.
@@ -56,6 +57,7 @@ class SearchSpace(BaseModel):
     description: str = ""
     epochs: int = Field(default=30, ge=1)
     patience: int = Field(default=0, ge=0)
+    text_epochs: int | None = Field(default=None, ge=1)
     parameters: dict[str, Entry] = Field(default_factory=dict)
     architectures: dict[str, dict[str, Entry]] = Field(min_length=1)
     workers_per_trial: dict[str, int] = Field(default_factory=dict)
@@ -115,9 +117,13 @@ class SearchSpace(BaseModel):
         others = {name: settings for name, settings in self.architectures.items() if name != architecture}
         return self.model_copy(update={"architectures": others, "start_points": points})
 
-    def quickest_first(self) -> SearchSpace:
-        """The space with its start points in the order of the time that they take, as far as that is known of all."""
-        costs = [self.milliseconds_per_row.get(str(point.get("architecture"))) for point in self.start_points]
+    def quickest_first(self, milliseconds: Mapping[str, float]) -> SearchSpace:
+        """The space with its start points in the order of the time that they take, as far as that is known of all.
+
+        Args:
+            milliseconds: for each row, by architecture.
+        """
+        costs = [milliseconds.get(str(point.get("architecture"))) for point in self.start_points]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
             return self

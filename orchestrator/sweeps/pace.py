@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from orchestrator.data import Background, Dataset
 from orchestrator.data.splits.folds import AUTO_ROWS
-from orchestrator.search import SearchSpace
+from orchestrator.inputs import TEXT
+from orchestrator.networks.settings import ARCHITECTURES, KEEPS_ROWS
+from orchestrator.search import SearchSpace, batch_sizes, ends_of
 
 # `--folds auto` is meant for budgets between these: folds are worth more than the epochs and trials that they cost
 LITTLE, MUCH = timedelta(minutes=3), timedelta(minutes=10)
@@ -18,6 +21,9 @@ MOST_TIMES = 6.0
 START_SHARE, LAST_SHARE = 0.6, 0.8
 # networks that learn for less than half as long are worse than fewer architectures (docs/quality.md has figures)
 LEAST_SHARE = 0.5
+# measured, of a core: what the layer for texts takes for each token that it embeds, and for each step of its optimizer,
+# which changes the whole table
+TOKEN_MILLISECONDS, TABLE_MILLISECONDS = 0.000075, 5.0
 
 
 @dataclass(frozen=True)
@@ -40,18 +46,58 @@ def fold_rows(budget: timedelta | None) -> int:
     return round(AUTO_ROWS * min(1.0, budget / LITTLE) * max(1.0, min(MOST_TIMES, budget / MUCH)))
 
 
-def fitted(space: SearchSpace, rows: int, seconds: float, slots: int) -> Pace:
+def text_tokens(dataset: Dataset) -> int:
+    """How many tokens a network embeds of each row: those of the longest text, up to which others are filled."""
+    if all(spec.name != TEXT for spec in dataset.encoder.inputs):
+        return 0
+    if dataset.pieces is None:
+        inputs = dataset.some_training_rows(1).inputs
+    else:
+        # to read a piece of a folder would take long
+        sample = dataset.background or Background.of(dataset.example)
+        if sample is None:
+            return 0
+        inputs = dataset.encoder.transform(dataset.schema, sample.frame())
+    return int(inputs[TEXT].shape[1])
+
+
+def row_milliseconds(space: SearchSpace, rows: int, tokens: int) -> Mapping[str, float]:
+    """What a core takes for each row that an epoch trains on, by architecture, as far as the space says it.
+
+    Args:
+        space: whose author knows nothing of texts.
+        rows: for training.
+        tokens: of a row, see `text_tokens`.
+    """
+    known = {name: cost for name, cost in space.milliseconds_per_row.items() if name in space.architectures}
+    if not tokens:
+        return known
+    return {name: cost + _text_milliseconds(space, name, rows, tokens) for name, cost in known.items()}
+
+
+def _text_milliseconds(space: SearchSpace, architecture: str, rows: int, tokens: int) -> float:
+    batch, _ = batch_sizes(space, architecture)
+    embedded = 1.0
+    if architecture in KEEPS_ROWS:
+        # beside the row itself: what a step draws, and once in an epoch all of them
+        _, drawn = ends_of(space, architecture, "sampled", ARCHITECTURES[architecture].sampled)
+        embedded += min(rows, drawn) / batch + 1.0
+    return embedded * tokens * TOKEN_MILLISECONDS + TABLE_MILLISECONDS / batch
+
+
+def fitted(space: SearchSpace, milliseconds: Mapping[str, float], rows: int, seconds: float, slots: int) -> Pace:
     """How many epochs, at most those of the space, let the start points come to their end within a time budget.
 
     Where not even `LEAST_SHARE` of them fit, the slowest architecture is left out, and so on; one stays.
 
     Args:
-        space: which says how long architectures take, see `SearchSpace.milliseconds_per_row`.
+        space: of the sweep.
+        milliseconds: see `row_milliseconds`.
         rows: that an epoch trains on, of all folds.
         seconds: of the budget.
         slots: trials at once.
     """
-    costs = {name: rows * space.milliseconds_per_row.get(name, 0.0) / 1000.0 for name in space.architectures}
+    costs = {name: rows * milliseconds.get(name, 0.0) / 1000.0 for name in space.architectures}
     counts = _start_points(space)
     left_out: list[str] = []
     while True:

@@ -22,13 +22,12 @@ from orchestrator.data import (
     open_dataset,
 )
 from orchestrator.errors import ConfigError, DataError
-from orchestrator.inputs import TEXT
 from orchestrator.journal import Outlook
 from orchestrator.search import DataSize, Searcher, SearchSpace, SpecSampler, find_scheduler, find_searcher, space_of
 from orchestrator.search.parameters import CategoricalParameter
 from orchestrator.search.warm_start import EarlierSweep, warm_started
 from orchestrator.sweeps.bounds import Bounds
-from orchestrator.sweeps.pace import fitted, fold_rows
+from orchestrator.sweeps.pace import fitted, fold_rows, row_milliseconds, text_tokens
 from orchestrator.sweeps.slots import Slots
 from orchestrator.tasks import Metric
 from orchestrator.training.class_weights import check_class_weights
@@ -52,6 +51,7 @@ class SweepPlan:
         workers: of a trial, by architecture.
         size: how many configurations there are, None for endless ones.
         started_from: sentences about the earlier trials that are tried first.
+        tokens: of a row's texts, see `text_tokens`.
     """
 
     config: SweepConfig
@@ -65,6 +65,7 @@ class SweepPlan:
     workers: Mapping[str, int]
     size: int | None = None
     started_from: tuple[str, ...] = ()
+    tokens: int = 0
 
     def paced(self, slots: Slots, notify: Callable[[str], None] = lambda _sentence: None) -> SweepPlan:
         """With as many epochs as the time budget has room for, see `fitted`, and what is quick tried first.
@@ -79,7 +80,8 @@ class SweepPlan:
         config, space = self.config, self.sampler.space
         if config.time_budget is None or not self.may_be_paced:
             return self
-        pace = fitted(space, self.trained_rows, config.time_budget.total_seconds(), slots.count)
+        milliseconds = self.row_milliseconds
+        pace = fitted(space, milliseconds, self.trained_rows, config.time_budget.total_seconds(), slots.count)
         for name in pace.left_out:
             space = space.without(name)
         said = [f"{' and '.join(pace.left_out)} would take too long"] if pace.left_out else []
@@ -89,7 +91,7 @@ class SweepPlan:
             notify(f"for a time budget of {format_duration(config.time_budget)}: {'; '.join(said)}")
         space = space.with_epochs(pace.epochs)
         if not self.started_from:
-            space = space.quickest_first()
+            space = space.quickest_first(milliseconds)
         sampler = replace(self.sampler, space=space)
         return replace(
             self,
@@ -107,6 +109,11 @@ class SweepPlan:
         return config.time_budget is not None and config.epochs is None and config.resources.gpus_per_worker == 0
 
     @property
+    def row_milliseconds(self) -> Mapping[str, float]:
+        """See `row_milliseconds`."""
+        return row_milliseconds(self.sampler.space, self.dataset.counts[0], self.tokens)
+
+    @property
     def trained_rows(self) -> int:
         """Rows that an epoch of a trial trains on; each of the folds' networks learns what the others' hold."""
         return self.dataset.counts[0] * max(1, len(self.dataset.folds) - 1)
@@ -115,10 +122,8 @@ class SweepPlan:
         """What those who watch the sweep may expect of it, `slots` trials at once."""
         config, space = self.config, self.sampler.space
         scheduler = find_scheduler(config.scheduler)
-        costs = [space.milliseconds_per_row.get(name, 0.0) for name in space.architectures]
-        # with texts a row takes as much longer as they are long
-        texts = any(spec.name == TEXT for spec in self.dataset.encoder.inputs)
-        known = all(costs) and config.resources.gpus_per_worker == 0 and not texts
+        costs = [self.row_milliseconds.get(name, 0.0) for name in space.architectures]
+        known = all(costs) and config.resources.gpus_per_worker == 0
         return Outlook(
             slots=slots.count,
             epochs=self.epochs,
@@ -216,7 +221,11 @@ def make_plan(
     metric = dataset.schema.target.task.find_metric(config.metric)
     check_measured(dataset, metric)
     _check_class_weights(space, dataset)
-    started = warm_started(space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns))), earlier)
+    tokens = text_tokens(dataset)
+    space = space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns)))
+    if tokens and space.text_epochs is not None:
+        space = space.with_epochs(min(space.epochs, space.text_epochs))
+    started = warm_started(space, earlier)
     space = started.space
     try_networks(config, space, dataset, metric)
     sampler = sampler_of(config, space, metric.name)
@@ -234,6 +243,7 @@ def make_plan(
         workers=workers_of(config, space),
         size=size,
         started_from=started.sentences,
+        tokens=tokens,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from killed_sweeps import Place
-from support import TrackingServer
+from support import TrackingServer, small_space
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -115,7 +115,9 @@ def test_a_gang_outlives_the_process_that_speaks_for_its_trial_and_a_trial_outli
     killer = threading.Thread(target=kill_speaker)
     killer.start()
     train = slow_training(log, dies_after=7, rank=1)
+    (tmp_path / "space.yaml").write_text(small_space("tabm_mini"))
     options = {"epochs": 10, "name": "speaker", "register_model": False, "resources": {"workers_per_trial": 2}}
+    options |= {"space": str(tmp_path / "space.yaml"), "folds": 2}
     result = sweep(store, train, said.append, **options)
     killer.join()
     assert Path(f"{log}.died").exists()

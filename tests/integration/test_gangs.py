@@ -9,18 +9,19 @@ import psutil
 import pytest
 import ray
 from ray.util import placement_group_table
+from support import small_space
 from zero_cost import zero_cost
 
 import orchestrator
-from orchestrator.columns.rows_wish import RowsWish
 from orchestrator.config import SweepConfig
-from orchestrator.data import DataOptions, open_dataset
+from orchestrator.data import load_table
 from orchestrator.errors import ExecutionError
 from orchestrator.runtime.holders import living_actors
 from orchestrator.runtime.hooks import Hooks
-from orchestrator.runtime.sweeps import run_sweep
+from orchestrator.runtime.in_process import run_in_process
+from orchestrator.runtime.sweeps import new_origin, run_sweep
 from orchestrator.runtime.tune.room import PlacementWatch
-from orchestrator.training import train_trial
+from orchestrator.runtime.untracked import open_untracked
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 TWO = {"workers_per_trial": 2}
@@ -57,45 +58,40 @@ def wait_for(condition, seconds=30):
         time.sleep(0.2)
 
 
-def test_trials_with_folds_of_one_and_two_workers_take_turns_and_have_the_results_of_one_process(store, tmp_path):
-    space = tmp_path / "mixed.yaml"
-    space.write_text(
-        "parameters: {batch_size: 32, learning_rate: 0.01}\nworkers_per_trial: {resnet: 2}\n"
-        "architectures:\n  mlp: {width: {type: categorical, choices: [4, 8, 16]}}\n"
-        "  resnet: {width: {type: categorical, choices: [4, 8, 16]}}\n"
-        "start_points:\n- {architecture: mlp, width: 8}\n- {architecture: resnet, width: 8}\n"
-    )
-    workers = []
+def test_a_sweep_of_trials_of_one_and_two_workers_ends_with_the_ensemble_of_one_in_one_process(store, tmp_path):
+    space = tmp_path / "space.yaml"
+    options = {"name": "sizes", "space": str(space), "algorithm": "random", "scheduler": "none", "trials": 2}
+    options |= {"epochs": 6, "folds": 2, "register_model": False}
+    running = []
 
     def on_trial(record, trial_table):
-        running = [trial.spec.architecture for trial in trial_table.trials.values() if trial.status == "running"]
-        workers.append(sum(2 if architecture == "resnet" else 1 for architecture in running))
+        now = [trial.spec.architecture for trial in trial_table.trials.values() if trial.status == "running"]
+        running.append(sum(2 if architecture == "tabm_mini" else 1 for architecture in now))
 
+    space.write_text(small_space("realmlp", "tabm_mini", gangs=("tabm_mini",)))
     result = orchestrator.sweep(
-        "sklearn:wine",
-        name="sizes",
-        space=str(space),
-        algorithm="random",
-        scheduler="none",
-        trials=2,
-        epochs=3,
-        folds=2,
-        hooks=orchestrator.Hooks(on_trial=on_trial),
-        tracking_uri=store,
-        register_model=False,
+        "sklearn:diabetes", hooks=orchestrator.Hooks(on_trial=on_trial), tracking_uri=store, **options
     )
     assert [trial.status for trial in result.trials] == ["finished"] * 2
     # so that the gang of one makes room for the gang of two
-    assert [trial.spec.architecture for trial in result.trials] == ["mlp", "resnet"]
-    assert max(workers) <= 2
-    dataset = open_dataset("sklearn:wine", DataOptions(rows=RowsWish(folds="2")))
-    for trial in result.trials:
-        *_, alone = train_trial(trial.spec, dataset)
-        found, wanted = (
-            [report.train_loss, report.best_value, *report.validation.values()] for report in (trial.report, alone)
-        )
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    assert [trial.spec.architecture for trial in result.trials] == ["realmlp", "tabm_mini"]
+    assert max(running) <= 2
     wait_for(lambda: not names_of_actors())
+
+    space.write_text(small_space("realmlp", "tabm_mini"))
+    config = SweepConfig.create(data="sklearn:diabetes", **options)
+    alone = run_in_process(new_origin(config, None), Hooks(), open_untracked)
+    rows = load_table("sklearn:diabetes").frame
+
+    def figures(found):
+        reports = [trial.report for trial in found.trials]
+        trials = [[report.train_loss, report.best_value, *report.validation.values()] for report in reports]
+        members = [[member.index, member.weight] for member in found.ensemble.members]
+        return [*trials, *members, [found.validation], [*found.test.values()], found.bundle.predict(rows)["value"]]
+
+    assert len(figures(result)) == len(figures(alone)) == 2 + 2 + 3
+    for mine, theirs in zip(figures(result), figures(alone), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4)
 
 
 def test_a_gang_outlives_what_its_trials_do(store, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 import pandas as pd
 import pytest
 from killed_sweeps import Place, assert_same, sweep_arguments
+from support import SMALL_NETWORKS, small_space
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -62,9 +63,11 @@ def test_a_sweep_killed_before_its_header_knew_its_run_goes_on_with_it(store, tm
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_sweep_with_folds_ends_with_the_same_ensemble(ray_cluster, tmp_path):
+def test_a_killed_sweep_with_folds_of_all_families_ends_with_the_same_ensemble(ray_cluster, tmp_path):
     whole, place = Place(tmp_path / "whole"), Place(tmp_path / "killed")
+    (tmp_path / "space.yaml").write_text(small_space(*SMALL_NETWORKS))
     arguments = [*sweep_arguments("asha-promote", 6, 12, "sklearn:diabetes"), "--folds", "2"]
+    arguments += ["--space", str(tmp_path / "space.yaml")]
     whole.here(*arguments)
     whole.check_mlflow()
     _, _, ensemble, *_ = whole.winner()

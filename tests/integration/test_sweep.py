@@ -150,6 +150,7 @@ def test_a_sweep_without_any_result_says_why(server):
 def test_a_trial_that_is_trained_again_gives_the_same_metrics_to_the_last_bit(store, tmp_path):
     mixed_frame(300).to_csv(tmp_path / "mixed.csv", index=False)
     options = {"target": "label", "categorical": ("day",), "trials": 2, "epochs": 4, "concurrency": 1}
+    options |= {"folds": 2}
     result = orchestrator.sweep(str(tmp_path / "mixed.csv"), register_model=False, tracking_uri=store, **options)
     run_ids = {int(run.data.tags["orchestrator.trial"]): run.info.run_id for run in children(store, result)}
     for trial, selector in zip(result.trials, ("mixed:0", run_ids[1][:8]), strict=True):

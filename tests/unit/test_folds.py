@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import SMALL_NETWORKS
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -215,12 +216,15 @@ def test_the_figure_is_that_of_all_rows_each_at_the_best_epoch_of_its_fold(datas
     assert task.evaluate(dataset.target_encoder, answers.outputs, answers.target)["roc_auc"] == report.best_value
 
 
-def test_a_trial_goes_on_after_any_epoch_as_if_nothing_had_happened(dataset):
+@pytest.mark.parametrize("architecture", ["mlp", *SMALL_NETWORKS])
+def test_a_trial_goes_on_after_any_epoch_as_if_nothing_had_happened(dataset, architecture):
+    spec = replace(SPEC, architecture=architecture, settings=SMALL_NETWORKS.get(architecture, SPEC.settings))
+
     def run(resume=None, stop=None):
         states, weights, found = [], [], []
         keep = lambda network: weights.append({name: value.clone() for name, value in network.state_dict().items()})  # noqa: E731
         hold = lambda state: states.append(pack_state(state))  # noqa: E731
-        for report in train_trial(SPEC, dataset.without_test(), on_best=keep, on_epoch=hold, resume=resume):
+        for report in train_trial(spec, dataset.without_test(), on_best=keep, on_epoch=hold, resume=resume):
             found.append(report)
             if report.epoch == stop:
                 break

@@ -3,15 +3,19 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config import SweepConfig
+from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.errors import SearchSpaceError
+from orchestrator.inputs import TEXT
 from orchestrator.runtime.planning import plan_sweep
 from orchestrator.search import DataSize, SearchSpace, load_space
-from orchestrator.sweeps.pace import LEAST_SHARE, fitted, fold_rows
+from orchestrator.sweeps.pace import LEAST_SHARE, fitted, fold_rows, row_milliseconds, text_tokens
 from orchestrator.sweeps.slots import Slots
 
 SPACE = SearchSpace(
@@ -42,24 +46,24 @@ SPACE = SearchSpace(
 )
 def test_start_points_end_in_time(rows, seconds, slots, epochs, left_out):
     space = SPACE.model_copy(update={"epochs": max(50, epochs)})
-    pace = fitted(space, rows, seconds, slots)
+    pace = fitted(space, space.milliseconds_per_row, rows, seconds, slots)
     assert (pace.epochs, pace.left_out) == (epochs, left_out)
 
 
 def test_what_is_quick_is_tried_first():
     points = [{"architecture": name, "width": width} for name, width in (("tabm_mini", 1), ("mlp", 2), ("mlp", 3))]
     space = SPACE.model_copy(update={"start_points": points})
-    assert [point["width"] for point in space.quickest_first().start_points] == [2, 3, 1]
+    assert [point["width"] for point in space.quickest_first(space.milliseconds_per_row).start_points] == [2, 3, 1]
     # how long it takes is not known of all: they stay where their author has put them
     unknown = space.model_copy(update={"milliseconds_per_row": {"tabm_mini": 0.2}})
-    assert unknown.quickest_first().start_points == points
+    assert unknown.quickest_first(unknown.milliseconds_per_row).start_points == points
 
 
 def test_nothing_is_known_of_other_networks():
     unknown = SPACE.model_copy(update={"milliseconds_per_row": {}})
-    assert fitted(unknown, 10_000_000, 1, 1).epochs == 50
+    assert fitted(unknown, {}, 10_000_000, 1, 1).epochs == 50
     partly = SPACE.model_copy(update={"milliseconds_per_row": {"tabm_mini": 0.2}})
-    assert fitted(partly, 10_000_000, 1, 1).left_out == ("tabm_mini",)
+    assert fitted(partly, partly.milliseconds_per_row, 10_000_000, 1, 1).left_out == ("tabm_mini",)
 
 
 @given(
@@ -70,7 +74,7 @@ def test_nothing_is_known_of_other_networks():
 )
 def test_more_time_never_means_less(rows, seconds, slots, columns):
     space = load_tabular(rows, columns)
-    less, more = fitted(space, rows, seconds, slots), fitted(space, rows, 2 * seconds, slots)
+    less, more = (fitted(space, space.milliseconds_per_row, rows, time, slots) for time in (seconds, 2 * seconds))
     assert set(more.left_out) <= set(less.left_out)
     assert 1 <= less.epochs <= space.epochs
     if more.left_out == less.left_out:
@@ -123,10 +127,52 @@ def test_a_sweep_with_a_time_budget_tries_first_what_is_quick():
     assert first(trials=5)[0] == first(time_budget="10m", epochs=3)[0] == "tabm_mini"
 
 
-def test_how_long_an_epoch_takes_is_not_said_of_texts_before_one_is_over(tmp_path):
-    rows = [f"{place} is what somebody says about number {place * place} of many,{place % 2}" for place in range(60)]
-    (tmp_path / "said.csv").write_text("\n".join(["words,label", *rows]))
-    slots = Slots(2, 1, 2)
-    known = plan_sweep(SweepConfig.create(data="sklearn:iris")).outlook(slots)
-    texts = plan_sweep(SweepConfig.create(data=str(tmp_path / "said.csv"), target="label")).outlook(slots)
-    assert known.epoch_seconds is not None and texts.epoch_seconds is None
+# milliseconds of a core for each training row of the first configurations, measured; tokens of the longest text
+MEASURED = [
+    (1280, 1107, {"mlp": 0.255, "resnet": 0.296, "realmlp": 0.269, "tabm_mini": 0.487, "modern_nca": 1.91}),
+    (2560, 949, {"mlp": 0.260, "resnet": 0.279, "realmlp": 0.253, "tabm_mini": 0.421, "modern_nca": 1.52}),
+    (4864, 1107, {"mlp": 0.133, "resnet": 0.150, "realmlp": 0.147, "tabm_mini": 0.227, "modern_nca": 1.07}),
+    (1280, 2048, {"mlp": 0.373, "resnet": 0.424, "realmlp": 0.411, "tabm_mini": 0.636, "modern_nca": 3.74}),
+]
+
+
+@pytest.mark.parametrize(("rows", "tokens", "measured"), MEASURED)
+def test_rows_with_texts_take_about_what_was_measured(rows, tokens, measured):
+    space = load_tabular(rows, 1)
+    estimated = row_milliseconds(space, rows, tokens)
+    for name, milliseconds in measured.items():
+        assert milliseconds / 1.45 < estimated[name] < 1.45 * milliseconds, name
+    assert row_milliseconds(space, rows, 0) == space.milliseconds_per_row
+    # a step draws no more rows than there are
+    few = row_milliseconds(space, 100, tokens)
+    assert few["modern_nca"] < estimated["modern_nca"] / 2
+    assert few["mlp"] == estimated["mlp"]
+    assert list(row_milliseconds(space.only("mlp"), rows, tokens)) == ["mlp"]
+
+
+def said(rows):
+    random = np.random.default_rng(0)
+    words = [f"w{word}" for word in range(400)]
+    texts = [" ".join(random.choice(words, 20)) for _ in range(rows)]
+    return pd.DataFrame({"words": texts, "label": random.integers(0, 2, rows)})
+
+
+def test_a_sweep_knows_that_texts_take_longer(tmp_path):
+    def outlook(data, **given):
+        plan = plan_sweep(SweepConfig.create(data=data, **given)).paced(Slots(2, 1, 2))
+        return plan, plan.outlook(Slots(2, 1, 2))
+
+    frame = said(3000)
+    frame.to_csv(tmp_path / "said.csv", index=False)
+    (tmp_path / "rows").mkdir()
+    for part in range(2):
+        frame[part::2].to_parquet(tmp_path / "rows" / f"{part}.parquet")
+    plan, texts = outlook(str(tmp_path / "said.csv"), target="label", time_budget="5m", folds="1")
+    (rows,) = plan.dataset.rows(Part.TRAIN)
+    assert text_tokens(plan.dataset) == rows.inputs[TEXT].shape[1] > 100
+    assert [point["architecture"] for point in plan.points][-1] == "modern_nca"
+    streamed = open_dataset(str(tmp_path / "rows"), DataOptions(target="label"))
+    assert text_tokens(streamed) == pytest.approx(text_tokens(plan.dataset), rel=0.2)
+    plain, known = outlook("sklearn:iris", time_budget="5m", folds="1")
+    assert text_tokens(plain.dataset) == 0
+    assert texts.epoch_seconds / plan.trained_rows > 3 * known.epoch_seconds / plain.trained_rows

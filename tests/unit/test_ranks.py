@@ -49,6 +49,12 @@ SPECS = {
         {"depth": 2, "width": 8, "numeric_width": 3, "repeated_numbers": 9},
         {"schedule": "coslog4", "regularization_schedule": "flat_cosine", "optimizer": "adamw", "beta2": 0.95},
     ),
+    "tabm_mini": (
+        "folds",
+        {"members": 3, "depth": 1, "width": 8, "dropout": 0.2, "repeated_numbers": 9},
+        {"weight_average": 0.9},
+    ),
+    "ft_transformer": ("mixed", {"depth": 1, "width": 8, "heads": 2, "repeated_numbers": 9}, {"batch_size": 27}),
     "tabm": ("diabetes", {"members": 4, "depth": 2, "width": 8}, {"weight_average": 0.9, "batch_size": 50}),
     # without an embedding of numbers: batch norm follows what it adds to all rows alike, which is noise
     "modern_nca": (
@@ -133,6 +139,10 @@ def found(tmp_path_factory):
     multiprocessing.set_forkserver_preload(IMPORTED)
     mp.start_processes(train_all, (free_port(), folder), nprocs=max(SIZES), start_method="forkserver")
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def test_all_families_are_tested():
+    assert {spec_of(name).architecture for name in SPECS} == ARCHITECTURES.keys()
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import mixed_frame
+from support import SMALL_NETWORKS, mixed_frame
 
 from orchestrator.data import DataOptions, open_dataset
 from orchestrator.errors import StorageError
@@ -54,11 +54,7 @@ plain = st.fixed_dictionaries(
 )
 FITTED = [
     ("mlp", {"depth": 1, "width": 8, "scaling": "robust", "numeric_embedding": "periodic", "repeated_numbers": 9}),
-    ("realmlp", {"depth": 2, "width": 8, "repeated_numbers": 9}),
-    ("tabm", {"members": 3, "depth": 1, "width": 8}),
-    ("tabm_mini", {"members": 3, "depth": 1, "width": 8, "repeated_numbers": 9}),
-    ("ft_transformer", {"depth": 1, "width": 8, "heads": 2, "repeated_numbers": 9}),
-    ("modern_nca", {"depth": 1, "width": 8, "candidates": 60, "sampled": 30}),
+    *SMALL_NETWORKS.items(),
 ]
 PLAIN = ["mlp", "resnet"]
 specs = st.builds(
