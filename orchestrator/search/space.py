@@ -118,11 +118,7 @@ class SearchSpace(BaseModel):
         return self.model_copy(update={"architectures": others, "start_points": points})
 
     def quickest_first(self, milliseconds: Mapping[str, float]) -> SearchSpace:
-        """The space with its start points in the order of the time that they take, as far as that is known of all.
-
-        Args:
-            milliseconds: for each row, by architecture.
-        """
+        """The space with its start points in the order of what a row takes, as far as that is known of all."""
         costs = [milliseconds.get(str(point.get("architecture"))) for point in self.start_points]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):

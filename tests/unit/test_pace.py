@@ -173,6 +173,10 @@ def test_a_sweep_knows_that_texts_take_longer(tmp_path):
     assert [point["architecture"] for point in plan.points][-1] == "modern_nca"
     streamed = open_dataset(str(tmp_path / "rows"), DataOptions(target="label"))
     assert text_tokens(streamed) == pytest.approx(text_tokens(plan.dataset), rel=0.2)
+    assert plan.epochs == plan.sampler.space.epochs == TABULAR.text_epochs
+    asked = plan_sweep(SweepConfig.create(data=str(tmp_path / "said.csv"), target="label", epochs=30))
+    assert asked.epochs == 30
     plain, known = outlook("sklearn:iris", time_budget="5m", folds="1")
     assert text_tokens(plain.dataset) == 0
+    assert plain.epochs > TABULAR.text_epochs
     assert texts.epoch_seconds / plan.trained_rows > 3 * known.epoch_seconds / plain.trained_rows
