@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -9,13 +10,16 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from orchestrator.errors import StorageError, nearest
+
+if TYPE_CHECKING:
+    import psutil
 
 Result = TypeVar("Result")
 
@@ -182,6 +186,22 @@ def port_problem(host: str, port: int) -> str | None:
         except OSError as error:
             return error.strerror or str(error)
     return None
+
+
+def holders_of(port: int) -> Iterator[psutil.Process]:
+    """Who listens on a port, of whom that can be seen; there may be one for each address."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
+                yield psutil.Process(connection.pid)
+
+
+def shown_holder(port: int) -> str:
+    """` by NAME (process NUMBER)` to go on about a port that is in use; empty where that cannot be seen."""
+    return next((f" by {holder.name()} (process {holder.pid})" for holder in holders_of(port)), "")
 
 
 def other_place(host: str, option: str) -> str:

@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,7 +22,7 @@ import click
 from orchestrator.cli.json_log import logging_as
 from orchestrator.columns.notes import DataWarning
 from orchestrator.environment import debugging, is_current_folder_gone
-from orchestrator.errors import ConfigError, OrchestratorError, UsageError, did_you_mean
+from orchestrator.errors import ConfigError, OrchestratorError, did_you_mean
 from orchestrator.plain_text import DRIVING, one_line, plain
 from orchestrator.replacing import replaced
 from orchestrator.units import parse_duration, parse_latency, parse_size
@@ -268,11 +267,3 @@ def _parse_value(text: str) -> object:
     except ValueError:
         return text
     return text if isinstance(value, Mapping | list) else value
-
-
-def check_new(output: Path) -> None:
-    """Raises UsageError when a file is there already, or its folder is not."""
-    if output.exists():
-        raise UsageError(f"--output {output}: exists; choose another name")
-    if not output.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {output.parent}")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.base import Command, check_new, echo, tracking_option
+from orchestrator.cli.base import Command, echo, tracking_option
+from orchestrator.cli.outputs import check_output, write_text
 
 EXAMPLE = """Print the model card of MODEL: what it predicts, how well, from which data, its limits, how to call it.
 
@@ -34,12 +35,12 @@ def card(model: str, output: Path | None, tracking_uri: str | None) -> None:
     from orchestrator.tracking.models import fetch_model
 
     if output is not None:
-        check_new(output)
+        check_output(output, new=True)
     with TemporaryDirectory(prefix="orchestrator-") as folder:
         path = fetch_model(model, tracking_uri, Path(folder)).path
         found = card_in(read_content(read_folder(path), path), model)
     if output is None:
         echo(found.rstrip("\n"))
         return
-    output.write_text(found, encoding="utf-8")
+    write_text(output, found)
     echo(str(output))

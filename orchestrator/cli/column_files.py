@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import StorageError, UsageError
 from orchestrator.plain_text import plain
 
 if TYPE_CHECKING:
@@ -63,25 +61,3 @@ def yaml_lines(content: Mapping[str, Any]) -> list[str]:
 def comment(text: str) -> str:
     """A text in one line, that ends no comment."""
     return " ".join(plain(text).split())
-
-
-def write_text(output: Path, text: str, option: str = "--output") -> None:
-    """Writes a file; it is there whole or not at all.
-
-    Raises:
-        UsageError: there is no such folder, or nothing may be written there.
-        StorageError: there is no room.
-    """
-    from orchestrator.storage import Storage
-
-    if not output.parent.is_dir():
-        raise UsageError(f"{option} {output}: there is no folder {output.parent}")
-    if output.is_dir():
-        raise UsageError(f"{option} {output}: is a folder; name a file")
-    try:
-        Storage.at(output.resolve().parent).write(output.name, text.encode("utf-8"))
-    except StorageError as error:
-        cause = error.__cause__
-        if isinstance(cause, PermissionError):
-            raise UsageError(f"{option} {output}: cannot be written ({cause.strerror})") from None
-        raise StorageError(f"{option} {output}: cannot be written ({getattr(cause, 'strerror', cause)})") from None

@@ -21,6 +21,7 @@ from orchestrator.environment import (
     low_limits,
     no_ports,
     port_problem,
+    shown_holder,
     small_shared_memory,
 )
 from orchestrator.errors import ExecutionError, OrchestratorError, StorageError
@@ -182,7 +183,9 @@ def _ports() -> list[Finding]:
     for port, command in PORTS.items():
         free = port_problem("127.0.0.1", port) is None
         fix = "" if free else f"orchestrator {command} --port {port + 1}"
-        findings.append(Finding(f"port {port}", "ok" if free else "warning", "free" if free else "in use", fix))
+        findings.append(
+            Finding(f"port {port}", "ok" if free else "warning", "free" if free else f"in use{shown_holder(port)}", fix)
+        )
     return findings
 
 

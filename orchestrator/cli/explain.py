@@ -11,7 +11,8 @@ from orchestrator.choices import MethodName, names_of
 from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json, tracking_option
 from orchestrator.cli.csv_options import csv_options
 from orchestrator.cli.numbers import WholeNumber
-from orchestrator.cli.row_files import check_output, find_format, write_rows
+from orchestrator.cli.outputs import check_output
+from orchestrator.cli.row_files import find_format, write_rows
 from orchestrator.errors import UsageError
 from orchestrator.serving.inference.row_writers import WRITERS
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.base import Command, check_new, echo
+from orchestrator.cli.base import Command, echo
 from orchestrator.cli.export_kuberay import export_kuberay
 from orchestrator.cli.export_manifests import export_compose, export_serve_config, export_slurm, export_systemd
+from orchestrator.cli.outputs import check_output
 from orchestrator.cli.trials import filter_option
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def export_parquet(sweep: str | None, output: Path, condition: str | None, curve
 @output_option
 def export_optuna(sweep: str | None, output: Path) -> None:
     """See OPTUNA."""
-    check_new(output)
+    check_output(output, new=True)
     from orchestrator.analysis.history import read_history
     from orchestrator.analysis.studies import write_study
 
@@ -110,7 +111,7 @@ def _write_table(
     curves: bool,
     write: Callable[[pd.DataFrame, Path], None],
 ) -> None:
-    check_new(output)
+    check_output(output, new=True)
     from orchestrator.analysis import curves_frame, read_history, rows_of, select, trials_frame
 
     history = read_history(sweep)

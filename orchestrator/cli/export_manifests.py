@@ -10,6 +10,7 @@ import click
 
 from orchestrator.cli.base import Command, echo, tracking_option
 from orchestrator.cli.numbers import WholeNumber
+from orchestrator.cli.outputs import check_folder
 from orchestrator.errors import NoSuchModelError, TrackingError
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def put(files: Mapping[PurePosixPath, str], folder: Path) -> None:
     """Writes the files and says so."""
     from orchestrator.manifests.rendering import write_files
 
+    check_folder(folder)
     write_files(files, folder)
     echo(f"{', '.join(map(str, files))} written to {folder}", err=True)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import DURATION, Command, echo
-from orchestrator.cli.column_files import column_lines, comment, target_entries, write_text, yaml_lines
+from orchestrator.cli.column_files import column_lines, comment, target_entries, yaml_lines
 from orchestrator.cli.options import MetricOption, read_options
+from orchestrator.cli.outputs import check_output, write_text
 from orchestrator.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def init(data: str, output: Path, force: bool, **options: Any) -> None:  # noqa:
     """See EXAMPLE."""
     if output.exists() and not force:
         raise UsageError(f"--output {output}: exists; --force replaces it, -o names another file")
+    check_output(output)
     from orchestrator.config import SweepConfig
     from orchestrator.sweeps.plan import data_options
 

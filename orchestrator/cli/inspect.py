@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.base import Command, check_new, echo, json_option, print_json, print_table, tracking_option
-from orchestrator.cli.column_files import column_lines, comment, target_entries, write_text, yaml_lines
+from orchestrator.cli.base import Command, echo, json_option, print_json, print_table, tracking_option
+from orchestrator.cli.column_files import column_lines, comment, target_entries, yaml_lines
 from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.options import read_options
+from orchestrator.cli.outputs import check_output, write_text
 from orchestrator.errors import UsageError
 from orchestrator.units import show_number
 
@@ -56,7 +57,9 @@ def inspect(
 ) -> None:
     """See EXAMPLE."""
     if output is not None:
-        check_new(output)
+        check_output(output, new=True)
+    if page is not None:
+        check_output(page, "--html")
     if _is_model(source):
         given = [name for name, value in options.items() if value not in (None, ())]
         if given or page is not None:

@@ -15,7 +15,8 @@ from orchestrator.cli.base import Command, OneOf, echo, json_option, print_json,
 from orchestrator.cli.csv_options import csv_options
 from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.options import notify
-from orchestrator.cli.row_files import check_output, find_format, write_rows
+from orchestrator.cli.outputs import check_folder, check_output
+from orchestrator.cli.row_files import find_format, write_rows
 from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.serving.inference.row_writers import WRITERS, records_of, write_frames
 
@@ -139,6 +140,8 @@ def _refuse_folder_options() -> None:
 def _predict_folder(model: str, data: str, output: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     if output is None:
         raise UsageError(f"{data}: is a folder with rows: name the folder for the answers with --output")
+    if "://" not in output:
+        check_folder(Path(output))
     from orchestrator.serving.batch.run import predict_folder
 
     found = predict_folder(model, data, output, notify=notify, **options)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.base import Command, OneOf, echo
+from orchestrator.cli.outputs import check_output
 
 EXAMPLE = """Write the report of a sweep: what was asked and found, what to do next, and charts of all of it.
 
@@ -36,12 +37,15 @@ def report(sweep: str | None, output: Path | None, form: str | None, storage: st
     from orchestrator.reports.page import ReportPage, form_of, rendered
     from orchestrator.storage import Storage
 
+    to_screen = output == Path("-")
+    if output is not None and not to_screen:
+        check_output(output)
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
     made = make_report(found)
     form = form or form_of(output)
     for trouble in made.troubles:
         echo(f"note: {trouble}", err=True)
-    if output == Path("-"):
+    if to_screen:
         echo(rendered(made, form))
         return
     if output is None:

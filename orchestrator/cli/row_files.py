@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.outputs import write_problem
 from orchestrator.errors import CellsError, UsageError, did_you_mean
 from orchestrator.serving.inference.row_writers import TEXT_FORMATS, WRITERS, write_frames
 
@@ -33,18 +34,6 @@ def find_format(output: Path | None, file_format: str | None) -> str:
     raise UsageError(f"--output {output}: give it a name that ends with {', '.join(WRITERS)}{hint}, or say --format")
 
 
-def check_output(output: Path) -> None:
-    """Refuses a file that could not be written at the end.
-
-    Raises:
-        UsageError: it is a folder, or it has none.
-    """
-    if output.is_dir():
-        raise UsageError(f"--output {output}: is a folder")
-    if not output.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {output.parent}")
-
-
 def write_rows(answers: Iterable[pd.DataFrame], output: Path, suffix: str) -> int:
     """The file is there complete or not at all.
 
@@ -61,7 +50,7 @@ def write_rows(answers: Iterable[pd.DataFrame], output: Path, suffix: str) -> in
         rows = write_frames(answers, temporary, suffix)
         temporary.replace(output)
     except OSError as error:
-        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+        raise write_problem(output, error) from None
     except CellsError as error:
         raise UsageError(f"--output {output}: {error}") from None
     finally:

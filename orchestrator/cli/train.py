@@ -13,6 +13,7 @@ from orchestrator.cli.feature_options import FEATURE_FIELDS
 from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.options import data_options, notify, prepare_early, show_registration, show_test
+from orchestrator.cli.outputs import check_folder
 from orchestrator.cli.row_options import ROW_FIELDS, TARGET_FIELDS
 from orchestrator.networks.settings import ARCHITECTURES
 from orchestrator.units import show_number
@@ -72,10 +73,8 @@ def train(
     **options: Any,  # noqa: ANN401
 ) -> None:
     """See EXAMPLE."""
-    from orchestrator.errors import UsageError
-
-    if output is not None and output.exists():
-        raise UsageError(f"--output {output}: exists; choose another name")
+    if output is not None:
+        check_folder(output, new=True)
     common = {
         "tracking_uri": tracking_uri,
         "register_model": register_model is not False,

@@ -18,7 +18,7 @@ import click
 from orchestrator.cli.base import Command, tracking_option
 from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.options import notify
-from orchestrator.environment import debugging, no_loopback, other_place, port_problem
+from orchestrator.environment import debugging, no_loopback, other_place, port_problem, shown_holder
 
 EXAMPLE = """Show sweeps, trials and models in MLflow's own pages, until Ctrl-C.
 
@@ -49,7 +49,9 @@ def ui(host: str, port: int, tracking_uri: str | None) -> None:
         return
     problem = port_problem(host, port)
     if problem is not None:
-        raise TrackingError(f"cannot listen on {host} port {port} ({problem}); {other_place(host, '--port')}")
+        raise TrackingError(
+            f"cannot listen on {host} port {port} ({problem}{shown_holder(port)}); {other_place(host, '--port')}"
+        )
     if (problem := no_loopback()) is not None:
         raise TrackingError(f"MLflow cannot be shown: {problem}")
     if not has_store(uri):

@@ -15,10 +15,12 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from support import free_port
 
+from orchestrator.cli import main
 from orchestrator.cli.endpoints import _sentences
 from orchestrator.config import ServeConfig
 from orchestrator.errors import ConfigError, ServingError, UsageError
@@ -316,6 +318,13 @@ def test_an_endpoint_whose_port_was_taken_meanwhile_does_not_count_the_answers_o
     config = ServeConfig.create(models=[str(tmp_path)], name="second", port=port)
     try:
         assert wait_until_answering(lambda: [deploy.url_of(config)], 30)
+        # whose it is
+        held = rf"the endpoint 'slow', process {first.pid}, which serves slow\); `orchestrator undeploy slow` stops it"
+        for name, hint in {"second": "--port", "slow": "--port and another --name"}.items():
+            with pytest.raises(ServingError, match=rf"{held}, or give another {hint}$"):
+                free_port_or_complain(config.model_copy(update={"name": name}))
+        busy = CliRunner().invoke(main, ["ui", "--port", str(port), "--tracking-uri", f"sqlite:///{tmp_path}/m.db"])
+        assert busy.exit_code == 1 and f"(process {first.pid})); give another --port" in busy.output
         # it had looked before
         monkeypatch.setattr(deploy, "_check", lambda *_arguments: None)
         monkeypatch.setattr(deploy, "sys", slow_starter(tmp_path / "second", "time.sleep(60)"))
@@ -323,7 +332,7 @@ def test_an_endpoint_whose_port_was_taken_meanwhile_does_not_count_the_answers_o
             deploy.start_in_background(config, print)
         # that one was not started by this process, as far as it knows
         monkeypatch.setattr(deploy, "os", SimpleNamespace(getpid=lambda: 0))
-        with pytest.raises(ServingError, match=rf"port {port} .*process {first.pid}.*another --port"):
+        with pytest.raises(ServingError, match=rf"port {port} .*process {first.pid}.*another --port$"):
             deploy._listening(config, tmp_path, threading.Event())
     finally:
         first.kill()

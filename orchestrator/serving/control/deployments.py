@@ -202,7 +202,8 @@ def check_not_deployed(name: str) -> None:
         if deployment.name == name:
             if deployment.process is not None:
                 raise ServingError(
-                    f"'{name}' is deployed already, on {deployment.url}; stop it with `orchestrator undeploy {name}`"
+                    f"'{name}' is deployed already, on {deployment.url}; stop it with `orchestrator undeploy {name}`, "
+                    "or give another --name"
                 )
             forget(deployment)
 

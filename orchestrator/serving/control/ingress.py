@@ -20,9 +20,10 @@ from pathlib import Path
 import psutil
 
 from orchestrator.config import ServeConfig
-from orchestrator.environment import clients_for, few_open_files, other_place, port_problem
+from orchestrator.environment import clients_for, few_open_files, holders_of, other_place, port_problem, shown_holder
 from orchestrator.errors import ServingError, UsageError
 from orchestrator.serving.control.certificates import certificate_note
+from orchestrator.serving.control.deployments import Deployment, list_deployments
 from orchestrator.serving.control.haproxy import (
     BINARY_VARIABLE,
     BODY_SECONDS_VARIABLE,
@@ -34,6 +35,7 @@ from orchestrator.serving.control.haproxy import (
 from orchestrator.serving.control.haproxy_double import ENDPOINT_VARIABLE
 from orchestrator.serving.control.haproxy_watchdog import DEATHS_FILE, FAILURE_FILE, read_deaths, read_failure
 from orchestrator.serving.http.browsers import LOOPBACK_HOSTS
+from orchestrator.tracking.models import name_of
 
 WRAPPER = "orchestrator-haproxy"
 MIDDLEWARES = "orchestrator.serving.control.replica.middlewares"
@@ -160,21 +162,41 @@ def free_port_or_complain(config: ServeConfig) -> str | None:
         ServingError: the port is in use; the message names the process where it can be seen.
     """
     ports = [("--port", config.port), ("--grpc-port", config.grpc_port)]
-    found = [_free_or_complain(config.host, port, option) for option, port in ports if port is not None]
+    found = [_free_or_complain(config, port, option) for option, port in ports if port is not None]
     return next((note for note in found if note is not None), None)
 
 
-def _free_or_complain(host: str, port: int, option: str) -> str | None:
+def _free_or_complain(config: ServeConfig, port: int, option: str) -> str | None:
+    host = config.host
     problem = port_problem(host, port)
     if problem is None:
         return None
-    holder = next(_holders_of(port), None)
+    holder = next(holders_of(port), None)
     if holder is not None and _is_left_over(holder):
         _end(holder)
         if port_problem(host, port) is None:
             return f"an HAProxy that a former endpoint had left behind on port {port} was ended"
-    by = f" by {holder.name()} (process {holder.pid})" if holder is not None else ""
-    raise ServingError(f"cannot listen on {host} port {port} ({problem}{by}); {other_place(host, option)}")
+    where = f"cannot listen on {host} port {port}"
+    endpoint = _endpoint_of(holder)
+    if endpoint is None:
+        raise ServingError(f"{where} ({problem}{shown_holder(port)}); {other_place(host, option)}")
+    # two of one name cannot be there either
+    same = endpoint.name == (config.name or name_of(config.models[0]))
+    raise ServingError(
+        f"{where} ({problem} by the endpoint '{endpoint.name}', process {endpoint.pid}, which serves "
+        f"{', '.join(endpoint.models) or endpoint.name}); `orchestrator undeploy {endpoint.name}` stops it, or give "
+        f"another {option}{' and another --name' if same else ''}"
+    )
+
+
+def _endpoint_of(holder: psutil.Process | None) -> Deployment | None:
+    """The endpoint of this machine that a process belongs to, None if it belongs to none that is known."""
+    if holder is None:
+        return None
+    with contextlib.suppress(psutil.Error):
+        family = {holder.pid, *(parent.pid for parent in holder.parents())}
+        return next((known for known in list_deployments() if known.pid in family and known.process), None)
+    return None
 
 
 def listens(config: ServeConfig, pid: int) -> bool:
@@ -194,7 +216,7 @@ def listens(config: ServeConfig, pid: int) -> bool:
         return True
     if port_problem(config.host, config.port) is None:
         return False
-    for holder in _holders_of(config.port):
+    for holder in holders_of(config.port):
         with contextlib.suppress(psutil.Error):
             if pid in (holder.pid, *(parent.pid for parent in holder.parents())):
                 return True
@@ -285,15 +307,6 @@ def _proxies(places: list[Path]) -> Iterator[psutil.Process]:
         elif process.info["name"] == "haproxy":
             proxies.append(process)
     yield from proxies
-
-
-def _holders_of(port: int) -> Iterator[psutil.Process]:
-    """Who listens on a port, of whom that can be seen; there may be one for each address."""
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            local = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
-                yield psutil.Process(connection.pid)
 
 
 def _is_left_over(process: psutil.Process) -> bool:
