@@ -21,8 +21,8 @@ Example:
 @json_option
 def spaces(name: str | None, as_json: bool) -> None:
     """See EXAMPLE."""
-    from orchestrator.search.files import list_spaces
-    from orchestrator.search.space import load_space, space_path
+    from orchestrator.search.files import list_spaces, space_path
+    from orchestrator.search.space import load_space
 
     if name is not None:
         space = load_space(name)

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PrivateAttr, ValidationError
 
 from orchestrator.config import SweepConfig
-from orchestrator.environment import no_such_file
 from orchestrator.errors import OrchestratorError, SearchSpaceError, UsageError, did_you_mean
 from orchestrator.networks.settings import (
     ARCHITECTURES,
@@ -20,7 +19,7 @@ from orchestrator.networks.settings import (
     parse_settings,
     setting_names,
 )
-from orchestrator.search.files import list_spaces
+from orchestrator.search.files import space_path
 from orchestrator.search.parameters import CategoricalParameter, FloatParameter, IntParameter, Parameter, Scalar
 from orchestrator.search.sizing import DataSize, SizingError, all_sizes, chosen, resolved
 from orchestrator.training.spec import SHARED_PARAMETERS, TrialSpec
@@ -230,21 +229,6 @@ def _is_parameter_of(architecture: str, name: str) -> bool:
     if name in SHARED_PARAMETERS or is_custom(architecture):
         return True
     return name in setting_names(architecture)
-
-
-def space_path(name: str | Path) -> Path:
-    """The file of a search space.
-
-    Raises:
-        SearchSpaceError: there is none.
-    """
-    path = list_spaces().get(str(name), Path(name))
-    if not path.is_file():
-        if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-            raise SearchSpaceError(no_such_file(path))
-        hint = did_you_mean(str(name), list_spaces()) or f" (known: {', '.join(list_spaces())}, or the path of a file)"
-        raise SearchSpaceError(f"there is no search space '{name}'{hint}")
-    return path
 
 
 def load_space(name: str | Path) -> SearchSpace:
