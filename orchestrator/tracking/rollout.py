@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import NoSuchModelError, TrackingError, UsageError
 from orchestrator.roles import Role
 from orchestrator.tracking import tags
-from orchestrator.tracking.lookups import ABSENT, known_models, other_registry, shown_registry, unknown_model
+from orchestrator.tracking.lookups import (
+    ABSENT,
+    known_models,
+    model_reader,
+    other_registry,
+    shown_registry,
+    unknown_model,
+)
+from orchestrator.tracking.sqlite_registry import RegisteredModel, find_model
 from orchestrator.tracking.store import tracked
 
 if TYPE_CHECKING:
@@ -73,22 +81,25 @@ def read_rollout(client: MlflowClient, name: str) -> Rollout:
             if error.error_code not in ABSENT:
                 raise
             raise unknown_model(name, known_models(client), client.tracking_uri) from None
-    versions = {alias: str(version) for alias, version in model.aliases.items()}
-    champion, canary = versions.get(Role.CHAMPION), versions.get(Role.CANARY)
-    history = _parse_history(name, model.tags)
-    while history and history[-1] == champion:
-        # written by a promotion that was cut off, or by a rollback: see there
-        history = history[:-1]
-    return Rollout(
-        name=name,
-        champion=champion,
-        canary=canary,
-        weight=_parse_weight(name, model.tags) if canary else 0,
-        shadow=versions.get(Role.SHADOW),
-        history=history,
-        breaking=_parse_breaking(model.tags),
-        made=model.creation_timestamp,
-    )
+    aliases = {alias: str(version) for alias, version in model.aliases.items()}
+    return _rollout_of(name, RegisteredModel(aliases, model.tags, model.creation_timestamp))
+
+
+def look_up_rollout(name: str, tracking_uri: str | None) -> Rollout:
+    """The present state, without MLflow where its file says it.
+
+    Args:
+        name: of the registered model.
+        tracking_uri: of the store, None for MLflow's default.
+
+    Raises:
+        TrackingError: see `read_rollout`; or the store cannot be used.
+    """
+    model = find_model(name, tracking_uri)
+    if model is not None:
+        return _rollout_of(name, model)
+    with tracked(tracking_uri):
+        return read_rollout(model_reader(name, tracking_uri), name)
 
 
 def existing_version(client: MlflowClient, name: str, version: str) -> str:
@@ -261,6 +272,24 @@ def abort(client: MlflowClient, name: str) -> Rollout:
             if error.error_code not in ABSENT:
                 raise
     return read_rollout(client, name)
+
+
+def _rollout_of(name: str, model: RegisteredModel) -> Rollout:
+    champion, canary = model.aliases.get(Role.CHAMPION), model.aliases.get(Role.CANARY)
+    history = _parse_history(name, model.tags)
+    while history and history[-1] == champion:
+        # written by a promotion that was cut off, or by a rollback: see there
+        history = history[:-1]
+    return Rollout(
+        name=name,
+        champion=champion,
+        canary=canary,
+        weight=_parse_weight(name, model.tags) if canary else 0,
+        shadow=model.aliases.get(Role.SHADOW),
+        history=history,
+        breaking=_parse_breaking(model.tags),
+        made=model.made,
+    )
 
 
 def _candidate(client: MlflowClient, rollout: Rollout, version: str, role: Role) -> str:

@@ -1,11 +1,14 @@
-"""Where the files of a registered version are, read from MLflow's SQLite file itself: importing MLflow and opening its
-store takes seconds, which a prediction of five rows does not have. What is not plain here is left to MLflow."""
+"""What the registry says of models, read from MLflow's SQLite file itself: importing MLflow and opening its store takes
+seconds, which neither a prediction of five rows nor the start of an endpoint has. What is not plain here is left to
+MLflow."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +21,54 @@ OLD_EXPERIMENTS = "mlruns/[0-9]*/meta.yaml"
 DELETED = "Deleted_Internal"
 WORKSPACE = "default"
 BUSY_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """What a registry says of a model itself.
+
+    Attributes:
+        aliases: alias -> number of a version.
+        tags: of the model.
+        made: when it was registered, in milliseconds since 1970.
+    """
+
+    aliases: Mapping[str, str]
+    tags: Mapping[str, str]
+    made: int | None
+
+
+def find_model(name: str, tracking_uri: str | None) -> RegisteredModel | None:
+    """A registered model, as MLflow's client would say it.
+
+    Args:
+        name: of the model.
+        tracking_uri: of the store, None for MLflow's default.
+
+    Returns:
+        None when only MLflow can tell, see `find_source`.
+    """
+    path, key = _database(tracking_uri), (WORKSPACE, name)
+    if path is None:
+        return None
+    try:
+        with _opened(path) as database:
+            # all of it at one moment
+            database.execute("BEGIN")
+            row = database.execute(
+                "SELECT creation_time FROM registered_models WHERE workspace = ? AND name = ?", key
+            ).fetchone()
+            aliases = database.execute(
+                "SELECT alias, version FROM registered_model_aliases WHERE workspace = ? AND name = ?", key
+            ).fetchall()
+            tags = database.execute(
+                "SELECT key, value FROM registered_model_tags WHERE workspace = ? AND name = ?", key
+            ).fetchall()
+    except sqlite3.Error:
+        return None
+    if row is None:
+        return None
+    return RegisteredModel({str(alias): str(version) for alias, version in aliases}, dict(tags), row[0])
 
 
 def find_source(name: str, version: str | None, alias: str, tracking_uri: str | None) -> tuple[str, str] | None:
@@ -37,7 +88,7 @@ def find_source(name: str, version: str | None, alias: str, tracking_uri: str | 
     if path is None or alias.lower() == "latest":
         return None
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as database:
+        with _opened(path) as database:
             number = _number(database, name, alias) if version is None else int(version)
             row = database.execute(
                 "SELECT COALESCE(NULLIF(storage_location, ''), source) FROM model_versions "
@@ -64,7 +115,7 @@ def list_versions(tracking_uri: str | None, wait: float = BUSY_SECONDS) -> dict[
         return {}
     found: dict[str, dict[str, list[str]]] = {}
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=wait)) as database:
+        with _opened(path, wait) as database:
             for name, version in database.execute(
                 "SELECT name, version FROM model_versions WHERE workspace = ? AND current_stage != ? "
                 "ORDER BY name, version DESC",
@@ -93,6 +144,15 @@ def _database(tracking_uri: str | None) -> Path | None:
     path = Path(uri.removeprefix(PREFIX))
     plain = uri.startswith(PREFIX) and not {"?", "%", "#"} & set(uri)
     return path.resolve() if plain and path.is_file() else None
+
+
+@contextmanager
+def _opened(path: Path, wait: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=wait)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _number(database: sqlite3.Connection, name: str, alias: str) -> int | None:

@@ -304,13 +304,22 @@ def test_mlflow_says_what_went_wrong_in_the_words_that_are_known():
 
 
 def test_mlflows_tables_are_those_that_are_read_without_it():
-    from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModelAlias
+    from mlflow.store.model_registry.dbmodels.models import (
+        SqlModelVersion,
+        SqlRegisteredModel,
+        SqlRegisteredModelAlias,
+        SqlRegisteredModelTag,
+    )
 
     versions, aliases = SqlModelVersion.__table__, SqlRegisteredModelAlias.__table__
     assert (versions.name, aliases.name) == ("model_versions", "registered_model_aliases")
     wanted = {"storage_location", "source", "workspace", "name", "version", "current_stage"}
     assert wanted <= set(versions.columns.keys()), "tracking/sqlite_registry"
     assert {"version", "workspace", "name", "alias"} <= set(aliases.columns.keys()), "tracking/sqlite_registry"
+    models, tags = SqlRegisteredModel.__table__, SqlRegisteredModelTag.__table__
+    assert (models.name, tags.name) == ("registered_models", "registered_model_tags")
+    assert {"workspace", "name", "creation_time"} <= set(models.columns.keys()), "tracking/sqlite_registry"
+    assert {"workspace", "name", "key", "value"} <= set(tags.columns.keys()), "tracking/sqlite_registry"
 
 
 def test_no_version_of_ray_is_allowed_that_was_not_tested():

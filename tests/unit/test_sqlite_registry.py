@@ -8,8 +8,10 @@ import pytest
 from mlflow.tracking._tracking_service.utils import _get_default_tracking_uri
 from support import empty_store
 
+from orchestrator.errors import NoSuchModelError
 from orchestrator.tracking.models import fetch_model
-from orchestrator.tracking.sqlite_registry import find_source
+from orchestrator.tracking.rollout import look_up_rollout, promote, read_rollout, set_canary, set_shadow
+from orchestrator.tracking.sqlite_registry import find_model, find_source
 from orchestrator.tracking.store import client_for
 
 
@@ -39,6 +41,30 @@ def test_versions_and_aliases_are_found_where_the_client_finds_them(store):
     assert find_source("m", None, "champion", uri)[0] == str(client.get_model_version_by_alias("m", "champion").version)
     client.set_registered_model_alias("m", "champion", "3")
     assert find_source("m", None, "champion", uri)[0] == "3"
+
+
+def test_who_answers_is_read_from_the_file_as_the_client_says_it(store, monkeypatch):
+    uri, client = store
+    steps = [
+        lambda: set_canary(client, "m", "1", 20),
+        lambda: set_shadow(client, "m", "3", breaking=True),
+        lambda: promote(client, "m", "1"),
+        lambda: client.set_registered_model_tag("m", "a key", "a 'value'"),
+    ]
+    for step in steps:
+        step()
+        model, found = client.get_registered_model("m"), find_model("m", uri)
+        assert found.aliases == {alias: str(version) for alias, version in model.aliases.items()}
+        assert (found.tags, found.made) == (model.tags, model.creation_timestamp)
+        read = read_rollout(client, "m")
+        with monkeypatch.context() as patch:
+            # MLflow is not asked
+            patch.setattr("orchestrator.tracking.rollout.model_reader", None)
+            assert look_up_rollout("m", uri) == read
+        assert look_up_rollout("m", uri).made == read.made
+    assert find_model("other", uri) is None
+    with pytest.raises(NoSuchModelError, match="there is no registered model 'other'"):
+        look_up_rollout("other", uri)
 
 
 def test_a_logged_model_is_found_where_the_client_finds_it(store, tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from orchestrator.serving.inference.prepared_cache import copy_prepared, keep_co
 from orchestrator.serving.inference.prepared_model import prepare
 from orchestrator.serving.messages import AssignedModel, AssignedVersion, RoleVersions, ServedModel, ServedVersion
 from orchestrator.tracking.models import MODEL_URI, ModelSource, fetch_model
-from orchestrator.tracking.rollout import Rollout, read_rollout
+from orchestrator.tracking.rollout import Rollout, look_up_rollout
 
 # what failed is tried again, ever more rarely: it may be large
 FIRST_PAUSE, MOST_PAUSE = 10.0, 3600.0
@@ -131,7 +131,7 @@ class RegistryWatcher:
         match = MODEL_URI.fullmatch(uri)
         if match is not None and match["version"] is None and (match["alias"] or Role.CHAMPION) == Role.CHAMPION:
             followed = FollowedModel(name=match["name"], uri=f"models:/{match['name']}@{Role.CHAMPION}", follows=True)
-            rollout = self._rollout(followed.name)
+            rollout = look_up_rollout(followed.name, self._tracking_uri)
             if rollout.champion is None:
                 fetch_model(uri, self._tracking_uri, self._place)  # says which aliases there are
             self._take(followed, rollout)
@@ -202,20 +202,13 @@ class RegistryWatcher:
         """What is served, of all models."""
         return [served for followed in self.models.values() for served in followed.roles.values()]
 
-    def _rollout(self, name: str) -> Rollout:
-        from orchestrator.tracking.lookups import model_reader
-        from orchestrator.tracking.store import tracked
-
-        with tracked(self._tracking_uri):
-            return read_rollout(model_reader(name, self._tracking_uri), name)
-
     def _look(self, followed: FollowedModel, *, by_hand: bool) -> bool:
         """Whether what one model serves has changed."""
         if by_hand:
             # what failed may have been mended
             followed.refused.clear()
         try:
-            rollout = self._rollout(followed.name)
+            rollout = look_up_rollout(followed.name, self._tracking_uri)
         except OrchestratorError as error:
             followed.problem, followed.away = f"the registry cannot be asked: {error}", True
             return False
