@@ -222,7 +222,9 @@ def _progress(histories: Sequence[SweepHistory], metric: Metric) -> Iterator[tup
     for time in times:
         # times are rounded
         by_then = [[value for seconds, value in own if seconds <= time + 1e-3] for own in steps]
-        yield time, tuple(values[-1] if values else None for values in by_then)
+        # before the first epoch is over there is nothing to compare
+        if any(by_then):
+            yield time, tuple(values[-1] if values else None for values in by_then)
 
 
 def _notes(histories: Sequence[SweepHistory]) -> Iterator[str]:

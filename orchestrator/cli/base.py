@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -40,6 +42,8 @@ QUIET_ENVIRONMENT = {
 REPEAT_SECONDS = 0.05
 # tables that go to a file or a pipe keep one line per row
 UNBROKEN_WIDTH = 1000
+# blanks between two columns
+BETWEEN = 3
 # of a configuration in a sentence; what has no underscore is a word, and what stands in quotes is the user's
 ENTRY = re.compile(r"(?<![\w'.-])[a-z]+(?:_[a-z]+)+(?![\w'.])")
 
@@ -239,11 +243,21 @@ def print_table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> Non
     table = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*("" if cell is None else one_line(str(cell)) for cell in row))
-    terminal = sys.stdout.isatty()
-    console = Console(highlight=False, markup=False, width=None if terminal else UNBROKEN_WIDTH)
+    console = Console(highlight=False, markup=False, width=table_width())
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip()))
+
+
+def table_width() -> int:
+    """How wide a table may be: as the terminal, or as it likes in a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else UNBROKEN_WIDTH
+
+
+def count_fitting(columns: Sequence[Sequence[str]], width: int) -> int:
+    """How many of the first columns of a table, each with its header, stand beside each other unbroken."""
+    widths = [max(map(len, column)) + BETWEEN for column in columns]
+    return sum(total <= width for total in itertools.accumulate(widths))
 
 
 def parse_assignments(pairs: Sequence[str], option: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.base import Command, echo, json_option, print_json, print_table
-from orchestrator.units import show_number, show_seconds
+from orchestrator.units import show_exactly, show_number
 
 if TYPE_CHECKING:
     from orchestrator.analysis.comparison import ComparedSweep, SweepComparison
@@ -22,6 +22,8 @@ Example:
 Each SWEEP is an id (see `orchestrator sweeps`), a name (the latest of that name) or an MLflow run. The best value so
 far is compared at equal times of running. Where data or splits are not the same, it says so.
 """
+# seconds below which tenths of them matter
+SHORT = 10
 
 
 @click.command(cls=Command, help=EXAMPLE)
@@ -62,7 +64,7 @@ def _show(found: SweepComparison) -> None:
         echo("")
         echo(f"best {found.metric.name} so far")
         print_table(
-            ([f"after {show_seconds(seconds)}", *map(show_number, values)] for seconds, values in found.progress),
+            ([f"after {_time(seconds)}", *map(show_number, values)] for seconds, values in found.progress),
             ["", *ids],
         )
     for note in found.notes:
@@ -75,7 +77,7 @@ def _figures(found: SweepComparison) -> list[list[str]]:
         ["state", *(sweep.state for sweep in sweeps)],
         ["trials", *map(_trials, sweeps)],
         ["epochs", *(f"{sweep.epochs:,}" for sweep in sweeps)],
-        ["time", *(show_seconds(sweep.seconds) for sweep in sweeps)],
+        ["time", *(_time(sweep.seconds) for sweep in sweeps)],
         [f"best {metric}", *_marked(found)],
         ["best trial", *(_cell(sweep.best_trial) for sweep in sweeps)],
         ["architecture", *(sweep.architecture or "" for sweep in sweeps)],
@@ -88,6 +90,11 @@ def _figures(found: SweepComparison) -> list[list[str]]:
         ["champion", *(sweep.champion.partition(":")[0] for sweep in sweeps)],
     ]
     return [line for line in lines if any(line[1:])]
+
+
+def _time(seconds: float) -> str:
+    """Of a sweep that is over, so that two of them look the same only if they are."""
+    return f"{seconds:.2g} s" if seconds < SHORT else show_exactly(seconds)
 
 
 def _marked(found: SweepComparison) -> list[str]:

@@ -43,13 +43,15 @@ def _lines(endpoint: EndpointStatus) -> list[list[str]]:
     if endpoint.summary is None or not endpoint.summary.models:
         names = endpoint.models if endpoint.summary is None else ()
         return [[endpoint.name, ", ".join(names), *[""] * 9, *where]]
+    # nobody has asked these in the last minute, so that they have had no share of anything
+    asked = {row.model for row in endpoint.summary.models if row.share}
     return [
         [
             endpoint.name,
             row.model,
             row.version,
             row.role,
-            "" if row.role == Role.SHADOW else f"{100 * row.share:.0f} %",
+            "" if row.role == Role.SHADOW or row.model not in asked else f"{100 * row.share:.0f} %",
             str(row.requests),
             f"{row.requests_per_second:.1f}",
             _milliseconds(row.p50_ms),

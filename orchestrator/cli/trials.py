@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.base import Command, echo, json_option, print_json, print_table
+from orchestrator.cli.base import Command, count_fitting, echo, json_option, print_json, print_table, table_width
 from orchestrator.cli.numbers import WholeNumber
 from orchestrator.units import show_number
 
@@ -30,6 +30,8 @@ other machines are found in the MLflow store, by their run or name. Columns are 
 best_epoch, epochs, seconds, train_seconds, attempts, start, end, metrics.NAME (of the best epoch) and params.NAME.
 """
 COMMON = ("architecture", "learning_rate", "batch_size")
+# columns that are shown however narrow the terminal is
+FIGURES = 5
 
 
 class Names(click.ParamType[tuple[str, ...]]):
@@ -123,17 +125,22 @@ def _show_usual(shown: tuple[TrialRow, ...], metric: str) -> None:
         if name not in ("seed", "metric")
         and (name in COMMON or len({str(row.parameters.get(name)) for row in shown}) > 1)
     ]
-    print_table(
-        (
-            [
-                row.trial,
-                show_number(row.value),
-                row.best_epoch,
-                row.status,
-                show_number(row.seconds),
-                *(show_number(row.parameters.get(name)) for name in varying),
-            ]
-            for row in shown
-        ),
-        ["trial", metric, "epoch", "status", "seconds", *varying],
-    )
+    # those that many trials have come first
+    varying.sort(key=lambda name: (name not in COMMON, -sum(name in row.parameters for row in shown)))
+    lines = [
+        [
+            str(row.trial),
+            show_number(row.value),
+            show_number(row.best_epoch),
+            row.status,
+            show_number(row.seconds),
+            *(show_number(row.parameters.get(name)) for name in varying),
+        ]
+        for row in shown
+    ]
+    headers = ["trial", metric, "epoch", "status", "seconds", *varying]
+    count = max(FIGURES, count_fitting(list(zip(headers, *lines, strict=True)), table_width()))
+    print_table((line[:count] for line in lines), headers[:count])
+    if count < len(headers):
+        more = len(headers) - count
+        echo(f"{more} more setting{'s' * (more != 1)}: `orchestrator show` has those of a trial, --json all")

@@ -10,6 +10,8 @@ from orchestrator.reports.plotly import plotly_json
 from orchestrator.units import show_number
 
 TEMPLATE = "page.html"
+# names of columns that are not broken
+SHORT = 12
 
 
 def to_html(report: Report) -> str:
@@ -26,8 +28,8 @@ def to_html(report: Report) -> str:
         return Markup("").join(parts)
 
     def breakable(name: str) -> Markup:
-        """A name that may be broken behind each underscore."""
-        return Markup("_<wbr>").join(name.split("_"))
+        """A name that may be broken behind each underscore, if it is long."""
+        return Markup("_<wbr>").join(name.split("_")) if len(name) > SHORT else escape(name)
 
     environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"words": words, "breakable": breakable, "number": show_number}

@@ -18,9 +18,11 @@ HEIGHT, ROW_HEIGHT, LINE_HEIGHT, AROUND = 380, 20, 15, 110
 # lines of so few points have their points marked
 MARKED = 40
 POINT_SIZE, QUIET_OPACITY = 8, 0.5
-# longer names are broken where they can be
-WIDE = 18
-BREAKS = re.compile(r"(?<=[._])(?=[^\W\d])| (?=\()")
+# longer names are broken: where a bracket or a value begins, else between words, and within one only if it is longer
+WIDE, MOST_LINES = 24, 3
+BEFORE_MORE, BETWEEN_WORDS, WITHIN_WORD = map(
+    re.compile, (r"(?<= )(?=\(|= )", r"(?<= )(?=\S)", r"(?<=[._])(?=[^\W\d])")
+)
 MOST_CELL_TEXTS = 400
 # between whole numbers that are so far apart Plotly puts whole numbers by itself
 FEW_TICKS = 10
@@ -123,11 +125,15 @@ def _text(value: object) -> object:
 
 
 def _broken(name: str) -> str:
-    parts = BREAKS.split(name) if len(name) > WIDE else [name]
+    parts = [name]
+    for breaks in (BEFORE_MORE, BETWEEN_WORDS, WITHIN_WORD):
+        parts = [piece for part in parts for piece in (breaks.split(part) if len(part.rstrip()) > WIDE else [part])]
     lines: list[str] = []
     for part in parts:
-        if lines and len(lines[-1]) + len(part) <= WIDE:
+        if lines and len((lines[-1] + part).rstrip()) <= WIDE:
             lines[-1] += part
         else:
             lines.append(part)
-    return "<br>".join(html.escape(line, quote=False) for line in lines)
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1].rstrip()}…"]
+    return "<br>".join(html.escape(line.rstrip(), quote=False) for line in lines)

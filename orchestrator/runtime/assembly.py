@@ -20,6 +20,7 @@ from orchestrator.search import SearchSpace, space_of
 from orchestrator.search.warm_start import EarlierSweep
 from orchestrator.storage import Storage
 from orchestrator.sweeps.plan import SweepPlan
+from orchestrator.sweeps.resume import GOES_ON
 from orchestrator.tracking import tags
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Origin:
         """The end of a sentence that says why the sweep has not come to its end: what to do now."""
         if self.passing:
             return "nothing is kept of it, so start it again; with `storage` a sweep keeps its folder and can go on"
-        return f"finished trials are kept, go on with: orchestrator resume {self.id}"
+        return f"{GOES_ON} {self.id}"
 
 
 def first_header(plan: SweepPlan, origin: Origin, tracking_uri: str) -> Header:

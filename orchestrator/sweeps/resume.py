@@ -19,6 +19,8 @@ from orchestrator.search import SearchSpace, find_searcher
 from orchestrator.sweeps.plan import sampler_of, space_size
 from orchestrator.units import format_duration
 
+# what a sentence ends with that says why a sweep has not come to its end; the id of the sweep follows
+GOES_ON = "finished trials are kept, go on with: orchestrator resume"
 MORE = re.compile(r"\+(\d+)")
 
 

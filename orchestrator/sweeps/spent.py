@@ -11,9 +11,9 @@ from orchestrator.sweeps.trial_table import TrialTable
 from orchestrator.units import show_number
 
 HOUR = 3600.0
-# of a unit, below which a smaller one is taken
-LEAST = 0.1
 CENT = 0.01
+# of a unit, from which on all its digits are told, and no more than three before
+MANY = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,10 @@ class Spent:
 
 def _time(hours: float, what: str) -> str:
     """Hours, or minutes or seconds where they say more."""
-    for unit, length in (("hours", 1.0), ("minutes", 60.0)):
-        if hours * length >= LEAST:
-            return f"{show_number(hours * length)} {what}-{unit}"
-    return f"{show_number(hours * HOUR)} {what}-seconds"
+    units = {"hours": 1.0, "minutes": 60.0, "seconds": HOUR}
+    unit = next((unit for unit, length in units.items() if hours * length >= 1), "seconds")
+    amount = hours * units[unit]
+    return f"{show_number(float(f'{amount:.3g}') if amount < MANY else amount)} {what}-{unit}"
 
 
 def spent_by(plan: SweepPlan, table: TrialTable) -> Spent:

@@ -1,6 +1,7 @@
 """What a journal tells of a sweep: rows, frames, filters, orders and files."""
 
 import json
+import sys
 import math
 
 import pandas as pd
@@ -193,6 +194,17 @@ def test_trials_are_filtered_sorted_and_shown_as_asked(flowers):
     narrow = json.loads(run("trials", "flowers", "--sort", "params.width", "--json").stdout)
     assert [row["trial"] for row in narrow["trials"]] == [0, 1, 3, 2]
     assert narrow["trials"][0]["metrics"] == {"train_loss": 1.0, "log_loss": 0.4, "accuracy": 0.8}
+
+
+def test_in_a_narrow_terminal_columns_that_do_not_fit_are_counted(flowers, monkeypatch):
+    whole = run("trials", "flowers").stdout
+    assert "weight_decay" not in whole and "width" in whole and "more setting" not in whole
+    # the package has the command under the name of its module
+    monkeypatch.setattr(sys.modules["orchestrator.cli.trials"], "table_width", lambda: 75)
+    narrow = run("trials", "flowers").stdout
+    assert max(map(len, narrow.splitlines())) <= 75
+    assert "architecture" in narrow and "batch_size" not in narrow
+    assert "3 more settings: `orchestrator show` has those of a trial, --json all" in narrow
 
 
 def test_a_name_that_no_trial_has_ends_with_two(flowers):

@@ -19,9 +19,11 @@ from support import mixed_frame, train_bundle
 from orchestrator.bundle import ModelBundle
 from orchestrator.cli import main
 from orchestrator.cli.base import Command, echo, parse_assignments, print_json, print_table
+from orchestrator.cli.endpoints import show_endpoints
 from orchestrator.cli.numbers import AnyWholeNumber, Number, WholeNumber
 from orchestrator.cli.predict import predict
 from orchestrator.cluster import _own_signals
+from orchestrator.serving.status import EndpointStatus, EndpointSummary, VersionSummary
 
 COMMANDS = ["sweep", "trials", "predict", "deploy", "status", "undeploy", "promote", "rollback"]
 # the discard port: nobody listens
@@ -470,6 +472,20 @@ def test_an_interrupt_that_a_callback_swallows_comes_again(number):
     result = CliRunner().invoke(endless, [])
     assert time.monotonic() - before < 15
     assert (result.exit_code, result.stderr) == (1, "Stopped.\n")
+
+
+def test_a_version_has_no_share_of_traffic_where_there_is_none(capsys):
+    usual = dict.fromkeys(("requests", "rows", "errors", "refused", "differences", "observed_rows"), 0)
+    usual |= {"p50_ms": None, "p99_ms": None, "tolerance": None, "psi": {}, "worst_column": None}
+    usual |= {"requests_per_second": 0.0, "mean_difference": 0.0, "largest_difference": 0.0}
+    rows = [
+        VersionSummary(model=model, version="1", role=role, share=share, **usual)
+        for model, role, share in (("idle", "champion", 0.0), ("busy", "champion", 1.0), ("busy", "canary", 0.0))
+    ]
+    summary = EndpointSummary(models=tuple(rows))
+    show_endpoints([EndpointStatus(name="e", models=(), url="u", pid=1, state="answering", summary=summary)])
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert ["%" in line for line in lines] == [False, True, True]
 
 
 def test_answers_do_not_replace_the_rows(tmp_path):

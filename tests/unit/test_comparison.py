@@ -1,6 +1,8 @@
 """A trial by itself, sweeps beside each other, a sweep as a study of Optuna's, and which of its settings decide."""
 
 import json
+import re
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -9,7 +11,7 @@ from kept_sweeps import a_header, events_of, write_journal
 
 from orchestrator.analysis import parallel_coordinates, parameter_importances, read_history, slices
 from orchestrator.cli import main
-from orchestrator.journal import Closed, Continued, Ended, Opened, SweepStatus
+from orchestrator.journal import Closed, Continued, Ended, Opened, Reported, SweepStatus
 from orchestrator.journal.folder import sweeps_home, write_header
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.training import TrialSpec
@@ -144,8 +146,20 @@ def test_sweeps_are_compared_by_settings_values_and_at_equal_times(home):
     shown = run("compare", "a", "b").stdout
     assert "cpus_per_worker" in shown
     assert "test log_loss" in shown
+    assert "after 3 min 22 s" in shown and "after 6 min 42 s" in shown
     by_accuracy = json.loads(run("compare", "a", "b", "--metric", "accuracy", "--json").stdout)
     assert [sweep["best"] for sweep in by_accuracy["sweeps"]] == [0.5, 0.5]
+
+
+def test_times_of_short_sweeps_are_told_apart_and_begin_with_a_value(home):
+    for name, seconds in (("a-1", 100.4), ("b-1", 100.9)):
+        begun = [event for event in events_of(0, 0.5) if not isinstance(event, Reported)]
+        report = next(event for event in events_of(0, 0.5) if isinstance(event, Reported))
+        write_header(sweeps_home().child(name), a_header(id=name, name=name[0], status="finished", maximize=False))
+        ended = Ended(seconds, 0, "finished", "")
+        write_journal(name, Opened(99.9, None), *begun, replace(report, at=seconds - 0.2), ended)
+    shown = run("compare", "a", "b").stdout
+    assert re.findall(r"after (\S+ s)", shown) == ["0.2 s", "0.4 s", "0.9 s"]
 
 
 def test_what_cannot_be_compared_is_said(home):

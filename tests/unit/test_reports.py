@@ -29,6 +29,7 @@ from orchestrator.reports.story import read_story
 from orchestrator.runtime.reporting import report_ended
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import Outcome
+from orchestrator.sweeps.resume import GOES_ON
 from orchestrator.training import TrialSpec
 
 SWEEP = "a-20260101-000000-abcd"
@@ -88,6 +89,8 @@ def test_the_page_needs_nothing_else_and_names_in_it_are_no_code():
     page = to_html(report)
     script = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
     assert page.count(script) == 1
+    # Plotly has a button that sends a chart to a server
+    assert '"sendChartToCloud"]' in page and "sendChartToCloud" in script
     rest = page.replace(script, "")
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=", rest)
     assert NASTY not in rest
@@ -240,8 +243,32 @@ def test_a_wide_table_is_set_smaller_on_paper_and_numbers_are_not_broken():
     page = to_html(make_report(a_sweep(events_of(0, 0.5, end=TrialStatus.FINISHED))))
     paper = page.split("@page", 1)[1].split("</style>", 1)[0]
     assert ".wide { overflow: visible; }" in paper and "table { font-size: 8pt; }" in paper
-    assert '<th scope="col">log_<wbr>loss</th>' in page
+    assert '<th scope="col">log_loss</th>' in page
     assert '<td data-name="log_loss" class="number">0.5</td>' in page
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("trial 1, modern_nca", "trial 1, modern_nca"),
+        ("marital_status = Never-married", "marital_status<br>= Never-married"),
+        ("weight_decay (0.0002 to 0.02, log)", "weight_decay<br>(0.0002 to 0.02, log)"),
+        ("a_very_long_column_name_of_a_table = 1", "a_very_long_column_name_<br>of_a_table = 1"),
+        ("<b and more> words than fit", "&lt;b and more&gt; words than<br>fit"),
+        (" ".join(["word"] * 40), "<br>".join([" ".join(["word"] * 5)] * 3) + "…"),
+    ],
+)
+def test_names_at_an_axis_are_broken_between_words(name, shown):
+    chart = Chart(
+        name="x",
+        title="x",
+        about="x",
+        x=Axis("x"),
+        y=Axis("", names=(name,)),
+        traces=(Trace(name="x", x=(1,), y=(name,), marks=MarkKind.BARS),),
+        table=ReportTable(("x",), ()),
+    )
+    assert plotly_json(chart)["layout"]["yaxis"]["ticktext"] == [shown]
 
 
 def test_few_epochs_have_ticks_at_whole_numbers_only():
@@ -344,7 +371,7 @@ def test_what_decides_is_told_from_what_was_computed_when_the_sweep_ended():
 
 
 def test_a_report_says_why_a_sweep_has_not_come_to_its_end():
-    trial = events_of(0, 0.5, end=TrialStatus.FINISHED)
+    trial = list(events_of(0, 0.5, end=TrialStatus.FINISHED))
     for status, reason, said in (
         (SweepStatus.FAILED, "the disk is full.", "The sweep failed: the disk is full."),
         (SweepStatus.FAILED, "", "The sweep failed."),
@@ -355,6 +382,19 @@ def test_a_report_says_why_a_sweep_has_not_come_to_its_end():
         write_journal(SWEEP, Opened(99.0, None), *trial, Closed(500.0, status, reason))
         assert found_sentences(make_report(find_sweep(SWEEP)))[1].startswith(said)
         assert ".:" not in to_markdown(make_report(find_sweep(SWEEP)))
+
+
+def test_a_report_of_a_sweep_without_trials_has_no_empty_table_and_says_once_how_to_go_on():
+    reason = f"stopped before an epoch was over; {GOES_ON} {SWEEP}"
+    write_header(sweeps_home().child(SWEEP), a_header(id=SWEEP, maximize=False, status=SweepStatus.INTERRUPTED))
+    write_journal(SWEEP, Opened(99.0, None), Closed(100.0, SweepStatus.INTERRUPTED, reason))
+    report = make_report(find_sweep(SWEEP))
+    assert found_sentences(report) == (
+        "The sweep was interrupted: stopped before an epoch was over.",
+        "No trial had begun.",
+    )
+    assert [section.name for section in report.sections if section.tables] == []
+    assert to_markdown(report).count(f"orchestrator resume {SWEEP}") == 1
 
 
 def test_a_report_says_who_has_stopped_trials_and_that_the_time_was_short():

@@ -75,7 +75,9 @@ def test_a_plan_expects_what_its_slots_hold():
 def test_it_is_said_in_a_sentence_and_read_back():
     found = Spent(cpu_hours=1234.5678, gpu_hours=2.5, cost=1234.567)
     assert str(found) == "1,235 CPU-hours and 2.5 GPU-hours, which cost 1,234.57"
-    assert str(Spent(cpu_hours=0.25, gpu_hours=0.0)) == "0.25 CPU-hours"
+    # in the largest unit of which there is one, and with no more digits than one can know
+    assert str(Spent(cpu_hours=0.2162, gpu_hours=0.0)) == "13 CPU-minutes"
+    assert str(Spent(cpu_hours=2.5834 / 3600, gpu_hours=0.0)) == "2.58 CPU-seconds"
     assert (
         str(Spent(cpu_hours=0.05, gpu_hours=0.001, cost=0.0003))
         == "3 CPU-minutes and 3.6 GPU-seconds, which cost 0.0003"

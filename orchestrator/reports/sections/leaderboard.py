@@ -12,9 +12,11 @@ SHOWN = 20
 LEFT_OUT = frozenset({"architecture", "metric", "seed"})
 
 
-def section(story: SweepStory) -> Section:
-    """Trials, the best first."""
+def section(story: SweepStory) -> Section | None:
+    """Trials, the best first; None before there is one."""
     records = story.ranked
+    if not records:
+        return None
     varying = story.varying - LEFT_OUT
     rows = tuple(
         (

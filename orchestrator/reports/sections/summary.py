@@ -12,6 +12,7 @@ from orchestrator.reports.sections.advice import advice
 from orchestrator.reports.sections.references import verdicts
 from orchestrator.reports.story import SweepStory
 from orchestrator.sweeps.finalize import Outcome
+from orchestrator.sweeps.resume import GOES_ON
 from orchestrator.sweeps.spent import Spent
 from orchestrator.sweeps.trial_table import TrialRecord
 from orchestrator.units import parse_duration, show_bytes, show_exactly, show_latency, show_number, show_seconds
@@ -66,12 +67,14 @@ def _found(story: SweepStory) -> Iterator[str]:
         status = _told_status(story, record)
         counts[status] = counts.get(status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
-    spent = show_seconds(story.seconds) if story.seconds else "no time"
-    yield f"{len(records)} trials with {story.epochs:,} epochs in {spent} of search: {told or 'none'}."
+    if records:
+        trials, epochs = _counted(len(records), "trial"), _counted(story.epochs, "epoch")
+        spent = show_seconds(story.seconds) if story.seconds else "no time"
+        yield f"{trials} with {epochs} in {spent} of search: {told}."
     yield from _state(story)
     best = story.best
     if best is None or best.report is None:
-        yield "No trial has a result yet."
+        yield "No trial has a result yet." if records else "No trial had begun."
         return
     spec = best.best_spec or best.spec
     value = show_number(best.report.best_value)
@@ -103,6 +106,10 @@ def _found(story: SweepStory) -> Iterator[str]:
         yield f"It is `{outcome.model}`{', the champion' if champion == 'yes' else ', not the champion'}: {reason}."
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
 def _told_status(story: SweepStory, record: TrialRecord) -> str:
     """Of a trial, with who has stopped it."""
     status, (reason, _, _) = story.status_of(record), record.reason.partition(" after ")
@@ -111,7 +118,9 @@ def _told_status(story: SweepStory, record: TrialRecord) -> str:
 
 def _state(story: SweepStory) -> Iterator[str]:
     """Of a sweep that has not finished."""
-    reason = f": {one_line(story.history.reason).rstrip('.')}" if story.history.reason else ""
+    # how to go on is said where it is said what to do next
+    why = one_line(story.history.reason).partition(f"; {GOES_ON}")[0].rstrip(".")
+    reason = f": {why}" if why else ""
     match story.state:
         case SweepStatus.FINISHED:
             return
