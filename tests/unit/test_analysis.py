@@ -1,8 +1,8 @@
 """What a journal tells of a sweep: rows, frames, filters, orders and files."""
 
 import json
-import sys
 import math
+import sys
 
 import pandas as pd
 import pytest
