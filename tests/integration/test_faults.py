@@ -88,7 +88,9 @@ def check_accounts(store, result):
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(store, tmp_path):
     log, said = tmp_path / "epochs", []
     train = slow_training(log, dies_after=5)
-    result = sweep(store, train, said.append, epochs=8, name="killed", register_model=False)
+    (tmp_path / "space.yaml").write_text(small_space("modern_nca"))
+    options = {"space": str(tmp_path / "space.yaml"), "folds": 2, "name": "killed", "register_model": False}
+    result = sweep(store, train, said.append, epochs=8, **options)
     assert Path(f"{log}.died").exists()
     (trial,) = result.trials
     assert (trial.status, trial.epochs, trial.attempts, trial.losses) == ("finished", 8, 2, 1)
