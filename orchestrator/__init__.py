@@ -6,18 +6,20 @@ result = orchestrator.sweep("data.csv", target="label", trials=20)
 result.bundle.predict(new_rows)
 """
 
-# no import of __future__ here: Python 3.6, which some systems still call python3, would have a SyntaxError
+# this file is what Python 2.7 and 3.6, which some systems still call python, can read: no annotation, f-string or
+# import of __future__, and before they are sent away nothing that they have not got
 import os
 import sys
-from typing import TYPE_CHECKING
 
 # pip sees to it, but a clone can be run without pip
 if sys.version_info < (3, 11):  # noqa: UP036
-    TOO_OLD = f"orchestrator needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}"
-    if sys.argv[:1] == ["-m"]:
-        # of `python -m orchestrator`
-        sys.exit(f"Error: {TOO_OLD}")
+    TOO_OLD = "orchestrator needs Python 3.11 or newer, and " + sys.executable + " is " + sys.version.split()[0]
+    # of `python -m orchestrator`, in Python 2 of -c, too
+    if sys.argv[:1] == ["-m" if sys.version_info > (3,) else "-c"]:
+        sys.exit("Error: " + TOO_OLD)
     raise ImportError(TOO_OLD)
+
+from typing import TYPE_CHECKING
 
 from orchestrator.lazy import exported
 
@@ -81,7 +83,4 @@ if TYPE_CHECKING:
     from orchestrator.training import TrialSpec as TrialSpec
     from orchestrator.training import train_trial as train_trial
 else:
-    __getattr__, __all__ = exported(__name__, __file__)
-
-    def __dir__() -> list[str]:
-        return list(__all__)
+    __getattr__, __dir__, __all__ = exported(__name__, __file__)

@@ -47,8 +47,8 @@ def lazily(package: str, **homes: Iterable[str]) -> Callable[[str], Any]:
     return find
 
 
-def exported(package: str, source: str) -> tuple[Callable[[str], Any], list[str]]:
-    """The `__getattr__` and the `__all__` of a package whose names are listed once: in its imports for type checkers.
+def exported(package: str, source: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package whose names are listed once, in imports for type checkers.
 
     Args:
         package: its `__name__`.
@@ -62,4 +62,5 @@ def exported(package: str, source: str) -> tuple[Callable[[str], Any], list[str]
                 if isinstance(line, ast.ImportFrom) and (line.module or "").startswith(f"{package}."):
                     home = (line.module or "").removeprefix(f"{package}.")
                     homes.setdefault(home, []).extend(alias.name for alias in line.names)
-    return lazily(package, **homes), sorted(name for names in homes.values() for name in names)
+    found = sorted(name for names in homes.values() for name in names)
+    return lazily(package, **homes), found.copy, found

@@ -1,5 +1,6 @@
 """The command line without Ray: help, exit codes and sentences."""
 
+import ast
 import json
 import os
 import re
@@ -517,5 +518,10 @@ def test_a_python_that_is_too_old_or_has_nothing_installed_is_a_sentence():
     module = "import sys; sys.version_info = (3, 10, 1); import orchestrator"
     done = subprocess.run([sys.executable, "-c", module], cwd=root, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].startswith("ImportError: orchestrator needs Python 3.11")
-    # nothing that Python 3.6 cannot read comes before
-    assert "from __future__" not in (root / "orchestrator" / "__init__.py").read_text()
+    # Python 2.7 and 3.6 read the file far enough to say it
+    source = (root / "orchestrator" / "__init__.py").read_text(encoding="ascii")
+    nodes = list(ast.walk(ast.parse(source)))
+    newer = (ast.JoinedStr, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef, ast.NamedExpr, ast.Match)
+    assert not any(isinstance(node, newer) for node in nodes)
+    before = source.partition("raise ImportError")[0]
+    assert re.findall(r"^(?:import|from) .*", before, re.MULTILINE) == ["import os", "import sys"]
