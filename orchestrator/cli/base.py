@@ -100,14 +100,15 @@ def as_typed(sentence: str, ctx: click.Context) -> str:
     options = {str(item.name): max(item.opts, key=len) for item in ctx.command.params if isinstance(item, click.Option)}
     typed = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     place, colon, rest = sentence.partition(": ")
-    if colon and place in typed:
+    if colon and place in typed and rest.partition(" ")[0] not in typed:
         return f"{options[place]}: {rest}"
-    if typed.isdisjoint(ENTRY.findall(sentence)):
+    # several options become a group of entries, such as resources or task
+    told = rest if colon and place.removeprefix("--").isidentifier() else sentence
+    first, blank, after = told.partition(" ")
+    named = {first, *ENTRY.findall(told)}
+    if typed.isdisjoint(named):
         return sentence
-    # a group of entries, such as resources, is no option
-    group = place.removeprefix("--")
-    told = rest if colon and group.isidentifier() and group not in options else sentence
-    return ENTRY.sub(lambda found: options.get(found[0], found[0]), told)
+    return options.get(first, first) + blank + ENTRY.sub(lambda found: options.get(found[0], found[0]), after)
 
 
 def unforeseen(error: Exception) -> str:

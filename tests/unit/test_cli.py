@@ -74,6 +74,7 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["sweep", "--max-gpus", "nan"], 2, "Error: --max-gpus must be a number above 0, not 'nan'"),
         (["sweep", "--priority", "1.5"], 2, "Error: --priority must be a whole number, not '1.5'"),
         (["plan", "sklearn:iris", "--gpus-per-worker", "1.5"], 2, "Error: --gpus-per-worker must be a whole"),
+        (["plan", "sklearn:iris", "--threshold", "x"], 2, "Error: --threshold must be a number between 0 and 1"),
         (["plan", "--config", "right.yaml", "--gpus-per-worker", "1.5"], 2, "Error: --gpus-per-worker must be a whole"),
         (["plan", "--config", "wrong.yaml"], 2, "wrong.yaml, line 2, resources: gpus_per_worker must be a whole"),
         (["sweep", "sklearn:iris", "--target", "targt"], 2, "did you mean 'target'"),
