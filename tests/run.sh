@@ -22,10 +22,14 @@ mkdir "$logs"/{slow,units}-taken
 declare -A processes
 trap 'kill "${processes[@]}" 2> /dev/null; rm -rf "$logs"' EXIT
 
+# plugins that are there by chance would be imported, and pytest would rewrite all of their files
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+plugins=(-p pytest_timeout -p _hypothesis_pytestplugin)
+
 # name, niceness, which files, arguments of pytest
 stream() {
-  TESTS_SHARED_FOLDER="$logs/$3-taken" nice -n "$2" "$python" -m pytest -o console_output_style=classic "${@:4}" \
-    > "$logs/$1" 2>&1 < /dev/null &
+  TESTS_SHARED_FOLDER="$logs/$3-taken" nice -n "$2" "$python" -m pytest "${plugins[@]}" -o console_output_style=classic \
+    "${@:4}" > "$logs/$1" 2>&1 < /dev/null &
   processes[$1]=$!
 }
 

@@ -1,12 +1,11 @@
 """Several pytest processes that share the files they were given: who is free takes the next one.
 
 Each file runs in one process, which keeps fixtures of wider scope in between. Files are taken in the order in which
-they were given, so the longest come first.
+they were given, so the longest come first, and are read by the process that takes them only.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,12 +23,12 @@ class SharedFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def pytest_collection(self) -> bool:
+        """Nothing yet, see above."""
+        return True
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """As pytest's own loop, over the tests of those files that no other process has taken."""
-        if session.testsfailed and not session.config.option.continue_on_collection_errors:
-            raise session.Interrupted(f"{session.testsfailed} errors during collection")
-        if session.config.option.collectonly:
-            return True
         items = self._items(session)
         item = next(items, None)
         while item is not None:
@@ -41,12 +40,14 @@ class SharedFiles:
             if session.shouldstop:
                 raise session.Interrupted(session.shouldstop)
             item = following
+        # of the last file only, by now; another process may have taken all of them
+        session.testscollected = max(1, session.testscollected)
         return True
 
     def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
-        for path, items in itertools.groupby(session.items, key=lambda item: item.path):
-            if self._take(path):
-                yield from items
+        for path in session.config.args:
+            if self._take(Path(path)):
+                yield from session.perform_collect([path])
 
     def _take(self, path: Path) -> bool:
         try:
