@@ -155,6 +155,11 @@ def _rounded(value: float, digits: int) -> str:
     return EXPONENT.sub(lambda match: f"e{match[1].strip('+')}{match[2]}", f"{value:.{digits}g}")
 
 
+def counted(count: int, what: str) -> str:
+    """`1 trial`, `2,000 trials`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def show_seconds(seconds: float) -> str:
     """A duration to talk about, rounded to what one can know of it: `40 s`, `3 min 20 s` or `2 h 10 min`."""
     step = next(step for below, step in ROUNDING if seconds < below)

@@ -13,6 +13,7 @@ from orchestrator.cli.export_kuberay import export_kuberay
 from orchestrator.cli.export_manifests import export_compose, export_serve_config, export_slurm, export_systemd
 from orchestrator.cli.outputs import check_output
 from orchestrator.cli.trials import filter_option
+from orchestrator.units import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def export_optuna(sweep: str | None, output: Path) -> None:
 
     history = read_history(sweep)
     count = write_study(history, output)
-    echo(f"{count} trials of {history.id} written to {output}", err=True)
+    echo(f"{counted(count, 'trial')} of {history.id} written to {output}", err=True)
 
 
 def _write_table(
@@ -123,5 +124,5 @@ def _write_table(
     else:
         frame = trials_frame(history).loc[wanted]
     write(frame, output)
-    what = f"{len(frame)} epochs of {len(wanted)} trials" if curves else f"{len(frame)} trials"
-    echo(f"{what} of {history.id} written to {output}", err=True)
+    what = f"{counted(len(frame), 'epoch')} of " if curves else ""
+    echo(f"{what}{counted(len(wanted), 'trial')} of {history.id} written to {output}", err=True)

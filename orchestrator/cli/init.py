@@ -13,6 +13,7 @@ from orchestrator.cli.column_files import column_lines, comment, target_entries,
 from orchestrator.cli.options import MetricOption, read_options
 from orchestrator.cli.outputs import check_output, write_text
 from orchestrator.errors import DataError, UsageError
+from orchestrator.units import counted
 
 if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
@@ -120,8 +121,9 @@ def _lines(config: SweepConfig, found: Inspection, guessed: str, output: Path) -
     }
     time = config.time_budget is not None
     rows = f"a sample of {found.rows:,} rows" if found.sampled else f"{found.rows:,} rows"
+    columns = counted(len(found.columns), "column")
     return [
-        f"# A sweep over {comment(found.origin)}: {rows}, {len(found.columns)} columns. Made by `orchestrator init`.",
+        f"# A sweep over {comment(found.origin)}: {rows}, {columns}. Made by `orchestrator init`.",
         f"# Correct what is wrong, then: orchestrator sweep --config {comment(str(output))}",
         "# Every option of `orchestrator sweep --help` can stand here, written as trials, keep_top, max_size.",
         *yaml_lines({"data": config.data}),

@@ -15,7 +15,7 @@ from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.options import read_options
 from orchestrator.cli.outputs import check_output, write_text
 from orchestrator.errors import UsageError
-from orchestrator.units import show_number
+from orchestrator.units import counted, show_number
 
 if TYPE_CHECKING:
     from orchestrator.bundle.inspection import ModelInspection
@@ -112,9 +112,9 @@ def _show(found: Inspection | ModelInspection) -> None:
 
     if isinstance(found, Inspection):
         rows = f"a sample of {found.rows:,} rows" if found.sampled else f"{found.rows:,} rows"
-        echo(f"{found.origin}: {rows}, {len(found.columns)} columns")
+        echo(f"{found.origin}: {rows}, {counted(len(found.columns), 'column')}")
     else:
-        echo(f"{found.origin}: a model of {len(found.columns)} columns")
+        echo(f"{found.origin}: a model of {counted(len(found.columns), 'column')}")
     if found.target is not None:
         balance = f"; {found.balance}" if isinstance(found, Inspection) else ""
         echo(f"target '{found.target.name}': {found.target.task.title}{balance}")

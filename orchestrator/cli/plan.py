@@ -10,7 +10,7 @@ import click
 
 from orchestrator.cli.base import Command, json_option, print_json, print_table, tracking_option
 from orchestrator.cli.options import notify, sweep_config, sweep_options
-from orchestrator.units import show_bytes, show_number, show_seconds
+from orchestrator.units import counted, show_bytes, show_number, show_seconds
 
 if TYPE_CHECKING:
     from orchestrator.config import SweepConfig
@@ -74,12 +74,12 @@ def show(estimate: SweepEstimate, config: SweepConfig) -> None:
 
 def _amount(estimate: SweepEstimate) -> str:
     """How much is tried."""
-    count = "as many trials as the time allows" if estimate.trials is None else f"{estimate.trials} trials"
+    count = "as many trials as the time allows" if estimate.trials is None else counted(estimate.trials, "trial")
     if estimate.trials is not None and estimate.time_budget is not None:
         count += f" in {show_seconds(estimate.time_budget)} at most"
     preset = "" if estimate.preset is None else f" (preset {estimate.preset})"
     folds = "" if estimate.folds == 1 else f" on {estimate.folds} folds"
-    return f"{count}{preset}, each of at most {estimate.epochs} epochs{folds}"
+    return f"{count}{preset}, each of at most {counted(estimate.epochs, 'epoch')}{folds}"
 
 
 def _entry(value: Any) -> str:  # noqa: ANN401

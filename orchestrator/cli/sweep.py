@@ -12,7 +12,7 @@ from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.displays import Form, display_options, open_display
 from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
-from orchestrator.units import show_bytes, show_latency, show_number
+from orchestrator.units import counted, show_bytes, show_latency, show_number
 
 if TYPE_CHECKING:
     from orchestrator.display.displays import Display
@@ -72,7 +72,7 @@ def show_sent(sent: SyncResult, *, as_json: bool) -> None:
     if as_json:
         print_json(sent_to_json(sent))
         return
-    click.echo(f"MLflow has all of {sent.id}: {sent.trials} trials, run {sent.run_id}")
+    click.echo(f"MLflow has all of {sent.id}: {counted(sent.trials, 'trial')}, run {sent.run_id}")
     if sent.registration is not None:
         show_registration(sent.registration)
 

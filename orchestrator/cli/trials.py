@@ -9,7 +9,7 @@ import click
 
 from orchestrator.cli.base import Command, count_fitting, echo, json_option, print_json, print_table, table_width
 from orchestrator.cli.numbers import WholeNumber
-from orchestrator.units import show_number
+from orchestrator.units import counted, show_number
 
 if TYPE_CHECKING:
     from orchestrator.analysis import Selection, TrialRow
@@ -98,7 +98,7 @@ def trials(
 
 def _show(board: Leaderboard, chosen: Selection, limit: int, *, narrowed: bool) -> None:
     about = ", ".join(filter(None, (board.run_id[:8], board.status)))
-    count = f"{len(board.trials)} trials"
+    count = counted(len(board.trials), "trial")
     if len(chosen.rows) < len(board.trials):
         count = f"{len(chosen.rows)} of {count}"
     echo(f"sweep {board.id or board.name} ({about}), {count} by {board.metric}")
@@ -142,5 +142,5 @@ def _show_usual(shown: tuple[TrialRow, ...], metric: str) -> None:
     count = max(FIGURES, count_fitting(list(zip(headers, *lines, strict=True)), table_width()))
     print_table((line[:count] for line in lines), headers[:count])
     if count < len(headers):
-        more = len(headers) - count
-        echo(f"{more} more setting{'s' * (more != 1)}: `orchestrator show` has those of a trial, --json all")
+        more = counted(len(headers) - count, "more setting")
+        echo(f"{more}: `orchestrator show` has those of a trial, --json all")

@@ -15,7 +15,7 @@ from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import MODEL_FOLDER, Outcome
 from orchestrator.tracking.lengths import MAX_DESCRIPTION_LENGTH, shortened
 from orchestrator.tracking.versions import logged_model_of
-from orchestrator.units import show_number
+from orchestrator.units import counted, show_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -73,7 +73,7 @@ def outcome_note(outcome: Outcome) -> str:
         winner = f"an ensemble of {len(outcome.ensemble['members'])} trials, the best of them {outcome.best}"
     test = ", ".join(f"{name} {show_number(value)}" for name, value in outcome.test.items())
     lines = [
-        f"{sum(outcome.trials.values())} trials: {counts}.",
+        f"{counted(sum(outcome.trials.values()), 'trial')}: {counts}.",
         f"Winner: {winner}, with {outcome.metric} {show_number(outcome.validation)} on the validation rows.",
         f"On the test rows: {test}.",
         *([f"Model: `{outcome.model}`, champion: {outcome.champion}."] if outcome.model is not None else []),

@@ -15,7 +15,15 @@ from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.resume import GOES_ON
 from orchestrator.sweeps.spent import Spent
 from orchestrator.sweeps.trial_table import TrialRecord
-from orchestrator.units import parse_duration, show_bytes, show_exactly, show_latency, show_number, show_seconds
+from orchestrator.units import (
+    counted,
+    parse_duration,
+    show_bytes,
+    show_exactly,
+    show_latency,
+    show_number,
+    show_seconds,
+)
 
 
 def section(story: SweepStory) -> Section:
@@ -38,7 +46,7 @@ def _asked(story: SweepStory) -> Iterator[str]:
     else:
         schema = story.model.schema
         count = len(schema.columns)
-        what = f"Predict `{schema.target.name}` ({schema.target.task.title}) from {count} column{'s' * (count != 1)}"
+        what = f"Predict `{schema.target.name}` ({schema.target.task.title}) from {counted(count, 'column')}"
     # a report is sent to others, whom the folders of this machine tell nothing
     data = Path(str(config.get("data", story.header.name))).name
     yield f"{what} of `{data}`, by {metric.name} ({way})."
@@ -52,7 +60,7 @@ def _asked(story: SweepStory) -> Iterator[str]:
     if config.get("time_budget"):
         limits.append(f"{show_exactly(parse_duration(config['time_budget']).total_seconds())}")
     if config.get("trials"):
-        limits.append(f"{config['trials']} trials")
+        limits.append(counted(config["trials"], "trial"))
     how = ", ".join(f"{name} `{config[name]}`" for name in ("space", "algorithm", "scheduler") if config.get(name))
     parts = [*([f"{' and '.join(limits)} at most"] if limits else []), *([how] if how else [])]
     if parts:
@@ -68,7 +76,7 @@ def _found(story: SweepStory) -> Iterator[str]:
         counts[status] = counts.get(status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
     if records:
-        trials, epochs = _counted(len(records), "trial"), _counted(story.epochs, "epoch")
+        trials, epochs = counted(len(records), "trial"), counted(story.epochs, "epoch")
         spent = show_seconds(story.seconds) if story.seconds else "no time"
         yield f"{trials} with {epochs} in {spent} of search: {told}."
     yield from _state(story)
@@ -104,10 +112,6 @@ def _found(story: SweepStory) -> Iterator[str]:
     if outcome.model is not None:
         champion, _, reason = outcome.champion.partition(": ")
         yield f"It is `{outcome.model}`{', the champion' if champion == 'yes' else ', not the champion'}: {reason}."
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _told_status(story: SweepStory, record: TrialRecord) -> str:
