@@ -70,7 +70,7 @@ class SearchSpace(BaseModel):
 
     @property
     def follows(self) -> Mapping[str, Any]:
-        """Of a space that `for_size` made: the entries that follow the size of the data, and what they are for it."""
+        """Of a space that `for_size` made: the entries of trials that follow the size of the data, as they are."""
         return self._follows
 
     def that_follows(self, content: dict[str, Any]) -> SearchSpace:
@@ -87,6 +87,8 @@ class SearchSpace(BaseModel):
         found._follows = {
             name.removeprefix("parameters.").removeprefix("architectures."): value
             for name, value in chosen(self._written, size)
+            # no trial has it
+            if not name.startswith("milliseconds_per_row")
         }
         if set(found.architectures) == set(self.architectures):
             return found._fit_for(size)

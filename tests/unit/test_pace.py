@@ -150,6 +150,13 @@ def test_rows_with_texts_take_about_what_was_measured(rows, tokens, measured):
     assert list(row_milliseconds(space.only("mlp"), rows, tokens)) == ["mlp"]
 
 
+def test_what_columns_take_is_no_entry_that_trials_have():
+    few, many = load_tabular(20_000, 14), load_tabular(20_000, 53)
+    assert all(few.milliseconds_per_row[name] < many.milliseconds_per_row[name] for name in few.architectures)
+    assert "batch_size" in many.follows
+    assert not [name for name in many.follows if "milliseconds" in name]
+
+
 def said(rows):
     random = np.random.default_rng(0)
     words = [f"w{word}" for word in range(400)]
