@@ -262,6 +262,7 @@ def _dependence(
     scale: str,
     seed: int,
 ) -> DependenceExplanation:
+    wanted = _with_curves(model, columns)
     plain = rows_of(model.schema, frame)
     if len(plain) < FEWEST_ROWS:
         raise UsageError("the pdp method needs two rows at least; give more, or leave DATA out")
@@ -269,7 +270,6 @@ def _dependence(
         drawn = np.random.default_rng(seed).choice(len(plain), CURVE_ROWS, replace=False)
         plain = plain.iloc[np.sort(drawn)].reset_index(drop=True)
     mixed = MixedRows(model, plain, scale)
-    wanted = _with_curves(model, columns)
     answers = model.predictions(model.encoder.transform(model.schema, plain))
     # of several classes the one that is answered most often
     shown = int(np.bincount(model.shown(answers, output)).argmax())
@@ -305,16 +305,15 @@ def _with_curves(model: ExplainedModel, columns: Sequence[str] | None) -> list[s
     for name in columns or ():
         if name not in model.columns:
             raise UsageError(f"the model has no column '{name}'{did_you_mean(name, model.columns)}")
-    wanted = [name for name in model.columns if name not in without] if columns is None else list(columns)
+    if columns is None:
+        wanted, doubtful = [name for name in model.columns if name not in without], without
+        if not wanted:
+            raise UsageError("the model has free texts only, and curves over them say little; use shap or permutation")
+    else:
+        wanted, doubtful = list(columns), tuple(name for name in columns if name in without)
     done = "its curve is left out" if columns is None else "its curve says little"
     instead = "the methods shap and permutation say what it adds"
-    if not wanted:
-        raise UsageError(f"the columns are free texts, which have no order, so that they have no curves; {instead}")
-    warn(
-        Note(column=name, why="has free texts, and they have no order", done=done, option=instead)
-        for name in (without if columns is None else wanted)
-        if name in without
-    )
+    warn(Note(column=name, why="has free texts, which have no order", done=done, option=instead) for name in doubtful)
     return wanted
 
 

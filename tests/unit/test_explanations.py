@@ -1,6 +1,7 @@
 """Explanations against what they must be: closed forms of linear models, all coalitions, models that are known."""
 
 import json
+from dataclasses import replace
 from itertools import chain, combinations
 from math import factorial
 
@@ -297,6 +298,10 @@ def test_dependence_on_categories_dates_texts_and_lists(everywhere):
     assert {item.column for item in found.columns} == set(frame.columns) - {"label", "remark", "reply"}
     with pytest.warns(DataWarning, match="its curve says little"):
         assert len(bundle.explain(frame.head(30), method="pdp", columns=["remark"]).columns) == 1
+    alone = open_dataset(frame[["remark", "label"]], DataOptions(target="label"))
+    words = replace(bundle.explained, schema=alone.schema)
+    with pytest.raises(UsageError, match=r"free texts only, .* use shap or permutation"):
+        explain(words, frame.head(30), method="pdp")
     colors = next(item for item in found.columns if item.column == "color")
     assert set(colors.values) == {"red", "green", "blue", None}
     changed = bundle.predict(frame.head(30).assign(color=colors.values[1]))["probability_high"]
