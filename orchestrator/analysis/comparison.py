@@ -35,7 +35,8 @@ class ComparedSweep:
         id, state, metric: of the sweep.
         trials: how many, by status.
         epochs: of all trials.
-        seconds: that it has run.
+        seconds: in all, from the start of its driver to its end.
+        search_seconds: of these, from the start of the first trial to the end of the last one.
         best_trial, best: the trial that is best by the metric of the comparison, and its value; None if none has any.
         architecture: of that trial.
         validation, test: figures of the model that it has ended with, None and empty if it has not ended.
@@ -51,6 +52,7 @@ class ComparedSweep:
     trials: Mapping[str, int]
     epochs: int
     seconds: float
+    search_seconds: float
     best_trial: int | None
     best: float | None
     architecture: str | None
@@ -70,7 +72,7 @@ class SweepComparison:
         metric: by which they are compared.
         sweeps: in the order asked for.
         differing: by name, the settings that are not the same in all, one value for each sweep.
-        progress: seconds, and the best value of each sweep by then; None where it had none.
+        progress: seconds of search, and the best value of each sweep by then; None where it had none.
         notes: why figures may not be comparable, as sentences.
     """
 
@@ -148,7 +150,8 @@ def _compared(history: SweepHistory, metric: Metric, settings: Mapping[str, Any]
         metric=history.metric.name,
         trials=dict(Counter(str(trial.status) for trial in history.trials)),
         epochs=sum(len(trial.epochs) for trial in history.trials),
-        seconds=round(history.elapsed, 3),
+        seconds=round(history.in_all, 3),
+        search_seconds=round(history.elapsed, 3),
         best_trial=best_trial,
         best=best,
         architecture=None if trial is None else trial.record.spec.architecture,

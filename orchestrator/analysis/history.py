@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,7 @@ from orchestrator.journal import (
 )
 from orchestrator.journal.folder import Header, KnownSweep, find_sweep
 from orchestrator.journal.journal import read_events
+from orchestrator.journal.lock import is_locked
 from orchestrator.storage import Storage
 from orchestrator.sweeps.trial_table import TrialRecord, TrialTable
 from orchestrator.tasks import Metric, metric_named
@@ -108,6 +110,7 @@ class SweepHistory:
         spans: when trials were running, in the order of their ends.
         ends: seconds of search at which sessions ended.
         rungs: by epoch, the trials that paused there or that the scheduler stopped there.
+        in_all: seconds of all sessions together, from the start of the driver to its end.
         reason: why its last session has not come to its end, as far as it was written down; empty if it has.
     """
 
@@ -121,11 +124,12 @@ class SweepHistory:
     spans: tuple[Span, ...]
     ends: tuple[float, ...]
     rungs: Mapping[int, frozenset[int]]
+    in_all: float
     reason: str = ""
 
     @property
     def elapsed(self) -> float:
-        """Seconds of search, all sessions together."""
+        """Seconds of search, all sessions together: from the start of the first trial to the end of the last one."""
         return self.ends[-1] if self.ends else 0.0
 
     @property
@@ -216,8 +220,14 @@ def history_of(found: KnownSweep) -> SweepHistory:
         spans=tuple(past.spans),
         ends=tuple(past.ends),
         rungs={epoch: frozenset(trials) for epoch, trials in past.rungs.items()},
+        in_all=table.time.in_all(time.time() if _goes_on(found, table) else None),
         reason=past.reason,
     )
+
+
+def _goes_on(found: KnownSweep, table: TrialTable) -> bool:
+    """Whether a driver is still at work, as one is that writes the report of its end."""
+    return table.time.is_open and found.state != SweepStatus.KILLED and is_locked(found.storage)
 
 
 @dataclass(kw_only=True)
@@ -233,10 +243,6 @@ class _Past:
     ends: list[float] = field(default_factory=list)
     rungs: dict[int, set[int]] = field(default_factory=dict)
     reason: str = ""
-    # seconds of search before this session; when its first trial began; when something happened last
-    _before: float = 0.0
-    _begun: float | None = None
-    _last: float = 0.0
     # when trials began that are running, in seconds of search
     _running: dict[int, float] = field(default_factory=dict)
 
@@ -245,9 +251,6 @@ class _Past:
         for event in events:
             if isinstance(event, Opened):
                 self._close()
-            # what a sweep does after its last trial is no search
-            if self._running or not isinstance(event, Closed):
-                self._last = event.at
             self.table.apply(event)
             match event:
                 case Opened():
@@ -255,11 +258,10 @@ class _Past:
                 case Closed():
                     self.reason = event.reason
                 case Begun():
-                    self._begun = event.at if self._begun is None else self._begun
-                    self._running[event.index] = self._clock(event.at)
+                    self._running[event.index] = self.table.time.search_at(event.at)
                     self.ended.pop(event.index, None)
                 case Reported():
-                    epoch = RecordedEpoch(event.index, event.at, self._clock(event.at), event.report)
+                    epoch = RecordedEpoch(event.index, event.at, self.table.time.search_at(event.at), event.report)
                     self.reports.append(epoch)
                     self.epochs.setdefault(event.index, {})[event.report.epoch] = epoch
                 case Continued() if event.donor is not None or event.spec is not None:
@@ -271,13 +273,10 @@ class _Past:
                     self._rest(event)
         self._close()
 
-    def _clock(self, at: float) -> float:
-        return self._before + (0.0 if self._begun is None else max(0.0, at - self._begun))
-
     def _rest(self, event: Paused | Yielded | Ended | Lost) -> None:
         start = self._running.pop(event.index, None)
         if start is not None:
-            self.spans.append(Span(event.index, start, self._clock(event.at)))
+            self.spans.append(Span(event.index, start, self.table.time.search_at(event.at)))
         epochs = self.table.records[event.index].epochs
         # a limit, such as that of time, compares no trials
         compared = isinstance(event, Paused) or (
@@ -288,9 +287,8 @@ class _Past:
 
     def _close(self) -> None:
         """The session is over; what was running then, ran until the last sign of life."""
-        end = self._clock(self._last)
+        end = self.table.time.search
         self.spans += [Span(index, start, end) for index, start in self._running.items()]
         self._running.clear()
-        if self._begun is not None:
+        if self.table.time.has_begun:
             self.ends.append(end)
-        self._before, self._begun = end, None

@@ -62,7 +62,7 @@ def _show(found: SweepComparison) -> None:
         echo("all settings are the same")
     if found.progress:
         echo("")
-        echo(f"best {found.metric.name} so far")
+        echo(f"best {found.metric.name} so far, by seconds of search")
         print_table(
             ([f"after {_time(seconds)}", *map(show_number, values)] for seconds, values in found.progress),
             ["", *ids],
@@ -77,7 +77,8 @@ def _figures(found: SweepComparison) -> list[list[str]]:
         ["state", *(sweep.state for sweep in sweeps)],
         ["trials", *map(_trials, sweeps)],
         ["epochs", *(f"{sweep.epochs:,}" for sweep in sweeps)],
-        ["time", *(_time(sweep.seconds) for sweep in sweeps)],
+        ["search", *(_time(sweep.search_seconds) for sweep in sweeps)],
+        ["in all", *(_time(sweep.seconds) for sweep in sweeps)],
         [f"best {metric}", *_marked(found)],
         ["best trial", *(_cell(sweep.best_trial) for sweep in sweeps)],
         ["architecture", *(sweep.architecture or "" for sweep in sweeps)],

@@ -12,7 +12,7 @@ from orchestrator.cli.decisions import show_decisions
 from orchestrator.cli.displays import Form, display_options, open_display
 from orchestrator.cli.json_log import log_format_option
 from orchestrator.cli.options import notify, prepare_early, show_registration, show_test, sweep_config, sweep_options
-from orchestrator.units import counted, show_bytes, show_latency, show_number
+from orchestrator.units import counted, show_bytes, show_latency, show_number, show_seconds
 
 if TYPE_CHECKING:
     from orchestrator.display.displays import Display
@@ -116,7 +116,8 @@ def show(result: SweepResult) -> None:
     statuses = [trial.status for trial in result.trials]
     counted = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
     count = len(result.trials)
-    click.echo(f"{count} trial{'s' * (count != 1)} in {result.seconds:.1f} s: {counted}")
+    times = f"{show_seconds(result.search_seconds)} of search, {show_seconds(result.seconds)} in all"
+    click.echo(f"{count} trial{'s' * (count != 1)} in {times}: {counted}")
     click.echo(f"held {result.spent}")
     spec = best.best_spec or best.spec
     settings = ", ".join(f"{name} {show_number(value)}" for name, value in spec.settings.items())
@@ -179,5 +180,6 @@ def to_json(result: SweepResult) -> dict[str, Any]:
         "unsent": result.unsent,
         "interrupted": result.interrupted,
         "seconds": round(result.seconds, 3),
+        "search_seconds": round(result.search_seconds, 3),
         "spent": {name: round(value, 6) for name, value in result.spent.to_json().items()},
     }

@@ -36,6 +36,9 @@ LINEAR_SHARE, TREE_SHARE = 0.35, 0.7
 INTERVAL_SECONDS = 0.2
 # seconds that are told
 LEAST_TOLD = 0.05
+# with which it is told that a reference was left out, or had more to learn; and what limits their time
+LEFT_OUT, STOPPED = "left out: ", "stopped"
+LIMIT = "at most a tenth of the time since the first trial"
 CONSTANT_CLASS, CONSTANT_NUMBER = "most frequent class", "mean of the training rows"
 
 
@@ -59,6 +62,21 @@ class Reference:
     ahead: tuple[float, float, float] | None = None
     seconds: float = 0.0
     about: str = ""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it always answers the same."""
+        return self.name in (CONSTANT_CLASS, CONSTANT_NUMBER)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it had more to learn when its time was over."""
+        return self.about.startswith(STOPPED)
+
+    @property
+    def why_left_out(self) -> str:
+        """The reason, empty if it was not left out."""
+        return self.about.removeprefix(LEFT_OUT) if self.about.startswith(LEFT_OUT) else ""
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -92,7 +110,7 @@ def measure_references(
         constant, linear = CONSTANT_CLASS, "logistic regression"
     trees = "histogram gradient boosting"
     if dataset.pieces is not None:
-        why = "left out: the rows stay in their files, and scikit-learn needs all of them in memory"
+        why = f"{LEFT_OUT}the rows stay in their files, and scikit-learn needs all of them in memory"
         return tuple(Reference(name=name, about=why) for name in (constant, linear, trees))
     deadline = Deadline(time.perf_counter() + seconds)
     rows, total = training_rows(dataset)
@@ -102,7 +120,7 @@ def measure_references(
     found = [judge.measured(constant, fit_constant, rows, deadline)]
     for name, fit, share in ((linear, fit_linear, LINEAR_SHARE), (trees, fit_boosted_trees, TREE_SHARE)):
         if not task.classes and task.outputs > 1:
-            found.append(Reference(name=name, about=f"left out: a {task.kind} answer has {task.outputs} numbers"))
+            found.append(Reference(name=name, about=f"{LEFT_OUT}a {task.kind} answer has {task.outputs} numbers"))
         elif seconds < LEAST_SECONDS or deadline.left < LEAST_EACH:
             found.append(Reference(name=name, about=_too_long(seconds)))
         else:
@@ -190,5 +208,5 @@ class _Judge:
 
 def _too_long(seconds: float) -> str:
     if seconds < LEAST_TOLD:
-        return "left out: no time was left for it"
-    return f"left out: it does not fit into the {seconds:.1f} s that references may take"
+        return f"{LEFT_OUT}no time was left"
+    return f"{LEFT_OUT}references had {seconds:.1f} s, which is too little ({LIMIT})"

@@ -1,6 +1,6 @@
 """The record of a sweep: every event as a line of JSON, written before anything else learns of it."""
 
-from orchestrator.journal.clock import RunningTime
+from orchestrator.journal.clock import RunningTime, SweepTime
 from orchestrator.journal.events import (
     Begun,
     Closed,
@@ -34,6 +34,7 @@ __all__ = [
     "Reported",
     "RunningTime",
     "SweepStatus",
+    "SweepTime",
     "TrialStatus",
     "Yielded",
 ]

@@ -53,11 +53,13 @@ class Opened:
         at: seconds since 1970, as in all events.
         trials: how many there shall be, None if that is open.
         outlook: what it expects, None in lines of before.
+        begun: when the driver was started, before it had read the data; None in lines of before.
     """
 
     at: float
     trials: int | None
     outlook: Outlook | None = None
+    begun: float | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def from_line(line: str) -> Event:
         if kind is Opened:
             found_outlook = content.get("outlook")
             content["outlook"] = None if found_outlook is None else Outlook.from_json(found_outlook)
+            content.setdefault("begun", None)
         if kind is Reported:
             content["usage"] = Usage.from_json(content.get("usage"))
         if kind in STATUSES:

@@ -39,7 +39,7 @@ def run_in_process(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
         ConfigError: several workers for a trial, an epoch timeout, or a folder of files, which need Ray.
         OrchestratorError: of the kind that says what is wrong.
     """
-    started, space = time.perf_counter(), origin.space
+    started, space = time.time(), origin.space
     _check(origin.config, set(workers_of(origin.config, space).values()), origin.table)
     with sweep_folder(origin) as lock:
         planning = in_background(plan_sweep, origin.config, origin.table, map, space, origin.earlier)

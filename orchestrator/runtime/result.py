@@ -44,8 +44,8 @@ class SweepResult:
         registration: what was registered, None if it was not wanted or not possible.
         unsent: why MLflow does not have all of it; None if it has.
         interrupted: whether the user stopped it.
-        seconds: wall time, from reading the data to the end.
-        search_seconds: of these, from the start of Tune to its end.
+        seconds: in all, of all sessions, from reading the data to the end.
+        search_seconds: of these, from the start of the first trial to the end of the last one.
         slots: trials at once.
         spent: CPU-hours and GPU-hours that trials have held in all sessions, and what they cost.
     """

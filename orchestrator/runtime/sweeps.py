@@ -117,7 +117,7 @@ def run_on_ray(origin: Origin, hooks: Hooks, opener: Opener) -> SweepResult:
         origin, hooks: of the sweep.
         opener: makes its run in MLflow, or what stands in its place.
     """
-    started = time.perf_counter()
+    started = time.time()
     config, table = origin.config, origin.table
     space = origin.space
     sizes = workers_of(config, space)
@@ -254,7 +254,7 @@ def search_and_finalize(
         tracker, header: what its opener gave.
         engine: where its trials run.
         lock: of its folder.
-        started: `time.perf_counter()` of its beginning.
+        started: `time.time()` of its beginning.
     """
     from orchestrator.evaluation.stored_models import StoredModels
     from orchestrator.sweeps.choice import find_winner
@@ -271,9 +271,9 @@ def search_and_finalize(
             storage=origin.storage, dataset=plan.dataset, metric=plan.metric, rows=engine.rows, bounds=plan.bounds
         )
         _drop_lost(plan, controller, models, hooks)
-        controller.open(plan.trials, plan.outlook(slots))
+        controller.open(plan.trials, plan.outlook(slots), started)
         hooks.notify(plan.announcement(slots, len(controller.trial_table.ended())))
-        interrupted, search_seconds = _search(plan, origin, controller, runner)
+        interrupted = _search(plan, origin, controller, runner)
         journal.flush()
         best, winner, skipped = find_winner(plan, controller, models, hooks.notify)
         if not origin.passing:
@@ -308,8 +308,8 @@ def search_and_finalize(
         registration=ending.registration,
         unsent=ending.unsent,
         interrupted=interrupted,
-        seconds=time.perf_counter() - started,
-        search_seconds=search_seconds,
+        seconds=controller.trial_table.time.in_all(time.time()),
+        search_seconds=controller.trial_table.time.search,
         slots=slots.count,
         spent=spent_by(plan, controller.trial_table),
     )
@@ -321,17 +321,15 @@ def _is_late(plan: SweepPlan, controller: SweepController) -> bool:
     return budget is not None and controller.trial_table.elapsed(time.time()) > budget.total_seconds()
 
 
-def _search(plan: SweepPlan, origin: Origin, controller: SweepController, runner: Runner) -> tuple[bool, float]:
-    """Whether the user has stopped it, and the seconds that it took; what the end needs is imported meanwhile."""
-    started = time.perf_counter()
+def _search(plan: SweepPlan, origin: Origin, controller: SweepController, runner: Runner) -> bool:
+    """Whether the user has stopped it; what the end needs is imported meanwhile."""
     exporter = in_background(import_for_export)
     try:
         interrupted = runner.run(plan, controller)
     except StoppedError as error:
         raise StoppedError(f"{error}; {origin.next_step}") from error
-    seconds = time.perf_counter() - started
     exporter.result()
-    return interrupted, seconds
+    return interrupted
 
 
 def _begin(origin: Origin, tracker: OpenTracker, header: Header, hooks: Hooks, lock: Lock) -> tuple[Past, Journal]:

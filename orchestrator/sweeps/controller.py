@@ -98,9 +98,9 @@ class SweepController:
                 case Ended() if event.status in FINAL:
                     self._forget(self.trial_table.records[event.index])
 
-    def open(self, trials: int | None, outlook: Outlook | None = None) -> None:
+    def open(self, trials: int | None, outlook: Outlook | None = None, begun: float | None = None) -> None:
         """A session begins: trials that were running are queued again, or ended if all that was left was to say so."""
-        self._record(Opened(time.time(), trials, outlook))
+        self._record(Opened(time.time(), trials, outlook, begun))
         for index, record in sorted(self.trial_table.records.items()):
             if record.status == TrialStatus.WAITING and not self._conclude(record):
                 self._queue.append(index)

@@ -19,6 +19,7 @@ from orchestrator.journal import (
     Paused,
     Reported,
     RunningTime,
+    SweepTime,
     Yielded,
 )
 from orchestrator.journal.statuses import FINAL, TrialStatus
@@ -94,6 +95,7 @@ class TrialTable:
         records: of all trials that were drawn, by index.
         wanted: how many there shall be, None if that is open.
         spent: seconds of all sessions but the present one, each from the start of its first trial.
+        time: of search, and in all.
         lost: why weights that were kept cannot be used, by index.
     """
 
@@ -102,6 +104,7 @@ class TrialTable:
         self.records: dict[int, TrialRecord] = {}
         self.wanted: int | None = None
         self.spent = 0.0
+        self.time = SweepTime()
         self.lost: dict[int, str] = {}
         # the time before a session's first trial is the machine's
         self._begun: float | None = None
@@ -152,6 +155,10 @@ class TrialTable:
 
     def apply(self, event: Event) -> None:
         """Takes an event in."""
+        running = isinstance(event, Closed) and any(
+            record.status == TrialStatus.RUNNING for record in self.records.values()
+        )
+        self.time.tell(event, running=running)
         match event:
             case Opened():
                 # the session before may have had no chance to say that it ended

@@ -355,8 +355,8 @@ def speed(folder: Path) -> Iterator[Row]:
         yield Row(
             f"{trials} small trials of 6 epochs, {slots} at a time, {name}",
             statuses == {"finished"},
-            f"{trials / result.search_seconds:.2f} trials/s ({result.search_seconds:.1f} s, the start of "
-            f"{slots} processes in it); a trial takes {own:.2f} s",
+            f"{trials / result.search_seconds:.2f} trials/s ({result.search_seconds:.1f} s of "
+            f"search); a trial takes {own:.2f} s",
         )
 
 

@@ -16,6 +16,7 @@ from orchestrator.cli import main
 from orchestrator.errors import UsageError
 from orchestrator.journal import Closed, Opened, SweepStatus
 from orchestrator.journal.folder import sweeps_home, write_header
+from orchestrator.journal.lock import locked
 from orchestrator.tasks import Metric
 from orchestrator.training import TrialSpec
 
@@ -40,7 +41,7 @@ def flowers(tmp_path, monkeypatch):
         *events_of(0, 0.5, 0.4, 0.6, end="finished", metrics={"accuracy": 0.8}),
         *events_of(1, end="failed"),
         Closed(220.0, SweepStatus.INTERRUPTED, ""),
-        Opened(250.0, 4),
+        Opened(250.0, 4, begun=240.0),
         *events_of(2, 0.3, end="stopped", spec=wide, metrics={"accuracy": 0.9}),
         *events_of(3, 0.9),
     )
@@ -76,6 +77,21 @@ def test_the_best_so_far_only_gets_better(flowers):
     history = read_history("flowers")
     assert history.best_so_far() == [(1, 0.5), (2, 0.4), (101, 0.3)]
     assert (history.best.index, history.elapsed) == (2, 201)
+
+
+def test_a_sweep_has_one_time_of_search_and_one_in_all(flowers):
+    history = read_history("flowers")
+    # from the start of each driver to its end, or its last sign of life
+    assert (history.elapsed, history.in_all) == (201, 220 + (history.reports[-1].at - 240))
+
+
+def test_a_session_that_goes_on_has_taken_the_time_until_now(flowers):
+    storage = sweeps_home().child("flowers-1")
+    before = read_history("flowers").in_all
+    with locked(storage, "flowers-1"):
+        # as when it writes the report of its end
+        assert read_history("flowers").in_all > before + 1e6
+    assert read_history("flowers").in_all == before
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,10 @@ def test_sweeps_are_compared_by_settings_values_and_at_equal_times(home):
     assert "is not the same" in found["notes"][0]
     shown = run("compare", "a", "b").stdout
     assert "cpus_per_worker" in shown
+    assert [sweep["search_seconds"] for sweep in found["sweeps"]] == [202.0, 402.0]
+    assert all(sweep["seconds"] > sweep["search_seconds"] for sweep in found["sweeps"])
+    times = [line.split()[0] for line in shown.splitlines() if line.strip().startswith(("search ", "in all "))]
+    assert times == ["search", "in"]
     assert "test log_loss" in shown
     assert "after 3 min 22 s" in shown and "after 6 min 42 s" in shown
     by_accuracy = json.loads(run("compare", "a", "b", "--metric", "accuracy", "--json").stdout)

@@ -85,7 +85,7 @@ REPORT = EpochReport(
 )
 USAGE = Usage(cpu=97.5, memory=512.5, memory_share=2.5)
 EVENTS = [
-    Opened(1.5, 20),
+    Opened(1.5, 20, begun=0.5),
     Drawn(2.0, 0, SPEC, {"mlp.depth": 2, "learning_rate": 0.1 + 0.2}),
     Begun(2.5, 0, 1),
     Reported(at=3.0, index=0, report=REPORT, train_seconds=0.25, kept=1, stored=4096),

@@ -1,5 +1,8 @@
 """Reference models: each task and kind of input has them, they keep to their time, and a report shows them."""
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +19,17 @@ from orchestrator.evaluation.reference_models import (
     fit_constant,
     fit_linear,
 )
-from orchestrator.evaluation.references import REFERENCES_FILE, keep_references, measure_references, read_references
+from orchestrator.evaluation.references import (
+    CONSTANT_CLASS,
+    REFERENCES_FILE,
+    Reference,
+    keep_references,
+    measure_references,
+    read_references,
+)
+from orchestrator.reports.sections.references import verdicts
 from orchestrator.storage import Storage
+from orchestrator.tasks import metric_named
 
 ROWS = 240
 
@@ -64,9 +76,9 @@ def test_references_are_measured_on_the_same_rows_and_better_than_always_the_sam
 def test_what_does_not_fit_into_its_time_is_left_out_with_the_reason():
     (constant, *others), _, _ = measured(opened("pair"), seconds=0.0)
     assert constant.test
-    assert all(not each.test and each.about == "left out: no time was left for it" for each in others)
+    assert all(not each.test and each.about == "left out: no time was left" for each in others)
     (_, *others), _, _ = measured(opened("pair"), seconds=0.5)
-    assert all(each.about.startswith("left out: it does not fit into the 0.5 s") for each in others)
+    assert all(each.about.startswith("left out: references had 0.5 s, which is too little") for each in others)
     dataset = opened("three")
     for fit in (fit_linear, fit_boosted_trees):
         with pytest.raises(OutOfTimeError):
@@ -94,3 +106,38 @@ def test_references_are_read_as_they_were_written(tmp_path):
     storage.write(REFERENCES_FILE, content)
     with pytest.raises(StorageError, match=f"{REFERENCES_FILE}: damaged"):
         read_references(storage)
+
+
+CONSTANT = Reference(name=CONSTANT_CLASS, test={"roc_auc": 0.5}, ahead=(0.3, 0.2, 0.4))
+LINEAR = Reference(name="linear", test={"roc_auc": 0.7}, ahead=(0.1, 0.05, 0.15))
+STOPPED = Reference(name="trees", test={"roc_auc": 0.75}, ahead=(0.05, 0.01, 0.1), about="stopped after 5 rounds")
+MISSING = [Reference(name=name, about="left out: there was no room") for name in ("linear", "trees")]
+
+
+@pytest.mark.parametrize(
+    ("found", "first", "rest"),
+    [
+        ([CONSTANT, LINEAR], "The best reference, linear, has roc_auc 0.7 .*: the winner is better \\(95 %", []),
+        (
+            [CONSTANT, *MISSING],
+            "The only reference, most frequent class, .*: the winner is better than always the same answer \\(",
+            ["Left out: linear and trees; there was no room."],
+        ),
+        (
+            [CONSTANT, LINEAR, STOPPED],
+            "The best reference, trees \\(stopped after 5 rounds, for want of time\\), has .*: the winner is better "
+            "than that one was by then \\(",
+            [],
+        ),
+        (
+            [Reference(name="linear", test={"roc_auc": 0.76}, ahead=(0.04, -0.1, 0.1)), STOPPED],
+            "The best reference, linear, .*: these test rows do not show which is better",
+            ["With more time trees may be better: it was stopped after 5 rounds."],
+        ),
+    ],
+)
+def test_a_reference_that_says_little_is_told_as_one(found, first, rest):
+    metric = metric_named("roc_auc")
+    story = SimpleNamespace(metric=metric, outcome=SimpleNamespace(test={"roc_auc": 0.8}), references=tuple(found))
+    said = verdicts(story)
+    assert re.match(first, said[0]) and list(said[1:]) == rest

@@ -66,6 +66,8 @@ def test_what_a_report_says_follows_from_the_journal():
     report = make_report(found)
     said = [sentence for part in report.sections[0].paragraphs for sentence in part.sentences]
     assert "3 trials with 5 epochs in 3 min 20 s of search: 1 finished, 1 interrupted, 1 failed." in said
+    (in_all,) = (sentence for sentence in said if sentence.startswith("In all "))
+    assert in_all.startswith("In all it took 6 min 40 s, with reading the data")
     assert "The best trial is 1, mlp, with log_loss 0.3 on the validation rows." in said
     # the second trial begins 100 s after the first, and its second epoch ends two seconds later
     assert numbers(report, "best-by-time").rows == ((1.0, 0.5, 0), (2.0, 0.4, 0), (102.0, 0.3, 1))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from orchestrator.evaluation.references import Reference
+from collections.abc import Iterator, Sequence
+
+from orchestrator.evaluation.references import LIMIT, Reference
 from orchestrator.reports.content import Axis, Cell, Chart, MarkKind, Paragraph, ReportTable, Section, Trace
 from orchestrator.reports.story import SweepStory
+from orchestrator.tasks import Metric
 from orchestrator.units import show_apart, show_number
 
 WINNER = "the winner"
 # seconds that are told
 SHORTEST = 0.1
-# with which is told that a reference had more to learn
-STOPPED = "stopped"
 
 
 def section(story: SweepStory) -> Section | None:
@@ -62,7 +63,8 @@ def section(story: SweepStory) -> Section | None:
     )
     said = (
         "Not candidates, but what any model should be compared with: fitted once, with scikit-learn's default "
-        "settings, on the same training rows as the networks have them, and measured on the same test rows.",
+        "settings, on the same training rows as the networks have them, and measured on the same test rows. Their "
+        f"time is {LIMIT}.",
         *verdicts(story),
     )
     return Section(
@@ -75,7 +77,7 @@ def section(story: SweepStory) -> Section | None:
 
 
 def verdicts(story: SweepStory) -> tuple[str, ...]:
-    """Whether the winner is better than the best reference, in a sentence; none without references."""
+    """Whether the winner is better than the best reference, and what is missing beside it; none without references."""
     metric, outcome = story.metric, story.outcome
     found = [item for item in story.references if metric.name in item.test]
     mine = None if outcome is None else outcome.test.get(metric.name)
@@ -83,22 +85,46 @@ def verdicts(story: SweepStory) -> tuple[str, ...]:
         return ()
     best = sorted(found, key=lambda item: -item.test[metric.name] if metric.maximize else item.test[metric.name])[0]
     one, other = show_apart(mine, best.test[metric.name])
-    which = "The best reference" if len(found) > 1 else "The only reference"
-    plain = f"{which}, {best.name}, has {metric.name} {other} on the test rows, the winner {one}"
-    if best.about.startswith(STOPPED):
-        which = f"{which}, {best.name} ({best.about}, for want of time),"
-        plain = f"{which} has {metric.name} {other} on the test rows, the winner {one}"
+    which = f"{'The best reference' if len(found) > 1 else 'The only reference'}, {best.name}"
+    if best.is_stopped:
+        which = f"{which} ({best.about}, for want of time),"
+    plain = f"{which}{'' if best.is_stopped else ','} has {metric.name} {other} on the test rows, the winner {one}"
+    return (*_verdict(plain, best, metric, mine), *_missing(story.references, best))
+
+
+def _verdict(plain: str, best: Reference, metric: Metric, mine: float) -> Iterator[str]:
+    # to be better than one that says little is to be said with that
+    than = " than that one was by then" if best.is_stopped else ""
+    than = " than always the same answer" if best.is_constant else than
     if best.ahead is None:
         better = mine != best.test[metric.name] and metric.better(mine, best.test[metric.name])
-        verdict = "The winner is better on these rows" if better else "The winner is not better on these rows"
-        return (f"{plain}.", f"{verdict}; how much of that is chance was not computed, as time was short.")
+        yield f"{plain}."
+        yield (
+            f"The winner is {'' if better else 'not '}better{than} on these rows; how much of that is chance was not "
+            "computed, as time was short."
+        )
+        return
     _, low, high = best.ahead
     between = f"95 % interval of what it is better by: {show_number(low)} to {show_number(high)}"
     if low > 0:
-        return (f"{plain}: the winner is better ({between}).",)
-    if high < 0:
-        return (f"{plain}: the winner is worse ({between}). Use that model, or search longer.",)
-    return (f"{plain}: these test rows do not show which is better ({between}).",)
+        yield f"{plain}: the winner is better{than} ({between})."
+    elif high < 0:
+        yield f"{plain}: the winner is worse ({between}). Use that model, or search longer."
+    else:
+        yield f"{plain}: these test rows do not show which is better ({between})."
+
+
+def _missing(references: Sequence[Reference], best: Reference) -> Iterator[str]:
+    """What other references might have shown, had they been fitted to their end."""
+    reasons: dict[str, list[str]] = {}
+    for item in references:
+        if item.why_left_out:
+            reasons.setdefault(item.why_left_out, []).append(item.name)
+    for reason, names in reasons.items():
+        yield f"Left out: {' and '.join(names)}; {reason}."
+    for item in references:
+        if item.is_stopped and item is not best:
+            yield f"With more time {item.name} may be better: it was {item.about}."
 
 
 def interval_text(interval: tuple[float, float] | None) -> str:
