@@ -114,10 +114,9 @@ def show(result: SweepResult) -> None:
     best, registration = result.best, result.registration
     combined = result.ensemble is not None and result.ensemble.accepted
     statuses = [trial.status for trial in result.trials]
-    counted = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
-    count = len(result.trials)
+    how = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
     times = f"{show_seconds(result.search_seconds)} of search, {show_seconds(result.seconds)} in all"
-    click.echo(f"{count} trial{'s' * (count != 1)} in {times}: {counted}")
+    click.echo(f"{counted(len(statuses), 'trial')} in {times}: {how}")
     click.echo(f"held {result.spent}")
     spec = best.best_spec or best.spec
     settings = ", ".join(f"{name} {show_number(value)}" for name, value in spec.settings.items())

@@ -80,7 +80,7 @@ def _found(story: SweepStory) -> Iterator[str]:
         spent = show_seconds(story.seconds) if story.seconds else "no time"
         yield f"{trials} with {epochs} in {spent} of search: {told}."
     yield from _state(story)
-    if story.history.in_all:
+    if records and story.history.in_all:
         took = "has taken" if story.state == SweepStatus.RUNNING else "took"
         yield (
             f"In all it {took} {show_seconds(story.history.in_all)}, with reading the data, starting the trials' "
