@@ -30,6 +30,7 @@ NAMES = {
     ("ray.tune.execution.tune_controller", "TuneController._update_trial_queue"): (
         "runtime/tune/adapters: a sweep without room on its cluster lets its processes end"
     ),
+    ("ray.tune.execution.tune_controller", "_ObjectCache"): "runtime/tune/adapters: processes that wait for trials",
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"): "runtime/tune/adapters: actors in waiting workers",
     ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"): "runtime/tune/adapters: actors in waiting workers",
     ("torch.export._trace", "_export"): "runtime/early_imports: what torch.export imports when it is called",

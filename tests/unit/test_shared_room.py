@@ -162,6 +162,23 @@ class Process:
     set_on_error = set_on_stop
 
 
+def test_processes_wait_for_trials_until_one_of_another_size_is_waited_for():
+    cache = adapters.WaitingActors(may_keep_one=True)
+    assert all(cache.cache_object("one core", number) for number in range(3))
+    assert list(cache.flush_cached_objects()) == []
+    # one trial is waited for: the others may be soon
+    cache.increase_max("one core")
+    assert list(cache.flush_cached_objects()) == []
+    cache.increase_max("two cores")
+    assert not cache.cache_object("one core", 3)
+    assert list(cache.flush_cached_objects()) == [0, 1]
+    cache.decrease_max("two cores")
+    assert cache.cache_object("one core", 4)
+    assert cache.pop_cached_object("one core") == 2
+    assert list(cache.flush_cached_objects(force_all=True)) == [4]
+    assert cache.num_cached_objects == 0
+
+
 def test_tune_gives_the_process_back_that_it_keeps_and_goes_on_while_nothing_may_run(monkeypatch):
     monkeypatch.setattr(adapters, "IDLE_SECONDS", 0.01)
     asked, removed, answers = [], [], iter([False, True, False])

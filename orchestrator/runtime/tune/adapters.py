@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ray import tune
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
-from ray.tune.execution import class_cache
+from ray.tune.execution import class_cache, tune_controller
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
+from ray.tune.utils.object_cache import _ObjectCache
 
 from orchestrator.cluster import lost_ray, ray_logs
 from orchestrator.replacing import replaced
@@ -77,6 +78,41 @@ def actors_in_waiting_workers() -> Iterator[None]:
     for who asks for variables. The workers of a Ray that this process has started have all of them anyway.
     """
     with replaced(class_cache, DEFAULT_ENV_VARS={}, ENV_VARS_TO_PROPAGATE=set()):
+        yield
+
+
+class WaitingActors(_ObjectCache):  # type: ignore[misc]
+    """All actors without a trial, until an actor of another size is waited for, or the search is over."""
+
+    def cache_object(self, key: Any, obj: Any) -> bool:  # noqa: ANN401
+        """Tune: whether an actor whose trial is over is kept."""
+        if self._others_wanted(key):
+            kept: bool = super().cache_object(key, obj)
+            return kept
+        self._cached_objects[key].append(obj)
+        self._num_cached_objects += 1
+        return True
+
+    def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
+        """Tune: those that are ended now."""
+        for key, actors in self._cached_objects.items():
+            kept = self._max_num_objects[key] if self._others_wanted(key) else len(actors)
+            while len(actors) > (0 if force_all else kept):
+                self._num_cached_objects -= 1
+                yield actors.pop(0)
+
+    def _others_wanted(self, key: Any) -> bool:  # noqa: ANN401
+        return any(count > 0 for other, count in self._max_num_objects.items() if other != key)
+
+
+@contextmanager
+def waiting_actors_are_kept() -> Iterator[None]:
+    """Lets the actors of all slots wait for the next trials, where no other program wants their cores.
+
+    Tune 2.60 keeps one, so that where a scheduler waits for the last trial of a rung all other processes end, and start
+    again for the next rung, which takes seconds.
+    """
+    with replaced(tune_controller, _ObjectCache=WaitingActors):
         yield
 
 

@@ -93,6 +93,7 @@ class TuneRunner:
                 every_loss_is_a_dead_actor,
                 idle_places_are_lent,
                 no_actor_is_left,
+                waiting_actors_are_kept,
             )
 
             introduce(f"the sweep {self.sweep}")
@@ -102,7 +103,7 @@ class TuneRunner:
                     every_loss_is_a_dead_actor(),
                     no_actor_is_left(),
                     actors_in_waiting_workers() if alone and self.pool is None else nullcontext(),
-                    nullcontext() if alone else idle_places_are_lent(self.room, controller),
+                    waiting_actors_are_kept() if alone else idle_places_are_lent(self.room, controller),
                     nullcontext() if alone else shared(plan, self.sweep, self.room, self.notify),
                 ):
                     self._tuner(plan, controller, folder).fit()
