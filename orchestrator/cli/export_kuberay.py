@@ -17,6 +17,7 @@ from orchestrator.cli.export_manifests import (
     model_option,
     put,
     sweep_option,
+    tell_own,
 )
 from orchestrator.cli.numbers import WholeNumber
 from orchestrator.units import parse_size
@@ -74,6 +75,7 @@ def export_kuberay(model: str | None, sweep: Path | None, output: Path, **option
         raise click.UsageError("give --model or --sweep, and a folder for each")
     _check_belonging(options, of_model=model is not None, of_sweep=sweep is not None)
     place = KubernetesPlace(**{name: options[name] for name in ("namespace", "image", "tracking_uri", "storage")})
+    tell_own(place.tracking_uri)
     if sweep is not None:
         memory = None if options["memory"] is None else parse_size(options["memory"])
         given = {name: options[name] for name in ("name", "workers", "cpus", "gpus", "queue", "volumes")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -65,6 +66,16 @@ def asked_sweep(path: Path, tracking_uri: str | None = None) -> SweepConfig:
     from orchestrator.config import SweepConfig
 
     return SweepConfig.load(path, {"tracking_uri": tracking_uri})
+
+
+def tell_own(tracking_uri: str | None) -> None:
+    """Notes that a server's address is each machine's own, where several have to reach it."""
+    host = urlsplit(tracking_uri or "").hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        echo(
+            f"note: {tracking_uri} is on each machine that asks; name the one where MLflow is, so that all reach it",
+            err=True,
+        )
 
 
 def check_workers(workers: int, max_workers: int | None) -> None:
@@ -138,7 +149,10 @@ def export_slurm(sweep: Path, tracking_uri: str | None, output: Path, **options:
     """See SLURM."""
     from orchestrator.manifests.slurm import slurm_files
 
-    put(slurm_files(asked_sweep(sweep, tracking_uri), **options), output)
+    config = asked_sweep(sweep, tracking_uri)
+    files = slurm_files(config, **options)
+    tell_own(config.tracking_uri)
+    put(files, output)
 
 
 @click.command("systemd", cls=Command, help=SYSTEMD)
@@ -193,5 +207,6 @@ def export_serve_config(model: str, output: Path, **options: Any) -> None:  # no
 
     check_workers(options["workers"], options["max_workers"])
     files = serve_files(model, **options)
+    tell_own(options["tracking_uri"])
     look_for(model, options["tracking_uri"])
     put(files, output)

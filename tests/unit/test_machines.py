@@ -190,6 +190,14 @@ def test_what_a_job_is_asked_for_stands_in_its_head(tmp_path, monkeypatch):
     for changed, sentence in zip(wrong, said, strict=True):
         done = CliRunner().invoke(main, ["export", "slurm", "--sweep", "mine.yaml", *options, *changed, "-o", "b"])
         assert done.exit_code == 2 and sentence in done.output, done.output
+    hosts = {"m": False, "m.127.example": False, "127.0.0.1": True, "[::1]": True, "localhost": True}
+    for number, (host, noted) in enumerate(hosts.items()):
+        where = f"--tracking-uri=http://{host}:5000"
+        done = CliRunner().invoke(
+            main, ["export", "slurm", "--sweep", "mine.yaml", *options, where, "-o", f"c{number}"]
+        )
+        assert done.exit_code == 0, done.output
+        assert (f"note: http://{host}:5000 is on each machine that asks" in done.stderr) == noted
 
 
 def test_a_storage_that_the_sweep_names_counts_and_is_one_word():
