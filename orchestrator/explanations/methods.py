@@ -17,7 +17,7 @@ from orchestrator.data.given_rows import Rows, given_rows
 from orchestrator.data.raw import json_rows
 from orchestrator.data.rows import rows_of
 from orchestrator.errors import UsageError, did_you_mean
-from orchestrator.explanations.dependence import INTERACTION_COLUMNS, curves_of, interactions_of
+from orchestrator.explanations.dependence import INTERACTION_COLUMNS, CurveRows, interactions_of
 from orchestrator.explanations.importance import REPEATS, shuffled_drops
 from orchestrator.explanations.lime import KERNEL_WIDTH, POOR_FIT, SAMPLES, fit_surrogates
 from orchestrator.explanations.mixing import MixedRows
@@ -269,16 +269,17 @@ def _dependence(
     if len(plain) > CURVE_ROWS:
         drawn = np.random.default_rng(seed).choice(len(plain), CURVE_ROWS, replace=False)
         plain = plain.iloc[np.sort(drawn)].reset_index(drop=True)
-    mixed = MixedRows(model, plain, scale)
+    table = CurveRows.of(model, plain)
+    mixed = MixedRows(model, table.frame, scale)
     answers = model.predictions(model.encoder.transform(model.schema, plain))
     # of several classes the one that is answered most often
     shown = int(np.bincount(model.shown(answers, output)).argmax())
-    cells, rows = cells_of(model, plain), np.arange(len(plain))
-    curves = [curves_of(mixed, mixed.names.index(name), rows) for name in wanted]
+    cells = cells_of(model, table.frame)
+    curves = [table.curves(mixed, name) for name in wanted]
     spreads = [float(item.curves[..., shown].mean(axis=0).std()) for item in curves]
     order = sorted(range(len(curves)), key=lambda place: -spreads[place])
     strongest = [curves[place].column for place in order[:INTERACTION_COLUMNS]]
-    pairs = interactions_of(mixed, strongest, rows, shown)
+    pairs = interactions_of(mixed, strongest, table.rows, shown)
     return DependenceExplanation(
         output=model.outputs[shown],
         outputs=model.outputs,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from orchestrator.data import LabelledRows
 from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.explanations.dependence import curves_of
+from orchestrator.explanations.dependence import CurveRows
 from orchestrator.explanations.importance import FEWEST_REPEATS
 from orchestrator.explanations.methods import CURVE_ROWS, cells_of, curveless, importance_of
 from orchestrator.explanations.mixing import MixedRows
@@ -192,7 +192,8 @@ def _curves(
     """The curves of some columns, as many as there is time for."""
     frame = rows.rows.frame()
     frame = frame.iloc[some_of(len(frame), CURVE_ROWS, seed)]
-    mixed, cells = MixedRows(model, frame), cells_of(model, frame)
+    table = CurveRows.of(model, frame)
+    mixed, cells = MixedRows(model, table.frame), cells_of(model, table.frame)
     answers = model.predictions(model.encoder.transform(model.schema, frame))
     shown = int(np.bincount(model.shown(answers)).argmax())
     found: list[DependenceCurve] = []
@@ -202,7 +203,7 @@ def _curves(
             continue
         if time.monotonic() > end:
             break
-        curves = curves_of(mixed, mixed.names.index(name), np.arange(len(mixed)))
+        curves = table.curves(mixed, name)
         drawn = curves.curves[:, :, shown]
         low, high = np.quantile(drawn, (0.1, 0.9), axis=0)
         found.append(

@@ -304,6 +304,14 @@ def test_dependence_on_categories_dates_texts_and_lists(everywhere):
         explain(words, frame.head(30), method="pdp")
     colors = next(item for item in found.columns if item.column == "color")
     assert set(colors.values) == {"red", "green", "blue", None}
+    # the same ones for whatever rows, also those that no row has
+    reds = frame[frame["color"] == "red"].head(10)
+    few = bundle.explain(reds, method="pdp", output="high", columns=["color"]).columns[0]
+    assert few.values == colors.values
+    greens = bundle.predict(reds.assign(color="green"))["probability_high"]
+    assert few.mean[few.values.index("green"), 0] == pytest.approx(greens.mean(), abs=1e-6)
+    missing = bundle.predict(reds.assign(color=None))["probability_high"]
+    assert few.mean[few.values.index(None), 0] == pytest.approx(missing.mean(), abs=1e-6)
     changed = bundle.predict(frame.head(30).assign(color=colors.values[1]))["probability_high"]
     assert colors.mean[1, 0] == pytest.approx(changed.mean(), abs=1e-6)
     assert bundle.explain(frame.head(30), method="pdp", columns=["flag"]).columns[0].column == "flag"

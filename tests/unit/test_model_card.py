@@ -22,9 +22,9 @@ from orchestrator.evaluation.kept_answers import KeptAnswers
 from orchestrator.evaluation.misses import furthest
 from orchestrator.evaluation.winner_description import WinnerDescription, read_description
 from orchestrator.evaluation.worst_rows import explain_worst
-from orchestrator.explanations import importance, overview
+from orchestrator.explanations import explain, importance, overview
 from orchestrator.explanations.overview import CURVE_COLUMNS, REPEATS, Overview, overview_of
-from orchestrator.inputs import NUMERIC
+from orchestrator.inputs import CATEGORICAL, NUMERIC
 from orchestrator.reports.card import SECTION, CardSource, model_card, short_card, summary_in
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import DESCRIPTION_FILE
@@ -79,6 +79,20 @@ def test_of_a_sorted_table_the_rows_are_drawn_and_not_the_first_ones():
     found = overview_of(made(frame, lambda inputs: inputs[NUMERIC][:, 0]), rows, seconds=60.0)
     (curve,) = [curve for curve in found.curves if curve.column == "x0"]
     assert min(curve.values) < frame["x0"].quantile(0.1) and max(curve.values) > frame["x0"].quantile(0.9)
+
+
+def test_a_report_and_an_explanation_show_the_same_categories():
+    frame = numbers(1, 400).assign(kind=["often", "seldom", "often", "often"] * 100)
+    frame.loc[[7, 8], "kind"] = ["once", "once too"]
+    model = made(frame, lambda inputs: inputs[CATEGORICAL][:, 0].astype(float) + inputs[NUMERIC][:, 0])
+    rows = open_dataset(frame, DataOptions(target="y")).some_test_rows()
+    (curve,) = [curve for curve in overview_of(model, rows, seconds=60.0).curves if curve.column == "kind"]
+    # 100 rows hold the rare ones only by chance
+    for explained in (None, frame.iloc[200:230]):
+        (told,) = explain(model, explained, method="pdp", columns=["kind"]).columns
+        assert told.values == curve.values
+    known = set(model.encoder.categorical[0].categories)
+    assert set(curve.values) == known >= {"often", "seldom"} and curve.values[0] == "often"
 
 
 def test_a_row_that_is_right_and_sure_is_not_among_the_worst(bundle):
