@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 import orchestrator
 from orchestrator.cli import main
@@ -15,10 +16,30 @@ from orchestrator.data import DataOptions, Part, open_dataset
 from orchestrator.data.splits import Holdout
 from orchestrator.data.splits.drawing import deal_groups, parts_of, split_rows
 from orchestrator.data.splits.equal import equal_rows, keep_together
+from orchestrator.data.splits.holdout import lots
 from orchestrator.data.splits.marks import RowMarks, uneven_note
 from orchestrator.errors import ConfigError, DataError, UsageError
 
 ROWS = 400
+
+
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=10, max_size=90),
+    share=st.sampled_from((0.2, 0.25, 0.5)),
+    seed=st.integers(0, 99),
+    stratified=st.booleans(),
+)
+def test_rows_are_drawn_as_scikit_learn_draws_them(labels, share, seed, stratified):
+    strata = np.array(labels)
+    sizes = np.bincount(strata)[np.unique(strata)]
+    if stratified and (sizes.min() < 2 or np.ceil(share * len(strata)) < len(sizes)):
+        return
+    wanted = train_test_split(
+        np.arange(len(strata)), test_size=share, random_state=seed, stratify=strata if stratified else None
+    )
+    found = lots(strata if stratified else len(strata), share, np.random.RandomState(seed))
+    for mine, its in zip(found, wanted, strict=True):
+        assert mine.tolist() == its.tolist()
 
 
 def table(rows=ROWS, seed=0):

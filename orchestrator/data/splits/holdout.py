@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +103,53 @@ def draw(
         # too few rows to have every stratum on both sides: chance decides instead of an error
         if counts.min() < 2 or round(share * len(positions)) < len(counts):  # noqa: PLR2004
             labels = None
-    # most processes split nothing, and it takes a second to import
-    from sklearn.model_selection import train_test_split
+    kept, drawn = lots(len(positions) if labels is None else labels, share, np.random.RandomState(seed))
+    return positions[kept], positions[drawn]
 
-    kept, drawn = train_test_split(positions, test_size=share, random_state=seed, stratify=labels)
-    return kept, drawn
+
+def lots(
+    rows: int | NDArray[np.int64], share: float, random: np.random.RandomState
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which rows are kept and which are drawn, of each stratum as equal a share as whole rows allow.
+
+    The same rows, in the same order, as scikit-learn's `train_test_split` gives, which a test compares. To import that
+    takes as long as to import torch, and a split should not follow its version.
+
+    Args:
+        rows: how many there are, or the stratum of each, int64 [rows].
+        share: to draw, rounded up to a row.
+        random: of all lots.
+
+    Returns:
+        Numbers of rows, int64.
+    """
+    count = rows if isinstance(rows, int) else len(rows)
+    wanted = ceil(share * count)
+    if isinstance(rows, int):
+        order = random.permutation(count)
+        return order[wanted:], order[:wanted]
+    _, strata, sizes = np.unique(rows, return_inverse=True, return_counts=True)
+    keeps = _apportioned(sizes, count - wanted, random)
+    draws = _apportioned(sizes - keeps, wanted, random)
+    kept, drawn = [], []
+    for stratum, (keep, take) in enumerate(zip(keeps, draws, strict=True)):
+        order = random.permutation(sizes[stratum])
+        members = np.flatnonzero(strata == stratum)[order]
+        kept.append(members[:keep])
+        drawn.append(members[keep : keep + take])
+    return random.permutation(np.concatenate(kept)), random.permutation(np.concatenate(drawn))
+
+
+def _apportioned(sizes: NDArray[np.int64], seats: int, random: np.random.RandomState) -> NDArray[np.int64]:
+    """Seats for groups by the largest remainder (Hamilton's method); lots among equal remainders: int64 [groups]."""
+    exact = sizes / sizes.sum() * seats
+    found = np.floor(exact)
+    rest = exact - found
+    for remainder in np.unique(rest)[::-1]:
+        left = int(seats - found.sum())
+        if left <= 0:
+            break
+        equal = np.flatnonzero(rest == remainder)
+        found[random.choice(equal, size=min(left, len(equal)), replace=False)] += 1
+    seated: NDArray[np.int64] = found.astype(np.int64)
+    return seated
