@@ -34,7 +34,7 @@ GAUGES: dict[str, tuple[str, str | None]] = {
     "orchestrator_sweep_trials_wanted": ("Trials that there shall be; absent while that is open", None),
     "orchestrator_sweep_epochs": ("Epochs of all trials", None),
     "orchestrator_sweep_best_value": ("The best validation value of all trials", "metric"),
-    "orchestrator_sweep_seconds": ("Seconds that the search has taken, in all sessions", None),
+    "orchestrator_sweep_seconds": ("Seconds from the first trial on, as a time budget counts them", None),
     "orchestrator_sweep_seconds_left": ("Seconds until the search is over, about", None),
     "orchestrator_sweep_slots": ("Trials that can run at once", None),
     "orchestrator_sweep_slot_busy_share": ("Share of the slots' time so far in which they had a trial", None),
