@@ -7,7 +7,7 @@ they were given, so the longest come first, and are read by the process that tak
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,11 @@ class SharedFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.files: Sequence[pytest.Item | pytest.Collector] = ()
 
-    def pytest_collection(self) -> bool:
-        """Nothing yet, see above."""
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Which files there are: none is read yet."""
+        self.files = session.perform_collect(genitems=False)
         return True
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -40,14 +42,17 @@ class SharedFiles:
             if session.shouldstop:
                 raise session.Interrupted(session.shouldstop)
             item = following
-        # of the last file only, by now; another process may have taken all of them
-        session.testscollected = max(1, session.testscollected)
+        # another process may have taken all of them
+        session.testscollected = session.testscollected or 1
         return True
 
     def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
-        for path in session.config.args:
-            if self._take(Path(path)):
-                yield from session.perform_collect([path])
+        for file in self.files:
+            if self._take(file.path):
+                items = list(session.genitems(file))
+                session.config.hook.pytest_collection_modifyitems(session=session, config=session.config, items=items)
+                session.testscollected += len(items)
+                yield from items
 
     def _take(self, path: Path) -> bool:
         try:

@@ -12,6 +12,7 @@ import click
 from orchestrator.cli.base import Command, echo, tracking_option
 from orchestrator.cli.numbers import WholeNumber
 from orchestrator.cli.outputs import check_folder
+from orchestrator.environment import without_password
 from orchestrator.errors import NoSuchModelError, TrackingError
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def tell_own(tracking_uri: str | None) -> None:
     """Notes that a server's address is each machine's own, where several have to reach it."""
     host = urlsplit(tracking_uri or "").hostname or ""
     if host == "localhost" or host.startswith("127.") or host == "::1":
+        shown = without_password(str(tracking_uri))
         echo(
-            f"note: {tracking_uri} is on each machine that asks; name the one where MLflow is, so that all reach it",
-            err=True,
+            f"note: {shown} is on each machine that asks; name the one where MLflow is, so that all reach it", err=True
         )
 
 

@@ -15,7 +15,7 @@ from orchestrator.columns.raw_column import RawColumn
 from orchestrator.columns.values import is_number_text
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.tasks._base import Task
-from orchestrator.tasks._classification import Classification
+from orchestrator.tasks._classification import MAX_INTEGER_CLASSES, Classification
 from orchestrator.tasks._scores import CLASSIFICATION, OF_LABELS, row_counts
 from orchestrator.tasks._thresholds import DEFAULT, GOODNESS, Goodness, LabelCost, LabelThreshold, ScoredRows, decide
 from orchestrator.tasks.multiclass import Multiclass
@@ -104,7 +104,8 @@ class Binary(Classification):
                 f"'{target}' has {len(present)}"
             )
         if len(present) > CLASSES:
-            numbers = all(map(is_number_text, present))
+            few = len(present) <= MAX_INTEGER_CLASSES and all(label.removeprefix("-").isdecimal() for label in present)
+            numbers = not few and all(map(is_number_text, present))
             values = "different numbers" if numbers else "classes"
             instead = (
                 "use --task regression, or add a column that says which of them are above a limit of yours"

@@ -222,7 +222,7 @@ def check_stopped(endpoint, deployment, number):
     assert endpoint.stop(number) == 0
     assert endpoint.output.read_text().splitlines()[-1] == "stopping: requests that have arrived are answered"
     assert "Traceback" not in endpoint.output.read_text()
-    assert list(record_file("iris").parent.iterdir()) == []
+    assert list(record_file("iris").parent.glob("*.json")) == []
     assert endpoint.places() == []
     assert eventually(lambda: proxies(deployment.place) == [])
     _, alive = psutil.wait_procs(children, timeout=30)
@@ -379,7 +379,7 @@ def test_a_signal_while_it_starts_leaves_nothing(bundle_folder, tmp_path):
         time.sleep(2)
         endpoint.stop(signal.SIGINT)
     assert "Traceback" not in endpoint.output.read_text()
-    assert list(record_file("iris").parent.iterdir()) == []
+    assert list(record_file("iris").parent.glob("*.json")) == []
     assert endpoint.places() == []
     assert eventually(lambda: proxies(deployment.place) == [])
 
@@ -398,7 +398,7 @@ def test_a_killed_endpoint_is_dead_and_can_be_cleaned_up(bundle_folder):
     assert list_deployments()[0].state == "dead"
     assert place in list(abandoned_places())
     assert undeploy("iris").pid == process.pid
-    assert list(record_file("iris").parent.iterdir()) == []
+    assert list(record_file("iris").parent.glob("*.json")) == []
     assert not place.exists()
 
 

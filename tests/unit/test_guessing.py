@@ -121,7 +121,7 @@ def test_the_task_can_be_overridden():
     data = pd.DataFrame({"x": np.arange(ROWS) * 0.5, "label": [3, 4, 5] * (ROWS // 3)})
     assert schema_of(data).schema.target.task.kind == "multiclass"
     assert schema_of(data, task="regression").schema.target.task.kind == "regression"
-    with pytest.raises(UsageError, match="3 classes"):
+    with pytest.raises(UsageError, match="3 classes; use --task multiclass"):
         schema_of(data, task="binary")
 
 
