@@ -12,7 +12,7 @@ from orchestrator.bundle.files import read_folder
 from orchestrator.columns.notes import Note
 from orchestrator.columns.wish import ColumnWish
 from orchestrator.data.inspection import written_as
-from orchestrator.features import CategoricalFeature, Fitted, NumericFeature
+from orchestrator.features import CategoricalFeature, Fitted, NumericFeature, TextFeature
 from orchestrator.tasks import Target
 from orchestrator.units import show_number
 
@@ -105,5 +105,5 @@ def _feature(feature: Fitted) -> str:
         case CategoricalFeature(categories=categories, shared=shared):
             others = "share one code" if shared == 1 else f"share {shared:,} codes" if shared else "as unknown"
             return f"{len(categories):,} categories, others {others}"
-        case _:
-            return f"tokens of {feature.buckets} buckets"
+        case TextFeature(buckets=buckets, words_only=words_only):
+            return f"{'words' if words_only else 'tokens'} of {buckets} buckets"

@@ -177,9 +177,10 @@ class FeatureEncoder:
         """Plain JSON of what was fitted, the inverse of `from_json`."""
         plain = asdict(self)
         del plain["refuses_truth"]
-        # where nothing is shared, nothing is written, as before there were such codes
+        # what says nothing is not written, as before there was such a thing
         plain[CATEGORICAL] = [_without(item, "shared") for item in plain[CATEGORICAL]]
         plain[NUMERIC] = [_without(item, "since") for item in plain[NUMERIC]]
+        plain[TEXT] = [_without(item, "words_only") for item in plain[TEXT]]
         return {name: features for name, features in plain.items() if features or name not in (TEXT, STATISTICS)}
 
     @classmethod

@@ -129,10 +129,12 @@ class TextFeature:
     Attributes:
         column: where the text comes from.
         buckets: rows of the table of tokens.
+        words_only: whether pairs and pieces of words are no tokens.
     """
 
     column: str
     buckets: int
+    words_only: bool = False
 
 
 def mixed_bits(text: str) -> int:

@@ -30,19 +30,29 @@ TEXT_VALUES = 20
 BUCKETS = 2**16
 MAX_TOKENS = 2048
 PIECE_LENGTHS = (3, 4)
+# on average: pairs and pieces of longer texts are so many that words share their numbers with them
+LONG_WORDS = 100
 WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class NoSummary:
-    """Nothing of a text column is fitted in the encoder."""
+class TextLengths:
+    """How long the texts of a column are.
 
-    def merge(self, _other: NoSummary) -> NoSummary:
+    Attributes:
+        texts: that are not empty.
+        words: of all of them.
+    """
+
+    texts: int
+    words: int
+
+    def merge(self, other: TextLengths) -> TextLengths:
         """Of the rows of both."""
-        return self
+        return TextLengths(self.texts + other.texts, self.words + other.words)
 
 
-class TextKind(FeatureKind[Sequence[str], NoSummary]):
+class TextKind(FeatureKind[Sequence[str], TextLengths]):
     """Cells are texts, empty where missing."""
 
     kind = ColumnKind.TEXT
@@ -82,13 +92,13 @@ class TextKind(FeatureKind[Sequence[str], NoSummary]):
         """See `FeatureKind`: as they were written, since people read them."""
         return [category_key(cell) or None for cell in series]
 
-    def summarise(self, parsed: Sequence[str], keys: NDArray[np.float64] | None) -> NoSummary:
+    def summarise(self, parsed: Sequence[str], keys: NDArray[np.float64] | None) -> TextLengths:
         """See `FeatureKind`."""
-        return NoSummary()
+        return TextLengths(sum(map(bool, parsed)), sum(len(WORD.findall(text)) for text in parsed))
 
-    def fit(self, column: Column, summary: NoSummary, wish: FeaturesWish) -> Sequence[TextFeature]:
+    def fit(self, column: Column, summary: TextLengths, wish: FeaturesWish) -> Sequence[TextFeature]:
         """See `FeatureKind`."""
-        return [TextFeature(column.name, BUCKETS)]
+        return [TextFeature(column.name, BUCKETS, words_only=summary.words > LONG_WORDS * summary.texts)]
 
     def makes(self, feature: Fitted) -> bool:
         """See `FeatureKind`."""
@@ -124,6 +134,8 @@ def text_of(cell: object) -> str:
 def token_ids(texts: Sequence[tuple[TextFeature, str]]) -> list[int]:
     """The tokens of a row, each once, in the order of their first occurrence: words, pairs of words, pieces of words.
 
+    Of columns with long texts, words only.
+
     A token is a bucket of the table, from 1, with a sign that is as good as random: so tokens that share a bucket
     cancel out on average instead of adding up (as scikit-learn's `HashingVectorizer` does it).
 
@@ -138,10 +150,12 @@ def token_ids(texts: Sequence[tuple[TextFeature, str]]) -> list[int]:
         for word in words:
             whole, parts = _word(word, feature.buckets)
             found[whole] = None
-            pieces += parts
+            if not feature.words_only:
+                pieces += parts
             if len(texts) > 1:
                 found[token_id(f"{feature.column} {word}", feature.buckets)] = None
-        found.update(dict.fromkeys(token_id(f"{one} {other}", feature.buckets) for one, other in pairwise(words)))
+        if not feature.words_only:
+            found.update(dict.fromkeys(token_id(f"{one} {other}", feature.buckets) for one, other in pairwise(words)))
     found.update(dict.fromkeys(pieces))
     return list(found)[:MAX_TOKENS]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from orchestrator.inputs import TEXT
 from orchestrator.networks.custom import build_custom
 from orchestrator.networks.ft_transformer import FtTransformer
 from orchestrator.networks.inputs import FeatureShape
@@ -14,8 +16,9 @@ from orchestrator.networks.mlp import Mlp
 from orchestrator.networks.modern_nca import ModernNca
 from orchestrator.networks.realmlp import RealMlp
 from orchestrator.networks.resnet import Resnet
-from orchestrator.networks.settings import is_custom, parse_settings
+from orchestrator.networks.settings import EMBED_TEXTS, TRAINING, is_custom, parse_settings
 from orchestrator.networks.tabm import Tabm, TabmMini
+from orchestrator.networks.text import LEARNING_RATE, TextAnswer, WithTexts
 
 # `network(shape, settings)`, the settings of the class in ARCHITECTURES
 NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {
@@ -27,6 +30,9 @@ NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {
     "ft_transformer": FtTransformer,
     "modern_nca": ModernNca,
 }
+
+# of a family that has none of its own
+USUAL_LEARNING_RATE = 0.001
 
 
 def build_network(architecture: str, shape: FeatureShape, settings: Mapping[str, object]) -> nn.Module:
@@ -43,4 +49,18 @@ def build_network(architecture: str, shape: FeatureShape, settings: Mapping[str,
     if is_custom(architecture):
         return build_custom(architecture, shape, settings)
     parsed = parse_settings(architecture, settings)
-    return NETWORKS[architecture](shape, parsed)
+    texts = [spec for spec in shape.inputs if spec.name == TEXT]
+    if not texts or architecture in EMBED_TEXTS:
+        return NETWORKS[architecture](shape, parsed)
+    usual = TRAINING.get(architecture, {}).get("learning_rate", USUAL_LEARNING_RATE)
+    answer = TextAnswer(texts[0].codes[0], shape.outputs, LEARNING_RATE / usual)
+    others = tuple(spec for spec in shape.inputs if spec.name != TEXT)
+    average, shape = shape.average, replace(shape, inputs=others, average=_each)
+    if not shape.numeric and not shape.cardinalities:
+        return answer
+    return WithTexts(NETWORKS[architecture](shape, parsed), answer, average)
+
+
+def _each(outputs: Tensor) -> Tensor:
+    """Members' outputs as they are in training: float32 [batch, members, outputs]."""
+    return outputs.transpose(0, 1)

@@ -27,7 +27,7 @@ class Mlp(nn.Module):
         self.hidden = nn.Sequential(*layers)
         self.output = nn.Linear(width, shape.outputs)
 
-    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """See the class."""
-        logits: Tensor = self.output(self.hidden(self.inputs(numeric, categorical, text)))
+        logits: Tensor = self.output(self.hidden(self.inputs(numeric, categorical)))
         return logits

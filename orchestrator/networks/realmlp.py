@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
+from orchestrator.inputs import CATEGORICAL, NUMERIC
 from orchestrator.networks.embeddings import PeriodicEmbedding
 from orchestrator.networks.groups import ParameterGroup
-from orchestrator.networks.inputs import CategoryInput, FeatureShape, text_input
+from orchestrator.networks.inputs import CategoryInput, FeatureShape
 from orchestrator.networks.repeated_numbers import RepeatedNumbers
 from orchestrator.networks.scaling import RobustScaling
 from orchestrator.networks.settings import RealMlpSettings
@@ -21,7 +21,6 @@ from orchestrator.networks.settings import RealMlpSettings
 # where numbers are predicted all learning rates are so many times as high: 0.2 instead of 0.04
 REGRESSION_FACTOR = 5.0
 BIAS_FACTOR = ACTIVATION_FACTOR = 0.1
-TEXT_FACTOR = 0.1
 # more rows tell no more of how far the first outputs of a layer spread
 INITIAL_ROWS = 4096
 BIAS_ROWS = 5
@@ -71,7 +70,7 @@ class ParametricActivation(nn.Module):
 
 
 class RealMlp(nn.Module):
-    """forward(numeric, categorical, and text if the data has texts) -> float32 [batch, outputs]."""
+    """forward(numeric, categorical) -> float32 [batch, outputs]."""
 
     def __init__(self, shape: FeatureShape, settings: RealMlpSettings) -> None:
         super().__init__()
@@ -91,11 +90,9 @@ class RealMlp(nn.Module):
             nn.init.normal_(weight)
             weight.data[0].zero_()
         self.one_hot_scaling = RobustScaling(self.categories.one_hot_width)
-        self.text = text_input(shape)
         width = shape.numeric * (settings.numeric_width if self.embedding is not None else 1)
         width += 0 if self.repeated is None else shape.numeric * self.repeated.width
         width += self.categories.one_hot_width + sum(self.categories.embedded_widths)
-        width += 0 if self.text is None else self.text.width
         self.input_factor = nn.Parameter(torch.ones(width))
         activation = settings.activation
         if activation == "auto":
@@ -116,8 +113,6 @@ class RealMlp(nn.Module):
             factor = settings.scaling_factor
         elif name.startswith("embedding."):
             factor = settings.embedding_factor
-        elif name.startswith("text."):
-            factor = TEXT_FACTOR
         elif name.endswith("bias"):
             factor = BIAS_FACTOR
         elif name.startswith("activations."):
@@ -134,12 +129,10 @@ class RealMlp(nn.Module):
         if self.repeated is not None:
             self.repeated.fit(inputs[NUMERIC])
         self.one_hot_scaling.fit(self.categories(inputs[CATEGORICAL])[0])
-        if self.text is not None:
-            self.text.fit_inputs(inputs)
         rows = {name: values[:INITIAL_ROWS] for name, values in inputs.items()}
         was_training = self.training
         self.eval()
-        hidden = self._joined(rows[NUMERIC], rows[CATEGORICAL], rows.get(TEXT))
+        hidden = self._joined(rows[NUMERIC], rows[CATEGORICAL])
         for linear, activation in zip(self.linear, self.activations, strict=True):
             if isinstance(linear, NtkLinear):
                 linear.fit(hidden)
@@ -147,22 +140,20 @@ class RealMlp(nn.Module):
         self.output.fit(hidden)
         self.train(was_training)
 
-    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """See the class."""
-        hidden = self._joined(numeric, categorical, text)
+        hidden = self._joined(numeric, categorical)
         for linear, activation in zip(self.linear, self.activations, strict=True):
             hidden = self.dropout(activation(linear(hidden)))
         outputs: Tensor = self.output(hidden)
         return outputs[:, 1:] - outputs[:, :1] if self._differ else outputs
 
-    def _joined(self, numeric: Tensor, categorical: Tensor, text: Tensor | None) -> Tensor:
+    def _joined(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         numbers = self.scaling(numeric)
         if self.embedding is not None:
             numbers = self.embedding(numbers).flatten(1)
         one_hot, embedded = self.categories(categorical)
         parts = [numbers, self.one_hot_scaling(one_hot), embedded]
-        if self.text is not None:
-            parts.append(self.text(text))
         if self.repeated is not None:
             parts.append(self.repeated(numeric).flatten(1))
         return torch.cat(parts, dim=1) * self.input_factor

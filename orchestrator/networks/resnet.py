@@ -44,7 +44,7 @@ class Resnet(nn.Module):
             nn.Linear(settings.width, shape.outputs),
         )
 
-    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """See the class."""
-        logits: Tensor = self.head(self.blocks(self.first(self.inputs(numeric, categorical, text))))
+        logits: Tensor = self.head(self.blocks(self.first(self.inputs(numeric, categorical))))
         return logits

@@ -16,6 +16,9 @@ SCALINGS = ("standard", "robust", "quantile")
 MOST_REPEATED = 1024
 # whose weights are, among others, embeddings and targets of training rows
 KEEPS_ROWS = frozenset({"modern_nca"})
+# for which a text is an input as the others: a token, or what rows are near by; to the outputs of others those of texts
+# are added
+EMBED_TEXTS = frozenset({"ft_transformer", "modern_nca"})
 PARAMETRIC_ACTIVATIONS = ("selu", "mish", "relu", "silu")
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from orchestrator.networks.groups import ParameterGroup
-from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput, text_input
+from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput
 from orchestrator.networks.layers import activation
 from orchestrator.networks.settings import TabmSettings
 
@@ -90,10 +90,7 @@ class _Members(nn.Module):
             repeated=settings.repeated_numbers,
         )
         self.categories = CategoryInput(shape.cardinalities, settings.one_hot_limit)
-        self.text = text_input(shape)
         self.blocks = [self.numbers.each] * shape.numeric + self.categories.sizes + self.categories.embedded_widths
-        if self.text is not None:
-            self.blocks.append(self.text.width)
         self.width = sum(self.blocks)
         self.signs = self.numbers.embedding is None
         self._average = shape.average
@@ -102,12 +99,9 @@ class _Members(nn.Module):
         """Biases do not decay, see `orchestrator.training.optimization.parameter_groups`."""
         return ParameterGroup(decays=not name.endswith("bias"))
 
-    def joined(self, numeric: Tensor, categorical: Tensor, text: Tensor | None) -> Tensor:
+    def joined(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """All inputs: float32 [batch, width]."""
-        parts = [self.numbers(numeric), *self.categories(categorical)]
-        if self.text is not None:
-            parts.append(self.text(text))
-        return torch.cat(parts, dim=1)
+        return torch.cat([self.numbers(numeric), *self.categories(categorical)], dim=1)
 
     def answer(self, outputs: Tensor) -> Tensor:
         """float32 [batch, members, outputs] as it is in training, else averaged: float32 [batch, outputs]."""
@@ -128,9 +122,9 @@ class TabmMini(_Members):
         self.hidden = nn.Sequential(*layers)
         self.heads = MemberHeads(settings.members, width, shape.outputs)
 
-    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """See the module."""
-        inputs = self.joined(numeric, categorical, text).unsqueeze(1) * self.factors
+        inputs = self.joined(numeric, categorical).unsqueeze(1) * self.factors
         return self.answer(self.heads(self.hidden(inputs)))
 
 
@@ -152,7 +146,7 @@ class Tabm(_Members):
         self.hidden = nn.Sequential(*layers)
         self.heads = MemberHeads(settings.members, width, shape.outputs)
 
-    def forward(self, numeric: Tensor, categorical: Tensor, text: Tensor | None = None) -> Tensor:
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """See the module."""
-        inputs = self.joined(numeric, categorical, text).unsqueeze(1)
+        inputs = self.joined(numeric, categorical).unsqueeze(1)
         return self.answer(self.heads(self.hidden(inputs)))

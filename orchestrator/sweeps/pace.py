@@ -10,7 +10,7 @@ from datetime import timedelta
 from orchestrator.data import Background, Dataset
 from orchestrator.data.splits.folds import AUTO_ROWS
 from orchestrator.inputs import TEXT
-from orchestrator.networks.settings import ARCHITECTURES, KEEPS_ROWS
+from orchestrator.networks.settings import ARCHITECTURES, EMBED_TEXTS, KEEPS_ROWS
 from orchestrator.search import SearchSpace, batch_sizes, ends_of
 
 # `--folds auto` is meant for budgets between these: folds are worth more than the epochs and trials that they cost
@@ -24,6 +24,8 @@ LEAST_SHARE = 0.5
 # measured, of a core: what the layer for texts takes for each token that it embeds, and for each step of its optimizer,
 # which changes the whole table
 TOKEN_MILLISECONDS, TABLE_MILLISECONDS = 0.000075, 5.0
+# the same where the table has a few numbers for each token only, see `TextAnswer`
+ANSWER_TOKEN_MILLISECONDS, ANSWER_TABLE_MILLISECONDS = 0.000040, 0.6
 
 
 @dataclass(frozen=True)
@@ -61,22 +63,28 @@ def text_tokens(dataset: Dataset) -> int:
     return int(inputs[TEXT].shape[1])
 
 
-def row_milliseconds(space: SearchSpace, rows: int, tokens: int) -> Mapping[str, float]:
+def row_milliseconds(space: SearchSpace, rows: int, tokens: int, *, only_texts: bool = False) -> Mapping[str, float]:
     """What a core takes for each row that an epoch trains on, by architecture, as far as the space says it.
 
     Args:
         space: whose author knows nothing of texts.
         rows: for training.
         tokens: of a row, see `text_tokens`.
+        only_texts: whether rows have nothing else.
     """
     known = {name: cost for name, cost in space.milliseconds_per_row.items() if name in space.architectures}
     if not tokens:
         return known
-    return {name: cost + _text_milliseconds(space, name, rows, tokens) for name, cost in known.items()}
+    return {
+        name: (0.0 if only_texts and name not in EMBED_TEXTS else cost) + _text_milliseconds(space, name, rows, tokens)
+        for name, cost in known.items()
+    }
 
 
 def _text_milliseconds(space: SearchSpace, architecture: str, rows: int, tokens: int) -> float:
     batch, _ = batch_sizes(space, architecture)
+    if architecture not in EMBED_TEXTS:
+        return tokens * ANSWER_TOKEN_MILLISECONDS + ANSWER_TABLE_MILLISECONDS / batch
     embedded = 1.0
     if architecture in KEEPS_ROWS:
         # beside the row itself: what a step draws, and once in an epoch all of them

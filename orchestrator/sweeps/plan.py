@@ -111,7 +111,9 @@ class SweepPlan:
     @property
     def row_milliseconds(self) -> Mapping[str, float]:
         """See `row_milliseconds`."""
-        return row_milliseconds(self.sampler.space, self.dataset.counts[0], self.tokens)
+        encoder = self.dataset.encoder
+        only_texts = not encoder.numeric_width and not encoder.categorical
+        return row_milliseconds(self.sampler.space, self.dataset.counts[0], self.tokens, only_texts=only_texts)
 
     @property
     def trained_rows(self) -> int:

@@ -24,7 +24,7 @@ from orchestrator.networks.families import NETWORKS
 from orchestrator.networks.inputs import CategoryInput
 from orchestrator.networks.repeated_numbers import LEAST_ROWS, RepeatedNumbers
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
-from orchestrator.networks.settings import KEEPS_ROWS, TRAINING
+from orchestrator.networks.settings import EMBED_TEXTS, KEEPS_ROWS, TRAINING
 from orchestrator.networks.tabm import first_factors
 from orchestrator.tasks import TargetEncoder
 from orchestrator.tasks.binary import Binary
@@ -65,7 +65,7 @@ def inputs_of(dataset, network, part=Part.TEST):
 
 def test_all_families_are_tested():
     assert FAMILIES.keys() == ARCHITECTURES.keys() == NETWORKS.keys()
-    assert TRAINING.keys() | KEEPS_ROWS <= ARCHITECTURES.keys()
+    assert TRAINING.keys() | KEEPS_ROWS | EMBED_TEXTS <= ARCHITECTURES.keys()
 
 
 @pytest.mark.parametrize("shape", SHAPES)

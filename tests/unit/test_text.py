@@ -12,13 +12,14 @@ from support import prepare_bundle
 
 from orchestrator.bundle import ModelBundle, make_bundle
 from orchestrator.bundle.engines import load
-from orchestrator.data import DataOptions, Part, open_dataset
+from orchestrator.data import DataOptions, FeatureEncoder, Part, open_dataset
 from orchestrator.data.columnar import ColumnarEncoder
 from orchestrator.errors import ArchitectureError, BundleError
 from orchestrator.features import KINDS, Column, ColumnKind, TextFeature
-from orchestrator.features.text import MAX_TOKENS, encode_texts, text_of, token_id, token_ids
-from orchestrator.networks import FeatureInput, build_network
-from orchestrator.networks.text import TextInput
+from orchestrator.features.text import LONG_WORDS, MAX_TOKENS, encode_texts, text_of, token_id, token_ids
+from orchestrator.inputs import InputSpec
+from orchestrator.networks import FeatureInput, FeatureShape, ParameterGroup, build_network
+from orchestrator.networks.text import WIDTH, TextAnswer, TextInput
 from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
 
 FEATURE = TextFeature("remark", 1000)
@@ -83,6 +84,37 @@ def test_tokens_are_words_pairs_and_pieces_each_once():
     assert all(1 <= abs(number) <= 1000 for number in ids)
     assert token_ids([(FEATURE, "")]) == []
     assert len(token_ids([(TextFeature("remark", 2**16), " ".join(map(str, range(5000))))])) == MAX_TOKENS
+
+
+def test_of_long_texts_words_are_the_only_tokens():
+    words_only = TextFeature("story", 1000, words_only=True)
+    assert token_ids([(words_only, "ab cde ab")]) == [token_id("ab", 1000), token_id("cde", 1000)]
+    # a short text beside it has all of its own
+    both = token_ids([(FEATURE, "ab"), (words_only, "cde fg")])
+    assert token_id("<ab>", 1000) in both
+    assert not {token_id("<cde", 1000), token_id("cde fg", 1000)} & set(both)
+
+
+@pytest.mark.parametrize(("words", "words_only"), [(LONG_WORDS, False), (LONG_WORDS + 1, True)])
+def test_texts_are_long_by_their_average_however_they_are_read(tmp_path, words, words_only):
+    random = np.random.default_rng(0)
+    texts = [" ".join(f"w{number}" for number in random.integers(0, 500, words)) for _ in range(60)]
+    frame = pd.DataFrame({"story": [*texts, None, ""], "label": ["a", "b"] * 31})
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=20)
+    for source in (frame, tmp_path):
+        (feature,) = open_dataset(source, DataOptions(target="label")).encoder.text
+        assert feature.words_only is words_only
+
+
+def test_encoders_of_before_have_all_tokens():
+    short, long = TextFeature("remark", 9), TextFeature("story", 9, words_only=True)
+    encoder = FeatureEncoder(numeric=(), categorical=(), text=(short, long))
+    written = encoder.to_json()
+    assert written["text"] == [
+        {"column": "remark", "buckets": 9},
+        {"column": "story", "buckets": 9, "words_only": True},
+    ]
+    assert FeatureEncoder.from_json(written).text == (short, long)
 
 
 def test_the_numbers_of_tokens_never_change():
@@ -172,10 +204,20 @@ def test_networks_learn_from_texts_and_answer_everywhere_the_same(dataset, tmp_p
         np.testing.assert_allclose(computed(encoded), wanted, atol=1e-5)
 
 
-def test_a_table_of_nothing_but_text_is_enough():
+def test_a_table_of_nothing_but_text_is_enough(tmp_path):
     found = open_dataset(remarks()[["remark", "label"]], DataOptions(target="label"))
-    _, reports = trained(found, depth=1, width=16)
+    network, reports = trained(found, depth=1, width=16)
     assert reports[-1].best_value > 0.9
+    assert isinstance(network, TextAnswer)
+    make_bundle(network, found, {"metric": "accuracy"}).save(tmp_path / "bundle")
+    bundle = ModelBundle.load(tmp_path / "bundle")
+    assert bundle.inputs == ("text",)
+    encoded = bundle.encoder.transform(bundle.schema, remarks(50, seed=3))
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(encoded["text"])).numpy()
+    folder = tmp_path / "onnx"
+    computed = load(folder, prepare_bundle(tmp_path / "bundle", folder, "onnxruntime"), bundle.inputs, 1)
+    np.testing.assert_allclose(computed(encoded), wanted, atol=1e-5)
 
 
 def test_texts_in_a_folder_are_the_same_rows_in_pieces(tmp_path):
@@ -202,6 +244,54 @@ def test_rare_tokens_weigh_more_and_the_length_of_a_text_does_not_matter():
     assert torch.allclose(once, longer)
     assert torch.allclose(once, -opposite)
     assert not nothing.any()
+
+
+@pytest.mark.parametrize("outputs", [1, 3, WIDTH + 1])
+def test_texts_say_nothing_before_training_and_then_their_sum(outputs):
+    torch.manual_seed(0)
+    answer = TextAnswer(9, outputs, learning_rate_factor=2.0).eval()
+    tokens = torch.tensor([[1, -2, 0], [4, 0, 0]])
+    answer.tokens.fit_inputs({"text": tokens})
+    assert answer(tokens).shape == (2, outputs)
+    assert answer(tokens).abs().max() < 0.2
+    answer.train()(tokens).square().sum().backward()
+    assert all(weight.grad is not None for weight in answer.parameters())
+    factors = {name: answer.group_of(name).learning_rate_factor for name, _ in answer.named_parameters()}
+    assert factors.pop("tokens.table.weight") == 2.0
+    assert set(factors.values()) == {1.0}
+    if outputs <= WIDTH:
+        assert not answer(tokens).any()
+
+
+def shape_with(*inputs, outputs=2, **given):
+    numbers, codes = FeatureShape.of_table(3, (5,), outputs).inputs
+    return FeatureShape((numbers, codes, *inputs), outputs, **given)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "resnet", "realmlp", "tabm", "tabm_mini"])
+def test_outputs_of_texts_are_added_before_members_are_averaged(architecture):
+    shape = shape_with(InputSpec("text", "int64", (None,), (9,)), average=lambda outputs: outputs.exp().mean(0))
+    torch.manual_seed(0)
+    network = build_network(architecture, shape, {"depth": 1, "width": 8}).eval()
+    numeric, codes, text = torch.randn(4, 3), torch.ones(4, 1).long(), torch.tensor([[1, 2], [3, 0], [0, 0], [-1, 0]])
+    torch.nn.init.normal_(network.texts.tokens.table.weight)
+    found, said = network(numeric, codes, text), network.texts(text)
+    outputs = network.network(numeric, codes)
+    wanted = (outputs + said.unsqueeze(1)).exp().mean(1) if outputs.dim() == 3 else outputs + said
+    assert torch.allclose(found, wanted)
+    # the network itself learns as it does without texts
+    alone = build_network(architecture, shape_with(), {"depth": 1, "width": 8})
+    for name, _ in alone.named_parameters():
+        of_own = alone.group_of(name) if hasattr(alone, "group_of") else ParameterGroup()
+        assert network.group_of(f"network.{name}") == of_own
+
+
+@pytest.mark.parametrize("architecture", ["ft_transformer", "modern_nca"])
+def test_families_that_have_texts_among_their_columns_embed_them(architecture):
+    shape = shape_with(InputSpec("text", "int64", (None,), (9,)))
+    network = build_network(architecture, shape, {"depth": 1, "width": 16})
+    assert [module.width for module in network.modules() if isinstance(module, TextInput)] == [WIDTH]
+    assert not any(isinstance(module, TextAnswer) for module in network.modules())
 
 
 def test_a_network_that_keeps_texts_for_itself_is_told(dataset):
