@@ -25,7 +25,7 @@ LEAST_SHARE = 0.5
 # which changes the whole table
 TOKEN_MILLISECONDS, TABLE_MILLISECONDS = 0.000075, 5.0
 # the same where the table has a few numbers for each token only, see `TextAnswer`
-ANSWER_TOKEN_MILLISECONDS, ANSWER_TABLE_MILLISECONDS = 0.000040, 0.6
+ANSWER_TOKEN_MILLISECONDS, ANSWER_TABLE_MILLISECONDS = 0.000085, 2.0
 
 
 @dataclass(frozen=True)

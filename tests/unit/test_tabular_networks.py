@@ -266,8 +266,9 @@ def test_realmlps_layers_start_with_deviation_1_and_train_at_their_own_rates():
     rows = dataset.some_training_rows(10_000).inputs
     inputs = {name: torch.from_numpy(np.array(rows[name])) for name in names}
     network.eval()
-    hidden = network._joined(*inputs.values())
-    for linear, activation in zip(network.linear, network.activations, strict=True):
+    alone = network.network
+    hidden = alone._joined(inputs["numeric"], inputs["categorical"])
+    for linear, activation in zip(alone.linear, alone.activations, strict=True):
         outputs = F.linear(hidden, linear.weight) / math.sqrt(hidden.shape[1])
         assert torch.allclose(outputs.std(dim=0, correction=0), torch.ones(16), atol=1e-3)
         # zeros of the units lie among the rows
@@ -281,12 +282,13 @@ def test_realmlps_layers_start_with_deviation_1_and_train_at_their_own_rates():
         for weight in group["params"]
     }
     found = {name: rates[id(weight)] for name, weight in network.named_parameters()}
-    assert found["input_factor"] == pytest.approx((0.24, 0.02))
-    assert found["linear.1.weight"] == pytest.approx((0.04, 0.02))
-    assert found["linear.1.bias"] == pytest.approx((0.004, 0.0))
-    assert found["embedding.frequency"] == pytest.approx((0.004, 0.02))
+    assert found["network.input_factor"] == pytest.approx((0.24, 0.02))
+    assert found["network.linear.1.weight"] == pytest.approx((0.04, 0.02))
+    assert found["network.linear.1.bias"] == pytest.approx((0.004, 0.0))
+    assert found["network.embedding.frequency"] == pytest.approx((0.004, 0.02))
+    assert found["texts.tokens.table.weight"] == pytest.approx((0.002, 0.02))
     numbers = build_network("realmlp", dataclasses.replace(shape, classes=0), FAMILIES["realmlp"])
-    assert numbers.group_of("linear.1.weight").learning_rate_factor == 5
+    assert numbers.group_of("network.linear.1.weight").learning_rate_factor == 5
 
 
 @pytest.mark.parametrize(
