@@ -84,7 +84,12 @@ def test_it_is_exported_for_any_number_of_rows(tmp_path):
 
 def test_it_takes_texts_where_the_data_has_some():
     shape = FeatureShape((*FeatureShape.of_table(3, (), 1).inputs, InputSpec(TEXT, "int64", (None,), (8,))), 1)
-    network = Averaged([build_network("mlp", shape, {}), Numbers(1)], MEAN, shape.names)
+    member = build_network("mlp", shape, {})
+    for name, weight in member.named_parameters():
+        if name.endswith("table.weight"):
+            # an untrained one says nothing
+            torch.nn.init.normal_(weight)
+    network = Averaged([member, Numbers(1)], MEAN, shape.names)
     assert inputs_taken(network, shape.names) == (NUMERIC, CATEGORICAL, TEXT)
     one, other = (
         network.eval()(torch.zeros(2, 3), torch.zeros(2, 0, dtype=torch.int64), torch.full((2, 3), word))
