@@ -19,6 +19,7 @@ from orchestrator.cli.outputs import check_folder, check_output
 from orchestrator.cli.row_files import find_format, write_rows
 from orchestrator.errors import ExecutionError, UsageError
 from orchestrator.serving.inference.row_writers import WRITERS, records_of, write_frames
+from orchestrator.units import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,20 +149,16 @@ def _predict_folder(model: str, data: str, output: str | None, *, as_json: bool,
     if as_json:
         print_json(found.to_json())
     elif not found.files and not found.failed:
-        echo(f"nothing to do: all {_files(found.files_before)} are answered in {found.output}")
+        echo(f"nothing to do: all {counted(found.files_before, 'file')} are answered in {found.output}")
     else:
         was = "was" if found.files_before == 1 else "were"
-        before = f"; {_files(found.files_before)} {was} answered before" if found.files_before else ""
+        before = f"; {counted(found.files_before, 'file')} {was} answered before" if found.files_before else ""
         speed = f" in {found.seconds:.1f} s ({found.rows / found.seconds:,.0f} rows/s)" if found.rows else ""
-        echo(f"{found.rows:,} rows of {_files(found.files)} answered in {found.output}{speed}{before}")
+        echo(f"{found.rows:,} rows of {counted(found.files, 'file')} answered in {found.output}{speed}{before}")
     if found.failed:
         _, reason = next(iter(found.failed.items()))
         more = f"; {len(found.failed) - 1} more failed" if len(found.failed) > 1 else ""
-        raise ExecutionError(f"{_files(len(found.failed))} could not be answered: {reason}{more}")
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"
+        raise ExecutionError(f"{counted(len(found.failed), 'file')} could not be answered: {reason}{more}")
 
 
 def _show(answers: Iterable[pd.DataFrame], suffix: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from itertools import islice
 
 from orchestrator.columns.notes import Note
 from orchestrator.columns.spellings import case_folded
+from orchestrator.errors import nearest
 
 BYTE_ORDER_MARK = "\ufeff"
 INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -129,8 +129,8 @@ def meant_for(name: str, present: Iterable[object], wanted: Collection[str]) -> 
         wanted: names of all columns; one of these is itself.
     """
     others = (other for other in present if isinstance(other, str) and len(other) <= LONGEST and other not in wanted)
-    near = difflib.get_close_matches(name, list(islice(others, LOOKED_AT)), n=1)
-    return f"; is '{near[0]}' meant for it?" if near else ""
+    near = nearest(name, islice(others, LOOKED_AT))
+    return "" if near is None else f"; is '{near}' meant for it?"
 
 
 def spelling_note(name: str, present: str) -> Note:

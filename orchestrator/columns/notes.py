@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from types import FrameType
 from typing import Any, Self
 
+from orchestrator.units import counted
+
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
@@ -46,7 +48,7 @@ class Note:
 
 def rows_text(count: int) -> str:
     """So many rows, in a sentence."""
-    return "1 row" if count == 1 else f"{count:,} rows"
+    return counted(count, "row")
 
 
 class DataWarning(UserWarning):

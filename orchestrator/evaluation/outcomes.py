@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.columns.code_notation import whole_key
+from orchestrator.columns.notes import rows_text
 from orchestrator.columns.values import category_key, category_keys
 from orchestrator.data.schema import Schema
 from orchestrator.data.sources import Table
@@ -158,7 +159,7 @@ def measure_outcomes(
     first = ~pd.Series(asked).duplicated().to_numpy() | (np.array(asked, dtype=object) == "")
     if not first.all():
         notes.append(
-            f"{_rows(int((~first).sum()))} of the log have a key that was answered before: the first answer counts"
+            f"{rows_text(int((~first).sum()))} of the log have a key that was answered before: the first answer counts"
         )
     row = pd.Index(places).get_indexer(pd.Index(asked)) if len(places) else np.full(len(asked), -1)
     row = np.where(first, row, -1)
@@ -186,7 +187,7 @@ def measure_outcomes(
     )
     total = part(np.ones(len(at), bool), _moment(float(log.times.min())), _moment(float(log.times.max())))
     if total.known < total.rows:
-        notes.append(f"of {total.rows - total.known:,} of {_rows(total.rows)} the truth is not known yet")
+        notes.append(f"of {total.rows - total.known:,} of {rows_text(total.rows)} the truth is not known yet")
     name = measured.names[0]
     return Outcomes(
         model=model,
@@ -202,10 +203,6 @@ def measure_outcomes(
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _key_of(cell: object) -> str | None:
@@ -255,7 +252,7 @@ def _truth_of(
         raise DataError(f"{truth.origin}: {error}") from None
     known = np.array([key is not None for key in found], dtype=bool)[codes]
     if not known.all():
-        notes.append(f"{_rows(int((~known).sum()))} of {truth.origin} have no '{target.name}' and are left out")
+        notes.append(f"{rows_text(int((~known).sum()))} of {truth.origin} have no '{target.name}' and are left out")
     frame, labels = frame[known].reset_index(drop=True), labels[known].reset_index(drop=True)
     taken, encoded = _encoded(measured, truth, labels, notes)
     pairs = pd.DataFrame({"key": _keys_of([frame[key] for key in keys]), "target": encoded})[taken]
@@ -267,7 +264,7 @@ def _truth_of(
         notes.append(f"{len(some):,} keys of {truth.origin} have different truths and are left out ({shown})")
     same = int((repeated & ~doubtful).sum()) - pairs.loc[repeated & ~doubtful, "key"].nunique()
     if same:
-        notes.append(f"{_rows(same)} of {truth.origin} say again what another one says")
+        notes.append(f"{rows_text(same)} of {truth.origin} say again what another one says")
     pairs = pairs[~doubtful].drop_duplicates("key")
     return pairs["key"].tolist(), pairs["target"].to_numpy()
 
@@ -289,7 +286,7 @@ def _encoded(
         new = [str(key) for key in keys if key not in classes]
         shown = ", ".join(new[:SHOWN]) + (", ..." if len(new) > SHOWN else "")
         notes.append(
-            f"{_rows(int((~taken).sum()))} of {truth.origin} have a class that the model does not know ({shown})"
+            f"{rows_text(int((~taken).sum()))} of {truth.origin} have a class that the model does not know ({shown})"
         )
         found = np.zeros(len(labels), task.target_type)
         found[taken] = task.encode(encoder, labels[taken])

@@ -17,6 +17,7 @@ from orchestrator.tasks._scores import REGRESSION, ZERO, row_counts
 from orchestrator.tasks.metric import Metric, by_name
 from orchestrator.tasks.predictions import AnswerColumn, Predictions
 from orchestrator.tasks.target import TargetEncoder
+from orchestrator.units import counted
 
 if TYPE_CHECKING:
     from orchestrator.tasks._base import Loss
@@ -84,7 +85,7 @@ class Regression(NumberTask):
         else:
             wrong, why = values < -ZERO * encoder.std, "below 0, where it has no logarithm"
         count = int(wrong.sum())
-        return f"the target is {why}, in {'1 row' if count == 1 else f'{count:,} rows'}"
+        return f"the target is {why}, in {counted(count, 'row')}"
 
     def remedy(self, name: str) -> str:
         """See `Task`."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -146,13 +146,8 @@ def _database(tracking_uri: str | None) -> Path | None:
     return path.resolve() if plain and path.is_file() else None
 
 
-@contextmanager
-def _opened(path: Path, wait: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=wait)
-    try:
-        yield database
-    finally:
-        database.close()
+def _opened(path: Path, wait: float = BUSY_SECONDS) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=wait))
 
 
 def _number(database: sqlite3.Connection, name: str, alias: str) -> int | None:
