@@ -31,8 +31,8 @@ NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {
     "modern_nca": ModernNca,
 }
 
-# of a family that has none of its own
-USUAL_LEARNING_RATE = 0.001
+# of families that have none of their own: between those of the first configurations of `mlp` and `resnet`
+USUAL_LEARNING_RATE = 0.002
 
 
 def build_network(architecture: str, shape: FeatureShape, settings: Mapping[str, object]) -> nn.Module:

@@ -12,7 +12,11 @@ class ParameterGroup:
     Attributes:
         learning_rate_factor: of the trial's learning rate.
         decays: whether the trial's weight decay is for them.
+        epsilon: of Adam and AdamW, None: torch's default. A step is the learning rate times the mean gradient, divided
+            by the root of its mean square plus this. So parameters whose gradients are far below it are trained as by
+            gradient descent: those that matter in few rows change little.
     """
 
     learning_rate_factor: float = 1.0
     decays: bool = True
+    epsilon: float | None = None

@@ -14,13 +14,16 @@ from orchestrator.networks.groups import ParameterGroup
 WIDTH = 32
 # so much of the tokens a network does not see in a training step: what it learns must not hang on a few words
 DROPPED = 0.5
+ANSWER_DROPPED = 0.3
 # a new token says nothing
 FIRST_SPREAD = 0.01
 SCALE = 3.0
 # where the average is an answer: numbers of the table stay small while answers become sure
 ANSWER_SCALE = 10.0
 # of texts in a network's answers, whatever the network's own is
-LEARNING_RATE = 0.002
+LEARNING_RATE = 0.01
+# Adam's own makes a token of one row change as much as one of many rows
+EPSILON = 0.03
 # of outputs of a network whose members are trained each by itself
 MEMBER_DIMENSIONS = 3
 
@@ -36,18 +39,28 @@ class TextInput(nn.Module):
 
     rarity: Tensor
 
-    def __init__(self, codes: int, width: int = WIDTH, *, spread: float = FIRST_SPREAD, scale: float = SCALE) -> None:
+    def __init__(
+        self,
+        codes: int,
+        width: int = WIDTH,
+        *,
+        spread: float = FIRST_SPREAD,
+        scale: float = SCALE,
+        dropped: float = DROPPED,
+    ) -> None:
         """Args:
         codes: of tokens, 0 included.
         width: of an embedding.
         spread: of the first embeddings.
         scale: length of the weights of a row.
+        dropped: share of the tokens that a training step does not see.
         """
         super().__init__()
         self.width = width
         self.table = nn.Embedding(codes, width, padding_idx=0)
         nn.init.normal_(self.table.weight, std=spread)
         self._scale = scale
+        self._dropped = dropped
         self.register_buffer("rarity", torch.cat([torch.zeros(1), torch.ones(codes - 1)]))
 
     def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
@@ -68,7 +81,7 @@ class TextInput(nn.Module):
                 "the data has free text: a network with FeatureInput must have an argument `text` and pass it on"
             )
         if self.training:
-            tokens = tokens * (torch.rand(tokens.shape, device=tokens.device) >= DROPPED)
+            tokens = tokens * (torch.rand(tokens.shape, device=tokens.device) >= self._dropped)
         places = tokens.abs()
         weights = self.rarity[places] * tokens.sign()
         length = weights.square().sum(dim=1, keepdim=True).sqrt().clamp_min(1e-6)
@@ -99,14 +112,20 @@ class TextAnswer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         direct = outputs <= WIDTH
         # nothing is said about a token that training has not seen
-        self.tokens = TextInput(codes, min(outputs, WIDTH), spread=0.0 if direct else FIRST_SPREAD, scale=ANSWER_SCALE)
+        self.tokens = TextInput(
+            codes,
+            min(outputs, WIDTH),
+            spread=0.0 if direct else FIRST_SPREAD,
+            scale=ANSWER_SCALE,
+            dropped=ANSWER_DROPPED,
+        )
         # many outputs share a smaller table
         self.outputs = None if direct else nn.Linear(WIDTH, outputs, bias=False)
         self._factor = learning_rate_factor
 
     def group_of(self, name: str) -> ParameterGroup:
         """How a parameter is trained, see `orchestrator.training.optimization.parameter_groups`."""
-        return ParameterGroup(self._factor) if name.startswith("tokens.") else ParameterGroup()
+        return ParameterGroup(self._factor, epsilon=EPSILON) if name.startswith("tokens.") else ParameterGroup()
 
     def forward(self, text: Tensor) -> Tensor:
         """See the class."""

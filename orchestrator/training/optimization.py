@@ -133,6 +133,8 @@ def parameter_groups(spec: TrialSpec, network: nn.Module) -> list[dict[str, Any]
             "params": parameters,
             "lr": spec.learning_rate * group.learning_rate_factor,
             "weight_decay": spec.weight_decay if group.decays else 0.0,
+            # other optimizers than Adam's do not look at it
+            **({} if group.epsilon is None else {"eps": group.epsilon}),
         }
         for group, parameters in groups.items()
     ]

@@ -21,6 +21,7 @@ from orchestrator.inputs import InputSpec
 from orchestrator.networks import FeatureInput, FeatureShape, ParameterGroup, build_network
 from orchestrator.networks.text import WIDTH, TextAnswer, TextInput
 from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
+from orchestrator.training.optimization import build_optimizer, parameter_groups
 
 FEATURE = TextFeature("remark", 1000)
 CALM = ["the", "seat", "was", "soft", "and", "everybody", "smiled", "at", "us"]
@@ -261,6 +262,21 @@ def test_texts_say_nothing_before_training_and_then_their_sum(outputs):
     assert set(factors.values()) == {1.0}
     if outputs <= WIDTH:
         assert not answer(tokens).any()
+
+
+def test_a_token_of_one_row_changes_less_than_one_of_many():
+    answer = TextAnswer(9, 2, learning_rate_factor=2.0)
+    tokens = torch.tensor([[1, 2], *[[1, 0]] * 31, *[[3, 0]] * 32])
+    target = torch.tensor([1] * 32 + [0] * 32)
+    answer.tokens.fit_inputs({"text": tokens})
+    spec = TrialSpec(architecture="mlp", metric="log_loss", epochs=1, optimizer="adamw", learning_rate=0.005)
+    optimizer = build_optimizer(spec, parameter_groups(spec, answer))
+    torch.nn.functional.cross_entropy(answer.eval()(tokens), target).backward()
+    optimizer.step()
+    changes = answer.tokens.table.weight.abs().sum(dim=1).tolist()
+    # by Adam's own steps these are equal
+    assert changes[1] > 1.2 * changes[2] > 0
+    assert changes[4] == 0
 
 
 def shape_with(*inputs, outputs=2, **given):
