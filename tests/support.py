@@ -134,24 +134,17 @@ class TrackingServer:
         self.uri = f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--backend-store-uri",
-            self.store,
-        ]
-        command += [
-            "--artifacts-destination",
-            str(self.folder / "artifacts"),
-            "--port",
-            str(self.port),
-            "--workers",
-            "1",
-        ]
-        # it has processes of its own for jobs, of which nobody here gives it any
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        # what `mlflow server` starts with one worker: it imports MLflow, and waits for a second process that does, too
+        command = [sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app", "--port", str(self.port)]
+        environment = {
+            **os.environ,
+            "_MLFLOW_SERVER_FILE_STORE": self.store,
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self.folder / "artifacts"),
+            "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+            # it has processes of its own for jobs, of which nobody here gives it any
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True

@@ -196,7 +196,7 @@ def _class_weights(spec: TrialSpec, dataset: Dataset, device: str) -> Tensor | N
 
 
 def _distributed(network: nn.Module, spec: TrialSpec, ranks: Ranks) -> nn.Module:
-    trained = ranks.distribute(network, may_skip=is_custom(spec.architecture))
+    trained = ranks.distribute(network, may_skip=is_custom(spec.architecture), compiled=spec.compile)
     if spec.compile:
         # in place: weights keep their names
         trained.compile()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,11 +23,32 @@ Result = TypeVar("Result")
 # start and stop of a worker's rows among those of all workers, and how many these are
 Share = tuple[int, int, int]
 Wrap = Callable[[nn.Module, dict[str, Any]], nn.Module]
+# all that `DistributedDataParallel` asks torch's compiler when it is made, with the answer that it has by itself
+NO_COMPILER = SimpleNamespace(utils=SimpleNamespace(get_optimize_ddp_mode=lambda: "ddp_optimizer"))
 
 
 def process_group_backend(*, on_gpu: bool) -> str:
     """For torch.distributed: workers tell each other numbers of the CPU, and gradients of where they train."""
     return "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+
+
+@contextlib.contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Networks that are distributed meanwhile will not be compiled.
+
+    Torch (2.13) would import its compiler to learn how to compile them: a second and a half in each worker.
+    """
+    names = vars(torch)
+    if "_dynamo" in names:
+        yield
+        return
+    names["_dynamo"] = NO_COMPILER
+    try:
+        yield
+    finally:
+        # whoever has imported it meanwhile has put it there
+        if names["_dynamo"] is NO_COMPILER:
+            del names["_dynamo"]
 
 
 class Ranks:
@@ -44,12 +68,13 @@ class Ranks:
         """This worker's part of so many rows; the parts of the workers differ by at most one row."""
         return rows * self.rank // self.size, rows * (self.rank + 1) // self.size, rows
 
-    def distribute(self, network: nn.Module, *, may_skip: bool) -> nn.Module:
+    def distribute(self, network: nn.Module, *, may_skip: bool, compiled: bool = False) -> nn.Module:
         """The network to train: its gradients are averages over all workers.
 
         Args:
             network: with the same weights at every worker.
             may_skip: whether a step may leave some of its parameters out.
+            compiled: whether what is returned will be compiled.
         """
         return network
 
@@ -87,12 +112,20 @@ class ProcessGroupRanks(Ranks):
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
         self._wrap = wrap or (lambda network, options: DistributedDataParallel(network, **options))
 
-    def distribute(self, network: nn.Module, *, may_skip: bool) -> nn.Module:
+    def distribute(self, network: nn.Module, *, may_skip: bool, compiled: bool = False) -> nn.Module:
         """See `Ranks`."""
         share_layers(network, self, self.group)
         # equal random states give equal buffers
         options = {"process_group": self.group, "forward_sync_buffers": False, "find_unused_parameters": may_skip}
-        return self._wrap(network, options)
+        if compiled:
+            return self._wrap(network, options)
+        with _without_compiler():
+            wrapped = self._wrap(network, options)
+        if isinstance(wrapped, DistributedDataParallel):
+            # it keeps the compiler away from itself, and imports it for that
+            forward = inspect.unwrap(DistributedDataParallel._inside_ddp_forward)
+            vars(wrapped)["_inside_ddp_forward"] = contextlib.contextmanager(partial(forward, wrapped))
+        return wrapped
 
     def accumulate(self, network: nn.Module, *, more: bool) -> contextlib.AbstractContextManager[None]:
         """See `Ranks`."""

@@ -15,12 +15,14 @@ import aiohttp
 import httpx
 import psutil
 import pytest
+from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 from support import TrackingServer, free_port, quick_model
 
 import orchestrator
 from orchestrator.bundle import make_bundle
 from orchestrator.bundle.registration import Figure
+from orchestrator.cli import main
 from orchestrator.data import load_table
 from orchestrator.errors import BundleError
 from orchestrator.serving.control.control_socket import status_of
@@ -33,12 +35,12 @@ NAME = "iris"
 TOKEN = "t" * 32
 FRAME = load_table("sklearn:iris").frame.drop(columns="target")
 ROWS = FRAME.to_dict("records")
-RATE = 40
+RATE = 20
 WAIT = 90
 
 
 class Load:
-    """Asks four requests at a time, 40 a second, from a thread; counts what comes back."""
+    """Asks four requests at a time, 20 a second, from a thread; counts what comes back."""
 
     def __init__(self, url, expected):
         self.url, self.expected = url, expected
@@ -199,11 +201,8 @@ def test_promote_refuse_and_roll_back(served, load):
 
 def test_canary_and_shadow(served, load):
     before = served.metrics()
-    command = [sys.executable, "-m", "orchestrator", "promote", NAME, "--tracking-uri", served.uri]
-    done = subprocess.run(
-        [*command, "--canary", "2", "--weight", "40"], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(main, ["promote", NAME, "--tracking-uri", served.uri, "--canary", "2", "--weight", "40"])
+    assert done.exit_code == 0, done.output
     assert "40% of the requests" in done.stdout
     load.wait_for("2", 60)
     found = served.metrics()
