@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -103,6 +104,16 @@ def node_address() -> dict[str, str]:
     return {"node_ip_address": node_ip_address_from_perspective()}
 
 
+@contextlib.contextmanager
+def bare_nodes():
+    """Nodes of a `Cluster` that are started meanwhile have no processes of Ray's that only show what happens there."""
+    from orchestrator.cluster import _as_we_want_it
+
+    # as in a Ray of our own; those that go through a real `ray start` are in `test_job_server` and `test_partition`
+    with _as_we_want_it(()):
+        yield
+
+
 def free_port() -> int:
     """A port on which nobody listens."""
     with socket.socket() as probe:
@@ -123,6 +134,18 @@ def empty_store(folder: Path) -> str:
     """The URI of a new MLflow store. It is a copy: MLflow takes a second to build the tables of each."""
     shutil.copy(Path(_template().name) / "mlflow.db", folder)
     return f"sqlite:///{folder}/mlflow.db"
+
+
+def second_home(folder: Path) -> Path:
+    """A new state folder, in which MLflow's empty store is kept already, as after the first command in any folder."""
+    from orchestrator.tracking.empty_stores import FOLDER, keep_empty_store
+
+    kept, home = Path(os.environ["ORCHESTRATOR_HOME"]) / FOLDER, folder / "home"
+    if not kept.is_dir():
+        keep_empty_store(Path(_template().name) / "mlflow.db")
+    home.mkdir()
+    (home / FOLDER).symlink_to(kept)
+    return home
 
 
 class TrackingServer:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from ray.cluster_utils import Cluster
 from slow_network import write_slow_network
-from support import empty_store, free_port, node_address
+from support import bare_nodes, empty_store, free_port, node_address
 
 NODES = 3
 COMMAND = [sys.executable, "-m", "orchestrator"]
@@ -50,9 +50,10 @@ except OrchestratorError as error:
 def cluster(ray_cluster):
     """Three nodes with one CPU each; the head is the first."""
     head = {"num_cpus": 1, "include_dashboard": False, **node_address()}
-    nodes = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(NODES - 1):
-        nodes.add_node(num_cpus=1, **node_address())
+    with bare_nodes():
+        nodes = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(NODES - 1):
+            nodes.add_node(num_cpus=1, **node_address())
     yield nodes
     nodes.shutdown()
 
@@ -98,7 +99,8 @@ def test_concurrency_follows_nodes_that_come_and_go_and_what_no_node_can_hold_is
             "a trial of mlp needs 4 workers with 1 CPU each, but there is room for 3 on the 3 nodes; "
             "lower --workers-per-trial"
         )
-        node = cluster.add_node(num_cpus=2, **node_address())
+        with bare_nodes():
+            node = cluster.add_node(num_cpus=2, **node_address())
         assert ask("workers") == str(NODES + 2)
         assert ask(NODES + 1).startswith("Slots(count=1")
         cluster.remove_node(node)

@@ -51,7 +51,7 @@ def server(metrics_port):
             f"--{name}={free_port()}" for name in ("port", "dashboard-agent-listen-port", "ray-client-server-port")
         ]
         ports += [f"--dashboard-port={dashboard}", f"--metrics-export-port={metrics_port}"]
-        ports += [f"--temp-dir={folder}/r", "--disable-usage-stats"]
+        ports += [f"--temp-dir={folder}/r", "--disable-usage-stats", "--include-log-monitor=false"]
         head = subprocess.Popen(
             [Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=2", *ports],
             env=bare | tokens | {"RAY_metrics_report_interval_ms": "1000"},

@@ -10,7 +10,7 @@ import pytest
 from object_store import bucket_server
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
-from support import node_address
+from support import bare_nodes, node_address
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -129,9 +129,11 @@ def test_a_node_that_does_not_share_the_storage_is_named_before_anything_starts(
     home = tmp_path / "home"
     home.mkdir()
     head = {"num_cpus": 1, "include_dashboard": False, **node_address()}
-    nodes = Cluster(initialize_head=True, head_node_args=head)
+    with bare_nodes():
+        nodes = Cluster(initialize_head=True, head_node_args=head)
     # a node whose mount namespace has another, empty folder in the place of ours
-    hidden = f"mount -t tmpfs tmpfs {home} && exec ray start --address {nodes.address} --num-cpus 1 --block"
+    start = f"ray start --address {nodes.address} --num-cpus 1 --block --include-log-monitor=false"
+    hidden = f"mount -t tmpfs tmpfs {home} && exec {start}"
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     stranger = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", hidden],

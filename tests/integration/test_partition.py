@@ -74,6 +74,7 @@ def nodes(namespaces, tmp_path):
         try:
             for name, options, place in places:
                 options += ["--block", "--num-cpus=1", f"--temp-dir={folder}/{place}", "--disable-usage-stats"]
+                options += ["--include-log-monitor=false"]
                 started.append(
                     subprocess.Popen(
                         ["ip", "netns", "exec", name, BIN / "ray", "start", *options],

@@ -34,6 +34,9 @@ NAMES = {
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"): "runtime/tune/adapters: actors in waiting workers",
     ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"): "runtime/tune/adapters: actors in waiting workers",
     ("torch.export._trace", "_export"): "runtime/early_imports: what torch.export imports when it is called",
+    ("torch.nn.parallel", "DistributedDataParallel._inside_ddp_forward"): (
+        "training/ranks: workers of a trial import no compiler"
+    ),
     ("ray._private.state", "actors"): "runtime/holders: who holds the cluster's resources",
     ("ray._private.state", "available_resources_per_node"): "runtime/holders: whether a trial only has to start",
     ("ray._private.state", "jobs"): "runtime/holders: who holds the cluster's resources",
