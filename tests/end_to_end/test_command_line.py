@@ -9,13 +9,13 @@ import time
 
 import httpx
 import pytest
-from support import free_port
+from support import free_port, second_home
 
 
 @pytest.fixture
 def place(tmp_path):
     """A folder to work in, with a state folder of its own; what was deployed from it is stopped at the end."""
-    environment = {**os.environ, "ORCHESTRATOR_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, "ORCHESTRATOR_HOME": str(second_home(tmp_path))}
     environment.pop("MLFLOW_TRACKING_URI", None)
     work = tmp_path / "work"
     work.mkdir()

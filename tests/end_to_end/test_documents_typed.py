@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from documents import commands, page_blocks
+from support import second_home
 
 from orchestrator import AutoMLClassifier
 from orchestrator.cli import main
@@ -60,7 +61,7 @@ def adult_like(rows):
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
     """The id of the first of two sweeps `adult` of this process; with the files that pages speak of."""
-    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(second_home(tmp_path)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     frame = adult_like(600)
