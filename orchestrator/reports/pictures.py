@@ -13,6 +13,7 @@ from orchestrator.reports.content import QUIET, Cell, Chart, MarkKind, Report, T
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 # the charts that say most, by name; of a report those that it has
 PICTURED = (
@@ -31,6 +32,8 @@ GREY, INK, LINES = "#8c959f", "#1b1f24", "#e3e7eb"
 DASHES, MARKERS = ("-", "--", ":", "-."), "osD^xP"
 WIDTH, HEIGHT, NAME_HEIGHT, AROUND, DOTS = 6.4, 4.0, 0.28, 1.3, 100
 MARKED, LONGEST, LINE, MOST_CELL_TEXTS, SMALL = 40, 28, 50, 225, 8
+# pixels at the side of a picture, and what of it is left for the axes in any case
+EDGE, LEAST_SHARE = 5, 0.1
 
 
 def pictures_of(report: Report) -> dict[str, bytes]:
@@ -43,13 +46,14 @@ def to_png(chart: Chart) -> bytes:
     """A chart as a picture with a light ground."""
     # what it says of its folder for fonts is nobody's matter
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     names = chart.y.names
     height = AROUND + NAME_HEIGHT * len(names) if names else HEIGHT
-    figure = Figure(figsize=(WIDTH, height), dpi=DOTS, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(WIDTH, height), dpi=DOTS)
+    canvas, axes = FigureCanvasAgg(figure), figure.add_subplot()
     axes.set_title(_text(chart.title), loc="left", fontsize=11, color=INK)
     axes.set_xlabel(_text(chart.x.title))
     axes.set_ylabel(_text(chart.y.title))
@@ -70,8 +74,21 @@ def to_png(chart: Chart) -> bytes:
     with warnings.catch_warnings():
         # signs that its font has not are drawn as boxes
         warnings.simplefilter("ignore")
-        figure.savefig(file, format="png")
+        _make_room(canvas, axes)
+        canvas.print_png(file)  # type: ignore[no-untyped-call]
     return file.getvalue()
+
+
+def _make_room(canvas: FigureCanvasAgg, axes: Axes) -> None:
+    """What is written beside the axes has its place in the picture; Matplotlib's layouts measure it several times."""
+    width, height = canvas.get_width_height()
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
+    inner, outer = axes.get_window_extent(), axes.get_tightbbox(renderer, for_layout_only=True)
+    if outer is None:
+        return
+    left, below = (inner.x0 - outer.x0 + EDGE) / width, (inner.y0 - outer.y0 + EDGE) / height
+    right, above = (outer.x1 - inner.x1 + EDGE) / width, (outer.y1 - inner.y1 + EDGE) / height
+    axes.set_position((left, below, max(LEAST_SHARE, 1 - left - right), max(LEAST_SHARE, 1 - below - above)))
 
 
 def _draw(axes: Axes, trace: Trace, chart: Chart) -> None:
