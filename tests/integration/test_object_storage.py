@@ -10,7 +10,7 @@ import pytest
 from object_store import bucket_server
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
-from support import bare_nodes, node_address
+from support import bare_nodes, empty_store, node_address
 
 import orchestrator
 from orchestrator.config import SweepConfig
@@ -143,10 +143,12 @@ def test_a_node_that_does_not_share_the_storage_is_named_before_anything_starts(
     )
     try:
         wait_for_nodes(nodes.address, 2, stranger)
+        own = {"ORCHESTRATOR_HOME": str(home), "RAY_ADDRESS": nodes.address}
+        own["MLFLOW_TRACKING_URI"] = empty_store(tmp_path)
         refused = subprocess.run(
             [sys.executable, "-m", "orchestrator", "sweep", "sklearn:iris", "--space", "quick", "--trials", "1"],
             cwd=tmp_path,
-            env=environment | {"ORCHESTRATOR_HOME": str(home), "RAY_ADDRESS": nodes.address},
+            env=environment | own,
             text=True,
             capture_output=True,
             timeout=120,

@@ -206,7 +206,7 @@ def test_the_time_budget_ends_a_sweep(store):
 
 
 def test_a_data_frame_with_all_kinds_of_columns_ends_as_a_model(store):
-    options = {"target": "label", "name": "mixed", "trials": 2, "epochs": 5, "concurrency": 1}
+    options = {"target": "label", "name": "mixed", "trials": 2, "epochs": 5, "concurrency": 1, "ensemble": "none"}
     frame = mixed_frame(400)
     parts = {"validation": frame[250:320], "test": frame[320:]}
     assert len(parts["test"]) == 80
