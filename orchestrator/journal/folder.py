@@ -295,7 +295,7 @@ def find_sweep(selector: str | None, base: Storage | None = None) -> KnownSweep:
                 return sweep
             raise ExecutionError(f"the sweep {sweep.id} cannot be used: {sweep.reason}")
     if not sweeps:
-        hint = "" if base is not None else "; if it keeps its files elsewhere, say where with --storage"
+        hint = "" if base is not None else "; if it is elsewhere, give that folder with --storage or ORCHESTRATOR_HOME"
         raise NoSuchSweepError(f"there is no sweep in {where}{hint}")
     listed = ", ".join(sweep.id for sweep in sweeps[:5])
     hint = did_you_mean(selector or "", [name for sweep in sweeps for name in (sweep.name, sweep.id)])

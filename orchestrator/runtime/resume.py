@@ -25,7 +25,7 @@ from orchestrator.runtime.sweeps import continue_sweep, new_origin, run_on_ray
 from orchestrator.storage import Storage
 from orchestrator.sweeps.finalize import Outcome
 from orchestrator.sweeps.plan import data_options
-from orchestrator.sweeps.resume import past_of, session_options
+from orchestrator.sweeps.resume import check_trials, past_of, session_options
 from orchestrator.tracking.store import absolute_uri
 from orchestrator.tracking.sync import SyncResult, sync
 
@@ -138,6 +138,7 @@ def resume_sweep(
         OrchestratorError: of the kind that says what is wrong; see `orchestrator.errors`.
     """
     _, frames = without_frames(locals())
+    check_trials(trials)
     found = find_sweep(sweep, None if storage is None else Storage.at(storage))
     if tracking_uri is not None:
         found = replace(found, header=replace(found.header, tracking_uri=absolute_uri(tracking_uri)))

@@ -108,15 +108,25 @@ def _check_extension(header: Header, config: SweepConfig, drawn: int, *, longer:
         )
 
 
+def check_trials(trials: str | int | None) -> None:
+    """That it says how many trials there shall be, see `session_options`.
+
+    Raises:
+        UsageError: it does not.
+    """
+    text = "1" if trials is None else str(trials).strip()
+    if MORE.fullmatch(text) is None and (not text.isdecimal() or int(text) < 1):
+        raise UsageError(f"--trials {text}: give a number, or +20 for 20 more")
+
+
 def _wanted(trials: str | int | None, planned: int, drawn: int) -> int | None:
     if trials is None:
         return None
+    check_trials(trials)
     text = str(trials).strip()
     more = MORE.fullmatch(text)
     if more is not None:
         return planned + int(more[1])
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--trials {text}: give a number, or +20 for 20 more")
     if int(text) < drawn:
         raise UsageError(f"--trials {text}: there are {drawn} trials already; give more, or +20 for 20 more")
     return int(text)

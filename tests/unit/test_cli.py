@@ -95,7 +95,7 @@ def test_help_lists_all_commands_and_imports_nothing_heavy():
         (["trials"], 2, "there is no sweep"),
         (["trials", "iris"], 2, "there is no sweep 'iris'"),
         (["resume", "iris"], 2, "there is no sweep"),
-        (["resume", "--trials", "many"], 2, "there is no sweep"),
+        (["resume", "--trials", "many"], 2, "--trials many: give a number, or +20 for 20 more"),
         (["sync", "iris"], 2, "there is no sweep"),
         (["sweeps", "--remove", "iris"], 2, "there is no sweep"),
         (["train", "--from-trial", "iris:1"], 2, "there is no sweep 'iris'"),

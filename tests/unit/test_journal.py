@@ -866,7 +866,9 @@ def test_what_is_not_there_is_said_with_the_latest(sweeps, selector, hint):
 
 
 def test_where_nothing_is_the_place_is_named(sweeps, tmp_path):
-    with pytest.raises(ExecutionError, match=rf"^there is no sweep in {sweeps_home()}; .*say where with --storage$"):
+    with pytest.raises(
+        ExecutionError, match=rf"^there is no sweep in {sweeps_home()}; .*with --storage or ORCHESTRATOR_HOME$"
+    ):
         find_sweep(None)
     elsewhere = Storage.at(tmp_path / "elsewhere")
     with pytest.raises(ExecutionError, match=rf"^there is no sweep in {elsewhere}$"):
