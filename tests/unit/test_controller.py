@@ -365,7 +365,7 @@ def uninterrupted(scheduler, algorithm):
 @pytest.mark.parametrize("algorithm", ["random", "tpe"])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @given(data=st.data())
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_a_crash_after_any_event_changes_nothing(scheduler, algorithm, data):
     count, wanted = uninterrupted(scheduler, algorithm)
     crashes = data.draw(st.sets(st.integers(1, count + 10), min_size=1, max_size=6))
@@ -442,7 +442,7 @@ class Chaos:
     crashes=st.sets(st.integers(1, 200), max_size=4),
     algorithm=st.sampled_from(["random", "tpe"]),
 )
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_with_several_slots_every_trial_comes_to_one_end(scheduler, seed, slots, crashes, algorithm):
     sweep = Sweep(
         scheduler, slots=slots, algorithm=algorithm, train=sometimes_failing, crashes=crashes, limits=Limits(3)

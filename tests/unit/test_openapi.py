@@ -241,7 +241,7 @@ models = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(models, st.booleans(), st.data())
 def test_any_names_make_a_valid_document(described, authenticated, data):
     default = data.draw(st.sampled_from([None, *(model.name for model in described)]))
@@ -309,19 +309,19 @@ def test_the_schema_of_a_date_takes_only_what_the_model_reads(datetime_format):
     column = Column("x", ColumnKind.DATETIME, datetime_format)
     described = Draft202012Validator(KINDS[column.kind].json_schema(column, ()))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.from_regex(KINDS[column.kind].json_schema(column, ())["pattern"].removesuffix("$"), fullmatch=True))
     def dates_are_read(text):
         assert is_read(column, text)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(cells)
     def others_are_not(value):
         # what numbers mean as dates is not described
         if not isinstance(value, int | float) or isinstance(value, bool):
             assert described.is_valid(value) or not is_read(column, value)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.datetimes(), st.booleans())
     def all_dates_are_described(moment, with_time):
         iso = moment.isoformat() if with_time else moment.date().isoformat()
@@ -383,7 +383,7 @@ def is_taken(path, body):
 def test_the_code_takes_the_bodies_that_the_document_describes_and_no_others(path, mode):
     operation = schemathesis.openapi.from_dict(DOCUMENT)[path]["POST"]
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy(generation_mode=mode))
     def check(case):
         # much more is read as CSV than JSON Schema can say

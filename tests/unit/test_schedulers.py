@@ -345,7 +345,7 @@ def test_the_choice_of_a_population_follows_from_the_seed():
 
 @pytest.mark.parametrize("name", ["tabular", "quick"])
 @given(seed=st.integers(0, 10**6), draw=st.integers(0, 50), rounds=st.integers(1, 12))
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_exploring_changes_real_numbers_within_their_bounds_only(name, seed, draw, rounds):
     space = load_space(name)
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=draw)).ask()
@@ -453,7 +453,7 @@ ACTIONS = ("draw", "step", "step", "step", "step", "go_on", "go_on", "end")
     actions=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 9), st.integers(0, 40)), max_size=120),
     seed=st.integers(0, 3),
 )
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_a_scheduler_that_is_told_the_same_says_the_same(name, epochs, actions, seed):
     space = load_space("quick")
     told = Told(find_scheduler(name).create(epochs, space, seed), epochs)

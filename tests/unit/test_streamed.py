@@ -249,8 +249,8 @@ ROWS = st.lists(
 )
 
 
-@given(rows=ROWS, group=st.integers(1, 20), data=st.data())
-@settings(max_examples=25)
+@given(rows=ROWS, group=st.integers(4, 20), data=st.data())
+@settings(max_examples=15)
 def test_merging_in_any_grouping_fits_what_memory_fits(tmp_path_factory, rows, group, data):
     frame = pd.DataFrame(rows, columns=["x", "color", "day", "label"])
     frame = frame.astype({"x": float, "color": object, "day": "datetime64[us]"})
@@ -553,6 +553,7 @@ def test_the_digest_depends_on_content_and_seed(tmp_path):
     assert open_dataset(write(tmp_path / "moved", frame[::-1], group=40), DataOptions(target="label")).digest != digest
 
 
+@settings(max_examples=15)
 @given(row=st.integers(0, 299), column=st.sampled_from(["number", "color", "flag", "day", "label"]))
 def test_one_changed_value_changes_the_digest(tmp_path_factory, row, column):
     frame = mixed_frame(300)

@@ -86,7 +86,7 @@ def test_all_families_are_tested():
 
 
 @given(spec=specs, after=st.integers(1, EPOCHS - 1))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_a_resumed_trial_gives_the_same_reports_checkpoints_and_weights(dataset, spec, after):
     reports, states, best = run(spec, dataset)
     if len(reports) <= after:
