@@ -17,6 +17,30 @@ from orchestrator.yaml_lines import Place, YamlDocument
 # what pydantic calls an entry that there is not, of a model and of a dataclass
 UNKNOWN_OF_WISH = "unexpected_keyword_argument"
 UNKNOWN = ("extra_forbidden", UNKNOWN_OF_WISH)
+# pydantic's kinds of mistakes that people make, in the words of the options of commands
+ENTRIES = "must have entries of its own, as in `name: value`"
+WANTED = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a text",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": ENTRIES,
+    "mapping_type": ENTRIES,
+    "model_type": ENTRIES,
+    "dataclass_type": ENTRIES,
+    "literal_error": "must be {expected}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+}
 
 
 class Validated(BaseModel):
@@ -118,7 +142,10 @@ def problem_sentence(problem: Any, names: Iterable[str], choices: Iterable[str] 
         return f"there is no such entry here as '{name}'{did_you_mean(name, names)}"
     if problem["type"] == "missing":
         return f"the entry '{problem['loc'][-1]}' is missing"
-    message = str(problem["msg"]).removeprefix("Value error, ").partition(", unable to parse")[0]
     value = problem["input"]
-    shown = f", but is {value!r}" if message.startswith("Input should") and isinstance(value, str | int | float) else ""
-    return f"{message[0].lower()}{message[1:]}{shown}{did_you_mean(str(value), choices)}"
+    wanted = WANTED.get(problem["type"])
+    if wanted is None:
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        return f"{message[0].lower()}{message[1:]}{did_you_mean(str(value), choices)}"
+    shown = f", not {value!r}" if isinstance(value, str | int | float) else ""
+    return f"{wanted.format(**problem.get('ctx', {}))}{shown}{did_you_mean(str(value), choices)}"

@@ -264,7 +264,7 @@ def test_wishes_survive_yaml_and_only_those_that_are_given_are_written(tmp_path)
         ("  a: {kind: numbr}", r"line 4, columns\.a: there is no kind 'numbr' of columns .*did you mean numeric"),
         ("  a: {knd: numeric}", r"line 4, columns\.a\.knd: there is no such entry here as 'knd'; did you mean kind"),
         ("  a:\n    values: [NO]", r"line 4, columns\.a: the word False is what YAML makes of yes, no, .* in quotes"),
-        ("  a: numeric", r"line 4, columns\.a: input should be a dictionary"),
+        ("  a: numeric", r"line 4, columns\.a: must have entries of its own, as in `name: value`, not 'numeric'"),
         ("  a: {missing: [x], values: [x]}", r"line 3, columns: --na a=x and --value a=x: a word is missing or"),
         ("  c: {kind: numeric}", r"line 3, columns: --numeric c and --categorical c: a column is one or the other"),
     ],
