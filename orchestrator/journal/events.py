@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from orchestrator.errors import ConfigError
@@ -166,13 +166,14 @@ KINDS: dict[str, type[Any]] = {
 
 def to_line(event: Event) -> str:
     """One line of JSON with a checksum, the inverse of `from_line`. Numbers keep all of their bits."""
-    fields_of = asdict(event)
+    # `asdict` would copy all that is in it, which takes longer than writing it
+    fields_of = dict(vars(event))
     if isinstance(event, Reported):
         # most epochs have none
         del fields_of["usage"]
         if event.usage is not None:
             fields_of["usage"] = event.usage.to_json()
-    content = json.dumps({"event": type(event).__name__.lower(), **fields_of}, separators=(",", ":"))
+    content = json.dumps({"event": type(event).__name__.lower(), **fields_of}, separators=(",", ":"), default=vars)
     return f'{content[:-1]},"crc":"{_crc(content)}"}}'
 
 

@@ -112,7 +112,7 @@ TrialMessage = EpochMessage | FailureMessage
 def message_to_wire(message: TrialMessage) -> str:
     """JSON; `message_from_wire` reads it."""
     kind = "epoch" if isinstance(message, EpochMessage) else "failure"
-    return json.dumps({kind: asdict(message)})
+    return json.dumps({kind: message}, default=vars)
 
 
 def message_from_wire(text: str) -> TrialMessage:

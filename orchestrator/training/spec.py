@@ -96,7 +96,7 @@ class TrialSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the inverse of `from_json`; of entries in `LATER` only those that are not as there."""
-        content = dataclasses.asdict(self) | {"settings": dict(self.settings)}
+        content = vars(self) | {"settings": dict(self.settings)}
         return {name: value for name, value in content.items() if LATER.get(name, ...) != value}
 
     @classmethod

@@ -1,6 +1,7 @@
 """A model that was prepared before is found by the digest of its bundle, and answers without torch."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,6 @@ from orchestrator.serving.inference.prepared_cache import (
     copy_prepared,
     find_prepared,
     keep_copy,
-    keep_prepared,
     keep_prepared_later,
     key_of,
 )
@@ -65,15 +65,12 @@ def kept(trained, keep):
     return keep(read_folder(trained[0]))
 
 
-def test_a_kept_model_answers_as_torch_does_and_without_it(trained, home, tmp_path):
+def test_a_kept_model_answers_as_torch_does_and_without_it(trained, kept, tmp_path):
     folder, bundle = trained
     rows = mixed_frame(50, seed=3).drop(columns="label")
     rows.to_csv(tmp_path / "rows.csv", index=False)
     expected = bundle.predict(rows)
-    files = read_folder(folder)
-    assert find_prepared(key_of(files)) is None
-    keep_prepared(files)
-    assert find_prepared(key_of(files)).execution.name == "onnxruntime"
+    assert find_prepared(kept).execution.name == "onnxruntime"
     answers = predict(str(folder), str(tmp_path / "rows.csv"))
     assert answers["label"].tolist() == expected["label"].tolist()
     np.testing.assert_allclose(answers["probability_high"], expected["probability_high"], rtol=1e-5, atol=1e-5)
@@ -170,15 +167,20 @@ def test_a_gate_asks_torch_before_it_refuses_what_was_prepared(trained, kept, mo
         gates._try_out(folder)
 
 
-def test_an_endpoint_keeps_what_it_has_prepared_for_the_next_one(trained, home, tmp_path, monkeypatch):
+def test_an_endpoint_keeps_what_it_has_prepared_for_the_next_one(trained, home, kept, tmp_path, monkeypatch):
     folder, _ = trained
-    monkeypatch.delenv("ORCHESTRATOR_KEEP_PREPARED")
-    _, execution = RegistryWatcher(tmp_path, None, "auto")._ready(folder, tmp_path / "ready")
-    assert find_prepared(key_of(read_folder(folder))).execution == execution
     # who wants torch gets it
     assert RegistryWatcher(tmp_path, None, "torch")._ready(folder, tmp_path / "torch")[1].name == "torch"
+
+    def gone(key, _folder):
+        shutil.rmtree(home / key)
+        return False
+
     # one that is gone when it is to be copied is prepared again
-    monkeypatch.setattr(registry_watcher, "copy_prepared", lambda *_: False)
-    assert RegistryWatcher(tmp_path, None, "auto")._ready(folder, tmp_path / "again")[1].name == "onnxruntime"
+    monkeypatch.setattr(registry_watcher, "copy_prepared", gone)
+    monkeypatch.delenv("ORCHESTRATOR_KEEP_PREPARED")
+    _, execution = RegistryWatcher(tmp_path, None, "auto")._ready(folder, tmp_path / "again")
+    assert execution.name == "onnxruntime"
+    assert find_prepared(kept).execution == execution
     assert not copy_prepared("0", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()

@@ -93,8 +93,9 @@ def test_the_mean_of_a_category_is_drawn_to_that_of_all_by_ten_rows(given_rows):
         assert mean == pytest.approx(wanted, abs=1e-9)
 
 
-@pytest.mark.parametrize("options", [{}, {"folds": 5}, {"group": "shop"}])
-@pytest.mark.parametrize("target", ["y", "value"])
+@pytest.mark.parametrize(
+    ("target", "options"), [("y", {}), ("value", {}), ("value", {"folds": 5}), ("y", {"group": "shop"})]
+)
 def test_a_random_column_of_many_values_says_nothing_of_training_rows_but_its_own_means_would(target, options):
     found, leaked = [], []
     for seed in range(6):
