@@ -12,6 +12,7 @@ All calls of the project are in the functions of this module, so that a version 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -88,6 +89,7 @@ def source_of(name: str) -> str:
     return "sklearn:iris" if name == "iris" else str(DATA / f"{name}.csv")
 
 
+@functools.cache
 def dataset_of(name: str):
     """A data set in memory."""
     from orchestrator.data import open_dataset
