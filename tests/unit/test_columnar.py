@@ -169,7 +169,7 @@ def assert_same(schema, encoder, columns, rows):
     return expected
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(columns_and_encoders(), st.integers(0, 4), st.data())
 def test_any_cells_give_the_same_bits_or_the_same_refusal(made, rows, data):
     schema, encoder = made
@@ -180,7 +180,7 @@ def test_any_cells_give_the_same_bits_or_the_same_refusal(made, rows, data):
     assert_same(schema, encoder, columns, rows)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(columns_and_encoders(), st.integers(0, 8), st.data())
 def test_usual_cells_give_the_same_bits(made, rows, data):
     schema, encoder = made

@@ -191,7 +191,7 @@ def flat_shares(bundle, predictions):
 # -- answers -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, len(ROWS) - 1), max_size=40))
 def test_http_answers_equal_the_trained_module_for_any_rows_in_any_order(trained, either, positions):
     module, _ = trained
@@ -406,7 +406,7 @@ infer_bodies = (
     st.fixed_dictionaries({"inputs": st.lists(tensors, max_size=5) | whole_tensors}, optional={"outputs": cells})
     | json_values
 )
-fuzzing = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fuzzing = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def check_answer(answer):

@@ -333,7 +333,7 @@ def check_parsed(body, header_length):
     assert encode_infer(request, "m", "1", answered(["no"] * request.rows, shares))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(bodies, st.binary(max_size=40), st.booleans())
 def test_any_json_is_answered_or_refused(content, binary, with_header):
     head = json.dumps(content).encode()

@@ -5,7 +5,7 @@ import sys
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import OrchestratorError, SearchSpaceError
@@ -44,6 +44,7 @@ def ask(space, sampler=None, point=None):
 
 @pytest.mark.parametrize("name", ["tabular", "quick", "learning_rate", "single_hidden_layer"])
 @given(seed=st.integers(0, 1000))
+@settings(max_examples=15)
 def test_everything_drawn_from_a_shipped_space_is_a_valid_trial(name, seed):
     space = load_space(name)
     trial = ask(space, optuna.samplers.RandomSampler(seed=seed))
