@@ -30,6 +30,8 @@ class Shell:
         self.folder, self.port = folder, str(free_port())
         self.environment = {**os.environ, "ORCHESTRATOR_HOME": str(folder / "home")}
         self.environment.pop("MLFLOW_TRACKING_URI", None)
+        # a Ray starts a process of torch's for each
+        self.environment["RAY_OVERRIDE_RESOURCES"] = json.dumps({"CPU": 1})
         self.environment["PATH"] = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
 
     @property
