@@ -51,6 +51,10 @@ def worker_processes():
     return {pid: title for pid, title in named.items() if title != "ray::IDLE"}
 
 
+def has_torch(pid):
+    return any("libtorch" in mapped.path for mapped in psutil.Process(pid).memory_maps())
+
+
 def wait_for(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -150,9 +154,11 @@ def test_a_gang_outlives_what_its_trials_do(store, tmp_path, monkeypatch):
 
 def test_many_trials_leave_nothing_behind(store):
     before = names_of_actors(), len(living_groups())
-    memory = {}
+    memory, with_torch = {}, set()
 
     def on_trial(record, trial_table):
+        if len(trial_table.ended()) == 30:
+            with_torch.update(name for pid, name in worker_processes().items() if has_torch(pid))
         if len(trial_table.ended()) in (30, 70):
             sizes = {pid: psutil.Process(pid).memory_info().rss for pid in [os.getpid(), *worker_processes()]}
             memory[len(trial_table.ended())] = sizes
@@ -177,6 +183,8 @@ def test_many_trials_leave_nothing_behind(store):
     grown = {pid: (memory[70][pid] - memory[30][pid]) / MIB for pid in memory[30]}
     assert len(grown) >= 6, "the driver, the rendezvous, the trial, the controller and the workers were looked at"
     assert max(grown.values()) < 15, grown
+    # a second and a half in each process, before it comes to anything
+    assert with_torch == {"ray::RayTrainWorker"}
 
 
 def waits_for_processes(config, said):

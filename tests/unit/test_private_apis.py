@@ -56,6 +56,10 @@ NAMES = {
     ),
     ("ray._private.services", "_build_python_executable_command_memory_profileable"): "cluster: the silent agent",
     ("ray._private.ray_constants", "PROCESS_TYPE_DASHBOARD_AGENT"): "cluster: the silent agent",
+    ("ray.train.torch.config", "_set_torch_distributed_env_vars"): "runtime/gangs/backend: a controller without torch",
+    ("ray.train.torch.config", "_setup_torch_process_group"): "runtime/gangs/backend: a controller without torch",
+    ("ray.train.torch.config", "_shutdown_torch"): "runtime/gangs/backend: a controller without torch",
+    ("ray.train._internal.utils", "get_address_and_port"): "runtime/gangs/backend: a controller without torch",
     ("ray.train.torch", "TorchTrainer._create_default_callbacks"): "runtime/gangs/pool: fewer processes for each gang",
     ("ray.train.v2.api.data_parallel_trainer", "PlacementGroupCleanerCallback"): (
         "runtime/gangs/pool: one process less for each gang"

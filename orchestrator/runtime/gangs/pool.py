@@ -11,11 +11,12 @@ from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.cluster import lost_ray
 from orchestrator.config import ResourceConfig
+from orchestrator.runtime.gangs.backend import GangBackendConfig
 from orchestrator.runtime.gangs.callback import GangCallback
 from orchestrator.runtime.gangs.rendezvous import Rendezvous
 from orchestrator.runtime.gangs.worker import gang_worker
@@ -182,7 +183,7 @@ class GangPool:
         return GangTrainer(
             gang_worker,
             train_loop_config={"rendezvous": self.rendezvous, "gang": name},
-            torch_config=TorchConfig(backend=process_group_backend(on_gpu=on_gpu)),
+            torch_config=GangBackendConfig(process_group_backend(on_gpu=on_gpu)),
             scaling_config=ScalingConfig(num_workers=size, use_gpu=on_gpu, resources_per_worker=self._resources.needs),
             run_config=RunConfig(
                 name=name,
