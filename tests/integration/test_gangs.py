@@ -183,8 +183,8 @@ def test_many_trials_leave_nothing_behind(store):
     grown = {pid: (memory[70][pid] - memory[30][pid]) / MIB for pid in memory[30]}
     assert len(grown) >= 6, "the driver, the rendezvous, the trial, the controller and the workers were looked at"
     assert max(grown.values()) < 15, grown
-    # a second and a half in each process, before it comes to anything
-    assert with_torch == {"ray::RayTrainWorker"}
+    # a second and a half in each process, before it comes to anything: the workers only
+    assert with_torch and not any("Controller" in name or "Rendezvous" in name for name in with_torch), with_torch
 
 
 def waits_for_processes(config, said):
