@@ -187,6 +187,16 @@ def served(tmp_path_factory):
     served.close()
 
 
+@pytest.fixture(scope="module")
+def answering(tmp_path_factory):
+    """One that answers, for all who only ask."""
+    served = Served(tmp_path_factory.mktemp("a"))
+    served.started()
+    wait_until(lambda: served.ask()[0] == 200)
+    yield served
+    served.close()
+
+
 @pytest.fixture
 def doubled(served):
     """With the process of an endpoint, so that there are doubles."""
@@ -351,10 +361,8 @@ def test_a_haproxy_that_does_not_start_says_why(served):
 @pytest.mark.parametrize(
     "path", ["/-/routes", "/%2d/routes", "/%2D%2Froutes", "/-/ROUTES", "/-/healthz", "http://a/-/routes"]
 )
-def test_serves_own_pages_are_nowhere(served, path):
-    served.started()
-    wait_until(lambda: served.ask()[0] == 200)
-    status, body = served.ask(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+def test_serves_own_pages_are_nowhere(answering, path):
+    status, body = answering.ask(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
     assert status == 404
     assert "nothing at this path" in json.loads(body)["error"]["message"]
 
@@ -363,26 +371,20 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 
 
 @pytest.mark.parametrize("sent", [HEAD, HEAD + b"12345"], ids=["nothing", "half"])
-def test_a_body_that_does_not_come_is_408_as_json(served, sent):
-    served.started()
-    wait_until(lambda: served.ask()[0] == 200)
+def test_a_body_that_does_not_come_is_408_as_json(answering, sent):
     began = time.monotonic()
-    status, body = served.ask(sent)
+    status, body = answering.ask(sent)
     assert (status, json.loads(body)["error"]["message"]) == (408, "the request came too slowly")
     assert 0.8 < time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("sent", [b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n", HEAD + b"0123456789"], ids=["get", "post"])
-def test_who_closes_one_half_behind_a_whole_request_is_answered(served, sent):
-    served.started()
-    wait_until(lambda: served.ask()[0] == 200)
-    assert served.ask(sent, half_close=True)[0] == 200
+def test_who_closes_one_half_behind_a_whole_request_is_answered(answering, sent):
+    assert answering.ask(sent, half_close=True)[0] == 200
 
 
-def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(served):
-    served.started()
-    wait_until(lambda: served.ask()[0] == 200)
-    with socket.create_connection(("127.0.0.1", served.port), timeout=WAIT) as connection:
+def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(answering):
+    with socket.create_connection(("127.0.0.1", answering.port), timeout=WAIT) as connection:
         connection.sendall(HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
         assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"0123456789")
