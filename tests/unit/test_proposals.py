@@ -207,7 +207,7 @@ VALUES = st.one_of(st.none(), st.floats(0, 10), st.sampled_from([0.5, float("inf
     known=st.integers(11, 16),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=4)
+@settings(max_examples=3)
 def test_a_rebuilt_search_goes_on_as_if_there_had_been_no_break(algorithm, space, steps, known, seed):
     """Trials overlap and end in any order; more than ten have a value, so that TPE goes by them."""
     check_rebuilt(algorithm, space, steps, known, seed)
