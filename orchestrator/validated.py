@@ -17,8 +17,8 @@ from orchestrator.yaml_lines import Place, YamlDocument
 # what pydantic calls an entry that there is not, of a model and of a dataclass
 UNKNOWN_OF_WISH = "unexpected_keyword_argument"
 UNKNOWN = ("extra_forbidden", UNKNOWN_OF_WISH)
-# pydantic's kinds of mistakes that people make, in the words of the options of commands
 ENTRIES = "must have entries of its own, as in `name: value`"
+# what an entry must be, by pydantic's name of the mistake, in the words of the options of commands
 WANTED = {
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
