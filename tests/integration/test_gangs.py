@@ -16,6 +16,7 @@ import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.data import load_table
 from orchestrator.errors import ExecutionError
+from orchestrator.runtime.gangs.pool import GangTrainer
 from orchestrator.runtime.holders import living_actors
 from orchestrator.runtime.hooks import Hooks
 from orchestrator.runtime.in_process import run_in_process
@@ -185,6 +186,17 @@ def test_many_trials_leave_nothing_behind(store):
     assert max(grown.values()) < 15, grown
     # a second and a half in each process, before it comes to anything: the workers only
     assert with_torch and not any("Controller" in name or "Rendezvous" in name for name in with_torch), with_torch
+
+
+def test_a_gang_that_cannot_be_started_ends_the_sweep_with_the_reason(store, monkeypatch):
+    def fit(trainer):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(GangTrainer, "fit", fit)
+    with pytest.raises(ExecutionError, match="the workers of a trial cannot be started: no such luck"):
+        orchestrator.sweep("sklearn:iris", name="unlucky", trials=1, epochs=2, tracking_uri=store, resources=TWO)
+    wait_for(lambda: not names_of_actors())
+    assert len(living_groups()) == 0
 
 
 def waits_for_processes(config, said):

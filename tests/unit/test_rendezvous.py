@@ -214,11 +214,13 @@ def test_a_gang_that_could_not_be_started_fails_its_trial_only_if_it_had_one():
         waiting = asyncio.create_task(train(board, 0, 2))
         await settle()
         await board.add("broken", 2)
-        await board.remove("broken", "no place")
+        assert not await board.remove("broken", "no place")
         await settle()
         assert not waiting.done()
         await start(board, "a", 2, seen)
         assert len(await waiting) == EPOCHS
+        # what becomes of one that was there is said by its trials
+        assert await board.remove("a", "it has ended")
 
     run(scenario())
 

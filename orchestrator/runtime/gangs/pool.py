@@ -64,7 +64,10 @@ class GangPool:
 
     Attributes:
         rendezvous: the actor through which trials reach gangs.
+        failure: why the last gang was lost before any worker of it was there, None if none was.
     """
+
+    failure: str | None = None
 
     def __init__(self, resources: ResourceConfig, storage: Storage) -> None:
         """Starts the rendezvous on this node.
@@ -169,13 +172,15 @@ class GangPool:
         ray.get(self.rendezvous.dismiss.remote(gang.name))
 
     def _run(self, name: str, size: int) -> None:
-        reason = "the gang has ended"
+        reason, cause = "the gang has ended", None
         try:
             self._trainer(name, size).fit()
         except Exception as error:  # an exception in a thread would be lost, and its trial wait for ever
-            reason = f"the gang was lost: {shorten(str(error))}"
+            cause = shorten(str(error))
+            reason = f"the gang was lost: {cause}"
             logger.debug("gang %s", name, exc_info=error)
-        ray.get(self.rendezvous.remove.remote(name, reason))
+        if not ray.get(self.rendezvous.remove.remote(name, reason)) and cause is not None:
+            self.failure = cause
         self._gangs.pop(name, None)
 
     def _trainer(self, name: str, size: int) -> GangTrainer:

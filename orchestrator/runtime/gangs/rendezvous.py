@@ -98,13 +98,14 @@ class Rendezvous:
             self._gangs[gang].dismissed = True
             self._changed.notify_all()
 
-    async def remove(self, gang: str, reason: str) -> None:
-        """A gang has ended, or could not be started."""
+    async def remove(self, gang: str, reason: str) -> bool:
+        """A gang has ended, or could not be started; returns whether a worker of it was ever there."""
         async with self._changed:
             gone = self._gangs.pop(gang, None)
             if gone is not None and gone.trial is not None:
                 self._fail(gone.trial, FailureMessage(reason, lost=True))
             self._place()
+            return gone is not None and gone.generation is not None
 
     async def register(self, gang: str, controller: Any) -> bool:  # noqa: ANN401
         """Ray Train's controller of a gang is there, before it asks for a place; returns whether it is still wanted."""

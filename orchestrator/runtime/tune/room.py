@@ -210,12 +210,15 @@ class PlacementWatch(tune.Callback):  # type: ignore[misc]
         """Tune: several times a second.
 
         Raises:
-            ExecutionError: nothing was placed for too long.
+            ExecutionError: nothing was placed for too long, or what was cannot be started.
         """
         now = time.monotonic()
         if now - self._checked < 1:
             return
         self._checked = now
+        if self._pool is not None and self._pool.failure is not None and not self._pool.gangs():
+            # the trial that it was for would wait for ever
+            raise ExecutionError(f"the workers of a trial cannot be started: {self._pool.failure}")
         if self._is_placed(trials):
             self._placed, self._told = now, False
             return
