@@ -12,9 +12,10 @@ class ParameterGroup:
     Attributes:
         learning_rate_factor: of the trial's learning rate.
         decays: whether the trial's weight decay is for them.
-        epsilon: of Adam and AdamW, None: torch's default. A step is the learning rate times the mean gradient, divided
-            by the root of its mean square plus this. So parameters whose gradients are far below it are trained as by
-            gradient descent: those that matter in few rows change little.
+        epsilon: of Adam and AdamW times the batch size, as the gradient of a row is a share of that of its batch; None:
+            torch's default. A step is the learning rate times the mean gradient, divided by the root of its mean square
+            plus epsilon. So parameters whose gradients are far below it are trained as by gradient descent: those that
+            matter in few rows change little.
     """
 
     learning_rate_factor: float = 1.0

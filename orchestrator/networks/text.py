@@ -22,8 +22,8 @@ SCALE = 3.0
 ANSWER_SCALE = 10.0
 # of texts in a network's answers, whatever the network's own is
 LEARNING_RATE = 0.01
-# Adam's own makes a token of one row change as much as one of many rows
-EPSILON = 0.03
+# of rows: with Adam's own a token of one row changes as much as one of many
+EPSILON = 1.0
 # of outputs of a network whose members are trained each by itself
 MEMBER_DIMENSIONS = 3
 

@@ -134,7 +134,7 @@ def parameter_groups(spec: TrialSpec, network: nn.Module) -> list[dict[str, Any]
             "lr": spec.learning_rate * group.learning_rate_factor,
             "weight_decay": spec.weight_decay if group.decays else 0.0,
             # other optimizers than Adam's do not look at it
-            **({} if group.epsilon is None else {"eps": group.epsilon}),
+            **({} if group.epsilon is None else {"eps": group.epsilon / spec.batch_size}),
         }
         for group, parameters in groups.items()
     ]

@@ -1,5 +1,6 @@
 """Free text in a table: read, hashed, embedded, trained on beside other columns, and answered."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -19,7 +20,7 @@ from orchestrator.features import KINDS, Column, ColumnKind, TextFeature
 from orchestrator.features.text import LONG_WORDS, MAX_TOKENS, encode_texts, text_of, token_id, token_ids
 from orchestrator.inputs import InputSpec
 from orchestrator.networks import FeatureInput, FeatureShape, ParameterGroup, build_network
-from orchestrator.networks.text import WIDTH, TextAnswer, TextInput
+from orchestrator.networks.text import EPSILON, WIDTH, TextAnswer, TextInput
 from orchestrator.training import BestWeights, TrialSpec, feature_shape, train_trial
 from orchestrator.training.optimization import build_optimizer, parameter_groups
 
@@ -269,7 +270,7 @@ def test_a_token_of_one_row_changes_less_than_one_of_many():
     tokens = torch.tensor([[1, 2], *[[1, 0]] * 31, *[[3, 0]] * 32])
     target = torch.tensor([1] * 32 + [0] * 32)
     answer.tokens.fit_inputs({"text": tokens})
-    spec = TrialSpec(architecture="mlp", metric="log_loss", epochs=1, optimizer="adamw", learning_rate=0.005)
+    spec = TrialSpec(architecture="mlp", metric="log_loss", epochs=1, batch_size=64, learning_rate=0.005)
     optimizer = build_optimizer(spec, parameter_groups(spec, answer))
     torch.nn.functional.cross_entropy(answer.eval()(tokens), target).backward()
     optimizer.step()
@@ -277,6 +278,9 @@ def test_a_token_of_one_row_changes_less_than_one_of_many():
     # by Adam's own steps these are equal
     assert changes[1] > 1.2 * changes[2] > 0
     assert changes[4] == 0
+    small = dataclasses.replace(spec, batch_size=8)
+    (group,) = (group for group in parameter_groups(small, answer) if "eps" in group)
+    assert group["eps"] == EPSILON / 8
 
 
 def shape_with(*inputs, outputs=2, **given):
