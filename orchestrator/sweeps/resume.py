@@ -114,7 +114,9 @@ def check_trials(trials: str | int | None) -> None:
     Raises:
         UsageError: it does not.
     """
-    text = "1" if trials is None else str(trials).strip()
+    if trials is None:
+        return
+    text = str(trials).strip()
     if MORE.fullmatch(text) is None and (not text.isdecimal() or int(text) < 1):
         raise UsageError(f"--trials {text}: give a number, or +20 for 20 more")
 

@@ -163,7 +163,7 @@ def test_a_model_of_a_skewed_target_answers_in_its_unit_wherever_it_runs(kind, m
     low, high = encoder.bounds
     assert low <= predicted.min() <= predicted.max() <= high
     read = ReadBundle.of(read_folder(tmp_path / "bundle"), tmp_path / "bundle")
-    prepare(read, tmp_path / "prepared", "onnxruntime" if kind == "quantile" else "torch")
+    prepare(read, tmp_path / "prepared", "onnxruntime")
     assert load_prepared(tmp_path / "prepared").answer(rows).values["value"] == pytest.approx(predicted, rel=1e-3)
 
 

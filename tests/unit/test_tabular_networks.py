@@ -26,7 +26,6 @@ from orchestrator.networks.repeated_numbers import LEAST_ROWS, RepeatedNumbers
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
 from orchestrator.networks.settings import EMBED_TEXTS, KEEPS_ROWS, TRAINING
 from orchestrator.networks.tabm import first_factors
-from orchestrator.networks.text import LEARNING_RATE
 from orchestrator.tasks import TargetEncoder
 from orchestrator.tasks.binary import Binary
 from orchestrator.tasks.multiclass import Multiclass
@@ -291,7 +290,7 @@ def test_realmlps_layers_start_with_deviation_1_and_train_at_their_own_rates():
     assert found["network.linear.1.weight"] == pytest.approx((0.04, 0.02))
     assert found["network.linear.1.bias"] == pytest.approx((0.004, 0.0))
     assert found["network.embedding.frequency"] == pytest.approx((0.004, 0.02))
-    assert found["texts.tokens.table.weight"] == pytest.approx((LEARNING_RATE, 0.02))
+    assert found["texts.tokens.table.weight"] == pytest.approx((0.01, 0.02))
     numbers = build_network("realmlp", dataclasses.replace(shape, classes=0), FAMILIES["realmlp"])
     assert numbers.group_of("network.linear.1.weight").learning_rate_factor == 5
 

@@ -121,7 +121,7 @@ def test_the_model_its_bundle_and_its_endpoint_agree(tmp_path):
     assert (found[0], found[2]) == (low, high)
     assert low < found[1] < high
     read = ReadBundle.of(read_folder(tmp_path / "bundle"), tmp_path / "bundle")
-    prepare(read, tmp_path / "prepared", "torch")
+    prepare(read, tmp_path / "prepared", "onnxruntime")
     answers = load_prepared(tmp_path / "prepared").answer(rows).values["value"]
     assert answers == pytest.approx(found, rel=1e-5)
     assert (answers[0], answers[2]) == (low, high)
