@@ -26,12 +26,14 @@ class InputSpec:
         dtype: `float32` or `int64`.
         shape: of a row; None is a dimension that differs between batches.
         codes: for an input of codes, how many there are: one number per column, or a single one for all.
+        two_values: the columns of an input of numbers that say yes or no: their training rows have two values.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
     codes: tuple[int, ...] = ()
+    two_values: tuple[int, ...] = ()
 
     def zeros(self, rows: int, length: int = 1) -> NDArray[Any]:
         """Some rows of zeros; `length` is the size of dimensions that differ."""

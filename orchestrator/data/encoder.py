@@ -83,10 +83,18 @@ class FeatureEncoder:
         # of texts, only if there are some: 0 is no token
         tokens = [InputSpec(TEXT, "int64", (None,), (1 + item.buckets,)) for item in self.text[:1]]
         return (
-            InputSpec(NUMERIC, "float32", (self.numeric_width,)),
+            InputSpec(NUMERIC, "float32", (self.numeric_width,), two_values=self._two_values),
             InputSpec(CATEGORICAL, "int64", (len(self.categorical),), self.cardinalities),
             *tokens,
         )
+
+    @property
+    def _two_values(self) -> tuple[int, ...]:
+        """Columns of the input `numeric` that are 0 or 1, standardised or not."""
+        found: list[int] = []
+        for item, place in zip(self.numeric, places_of(self.numeric).tolist(), strict=True):
+            found += [place] * item.is_truth + [place + 1] * item.indicator
+        return tuple(found)
 
     def transform(self, schema: Schema, frame: pd.DataFrame) -> Inputs:
         """Encodes rows; columns may come in any order and there may be more of them.

@@ -29,7 +29,7 @@ class ColumnTokens(nn.Module):
 
     def __init__(self, shape: FeatureShape, width: int, scaling: str, repeated: int) -> None:
         super().__init__()
-        self.numbers = NumericInput(shape.numeric, scaling)
+        self.numbers = NumericInput(shape, scaling)
         bound = 1 / math.sqrt(width)
 
         def uniform(*sizes: int) -> nn.Parameter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from orchestrator.features.fitted import FIRST_CATEGORY
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT, InputSpec
 from orchestrator.networks.embeddings import PERIODIC, PIECEWISE, PeriodicEmbedding, PiecewiseLinearEmbedding
 from orchestrator.networks.repeated_numbers import RepeatedNumbers
-from orchestrator.networks.scaling import SCALINGS
+from orchestrator.networks.scaling import SCALINGS, smoothly_clipped
 from orchestrator.networks.text import TextInput
 
 MAX_EMBEDDING_WIDTH = 50
@@ -61,6 +62,11 @@ class FeatureShape:
         return self._spec(NUMERIC).shape[0] or 0
 
     @property
+    def two_values(self) -> tuple[int, ...]:
+        """Columns of `numeric` that say yes or no; see `InputSpec`."""
+        return self._spec(NUMERIC).two_values
+
+    @property
     def cardinalities(self) -> tuple[int, ...]:
         """Number of codes of each column of `categorical`; code 0 is a category never seen in training."""
         return self._spec(CATEGORICAL).codes
@@ -80,64 +86,96 @@ def text_input(shape: FeatureShape) -> TextInput | None:
     return TextInput(tokens[0]) if tokens else None
 
 
-class NumericInput(nn.Module):
-    """The input `numeric`, scaled, and each number as one or as several.
+Embedding = PeriodicEmbedding | PiecewiseLinearEmbedding
 
-    forward(numeric: float32 [batch, columns]) -> float32 [batch, width]
+
+def embedding_of(
+    name: str, width: int = PIECEWISE_WIDTH, bins: int = PIECEWISE_BINS
+) -> Callable[[int], Embedding] | None:
+    """What makes an embedding of so many columns of numbers; None for none.
+
+    Args:
+        name: none, periodic or piecewise.
+        width, bins: of a piecewise-linear one.
     """
+    if name == PIECEWISE:
+        return partial(PiecewiseLinearEmbedding, width=width, bins=bins)
+    return PeriodicEmbedding if name == PERIODIC else None
+
+
+class NumericInput(nn.Module):
+    """The input `numeric`, scaled, and each amount as several numbers.
+
+    Of a column of two values an embedding would say nothing more, since any map of two values is a line: such a column
+    stays one number, as a category of two values is.
+
+    forward(numeric: float32 [batch, columns]) -> float32 [batch, width]: amounts first, then columns of two values
+
+    Attributes:
+        blocks: how many numbers of the output are of one column, for each of them.
+    """
+
+    amounts: Tensor
+    others: Tensor
 
     def __init__(
         self,
-        columns: int,
+        shape: FeatureShape,
         scaling: str = "standard",
-        embedding: str = "none",
-        *,
-        width: int = PIECEWISE_WIDTH,
-        bins: int = PIECEWISE_BINS,
+        embedding: Callable[[int], Embedding] | None = None,
         repeated: int = 0,
     ) -> None:
         """Args:
-        columns: of the input.
+        shape: of the data.
         scaling: a name in `SCALINGS`.
-        embedding: none, periodic or piecewise.
-        width, bins: of the piecewise-linear embedding.
-        repeated: numbers of each column that are categories, too; see `RepeatedNumbers`.
+        embedding: makes the one of the amounts, see `embedding_of`.
+        repeated: numbers of each amount that are categories, too; see `RepeatedNumbers`.
         """
         super().__init__()
+        others = list(shape.two_values) if embedding is not None or repeated else []
+        amounts = [column for column in range(shape.numeric) if column not in others]
+        self.register_buffer("amounts", torch.tensor(amounts, dtype=torch.int64), persistent=False)
+        self.register_buffer("others", torch.tensor(others, dtype=torch.int64), persistent=False)
         kind = SCALINGS[scaling]
-        self.scaling = None if kind is None or not columns else kind(columns)
-        self.embedding: PeriodicEmbedding | PiecewiseLinearEmbedding | None = None
-        if columns and embedding == PERIODIC:
-            self.embedding = PeriodicEmbedding(columns)
-        elif columns and embedding == PIECEWISE:
-            self.embedding = PiecewiseLinearEmbedding(columns, width, bins)
-        # of what one number becomes
-        self.each = 1 if self.embedding is None else self.embedding.width
-        self.repeated = RepeatedNumbers(columns, repeated) if columns and repeated else None
-        if self.repeated is not None:
-            self.each += self.repeated.width
-        self.width = columns * self.each
+        self.scaling = None if kind is None or not amounts else kind(len(amounts))
+        self.embedding = embedding(len(amounts)) if embedding is not None and amounts else None
+        self.repeated = RepeatedNumbers(len(amounts), repeated) if amounts and repeated else None
+        each = 1 if self.embedding is None else self.embedding.width
+        each += 0 if self.repeated is None else self.repeated.width
+        self.blocks = [each] * len(amounts) + [1] * len(others)
+        self.width = sum(self.blocks)
 
     def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
         """Fits what is to be fitted on training rows."""
-        numeric = inputs[NUMERIC]
+        amounts = self._amounts_of(inputs[NUMERIC])
         if self.repeated is not None:
-            self.repeated.fit(numeric)
+            self.repeated.fit(amounts)
         if self.scaling is not None:
-            self.scaling.fit(numeric)
-            numeric = self.scaling(numeric)
+            self.scaling.fit(amounts)
         if isinstance(self.embedding, PiecewiseLinearEmbedding):
-            self.embedding.fit(numeric)
+            self.embedding.fit(self._scaled(amounts))
 
     def forward(self, numeric: Tensor) -> Tensor:
         """See the class."""
-        scaled = numeric if self.scaling is None else self.scaling(numeric)
-        if self.embedding is None and self.repeated is None:
-            return scaled
-        embedded: Tensor = scaled.unsqueeze(2) if self.embedding is None else self.embedding(scaled)
+        amounts = self._amounts_of(numeric)
+        scaled = self._scaled(amounts)
+        parts = [scaled.unsqueeze(2) if self.embedding is None else self.embedding(scaled)]
         if self.repeated is not None:
-            embedded = torch.cat([embedded, self.repeated(numeric)], dim=2)
-        return embedded.flatten(1)
+            parts.append(self.repeated(amounts))
+        flat = torch.cat(parts, dim=2).flatten(1)
+        if not len(self.others):
+            return flat
+        # as they come, standardised, so that a rare yes is far from a no
+        return torch.cat([flat, smoothly_clipped(numeric.index_select(1, self.others))], dim=1)
+
+    def _amounts_of(self, numeric: Tensor) -> Tensor:
+        return numeric.index_select(1, self.amounts) if len(self.others) else numeric
+
+    def _scaled(self, amounts: Tensor) -> Tensor:
+        if self.scaling is None:
+            return amounts
+        scaled: Tensor = self.scaling(amounts)
+        return scaled
 
 
 class CategoryInput(nn.Module):
@@ -205,7 +243,7 @@ class FeatureInput(nn.Module):
         super().__init__()
         plain = (scaling, numeric_embedding, repeated) == ("standard", "none", 0)
         # what has to be fitted reads rows, so that it is there only if it does something
-        self.numbers = None if plain else NumericInput(shape.numeric, scaling, numeric_embedding, repeated=repeated)
+        self.numbers = None if plain else NumericInput(shape, scaling, embedding_of(numeric_embedding), repeated)
         # row 0 (never seen in training) stays zero: such a value says nothing
         self.embeddings = nn.ModuleList(
             nn.Embedding(cardinality, embedding_width(cardinality), padding_idx=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -13,8 +14,7 @@ from torch.nn import functional as F
 from orchestrator.inputs import CATEGORICAL, NUMERIC
 from orchestrator.networks.embeddings import PeriodicEmbedding
 from orchestrator.networks.groups import ParameterGroup
-from orchestrator.networks.inputs import CategoryInput, FeatureShape
-from orchestrator.networks.repeated_numbers import RepeatedNumbers
+from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput
 from orchestrator.networks.scaling import RobustScaling
 from orchestrator.networks.settings import RealMlpSettings
 
@@ -76,23 +76,17 @@ class RealMlp(nn.Module):
         super().__init__()
         self._factor = 1.0 if shape.classes else REGRESSION_FACTOR
         self._settings = settings
-        self.scaling = RobustScaling(shape.numeric)
-        self.embedding: PeriodicEmbedding | None = None
-        if shape.numeric and settings.numeric_width > 1:
-            self.embedding = PeriodicEmbedding(
-                shape.numeric, settings.numeric_width, settings.frequencies, settings.spread
-            )
-        self.repeated: RepeatedNumbers | None = None
-        if shape.numeric and settings.repeated_numbers:
-            self.repeated = RepeatedNumbers(shape.numeric, settings.repeated_numbers)
+        embedding = partial(
+            PeriodicEmbedding, width=settings.numeric_width, frequencies=settings.frequencies, spread=settings.spread
+        )
+        embeds = settings.numeric_width > 1
+        self.numbers = NumericInput(shape, "robust", embedding if embeds else None, settings.repeated_numbers)
         self.categories = CategoryInput(shape.cardinalities, settings.one_hot_limit, settings.category_width)
         for weight in self.categories.embeddings.parameters():
             nn.init.normal_(weight)
             weight.data[0].zero_()
         self.one_hot_scaling = RobustScaling(self.categories.one_hot_width)
-        width = shape.numeric * (settings.numeric_width if self.embedding is not None else 1)
-        width += 0 if self.repeated is None else shape.numeric * self.repeated.width
-        width += self.categories.one_hot_width + sum(self.categories.embedded_widths)
+        width = self.numbers.width + self.categories.one_hot_width + sum(self.categories.embedded_widths)
         self.input_factor = nn.Parameter(torch.ones(width))
         activation = settings.activation
         if activation == "auto":
@@ -111,7 +105,7 @@ class RealMlp(nn.Module):
         decays = not name.endswith("bias")
         if name == "input_factor":
             factor = settings.scaling_factor
-        elif name.startswith("embedding."):
+        elif name.startswith("numbers.embedding."):
             factor = settings.embedding_factor
         elif name.endswith("bias"):
             factor = BIAS_FACTOR
@@ -124,10 +118,7 @@ class RealMlp(nn.Module):
         return ParameterGroup(factor * self._factor, decays)
 
     def fit_inputs(self, inputs: Mapping[str, Tensor]) -> None:
-        """Fits the scaling on training rows, and then one layer after another."""
-        self.scaling.fit(inputs[NUMERIC])
-        if self.repeated is not None:
-            self.repeated.fit(inputs[NUMERIC])
+        """Fits one layer after another on training rows."""
         self.one_hot_scaling.fit(self.categories(inputs[CATEGORICAL])[0])
         rows = {name: values[:INITIAL_ROWS] for name, values in inputs.items()}
         was_training = self.training
@@ -149,11 +140,6 @@ class RealMlp(nn.Module):
         return outputs[:, 1:] - outputs[:, :1] if self._differ else outputs
 
     def _joined(self, numeric: Tensor, categorical: Tensor) -> Tensor:
-        numbers = self.scaling(numeric)
-        if self.embedding is not None:
-            numbers = self.embedding(numbers).flatten(1)
         one_hot, embedded = self.categories(categorical)
-        parts = [numbers, self.one_hot_scaling(one_hot), embedded]
-        if self.repeated is not None:
-            parts.append(self.repeated(numeric).flatten(1))
+        parts = [self.numbers(numeric), self.one_hot_scaling(one_hot), embedded]
         return torch.cat(parts, dim=1) * self.input_factor

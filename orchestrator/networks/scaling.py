@@ -5,13 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# a smooth clip to (-3, 3), Holzmüller et al. 2024, section 3.1
+# of a smooth clip
 SMOOTH_LIMIT = 3.0
 QUANTILES = 64
 # of a normal distribution: what lies beyond the training rows stays within
 NORMAL_LIMIT = 3.5
 # quantiles of more values than this differ in nothing that matters, and torch.quantile takes no more
 MAX_ROWS = 50_000
+
+
+def smoothly_clipped(numbers: Tensor) -> Tensor:
+    """Numbers of any size within (-3, 3), small ones nearly as they are: Holzmüller et al. 2024, section 3.1."""
+    # as a product, because 1e4 squared is nothing that float32 cannot hold
+    return numbers * torch.rsqrt(1 + (numbers / SMOOTH_LIMIT).square())
 
 
 class RobustScaling(nn.Module):
@@ -44,9 +50,7 @@ class RobustScaling(nn.Module):
 
     def forward(self, numbers: Tensor) -> Tensor:
         """See the class."""
-        scaled = (numbers - self.center) * self.factor
-        # as a product, because 1e4 squared is nothing that float32 cannot hold
-        return scaled * torch.rsqrt(1 + (scaled / SMOOTH_LIMIT).square())
+        return smoothly_clipped((numbers - self.center) * self.factor)
 
 
 class QuantileScaling(nn.Module):
@@ -57,13 +61,13 @@ class QuantileScaling(nn.Module):
 
     edges: Tensor
     slopes: Tensor
-    first: Tensor
+    heights: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("edges", torch.zeros(width, QUANTILES))
         self.register_buffer("slopes", torch.zeros(width, QUANTILES - 1))
-        self.register_buffer("first", torch.zeros(width))
+        self.register_buffer("heights", torch.zeros(width, QUANTILES))
 
     def fit(self, numbers: Tensor) -> None:
         """Takes the quantiles of training rows, float32 [rows, width]."""
@@ -80,13 +84,19 @@ class QuantileScaling(nn.Module):
         rises = heights[:, 1:] - heights[:, :-1]
         self.edges.copy_(edges)
         self.slopes.copy_(torch.where(widths > 0, rises / widths.clamp_min(1e-30), torch.zeros_like(rises)))
-        self.first.copy_(heights[:, 0])
+        self.heights.copy_(heights)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """See the class."""
-        widths = self.edges[:, 1:] - self.edges[:, :-1]
-        inside = (numbers.unsqueeze(2) - self.edges[:, :-1]).clamp_min(0).minimum(widths)
-        return self.first + (inside * self.slopes).sum(2)
+        starts, widths = self.edges[:, :-1], self.edges[:, 1:] - self.edges[:, :-1]
+        if torch.compiler.is_exporting():
+            # ONNX has no binary search
+            inside = (numbers.unsqueeze(2) - starts).clamp_min(0).minimum(widths)
+            return self.heights[:, 0] + (inside * self.slopes).sum(2)
+        values = numbers.T.contiguous()
+        places = (torch.searchsorted(self.edges, values, right=True) - 1).clamp(0, starts.shape[1] - 1)
+        inside = (values - starts.gather(1, places)).clamp_min(0).minimum(widths.gather(1, places))
+        return (self.heights.gather(1, places) + inside * self.slopes.gather(1, places)).T
 
 
 SCALINGS: dict[str, type[RobustScaling | QuantileScaling] | None] = {

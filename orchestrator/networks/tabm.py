@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from orchestrator.networks.groups import ParameterGroup
-from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput
+from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput, embedding_of
 from orchestrator.networks.layers import activation
 from orchestrator.networks.settings import TabmSettings
 
@@ -81,16 +81,10 @@ class _Members(nn.Module):
 
     def __init__(self, shape: FeatureShape, settings: TabmSettings) -> None:
         super().__init__()
-        self.numbers = NumericInput(
-            shape.numeric,
-            settings.scaling,
-            settings.numeric_embedding,
-            width=settings.numeric_width,
-            bins=settings.bins,
-            repeated=settings.repeated_numbers,
-        )
+        embedding = embedding_of(settings.numeric_embedding, settings.numeric_width, settings.bins)
+        self.numbers = NumericInput(shape, settings.scaling, embedding, settings.repeated_numbers)
         self.categories = CategoryInput(shape.cardinalities, settings.one_hot_limit)
-        self.blocks = [self.numbers.each] * shape.numeric + self.categories.sizes + self.categories.embedded_widths
+        self.blocks = self.numbers.blocks + self.categories.sizes + self.categories.embedded_widths
         self.width = sum(self.blocks)
         self.signs = self.numbers.embedding is None
         self._average = shape.average

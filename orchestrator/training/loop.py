@@ -92,12 +92,14 @@ def train_trial(
 def fit_inputs(network: nn.Module, names: Sequence[str], dataset: Dataset) -> None:
     """Calls `fit_inputs` of a network and of its modules, if they have it, with training inputs by name.
 
-    These are all, or some from all over the data if it has to be read.
+    Those of a module's parts are called before its own, so that it can use what they have fitted. The inputs are all,
+    or some from all over the data if it has to be read.
 
     It may set the values of buffers, such as quantiles of the inputs; their shapes have to be right before. All workers
     of a trial call it with the same rows, also when a trial is gone on with, whose buffers are then replaced.
     """
-    fitted: list[Any] = [module for module in network.modules() if hasattr(module, "fit_inputs")]
+    modules = reversed(list(network.modules()))
+    fitted: list[Any] = [module for module in modules if hasattr(module, "fit_inputs")]
     if fitted:
         rows = dataset.some_training_rows(FITTED_ROWS).inputs
         inputs = {name: as_tensor(rows[name]) for name in names}

@@ -6,6 +6,7 @@ import math
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -17,11 +18,11 @@ from orchestrator.bundle import ReadBundle, make_bundle
 from orchestrator.bundle.engines import convert, load_onnx
 from orchestrator.bundle.files import read_folder
 from orchestrator.data import DataOptions, Part, open_dataset
-from orchestrator.inputs import Inputs
+from orchestrator.inputs import Inputs, InputSpec
 from orchestrator.networks import ARCHITECTURES, FeatureShape, build_network, inputs_taken
 from orchestrator.networks.embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
 from orchestrator.networks.families import NETWORKS
-from orchestrator.networks.inputs import CategoryInput
+from orchestrator.networks.inputs import CategoryInput, NumericInput
 from orchestrator.networks.repeated_numbers import LEAST_ROWS, RepeatedNumbers
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
 from orchestrator.networks.settings import EMBED_TEXTS, KEEPS_ROWS, TRAINING
@@ -82,7 +83,7 @@ def test_outputs_have_the_shape_of_the_task_and_all_weights_learn(architecture, 
     numeric = torch.randn(30, shape.numeric)
     codes = torch.stack([torch.randint(0, count, (30,)) for count in shape.cardinalities] or [torch.zeros(30)], 1)
     codes = codes[:, : len(shape.cardinalities)].long()
-    for module in network.modules():
+    for module in reversed(list(network.modules())):
         if hasattr(module, "fit_inputs"):
             with torch.no_grad():
                 module.fit_inputs({"numeric": numeric, "categorical": codes})
@@ -226,12 +227,66 @@ def test_the_most_frequent_numbers_of_a_column_have_an_embedding_and_no_other_ha
         places, known = layer(column).unbind(2)
         nothing = layer(torch.tensor([[0.1], [1e4]]))
     rows = {number: drawn.count(number) for number in drawn if drawn.count(number) >= LEAST_ROWS}
-    wanted = sorted(rows, key=lambda number: (-rows[number], number))[:count]
+    wanted = sorted(sorted(rows, key=lambda number: (-rows[number], number))[:count])
     if sum(rows[number] for number in wanted) < len(drawn) / 2:
         wanted = []
     assert places[:, 0].tolist() == [wanted.index(number) + 1 if number in wanted else 0 for number in drawn]
     assert known[:, 0].tolist() == [float(number in wanted) for number in drawn]
     assert not nothing.any()
+
+
+def exported(layer):
+    return torch.export.export(layer, (torch.zeros(3, 2),), dynamic_shapes=({0: torch.export.Dim("rows")},)).module()
+
+
+def test_layers_that_search_among_sorted_numbers_are_exported_as_what_onnx_has():
+    random = np.random.default_rng(0)
+    training = np.stack([random.integers(-9, 9, 500) / 3, np.round(random.exponential(2, 500), 1)], axis=1)
+    others = np.array([[1e4, -1e4], [-3.0, 0.0], [0.1, 0.05], [3.0, training[:, 1].max()]])
+    asked = torch.from_numpy(np.concatenate([training, others]).astype(np.float32))
+    scaling, repeated = QuantileScaling(2), RepeatedNumbers(2, 12, 3)
+    for layer in (scaling, repeated):
+        layer.fit(asked[:500])
+    with torch.no_grad():
+        repeated.weight.normal_()
+        assert torch.equal(exported(repeated)(asked), repeated(asked))
+        assert torch.allclose(exported(scaling)(asked), scaling(asked), rtol=0, atol=2e-6)
+    (found,) = torch.autograd.grad(repeated(asked).square().sum(), repeated.weight)
+    same = (asked[:, :, None] == repeated.sorted_numbers).float()
+    weight = repeated.weight.detach().requires_grad_()
+    (wanted,) = torch.autograd.grad(torch.einsum("rck,ckw->rcw", same, weight).square().sum(), weight)
+    assert torch.allclose(found, wanted, rtol=1e-5) and found.count_nonzero() > 20
+
+
+def test_a_column_of_two_values_stays_one_number_and_an_amount_becomes_several():
+    random = np.random.default_rng(0)
+    amount = np.where(random.random(200) < 0.2, np.nan, random.normal(size=200).round(2))
+    frame = pd.DataFrame(
+        {"amount": amount, "yes": random.integers(0, 2, 200), "one_or_two": random.integers(1, 3, 200)}
+    )
+    frame["truth"] = random.random(200) < 0.1
+    dataset = open_dataset(frame.assign(label=random.integers(0, 2, 200)), DataOptions(target="label"))
+    assert [(item.column, item.indicator) for item in dataset.encoder.numeric] == [
+        ("amount", True), ("yes", False), ("one_or_two", False), ("truth", False)
+    ]  # fmt: skip
+    shape = feature_shape(dataset)
+    # behind the amount is whether it is missing
+    assert shape.two_values == (1, 2, 4)
+    layer = NumericInput(shape, "robust", PeriodicEmbedding, 5)
+    rows = torch.from_numpy(np.array(dataset.some_training_rows(100).inputs["numeric"]))
+    with torch.no_grad():
+        layer.fit_inputs({"numeric": rows})
+        found = layer(rows)
+        assert layer.blocks == [8, 8, 1, 1, 1] and found.shape == (len(rows), 19)
+        assert torch.equal(found[:, [0, 8]], layer.scaling(rows[:, [0, 3]]))
+        others = rows[:, [1, 2, 4]]
+        assert torch.allclose(found[:, 16:], others / (1 + (others / 3) ** 2).sqrt())
+        # without an embedding all columns are scaled alike
+        assert NumericInput(shape, "robust").scaling.center.shape == (5,)
+    only_yes_or_no = FeatureShape((InputSpec("numeric", "float32", (3,), two_values=(0, 1, 2)), shape.inputs[1]), 1)
+    for name, settings in FAMILIES.items():
+        network = build_network(name, only_yes_or_no, settings)
+        assert not any(isinstance(item, PiecewiseLinearEmbedding | PeriodicEmbedding) for item in network.modules())
 
 
 @pytest.mark.parametrize("architecture", FAMILIES)
@@ -250,7 +305,7 @@ def test_a_number_starts_as_what_it_is_among_its_neighbours(architecture):
         before = network(numeric, codes)
         found.weight += 1.0
         assert not torch.allclose(network(numeric, codes), before)
-        found.numbers.fill_(1e9)
+        found.sorted_numbers.fill_(1e9)
         assert torch.equal(network(numeric, codes), before)
 
 
@@ -289,7 +344,7 @@ def test_realmlps_layers_start_with_deviation_1_and_train_at_their_own_rates():
     assert found["network.input_factor"] == pytest.approx((0.24, 0.02))
     assert found["network.linear.1.weight"] == pytest.approx((0.04, 0.02))
     assert found["network.linear.1.bias"] == pytest.approx((0.004, 0.0))
-    assert found["network.embedding.frequency"] == pytest.approx((0.004, 0.02))
+    assert found["network.numbers.embedding.frequency"] == pytest.approx((0.004, 0.02))
     assert found["texts.tokens.table.weight"] == pytest.approx((0.01, 0.02))
     numbers = build_network("realmlp", dataclasses.replace(shape, classes=0), FAMILIES["realmlp"])
     assert numbers.group_of("network.linear.1.weight").learning_rate_factor == 5
