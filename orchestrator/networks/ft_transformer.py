@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from orchestrator.inputs import NUMERIC
 from orchestrator.networks.groups import ParameterGroup
 from orchestrator.networks.inputs import FeatureShape, NumericInput, text_input
+from orchestrator.networks.layers import Dropout
 from orchestrator.networks.repeated_numbers import RepeatedNumbers
 from orchestrator.networks.settings import FtTransformerSettings
 
@@ -73,7 +74,7 @@ class Attention(nn.Module):
         self.heads, self.each = heads, width // heads
         self.inward = nn.Linear(width, 3 * width)
         self.outward = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See the class."""
@@ -98,8 +99,8 @@ class Block(nn.Module):
         self.norm_hidden = nn.LayerNorm(width)
         self.hidden = nn.Linear(width, 2 * inner)
         self.output = nn.Linear(inner, width)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.residual_dropout = nn.Dropout(settings.residual_dropout)
+        self.dropout = Dropout(settings.dropout)
+        self.residual_dropout = Dropout(settings.residual_dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """float32 [batch, tokens, width] -> the same shape."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from orchestrator.networks.inputs import FeatureInput, FeatureShape
-from orchestrator.networks.layers import activation, needs_bias, normalization
+from orchestrator.networks.layers import Dropout, activation, needs_bias, normalization
 from orchestrator.networks.settings import MlpSettings
 
 
@@ -22,7 +22,7 @@ class Mlp(nn.Module):
             layers.extend(normalization(settings.normalization, settings.width))
             layers.append(activation(settings.activation))
             if settings.dropout > 0:
-                layers.append(nn.Dropout(settings.dropout))
+                layers.append(Dropout(settings.dropout))
             width = settings.width
         self.hidden = nn.Sequential(*layers)
         self.output = nn.Linear(width, shape.outputs)

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from orchestrator.inputs import CATEGORICAL, NUMERIC, TEXT
 from orchestrator.networks.inputs import FeatureInput, FeatureShape
-from orchestrator.networks.layers import activation, needs_bias, normalization
+from orchestrator.networks.layers import Dropout, activation, dropped, needs_bias, normalization
 from orchestrator.networks.settings import ModernNcaSettings
 
 # rows that are embedded at once
@@ -36,7 +36,7 @@ class EmbeddingBlock(nn.Module):
         hidden = max(1, round(width * settings.hidden_factor))
         self.normalization = nn.Sequential(*normalization(settings.normalization, width))
         self.before = nn.Sequential(nn.Linear(width, hidden), activation(settings.activation))
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         # what all rows have does not change their distances
         self.after = nn.Linear(hidden, width, bias=False)
 
@@ -44,7 +44,10 @@ class EmbeddingBlock(nn.Module):
         """See the class."""
         # candidates are the same at each of several workers, which share a batch: see `share_layers`
         hidden = self.before(self._normalized(rows) if candidates else self.normalization(rows))
-        hidden = F.dropout(hidden, self.dropout.p, self.training) if candidates else self.dropout(hidden)
+        if not candidates:
+            hidden = self.dropout(hidden)
+        elif self.training:
+            hidden = dropped(hidden, self.dropout.p)
         found: Tensor = self.after(hidden)
         return found
 

@@ -15,6 +15,7 @@ from orchestrator.inputs import CATEGORICAL, NUMERIC
 from orchestrator.networks.embeddings import PeriodicEmbedding
 from orchestrator.networks.groups import ParameterGroup
 from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput
+from orchestrator.networks.layers import Dropout
 from orchestrator.networks.scaling import RobustScaling
 from orchestrator.networks.settings import RealMlpSettings
 
@@ -94,7 +95,7 @@ class RealMlp(nn.Module):
         widths = [width, *([settings.width] * settings.depth)]
         self.linear = nn.ModuleList(NtkLinear(inputs, outputs) for inputs, outputs in pairwise(widths))
         self.activations = nn.ModuleList(ParametricActivation(activation, outputs) for outputs in widths[1:])
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         # of two classes the authors compute a logit each: here their difference is what the task wants
         self._differ = shape.classes > 0 and shape.outputs == 1
         self.output = NtkLinear(settings.width, 2 if self._differ else shape.outputs)

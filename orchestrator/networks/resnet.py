@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from orchestrator.networks.inputs import FeatureInput, FeatureShape
-from orchestrator.networks.layers import activation, needs_bias, normalization
+from orchestrator.networks.layers import Dropout, activation, needs_bias, normalization
 from orchestrator.networks.settings import ResnetSettings
 
 
@@ -19,9 +19,9 @@ class ResidualBlock(nn.Module):
             *normalization(settings.normalization, settings.width),
             nn.Linear(settings.width, inner),
             activation(settings.activation),
-            nn.Dropout(settings.dropout),
+            Dropout(settings.dropout),
             nn.Linear(inner, settings.width, bias=needs_bias(settings.normalization)),
-            nn.Dropout(settings.residual_dropout),
+            Dropout(settings.residual_dropout),
         )
 
     def forward(self, stream: Tensor) -> Tensor:

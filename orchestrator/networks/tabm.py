@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from orchestrator.networks.groups import ParameterGroup
 from orchestrator.networks.inputs import CategoryInput, FeatureShape, NumericInput, embedding_of
-from orchestrator.networks.layers import activation
+from orchestrator.networks.layers import Dropout, activation
 from orchestrator.networks.settings import TabmSettings
 
 
@@ -111,7 +111,7 @@ class TabmMini(_Members):
         layers: list[nn.Module] = []
         width = self.width
         for _ in range(settings.depth):
-            layers += [nn.Linear(width, settings.width), activation(settings.activation), nn.Dropout(settings.dropout)]
+            layers += [nn.Linear(width, settings.width), activation(settings.activation), Dropout(settings.dropout)]
             width = settings.width
         self.hidden = nn.Sequential(*layers)
         self.heads = MemberHeads(settings.members, width, shape.outputs)
@@ -134,7 +134,7 @@ class Tabm(_Members):
             layers += [
                 MemberLinear(settings.members, width, settings.width, before),
                 activation(settings.activation),
-                nn.Dropout(settings.dropout),
+                Dropout(settings.dropout),
             ]
             width, before = settings.width, None
         self.hidden = nn.Sequential(*layers)

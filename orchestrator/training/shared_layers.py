@@ -9,6 +9,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from orchestrator.networks.layers import Dropout, draws_masks, kept
+
 if TYPE_CHECKING:
     from orchestrator.training.ranks import Ranks
 
@@ -19,9 +21,9 @@ def share_layers(network: nn.Module, ranks: Ranks, group: dist.ProcessGroup) -> 
     torch's own `SyncBatchNorm` does the same for batch norm, on GPUs only.
     """
     for module in network.modules():
-        if type(module) is nn.Dropout:
+        if type(module) in (nn.Dropout, Dropout):
+            module.__dict__.update(ranks=ranks, draws_fast=type(module) is Dropout)
             module.__class__ = SharedDropout
-            module.__dict__["ranks"] = ranks
         elif isinstance(module, _BatchNorm):
             module.__class__ = SharedBatchNorm
             module.__dict__["group"] = group
@@ -31,6 +33,7 @@ class SharedDropout(nn.Dropout):
     """Draws the mask of the whole batch, as a single worker would, and uses its own rows of it."""
 
     ranks: Ranks
+    draws_fast: bool
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Any tensor with one entry, or equally many, per row of the batch along its first dimension."""
@@ -38,8 +41,12 @@ class SharedDropout(nn.Dropout):
             return inputs
         start, stop, rows = self.ranks.present
         each = max(1, len(inputs) // max(1, stop - start))
-        keep = torch.empty((rows * each, *inputs.shape[1:]), dtype=inputs.dtype, device=inputs.device)
-        keep.bernoulli_(1 - self.p).div_(1 - self.p)
+        shape = (rows * each, *inputs.shape[1:])
+        if self.draws_fast and draws_masks(inputs):
+            keep = kept(shape, self.p, inputs.dtype)
+        else:
+            keep = torch.empty(shape, dtype=inputs.dtype, device=inputs.device)
+            keep.bernoulli_(1 - self.p).div_(1 - self.p)
         return inputs * keep[start * each : stop * each]
 
 

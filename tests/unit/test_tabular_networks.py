@@ -23,6 +23,7 @@ from orchestrator.networks import ARCHITECTURES, FeatureShape, build_network, in
 from orchestrator.networks.embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
 from orchestrator.networks.families import NETWORKS
 from orchestrator.networks.inputs import CategoryInput, NumericInput
+from orchestrator.networks.layers import Dropout
 from orchestrator.networks.repeated_numbers import LEAST_ROWS, RepeatedNumbers
 from orchestrator.networks.scaling import QUANTILES, QuantileScaling, RobustScaling
 from orchestrator.networks.settings import EMBED_TEXTS, KEEPS_ROWS, TRAINING
@@ -390,6 +391,24 @@ def test_schedules_are_those_of_the_paper():
     assert [coslog4(share / 15) for share in (0, 1, 3, 7, 15)] == pytest.approx([0] * 5, abs=1e-9)
     assert max(coslog4(step / 1000) for step in range(1001)) == pytest.approx(1, abs=1e-3)
     assert [flat_cosine(share) for share in (0, 0.3, 0.5, 0.75, 1)] == pytest.approx([1, 1, 1, 0.5, 0])
+
+
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.5, 0.9])
+def test_dropout_keeps_as_many_as_it_says_each_by_itself_and_their_mean(share):
+    torch.manual_seed(0)
+    layer = Dropout(share)
+    inputs = torch.full((1001, 331), 2.0, requires_grad=True)
+    found = layer(inputs)
+    found.sum().backward()
+    assert torch.equal(inputs.grad, found.detach() / 2)
+    keeps = found != 0
+    assert torch.equal(found[keeps], torch.full_like(found[keeps], 2 / (1 - share)))
+    # standard error of a share among 331,331: below 0.0009
+    assert float(keeps.float().mean()) == pytest.approx(1 - share, abs=0.004)
+    # places that are drawn together say nothing of each other
+    flat = keeps.flatten()[:331_328].view(-1, 4).float()
+    assert torch.corrcoef(flat.T).fill_diagonal_(0).abs().max() < 0.02
+    assert not torch.equal(layer(inputs), found) and torch.equal(layer.eval()(inputs), inputs)
 
 
 def test_dropout_and_weight_decay_end_at_zero():
