@@ -54,7 +54,7 @@ class NtkLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """See the class."""
-        return F.linear(inputs, self.weight) * self._scale + self.bias
+        return F.linear(inputs, self.weight * self._scale, self.bias)
 
 
 class ParametricActivation(nn.Module):
@@ -67,7 +67,7 @@ class ParametricActivation(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """float32 [batch, width] -> float32 [batch, width]."""
-        return inputs + self.share * (self._function(inputs) - inputs)
+        return torch.lerp(inputs, self._function(inputs), self.share)
 
 
 class RealMlp(nn.Module):
