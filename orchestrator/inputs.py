@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 NUMERIC, CATEGORICAL, TEXT = "numeric", "categorical", "text"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
     """One named input as a network sees it.
 

@@ -78,13 +78,22 @@ class FeatureEncoder:
         return tuple(feature.cardinality for feature in self.categorical)
 
     @property
+    def many_valued(self) -> frozenset[str]:
+        """The columns that say more than yes or no: of these, networks make several numbers each."""
+        numbers = {item.column for item in self.numeric if not item.is_truth}
+        categories, texts = ({item.column for item in items} for items in (self.categorical, self.text))
+        return frozenset(numbers | categories | texts)
+
+    @property
     def inputs(self) -> tuple[InputSpec, ...]:
         """What it makes of rows."""
         # of texts, only if there are some: 0 is no token
-        tokens = [InputSpec(TEXT, "int64", (None,), (1 + item.buckets,)) for item in self.text[:1]]
+        tokens = [
+            InputSpec(name=TEXT, dtype="int64", shape=(None,), codes=(1 + item.buckets,)) for item in self.text[:1]
+        ]
         return (
-            InputSpec(NUMERIC, "float32", (self.numeric_width,), two_values=self._two_values),
-            InputSpec(CATEGORICAL, "int64", (len(self.categorical),), self.cardinalities),
+            InputSpec(name=NUMERIC, dtype="float32", shape=(self.numeric_width,), two_values=self._two_values),
+            InputSpec(name=CATEGORICAL, dtype="int64", shape=(len(self.categorical),), codes=self.cardinalities),
             *tokens,
         )
 

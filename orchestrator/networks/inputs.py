@@ -46,8 +46,8 @@ class FeatureShape:
     def of_table(cls, numeric: int, cardinalities: tuple[int, ...], outputs: int) -> FeatureShape:
         """Of numbers and categories; see the attributes."""
         specs = (
-            InputSpec(NUMERIC, "float32", (numeric,)),
-            InputSpec(CATEGORICAL, "int64", (len(cardinalities),), cardinalities),
+            InputSpec(name=NUMERIC, dtype="float32", shape=(numeric,)),
+            InputSpec(name=CATEGORICAL, dtype="int64", shape=(len(cardinalities),), codes=cardinalities),
         )
         return cls(specs, outputs)
 

@@ -19,7 +19,7 @@ class DataSize:
 
     Attributes:
         rows: for training.
-        columns: that are features.
+        columns: that are features, without those that only say yes or no.
     """
 
     rows: int = 0

@@ -224,7 +224,7 @@ def make_plan(
     check_measured(dataset, metric)
     _check_class_weights(space, dataset)
     tokens = text_tokens(dataset)
-    space = space.for_size(DataSize(dataset.counts[0], len(dataset.schema.columns)))
+    space = space.for_size(DataSize(dataset.counts[0], len(dataset.encoder.many_valued)))
     if tokens and space.text_epochs is not None:
         space = space.with_epochs(min(space.epochs, space.text_epochs))
     started = warm_started(space, earlier)

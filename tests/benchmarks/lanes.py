@@ -30,7 +30,7 @@ REPEATS, STEPS = 6, 15
 
 def first_specs(dataset: Any) -> Iterator[TrialSpec]:
     """The first configuration of each architecture."""
-    size = DataSize(len(dataset.train), len(dataset.schema.columns))
+    size = DataSize(len(dataset.train), len(dataset.encoder.many_valued))
     space = load_space("tabular").for_size(size)
     sampler = SpecSampler(space, dataset.schema.target.task.default_metric, 0, {})
     seen: set[str] = set()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import hashlib
 import json
 import math
@@ -153,6 +154,8 @@ def train_in_gang(rank: int, size: int, port: int, name: str, spec: str, file: s
     found = reports_of(spec_of(spec, dataset), dataset, ranks=ProcessGroupRanks(dist.group.WORLD))
     if rank == 0:
         Path(file).write_text(json.dumps(found))
+    # what still holds the group at the end of the process ends it with an error
+    gc.collect()
     dist.destroy_process_group()
 
 

@@ -98,7 +98,7 @@ def families(_: Path) -> Iterator[Row]:
 
     table = frame(1000 if DRY else 8000, 12, "binary")
     dataset, nearly = dataset_of(table), dataset_of(in_last_bit(table))
-    space = load_space("tabular").for_size(DataSize(len(dataset.train), len(dataset.schema.columns)))
+    space = load_space("tabular").for_size(DataSize(len(dataset.train), len(dataset.encoder.many_valued)))
     sampler = SpecSampler(space, dataset.schema.target.task.default_metric, 0, {})
     seen: set[str] = set()
     for drawn in sampler.examples(space.start_points, len(space.start_points)):

@@ -83,7 +83,9 @@ def test_it_is_exported_for_any_number_of_rows(tmp_path):
 
 
 def test_it_takes_texts_where_the_data_has_some():
-    shape = FeatureShape((*FeatureShape.of_table(3, (), 1).inputs, InputSpec(TEXT, "int64", (None,), (8,))), 1)
+    shape = FeatureShape(
+        (*FeatureShape.of_table(3, (), 1).inputs, InputSpec(name=TEXT, dtype="int64", shape=(None,), codes=(8,))), 1
+    )
     member = build_network("mlp", shape, {})
     for name, weight in member.named_parameters():
         if name.endswith("table.weight"):

@@ -273,6 +273,7 @@ def test_a_column_of_two_values_stays_one_number_and_an_amount_becomes_several()
     shape = feature_shape(dataset)
     # behind the amount is whether it is missing
     assert shape.two_values == (1, 2, 4)
+    assert dataset.encoder.many_valued == {"amount", "one_or_two"}
     layer = NumericInput(shape, "robust", PeriodicEmbedding, 5)
     rows = torch.from_numpy(np.array(dataset.some_training_rows(100).inputs["numeric"]))
     with torch.no_grad():
@@ -284,7 +285,9 @@ def test_a_column_of_two_values_stays_one_number_and_an_amount_becomes_several()
         assert torch.allclose(found[:, 16:], others / (1 + (others / 3) ** 2).sqrt())
         # without an embedding all columns are scaled alike
         assert NumericInput(shape, "robust").scaling.center.shape == (5,)
-    only_yes_or_no = FeatureShape((InputSpec("numeric", "float32", (3,), two_values=(0, 1, 2)), shape.inputs[1]), 1)
+    only_yes_or_no = FeatureShape(
+        (InputSpec(name="numeric", dtype="float32", shape=(3,), two_values=(0, 1, 2)), shape.inputs[1]), 1
+    )
     for name, settings in FAMILIES.items():
         network = build_network(name, only_yes_or_no, settings)
         assert not any(isinstance(item, PiecewiseLinearEmbedding | PeriodicEmbedding) for item in network.modules())

@@ -290,7 +290,9 @@ def shape_with(*inputs, outputs=2, **given):
 
 @pytest.mark.parametrize("architecture", ["mlp", "resnet", "realmlp", "tabm", "tabm_mini"])
 def test_outputs_of_texts_are_added_before_members_are_averaged(architecture):
-    shape = shape_with(InputSpec("text", "int64", (None,), (9,)), average=lambda outputs: outputs.exp().mean(0))
+    shape = shape_with(
+        InputSpec(name="text", dtype="int64", shape=(None,), codes=(9,)), average=lambda outputs: outputs.exp().mean(0)
+    )
     torch.manual_seed(0)
     network = build_network(architecture, shape, {"depth": 1, "width": 8}).eval()
     numeric, codes, text = torch.randn(4, 3), torch.ones(4, 1).long(), torch.tensor([[1, 2], [3, 0], [0, 0], [-1, 0]])
@@ -308,7 +310,7 @@ def test_outputs_of_texts_are_added_before_members_are_averaged(architecture):
 
 @pytest.mark.parametrize("architecture", ["ft_transformer", "modern_nca"])
 def test_families_that_have_texts_among_their_columns_embed_them(architecture):
-    shape = shape_with(InputSpec("text", "int64", (None,), (9,)))
+    shape = shape_with(InputSpec(name="text", dtype="int64", shape=(None,), codes=(9,)))
     network = build_network(architecture, shape, {"depth": 1, "width": 16})
     assert [module.width for module in network.modules() if isinstance(module, TextInput)] == [WIDTH]
     assert not any(isinstance(module, TextAnswer) for module in network.modules())
