@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from orchestrator.inputs import TEXT
 from orchestrator.networks.custom import build_custom
 from orchestrator.networks.ft_transformer import FtTransformer
+from orchestrator.networks.groups import ParameterGroup
 from orchestrator.networks.inputs import FeatureShape
 from orchestrator.networks.mlp import Mlp
 from orchestrator.networks.modern_nca import ModernNca
@@ -18,7 +19,7 @@ from orchestrator.networks.realmlp import RealMlp
 from orchestrator.networks.resnet import Resnet
 from orchestrator.networks.settings import EMBED_TEXTS, TRAINING, is_custom, parse_settings
 from orchestrator.networks.tabm import Tabm, TabmMini
-from orchestrator.networks.text import LEARNING_RATE, TextAnswer, WithTexts
+from orchestrator.networks.text import EPSILON, LEARNING_RATE, LOWER_LEARNING_RATE, TextAnswer, WithTexts
 
 # `network(shape, settings)`, the settings of the class in ARCHITECTURES
 NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {
@@ -33,6 +34,9 @@ NETWORKS: dict[str, Callable[[FeatureShape, Any], nn.Module]] = {
 
 # of families that have none of their own: between those of the first configurations of `mlp` and `resnet`
 USUAL_LEARNING_RATE = 0.002
+# where there is nothing but texts, families are one linear model: these train it with Adam's own epsilon, which is
+# better on some tables and worse on others
+OWN_EPSILON = frozenset({"resnet"})
 
 
 def build_network(architecture: str, shape: FeatureShape, settings: Mapping[str, object]) -> nn.Module:
@@ -52,13 +56,19 @@ def build_network(architecture: str, shape: FeatureShape, settings: Mapping[str,
     texts = [spec for spec in shape.inputs if spec.name == TEXT]
     if not texts or architecture in EMBED_TEXTS:
         return NETWORKS[architecture](shape, parsed)
-    usual = TRAINING.get(architecture, {}).get("learning_rate", USUAL_LEARNING_RATE)
-    answer = TextAnswer(texts[0].codes[0], shape.outputs, LEARNING_RATE / usual)
     others = tuple(spec for spec in shape.inputs if spec.name != TEXT)
     average, shape = shape.average, replace(shape, inputs=others, average=_each)
-    if not shape.numeric and not shape.cardinalities:
-        return answer
-    return WithTexts(NETWORKS[architecture](shape, parsed), answer, average)
+    only_texts = not shape.numeric and not shape.cardinalities
+    way = _group_of_tokens(architecture, with_own_epsilon=only_texts and architecture in OWN_EPSILON)
+    answer = TextAnswer(texts[0].codes[0], shape.outputs, way)
+    return answer if only_texts else WithTexts(NETWORKS[architecture](shape, parsed), answer, average)
+
+
+def _group_of_tokens(architecture: str, *, with_own_epsilon: bool) -> ParameterGroup:
+    usual = TRAINING.get(architecture, {}).get("learning_rate", USUAL_LEARNING_RATE)
+    if with_own_epsilon:
+        return ParameterGroup(LOWER_LEARNING_RATE / usual)
+    return ParameterGroup(LEARNING_RATE / usual, epsilon=EPSILON)
 
 
 def _each(outputs: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ ANSWER_SCALE = 10.0
 LEARNING_RATE = 0.01
 # of rows: with Adam's own a token of one row changes as much as one of many
 EPSILON = 1.0
+# with Adam's own
+LOWER_LEARNING_RATE = 0.006
 # of outputs of a network whose members are trained each by itself
 MEMBER_DIMENSIONS = 3
 
@@ -102,11 +104,11 @@ class TextAnswer(nn.Module):
     forward(text: int64 [batch, any]) -> float32 [batch, outputs]
     """
 
-    def __init__(self, codes: int, outputs: int, learning_rate_factor: float) -> None:
+    def __init__(self, codes: int, outputs: int, group: ParameterGroup) -> None:
         """Args:
         codes: of tokens, 0 included.
         outputs: of the network.
-        learning_rate_factor: see `ParameterGroup`.
+        group: how what tokens say is trained.
         """
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -121,11 +123,11 @@ class TextAnswer(nn.Module):
         )
         # many outputs share a smaller table
         self.outputs = None if direct else nn.Linear(WIDTH, outputs, bias=False)
-        self._factor = learning_rate_factor
+        self._group = group
 
     def group_of(self, name: str) -> ParameterGroup:
         """How a parameter is trained, see `orchestrator.training.optimization.parameter_groups`."""
-        return ParameterGroup(self._factor, epsilon=EPSILON) if name.startswith("tokens.") else ParameterGroup()
+        return self._group if name.startswith("tokens.") else ParameterGroup()
 
     def forward(self, text: Tensor) -> Tensor:
         """See the class."""

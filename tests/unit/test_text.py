@@ -251,7 +251,7 @@ def test_rare_tokens_weigh_more_and_the_length_of_a_text_does_not_matter():
 @pytest.mark.parametrize("outputs", [1, 3, WIDTH + 1])
 def test_texts_say_nothing_before_training_and_then_their_sum(outputs):
     torch.manual_seed(0)
-    answer = TextAnswer(9, outputs, learning_rate_factor=2.0).eval()
+    answer = TextAnswer(9, outputs, ParameterGroup(2.0)).eval()
     tokens = torch.tensor([[1, -2, 0], [4, 0, 0]])
     answer.tokens.fit_inputs({"text": tokens})
     assert answer(tokens).shape == (2, outputs)
@@ -266,7 +266,7 @@ def test_texts_say_nothing_before_training_and_then_their_sum(outputs):
 
 
 def test_a_token_of_one_row_changes_less_than_one_of_many():
-    answer = TextAnswer(9, 2, learning_rate_factor=2.0)
+    answer = TextAnswer(9, 2, ParameterGroup(2.0, epsilon=EPSILON))
     tokens = torch.tensor([[1, 2], *[[1, 0]] * 31, *[[3, 0]] * 32])
     target = torch.tensor([1] * 32 + [0] * 32)
     answer.tokens.fit_inputs({"text": tokens})
@@ -281,6 +281,24 @@ def test_a_token_of_one_row_changes_less_than_one_of_many():
     small = dataclasses.replace(spec, batch_size=8)
     (group,) = (group for group in parameter_groups(small, answer) if "eps" in group)
     assert group["eps"] == EPSILON / 8
+
+
+def test_where_there_are_only_texts_one_family_learns_them_in_another_way():
+    texts = InputSpec(name="text", dtype="int64", shape=(None,), codes=(9,))
+    alone = FeatureShape((*FeatureShape.of_table(0, (), 2).inputs, texts), 2)
+
+    def ways(shape):
+        networks = {name: build_network(name, shape, {}) for name in ("mlp", "resnet", "realmlp", "tabm_mini")}
+        tables = {
+            name: next(key for key, _ in net.named_parameters() if "table" in key) for name, net in networks.items()
+        }
+        groups = {name: net.group_of(tables[name]) for name, net in networks.items()}
+        return {name: group.epsilon for name, group in groups.items()}, groups
+
+    epsilons, groups = ways(alone)
+    assert epsilons == {"mlp": EPSILON, "resnet": None, "realmlp": EPSILON, "tabm_mini": EPSILON}
+    assert groups["resnet"].learning_rate_factor == 0.6 * groups["mlp"].learning_rate_factor
+    assert set(ways(shape_with(texts))[0].values()) == {EPSILON}
 
 
 def shape_with(*inputs, outputs=2, **given):
