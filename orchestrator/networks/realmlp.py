@@ -67,7 +67,7 @@ class ParametricActivation(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """float32 [batch, width] -> float32 [batch, width]."""
-        return torch.lerp(inputs, self._function(inputs), self.share)
+        return torch.lerp(inputs, self._function(inputs), self.share.to(inputs.dtype))
 
 
 class RealMlp(nn.Module):

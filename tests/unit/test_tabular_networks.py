@@ -142,6 +142,16 @@ def test_families_of_papers_learn(architecture):
     assert report.best_value > 0.97
 
 
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_families_train_with_less_precision(architecture):
+    dataset = open_dataset(FRAME, DataOptions(target="label"))
+    spec = TrialSpec(
+        architecture=architecture, settings=FAMILIES[architecture], epochs=1, batch_size=32, precision="bf16"
+    )
+    (report,) = train_trial(spec, dataset)
+    assert math.isfinite(report.train_loss) and math.isfinite(report.best_value)
+
+
 def test_robust_scaling_is_that_of_the_paper():
     random = np.random.default_rng(0)
     columns = np.stack(
