@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import tempfile
@@ -50,6 +51,17 @@ def ray_cluster():
     quiet_tune()
     with ray_session(num_cpus=2):
         yield
+
+
+@pytest.fixture
+def logged():
+    """The records that were logged, as a list."""
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger().addHandler(handler)
+    yield records
+    logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture

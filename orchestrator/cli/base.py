@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import codecs
 import contextlib
 import errno
@@ -13,10 +14,10 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import click
@@ -146,18 +147,37 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def _no_interrupt_lost() -> Iterator[None]:
     """Python drops what is raised in some callbacks, as at the end of an import: a Ctrl-C that is lost comes again."""
     before = sys.unraisablehook
+    main = threading.main_thread().ident or 0
+    inside = over = False
+
+    def again() -> None:
+        # what is raised in the hook itself is dropped, too, so the main thread is waited for, which a busy machine
+        # may keep there for longer
+        while True:
+            time.sleep(REPEAT_SECONDS)
+            if over:
+                return
+            if not inside:
+                signal.pthread_kill(main, signal.SIGINT)
+                return
 
     def hook(unraisable: Any) -> None:  # noqa: ANN401
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            again = partial(signal.pthread_kill, threading.main_thread().ident or 0, signal.SIGINT)
-            timer = threading.Timer(REPEAT_SECONDS, again)
-            timer.daemon = True
-            timer.start()
-        else:
+        nonlocal inside
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             before(unraisable)
+            return
+        inside = True
+        try:
+            # Thread.start() would wait for it, where another Ctrl-C may come
+            _thread.start_new_thread(again, ())
+        finally:
+            inside = False
 
-    with replaced(sys, unraisablehook=hook):
-        yield
+    try:
+        with replaced(sys, unraisablehook=hook):
+            yield
+    finally:
+        over = True
 
 
 @contextmanager

@@ -264,7 +264,7 @@ def test_a_secret_that_kubernetes_has_mounted_for_the_group_of_this_process_is_r
     ],
 )
 def test_a_changed_file_counts_without_a_restart_and_one_without_good_tokens_lets_nobody_in(
-    tmp_path, monkeypatch, caplog, harm, sentence
+    tmp_path, monkeypatch, logged, harm, sentence
 ):
     monkeypatch.setattr(auth, "CHECK_SECONDS", 0.0)
     path = write(tmp_path / "tokens", GOOD)
@@ -278,7 +278,7 @@ def test_a_changed_file_counts_without_a_restart_and_one_without_good_tokens_let
     assert check.closed
     assert check.problem.startswith("nobody is let in: ")
     assert sentence in check.problem
-    assert [record.getMessage() for record in caplog.records] == [check.problem]
+    assert [record.getMessage() for record in logged] == [check.problem]
     write(path, GOOD)
     os.utime(path, (time.time() + 5, time.time() + 5))
     assert check.allows(b"Bearer " + GOOD.encode())

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from ray.exceptions import RayTaskError
 from support import free_port
 
 from orchestrator.cli import main
@@ -57,6 +58,7 @@ from orchestrator.serving.control.ingress import (
     plan_ingress,
 )
 from orchestrator.serving.control.scaling import wanted
+from orchestrator.serving.control.supervisor import start_reason
 
 needs_haproxy = pytest.mark.skipif(real_binary() is None, reason="HAProxy is not installed")
 
@@ -309,6 +311,14 @@ def test_an_endpoint_in_the_background_gets_the_same_options(values):
     options = {name: value for name, value in context.params.items() if name not in ("detach", "as_json")}
     assert ServeConfig.create(**options) == config
     assert isinstance(context, click.Context)
+
+
+def test_an_actor_that_cannot_start_says_why_without_its_traceback():
+    cause = RuntimeError("Failed to bind to address\n 127.0.0.1:8000")
+    inner = RayTaskError("ready", "Traceback (most recent call last):\n  ...", cause).as_instanceof_cause()
+    outer = RayTaskError("get", "Traceback (most recent call last):\n  ...", inner).as_instanceof_cause()
+    for error in (cause, inner, outer):
+        assert start_reason(error) == "Failed to bind to address 127.0.0.1:8000"
 
 
 def test_an_endpoint_whose_port_was_taken_meanwhile_does_not_count_the_answers_of_another(tmp_path, monkeypatch):

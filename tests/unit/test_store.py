@@ -105,14 +105,14 @@ def test_nobody_a_silent_server_and_an_unknown_host_are_told_apart():
         assert "did not answer in time" in told(f"http://127.0.0.1:{port}")
 
 
-def test_a_file_that_is_deleted_while_it_is_used_is_one_sentence_without_a_traceback(store, caplog, capfd):
+def test_a_file_that_is_deleted_while_it_is_used_is_one_sentence_without_a_traceback(store, logged, capfd):
     client = client_for(store)
     run_id = client.create_run("0").info.run_id
     Path(store.removeprefix("sqlite:///")).unlink()
     with pytest.raises(TrackingError, match="the file was deleted while it was used") as caught, tracked(store):
         client.log_metric(run_id, "loss", 1.0)
     assert "\n" not in str(caught.value)
-    assert caplog.records == [] and capfd.readouterr() == ("", "")
+    assert logged == [] and capfd.readouterr() == ("", "")
 
 
 def opening(uri):

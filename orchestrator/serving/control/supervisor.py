@@ -43,6 +43,14 @@ logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 0.2
 
 
+def start_reason(error: BaseException) -> str:
+    """Why Ray Serve does not start, in one line: an actor's error is told as the traceback of its process."""
+    cause = error
+    while isinstance(found := getattr(cause, "cause", None), BaseException):
+        cause = found
+    return " ".join(str(cause).split())[:300]
+
+
 class EndpointSupervisor:
     """Context of a running endpoint."""
 
@@ -122,17 +130,15 @@ class EndpointSupervisor:
             calls = {"port": config.grpc_port, "grpc_servicer_functions": [GRPC_SERVICE], "enable_reflection": False}
         self._publisher = Publisher(self._watcher, self._coordinator, files=config.address is not None)
         self._publisher.apply(self._watcher.assigned())
-        serve.start(
-            http_options=options, grpc_options=calls, logging_config={"log_level": "INFO" if debugging() else "ERROR"}
-        )
-        if stop.is_set():
-            return
+        level = "INFO" if debugging() else "ERROR"
         try:
+            serve.start(http_options=options, grpc_options=calls, logging_config={"log_level": level})
+            if stop.is_set():
+                return
             delay = config.downscale_delay.total_seconds()
             serve.run(serve_application(self._settings, config.replicas, delay), name="endpoint", route_prefix="/")
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ServingError(f"Ray Serve could not start the models: {reason}") from error
+        except (RuntimeError, ray.exceptions.RayError) as error:
+            raise ServingError(f"Ray Serve could not start the models: {start_reason(error)}") from error
 
     def note_address(self, url: str) -> None:
         """Writes down where it answers: on a cluster that may be another machine than this one."""
