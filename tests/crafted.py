@@ -305,12 +305,12 @@ def fuzz(archive: bytes, numbers: range, touched: list[str], *, real: bool) -> d
     import torch
     from torch._export.serde import serialize
 
-    from orchestrator.bundle.archive import load_program
+    from orchestrator.bundle import archive as archives
     from orchestrator.errors import BundleError
 
     given = []
     original = serialize.ExportedProgramDeserializer.deserialize
-    to_program = serialize._dict_to_dataclass
+    to_program = archives.serialized_program
 
     def deserialize(self, program, weights, constants, example_inputs, **options):
         assert example_inputs is None
@@ -330,14 +330,14 @@ def fuzz(archive: bytes, numbers: range, touched: list[str], *, real: bool) -> d
     refused = 0
     with (
         mock.patch.object(serialize.ExportedProgramDeserializer, "deserialize", deserialize),
-        mock.patch.object(serialize, "_dict_to_dataclass", to_program if real else lambda _kind, document: document),
+        mock.patch.object(archives, "serialized_program", to_program if real else lambda document: document),
     ):
         for number in numbers:
             draw = random.Random(number)
             change = draw.choice(MUTATIONS)
             mutated = change(archive, draw)
             try:
-                load_program(mutated, "network.pt2")
+                archives.load_program(mutated, "network.pt2")
             except BundleError as error:
                 assert "\n" not in str(error), error
                 refused += 1

@@ -21,6 +21,7 @@ from orchestrator.bundle.files import LIMITS, MIB, NETWORK_FILE, parse_json, rea
 from orchestrator.bundle.graph import check_attribute, check_graph
 from orchestrator.bundle.members import read_members
 from orchestrator.bundle.outputs import check_outputs
+from orchestrator.bundle.serialized import serialized_program
 from orchestrator.bundle.tensors import read_tensors
 from orchestrator.errors import BundleError
 from orchestrator.inputs import InputSpec
@@ -124,8 +125,7 @@ def load_program(content: bytes, where: str) -> ExportedProgram:
         BundleError: the archive is damaged or holds more than plain data.
     """
     # what torch itself uses for its archives; it has no public door behind the archive
-    from torch._export.serde.schema import ExportedProgram as SerializedProgram
-    from torch._export.serde.serialize import ExportedProgramDeserializer, _dict_to_dataclass
+    from torch._export.serde.serialize import ExportedProgramDeserializer
 
     members = read_members(content, where)
     _check_names(members, where)
@@ -139,9 +139,8 @@ def load_program(content: bytes, where: str) -> ExportedProgram:
     for name in (*weights, *constants):
         check_attribute(where, name)
     try:
-        serialized = _dict_to_dataclass(SerializedProgram, graph)  # type: ignore[no-untyped-call]
         # bytes instead of dictionaries, or example inputs, would be unpickled
-        return ExportedProgramDeserializer().deserialize(serialized, weights, constants, None)
+        return ExportedProgramDeserializer().deserialize(serialized_program(graph), weights, constants, None)
     except Exception as error:  # torch raises many kinds
         raise _unreadable(where, error) from error
 

@@ -15,6 +15,9 @@ LEAST_END_SECONDS = 2.0
 MOST_END_SECONDS = 60.0
 # Ray Tune waits so long for epochs that are in the middle when it stops
 WAIT_SECONDS = 10.0
+# to export a network, and to read it again; each fold of a trial has one. As a rule an ensemble has at most so many of
+# the trials that may be in it
+EXPORT_SECONDS, USUAL_MEMBERS = 0.4, 10
 # to select an ensemble takes so long for each trial, beside its answers to the validation rows
 CANDIDATE_SECONDS = 0.1
 # and so long if its latency has to be measured, for which it is exported
@@ -38,6 +41,7 @@ class TimeBudget:
         validation_share: float = 0.0,
         candidate_seconds: float = CANDIDATE_SECONDS,
         report_seconds: float = 0.0,
+        folds: int = 1,
     ) -> None:
         """Args:
         seconds: that are left, of all sessions of the sweep.
@@ -47,8 +51,10 @@ class TimeBudget:
         validation_share: rows of the validation part for each row that an epoch looks at.
         candidate_seconds: that the end takes longer for each of them.
         report_seconds: that the report, and what is found out for it, take at most.
+        folds: networks that a trial has.
         """
         self._candidate_seconds, self._report_seconds = candidate_seconds, report_seconds
+        self._folds = folds
         self._candidates, self._validation_share, self._starts = candidates, validation_share, 0
         self._seconds, self._test_share, self._clock = seconds, test_share, clock
         self._created = clock()
@@ -73,8 +79,10 @@ class TimeBudget:
         running = min(self._epoch_seconds, WAIT_SECONDS)
         tested = self._test_share * self._epoch_seconds
         each = self._candidate_seconds + ANSWER_SHARE * self._validation_share * self._epoch_seconds
-        combined = min(self._starts, self._candidates) * each
-        return min(start + running + tested + combined + self._report_seconds, MOST_SHARE * max(0.0, self._seconds))
+        candidates = min(self._starts, self._candidates)
+        exported = min(max(1, candidates), USUAL_MEMBERS) * self._folds * EXPORT_SECONDS
+        end = start + running + tested + candidates * each + exported + self._report_seconds
+        return min(end, MOST_SHARE * max(0.0, self._seconds))
 
     @property
     def left(self) -> float:

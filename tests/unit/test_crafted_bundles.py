@@ -20,6 +20,7 @@ from orchestrator.bundle.archive import load_network, load_program, module_of, r
 from orchestrator.bundle.content import read_content
 from orchestrator.bundle.files import LIMITS, read_folder
 from orchestrator.bundle.pyfunc import _load_pyfunc
+from orchestrator.bundle.serialized import serialized_program
 from orchestrator.errors import BundleError, InvalidValueError, UnansweredError
 from orchestrator.serving.inference.prepared_model import load_prepared
 
@@ -220,6 +221,35 @@ def test_wrong_types_within_json_are_a_sentence(bundle, data, name, other):
 
 
 # --- tensors and the graph
+
+
+def test_a_graph_becomes_what_torch_makes_of_it(members):
+    from torch._export.serde import schema, serialize
+
+    graph = json.loads(members["network/models/model.json"])
+    read, expected = serialized_program(graph), serialize._dict_to_dataclass(schema.ExportedProgram, graph)
+    assert read == expected
+    # two unions are equal to torch if their values are
+    assert repr(read) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda program: program.update(opset_version=[]),
+        lambda program: program.update(schema_version="8.15"),
+        lambda program: program["graph_module"]["graph"].update(nodes={"0": 1}),
+        lambda program: program["graph_module"]["graph"]["nodes"][0].update(target=["torch.ops.aten.add.Tensor"]),
+        lambda program: program["graph_module"]["graph"]["outputs"][0].update(as_int=1),
+        lambda program: program["graph_module"]["graph"]["inputs"].append({"as_nothing": 1}),
+        lambda program: program.pop("graph_module"),
+    ],
+)
+def test_parts_of_a_graph_of_another_kind_are_refused(members, change):
+    graph = json.loads(members["network/models/model.json"])
+    change(graph)
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        serialized_program(graph)
 
 
 def edited(members, name, edit):

@@ -92,7 +92,7 @@ NAMES = {
         "bundle/archive: a network is read without unpickling"
     ),
     ("mlflow.utils.requirements_utils", "_MODULES_TO_PACKAGES"): "tracking/versions: a model is saved a second sooner",
-    ("torch._export.serde.serialize", "_dict_to_dataclass"): "bundle/archive: a network is read without unpickling",
+    ("torch._export.serde.union", "_Union.create"): "bundle/serialized: a network is read without unpickling",
 }
 
 
