@@ -17,7 +17,7 @@ MOST_END_SECONDS = 60.0
 WAIT_SECONDS = 10.0
 # to export a network, and to read it again; each fold of a trial has one. As a rule an ensemble has at most so many of
 # the trials that may be in it
-EXPORT_SECONDS, USUAL_MEMBERS = 0.4, 10
+EXPORT_SECONDS, USUAL_MEMBERS = 0.3, 10
 # to select an ensemble takes so long for each trial, beside its answers to the validation rows
 CANDIDATE_SECONDS = 0.1
 # and so long if its latency has to be measured, for which it is exported
