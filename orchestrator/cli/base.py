@@ -153,13 +153,11 @@ def _no_interrupt_lost() -> Iterator[None]:
     def again() -> None:
         # what is raised in the hook itself is dropped, too, so the main thread is waited for, which a busy machine
         # may keep there for longer
-        while True:
+        time.sleep(REPEAT_SECONDS)
+        while inside:
             time.sleep(REPEAT_SECONDS)
-            if over:
-                return
-            if not inside:
-                signal.pthread_kill(main, signal.SIGINT)
-                return
+        if not over:
+            signal.pthread_kill(main, signal.SIGINT)
 
     def hook(unraisable: Any) -> None:  # noqa: ANN401
         nonlocal inside

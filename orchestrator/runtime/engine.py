@@ -76,7 +76,7 @@ def limit_time(plan: SweepPlan, controller: SweepController) -> bool:
         report_seconds=REPORT_SECONDS
         + describe_seconds(plan.config.time_budget)
         + finding_seconds(plan, plan.config.time_budget.total_seconds()).total,
-        folds=max(1, len(plan.dataset.folds)),
+        folds=plan.networks,
     )
     controller.limit_time(budget)
     if left <= 0 and controller.trial_table.reports:

@@ -116,6 +116,11 @@ class SweepPlan:
         return row_milliseconds(self.sampler.space, self.dataset.counts[0], self.tokens, only_texts=only_texts)
 
     @property
+    def networks(self) -> int:
+        """How many networks a trial trains: one, or one for each fold."""
+        return max(1, len(self.dataset.folds))
+
+    @property
     def trained_rows(self) -> int:
         """Rows that an epoch of a trial trains on; each of the folds' networks learns what the others' hold."""
         return self.dataset.counts[0] * max(1, len(self.dataset.folds) - 1)

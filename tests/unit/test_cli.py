@@ -458,7 +458,7 @@ def test_a_shell_may_close_the_output():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.05])
+@pytest.mark.parametrize("seconds", [0.0, base.REPEAT_SECONDS])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_that_a_callback_swallows_comes_again(monkeypatch, number, seconds):
     # at once: the second interrupt must not come while the first one is looked at, as on a busy machine

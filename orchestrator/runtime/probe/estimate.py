@@ -311,7 +311,7 @@ def _summary(
     if budget is not None:
         seconds = min(seconds, budget)
         at_most = min(at_most or math.inf, budget)
-    networks = max(1, len(plan.dataset.folds))
+    networks = plan.networks
     largest = BYTES_PER_PARAMETER * networks * max(entry.largest.parameters for entry in architectures)
     needed = slots.count * max(entry.memory for entry in architectures)
     advice = [plan.exhausts] if plan.exhausts else []
